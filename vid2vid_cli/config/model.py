@@ -1,0 +1,145 @@
+"""The settings of a training run: one frozen tree. Every default is written here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, unknown keys refused, defaults checked like values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class DataConfig(Section):
+    """Which frames a model sees, and how."""
+
+    size: int = Field(256, ge=16, description="Width and height of the square picture, in pixels.")
+    crop: Literal["focus", "whole"] = Field(
+        "focus", description="focus: the square around what the conditioner found; whole: the centre square."
+    )
+    shift: float = Field(
+        0.0, ge=0, le=0.5, description="Augmentation: largest random shift of a clip, as a part of the size."
+    )
+    zoom: float = Field(0.0, ge=0, le=0.5, description="Augmentation: largest random change of scale of a clip.")
+
+
+class GeneratorConfig(Section):
+    """The sequential generator."""
+
+    kind: Literal["composite"] = Field("composite", description="The network family.")
+    past: int = Field(2, ge=0, le=8, description="Generated frames that the next one sees; 0: frame-wise model.")
+    flow: bool = Field(True, description="Warp the last frame and blend it through the occlusion mask.")
+    width: int = Field(64, ge=4, description="Channels at full resolution; doubled at each downsampling.")
+    downsamples: int = Field(3, ge=1, le=6, description="Stride-2 convolutions in each encoder.")
+    blocks: int = Field(9, ge=2, description="Residual blocks: the larger half before, the rest after the sum.")
+    kernel: Literal[3, 5, 7] = Field(7, description="Kernel size of the first and last convolutions.")
+    norm: Literal["instance", "group"] = Field("instance", description="Normalisation with learned affine.")
+    upsample: Literal["transpose", "resize"] = Field(
+        "resize", description="transpose: as published; resize: nearest upsampling and a convolution."
+    )
+
+    @model_validator(mode="after")
+    def _flow_needs_past(self) -> GeneratorConfig:
+        if self.flow and self.past == 0:
+            raise ValueError("generator.flow needs generator.past of at least 1: there is no last frame to warp")
+        return self
+
+
+class PatchConfig(Section):
+    """A multi-scale patch discriminator."""
+
+    scales: int = Field(2, ge=1, le=4, description="Copies on an image pyramid.")
+    layers: int = Field(3, ge=1, le=5, description="Stride-2 convolutions per copy.")
+    width: int = Field(64, ge=4, description="Channels of the first convolution.")
+
+
+class TemporalConfig(PatchConfig):
+    """The temporal discriminators: one per frame rate, conditioned on flow."""
+
+    rates: tuple[int, ...] = Field((1, 3), description="Spacing of the frames of a group; () for none.")
+    frames: int = Field(3, ge=2, le=5, description="Frames of a group.")
+
+
+class LossConfig(Section):
+    """The weights of the loss terms; 0 switches a term off."""
+
+    gan: Literal["least_squares", "hinge"] = Field("least_squares", description="The adversarial loss.")
+    adversarial: float = Field(1.0, ge=0, description="Image discriminator, on the final and the raw frame.")
+    feature_matching: float = Field(10.0, ge=0, description="Inner features of the image discriminator.")
+    perceptual: float = Field(10.0, ge=0, description="VGG19 features; off where no weights are at hand.")
+    pixel: float = Field(0.0, ge=0, description="L1 between frames, final and raw.")
+    flow: float = Field(10.0, ge=0, description="Generated flow against the teacher's.")
+    flow_warp: float = Field(10.0, ge=0, description="Last real frame, warped by the flow, against the real one.")
+    frame_warp: float = Field(10.0, ge=0, description="Last generated frame, warped by the teacher's flow.")
+    occlusion: float = Field(1.0, ge=0, description="Mask against 0 where the teacher's flow is certain.")
+    temporal_adversarial: float = Field(1.0, ge=0, description="Temporal discriminators.")
+    temporal_feature_matching: float = Field(10.0, ge=0, description="Their inner features.")
+
+
+class OptimizerConfig(Section):
+    """Adam, and the moving average of the weights."""
+
+    rate: float = Field(2e-4, gt=0, description="Learning rate of the generator.")
+    discriminator_rate: float = Field(2e-4, gt=0, description="Learning rate of the discriminators.")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam.")
+    beta2: float = Field(0.999, ge=0, lt=1, description="Adam.")
+    average: float = Field(0.999, ge=0, lt=1, description="Decay of the moving average of the weights (EMA).")
+
+
+class ScheduleConfig(Section):
+    """How long, and how the clips grow. Everything is counted in steps from the start of the run."""
+
+    steps: int = Field(20000, ge=1, description="Training steps; one step is one batch of clips.")
+    batch: int = Field(1, ge=1, description="Clips per step.")
+    clip: int = Field(6, ge=1, description="Frames per clip at the start.")
+    clip_max: int = Field(24, ge=1, description="Frames per clip in the end; at most the data's longest.")
+    grow_every: int = Field(5000, ge=1, description="Steps after which the clip length doubles.")
+    frames_per_update: int = Field(3, ge=1, description="Frames of a clip generated for one optimiser update.")
+    backpropagate: int = Field(1, ge=1, description="Frames that gradients flow back through at most.")
+    decay_from: int | None = Field(None, ge=0, description="Step at which the learning rates begin to fall.")
+    decay_steps: int = Field(10000, ge=1, description="Steps in which they fall to zero, linearly.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ScheduleConfig:
+        if self.clip_max < self.clip:
+            raise ValueError(f"schedule.clip_max={self.clip_max} is shorter than schedule.clip={self.clip}")
+        return self
+
+
+class EngineConfig(Section):
+    """The machine."""
+
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where it measures faster.")
+    channels_last: bool | None = Field(None, description="Memory format; null: where it gains.")
+    seed: int = Field(0, ge=0, description="Everything random derives from it and from the step.")
+
+
+class OutputConfig(Section):
+    """What a run leaves behind."""
+
+    save_every: int = Field(1000, ge=1, description="Steps between checkpoints.")
+    save_minutes: float = Field(10.0, gt=0, description="A checkpoint at least this often.")
+    keep: int = Field(2, ge=1, description="Newest checkpoints kept, besides the best.")
+    sample_every: int = Field(1000, ge=1, description="Steps between pictures of fixed samples.")
+
+
+class Config(Section):
+    """A whole training run."""
+
+    schema_version: Literal[1] = 1
+    summary: str = Field("", description="One sentence for `vid2vid presets list`.")
+    conditioners: tuple[str, ...] | None = Field(
+        None, description="The conditioners a dataset must have, in order; null: any."
+    )
+    data: DataConfig = DataConfig()
+    generator: GeneratorConfig = GeneratorConfig()
+    discriminator: PatchConfig = PatchConfig()
+    temporal: TemporalConfig = TemporalConfig()
+    losses: LossConfig = LossConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    engine: EngineConfig = EngineConfig()
+    output: OutputConfig = OutputConfig()
