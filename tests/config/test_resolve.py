@@ -1,0 +1,152 @@
+"""Layers, origins, and what is said about settings that do not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vid2vid_cli.config.model import Config
+from vid2vid_cli.config.presets import preset_summary, read_yaml
+from vid2vid_cli.config.resolve import (
+    config_from_mapping,
+    dump_yaml,
+    load_layers,
+    preset_names,
+    preset_path,
+    setting_keys,
+)
+from vid2vid_cli.core.errors import ConfigError, MissingFileError, UnknownPresetError
+
+
+def refused(*sets: str, preset: str | None = None, config: Path | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_layers(preset, config, sets, {})
+    return caught.value.message
+
+
+def test_every_later_layer_wins_and_says_so(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("schedule: {steps: 11, batch: 2, clip: 3}\n")
+    resolved = load_layers(
+        "tiny", mine, ["schedule.batch=4", "schedule.clip=5"], {"schedule.clip": 6, "engine.seed": None}
+    )
+    schedule = resolved.config.schedule
+    assert (schedule.steps, schedule.batch, schedule.clip) == (11, 4, 6)
+    assert resolved.origins["data.size"] == "preset tiny"
+    assert resolved.origins["schedule.steps"] == f"--config {mine}"
+    assert resolved.origins["schedule.batch"] == "--set"
+    assert resolved.origins["schedule.clip"] == "--clip"
+    assert resolved.origins["engine.seed"] == "default"
+
+
+def test_origins_cover_every_setting() -> None:
+    resolved = load_layers(None, None, [], {})
+    assert resolved.config == Config()
+    assert list(resolved.origins) == setting_keys()
+    assert {origin for *_, origin in resolved.rows()} == {"default"}
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_loads_and_introduces_itself(name: str) -> None:
+    assert load_layers(name, None, [], {}).config.summary == preset_summary(name) != ""
+
+
+def test_the_two_presets_of_the_readme() -> None:
+    assert load_layers("tiny", None, [], {}).config.data.size == 128
+    assert load_layers("tiny", None, [], {}).config.conditioners is None
+    face = load_layers("face", None, [], {}).config
+    assert (face.data.size, face.conditioners) == (256, ("landmarks",))
+
+
+def test_dumped_settings_read_back_the_same(tmp_path: Path) -> None:
+    config = load_layers("face", None, ["optimizer.rate=1e-5", "temporal.rates=[]"], {}).config
+    path = tmp_path / "config.yaml"
+    path.write_text(dump_yaml(config))
+    assert load_layers(None, path, [], {}).config == config
+    assert config_from_mapping(config.model_dump(mode="json"), "a run") == config
+
+
+@pytest.mark.parametrize("text", ["1e-4", "1E-4", "1.5e3", "-2e+2", ".5e1"])
+def test_exponents_are_numbers(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f"value: {text}\n")
+    value = read_yaml(path, "a")["value"]
+    assert isinstance(value, float)
+    assert value == float(text)
+
+
+def test_words_stay_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("value: e5\nother: '1e-4'\n")
+    assert read_yaml(path, "a") == {"value": "e5", "other": "1e-4"}
+
+
+def test_a_key_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("data:\n  size: 64\n  size: 128\n")
+    assert refused(config=path) == f"{path}: not valid YAML: size stands there twice (line 3)."
+
+
+def test_python_objects_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("data: !!python/object/apply:os.system ['true']\n")
+    assert "not valid YAML" in refused(config=path)
+
+
+def test_a_file_that_holds_no_settings(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("- 1\n- 2\n")
+    assert refused(config=path) == f"{path}: holds a list, not settings."
+    path.write_text("")
+    assert load_layers(None, path, [], {}).config == Config()
+    path.write_text("losses:\n  # pixel: 3\n")
+    assert load_layers(None, path, [], {}).config == Config()
+    with pytest.raises(MissingFileError, match="no such file"):
+        load_layers(None, tmp_path / "b.yaml", [], {})
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("generator.widht=3", "generator.widht: not a setting (from --set). Did you mean generator.width?"),
+        ("batch=3", "batch: not a setting (from --set). Did you mean schedule.batch?"),
+        ("generator.norms=3", "generator.norms: not a setting (from --set). Did you mean generator.norm?"),
+        ("zzz=3", "zzz: not a setting (from --set)."),
+        ("generator=3", "generator: a section, not a setting (from --set)."),
+        ("data.size=4", "data.size=4: should be greater than or equal to 16 (from --set)."),
+        ("data.crop=face", "data.crop=face: should be 'focus' or 'whole' (from --set)."),
+        ("data.size", "--set data.size: no value."),
+        ("schema_version=2", "schema_version=2: this vid2vid reads version 1 (from --set)."),
+        (
+            "generator.past=0",
+            "generator.flow needs generator.past of at least 1: there is no last frame to warp (from --set).",
+        ),
+    ],
+)
+def test_words_about_a_setting(setting: str, words: str) -> None:
+    assert refused(setting) == words
+
+
+def test_all_faults_are_told_at_once_each_with_its_origin(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("data: {size: 4}\n")
+    assert refused("schedule.steps=0", config=path).splitlines() == [
+        f"data.size=4: should be greater than or equal to 16 (from --config {path}).",
+        "schedule.steps=0: should be greater than or equal to 1 (from --set).",
+    ]
+
+
+def test_an_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(UnknownPresetError) as caught:
+        preset_path("fase")
+    assert caught.value.message == "fase: not a preset. Did you mean face?"
+    assert "tiny" in caught.value.hint
+
+
+def test_a_preset_may_be_a_file(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("data: {size: 96}\n")
+    assert load_layers(str(mine), None, [], {}).config.data.size == 96
+    with pytest.raises(MissingFileError):
+        preset_path(str(tmp_path / "absent.yaml"))
