@@ -106,6 +106,11 @@ class ScheduleConfig(Section):
     def _ordered(self) -> ScheduleConfig:
         if self.clip_max < self.clip:
             raise ValueError(f"schedule.clip_max={self.clip_max} is shorter than schedule.clip={self.clip}")
+        if self.frames_per_update % self.backpropagate:
+            raise ValueError(
+                f"schedule.frames_per_update={self.frames_per_update} is not a multiple of "
+                f"schedule.backpropagate={self.backpropagate}"
+            )
         return self
 
 

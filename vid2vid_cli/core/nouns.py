@@ -1,0 +1,79 @@
+"""The nouns of the engine, and the legend of all axes and units.
+
+Axes: b clip in the batch | t frame in the clip | l frame in the window | p past frame | c condition channel | h, w.
+Frames are float RGB in [-1, 1]. Conditions are float in [-1, 1].
+Flow is in pixels at its own resolution, channels (dx, dy), backward:
+    warp(previous, flow)[y, x] = previous[y + dy, x + dx], align_corners=True, border padding.
+Occlusion m: 1 = synthesise, 0 = trust the warp: final = m * raw + (1 - m) * warp(previous, flow).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+FLOW_UNIT = 20.0
+"""Pixels of flow that a network's output or input of 1 stands for (vid2vid scales flow by 20)."""
+
+
+class ShapeError(ValueError):
+    """A tensor that does not have the axes its name promises: a bug, never the user's fault."""
+
+
+def check_shape(name: str, tensor: Tensor, axes: str, **known: int) -> dict[str, int]:
+    """Check `tensor` against axes such as "b t 3 h w" and return the size of each named axis.
+
+    Raises ShapeError where the number of axes, a literal size or a size in `known` differs.
+    """
+    names = axes.split()
+    shape = tuple(tensor.shape)
+    if len(names) != len(shape):
+        raise ShapeError(f"{name}: should have the axes ({axes}), got {shape}")
+    for axis, size in zip(names, shape, strict=True):
+        wanted = int(axis) if axis.isdigit() else known.setdefault(axis, size)
+        if size != wanted:
+            raise ShapeError(f"{name}: axis {axis!r} should be {wanted}, got {shape}")
+    return known
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """Clips of equal length: what training draws."""
+
+    conditions: Tensor
+    """(b, t, c, h, w)"""
+    frames: Tensor
+    """(b, t, 3, h, w)"""
+
+    def __post_init__(self) -> None:
+        seen = check_shape("conditions", self.conditions, "b t c h w")
+        check_shape("frames", self.frames, "b t 3 h w", **{axis: seen[axis] for axis in "bthw"})
+
+    def to(self, mover: object) -> ClipBatch:
+        """The same clips on another device."""
+        return ClipBatch(self.conditions.to(mover), self.frames.to(mover))  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class FrameOutput:
+    """Everything the generator says about one frame."""
+
+    image: Tensor
+    """(b, 3, h, w) the final blend."""
+    raw: Tensor
+    """(b, 3, h, w) as synthesised, before blending."""
+    flow: Tensor | None = None
+    """(b, 2, h, w) pixels; None for a model without flow and on a first frame."""
+    occlusion: Tensor | None = None
+    """(b, 1, h, w); None like flow."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Reference flow of a clip at one frame rate, and how far to trust it."""
+
+    flow: Tensor
+    """(b, t, 2, h, w) from frame i to frame i - rate, pixels; zero where i < rate."""
+    confidence: Tensor
+    """(b, t, 1, h, w) in {0, 1}; zero where i < rate."""

@@ -1,0 +1,23 @@
+"""How training changes with time: pure functions of the step, so that resuming needs no memory."""
+
+from __future__ import annotations
+
+from vid2vid_cli.config.model import ScheduleConfig
+
+
+def clip_length(schedule: ScheduleConfig, step: int, longest: int) -> int:
+    """Frames per clip at `step`: doubled every `grow_every` steps, up to `clip_max` and the data's `longest` run."""
+    grown: int = schedule.clip << min(step // schedule.grow_every, 30)
+    return max(1, min(grown, schedule.clip_max, longest))
+
+
+def rate_factor(schedule: ScheduleConfig, step: int) -> float:
+    """What the learning rates are multiplied by at `step`: 1, then falling linearly."""
+    if schedule.decay_from is None:
+        return 1.0
+    return max(0.0, 1.0 - max(0, step - schedule.decay_from) / schedule.decay_steps)
+
+
+def average_decay(decay: float, step: int) -> float:
+    """Decay of the moving average at `step`: short at first, so that the random start is soon forgotten."""
+    return min(decay, (1.0 + step) / (10.0 + step))
