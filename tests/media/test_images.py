@@ -17,9 +17,7 @@ def ramp(height: int, width: int) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("shape", [(7, 5), (7, 5, 3), (7, 5, 4)])
-def test_png_keeps_every_value_and_the_order_of_channels(
-    tmp_path: Path, dtype: type, shape: tuple[int, ...]
-) -> None:
+def test_png_keeps_every_value_and_the_order_of_channels(tmp_path: Path, dtype: type, shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape).astype(dtype)
     save_png(tmp_path / "a.png", image)
     loaded = load_png(tmp_path / "a.png")
@@ -101,11 +99,8 @@ def test_dtype_and_channels_are_kept(dtype: type, channels: tuple[int, ...]) -> 
 def test_nearest_invents_no_label() -> None:
     labels = np.random.default_rng(0).choice([0, 7, 26001], (40, 50)).astype(np.int32)
     for size in ((13, 17), (90, 90)):
-        assert set(np.unique(view_image(labels, View.of_box((1, 2, 44, 39), *size), nearest=True))) <= {
-            0,
-            7,
-            26001,
-        }
+        seen = view_image(labels, View.of_box((1, 2, 44, 39), *size), nearest=True)
+        assert set(np.unique(seen)) <= {0, 7, 26001}
 
 
 def test_resize_keeps_edges_in_place_when_one_axis_grows() -> None:

@@ -28,12 +28,8 @@ def writing_failed(path: Path, error: OSError) -> Vid2VidError:
             f"{path} cannot be written: {error.strerror}.", "Choose a folder you may write to."
         )
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return MissingFileError(
-            f"{path} cannot be written: its folder does not exist.", "Make the folder first."
-        )
-    return Vid2VidError(
-        f"{path} could not be written: {error.strerror or error}.", "Try another place to write to."
-    )
+        return MissingFileError(f"{path} cannot be written: its folder does not exist.", "Make the folder first.")
+    return Vid2VidError(f"{path} could not be written: {error.strerror or error}.", "Try another place to write to.")
 
 
 def reading_failed(path: Path, error: OSError) -> Vid2VidError:

@@ -1,4 +1,4 @@
-"""Pictures: PNG and JPEG on disk, and the two ways to change their size. Channels are in RGB order everywhere.
+"""Pictures: PNG and JPEG on disk, and the two ways to change their size. Channels are RGB everywhere.
 
 OpenCV does the work; its BGR order never leaves this file.
 """
@@ -27,13 +27,14 @@ INTERPOLATED = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
 def save_png(path: Path, array: Image) -> None:
     """Write (h, w), (h, w, 3) RGB or (h, w, 4) RGBA, uint8 or uint16, without loss.
 
-    The file appears whole or not at all. Raises DiskFullError, PermissionDeniedError, MissingFileError (no folder).
+    The file appears whole or not at all.
+    Raises DiskFullError, PermissionDeniedError, MissingFileError (no such folder).
     """
     _save(path, ".png", array, [])
 
 
 def save_jpeg(path: Path, array: NDArray[np.uint8], quality: int = 95) -> None:
-    """Write (h, w) or (h, w, 3) RGB uint8 as JPEG at full colour resolution; the same errors as `save_png`."""
+    """Write (h, w) or (h, w, 3) RGB uint8 as JPEG, colour at full resolution; errors as in `save_png`."""
     sampling = [int(cv2.IMWRITE_JPEG_SAMPLING_FACTOR), int(cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)]
     _save(path, ".jpg", array, [int(cv2.IMWRITE_JPEG_QUALITY), quality, *sampling])
 
@@ -47,22 +48,22 @@ def load_png(path: Path) -> Image:
 
 
 def load_picture(path: Path) -> NDArray[np.uint8]:
-    """Any picture file as uint8 RGB (h, w, 3), turned upright as its EXIF says; the same errors as `load_png`."""
+    """Any picture file as uint8 RGB (h, w, 3), upright as its EXIF says; errors as in `load_png`."""
     return _load(path, cv2.IMREAD_COLOR).astype(np.uint8, copy=False)
 
 
 def view_image(image: Image, view: View, *, nearest: bool = False) -> Image:
     """What `view` sees of an image (h, w) or (h, w, c), as (view.height, view.width[, c]) of the same dtype.
 
-    Linear, and averaged over the area of each pixel where the view makes things smaller, so that nothing aliases.
-    `nearest` takes values over unchanged, for label maps (any dtype). Outside the image its border is repeated.
+    Linear, and averaged over the area of each pixel where the view makes things smaller, so that nothing
+    aliases. `nearest` takes values over unchanged, for label maps. Outside the image its border is repeated.
     """
     if nearest:
         return _pick(image, view)
     if _is_identity(image, view):
         return image.copy()
     smallest = float(np.linalg.svd(view.array[:, :2], compute_uv=False)[-1])
-    # Drawn `times` larger, one picture pixel spans at most one image pixel; averaging blocks then is the area filter.
+    # Drawn `times` larger, a picture pixel spans at most one image pixel; averaging blocks is the area filter.
     times = max(1, min(ceil(1.0 / max(smallest, 1e-6) - 1e-6), 32))
     fine = view.then(np.array([[times, 0.0, (times - 1) / 2], [0.0, times, (times - 1) / 2]])).array
 
@@ -74,11 +75,7 @@ def view_image(image: Image, view: View, *, nearest: bool = False) -> Image:
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        return (
-            large
-            if times == 1
-            else cv2.resize(large, (view.width, view.height), interpolation=cv2.INTER_AREA)
-        )
+        return large if times == 1 else cv2.resize(large, (view.width, view.height), interpolation=cv2.INTER_AREA)
 
     return _by_planes(image, warp, view.height, view.width)
 
@@ -103,7 +100,7 @@ def resize_to(image: Image, height: int, width: int) -> Image:
 
 
 def _by_planes(image: Image, operation: Any, height: int, width: int) -> Image:
-    """Apply an OpenCV operation that takes one to four channels of a few dtypes to any channels of any dtype."""
+    """Apply an OpenCV operation on one to four channels of a few dtypes to any number and any dtype."""
     dtype = image.dtype
     work = image if dtype in INTERPOLATED else image.astype(np.float32)
     channels = 1 if image.ndim == 2 else image.shape[2]
@@ -119,7 +116,7 @@ def _by_planes(image: Image, operation: Any, height: int, width: int) -> Image:
 
 
 def _pick(image: Image, view: View) -> Image:
-    """The nearest pixel of the image for each pixel of the picture, by plain indexing: exact for every dtype."""
+    """The nearest image pixel for each pixel of the picture, by plain indexing: exact for every dtype."""
     inverse: NDArray[np.float64] = np.linalg.inv(np.vstack([view.array, [0.0, 0.0, 1.0]]))
     x = np.arange(view.width, dtype=np.float64)[None, :]
     y = np.arange(view.height, dtype=np.float64)[:, None]
