@@ -1,0 +1,138 @@
+"""Label maps as indexed PNG: any viewer shows them in colour, and the labels stay exact.
+
+The format is the PNG specification's (colour type 3, eight bits); OpenCV can neither write it nor read the indices.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vid2vid_cli.core.errors import DatasetError
+from vid2vid_cli.media.failures import reading_failed, writing_failed
+
+Bytes = NDArray[np.uint8]
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def palette() -> Bytes:
+    """256 colours, (256, 3) uint8 RGB: 0 is black, and neighbours differ strongly (bits of the index, spread)."""
+    index = np.arange(256)
+    colours = np.zeros((256, 3), dtype=np.int64)
+    for level in range(8):
+        for channel in range(3):
+            colours[:, channel] |= ((index >> channel) & 1) << (7 - level)
+        index = index >> 3
+    return colours.astype(np.uint8)
+
+
+def save_labels(path: Path, labels: Bytes) -> None:
+    """Write (h, w) uint8 labels as indexed PNG, whole or not at all. Raises DiskFullError, PermissionDeniedError."""
+    height, width = labels.shape
+    rows = np.zeros((height, width + 1), dtype=np.uint8)  # each row begins with its filter, 0: none
+    rows[:, 1:] = labels
+    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    content = SIGNATURE + b"".join(
+        _chunk(kind, data)
+        for kind, data in (
+            (b"IHDR", header),
+            (b"PLTE", palette().tobytes()),
+            (b"IDAT", zlib.compress(rows.tobytes(), 6)),
+            (b"IEND", b""),
+        )
+    )
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise writing_failed(path, error) from error
+
+
+def load_labels(path: Path) -> Bytes | None:
+    """The indices (h, w) uint8 of an indexed PNG; None where the PNG is of another kind.
+
+    Raises DatasetError (damaged), MissingFileError, PermissionDeniedError.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise reading_failed(path, error) from error
+    try:
+        return _decode(content)
+    except (struct.error, zlib.error, ValueError, IndexError) as error:
+        raise DatasetError(f"{path} is damaged: {error}.", "Prepare the dataset again.") from error
+
+
+def _decode(content: bytes) -> Bytes | None:
+    if not content.startswith(SIGNATURE):
+        return None
+    packed = []
+    width = height = 0
+    for kind, data in _chunks(content):
+        if kind == b"IHDR":
+            width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", data)
+            if (depth, colour, interlaced) != (8, 3, 0):
+                return None
+        elif kind == b"IDAT":
+            packed.append(data)
+    raw = np.frombuffer(zlib.decompress(b"".join(packed)), dtype=np.uint8)
+    rows = raw.reshape(height, width + 1)
+    return _unfilter(rows) if rows[:, 0].any() else rows[:, 1:].copy()
+
+
+def _unfilter(rows: Bytes) -> Bytes:
+    """Undo the PNG row filters 0 to 4 at one byte per pixel; only files saved by other programs have any."""
+    height, width = rows.shape[0], rows.shape[1] - 1
+    result = np.zeros((height, width), dtype=np.uint8)
+    above = np.zeros(width, dtype=np.uint8)
+    for y in range(height):
+        kind, line = int(rows[y, 0]), rows[y, 1:]
+        if kind == 0:
+            above = line.copy()
+        elif kind == 1:
+            above = np.cumsum(line, dtype=np.uint64).astype(np.uint8)
+        elif kind == 2:
+            above = line + above
+        elif kind in (3, 4):
+            above = _unfilter_row(kind, line.tolist(), above.tolist())
+        else:
+            raise ValueError(f"unknown row filter {kind}")
+        result[y] = above
+    return result
+
+
+def _unfilter_row(kind: int, line: list[int], above: list[int]) -> Bytes:
+    left = corner = 0
+    done = []
+    for value, up in zip(line, above, strict=True):
+        if kind == 3:
+            guess = (left + up) // 2
+        else:
+            estimate = left + up - corner
+            guess = min((left, up, corner), key=lambda near: abs(estimate - near))
+        left, corner = (value + guess) & 255, up
+        done.append(left)
+    return np.array(done, dtype=np.uint8)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    place = len(SIGNATURE)
+    while place < len(content):
+        (length,) = struct.unpack_from(">I", content, place)
+        kind, data = content[place + 4 : place + 8], content[place + 8 : place + 8 + length]
+        if len(data) < length:
+            raise ValueError("the file ends early")
+        yield kind, data
+        place += length + 12

@@ -1,0 +1,101 @@
+"""Unfinished streams of a clip, saved part by part, and the small pool of threads that writes their pictures.
+
+A stream (the frames, or what one conditioner found) is cut into parts of `PART` frames. A part counts once its file is
+there under its final name, and that file is written last: whatever kills the process, at most one part is lost.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vid2vid_cli.media.failures import writing_failed
+
+PART = 48
+Array = NDArray[Any]
+Save = Callable[[Path, Array], None]
+
+
+class Parts:
+    """The part files of one stream, in a folder of their own: `000048-000096.npz` holds frames 48 to 95."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def full(self) -> int:
+        """How many full parts there are from the beginning without a gap."""
+        count = 0
+        while self._path(count * PART, (count + 1) * PART).is_file():
+            count += 1
+        return count
+
+    def save(self, first: int, last: int, arrays: Mapping[str, Array]) -> None:
+        """Note that frames first to last - 1 are safe, with their arrays. Raises as `save_arrays`."""
+        save_arrays(self._path(first, last), arrays)
+
+    def load(self, frames: int) -> list[tuple[int, dict[str, Array]]]:
+        """(first frame, arrays) of the parts that make up a stream of that many frames, in order."""
+        loaded = []
+        for first in range(0, frames, PART):
+            with np.load(self._path(first, min(first + PART, frames))) as file:
+                loaded.append((first, dict(file)))
+        return loaded
+
+    def _path(self, first: int, last: int) -> Path:
+        return self.folder / f"{first:06d}-{last:06d}.npz"
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents. Raises PermissionDeniedError, DiskFullError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_failed(path, error) from error
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write named arrays as .npz, whole or not at all. Raises DiskFullError, PermissionDeniedError."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    make_folder(path.parent)
+    try:
+        with unfinished.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise writing_failed(path, error) from error
+
+
+class WriterPool:
+    """A few threads that write pictures; at most `depth` wait at a time, so that memory stays bounded."""
+
+    def __init__(self, threads: int = 2, depth: int = 12) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="writer")
+        self._room = threading.BoundedSemaphore(depth)
+
+    def submit(self, save: Save, path: Path, array: Array) -> Future[None]:
+        """Have `save(path, array)` called; waits while the pool is full."""
+        self._room.acquire()
+        try:
+            future = self._threads.submit(save, path, array)
+        except BaseException:
+            self._room.release()
+            raise
+        future.add_done_callback(lambda _: self._room.release())
+        return future
+
+    def __enter__(self) -> WriterPool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=kind is not None)
