@@ -34,7 +34,7 @@ class Terminal:
         self.command, self.as_json, self.quiet = command, as_json, quiet
         self.resume = ""
         """The command that continues this one after Ctrl-C."""
-        self.err, self.out = Console(stderr=True, highlight=False), _stdout()
+        self.err, self.out = Console(stderr=True, highlight=False), Console(highlight=False)
         self._paces: dict[str, Pace] = {}
         self._warnings: list[str] = []
         self._wrote: list[dict[str, object]] = []
@@ -87,6 +87,9 @@ class Terminal:
         if self.as_json:
             _print_json(data)
             return
+        if not self.out.is_terminal:
+            sys.stdout.write(_aligned([header, *rows] if header else rows))
+            return
         table = Table(box=None, pad_edge=False, show_header=bool(header))
         for index in range(max((len(row) for row in rows), default=1)):
             title = header[index] if index < len(header) else ""
@@ -94,6 +97,11 @@ class Terminal:
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self.out.print(table)
+
+    def plan(self, rows: Sequence[tuple[str, str]]) -> None:
+        """The answer to --dry-run."""
+        self.rows(rows, {"event": "plan", "command": self.command, "plan": dict(rows)})
+        self.err.print(Text("Nothing was written.", "dim"))
 
     def next(self, command: str) -> None:
         """The line that says what to type next."""
@@ -164,9 +172,12 @@ def show_error(error: Vid2VidError, *, as_json: bool = False) -> None:
         _print_json({"event": "error", "error": kind, "message": message, "hint": hint, "exit_code": code})
 
 
-def _stdout() -> Console:
-    """A console for stdout that folds nothing where no one is watching."""
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000)
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Columns two spaces apart, for pipes: nothing is folded or cut."""
+    count = max((len(row) for row in rows), default=0)
+    widths = [max(len(row[index]) for row in rows if index < len(row)) for index in range(count)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in rows)
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def _print_json(data: object) -> None:

@@ -10,7 +10,13 @@ from typing import Any
 
 import yaml
 
-from vid2vid_cli.core.errors import ConfigError, MissingFileError, PermissionDeniedError, UnknownPresetError
+from vid2vid_cli.core.errors import (
+    ConfigError,
+    ExistsError,
+    MissingFileError,
+    PermissionDeniedError,
+    UnknownPresetError,
+)
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -50,6 +56,25 @@ def preset_summary(name: str) -> str:
     return str(read_yaml(preset_path(name), f"preset {name}").get("summary", ""))
 
 
+def copy_preset(name: str, to: Path | None, *, overwrite: bool = False) -> Path:
+    """Copy a preset, comments and all, to `to` (default: my-NAME.yaml here), and give its path.
+
+    Raises: UnknownPresetError, ExistsError, PermissionDeniedError.
+    """
+    source = preset_path(name)
+    target = to if to is not None else Path(f"my-{source.stem}.yaml")
+    if target.is_dir():
+        target = target / source.name
+    if target.exists() and not overwrite:
+        raise ExistsError(f"{target}: is already there.", "Name another file, or add --overwrite.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes())
+    except PermissionError as error:
+        raise PermissionDeniedError(f"{target}: may not be written.", "Choose another place.") from error
+    return target
+
+
 def read_yaml(path: Path, origin: str) -> dict[str, Any]:
     """The mapping in a YAML file; an empty file is an empty mapping.
 
@@ -60,13 +85,9 @@ def read_yaml(path: Path, origin: str) -> dict[str, Any]:
     except (FileNotFoundError, IsADirectoryError) as error:
         raise MissingFileError(f"{path}: no such file.", "Check the path.") from error
     except PermissionError as error:
-        raise PermissionDeniedError(
-            f"{path}: may not be read.", "Check the permissions of the file."
-        ) from error
+        raise PermissionDeniedError(f"{path}: may not be read.", "Check the permissions of the file.") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{path}: not a text file.", "Settings are YAML, such as `data: {size: 128}`."
-        ) from error
+        raise ConfigError(f"{path}: not a text file.", "Settings are YAML, such as `data: {size: 128}`.") from error
     try:
         data = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
@@ -74,9 +95,7 @@ def read_yaml(path: Path, origin: str) -> dict[str, Any]:
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise ConfigError(
-            f"{path}: holds {_kind(data)}, not settings.", "Write `section:` and under it `name: value`."
-        )
+        raise ConfigError(f"{path}: holds {_kind(data)}, not settings.", "Write `section:` and under it `name: value`.")
     return data
 
 

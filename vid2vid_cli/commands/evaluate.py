@@ -1,0 +1,44 @@
+"""`vid2vid evaluate`: how good is a checkpoint, in numbers."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vid2vid_cli.commands import options
+
+
+def evaluate(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CKPT", help="What `train` wrote, or its run folder.", show_default=False)
+    ],
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="DATASET", help="The dataset with held-out frames.", show_default=False),
+    ],
+    out: options.Out = None,
+    device: options.Device = "auto",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure a model on frames that it never saw.
+
+    PSNR and SSIM against the real frames, landmark error, and warping error beside the real clip's own.
+
+    Example: vid2vid evaluate runs/video/video.ckpt datasets/video
+    """
+    from vid2vid_cli.pipelines.evaluate import EvaluateRequest
+    from vid2vid_cli.pipelines.evaluate import evaluate as work
+    from vid2vid_cli.terminal import Terminal
+
+    request = EvaluateRequest(checkpoint=checkpoint, data=data, out=out, device=device)
+    with Terminal("evaluate", as_json=json, quiet=quiet) as terminal:
+        terminal.resume = options.as_typed()
+        made = work(request, terminal.tell)
+        numbers = dict(made.metrics)
+        words = ["vid2vid", "synthesize", str(checkpoint), str(data), "--split", "holdout"]
+        summary = "\n".join(f"{name:<24} {value:.4g}" for name, value in numbers.items())
+        terminal.done(made.path, summary, shlex.join(words), {"metrics": numbers})

@@ -1,0 +1,84 @@
+"""The options that several verbs share: the same name means the same everywhere."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vid2vid_cli.commands import values
+
+if TYPE_CHECKING:
+    from vid2vid_cli.pipelines.transfer import Rendered
+
+OUTPUT = "Output"
+MACHINE = "Machine"
+PART = "Part of the video"
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="JSON on stdout, one object per line, the result last.", rich_help_panel=OUTPUT),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only warnings, errors and the path.", rich_help_panel=OUTPUT)
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", "-n", help="Say what would be done; touch nothing.", rich_help_panel=OUTPUT)
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace what is there instead of adding -2 to the name.", rich_help_panel=OUTPUT),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="PATH", help="Where to write.", rich_help_panel=OUTPUT)
+]
+Compare = Annotated[
+    bool,
+    typer.Option(help="Also write a video of source, condition and result side by side.", rich_help_panel=OUTPUT),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|cpu|cuda|cuda:N|mps",
+        callback=values.device,
+        help="Where to compute; auto: the fastest there is.",
+        rich_help_panel=MACHINE,
+    ),
+]
+Seed = Annotated[
+    int, typer.Option(min=0, metavar="N", help="The same seed gives the same result.", rich_help_panel=MACHINE)
+]
+Start = Annotated[
+    float,
+    typer.Option(metavar="TIME", parser=values.moment, help="Begin here: 12.5, 1:30 or 1:02:03.", rich_help_panel=PART),
+]
+End = Annotated[
+    float | None,
+    typer.Option(metavar="TIME", parser=values.moment, help="End here.", rich_help_panel=PART),
+]
+MaxFrames = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="At most so many frames.", rich_help_panel=PART)
+]
+
+
+def as_typed() -> str:
+    """The whole command as it was typed, to be typed again."""
+    return shlex.join(["vid2vid", *sys.argv[1:]])
+
+
+def rendered(made: Rendered, next_command: str) -> tuple[str, str, dict[str, object]]:
+    """What `Terminal.done` says of a rendered video besides its path."""
+    speed = made.frames / made.seconds if made.seconds > 0 else 0.0
+    summary = f"{made.frames} frames, {speed:.1f} frames/s"
+    if made.compare is not None:
+        summary += f"; source, condition and result side by side: {made.compare}"
+    result = {
+        "compare": None if made.compare is None else str(made.compare),
+        "frames": made.frames,
+        "seconds": made.seconds,
+        "fps": str(made.fps),
+    }
+    return summary, next_command, result

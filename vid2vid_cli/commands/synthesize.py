@@ -1,0 +1,62 @@
+"""`vid2vid synthesize`: a checkpoint renders label video."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vid2vid_cli.commands import options
+
+
+def synthesize(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CKPT", help="What `train` wrote, or its run folder.", show_default=False)
+    ],
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SOURCE", help="A dataset, or label video of the same conditioner.", show_default=False),
+    ],
+    split: Annotated[
+        Literal["all", "train", "holdout"],
+        typer.Option(help="Which frames of a dataset: holdout are those never seen in training."),
+    ] = "all",
+    out: options.Out = None,
+    compare: options.Compare = True,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    overwrite: options.Overwrite = False,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Render a dataset's labels with a trained model.
+
+    Example: vid2vid synthesize runs/video/video.ckpt datasets/video --split holdout
+    """
+    from vid2vid_cli.pipelines.synthesize import SynthesizeRequest
+    from vid2vid_cli.pipelines.synthesize import synthesize as work
+    from vid2vid_cli.terminal import Terminal
+
+    request = SynthesizeRequest(
+        checkpoint=checkpoint,
+        source=source,
+        out=out,
+        split=split,
+        device=device,
+        seed=seed,
+        overwrite=overwrite,
+        compare=compare,
+    )
+    with Terminal("synthesize", as_json=json, quiet=quiet) as terminal:
+        if dry_run:
+            from vid2vid_cli.pipelines.synthesize import plan_synthesize
+
+            terminal.plan(plan_synthesize(request).rows)
+            return
+        terminal.resume = options.as_typed()
+        made = work(request, terminal.tell)
+        words = ["vid2vid", "evaluate", str(checkpoint), str(source)]
+        terminal.done(made.path, *options.rendered(made, shlex.join(words)))

@@ -1,0 +1,161 @@
+"""`vid2vid train`: a dataset becomes a checkpoint."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vid2vid_cli.commands import options, values
+
+if TYPE_CHECKING:
+    from vid2vid_cli.pipelines.train import Trained, TrainRequest
+    from vid2vid_cli.terminal import Terminal
+
+MODEL = "Model"
+LENGTH = "How long"
+DEFAULT_PRESET = "tiny"
+
+
+def train(
+    run: Annotated[
+        Path | None,
+        typer.Argument(metavar="RUN", help="With --resume: the run to continue, such as runs/video."),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            "--preset",
+            "-p",
+            metavar="NAME|FILE",
+            help="`vid2vid presets list` shows them. Default: tiny.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings in YAML, over those of the preset.", rich_help_panel=MODEL),
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            "-s",
+            metavar="KEY=VALUE",
+            help="One setting, over all files: --set generator.width=32.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DATASET", help="Default: the newest under datasets/ that fits.", rich_help_panel=MODEL),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Steps from the start of the run.", rich_help_panel=LENGTH)
+    ] = None,
+    time: Annotated[
+        float | None,
+        typer.Option(
+            metavar="TIME", parser=values.duration, help="Stop after 90s, 5m or 1h30m.", rich_help_panel=LENGTH
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Continue RUN, or the newest run where none is named.", rich_help_panel=LENGTH),
+    ] = False,
+    out: options.Out = None,
+    device: options.Device = "auto",
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="The same seed gives the same result; default 0.", rich_help_panel=options.MACHINE
+        ),
+    ] = None,
+    overwrite: options.Overwrite = False,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Learn to render a dataset's person or place from its labels.
+
+    Writes runs/NAME with settings, samples over time, checkpoints, and at the end NAME.ckpt.
+
+    Stop it whenever you like with Ctrl-C: `vid2vid train --resume` continues as if nothing had happened.
+
+    Examples:
+      vid2vid train --preset face
+      vid2vid train -p tiny --data datasets/video --time 5m --set losses.pixel=20
+      vid2vid train --resume runs/video --steps 40000
+    """
+    _refuse_mixed(run, resume, preset, config, sets, data, out, seed)
+    from vid2vid_cli.config.resolve import load_layers
+    from vid2vid_cli.pipelines.train import TrainRequest, plan_train
+    from vid2vid_cli.pipelines.train import train as work
+    from vid2vid_cli.terminal import Terminal
+
+    name = preset or ("" if config is not None or resume else DEFAULT_PRESET)
+    flags = {"schedule.steps": steps, "engine.seed": seed}
+    request = TrainRequest(
+        config=load_layers(name or None, config, sets or (), flags).config,
+        preset=name,
+        data=data,
+        out=out,
+        resume=(run or "newest") if resume else None,
+        steps=steps,
+        seconds=time,
+        device=device,
+        overwrite=overwrite,
+        command=options.as_typed(),
+    )
+    with Terminal("train", as_json=json, quiet=quiet) as terminal:
+        if dry_run:
+            terminal.plan(plan_train(request).rows)
+            return
+        terminal.resume = _resume(request)
+        _show(terminal, work(request, terminal.tell), request)
+
+
+def _refuse_mixed(
+    run: Path | None,
+    resume: bool,
+    preset: str | None,
+    config: Path | None,
+    sets: list[str] | None,
+    data: Path | None,
+    out: Path | None,
+    seed: int | None,
+) -> None:
+    """A resumed run keeps its settings: say so rather than ignore what was typed."""
+    if run is not None and not resume:
+        message = f"{run}: train takes no file by itself. To continue a run: vid2vid train --resume {run}."
+        raise typer.BadParameter(f"{message} To learn from a dataset: vid2vid train --data {run}.", param_hint="RUN")
+    typed = {"--config": config, "--set": sets, "--data": data, "--out": out, "--seed": seed, "--preset": preset}
+    given = [flag for flag, value in typed.items() if value is not None]
+    if resume and given:
+        message = f"a resumed run keeps its settings: leave out {' and '.join(given)}."
+        raise typer.BadParameter(f"{message} --steps, --time and --device may change.", param_hint="--resume")
+
+
+def _resume(request: TrainRequest) -> str:
+    """The line that continues this run after Ctrl-C; the newest run need not be named."""
+    named = request.out if request.resume is None else (request.resume if request.resume != "newest" else None)
+    words = ["vid2vid", "train", "--resume", *([str(named)] if named is not None else [])]
+    words += ["--steps", str(request.steps)] if request.steps is not None else []
+    return shlex.join(words)
+
+
+def _show(terminal: Terminal, made: Trained, request: TrainRequest) -> None:
+    """The checkpoint, and the line that uses it."""
+    quality = ", ".join(f"{name} {value:.4g}" for name, value in made.metrics.items())
+    summary = f"{made.steps} steps" + (f"; {quality}" if quality else "")
+    result = {
+        "run": str(made.path),
+        "checkpoint": str(made.checkpoint),
+        "steps": made.steps,
+        "seconds": made.seconds,
+        "metrics": dict(made.metrics),
+    }
+    words = ["vid2vid", "transfer", "other.mp4", "--target", str(made.checkpoint)]
+    terminal.done(made.checkpoint, summary, shlex.join(words), result)

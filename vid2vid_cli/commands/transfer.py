@@ -1,0 +1,81 @@
+"""`vid2vid transfer`: one person's motion in another person's picture."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vid2vid_cli.commands import options
+
+
+def transfer(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SOURCE", help="The video whose motion is wanted.", show_default=False),
+    ],
+    target: Annotated[
+        Path,
+        typer.Option(
+            "--target", "-t", metavar="CKPT", help="Who is to move: a .ckpt, or its run folder.", show_default=False
+        ),
+    ],
+    retarget: Annotated[
+        bool,
+        typer.Option(
+            "--retarget/--no-retarget",
+            help="Bring the source's labels to the target's place and proportions.",
+        ),
+    ] = True,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        typer.Option(help="auto: bf16 where it measures faster.", rich_help_panel=options.MACHINE),
+    ] = "auto",
+    out: options.Out = None,
+    compare: options.Compare = True,
+    start: options.Start = 0.0,
+    end: options.End = None,
+    max_frames: options.MaxFrames = None,
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    overwrite: options.Overwrite = False,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Make the target do what the source does, with the source's sound.
+
+    Writes SOURCE_as_TARGET.mp4, and beside it a comparison: source, condition, result.
+
+    Example: vid2vid transfer other.mp4 --target runs/video/video.ckpt
+    """
+    from vid2vid_cli.pipelines.transfer import TransferRequest
+    from vid2vid_cli.pipelines.transfer import transfer as work
+    from vid2vid_cli.terminal import Terminal
+
+    request = TransferRequest(
+        source=source,
+        target=target,
+        out=out,
+        retarget=retarget,
+        compare=compare,
+        device=device,
+        seed=seed,
+        overwrite=overwrite,
+        start=start,
+        end=end,
+        max_frames=max_frames,
+        precision=precision,
+    )
+    with Terminal("transfer", as_json=json, quiet=quiet) as terminal:
+        if dry_run:
+            from vid2vid_cli.pipelines.transfer import plan_transfer
+
+            terminal.plan(plan_transfer(request).rows)
+            return
+        terminal.resume = options.as_typed()
+        made = work(request, terminal.tell)
+        words = ["vid2vid", "inspect", str(made.path)]
+        terminal.done(made.path, *options.rendered(made, shlex.join(words)))

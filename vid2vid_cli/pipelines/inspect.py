@@ -1,0 +1,205 @@
+"""What a file or folder is and holds: a dataset, a run, a checkpoint, a video, a conditioner. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vid2vid_cli.conditioning.registry import Found, find_conditioners, load_conditioner
+from vid2vid_cli.conditioning.spec import ConditionerSpec
+from vid2vid_cli.config.presets import read_yaml
+from vid2vid_cli.core.container import read_header
+from vid2vid_cli.core.errors import MissingFileError, NotAVideoError
+
+Rows = tuple[tuple[str, str], ...]
+CHECKPOINTS = (".ckpt", ".safetensors", ".pt", ".pth")
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What something is, and rows of (what, value) for people."""
+
+    kind: str
+    rows: Rows
+
+    def to_json(self) -> dict[str, object]:
+        """As plain data."""
+        return {"kind": self.kind, **dict(self.rows)}
+
+
+def inspect(path: Path) -> Inspected:
+    """What lies at `path`, found by looking inside.
+
+    Raises: MissingFileError, NotAVideoError (nothing that vid2vid knows), and the errors of reading each kind.
+    """
+    if not path.exists():
+        raise MissingFileError(f"{path} does not exist.", "Check the path.")
+    if path.is_dir():
+        if (path / "dataset.json").is_file():
+            return Inspected("dataset", tuple(_dataset(path)))
+        if (path / "config.yaml").is_file() or (path / "checkpoints").is_dir():
+            return Inspected("run", tuple(_run(path)))
+    elif path.suffix.lower() in CHECKPOINTS:
+        return Inspected("checkpoint", tuple(_checkpoint(path)))
+    try:
+        return Inspected("video", tuple(_video(path)))
+    except NotAVideoError as error:
+        message = f"{path} is neither a dataset, a run, a checkpoint nor a video."
+        raise NotAVideoError(message, "Name one of those.") from error
+
+
+def inspect_conditioner(name: str) -> Inspected:
+    """What a conditioner yields, takes and needs.
+
+    Raises: PluginError for one that does not exist or cannot be imported.
+    """
+    found = {one.name: one for one in find_conditioners()}
+    if name not in found or found[name].spec is None:
+        load_conditioner(name)  # knows what to say
+    return Inspected("conditioner", tuple(_conditioner(found[name])))
+
+
+def _dataset(path: Path) -> Iterator[tuple[str, str]]:
+    from vid2vid_cli.data.manifest import read_manifest
+
+    manifest = read_manifest(path)
+    yield "kind", "dataset"
+    yield "name", manifest.name
+    for source in manifest.source:
+        yield "source", f"{source.path} (sha256 {source.sha256[:12]})"
+    yield "size", f"{manifest.width} x {manifest.height}"
+    seconds = manifest.frames / manifest.rate
+    yield "frames", f"{manifest.frames} at {manifest.fps} fps ({float(seconds):.1f} s), {len(manifest.clips)} clips"
+    for name, spans in (("training", manifest.splits.train), ("held out", manifest.splits.holdout)):
+        yield name, f"{sum(last - first for _, first, last in spans)} frames"
+    for record in manifest.conditioners:
+        quality = record.quality
+        found = f"found on {quality.found} of {quality.total} frames, mean quality {quality.mean:.2f}"
+        yield "conditioner", f"{record.name}: {record.channels} channels, {found}"
+        if record.options:
+            yield f"{record.name} options", ", ".join(f"{key}={value}" for key, value in record.options.items())
+    yield "made by", manifest.created_by
+    yield "on disk", _size(sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
+
+
+def _run(path: Path) -> Iterator[tuple[str, str]]:
+    yield "kind", "run"
+    command = path / "command.txt"
+    if command.is_file():
+        yield "command", command.read_text(encoding="utf-8").strip()
+    if (path / "config.yaml").is_file():
+        config = read_yaml(path / "config.yaml", "the run")
+        yield "summary", str(config.get("summary", ""))
+        yield "size", f"{config.get('data', {}).get('size', '?')} px"
+    last = _last_event(path / "events.jsonl")
+    if last:
+        yield "last event", ", ".join(f"{key} {_figure(value)}" for key, value in last.items())
+    folder = path / "checkpoints"
+    names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    yield "checkpoints", ", ".join(names) or "none yet"
+    finished = sorted(path.glob("*.ckpt"))
+    yield "result", ", ".join(str(file) for file in finished) or "none yet"
+    if not finished:
+        yield "continue with", f"vid2vid train --resume {path}"
+
+
+def _checkpoint(path: Path) -> Iterator[tuple[str, str]]:
+    data, table = read_header(path)
+    yield "kind", "checkpoint"
+    yield "name", str(data.get("name", path.stem))
+    numbers = sum(_product(entry["shape"]) for entry in table.values())
+    kinds = ", ".join(sorted({str(entry["dtype"]) for entry in table.values()}))
+    yield "weights", f"{numbers / 1e6:.2f} million in {len(table)} tensors, {kinds}, {_size(path.stat().st_size)}"
+    for use in data.get("conditioners", ()):
+        yield "conditioner", f"{use.get('name')}: {use.get('channels')} channels"
+    for key, value in data.items():
+        if key not in ("name", "conditioners", "view"):
+            yield from _flat(key.replace("_", " "), value)
+
+
+def _video(path: Path) -> Iterator[tuple[str, str]]:
+    from vid2vid_cli.media.probe import probe
+
+    seen = probe(path)
+    yield "kind", seen.kind
+    yield "size", f"{seen.width} x {seen.height}" + (f", turned by {seen.rotation} degrees" if seen.rotation else "")
+    steady = ", variable rate" if seen.variable else ""
+    yield "frames", f"{seen.frames} at {seen.fps} fps ({float(seen.fps):.3f}){steady}, {seen.duration:.2f} s"
+    yield "codec", seen.codec
+    yield "colour", seen.colour
+    yield "sound", "yes" if seen.has_audio else "no"
+
+
+def _conditioner(found: Found) -> Iterator[tuple[str, str]]:
+    spec = found.spec
+    assert spec is not None
+    yield "name", spec.name
+    yield "summary", spec.summary
+    yield "status", f"{found.status} {found.problem}".strip()
+    if found.remedy:
+        yield "remedy", found.remedy
+    yield "yields", spec.output
+    yield "origin", f"{found.origin}, {spec.implementation}"
+    yield "licence", spec.licence
+    for need in spec.requires:
+        note = "; ".join(filter(None, ("optional" if need.optional else "", need.note)))
+        yield "needs", f"{need.module}: {need.install}" + (f" ({note})" if note else "")
+    for weights in spec.weights:
+        yield "weights", f"{weights.name}, {_size(weights.size)}, {weights.licence}, {weights.source}"
+    yield from _options(spec)
+
+
+def _options(spec: ConditionerSpec) -> Iterator[tuple[str, str]]:
+    """Its options with their defaults; importing the class loads no detector."""
+    for name, field in type(load_conditioner(spec.name).options).model_fields.items():
+        text = f" - {field.description}" if field.description else ""
+        yield f"--option {spec.name}.{name}", f"{field.get_default(call_default_factory=True)}{text}"
+
+
+def _last_event(path: Path) -> dict[str, Any]:
+    """The last whole line of a journal; a line that a kill cut off is passed over."""
+    if not path.is_file():
+        return {}
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 65536))
+        lines = file.read().splitlines()
+    for line in reversed(lines):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            return event
+    return {}
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """One row for plain values, one per key for a mapping."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(f"{name} {str(key).replace('_', ' ')}", inner)
+    else:
+        yield name, _figure(value)
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _product(shape: list[int]) -> int:
+    product = 1
+    for length in shape:
+        product *= length
+    return product
+
+
+def _size(count: int) -> str:
+    """Bytes for people."""
+    amount, units = float(count), ["B", "kB", "MB", "GB"]
+    while amount >= 1000 and len(units) > 1:
+        amount /= 1000
+        units.pop(0)
+    return f"{amount:.3g} {units[0]}"
