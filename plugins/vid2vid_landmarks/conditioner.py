@@ -1,0 +1,160 @@
+"""68 facial landmarks as a conditioner: found by a backend, followed and smoothed, drawn as vid2vid's face input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Literal
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from vid2vid_cli.conditioning import (
+    Annotation,
+    Bytes,
+    Conditioner,
+    ConditionerSpec,
+    Floats,
+    Options,
+    Statistics,
+    View,
+    nothing,
+    view_image,
+)
+from vid2vid_landmarks import MESH, SPEC
+from vid2vid_landmarks.backend import choose, open_backend, version
+from vid2vid_landmarks.drawing import background_edges, distance_maps, draw_curves, draw_picture, polylines
+from vid2vid_landmarks.following import Follower, Smoother, quality
+from vid2vid_landmarks.retarget import Retarget
+from vid2vid_landmarks.shape import describe
+from vid2vid_landmarks.topology import COUNT, CURVES
+
+SHAPES = {"face": (COUNT, 2)}
+
+
+class LandmarkOptions(Options):
+    """What can be set with `--set landmarks.…`."""
+
+    backend: Literal["auto", "mediapipe", "dlib"] = Field(
+        "auto", description="auto: mediapipe where it is installed, otherwise dlib."
+    )
+    smooth: float = Field(
+        0.01, ge=0, le=0.1, description="Size of the jitter to remove, in distances of the eyes; 0: none."
+    )
+    distance_maps: bool = Field(True, description="Besides the drawing, a distance map for each of the 14 curves.")
+    background_edges: bool = Field(
+        False, description="Draw the edges outside the face too; they carry the background into the condition."
+    )
+
+
+class Landmarks(Conditioner):
+    """68 points of one face."""
+
+    spec: ClassVar[ConditionerSpec] = SPEC
+    Options: ClassVar[type[Options]] = LandmarkOptions
+    retargets: ClassVar[bool] = True
+    options: LandmarkOptions
+
+    @property
+    def channels(self) -> int:
+        """The drawing, and fourteen distance maps unless they are switched off."""
+        return 1 + len(CURVES) if self.options.distance_maps else 1
+
+    def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
+        """Points `face` (68, 2); with `background_edges` the image `background` (h, w) uint8 too.
+
+        The largest face is taken and followed. A frame without it is empty, however short the gap.
+
+        Raises: MissingPackageError, MissingWeightsError.
+        """
+        follower, smoother = Follower(), Smoother(self.options.smooth)
+        with open_backend(self.options.backend) as backend:
+            for frame in frames:
+                height, width = frame.shape[:2]
+                if follower.look(frame):
+                    smoother.forget()
+                face = follower.choose(backend.faces(frame, follower.last))
+                if face is None:
+                    smoother.forget()
+                    empty = nothing(height, width, SHAPES)
+                    yield Annotation(height, width, 0.0, empty.points, self._background(frame, None))
+                    continue
+                points = smoother(face.points)
+                images = self._background(frame, points)
+                yield Annotation(height, width, quality(face, height, width), {"face": points}, images)
+
+    def _background(self, frame: Bytes, points: Floats | None) -> dict[str, Bytes]:
+        if not self.options.background_edges:
+            return {}
+        gray = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+        return {"background": background_edges(gray, points)}
+
+    def render(self, annotation: Annotation, view: View) -> Floats:
+        """(15, height, width), or (1, ...) without distance maps: the drawing, -1 to 1, then the distance maps.
+
+        Without a face the drawing is -1 (but for background edges) and all distances are 1, the farthest.
+        """
+        curves = self._curves(annotation, view)
+        drawing = np.zeros((view.height, view.width), dtype=np.uint8)
+        if curves:
+            draw_curves(drawing, curves)
+        if self.options.background_edges and "background" in annotation.images:
+            np.maximum(drawing, view_image(annotation.images["background"], view), out=drawing)
+        channels = np.ones((self.channels, view.height, view.width), dtype=np.float32)
+        np.multiply(drawing, np.float32(1 / 127.5), out=channels[0])
+        channels[0] -= 1
+        if self.options.distance_maps and curves:
+            for index, far in enumerate(distance_maps(curves, view.height, view.width)):
+                channels[1 + index] = far
+        return channels
+
+    def picture(self, annotation: Annotation, view: View) -> Bytes:
+        """The curves in one colour per part on black; background edges in grey."""
+        canvas = np.zeros((view.height, view.width, 3), dtype=np.uint8)
+        if self.options.background_edges and "background" in annotation.images:
+            canvas[:] = (view_image(annotation.images["background"], view) // 2)[:, :, None]
+        curves = self._curves(annotation, view)
+        if curves:
+            draw_picture(canvas, curves)
+        return canvas
+
+    def _curves(self, annotation: Annotation, view: View) -> list[Any]:
+        points = annotation.points.get("face")
+        if annotation.quality <= 0 or points is None or not np.isfinite(points).any():
+            return []
+        return polylines(points[:, :2], view)
+
+    def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
+        """See `shape.describe`; {} where no face was found."""
+        return describe(annotations)
+
+    def retarget(
+        self, annotations: Iterable[Annotation], source: Statistics, target: Statistics
+    ) -> Iterator[Annotation]:
+        """The source's faces in the target's place and proportions, in frames of the target's size.
+
+        Empty annotations stay empty. Without statistics of both sides the points pass unchanged. Background edges
+        are dropped: they are the source's.
+        """
+        if not target:
+            yield from annotations
+            return
+        height, width = int(target["height"]), int(target["width"])
+        change = Retarget(source, target) if source else None
+        for one in annotations:
+            if change is None and one.quality > 0:
+                yield one
+                continue
+            points = one.points.get("face")
+            sound = one.quality > 0 and points is not None and bool(np.isfinite(points).all())
+            images = {name: np.zeros((height, width), dtype=np.uint8) for name in one.images}
+            if change is not None and points is not None and sound:
+                yield Annotation(height, width, one.quality, {"face": change(points)}, images)
+            else:
+                yield Annotation(height, width, 0.0, nothing(height, width, SHAPES).points, images)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Options, the backend that would be used, its version, and the model's sha256."""
+        backend = choose(self.options.backend)
+        model = MESH.sha256 if backend == "mediapipe" else ""
+        return {**super().fingerprint(), "backend": backend, "version": version(backend), "model": model}

@@ -1,0 +1,130 @@
+"""The 68 points as pictures: part curves, truncated distance maps, and a coloured drawing for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vid2vid_cli.conditioning import Bytes, Floats, View
+from vid2vid_landmarks.topology import CURVES, PARTS, spline, with_forehead
+
+SHIFT = 4  # OpenCV draws at 1/16 pixel
+STEPS = 5  # samples between two points
+WIDTH = 1 / 128  # line width as a share of the picture's shorter side: 2 pixels at 256
+REACH = 0.5  # where the distance maps end, as a share of the picture's shorter side
+
+COLOURS = {
+    "outline": (235, 235, 235),
+    "left_brow": (255, 178, 60),
+    "right_brow": (255, 178, 60),
+    "nose": (120, 220, 120),
+    "left_eye": (90, 190, 255),
+    "right_eye": (90, 190, 255),
+    "mouth": (255, 90, 110),
+    "inner_mouth": (255, 150, 200),
+}
+
+Polyline = NDArray[np.int32]
+
+
+def polylines(points: Floats, view: View) -> list[Polyline | None]:
+    """The fourteen curves in the picture, (n, 1, 2) in 1/16 pixels; None where a point is missing."""
+    weights, rows = spline(STEPS)
+    # The forehead is mirrored in the frame, where the face is not yet stretched by the view.
+    curves = view.points(weights @ with_forehead(points))
+    if not np.isfinite(curves).all():
+        return [_coded(_partial(points, view, index)) for index in range(len(CURVES))]
+    return [_coded(curves[part]) for part in rows]
+
+
+def _partial(points: Floats, view: View, index: int) -> Floats | None:
+    """One curve of an incomplete face (NaN times zero is NaN, so each is sampled on its own)."""
+    weights, rows = spline(STEPS)
+    block = weights[rows[index]]
+    used = np.flatnonzero(np.abs(block).sum(axis=0) > 0)
+    curve = view.points(block[:, used] @ with_forehead(points)[used])
+    return curve if np.isfinite(curve).all() else None
+
+
+def _coded(curve: Floats | None) -> Polyline | None:
+    if curve is None:
+        return None
+    # Far outside the picture OpenCV's integers would overflow.
+    return np.rint(np.clip(curve, -8e3, 8e3) * (1 << SHIFT)).astype(np.int32)[:, None]
+
+
+def draw_curves(canvas: Bytes, curves: list[Polyline | None]) -> None:
+    """All curves in white on (h, w), antialiased, as wide as fits the picture."""
+    lines = [curve for curve in curves if curve is not None]
+    cv2.polylines(canvas, lines, False, 255, _thickness(*canvas.shape[:2]), cv2.LINE_AA, SHIFT)
+
+
+def distance_maps(curves: list[Polyline | None], height: int, width: int) -> Iterator[Floats]:
+    """One map (height, width) per curve: -1 on it, rising with the distance to 1 at `REACH` and beyond.
+
+    Distances are smooth, so they are taken on a coarser grid and interpolated; the drawing has the exact place.
+    """
+    times = _coarser(min(height, width))
+    rows, columns = -(-height // times), -(-width // times)
+    scale = np.array([columns / width, rows / height])
+    offset = (scale - 1) / 2 * (1 << SHIFT)  # the centre of pixel 0 of one grid in the other
+    slope = 2 / (REACH * min(rows, columns))
+    mask = np.empty((rows, columns), dtype=np.uint8)
+    for curve in curves:
+        if curve is None:
+            yield np.ones((height, width), dtype=np.float32)
+            continue
+        mask.fill(255)
+        line = np.rint(curve * scale + offset).astype(np.int32)
+        cv2.polylines(mask, [line], False, 0, 1, cv2.LINE_8, SHIFT)
+        far = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
+        far = np.minimum(far * np.float32(slope) - 1, 1)
+        yield far if times == 1 else cv2.resize(far, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _coarser(side: int) -> int:
+    """How many pixels of a picture share one cell of the distance maps' grid, of at most about 128 cells."""
+    return 1 if side < 96 else max(2, -(-side // 128))
+
+
+def draw_picture(canvas: Bytes, curves: list[Polyline | None]) -> None:
+    """The curves in one colour per part on (h, w, 3)."""
+    thickness = _thickness(*canvas.shape[:2])
+    for (part, _), curve in zip(CURVES, curves, strict=True):
+        if curve is not None:
+            cv2.polylines(canvas, [curve], False, COLOURS[part], thickness, cv2.LINE_AA, SHIFT)
+
+
+def face_mask(points: Floats, height: int, width: int) -> Bytes:
+    """255 inside the outline and every other part, on the frame itself."""
+    view = View.of_box((0, 0, width, height), height, width)
+    mask = np.zeros((height, width), dtype=np.uint8)
+    curves = [curve for curve in polylines(points, view) if curve is not None]
+    by_part: dict[str, list[Polyline]] = {name: [] for name in PARTS}
+    for (part, _), curve in zip(CURVES, curves, strict=False):
+        by_part[part].append(curve)
+    for pieces in by_part.values():
+        if pieces:
+            cv2.fillPoly(mask, [np.concatenate(pieces)], 255, cv2.LINE_8, SHIFT)
+    return mask
+
+
+def background_edges(gray: Bytes, points: Floats | None) -> Bytes:
+    """Canny edges of a grey frame outside the face, 255 on an edge; thresholds follow the median gradient."""
+    smooth = cv2.GaussianBlur(gray, (0, 0), 1.0)
+    dx = cv2.Sobel(smooth, cv2.CV_16S, 1, 0, ksize=3)
+    dy = cv2.Sobel(smooth, cv2.CV_16S, 0, 1, ksize=3)
+    strength = np.abs(dx.astype(np.int32)) + np.abs(dy)
+    high = max(6.0 * float(np.median(strength)), 80.0)
+    edges: NDArray[Any] = cv2.Canny(dx, dy, 0.4 * high, high)
+    if points is not None:
+        edges[face_mask(points, *gray.shape[:2]) > 0] = 0
+    return edges.astype(np.uint8, copy=False)
+
+
+def _thickness(height: int, width: int) -> int:
+    return max(1, round(WIDTH * min(height, width)))

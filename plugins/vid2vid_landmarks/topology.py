@@ -1,0 +1,145 @@
+"""The 68 points: which belong to which part, how curves run through them, and where they lie on MediaPipe's mesh.
+
+Order of iBUG 300-W, left and right as seen in the picture: jaw 0-16, brows 17-21 and 22-26, nose bridge 27-30, nose
+base 31-35, eyes 36-41 and 42-47, outer lips 48-59, inner lips 60-67. Fifteen more, 68-82, are the jaw's points 15 to
+1 mirrored to close the outline over the forehead (vid2vid's face data set).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+COUNT = 68
+
+PARTS: dict[str, tuple[int, ...]] = {
+    "outline": tuple(range(0, 17)),
+    "left_brow": tuple(range(17, 22)),
+    "right_brow": tuple(range(22, 27)),
+    "nose": tuple(range(27, 36)),
+    "left_eye": tuple(range(36, 42)),
+    "right_eye": tuple(range(42, 48)),
+    "mouth": tuple(range(48, 60)),
+    "inner_mouth": tuple(range(60, 68)),
+}
+
+CURVES: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("outline", (*range(0, 17), *range(68, 83), 0)),
+    ("left_brow", tuple(range(17, 22))),
+    ("right_brow", tuple(range(22, 27))),
+    ("nose", (28, 31)),
+    ("nose", tuple(range(31, 36))),
+    ("nose", (35, 28)),
+    ("left_eye", (36, 37, 38, 39)),
+    ("left_eye", (39, 40, 41, 36)),
+    ("right_eye", (42, 43, 44, 45)),
+    ("right_eye", (45, 46, 47, 42)),
+    ("mouth", tuple(range(48, 55))),
+    ("mouth", (54, 55, 56, 57, 58, 59, 48)),
+    ("inner_mouth", tuple(range(60, 65))),
+    ("inner_mouth", (64, 65, 66, 67, 60)),
+)
+"""The fourteen curves that are drawn, in the order of the distance maps: part and points."""
+
+# Upper and lower point of each gap that opens and shuts, from left to right.
+EYE_GAPS = ((37, 41), (38, 40), (43, 47), (44, 46))
+LIP_GAPS = ((61, 67), (62, 66), (63, 65))
+# The outer lip's points over and under the gaps of the inner lip, which move along.
+LIP_OUTER = ((50, 58), (51, 57), (52, 56))
+
+# How far the jaw, mirrored about the line through its ends, reaches over the forehead.
+FOREHEAD = 2 / 3
+
+# Vertices of MediaPipe's 468-point face mesh for each of the 68 points: one, or two whose middle is meant. Found on
+# the mesh's contours (face oval, lips, eyes, brows), then compared with dlib on three faces: where the oval's vertices
+# lie between dlib's jaw points, two neighbours are averaged.
+MESH: tuple[tuple[int, int], ...] = (
+    # jaw: the face oval from ear to ear through the chin, 152
+    (127, 127), (234, 93), (132, 132), (58, 58), (172, 172), (136, 136), (149, 149), (148, 176), (152, 152),
+    (377, 400), (378, 378), (365, 379), (397, 397), (288, 288), (361, 361), (454, 323), (356, 356),
+    # brows: their upper edge
+    (70, 70), (63, 63), (105, 105), (66, 66), (107, 107),
+    (336, 336), (296, 296), (334, 334), (293, 293), (300, 300),
+    # nose: bridge, then base from wing to wing
+    (168, 168), (197, 197), (5, 5), (4, 4),
+    (98, 240), (97, 97), (2, 2), (326, 326), (327, 460),
+    # eyes: outer corner of the left one, upper lid, inner corner, lower lid; the right one from its inner corner
+    (33, 33), (160, 160), (158, 158), (133, 133), (153, 153), (144, 144),
+    (362, 362), (385, 385), (387, 387), (263, 263), (373, 373), (380, 380),
+    # outer lips
+    (61, 61), (39, 39), (37, 37), (0, 0), (267, 267), (269, 269), (291, 291),
+    (405, 405), (314, 314), (17, 17), (84, 84), (181, 181),
+    # inner lips
+    (78, 78), (82, 82), (13, 13), (312, 312), (308, 308), (317, 317), (14, 14), (87, 87),
+)  # fmt: skip
+
+
+def from_mesh(mesh: NDArray[Any]) -> NDArray[np.float32]:
+    """The 68 points (68, 2) of a face mesh (468 or more, 2)."""
+    table = np.asarray(MESH)
+    return (0.5 * (mesh[table[:, 0], :2] + mesh[table[:, 1], :2])).astype(np.float32)
+
+
+def with_forehead(points: NDArray[Any]) -> NDArray[np.float64]:
+    """The points (68, 2) and the fifteen mirrored ones, (83, 2)."""
+    points = points.astype(np.float64)
+    start, along = points[0], points[16] - points[0]
+    length = float(np.hypot(*along))
+    if not length > 0:
+        return np.vstack([points, np.repeat(start[None], 15, axis=0)])
+    normal = np.array([-along[1], along[0]]) / length
+    jaw = points[15:0:-1]
+    depth = (jaw - start) @ normal
+    return np.vstack([points, jaw - (1 + FOREHEAD) * depth[:, None] * normal])
+
+
+@cache
+def spline(steps: int) -> tuple[NDArray[np.float64], tuple[slice, ...]]:
+    """(samples, 83) weights that turn the points into smooth polylines, and the rows of each curve.
+
+    Catmull-Rom through all points, `steps` samples a piece; the outline is closed, the other ends are free.
+    """
+    blocks: list[NDArray[np.float64]] = []
+    rows: list[slice] = []
+    for _, indices in CURVES:
+        block = _curve(indices, steps)
+        first = sum(len(one) for one in blocks)
+        rows.append(slice(first, first + len(block)))
+        blocks.append(block)
+    return np.vstack(blocks), tuple(rows)
+
+
+def _curve(indices: tuple[int, ...], steps: int) -> NDArray[np.float64]:
+    count = len(indices)
+    if count == 2:
+        return _unit(indices[0])[None].repeat(2, axis=0) * [[1], [0]] + _unit(indices[1]) * [[0], [1]]
+    closed = indices[0] == indices[-1]
+    control = np.stack([_unit(index) for index in indices])
+    # One point beyond each end: the neighbour round the loop, or the end's own quadratic continuation.
+    if closed:
+        before, after = control[-2], control[1]
+    else:
+        before = 3 * control[0] - 3 * control[1] + control[2]
+        after = 3 * control[-1] - 3 * control[-2] + control[-3]
+    control = np.vstack([before, control, after])
+    times = np.linspace(0, 1, steps, endpoint=False)[:, None]
+    pieces = [_piece(control[i : i + 4], times) for i in range(count - 1)]
+    return np.vstack([*pieces, control[-2][None]])
+
+
+def _piece(control: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Catmull-Rom between the middle two of four control points."""
+    p0, p1, p2, p3 = control
+    cubic = -p0 + 3 * p1 - 3 * p2 + p3
+    square = 2 * p0 - 5 * p1 + 4 * p2 - p3
+    result: NDArray[np.float64] = 0.5 * (2 * p1 + (p2 - p0) * t + square * t**2 + cubic * t**3)
+    return result
+
+
+def _unit(index: int) -> NDArray[np.float64]:
+    row = np.zeros(COUNT + 15)
+    row[index] = 1.0
+    return row
