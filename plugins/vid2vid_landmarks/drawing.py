@@ -81,7 +81,7 @@ def distance_maps(curves: list[Polyline | None], height: int, width: int) -> Ite
         mask.fill(255)
         line = np.rint(curve * scale + offset).astype(np.int32)
         cv2.polylines(mask, [line], False, 0, 1, cv2.LINE_8, SHIFT)
-        far = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
+        far = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
         far = np.minimum(far * np.float32(slope) - 1, 1)
         yield far if times == 1 else cv2.resize(far, (width, height), interpolation=cv2.INTER_LINEAR)
 

@@ -21,6 +21,7 @@ from vid2vid_landmarks.topology import from_mesh
 MODEL = Path(__file__).parent / "models" / MESH.name
 SMALLEST = 256  # shorter side in pixels below which a frame is enlarged: a face that fills a third of it has 80
 FACES = 3  # candidates; with more than one, MediaPipe does not smooth by itself, which would lag
+SMALL = 0.2  # share of the frame's shorter side below which a face is far
 EVERY = 6  # frames between two searches for small faces where none is known
 STEP = 33  # milliseconds between frames: MediaPipe only needs them to rise
 # What MediaPipe's libraries write to stderr on every start; anything else is passed on.
@@ -28,7 +29,7 @@ NOISE = (b"XNNPACK delegate", b"absl::InitializeLog", b"inference_feedback_manag
 
 
 class MeshBackend(Backend):
-    """Detects on the whole frame; where that finds nothing, in a square about the last face or in parts."""
+    """Detects on the whole frame; far faces in a square about them; where that finds nothing, in parts."""
 
     def __init__(self) -> None:
         self._model = _model()
@@ -40,26 +41,33 @@ class MeshBackend(Backend):
     def faces(self, frame: Bytes, near: Face | None) -> list[Face]:
         """Up to three faces on the next frame."""
         height, width = frame.shape[:2]
-        whole = crop(frame, (0, 0, width, height), max(1.0, SMALLEST / min(height, width)))
         self._index += 1
-        found = _faces(self._video.detect_for_video(_image(whole), self._index * STEP), whole)
+        far = SMALL * min(height, width)
+        found = self._parts(frame, [around(near.box, 3.0)]) if near and _width(near) < far else []
         if not found:
-            found = self._look_closer(frame, near)
+            whole = crop(frame, (0, 0, width, height), max(1.0, SMALLEST / min(height, width)))
+            seen = _faces(self._video.detect_for_video(_image(whole), self._index * STEP), whole)
+            found = [face for face in seen if _width(face) >= far]
+            # Points of a far face are guesses until it has been looked at more closely.
+            found += self._parts(frame, [around(face.box, 3.0) for face in seen if _width(face) < far])
+        if not found:
+            found = self._parts(frame, self._places(height, width, near))
         self._empty = 0 if found else self._empty + 1
         return found
 
-    def _look_closer(self, frame: Bytes, near: Face | None) -> list[Face]:
-        """The detector sees the picture at 128 x 128, so a far face is only found in a part of it."""
-        height, width = frame.shape[:2]
+    def _places(self, height: int, width: int, near: Face | None) -> list[tuple[float, float, float, float]]:
+        """Where to look when the whole frame shows nothing: about the last face, or now and then everywhere."""
         if near is not None:
-            boxes = [around(near.box, 3.0)]
-        elif self._empty % EVERY == 0:
-            side = 0.6 * min(height, width)
-            lefts, tops = np.arange(0, width - side + 1, side / 2), np.arange(0, height - side + 1, side / 2)
-            boxes = [(x, y, x + side, y + side) for y in tops for x in lefts][:16]
-        else:
+            return [around(near.box, 3.0)]
+        if self._empty % EVERY:
             return []
-        if self._search is None:
+        side = 0.6 * min(height, width)
+        lefts, tops = np.arange(0, width - side + 1, side / 2), np.arange(0, height - side + 1, side / 2)
+        return [(float(x), float(y), float(x + side), float(y + side)) for y in tops for x in lefts][:16]
+
+    def _parts(self, frame: Bytes, boxes: list[tuple[float, float, float, float]]) -> list[Face]:
+        """Faces in parts of the frame: the detector sees any picture at 128 x 128, so a far face needs this."""
+        if boxes and self._search is None:
             self._search = _landmarker(self._model, video=False)
         found: list[Face] = []
         for box in boxes:
@@ -73,6 +81,10 @@ class MeshBackend(Backend):
             if landmarker is not None:
                 landmarker.close()
         self._video = self._search = None
+
+
+def _width(face: Face) -> float:
+    return face.box[2] - face.box[0]
 
 
 def _faces(result: Any, part: Crop) -> list[Face]:

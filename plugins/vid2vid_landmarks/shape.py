@@ -126,7 +126,7 @@ def focus(points: Floats, height: int, width: int) -> tuple[float, float, float,
     x1, y1 = np.percentile(x + half, 95), np.percentile(y + half, 95)
     # A tall face may reach below its square; the chin belongs to it.
     y1 = max(y1, float(np.percentile(high[:, 1] + 0.05 * half, 98)))
-    side = min(max(x1 - x0, y1 - y0), float(min(height, width)))
+    side = float(min(max(x1 - x0, y1 - y0), min(height, width)))
     left = float(np.clip((x0 + x1 - side) / 2, 0, width - side))
     top = float(np.clip((y0 + y1 - side) / 2, 0, height - side))
     return left, top, left + side, top + side
