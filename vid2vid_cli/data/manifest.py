@@ -171,7 +171,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def write_json(path: Path, data: Any) -> None:
     """Write plain data as JSON, whole or not at all, even where power fails. Raises as `write_manifest`."""
-    text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(data, indent=1, ensure_ascii=False)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with unfinished.open("w", encoding="utf-8") as file:

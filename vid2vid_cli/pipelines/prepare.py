@@ -1,0 +1,179 @@
+"""`prepare`: from ordinary video to a dataset folder. Ends, killed or not, without anything half-made in view."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vid2vid_cli.conditioning import Conditioner, ConditionerSpec
+from vid2vid_cli.conditioning.registry import load_conditioner
+from vid2vid_cli.core.errors import ConfigError, DiskFullError, NoFramesError, NothingFoundError, TooShortError
+from vid2vid_cli.data.dataset import Dataset
+from vid2vid_cli.data.manifest import Manifest, read_manifest, write_manifest
+from vid2vid_cli.engine.events import Advanced, Noticed, Tell, Warned, Wrote
+from vid2vid_cli.pipelines.plan import Plan
+from vid2vid_cli.pipelines.prepare_clip import ClipFiles, prepare_clip
+from vid2vid_cli.pipelines.prepare_job import Job, PrepareRequest, make_job
+from vid2vid_cli.pipelines.prepare_looks import write_preview, write_sheet
+from vid2vid_cli.pipelines.prepare_manifest import bare_manifest, with_findings
+from vid2vid_cli.pipelines.prepare_place import Claim, Place, choose_place, default_folder
+
+__all__ = ["PrepareRequest", "Prepared", "plan_prepare", "prepare", "prepare_with"]
+
+STAGE = "prepare"
+SELDOM = 0.9
+"""A conditioner that finds something on a smaller part of the frames is worth a warning."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A finished dataset."""
+
+    path: Path
+    frames: int
+    found: Mapping[str, tuple[int, int]]
+    """Conditioner -> frames on which it found something, frames in all."""
+    seconds: float
+    """0 where it had been prepared before."""
+
+
+def plan_prepare(request: PrepareRequest) -> Plan:
+    """What `prepare` would do, for --dry-run; reads the videos and writes nothing. Raises as `prepare`."""
+    job = make_job(request, _load(request))
+    place = _place(job)
+    expected = job.expected()
+    said = {"new": str(place.final), "finished": f"{place.final} (already prepared)"}
+    rows = [("video", str(item.path)) for item in job.inputs]
+    rows += [("conditioner", f"{item.spec.name} ({item.spec.summary})") for item in job.conditioners]
+    rows += [
+        ("frames", f"about {expected}" if expected else "unknown"),
+        ("size", f"{job.size[1]}x{job.size[0]}"),
+        ("fps", str(job.fps)),
+        ("held out", f"the last {request.holdout:.0%} of each clip"),
+        ("dataset", said.get(place.state, f"{place.final} (continued from {place.partial})")),
+    ]
+    return Plan(tuple(rows))
+
+
+def prepare(request: PrepareRequest, tell: Tell) -> Prepared:
+    """Make a dataset of one or many videos with the conditioners named; continue one that was interrupted.
+
+    Raises: MissingFileError and its like (bad video), TooShortError (1 frame), NothingFoundError (nothing on any
+    frame), ConfigError, PluginError, MissingPackageError, MissingWeightsError, ExistsError (overwrite of something
+    that is no dataset, or another process at work), DiskFullError, PermissionDeniedError.
+    """
+    return prepare_with(request, _load(request), tell)
+
+
+def prepare_with(request: PrepareRequest, conditioners: Sequence[Conditioner], tell: Tell) -> Prepared:
+    """`prepare` with conditioners that are already made; the request's names and options are not looked at."""
+    began = time.monotonic()
+    job = make_job(request, conditioners)
+    place = _place(job)
+    if place.state == "finished":
+        manifest = read_manifest(place.final)
+        tell(Noticed(f"{place.final} was already prepared from the same video with the same settings."))
+        return Prepared(place.final, manifest.frames, _found(manifest), 0.0)
+    wanted = _wanted(job)
+    if place.final != wanted:
+        tell(Noticed(f"{wanted} holds something else and is kept; this dataset becomes {place.final}."))
+    with Claim(place, job.identity) as claim:
+        try:
+            manifest = _fill(job, place, tell)
+        except (TooShortError, NothingFoundError, NoFramesError):
+            claim.discard()
+            raise
+        except DiskFullError as error:
+            raise DiskFullError(
+                error.message, "Free some space and give the same command again: it continues where it was."
+            ) from error
+        claim.finish()
+    prepared = Prepared(place.final, manifest.frames, _found(manifest), time.monotonic() - began)
+    tell(Wrote(str(place.final), "dataset", {"frames": prepared.frames, "found": dict(prepared.found)}))
+    return prepared
+
+
+def _load(request: PrepareRequest) -> list[Conditioner]:
+    strange = set(request.options) - set(request.conditioners)
+    if strange:
+        raise ConfigError(
+            f"Options were given for {', '.join(sorted(strange))}, which is not among the conditioners.",
+            f"Add --conditioner {sorted(strange)[0]}, or leave the options out.",
+        )
+    return [load_conditioner(name, request.options.get(name)) for name in dict.fromkeys(request.conditioners)]
+
+
+def _wanted(job: Job) -> Path:
+    return job.request.out or default_folder(job.request.videos)
+
+
+def _place(job: Job) -> Place:
+    return choose_place(_wanted(job), job.identity, overwrite=job.request.overwrite)
+
+
+def _found(manifest: Manifest) -> dict[str, tuple[int, int]]:
+    return {record.name: (record.quality.found, record.quality.total) for record in manifest.conditioners}
+
+
+def _fill(job: Job, place: Place, tell: Tell) -> Manifest:
+    """Everything a dataset holds, into the unfinished folder."""
+    files = [ClipFiles.of(place, index) for index in range(len(job.inputs))]
+    expected = job.expected()
+    done = sum(clip.done(job.conditioners) for clip in files)
+    if done:
+        tell(Noticed(f"continuing: {done} of {expected or 'unknown'} frames were done"))
+    counts: list[int] = []
+    for item, clip in zip(job.inputs, files, strict=True):
+        before = sum(counts)
+        frames = prepare_clip(
+            job,
+            item,
+            clip,
+            lambda now, before=before: tell(Advanced(STAGE, before + now, expected)),  # type: ignore[misc]
+            lambda sentence: tell(Warned(sentence)),
+        )
+        if frames < 2:
+            raise TooShortError(
+                f"{item.path} gives only {frames} frame; two are the least there is motion in.",
+                "Give a longer video, or a larger stretch with --start, --end and --max-frames.",
+            )
+        counts.append(frames)
+    bare = Dataset(place.partial, bare_manifest(job, place.final.name, files, counts))
+    _check_found(job, bare, tell)
+    manifest = with_findings(job, bare)
+    dataset = Dataset(place.partial, manifest)
+    write_sheet(dataset, job.conditioners, place.partial / "contact_sheet.png")
+    write_preview(dataset, job, place.partial / "preview.mp4", tell)
+    write_manifest(place.partial, manifest)
+    return manifest
+
+
+def _check_found(job: Job, dataset: Dataset, tell: Tell) -> None:
+    """Raise NothingFoundError for a video on which a conditioner found nothing; warn where it found little."""
+    for span, item in zip(dataset.clips(), job.inputs, strict=True):
+        for conditioner in job.conditioners:
+            spec = conditioner.spec
+            found = int((dataset.quality(span.clip, spec.name) > 0).sum())
+            if not found:
+                raise NothingFoundError(
+                    f"{nothing_found(spec)} on any of the {span.frames} frames of {item.path}.",
+                    f"Look at the video; `vid2vid plugins show {spec.name}` lists options that may help.",
+                )
+            if found < SELDOM * span.frames:
+                tell(Warned(f"{spec.name} found something on {found} of {span.frames} frames of {item.path} only."))
+
+
+def nothing_found(spec: ConditionerSpec) -> str:
+    """`no face was found`, where the plugin's own words say what it looks for."""
+    words = set(re.findall(r"[a-z]+", f"{spec.name} {spec.summary}".lower()))
+    for thing, signs in {
+        "face": {"face", "faces", "facial"},
+        "person": {"person", "people", "body", "bodies", "skeleton"},
+        "hand": {"hand", "hands"},
+    }.items():
+        if words & signs:
+            return f"No {thing} was found"
+    return f"The conditioner {spec.name} found nothing"

@@ -1,0 +1,208 @@
+"""What `prepare` is asked for, looked at and made definite before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vid2vid_cli.conditioning import Conditioner
+from vid2vid_cli.core.errors import ConfigError, MissingPackageError, PluginError
+from vid2vid_cli.core.stream import ahead
+from vid2vid_cli.data.frames import Format
+from vid2vid_cli.data.manifest import SCHEMA_VERSION
+from vid2vid_cli.media.failures import reading_failed
+from vid2vid_cli.media.probe import Probe, picture_files, probe
+from vid2vid_cli.media.reader import VideoReader
+
+Frame = NDArray[np.uint8]
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class PrepareRequest:
+    """One or many videos to become one dataset, a clip from each."""
+
+    videos: tuple[Path, ...]
+    conditioners: tuple[str, ...]
+    out: Path | None = None
+    """The dataset folder; None: datasets/<name of the video>."""
+    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Conditioner -> option -> value."""
+    size: int | None = 512
+    """Largest short side of the stored frames, in pixels; frames are never enlarged; None: as they are."""
+    fps: Fraction | None = None
+    """None: as the (first) video has it."""
+    start: float = 0.0
+    end: float | None = None
+    """Seconds; None: to the end."""
+    max_frames: int | None = None
+    """Of each clip."""
+    holdout: float = 0.2
+    """Part of each clip, at its end, that is kept from training."""
+    overwrite: bool = False
+    jpeg: bool = False
+    """Store frames as JPEG (quality 95) and not as PNG: a third of the space, not exact."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One video of a job."""
+
+    path: Path
+    sha256: str
+    probe: Probe
+    scaled: Size
+    """(height, width) it is decoded to; at least the dataset's size, and cut to it about the centre."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request made definite: the same job always gives the same dataset."""
+
+    request: PrepareRequest
+    inputs: tuple[Input, ...]
+    conditioners: tuple[Conditioner, ...]
+    size: Size
+    fps: Fraction
+    identity: str
+    """sha256 over everything the content of the dataset depends on."""
+
+    @property
+    def frame_format(self) -> Format:
+        """How frames are stored."""
+        return "jpg" if self.request.jpeg else "png"
+
+    def reader(self, item: Input) -> VideoReader:
+        """The frames of a video on the dataset's grid, before they are cut to size."""
+        request = self.request
+        return VideoReader(
+            item.path,
+            fps=self.fps,
+            size=None if item.scaled == (item.probe.height, item.probe.width) else item.scaled,
+            start=request.start,
+            end=request.end,
+            max_frames=request.max_frames,
+        )
+
+    def frames(self, reader: VideoReader) -> Generator[Frame, None, None]:
+        """The frames as they are stored, (h, w, 3) uint8 RGB, decoded a few ahead by another thread."""
+        height, width = self.size
+
+        def cut(frame: Frame) -> Frame:
+            top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
+            return np.ascontiguousarray(frame[top : top + height, left : left + width])
+
+        yield from ahead(cut(frame) for frame in reader)
+
+    def expected(self) -> int | None:
+        """How many frames there will be, if every video says."""
+        counts = [self.reader(item).expected for item in self.inputs]
+        return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
+
+
+def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner]) -> Job:
+    """Look at the videos and decide size and rate; reads the videos for their hashes, and writes nothing.
+
+    Raises: ConfigError, MissingPackageError, PluginError, and what `media.probe.probe` raises for a bad video.
+    """
+    _check(request)
+    probes = [probe(path) for path in request.videos]
+    check_conditioners(conditioners)
+    size, scaled = _sizes([(found.height, found.width) for found in probes], request.size)
+    fps = request.fps or probes[0].fps
+    hashes = [hash_of(path) for path in request.videos]
+    inputs = tuple(
+        Input(path, digest, found, fitted)
+        for path, digest, found, fitted in zip(request.videos, hashes, probes, scaled, strict=True)
+    )
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "sources": hashes,
+        "size": size,
+        "fps": str(fps),
+        "start": request.start,
+        "end": request.end,
+        "max_frames": request.max_frames,
+        "holdout": request.holdout,
+        "jpeg": request.jpeg,
+        "conditioners": [conditioner.fingerprint() for conditioner in conditioners],
+    }
+    text = json.dumps(content, sort_keys=True)
+    return Job(request, inputs, tuple(conditioners), size, fps, hashlib.sha256(text.encode()).hexdigest())
+
+
+def _check(request: PrepareRequest) -> None:
+    if not request.videos:
+        raise ConfigError("No video was named.", "vid2vid prepare --conditioner landmarks VIDEO")
+    if not 0 <= request.holdout < 1:
+        raise ConfigError(
+            f"holdout is {request.holdout}; it is a part of each clip, at least 0 and below 1.", "--holdout 0.2"
+        )
+    if request.size is not None and request.size < 16:
+        raise ConfigError(f"size is {request.size}; frames need at least 16 pixels.", "--size 512")
+    if request.fps is not None and request.fps <= 0:
+        raise ConfigError(f"fps is {request.fps}; a rate is above 0.", "--fps 25")
+    if request.start < 0 or (request.end is not None and request.end <= request.start):
+        raise ConfigError(f"There is nothing between {request.start} s and {request.end} s.", "Choose end > start.")
+    if request.max_frames is not None and request.max_frames < 2:
+        raise ConfigError(f"max_frames is {request.max_frames}; a dataset needs 2 frames or more.", "--max-frames 300")
+
+
+def check_conditioners(conditioners: Sequence[Conditioner]) -> None:
+    """Raise MissingPackageError where one misses a package, ConfigError for none or two of a name."""
+    from vid2vid_cli.conditioning.registry import check_requirements
+
+    names = [conditioner.spec.name for conditioner in conditioners]
+    if not names:
+        raise ConfigError("No conditioner was named.", "vid2vid plugins list shows which there are.")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"A conditioner was named twice: {', '.join(names)}.", "Name each one once.")
+    if "frames" in names:
+        raise PluginError("A conditioner cannot be called frames: a dataset keeps its frames under that name.")
+    for conditioner in conditioners:
+        missing = check_requirements(conditioner.spec)
+        if missing:
+            modules = ", ".join(requirement.module for requirement in missing)
+            one = "one of " if len(missing) > 1 and all(requirement.optional for requirement in missing) else ""
+            raise MissingPackageError(
+                f"The conditioner {conditioner.spec.name} needs {one}{modules}, which is not installed.",
+                missing[0].install if one else " && ".join(dict.fromkeys(item.install for item in missing)),
+            )
+
+
+def _sizes(found: Sequence[Size], limit: int | None) -> tuple[Size, list[Size]]:
+    """The size of the dataset, and to what size each video is decoded so that it covers that.
+
+    The shape is the first video's; the scale is such that no video is enlarged.
+    """
+    shortest = min(min(size) for size in found)
+    scale = min(1.0, min(limit or shortest, shortest) / min(found[0]))
+    cover = [max(found[0][0] * scale / height, found[0][1] * scale / width) for height, width in found]
+    scale /= max(1.0, *cover)
+    height, width = (max(1, round(side * scale)) for side in found[0])
+    scaled = []
+    for size in found:
+        factor = max(height / size[0], width / size[1])
+        scaled.append((max(height, math.ceil(size[0] * factor - 0.5)), max(width, math.ceil(size[1] * factor - 0.5))))
+    return (height, width), scaled
+
+
+def hash_of(path: Path) -> str:
+    """sha256 of a file, or of the pictures of a folder in order. Raises PermissionDeniedError, MissingFileError."""
+    digest = hashlib.sha256()
+    for file in picture_files(path) if path.is_dir() else [path]:
+        try:
+            with file.open("rb") as opened:
+                while block := opened.read(1 << 20):
+                    digest.update(block)
+        except OSError as error:
+            raise reading_failed(file, error) from error
+    return digest.hexdigest()

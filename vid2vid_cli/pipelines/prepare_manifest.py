@@ -1,0 +1,79 @@
+"""The manifest of a dataset that `prepare` has filled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from vid2vid_cli import __version__
+from vid2vid_cli.conditioning import Conditioner
+from vid2vid_cli.data.dataset import Dataset
+from vid2vid_cli.data.manifest import Clip, ConditionerRecord, Manifest, Quality, Source, Splits
+from vid2vid_cli.pipelines.prepare_clip import ClipFiles
+from vid2vid_cli.pipelines.prepare_job import Job
+
+
+def bare_manifest(job: Job, name: str, files: Sequence[ClipFiles], counts: Sequence[int]) -> Manifest:
+    """The manifest of a dataset called `name` without quality and statistics."""
+    splits = [split_of(frames, job.request.holdout) for frames in counts]
+    return Manifest(
+        name=name,
+        created_by=f"vid2vid {__version__}",
+        source=tuple(
+            Source(path=str(item.path.resolve()), sha256=item.sha256, probe=item.probe.to_json()) for item in job.inputs
+        ),
+        height=job.size[0],
+        width=job.size[1],
+        fps=f"{job.fps.numerator}/{job.fps.denominator}",
+        frames=sum(counts),
+        frame_format=job.frame_format,
+        clips=tuple(
+            Clip(name=clip.name, frames=frames, source=index, start=job.request.start)
+            for index, (clip, frames) in enumerate(zip(files, counts, strict=True))
+        ),
+        conditioners=tuple(_bare_record(conditioner, files) for conditioner in job.conditioners),
+        splits=Splits(
+            train=tuple((index, 0, train) for index, (train, _) in enumerate(splits)),
+            holdout=tuple((index, train, frames) for index, (train, frames) in enumerate(splits) if train < frames),
+        ),
+        identity=job.identity,
+    )
+
+
+def _bare_record(conditioner: Conditioner, files: Sequence[ClipFiles]) -> ConditionerRecord:
+    name = conditioner.spec.name
+    images = {entry.name for clip in files for entry in (clip.folder / name).iterdir() if entry.is_dir()}
+    return ConditionerRecord(
+        name=name,
+        options=conditioner.options.model_dump(mode="json"),
+        fingerprint=plain(conditioner.fingerprint()),
+        channels=conditioner.channels,
+        images=tuple(sorted(images)),
+        quality=Quality(mean=0, found=0, total=0),
+    )
+
+
+def split_of(frames: int, holdout: float) -> tuple[int, int]:
+    """(frames to train on, frames in all): the end is held out, at least 1 of 5 frames, and 2 always remain."""
+    held = round(frames * holdout)
+    if holdout > 0 and frames >= 5:
+        held = max(1, held)
+    return max(2, frames - held), frames
+
+
+def with_findings(job: Job, dataset: Dataset) -> Manifest:
+    """The manifest of a filled dataset with quality over all frames and statistics over the training frames."""
+    records = []
+    for conditioner, record in zip(job.conditioners, dataset.manifest.conditioners, strict=True):
+        values = [float(v) for span in dataset.clips() for v in dataset.quality(span.clip, record.name)]
+        found = sum(value > 0 for value in values)
+        quality = Quality(mean=round(sum(values) / len(values), 6), found=found, total=len(values))
+        statistics = conditioner.statistics(dataset.annotations(dataset.clips("train"), record.name))
+        records.append(record.model_copy(update={"quality": quality, "statistics": plain(statistics)}))
+    return dataset.manifest.model_copy(update={"conditioners": tuple(records)})
+
+
+def plain(data: Any) -> Any:
+    """Data as JSON gives it back: numpy's numbers and arrays become numbers and lists."""
+    return json.loads(json.dumps(data, default=lambda value: value.tolist()))
