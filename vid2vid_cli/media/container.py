@@ -11,6 +11,7 @@ import av
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vid2vid_cli.core.errors import AudioOnlyError, NotAVideoError, TruncatedVideoError, Vid2VidError
@@ -21,6 +22,9 @@ CUT_OFF = "Copy or download it again, or convert what is left of it with a repai
 
 # Text files that FFmpeg would show as a terminal full of letters.
 TEXT_FORMATS = {"tty"}
+
+# Formats without time stamps of pictures.
+ORDER_ONLY = {"avi", "h264", "hevc", "m4v", "mpegvideo"}
 
 # What every MP4 or QuickTime file may begin with.
 BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"uuid"}
@@ -42,14 +46,24 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, _picture_stream(path, container)
 
 
-def first_video_second(path: Path) -> Fraction:
-    """The time stamp of the first picture in seconds: the zero of the constant-rate grid."""
-    with open_video(path) as (container, stream):
-        for frame in container.decode(stream):
-            if frame.pts is not None and frame.time_base is not None:
-                return frame.pts * frame.time_base
-            break
-    return Fraction(0)
+def has_stamps(container: InputContainer) -> bool:
+    """Whether the format stores when a picture is shown. AVI and bare streams only store their order."""
+    return container.format.name not in ORDER_ONLY
+
+
+def picture_time(container: InputContainer, frame: VideoFrame) -> Fraction | None:
+    """When a decoded picture is shown, in seconds of the file's clock; None where the file does not say.
+
+    Without stored stamps FFmpeg guesses them, wrongly where pictures are reordered; the count of packets that went
+    into the decoder grows evenly and is late by a constant.
+    """
+    ticks = frame.pts if has_stamps(container) else frame.dts
+    return None if ticks is None or frame.time_base is None else ticks * frame.time_base
+
+
+def first_picture_time(container: InputContainer, frame: VideoFrame) -> Fraction:
+    """The time of the first picture of a file on the clock that it shares with the sound: zero of the grid."""
+    return (picture_time(container, frame) or Fraction(0)) if has_stamps(container) else Fraction(0)
 
 
 def is_cut_off(path: Path) -> bool:

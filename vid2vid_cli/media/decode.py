@@ -12,7 +12,7 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vid2vid_cli.media.container import open_video
+from vid2vid_cli.media.container import has_stamps, open_video, picture_time
 from vid2vid_cli.media.probe import Probe
 
 Warn = Callable[[str], None]
@@ -56,22 +56,30 @@ def _timed(path: Path, known: Probe, start: Fraction, warn: Warn) -> Generator[S
     shift, previous = Fraction(0), None
     with open_video(path) as (container, stream):
         stream.thread_type = "AUTO"
-        if start > 0 and stream.time_base:
-            container.seek(int((known.begin + start) / stream.time_base), stream=stream, backward=True)
+        zero = known.begin if has_stamps(container) else None
+        if start > 0 and stream.time_base and zero is not None:
+            container.seek(int((zero + start) / stream.time_base), stream=stream, backward=True)
         for frame in _decoded(path, container, stream, warn):
-            base = frame.time_base or stream.time_base
-            if frame.pts is None or base is None:
+            time = picture_time(container, frame)
+            zero = time if zero is None else zero
+            if time is None or zero is None:
                 begin = Fraction(0) if previous is None else previous + step
             else:
-                begin = frame.pts * base - known.begin + shift
+                begin = time - zero + shift
             if previous is not None and not -step <= begin - previous <= known.duration + 1:
                 # A clock that jumps (joined recordings): the pictures go on where the last one was.
                 warn("The time stamps of the video jump; it is read as if they did not, and sound may be off.")
                 shift += previous + step - begin
                 begin = previous + step
             previous = begin
-            ticks = getattr(frame, "duration", 0) or 0
-            yield Shown(begin, begin + (ticks * base if ticks and base else step), frame)
+            yield Shown(begin, begin + _duration(frame, begin, known, step), frame)
+
+
+def _duration(frame: VideoFrame, begin: Fraction, known: Probe, step: Fraction) -> Fraction:
+    """How long the frame stays if it is the last one: what it says, but not beyond the end of the video."""
+    ticks = getattr(frame, "duration", 0) or 0
+    said = ticks * frame.time_base if ticks and frame.time_base else step
+    return min(said, max(step, Fraction(known.duration) - begin))
 
 
 def _decoded(

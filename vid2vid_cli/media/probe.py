@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import islice, pairwise
@@ -13,15 +14,17 @@ from typing import Any, Literal
 
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vid2vid_cli.core.errors import NoFramesError, TruncatedVideoError
 from vid2vid_cli.media.colour import colours_of
-from vid2vid_cli.media.container import CUT_OFF, PLAYABLE, open_video
+from vid2vid_cli.media.container import CUT_OFF, PLAYABLE, first_picture_time, has_stamps, open_video
 from vid2vid_cli.media.failures import reading_failed
 from vid2vid_cli.media.images import load_picture
 
+Stamp = tuple[Fraction, Fraction]  # shown at, and for how long, seconds
 Kind = Literal["video", "images", "image", "gif"]
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
@@ -113,12 +116,10 @@ def _probe_pictures(path: Path, files: list[Path], kind: Kind) -> Probe:
 
 def _probe_stream(path: Path, container: InputContainer, stream: VideoStream) -> Probe:
     frame = _first_frame(path, container, stream)
-    begin = frame.pts * frame.time_base if frame.pts is not None and frame.time_base else Fraction(0)
-    times, length, whole = _sample(container, stream)
-    fps, variable = _rate(stream, times)
-    if not whole:
-        length = _length(container, stream, begin) or length
-    seconds = float(max(length - begin, 1 / fps))
+    begin = first_picture_time(container, frame)
+    stamps, whole = _sample(container, stream)
+    fps, variable = _rate(stream, stamps)
+    seconds = float(max(_end(container, stream, stamps, whole, 1 / fps) - begin, 1 / fps))
     rotation = round(frame.rotation / 90) * 90 % 360
     height, width = upright_size(frame, pixel_aspect(stream), rotation // 90)
     colours = colours_of(frame)
@@ -149,51 +150,55 @@ def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> 
     raise NoFramesError(f"{path} is a video without a single frame.", "Record or export it again.")
 
 
-def _sample(container: InputContainer, stream: VideoStream) -> tuple[list[Fraction], Fraction, bool]:
-    """Time stamps of the first packets in order, where the last of them ends, and whether these are all."""
+def _sample(container: InputContainer, stream: VideoStream) -> tuple[list[Stamp], bool]:
+    """When the first packets are shown, in order, and for how long; and whether these are all there are."""
     container.seek(0)
-    base = stream.time_base or Fraction(1, 1000)
-    stamps: list[int] = []
-    end, whole = 0, False
-    try:
+    stamps: list[Stamp] = []
+    whole = False
+    with suppress(FFmpegError):
         for packet in islice(container.demux(stream), SAMPLE):
-            if packet.pts is None:
-                whole = packet.size == 0  # the empty packet that closes the stream
-                continue
-            stamps.append(packet.pts)
-            end = max(end, packet.pts + (packet.duration or 0))
-    except FFmpegError:
-        pass
+            whole = packet.size == 0  # the empty packet that closes the stream
+            stamps.extend(_stamp(container, stream, packet))
     stamps.sort()
     # Reordered pictures are missing at the end of a sample: their packets come later.
-    kept = stamps if whole else stamps[:-32] or stamps
-    return [stamp * base for stamp in kept], end * base, whole
+    return (stamps if whole else stamps[:-32] or stamps), whole
 
 
-def _length(container: InputContainer, stream: VideoStream, begin: Fraction) -> Fraction | None:
-    """Where the last picture ends: from the last packets, else as the file declares it."""
-    base = stream.time_base or Fraction(1, 1000)
+def _stamp(container: InputContainer, stream: VideoStream, packet: Packet[VideoStream]) -> list[Stamp]:
+    ticks = packet.pts if has_stamps(container) else packet.dts
+    base = stream.time_base
+    return [] if ticks is None or base is None else [(ticks * base, (packet.duration or 0) * base)]
+
+
+def _end(container: InputContainer, stream: VideoStream, stamps: list[Stamp], whole: bool, step: Fraction) -> Fraction:
+    """When the last picture goes, seconds of the file's clock: from the last packets, or as the file declares."""
+    begin = stamps[0][0] if stamps else Fraction(0)
     declared = None
-    if stream.duration is not None:
-        declared = begin + stream.duration * base
+    if stream.duration is not None and stream.time_base:
+        declared = begin + stream.duration * stream.time_base
     elif container.duration is not None:
         declared = begin + Fraction(container.duration, 1_000_000)
-    if declared is None:
-        return None
-    end = Fraction(0)
-    try:
-        container.seek(int(declared / base), stream=stream, backward=True)
-        for packet in container.demux(stream):
-            if packet.pts is not None:
-                end = max(end, (packet.pts + (packet.duration or 0)) * base)
-    except FFmpegError:
-        return declared
-    # A file cut in its middle has no packets there: it is as long as it says it was.
-    return end if end > declared - 1 or (stream.duration is None and end > 0) else declared
+    if not whole and declared is not None and stream.time_base:
+        tail: list[Stamp] = []
+        with suppress(FFmpegError):
+            container.seek(int(declared / stream.time_base), stream=stream, backward=True)
+            for packet in container.demux(stream):
+                tail.extend(_stamp(container, stream, packet))
+        # A file cut in its middle has no packets there: it counts as long as it says it was.
+        if not tail or (max(tail)[0] < declared - 1 and stream.duration is not None):
+            return declared
+        stamps = tail
+    last, duration = max(stamps, default=(begin, step))
+    duration = duration or step
+    if stream.duration is not None and declared is not None:
+        # Where pictures are reordered, a packet's duration is that of another one.
+        duration = min(duration, max(step, declared - last))
+    return last + duration
 
 
-def _rate(stream: VideoStream, times: list[Fraction]) -> tuple[Fraction, bool]:
+def _rate(stream: VideoStream, stamps: list[Stamp]) -> tuple[Fraction, bool]:
     """The rate of the grid, and whether the pictures leave it by more than the file's clock explains."""
+    times = [time for time, _ in stamps]
     average = stream.average_rate or stream.guessed_rate
     steps = [late - early for early, late in pairwise(times) if late > early]
     if len(steps) < 2:

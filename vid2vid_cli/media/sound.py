@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 
 from vid2vid_cli.core.errors import Vid2VidError
-from vid2vid_cli.media.container import first_video_second
+from vid2vid_cli.media.container import first_picture_time, open_video
 
 # What players expect in each container; anything else becomes AAC. Matroska holds everything.
 HOLDS = {
@@ -121,7 +121,7 @@ class Sound:
 def open_sound(source: Path, output: OutputContainer, start: float) -> Sound | None:
     """The sound of `source`, its stream added to `output` (before anything is written); None where there is none."""
     try:
-        first = first_video_second(source)
+        first = _first_picture(source)
         container = av.open(f"file:{source}", mode="r")
     except (FFmpegError, OSError, Vid2VidError):  # a folder of pictures, a picture: no sound
         return None
@@ -129,3 +129,9 @@ def open_sound(source: Path, output: OutputContainer, start: float) -> Sound | N
         container.close()
         return None
     return Sound(container, output, first + Fraction(start))
+
+
+def _first_picture(source: Path) -> Fraction:
+    with open_video(source) as (container, stream):
+        frame = next(container.decode(stream), None)
+        return Fraction(0) if frame is None else first_picture_time(container, frame)
