@@ -110,7 +110,8 @@ def make_clip(
 
 def write_sound(container: av.container.OutputContainer, speaker: av.AudioStream, sound: np.ndarray) -> None:
     context = speaker.codec_context
-    context.open()
+    if not context.is_open:
+        context.open()
     resampler = av.AudioResampler(context.format.name, "mono", RATE, frame_size=context.frame_size or 1024)
     block = av.AudioFrame.from_ndarray(sound[None, :], format="flt", layout="mono")
     block.sample_rate, block.pts, block.time_base = RATE, 0, Fraction(1, RATE)

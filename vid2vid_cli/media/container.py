@@ -8,17 +8,20 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vid2vid_cli.core.errors import AudioOnlyError, NotAVideoError, TruncatedVideoError, Vid2VidError
+from vid2vid_cli.core.errors import AudioOnlyError, NoFramesError, NotAVideoError, TruncatedVideoError, Vid2VidError
 from vid2vid_cli.media.failures import reading_failed
 
 PLAYABLE = "Give a video (mp4, mov, mkv, webm, gif ...), a picture, or a folder of pictures."
 CUT_OFF = "Copy or download it again, or convert what is left of it with a repair tool."
+
+NO_FRAME = "Record or export it again."
 
 # Text files that FFmpeg would show as a terminal full of letters.
 TEXT_FORMATS = {"tty"}
@@ -64,6 +67,11 @@ def picture_time(container: InputContainer, frame: VideoFrame) -> Fraction | Non
 def first_picture_time(container: InputContainer, frame: VideoFrame) -> Fraction:
     """The time of the first picture of a file on the clock that it shares with the sound: zero of the grid."""
     return (picture_time(container, frame) or Fraction(0)) if has_stamps(container) else Fraction(0)
+
+
+def codec_name(stream: VideoStream | AudioStream) -> str:
+    """The format of a stream, whatever its decoder is called: "mp3", not "mp3float"."""
+    return str(stream.codec_context.codec.canonical_name)
 
 
 def is_cut_off(path: Path) -> bool:
@@ -128,4 +136,6 @@ def _picture_stream(path: Path, container: InputContainer) -> VideoStream:
         return stream
     if container.streams.audio:
         raise AudioOnlyError(f"{path} holds sound but no picture.", PLAYABLE)
+    if not container.streams and not is_cut_off(path):
+        raise NoFramesError(f"{path} is a video without a single frame.", NO_FRAME)
     raise _unreadable(path)

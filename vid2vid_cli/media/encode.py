@@ -133,11 +133,10 @@ class OuterEncoder:
         self.silent = job.path.with_name(job.path.name + ".silent")
         self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `abandon`
         scale = "scale=in_range=full:out_range=tv:out_color_matrix=bt709:flags=bicubic+accurate_rnd"
-        tags = [f"-{tag}" for tag in ("colorspace", "color_primaries", "color_trc")]
+        tags = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
         command = [_program(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
         command += ["-s", f"{width}x{height}", "-r", str(job.fps), "-i", "pipe:0", "-an"]
-        command += ["-vf", f"{scale},format=yuv420p", "-c:v", "libx264", "-preset", PRESET, "-crf", str(job.crf)]
-        command += [part for tag in tags for part in (tag, "bt709")] + ["-color_range", "tv"]
+        command += ["-vf", f"{scale},format=yuv420p,{tags}", "-c:v", "libx264", "-preset", PRESET, "-crf", str(job.crf)]
         command += ["-f", "mp4", f"file:{self.silent}"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=self.errors)
 

@@ -6,6 +6,7 @@ OpenCV does the work; its BGR order never leaves this file.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,8 @@ def _save(path: Path, suffix: str, array: Image, options: list[int]) -> None:
         unfinished.write_bytes(encoded.tobytes())
         unfinished.replace(path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
         raise writing_failed(path, error) from error
 
 

@@ -20,7 +20,15 @@ from av.video.stream import VideoStream
 
 from vid2vid_cli.core.errors import NoFramesError, TruncatedVideoError
 from vid2vid_cli.media.colour import colours_of
-from vid2vid_cli.media.container import CUT_OFF, PLAYABLE, first_picture_time, has_stamps, open_video
+from vid2vid_cli.media.container import (
+    CUT_OFF,
+    NO_FRAME,
+    PLAYABLE,
+    codec_name,
+    first_picture_time,
+    has_stamps,
+    open_video,
+)
 from vid2vid_cli.media.failures import reading_failed
 from vid2vid_cli.media.images import load_picture
 
@@ -131,7 +139,7 @@ def _probe_stream(path: Path, container: InputContainer, stream: VideoStream) ->
         duration=seconds,
         rotation=rotation,
         has_audio=bool(container.streams.audio),
-        codec=stream.codec_context.name,
+        codec=codec_name(stream),
         variable=variable,
         colour=colours.name + (" (not tagged)" if colours.guessed else ""),
         kind="gif" if container.format.name == "gif" else "video",
@@ -147,7 +155,7 @@ def _first_frame(path: Path, container: InputContainer, stream: VideoStream) -> 
         pass
     if stream.frames or stream.duration or path.stat().st_size > 1 << 20:
         raise TruncatedVideoError(f"{path} is cut off: not one whole picture is left in it.", CUT_OFF)
-    raise NoFramesError(f"{path} is a video without a single frame.", "Record or export it again.")
+    raise NoFramesError(f"{path} is a video without a single frame.", NO_FRAME)
 
 
 def _sample(container: InputContainer, stream: VideoStream) -> tuple[list[Stamp], bool]:

@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 
 from vid2vid_cli.core.errors import Vid2VidError
-from vid2vid_cli.media.container import first_picture_time, open_video
+from vid2vid_cli.media.container import codec_name, first_picture_time, open_video
 
 # What players expect in each container; anything else becomes AAC. Matroska holds everything.
 HOLDS = {
@@ -37,7 +37,7 @@ class Sound:
         self.zero = zero  # the second of the source that is second 0 of the output
         self.stream: AudioStream = source.streams.audio[0]
         held = HOLDS.get(output.format.name)
-        self.copied = held is None or self.stream.codec_context.name in held
+        self.copied = held is None or codec_name(self.stream) in held
         if zero > 1 and self.stream.time_base:
             source.seek(int((zero - 1) / self.stream.time_base), stream=self.stream)
         self._packets = self._copies() if self.copied else self._encodes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -85,10 +86,12 @@ class VideoWriter:
         finally:
             if self._encoder is not None:
                 self._encoder.abandon()
-            self._unfinished.unlink(missing_ok=True)
+            with suppress(OSError):  # on a disk that refuses, it was never made
+                self._unfinished.unlink(missing_ok=True)
 
     def _open(self, height: int, width: int) -> Encoder:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._unfinished.touch()  # a place that refuses does so now, not after an hour of pictures
         comment = self._comment
         if (height, width) != self.size and self.size is not None:
             comment = f"{comment} (picture {self.size[1]}x{self.size[0]})".lstrip()
