@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -101,6 +100,8 @@ class _Bug(Vid2VidError):
 
 def _bug(error: Exception) -> Vid2VidError:
     """A bug: a short message, and the traceback in a file for whoever mends it."""
+    import tempfile
+
     where = ""
     try:
         with tempfile.NamedTemporaryFile("w", prefix="vid2vid-bug-", suffix=".txt", delete=False) as file:

@@ -39,6 +39,6 @@ def evaluate(
         terminal.resume = options.as_typed()
         made = work(request, terminal.tell)
         numbers = dict(made.metrics)
-        words = ["vid2vid", "synthesize", str(checkpoint), str(data), "--split", "holdout"]
+        words = ["vid2vid", "transfer", "your_video.mp4", "--target", str(checkpoint)]
         summary = "\n".join(f"{name:<24} {value:.4g}" for name, value in numbers.items())
         terminal.done(made.path, summary, shlex.join(words), {"metrics": numbers})

@@ -85,6 +85,7 @@ def prepare(
 
         known = ", ".join(found.name for found in find_conditioners())
         raise typer.BadParameter(f"name at least one of {known}.", param_hint="--conditioner")
+    extras = values.conditioner_options(option or (), names)
     from vid2vid_cli.pipelines.prepare import PrepareRequest, plan_prepare
     from vid2vid_cli.pipelines.prepare import prepare as work
     from vid2vid_cli.terminal import Terminal
@@ -93,7 +94,7 @@ def prepare(
         videos=tuple(videos),
         conditioners=names,
         out=out,
-        options=values.conditioner_options(option or (), names),
+        options=extras,
         size=size,
         fps=fps,
         start=start,

@@ -11,7 +11,8 @@ import typer
 from vid2vid_cli.commands import options, values
 
 if TYPE_CHECKING:
-    from vid2vid_cli.pipelines.train import Trained, TrainRequest
+    from vid2vid_cli.engine.events import Tell
+    from vid2vid_cli.pipelines.train import Trained
     from vid2vid_cli.terminal import Terminal
 
 MODEL = "Model"
@@ -91,14 +92,15 @@ def train(
     """
     _refuse_mixed(run, resume, preset, config, sets, data, out, seed)
     from vid2vid_cli.config.resolve import load_layers
+
+    name = preset or ("" if config is not None or resume else DEFAULT_PRESET)
+    settings = load_layers(name or None, config, sets or (), {"schedule.steps": steps, "engine.seed": seed}).config
     from vid2vid_cli.pipelines.train import TrainRequest, plan_train
     from vid2vid_cli.pipelines.train import train as work
     from vid2vid_cli.terminal import Terminal
 
-    name = preset or ("" if config is not None or resume else DEFAULT_PRESET)
-    flags = {"schedule.steps": steps, "engine.seed": seed}
     request = TrainRequest(
-        config=load_layers(name or None, config, sets or (), flags).config,
+        config=settings,
         preset=name,
         data=data,
         out=out,
@@ -113,8 +115,7 @@ def train(
         if dry_run:
             terminal.plan(plan_train(request).rows)
             return
-        terminal.resume = _resume(request)
-        _show(terminal, work(request, terminal.tell), request)
+        _show(terminal, work(request, _remember(terminal)))
 
 
 def _refuse_mixed(
@@ -138,24 +139,30 @@ def _refuse_mixed(
         raise typer.BadParameter(f"{message} --steps, --time and --device may change.", param_hint="--resume")
 
 
-def _resume(request: TrainRequest) -> str:
-    """The line that continues this run after Ctrl-C; the newest run need not be named."""
-    named = request.out if request.resume is None else (request.resume if request.resume != "newest" else None)
-    words = ["vid2vid", "train", "--resume", *([str(named)] if named is not None else [])]
-    words += ["--steps", str(request.steps)] if request.steps is not None else []
-    return shlex.join(words)
+def _remember(terminal: Terminal) -> Tell:
+    """The terminal's listener, which also learns from each checkpoint how to go on after Ctrl-C."""
+    from vid2vid_cli.engine.events import Event, Wrote
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Wrote) and event.what == "checkpoint":
+            run = Path(event.path).parents[1]  # RUN/checkpoints/step_...
+            terminal.resume = shlex.join(["vid2vid", "train", "--resume", str(run)])
+        terminal.tell(event)
+
+    return listen
 
 
-def _show(terminal: Terminal, made: Trained, request: TrainRequest) -> None:
+def _show(terminal: Terminal, made: Trained) -> None:
     """The checkpoint, and the line that uses it."""
-    quality = ", ".join(f"{name} {value:.4g}" for name, value in made.metrics.items())
-    summary = f"{made.steps} steps" + (f"; {quality}" if quality else "")
+    from vid2vid_cli.pipelines.run_folder import RunFolder
+
+    quality = "".join(f"; {name} {value:.4g}" for name, value in made.metrics.items())
     result = {
         "run": str(made.path),
-        "checkpoint": str(made.checkpoint),
         "steps": made.steps,
         "seconds": made.seconds,
         "metrics": dict(made.metrics),
     }
-    words = ["vid2vid", "transfer", "other.mp4", "--target", str(made.checkpoint)]
-    terminal.done(made.checkpoint, summary, shlex.join(words), result)
+    data = RunFolder(made.path).record().dataset
+    words = ["vid2vid", "synthesize", str(made.checkpoint), data, "--split", "holdout"]
+    terminal.done(made.checkpoint, f"{made.steps} steps{quality}", shlex.join(words), result)

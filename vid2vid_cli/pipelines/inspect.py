@@ -94,9 +94,12 @@ def _run(path: Path) -> Iterator[tuple[str, str]]:
         config = read_yaml(path / "config.yaml", "the run")
         yield "summary", str(config.get("summary", ""))
         yield "size", f"{config.get('data', {}).get('size', '?')} px"
-    last = _last_event(path / "events.jsonl")
+    yield from _record(path / "run.json")
+    last = _last_step(path / "events.jsonl")
     if last:
-        yield "last event", ", ".join(f"{key} {_figure(value)}" for key, value in last.items())
+        end = f" of {last['steps']}" if last.get("steps") else ""
+        yield "step", f"{last.get('step')}{end}"
+        yield "losses", ", ".join(f"{name} {_figure(value)}" for name, value in last.get("losses", {}).items())
     folder = path / "checkpoints"
     names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
     yield "checkpoints", ", ".join(names) or "none yet"
@@ -159,8 +162,19 @@ def _options(spec: ConditionerSpec) -> Iterator[tuple[str, str]]:
         yield f"--option {spec.name}.{name}", f"{field.get_default(call_default_factory=True)}{text}"
 
 
-def _last_event(path: Path) -> dict[str, Any]:
-    """The last whole line of a journal; a line that a kill cut off is passed over."""
+def _record(path: Path) -> Iterator[tuple[str, str]]:
+    """What a run remembers: its dataset, preset, precision and device."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    for key, value in record.items():
+        if value != "":
+            yield key, str(value)
+
+
+def _last_step(path: Path) -> dict[str, Any]:
+    """The last training step in a journal; a line that a kill cut off is passed over."""
     if not path.is_file():
         return {}
     with path.open("rb") as file:
@@ -171,7 +185,7 @@ def _last_event(path: Path) -> dict[str, Any]:
             event = json.loads(line)
         except ValueError:
             continue
-        if isinstance(event, dict):
+        if isinstance(event, dict) and event.get("event") == "stepped":
             return event
     return {}
 

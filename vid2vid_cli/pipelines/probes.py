@@ -36,9 +36,9 @@ def bf16() -> Answer:
     device = "cuda" if library.cuda.is_available() else "cpu"
     seconds = {}
     for kind in (library.float32, library.bfloat16):
-        layer = library.nn.Conv2d(128, 128, 3, padding=1).to(device, kind)
+        layer = library.nn.Conv2d(128, 128, 3, padding=1).to(device, kind).to(memory_format=library.channels_last)
         picture = library.randn(1, 128, 64, 64, device=device, dtype=kind)
-        layer, picture = (thing.to(memory_format=library.channels_last) for thing in (layer, picture))
+        picture = picture.contiguous(memory_format=library.channels_last)
         with library.no_grad():
             for _ in range(3):
                 layer(picture).sum().item()
