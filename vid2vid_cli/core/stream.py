@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -17,7 +17,7 @@ class _End:
         self.error = error
 
 
-def ahead(source: Iterable[Item], depth: int = 4) -> Iterator[Item]:
+def ahead(source: Iterable[Item], depth: int = 4) -> Generator[Item, None, None]:
     """The same items in the same order, drawn up to `depth` items early by a background thread.
 
     Memory stays bounded by `depth`. An exception in the source is raised here, at its place in the order. If the

@@ -31,7 +31,7 @@ class Machine:
         """The network, moved here in the chosen memory format."""
         network.to(self.device)
         if self.channels_last:
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.to(memory_format=torch.channels_last)
         return network
 
     def describe(self) -> str:
@@ -88,7 +88,7 @@ def _cpu_has_bf16() -> bool:
 @torch.no_grad()
 def _seconds(kind: torch.dtype) -> float:
     """Best of three of a typical convolution; about 10 ms in all."""
-    conv = nn.Conv2d(64, 64, 3, padding=1).to(kind).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    conv = nn.Conv2d(64, 64, 3, padding=1).to(kind).to(memory_format=torch.channels_last)
     picture = torch.zeros(1, 64, 64, 64, dtype=kind).contiguous(memory_format=torch.channels_last)
     conv(picture)
     taken = []

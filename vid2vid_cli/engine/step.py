@@ -90,8 +90,8 @@ def reference_flow(teacher: Teacher, frames: Tensor, rate: int) -> Flow:
     confidence = frames.new_zeros(batch, length, 1, height, width)
     if length > rate:
         found, trust = teacher(frames[:, :-rate].flatten(0, 1), frames[:, rate:].flatten(0, 1))
-        flow[:, rate:] = found.unflatten(0, (batch, length - rate))
-        confidence[:, rate:] = trust.unflatten(0, (batch, length - rate))
+        flow[:, rate:] = found.reshape(batch, length - rate, 2, height, width)
+        confidence[:, rate:] = trust.reshape(batch, length - rate, 1, height, width)
     return Flow(flow, confidence)
 
 

@@ -1,0 +1,152 @@
+"""What survives: the training state of a run, and the one-file checkpoint that synthesis needs.
+
+Neither can execute anything when it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors.torch import load_file, save_file
+
+from vid2vid_cli.config.model import GeneratorConfig
+from vid2vid_cli.core.container import KEY, read_header
+from vid2vid_cli.core.errors import RunError, TruncatedCheckpointError
+from vid2vid_cli.core.geometry import View
+from vid2vid_cli.engine.build import build_generator
+from vid2vid_cli.engine.device import Machine
+from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.media.files import write_text, write_whole
+from vid2vid_cli.networks.composite import CompositeGenerator
+
+
+class ConditionerUse(BaseModel):
+    """A conditioner as a checkpoint remembers it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    options: dict[str, Any]
+    channels: int
+    statistics: dict[str, Any]
+
+
+class CheckpointInfo(BaseModel):
+    """The metadata of a `.ckpt`: all that synthesis must know besides the weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int = 1
+    name: str
+    generator: GeneratorConfig
+    conditioners: tuple[ConditionerUse, ...]
+    crop: Literal["focus", "whole"]
+    view: dict[str, Any]
+    """Of the frames of the dataset it learned from, as `View.to_json`."""
+    height: int
+    """Of those frames."""
+    width: int
+    fps: str
+    training: dict[str, Any]
+    """Steps, seconds, dataset, preset, measured quality."""
+    created_by: str
+
+    @property
+    def channels(self) -> int:
+        """Condition channels of all conditioners together."""
+        return sum(use.channels for use in self.conditioners)
+
+    def frame_view(self) -> View:
+        """The view of the target's frames."""
+        return View.from_json(self.view)
+
+
+def save_checkpoint(path: Path, generator: CompositeGenerator, info: CheckpointInfo) -> None:
+    """Write a `.ckpt`, whole or not at all. Raises DiskFullError, PermissionDeniedError."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in generator.state_dict().items()}
+    metadata = {KEY: json.dumps(info.model_dump(mode="json"))}
+    write_whole(path, lambda unfinished: save_file(tensors, unfinished, metadata))
+
+
+def load_info(path: Path) -> CheckpointInfo:
+    """The metadata alone. Raises the errors of `read_header`, and TruncatedCheckpointError for a damaged text."""
+    data, _ = read_header(path)
+    try:
+        return CheckpointInfo.model_validate(data)
+    except ValidationError as error:
+        raise TruncatedCheckpointError(
+            f"{path} was written by another version of vid2vid: {error.errors()[0]['msg']}",
+            "Update vid2vid: pip install -U vid2vid-cli",
+        ) from None
+
+
+def load_checkpoint(path: Path, machine: Machine) -> tuple[CompositeGenerator, CheckpointInfo]:
+    """The generator, ready for synthesis on `machine`, and its metadata; the errors of `load_info`."""
+    info = load_info(path)
+    generator = build_generator(info.generator, info.channels)
+    try:
+        generator.load_state_dict(load_file(path))
+    except (RuntimeError, ValueError) as error:
+        raise TruncatedCheckpointError(f"{path} is damaged: {error}", "Copy it again, or train again.") from None
+    machine.place(generator.eval().requires_grad_(False))
+    return generator, info
+
+
+STATE_FILE = "state.pt"
+
+
+def save_state(folder: Path, state: TrainState, extra: dict[str, Any]) -> Path:
+    """Write `step_<n>/state.pt` under `folder` and point `last` at it; `extra` is plain JSON data.
+
+    Tensors and primitives only. A kill at any moment leaves the former checkpoint as the last one.
+    """
+    place = folder / f"step_{state.step:07d}"
+    write_whole(
+        place / STATE_FILE,
+        lambda unfinished: torch.save({"state": state.state_dict(), "extra": json.dumps(extra)}, unfinished),
+    )
+    write_text(folder / "last", place.name + "\n")
+    return place
+
+
+def mark_best(folder: Path, place: Path) -> None:
+    """Point `best` at a checkpoint that `save_state` wrote."""
+    write_text(folder / "best", place.name + "\n")
+
+
+def pointed(folder: Path, name: str) -> Path | None:
+    """The checkpoint that `last` or `best` points at; None where there is none."""
+    pointer = folder / name
+    if not pointer.is_file():
+        return None
+    place = folder / pointer.read_text(encoding="utf-8").strip()
+    return place if (place / STATE_FILE).is_file() else None
+
+
+def load_state(place: Path, state: TrainState, machine: Machine) -> dict[str, Any]:
+    """Restore a state that `save_state` wrote and return its `extra`. Raises RunError where it does not fit."""
+    path = place / STATE_FILE
+    try:
+        saved = torch.load(path, map_location=machine.device, weights_only=True)
+        state.load_state_dict(saved["state"])
+    except Exception as error:
+        raise RunError(
+            f"{path} cannot be resumed from: {str(error).splitlines()[0]}",
+            "Delete that folder to resume from an older checkpoint, or start a new run.",
+        ) from error
+    extra: dict[str, Any] = json.loads(saved["extra"])
+    return extra
+
+
+def drop_old(folder: Path, keep: int) -> None:
+    """Delete all but the newest `keep` checkpoints and those that `last` and `best` point at."""
+    held = {place for name in ("last", "best") if (place := pointed(folder, name)) is not None}
+    steps = sorted(place for place in folder.glob("step_*") if place.is_dir())
+    for place in steps[:-keep]:
+        if place not in held:
+            shutil.rmtree(place, ignore_errors=True)

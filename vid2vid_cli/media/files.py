@@ -1,0 +1,41 @@
+"""Files that are either whole or not there, and names that are not taken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from vid2vid_cli.media.failures import writing_failed
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `path`, then rename it; nothing is left where it fails.
+
+    Raises DiskFullError, PermissionDeniedError.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(unfinished)
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        raise writing_failed(path, error) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole; the same errors as `write_whole`."""
+    write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8") and None)
+
+
+def free_name(path: Path) -> Path:
+    """`path`, or where it is taken `path-2`, `path-3`, ... (before the suffix)."""
+    candidate, number = path, 2
+    while candidate.exists():
+        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        number += 1
+    return candidate

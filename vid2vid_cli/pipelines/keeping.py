@@ -1,0 +1,115 @@
+"""What a run leaves behind while it trains: states, the checkpoint, and pictures of held-out frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vid2vid_cli.config.model import Config
+from vid2vid_cli.core.errors import DivergedError
+from vid2vid_cli.core.nouns import ClipBatch
+from vid2vid_cli.data.clips import ClipSampler, usable_runs
+from vid2vid_cli.data.dataset import Span
+from vid2vid_cli.engine.checkpoint import drop_old, mark_best, pointed, save_checkpoint, save_state
+from vid2vid_cli.engine.device import Machine
+from vid2vid_cli.engine.events import Tell, Wrote
+from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.validate import generate, held_out_quality
+from vid2vid_cli.media.images import save_png
+from vid2vid_cli.pipelines.interrupt import Interrupt
+from vid2vid_cli.pipelines.run_folder import RunFolder
+from vid2vid_cli.pipelines.samples import sample_sheet
+from vid2vid_cli.pipelines.subject import Subject
+
+LOOKED_AT = 24
+"""Held-out frames that are generated for a sample; enough to see motion, and soon done."""
+
+
+class Keeper:
+    """Called after each step; saves and samples when it is time. Nothing it does changes the training."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        config: Config,
+        subject: Subject,
+        sampler: ClipSampler,
+        machine: Machine,
+        state: TrainState,
+        kept: Mapping[str, Any],
+        tell: Tell,
+        interrupt: Interrupt,
+    ) -> None:
+        self.run, self.config, self.subject, self.machine = run, config, subject, machine
+        self.state, self.tell, self.interrupt = state, tell, interrupt
+        self.best: float | None = kept.get("best")
+        self.saved_at = state.step
+        self.saved_when = float(kept["seconds"])
+        self.span, self.seen = _sample_span(subject, sampler)
+        self.clip: ClipBatch = sampler.span(self.span)
+        run.samples.mkdir(parents=True, exist_ok=True)
+
+    def after_step(self, seconds: float) -> bool:
+        """Save and sample if it is time; False when training shall end."""
+        output, step = self.config.output, self.state.step
+        if step % output.sample_every == 0:
+            self._sample()
+        late = seconds - self.saved_when >= output.save_minutes * 60
+        if step % output.save_every == 0 or late:
+            self._save(seconds)
+        return not self.interrupt.asked
+
+    def finish(self, seconds: float) -> dict[str, float]:
+        """The last state, the last sample, and the quality on held-out frames."""
+        if self.state.step % self.config.output.sample_every or self.state.step == 0:
+            self._sample()
+        self._save(seconds)
+        return {f"PSNR on {self.seen} frames (dB)": self.quality}
+
+    def diverged(self, error: DivergedError) -> DivergedError:
+        """The same error, with what is left and what to do."""
+        last = pointed(self.run.checkpoints, "last")
+        if last is None:
+            kept, then = "no checkpoint had been written yet", "Train again"
+        else:
+            kept, then = f"{self.run.result} of step {self.saved_at} is kept", "Use that, or train again"
+        rate = self.config.optimizer.rate
+        return DivergedError(
+            f"{error.message}, so training stopped; {kept}.",
+            f"{then} with a lower learning rate: --set optimizer.rate={rate / 4:g}",
+        )
+
+    def _save(self, seconds: float) -> None:
+        self.quality = held_out_quality(generate(self.state.average, self.clip.conditions, self.machine), self.clip)
+        better = self.best is None or self.quality > self.best
+        self.best = self.quality if better else self.best
+        extra = {"seconds": seconds, "best": self.best, "quality": self.quality}
+        place = save_state(self.run.checkpoints, self.state, extra)
+        if better:
+            mark_best(self.run.checkpoints, place)
+        training = {
+            "steps": self.state.step,
+            "seconds": round(seconds, 1),
+            "dataset": self.subject.dataset.manifest.name,
+            f"psnr_{self.seen.replace('-', '_')}": round(self.quality, 2),
+        }
+        info = self.subject.info(self.run.name, self.config, training)
+        save_checkpoint(self.run.result, self.state.average, info)
+        drop_old(self.run.checkpoints, self.config.output.keep)
+        self.saved_at, self.saved_when = self.state.step, seconds
+        self.tell(Wrote(str(place), "checkpoint", extra))
+
+    def _sample(self) -> None:
+        outputs = generate(self.state.average, self.clip.conditions, self.machine)
+        path = self.run.samples / f"step_{self.state.step:07d}.png"
+        save_png(path, sample_sheet(self.subject, self.span, self.clip, outputs))
+        self.tell(Wrote(str(path), "sample"))
+
+
+def _sample_span(subject: Subject, sampler: ClipSampler) -> tuple[Span, str]:
+    """The first held-out frames, and what to call them; training frames where nothing was held out."""
+    names = [conditioner.spec.name for conditioner in subject.conditioners]
+    held_out = usable_runs(subject.dataset, names, "holdout")
+    span = max(held_out or sampler.runs, key=lambda run: run.frames)
+    last = min(span.last, span.first + LOOKED_AT)
+    return Span(span.clip, span.first, last), "held-out" if held_out else "training"

@@ -1,0 +1,143 @@
+"""From annotations to pictures, as a stream: rendering, generating and encoding overlap, and nothing is collected."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vid2vid_cli.conditioning import Annotation, Conditioner, View
+from vid2vid_cli.core.stream import ahead
+from vid2vid_cli.data.clips import render_conditions
+from vid2vid_cli.engine.device import Machine
+from vid2vid_cli.engine.events import Advanced, Tell
+from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
+from vid2vid_cli.engine.validate import to_picture
+from vid2vid_cli.media.sheet import side_by_side
+from vid2vid_cli.media.writer import VideoWriter
+from vid2vid_cli.pipelines.samples import condition_picture
+
+Picture = NDArray[np.uint8]
+COMMENT = "Synthetic: rendered by vid2vid-cli from another video."
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A finished video."""
+
+    path: Path
+    compare: Path | None
+    frames: int
+    seconds: float
+    fps: Fraction
+
+
+class Seen(NamedTuple):
+    """One frame of the source: its picture, and what each conditioner found."""
+
+    picture: Picture
+    annotations: tuple[Annotation, ...]
+
+
+class Drawn(NamedTuple):
+    """The same frame with its condition channels, ready for the generator."""
+
+    seen: Seen
+    conditions: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Painter:
+    """What turns annotations into pictures."""
+
+    generator: SequentialGenerator
+    conditioners: tuple[Conditioner, ...]
+    view: View
+    machine: Machine
+
+    def paint(self, source: Iterable[Seen]) -> Iterator[tuple[Seen, Picture]]:
+        """One picture (view.height, view.width, 3) per frame of one clip, in order; drawing runs ahead in a thread."""
+        with closing(ahead(self._draw(source), depth=4)) as drawn, torch.inference_mode(), self.machine.autocast():
+            seen: list[Seen] = []
+
+            def conditions() -> Iterator[torch.Tensor]:
+                for item in drawn:
+                    seen.append(item.seen)
+                    yield item.conditions[None].to(self.machine.device, non_blocking=True)
+
+            for output in rollout(self.generator, conditions()):
+                yield seen.pop(), to_picture(output.image[0])
+
+    def _draw(self, source: Iterable[Seen]) -> Iterator[Drawn]:
+        for seen in source:
+            channels = render_conditions(self.conditioners, seen.annotations, self.view)
+            yield Drawn(seen, torch.from_numpy(channels))
+
+    def comparison(self, seen: Seen, result: Picture) -> Picture:
+        """Source, condition and result side by side, all as high as the result."""
+        condition = condition_picture(self.conditioners, seen.annotations, self.view)
+        return side_by_side([seen.picture, condition, result], ["source", "condition", "result"], self.view.height)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the pictures go."""
+
+    path: Path
+    compare: Path | None
+    fps: Fraction
+    audio_from: Path | None = None
+    audio_start: float = 0.0
+
+
+def write_video(
+    painter: Painter, clips: Iterable[Iterable[Seen]], output: Output, expected: int | None, tell: Tell, stage: str
+) -> Rendered:
+    """Paint clips one after the other (the past is forgotten between them) and write them as one video.
+
+    Generating runs in a thread of its own while this one encodes. Raises DiskFullError, PermissionDeniedError, and
+    whatever the source raises; nothing unfinished is left.
+    """
+    began = time.monotonic()
+
+    def paint_all() -> Iterator[tuple[Seen, Picture]]:
+        for clip in clips:
+            yield from painter.paint(clip)
+
+    count = 0
+    with ExitStack() as stack:
+        sound = {"audio_from": output.audio_from, "audio_start": output.audio_start}
+        video = stack.enter_context(VideoWriter(output.path, output.fps, comment=COMMENT, **sound))  # type: ignore[arg-type]
+        beside = (
+            stack.enter_context(VideoWriter(output.compare, output.fps, comment=COMMENT, **sound))  # type: ignore[arg-type]
+            if output.compare
+            else None
+        )
+        for seen, picture in stack.enter_context(closing(ahead(paint_all(), depth=4))):
+            video.write(picture)
+            if beside is not None:
+                beside.write(painter.comparison(seen, picture))
+            count += 1
+            tell(Advanced(stage, count, expected))
+    return Rendered(output.path, output.compare, count, time.monotonic() - began, output.fps)
+
+
+def compare_path(path: Path) -> Path:
+    """Where the comparison of a video goes."""
+    return path.with_name(f"{path.stem}_compare{path.suffix}")
+
+
+def hold_last(annotations: Sequence[Annotation], held: list[Annotation]) -> tuple[Annotation, ...]:
+    """For each conditioner what it found, or where that is nothing what it found last; `held` is kept up to date."""
+    for index, annotation in enumerate(annotations):
+        if annotation.quality > 0:
+            held[index] = annotation
+    return tuple(held)

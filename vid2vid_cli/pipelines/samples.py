@@ -1,0 +1,57 @@
+"""Pictures of what a model does with held-out frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vid2vid_cli.conditioning import Annotation, Conditioner, View
+from vid2vid_cli.core.nouns import ClipBatch, FrameOutput
+from vid2vid_cli.data.dataset import Span
+from vid2vid_cli.engine.validate import evenly, to_picture
+from vid2vid_cli.media.sheet import contact_sheet
+from vid2vid_cli.pipelines.subject import Subject
+
+Picture = NDArray[np.uint8]
+COLUMNS = 6
+
+
+def condition_picture(conditioners: Sequence[Conditioner], annotations: Sequence[Annotation], view: View) -> Picture:
+    """The conditions of one frame for people; several conditioners one over the other, the brighter pixel wins."""
+    drawn = [c.picture(a, view) for c, a in zip(conditioners, annotations, strict=True)]
+    picture = drawn[0]
+    for other in drawn[1:]:
+        picture = np.maximum(picture, other)
+    return picture
+
+
+def sample_sheet(subject: Subject, span: Span, clip: ClipBatch, outputs: Sequence[FrameOutput]) -> Picture:
+    """Rows of condition, real, generated, synthesised part and occlusion mask; columns of time."""
+    chosen = evenly(len(outputs), COLUMNS)
+    names = [conditioner.spec.name for conditioner in subject.conditioners]
+    conditions = []
+    for index in chosen:
+        annotations = [subject.dataset.annotation(span.clip, span.first + index, name) for name in names]
+        conditions.append(condition_picture(subject.conditioners, annotations, subject.view))
+    rows = [
+        conditions,
+        [to_picture(clip.frames[0, index]) for index in chosen],
+        [to_picture(outputs[index].image[0]) for index in chosen],
+    ]
+    labels = ["condition", "real", "generated"]
+    if outputs[-1].occlusion is not None:
+        rows.append([to_picture(outputs[index].raw[0]) for index in chosen])
+        rows.append([_mask_picture(outputs[index]) for index in chosen])
+        labels += ["synthesised", "occlusion (white: synthesised)"]
+    return contact_sheet(rows, labels=labels)
+
+
+def _mask_picture(output: FrameOutput) -> Picture:
+    """White where the frame is synthesised, black where the last one is warped; a first frame is all white."""
+    mask: Tensor = output.image.new_ones(1, *output.image.shape[-2:])
+    if output.occlusion is not None:
+        mask = output.occlusion[0]
+    return to_picture(mask.expand(3, -1, -1) * 2 - 1)
