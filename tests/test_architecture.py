@@ -18,6 +18,7 @@ FLOORS = {
     **dict.fromkeys(("config", "media", "ops"), 1),
     **dict.fromkeys(("conditioning", "data", "networks", "losses", "metrics"), 2),
     "engine": 3,
+    "testing": 3,  # the contract that plugin authors run
     "pipelines": 4,
     "terminal": 5,
     "commands": 6,

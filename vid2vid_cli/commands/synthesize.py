@@ -17,7 +17,9 @@ def synthesize(
     ],
     source: Annotated[
         Path,
-        typer.Argument(metavar="SOURCE", help="A dataset, or label video of the same conditioner.", show_default=False),
+        typer.Argument(
+            metavar="DATASET", help="What `prepare` wrote, with the conditioners of the model.", show_default=False
+        ),
     ],
     split: Annotated[
         Literal["all", "train", "holdout"],
@@ -27,6 +29,7 @@ def synthesize(
     compare: options.Compare = True,
     device: options.Device = "auto",
     seed: options.Seed = 0,
+    precision: options.Precision = "auto",
     overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -36,7 +39,7 @@ def synthesize(
 
     Example: vid2vid synthesize runs/video/video.ckpt datasets/video --split holdout
     """
-    from vid2vid_cli.pipelines.synthesize import SynthesizeRequest
+    from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize
     from vid2vid_cli.pipelines.synthesize import synthesize as work
     from vid2vid_cli.terminal import Terminal
 
@@ -49,11 +52,10 @@ def synthesize(
         seed=seed,
         overwrite=overwrite,
         compare=compare,
+        precision=precision,
     )
     with Terminal("synthesize", as_json=json, quiet=quiet) as terminal:
         if dry_run:
-            from vid2vid_cli.pipelines.synthesize import plan_synthesize
-
             terminal.plan(plan_synthesize(request).rows)
             return
         terminal.resume = options.as_typed()

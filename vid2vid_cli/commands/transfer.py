@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -29,10 +29,6 @@ def transfer(
             help="Bring the source's labels to the target's place and proportions.",
         ),
     ] = True,
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
-        typer.Option(help="auto: bf16 where it measures faster.", rich_help_panel=options.MACHINE),
-    ] = "auto",
     out: options.Out = None,
     compare: options.Compare = True,
     start: options.Start = 0.0,
@@ -40,6 +36,7 @@ def transfer(
     max_frames: options.MaxFrames = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
+    precision: options.Precision = "auto",
     overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
@@ -51,7 +48,7 @@ def transfer(
 
     Example: vid2vid transfer other.mp4 --target runs/video/video.ckpt
     """
-    from vid2vid_cli.pipelines.transfer import TransferRequest
+    from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer
     from vid2vid_cli.pipelines.transfer import transfer as work
     from vid2vid_cli.terminal import Terminal
 
@@ -71,8 +68,6 @@ def transfer(
     )
     with Terminal("transfer", as_json=json, quiet=quiet) as terminal:
         if dry_run:
-            from vid2vid_cli.pipelines.transfer import plan_transfer
-
             terminal.plan(plan_transfer(request).rows)
             return
         terminal.resume = options.as_typed()

@@ -24,7 +24,7 @@ class Pace:
         self.budget: float | None = None
         self.seconds = 0.0
         self.losses: dict[str, float] = {}
-        self._began = time.monotonic()
+        self._began = self._moved = time.monotonic()
         self._marks: deque[tuple[float, int]] = deque(maxlen=200)
         self._said, self._said_part = self._began, 0.0
         self._told = -math.inf
@@ -32,7 +32,7 @@ class Pace:
     def move(self, done: int, total: int | None) -> None:
         """The stage has come to `done` of `total`."""
         now = time.monotonic()
-        self.done, self.total = done, total
+        self.done, self.total, self._moved = done, total, now
         if not self._marks or now - self._marks[-1][0] > 0.05 or done == total:
             self._marks.append((now, done))
 
@@ -71,7 +71,7 @@ class Pace:
         total = f"/{self.total}" if self.total is not None else ""
         end = f"{clock(self.seconds)} of {clock(self.budget)}" if self.budget else ""
         if self.part is not None and self.part >= 1:
-            end = f"in {clock(time.monotonic() - self._began)}"
+            end = f"in {clock(self._moved - self._began)}"
         elif self.left is not None:
             end = f"ETA {clock(self.left)}"
         return [f"{self.done}{total} {self.unit}", f"{short(self.rate)} {self.unit}/s" if self.rate else "", end]
