@@ -123,8 +123,8 @@ def test_frames_come_back_exactly_and_count_only_when_written(tmp_path: Path) ->
         writer = FrameWriter(tmp_path / "frames", parts, pool)
         for frame in frames:
             writer.add(frame)
-        assert parts.full() == 1
         writer.finish()
+    assert parts.full() == 1
     for index, frame in enumerate(frames):
         stored = cv2.imread(str(tmp_path / "frames" / f"{index:06d}.png"))[:, :, ::-1]
         assert np.array_equal(stored, frame)
@@ -142,8 +142,9 @@ def test_a_part_with_a_frame_that_failed_does_not_count(tmp_path: Path) -> None:
         for _ in range(PART - 1):
             writer.add(np.zeros((8, 8, 3), np.uint8))
         (tmp_path / "frames").rename(tmp_path / "elsewhere")
+        writer.add(np.zeros((8, 8, 3), np.uint8))
         with pytest.raises(MissingFileError):
-            writer.add(np.zeros((8, 8, 3), np.uint8))
+            writer.finish()
     assert parts.full() == 0
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vid2vid_cli.conditioning import Annotation
 from vid2vid_cli.core.errors import DatasetError, PluginError
 from vid2vid_cli.data.indexed import load_labels, save_labels
-from vid2vid_cli.data.parts import PART, Parts, WriterPool, make_folder, save_arrays
+from vid2vid_cli.data.parts import PART, PartQueue, Parts, WriterPool, make_folder, save_arrays
 from vid2vid_cli.media.images import load_png, save_png
 
 POINTS = "points.npz"
@@ -43,6 +43,7 @@ class AnnotationWriter:
         self._folder, self._parts, self._pool, self._size, self._labels = folder, parts, pool, size, labels
         self._held: list[Annotation] = []
         self._writing: list[Future[None]] = []
+        self._queue = PartQueue(parts)
         self.written = start
         """Annotations taken so far, those of earlier runs included; begins at a multiple of `PART`."""
 
@@ -61,18 +62,18 @@ class AnnotationWriter:
             self._writing.append(self._pool.submit(save_labels if indexed else save_png, path, image))
         self._held.append(annotation)
         self.written += 1
+        self._queue.settle(wait=False)
         if self.written % PART == 0:
-            self._flush()
+            self._close()
 
     def finish(self) -> None:
         """Write the last part, and all points of the clip as one file."""
-        self._flush()
+        self._close()
+        self._queue.settle(wait=True)
         merged = _merge(self.written, self._parts.load(self.written))
         save_arrays(self._folder / POINTS, merged)
 
-    def _flush(self) -> None:
-        for future in self._writing:
-            future.result()
+    def _close(self) -> None:
         if self._held:
             shapes = {name: value.shape for held in self._held for name, value in held.points.items()}
             arrays = {QUALITY: np.array([held.quality for held in self._held], dtype=np.float32)}
@@ -80,7 +81,7 @@ class AnnotationWriter:
                 empty = np.full(shape, np.nan, dtype=np.float32)
                 rows = [held.points.get(name, empty) for held in self._held]
                 arrays[name] = np.stack(rows).astype(np.float32)
-            self._parts.save(self.written - len(self._held), self.written, arrays)
+            self._queue.add(self.written - len(self._held), self.written, arrays, self._writing)
         self._held, self._writing = [], []
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.data.parts import PART, Parts, WriterPool, make_folder
+from vid2vid_cli.data.parts import PART, PartQueue, Parts, WriterPool, make_folder
 from vid2vid_cli.media.images import save_jpeg, save_png
 
 Format = Literal["png", "jpg"]
@@ -19,7 +19,8 @@ class FrameWriter:
     """Writes the frames of one clip, part by part, from frame `start` (a multiple of `PART`) on."""
 
     def __init__(self, folder: Path, parts: Parts, pool: WriterPool, start: int = 0, form: Format = "png") -> None:
-        self._folder, self._parts, self._pool, self._format = folder, parts, pool, form
+        self._folder, self._pool, self._format = folder, pool, form
+        self._queue = PartQueue(parts)
         self._writing: list[Future[None]] = []
         self.written = start
         """Frames taken so far, those of earlier runs included."""
@@ -30,14 +31,17 @@ class FrameWriter:
         path = self._folder / f"{self.written:06d}.{self._format}"
         self._writing.append(self._pool.submit(save_png if self._format == "png" else save_jpeg, path, frame))
         self.written += 1
+        self._queue.settle(wait=False)
         if self.written % PART == 0:
-            self.finish()
+            self._close()
 
     def finish(self) -> None:
         """Wait until every frame is on disk, and note that it is."""
-        for future in self._writing:
-            future.result()
+        self._close()
+        self._queue.settle(wait=True)
+
+    def _close(self) -> None:
         if self._writing:
-            last = self.written
-            self._parts.save(last - len(self._writing), last, {"frames": np.array(len(self._writing))})
+            count = len(self._writing)
+            self._queue.add(self.written - count, self.written, {"frames": np.array(count)}, self._writing)
         self._writing = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -72,6 +73,30 @@ def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     except OSError as error:
         unfinished.unlink(missing_ok=True)
         raise writing_failed(path, error) from error
+
+
+class PartQueue:
+    """Parts whose pictures are still being written; each is noted as safe once they are, in order."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._waiting: deque[tuple[int, int, Mapping[str, Array], list[Future[None]]]] = deque()
+
+    def add(self, first: int, last: int, arrays: Mapping[str, Array], pictures: list[Future[None]]) -> None:
+        """Note frames first to last - 1 as safe as soon as their pictures are. Raises what went wrong with any."""
+        self._waiting.append((first, last, arrays, pictures))
+        self.settle(wait=len(self._waiting) > 2)
+
+    def settle(self, *, wait: bool) -> None:
+        """Note what has become safe; with `wait`, wait for everything. Raises as `add`."""
+        while self._waiting:
+            first, last, arrays, pictures = self._waiting[0]
+            if not wait and not all(picture.done() for picture in pictures):
+                return
+            for picture in pictures:
+                picture.result()
+            self._parts.save(first, last, arrays)
+            self._waiting.popleft()
 
 
 class WriterPool:

@@ -28,6 +28,8 @@ from vid2vid_cli.pipelines.prepare_job import Input, Job
 from vid2vid_cli.pipelines.prepare_place import Place
 
 Frame = NDArray[np.uint8]
+DEPTH = 8
+"""Frames that may wait for a conditioner."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class _Lane:
     def __init__(self, conditioner: Conditioner, writer: AnnotationWriter, first: int) -> None:
         self._conditioner, self._writer = conditioner, writer
         self._first, self._fed, self._start = first, first, writer.written
-        self._line: queue.Queue[Frame | None] = queue.Queue(maxsize=4)
+        self._line: queue.Queue[Frame | None] = queue.Queue(maxsize=DEPTH)
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name=conditioner.spec.name, daemon=True)

@@ -20,11 +20,12 @@ from vid2vid_cli.pipelines.prepare_job import Job
 
 Picture = NDArray[np.uint8]
 
-PREVIEW_HEIGHT = (240, 384)
+PREVIEW_HEIGHT = (192, 288)
 """Pixels; lower frames are enlarged to the first, higher ones reduced to the second."""
-PREVIEW_CRF = 23
+PREVIEW_CRF = 24
 TILE_HEIGHT = 200
 COLUMNS = 8
+SHEET_WIDTH = 2000
 LOST = (255, 64, 64)
 
 
@@ -68,24 +69,25 @@ def view_of_height(dataset: Dataset, height: int) -> View:
 
 
 def write_sheet(dataset: Dataset, conditioners: Sequence[Conditioner], path: Path) -> None:
-    """Frames above their conditions: evenly spaced ones, and the worst; red where nothing was found."""
-    columns = [
-        (place, pictures_of(dataset, conditioners, *place, TILE_HEIGHT)) for place in chosen_frames(dataset, COLUMNS)
-    ]
-    several = len(dataset.manifest.clips) > 1
-    rows: list[list[Picture]] = [
-        [caption(pictures[0], f"{clip}: {index}" if several else f"{index}") for (clip, index), pictures in columns]
-    ]
+    """Frames above their conditions: evenly spaced ones, and the worst; red where nothing was found.
+
+    Raises DiskFullError, PermissionDeniedError.
+    """
+    height = max(16, min(TILE_HEIGHT, int((SHEET_WIDTH / COLUMNS - 4) * dataset.height / dataset.width)))
+    chosen = chosen_frames(dataset, COLUMNS)
+    columns = [pictures_of(dataset, conditioners, clip, index, height) for clip, index in chosen]
+    rows = [[pictures[0] for pictures in columns]]
     for number, conditioner in enumerate(conditioners, start=1):
-        name = conditioner.spec.name
         row = []
-        for (clip, index), pictures in columns:
-            quality = float(dataset.quality(clip, name)[index])
+        for (clip, index), pictures in zip(chosen, columns, strict=True):
+            quality = float(dataset.quality(clip, conditioner.spec.name)[index])
             text = f"quality {quality:.2f}" if quality > 0 else "nothing found"
             row.append(caption(pictures[number], text, lost=quality <= 0))
         rows.append(row)
+    several = len(dataset.manifest.clips) > 1
+    titles = [f"clip {clip}, {index}" if several else f"frame {index}" for clip, index in chosen]
     labels = ["video", *(conditioner.spec.name for conditioner in conditioners)]
-    save_png(path, contact_sheet(rows, labels=labels))
+    save_png(path, contact_sheet(rows, labels=labels, titles=titles, height=height, widest=SHEET_WIDTH))
 
 
 def chosen_frames(dataset: Dataset, count: int) -> list[tuple[int, int]]:
