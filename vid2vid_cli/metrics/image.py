@@ -22,6 +22,8 @@ def ssim(picture: Tensor, target: Tensor) -> Tensor:
     Wang et al., IEEE TIP 2004: Gaussian window of 11 pixels and sigma 1.5, K1 = 0.01, K2 = 0.03, averaged over the
     pixels that have a whole window and over the colour channels. Sides must be at least 11 pixels.
     """
+    # The luminance term compares brightness, so black must be 0: in [-1, 1] it would compare signs.
+    picture, target = ((image + 1) / RANGE for image in (picture, target))
     position = torch.arange(11, dtype=picture.dtype, device=picture.device) - 5
     bell = torch.exp(-position.square() / (2 * 1.5**2))
     bell = bell / bell.sum()
@@ -35,7 +37,7 @@ def ssim(picture: Tensor, target: Tensor) -> Tensor:
     variance_a = blur(picture.square()) - mean_a.square()
     variance_b = blur(target.square()) - mean_b.square()
     covariance = blur(picture * target) - mean_a * mean_b
-    c1, c2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
+    c1, c2 = 0.01**2, 0.03**2
     likeness = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     scale = (mean_a.square() + mean_b.square() + c1) * (variance_a + variance_b + c2)
     return (likeness / scale).mean((1, 2, 3))
