@@ -25,6 +25,7 @@ from rich.text import Text
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.engine.events import Advanced, Event, Noticed, Stepped, Warned, Wrote
 from vid2vid_cli.engine.pace import Pace, short
+from vid2vid_cli.pipelines.plan import Plan
 
 
 class Terminal:
@@ -98,9 +99,9 @@ class Terminal:
             table.add_row(*(Text(cell) for cell in row))
         self.out.print(table)
 
-    def plan(self, rows: Sequence[tuple[str, str]]) -> None:
+    def plan(self, plan: Plan) -> None:
         """The answer to --dry-run."""
-        self.rows(rows, {"event": "plan", "command": self.command, "plan": dict(rows)})
+        self.rows(plan.rows, {"event": "plan", "command": self.command, "plan": plan.to_json()})
         self.err.print(Text("Nothing was written.", "dim"))
 
     def next(self, command: str) -> None:

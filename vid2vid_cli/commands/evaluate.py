@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,7 +20,12 @@ def evaluate(
         typer.Argument(metavar="DATASET", help="The dataset with held-out frames.", show_default=False),
     ],
     out: options.Out = None,
+    split: Annotated[
+        Literal["all", "train", "holdout"],
+        typer.Option(help="Which frames: holdout are those never seen in training."),
+    ] = "holdout",
     device: options.Device = "auto",
+    precision: options.Precision = "auto",
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -34,7 +39,9 @@ def evaluate(
     from vid2vid_cli.pipelines.evaluate import evaluate as work
     from vid2vid_cli.terminal import Terminal
 
-    request = EvaluateRequest(checkpoint=checkpoint, data=data, out=out, device=device)
+    request = EvaluateRequest(
+        checkpoint=checkpoint, data=data, out=out, device=device, split=split, precision=precision
+    )
     with Terminal("evaluate", as_json=json, quiet=quiet) as terminal:
         terminal.resume = options.as_typed()
         made = work(request, terminal.tell)

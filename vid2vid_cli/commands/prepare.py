@@ -106,7 +106,7 @@ def prepare(
     )
     with Terminal("prepare", as_json=json, quiet=quiet) as terminal:
         if dry_run:
-            terminal.plan(plan_prepare(request).rows)
+            terminal.plan(plan_prepare(request))
             return
         terminal.resume = options.as_typed()
         made = work(request, terminal.tell)

@@ -56,7 +56,7 @@ def synthesize(
     )
     with Terminal("synthesize", as_json=json, quiet=quiet) as terminal:
         if dry_run:
-            terminal.plan(plan_synthesize(request).rows)
+            terminal.plan(plan_synthesize(request))
             return
         terminal.resume = options.as_typed()
         made = work(request, terminal.tell)

@@ -95,6 +95,7 @@ def train(
 
     name = preset or ("" if config is not None or resume else DEFAULT_PRESET)
     settings = load_layers(name or None, config, sets or (), {"schedule.steps": steps, "engine.seed": seed}).config
+    from vid2vid_cli.engine.events import Noticed
     from vid2vid_cli.pipelines.train import TrainRequest, plan_train
     from vid2vid_cli.pipelines.train import train as work
     from vid2vid_cli.terminal import Terminal
@@ -113,8 +114,10 @@ def train(
     )
     with Terminal("train", as_json=json, quiet=quiet) as terminal:
         if dry_run:
-            terminal.plan(plan_train(request).rows)
+            terminal.plan(plan_train(request))
             return
+        if name and preset is None:
+            terminal.tell(Noticed(f"no --preset given: {name}"))
         _show(terminal, work(request, _remember(terminal)))
 
 

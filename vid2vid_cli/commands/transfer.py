@@ -68,7 +68,7 @@ def transfer(
     )
     with Terminal("transfer", as_json=json, quiet=quiet) as terminal:
         if dry_run:
-            terminal.plan(plan_transfer(request).rows)
+            terminal.plan(plan_transfer(request))
             return
         terminal.resume = options.as_typed()
         made = work(request, terminal.tell)

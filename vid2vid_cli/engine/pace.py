@@ -8,6 +8,8 @@ from collections import deque
 
 from vid2vid_cli.engine.events import Stepped
 
+WINDOW = 30.0
+"""Seconds over which the rate is taken: the start is always slow."""
 HEARTBEAT_SECONDS = 15.0
 HEARTBEAT_PART = 0.05
 QUICKEST = 1.0
@@ -25,7 +27,7 @@ class Pace:
         self.seconds = 0.0
         self.losses: dict[str, float] = {}
         self._began = self._moved = time.monotonic()
-        self._marks: deque[tuple[float, int]] = deque(maxlen=200)
+        self._marks: deque[tuple[float, int]] = deque()
         self._said, self._said_part = self._began, 0.0
         self._told = -math.inf
 
@@ -33,8 +35,10 @@ class Pace:
         """The stage has come to `done` of `total`."""
         now = time.monotonic()
         self.done, self.total, self._moved = done, total, now
-        if not self._marks or now - self._marks[-1][0] > 0.05 or done == total:
+        if not self._marks or now - self._marks[-1][0] > 0.2 or done == total:
             self._marks.append((now, done))
+        while len(self._marks) > 2 and now - self._marks[1][0] > WINDOW:
+            self._marks.popleft()
 
     def step(self, event: Stepped) -> None:
         """A training step; losses are smoothed over about ten of them."""

@@ -13,6 +13,7 @@ from vid2vid_cli.conditioning.spec import ConditionerSpec
 from vid2vid_cli.config.presets import read_yaml
 from vid2vid_cli.core.container import read_header
 from vid2vid_cli.core.errors import MissingFileError, NotAVideoError
+from vid2vid_cli.pipelines.plan import grouped
 
 Rows = tuple[tuple[str, str], ...]
 CHECKPOINTS = (".ckpt", ".safetensors", ".pt", ".pth")
@@ -27,7 +28,7 @@ class Inspected:
 
     def to_json(self) -> dict[str, object]:
         """As plain data."""
-        return {"kind": self.kind, **dict(self.rows)}
+        return {**grouped(self.rows), "kind": self.kind}
 
 
 def inspect(path: Path) -> Inspected:
@@ -105,7 +106,7 @@ def _run(path: Path) -> Iterator[tuple[str, str]]:
     yield "checkpoints", ", ".join(names) or "none yet"
     finished = sorted(path.glob("*.ckpt"))
     yield "result", ", ".join(str(file) for file in finished) or "none yet"
-    if not finished:
+    if names:
         yield "continue with", f"vid2vid train --resume {path}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -11,6 +12,14 @@ class Plan:
 
     rows: tuple[tuple[str, str], ...]
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, object]:
         """The rows as a mapping, for `--json`."""
-        return dict(self.rows)
+        return grouped(self.rows)
+
+
+def grouped(rows: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """Rows as a mapping; a name that occurs several times holds a list."""
+    values: dict[str, list[str]] = {}
+    for name, value in rows:
+        values.setdefault(name, []).append(value)
+    return {name: held[0] if len(held) == 1 else held for name, held in values.items()}
