@@ -60,8 +60,8 @@ def build_state(config: Config, channels: int, machine: Machine) -> TrainState:
         generator,
         discriminator,
         temporal,
-        torch.optim.Adam(generator.parameters(), config.optimizer.rate, betas),
-        torch.optim.Adam(judges, config.optimizer.discriminator_rate, betas),
+        torch.optim.Adam(generator.parameters(), config.optimizer.rate, betas, fused=True),
+        torch.optim.Adam(judges, config.optimizer.discriminator_rate, betas, fused=True),
     )
 
 
