@@ -20,7 +20,7 @@ class DisTeacher:
     """Dense inverse search flow (Kroeger et al., ECCV 2016) by OpenCV: no weights, hundreds of frames per second."""
 
     def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     @torch.no_grad()
     def __call__(self, previous: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,7 +47,7 @@ class DisTeacher:
         if scale > 1.0:
             size = (round(width * scale), round(height * scale))
             first, second = (cv2.resize(image, size).astype(np.uint8) for image in (first, second))
-        flow: NDArray[Any] = self._dis.calc(first, second, None)  # type: ignore[call-overload]
+        flow: NDArray[Any] = self._dis.calc(first, second, None)
         if scale > 1.0:
             factors = np.array([width / flow.shape[1], height / flow.shape[0]], dtype=np.float32)
             flow = cv2.resize(flow, (width, height)) * factors

@@ -165,12 +165,12 @@ def _look(source: _Source, path: Path, tell: Tell) -> None:
             for kept, annotation in zip(found, annotations, strict=True):
                 kept.append(annotation)
             tell(Advanced("look at the source", index + 1, None))
-    for conditioner, annotations in zip(source.conditioners, found, strict=True):
-        good = next((a for a in annotations if a.quality > 0), None)
+    for conditioner, looked in zip(source.conditioners, found, strict=True):
+        good = next((a for a in looked if a.quality > 0), None)
         if good is None:
             raise NothingFoundError(
-                f"{conditioner.spec.name}: nothing was found on any of {len(annotations)} frames of {path}.",
+                f"{conditioner.spec.name}: nothing was found on any of {len(looked)} frames of {path}.",
                 "Use a video that shows the subject larger and from the front.",
             )
         source.first_found.append(good)
-        source.statistics.append(conditioner.statistics(annotations))
+        source.statistics.append(conditioner.statistics(looked))
