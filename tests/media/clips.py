@@ -92,13 +92,12 @@ def make_clip(
             stream.codec_context.color_range = 2 if full else 1
         speaker = None if sound is None else container.add_stream(sound_codec, rate=RATE, layout="mono")
         for index, frame in enumerate(frames):
-            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
-            if pixels.startswith("yuv"):
-                picture = picture.reformat(
-                    format=pixels, dst_colorspace=matrix, src_color_range=2, dst_color_range=2 if full else 1
-                )
-                if not tagged:
-                    picture.colorspace, picture.color_range = 2, 0
+            if pixels == "yuv420p":
+                picture = av.VideoFrame.from_ndarray(to_yuv420(frame, matrix, full), format=pixels)
+                if tagged:
+                    picture.colorspace, picture.color_range = matrix, 2 if full else 1
+            else:
+                picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
             picture.pts = index if ticks is None else ticks[index]
             picture.time_base = clock or 1 / Fraction(fps)
             container.mux(stream.encode(picture))
@@ -118,6 +117,19 @@ def write_sound(container: av.container.OutputContainer, speaker: av.AudioStream
     for piece in [*resampler.resample(block), *resampler.resample(None)]:
         container.mux(speaker.encode(piece))
     container.mux(speaker.encode(None))
+
+
+def to_yuv420(frame: np.ndarray, matrix: int, full: bool) -> np.ndarray:
+    """The planes of a picture below each other, by the formulas of ITU-T H.273 and by no library."""
+    red, blue = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 9: (0.2627, 0.0593)}[matrix]
+    r, g, b = np.moveaxis(frame / 255.0, 2, 0)
+    y = red * r + (1 - red - blue) * g + blue * b
+    height, width = y.shape
+    chroma = np.stack([(b - y) / (2 - 2 * blue), (r - y) / (2 - 2 * red)])
+    chroma = chroma.reshape(2, height // 2, 2, width // 2, 2).mean(axis=(2, 4))
+    y, chroma = (255 * y, 255 * chroma) if full else (16 + 219 * y, 224 * chroma)
+    planes = np.concatenate([y.ravel(), (128 + chroma).ravel()])
+    return np.rint(planes).clip(0, 255).astype(np.uint8).reshape(height * 3 // 2, width)
 
 
 def ffmpeg(*arguments: str | Path) -> None:

@@ -140,6 +140,16 @@ def test_sound_of_a_part_is_trimmed_and_in_step(tmp_path: Path, codec: str) -> N
         assert float((picture.start_time or 0) * picture.time_base) == pytest.approx(0, abs=0.001)
 
 
+def test_damaged_sound_does_not_cost_the_pictures(tmp_path: Path) -> None:
+    """ADPCM must be decoded for MP4; rubbish among its packets is passed over."""
+    source = source_with_sound(tmp_path / "s.mkv", "adpcm_ima_wav")
+    data = bytearray(source.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 2000] = os.urandom(2000)
+    source.write_bytes(data)
+    path = write(tmp_path / "out.mp4", [numbered(index) for index in range(100)], audio_from=source)
+    assert numbers(list(VideoReader(path))) == list(range(100))
+
+
 def test_sound_stays_in_step_at_a_variable_rate(tmp_path: Path) -> None:
     """A picture that stays for half a second must not pull the rest of the pictures ahead of the sound."""
     ticks = [*range(20), *range(34, 60)]

@@ -48,6 +48,7 @@ class Colours:
             frame,
             format="rgb24",
             src_colorspace=self.matrix,
+            dst_colorspace=5,  # means nothing for RGB, but PyAV before 17 ignores the source without it
             src_color_range=FULL if self.full else LIMITED,
             dst_color_range=FULL,
             interpolation=SWSCALE_FLAGS,

@@ -11,7 +11,6 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -25,6 +24,9 @@ NO_FRAME = "Record or export it again."
 
 # Text files that FFmpeg would show as a terminal full of letters.
 TEXT_FORMATS = {"tty"}
+
+# The mark of a still picture that belongs to a song (AV_DISPOSITION_ATTACHED_PIC).
+COVER = 0x400
 
 # Formats without time stamps of pictures.
 ORDER_ONLY = {"avi", "h264", "hevc", "m4v", "mpegvideo"}
@@ -127,7 +129,7 @@ def _picture_stream(path: Path, container: InputContainer) -> VideoStream:
     if container.format.name in TEXT_FORMATS:
         raise NotAVideoError(f"{path} is a text, not a video.", PLAYABLE)
     for stream in container.streams.video:
-        if stream.disposition & Disposition.attached_pic:  # the cover of a song
+        if stream.disposition.value & COVER:
             continue
         if stream.codec_context is None:
             raise NotAVideoError(

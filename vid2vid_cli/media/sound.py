@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
@@ -92,7 +93,7 @@ class Sound:
 
         def encoded() -> Iterator[Packet[AudioStream]]:
             for packet in self._demuxed():
-                for frame in context.decode(packet):
+                for frame in self._decoded(packet):
                     if frame.pts is None or frame.time_base is None:
                         continue
                     frame.pts -= round(self.zero / frame.time_base)
@@ -105,6 +106,13 @@ class Sound:
             yield from target.encode(None)
 
         return encoded()
+
+    def _decoded(self, packet: Packet[AudioStream]) -> list[AudioFrame]:
+        """The sound of a packet; none where it is damaged: a gap in the sound is no reason to lose the pictures."""
+        try:
+            return list(self.stream.codec_context.decode(packet))
+        except FFmpegError:
+            return []
 
     def _demuxed(self) -> Iterator[Packet[AudioStream]]:
         """The packets of the source; a damaged end ends them."""
