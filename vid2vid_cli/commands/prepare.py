@@ -17,7 +17,7 @@ DATA = "Dataset"
 def prepare(
     videos: Annotated[
         list[Path],
-        typer.Argument(metavar="VIDEO...", help="Videos, GIFs, images or folders of images.", show_default=False),
+        typer.Argument(metavar="VIDEO", help="Videos, GIFs, images or folders of images.", show_default=False),
     ],
     conditioner: Annotated[
         list[str] | None,
@@ -77,7 +77,7 @@ def prepare(
 
     Examples:
       vid2vid prepare --conditioner landmarks video.mp4
-      vid2vid prepare -c edges --option edges.low=40 --start 0:10 --end 1:00 walk.mp4
+      vid2vid prepare -c edges --option edges.sigma=2 --start 0:10 --end 1:00 walk.mp4
     """
     names = tuple(conditioner or ())
     if not names:

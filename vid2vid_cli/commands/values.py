@@ -67,7 +67,7 @@ def conditioner_options(texts: Sequence[str], conditioners: Sequence[str]) -> di
         key, equals, value = text.partition("=")
         name, dot, option = key.strip().partition(".")
         if not (equals and dot and name and option):
-            raise typer.BadParameter(f"{text}: write NAME.OPTION=VALUE, such as edges.low=50.", param_hint="--option")
+            raise typer.BadParameter(f"{text}: write NAME.OPTION=VALUE, such as edges.sigma=2.", param_hint="--option")
         if name not in conditioners:
             message = f"{text}: {name} is not among the conditioners of this command ({', '.join(conditioners)})."
             raise typer.BadParameter(message, param_hint="--option")
