@@ -50,7 +50,7 @@ class Conditioner(ABC):
     retargets: ClassVar[bool] = False
     """Whether `retarget` brings annotations into the target's frame; if not, they keep the source's."""
 
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(self, options: BaseModel | None = None) -> None:
         self.options = options if options is not None else type(self).Options()
 
     @property

@@ -29,7 +29,11 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole; the same errors as `write_whole`."""
-    write_whole(path, lambda unfinished: unfinished.write_text(text, encoding="utf-8") and None)
+
+    def write(unfinished: Path) -> None:
+        unfinished.write_text(text, encoding="utf-8")
+
+    write_whole(path, write)
 
 
 def free_name(path: Path) -> Path:

@@ -47,7 +47,7 @@ class DisTeacher:
         if scale > 1.0:
             size = (round(width * scale), round(height * scale))
             first, second = (cv2.resize(image, size).astype(np.uint8) for image in (first, second))
-        flow: NDArray[Any] = self._dis.calc(first, second, None)
+        flow: NDArray[Any] = self._dis.calc(first, second, None)  # type: ignore[call-overload]
         if scale > 1.0:
             factors = np.array([width / flow.shape[1], height / flow.shape[0]], dtype=np.float32)
             flow = cv2.resize(flow, (width, height)) * factors

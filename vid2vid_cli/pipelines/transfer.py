@@ -101,7 +101,7 @@ def transfer(request: TransferRequest, tell: Tell) -> Rendered:
     def frames() -> Iterator[Seen]:
         pictures: deque[Bytes] = deque()
         held = [
-            next(c.retarget([a], s, t)) if moved else a  # type: ignore[call-overload]
+            next(c.retarget([a], s, t)) if moved else a
             for c, a, s, t in zip(conditioners, source.first_found, source.statistics, targets, strict=True)
         ]
         with closing(ahead(reader, depth=4)) as decoded:
