@@ -1,0 +1,52 @@
+"""The parts: normalisation, residuals, and the published start."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from vid2vid_cli.networks.blocks import ResidualBlock, decoder, encoder, initialise, normalise
+
+
+def test_instance_is_instance_normalisation() -> None:
+    layer, picture = normalise(6, "instance"), torch.rand(2, 6, 5, 7)
+    with torch.no_grad():
+        layer.weight.uniform_(), layer.bias.uniform_()
+    expected = nn.functional.instance_norm(picture, weight=layer.weight, bias=layer.bias)
+    assert torch.allclose(layer(picture), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(64, 4), (8, 1)])
+def test_group_is_sixteen_channels_to_a_group(channels: int, groups: int) -> None:
+    assert normalise(channels, "group").num_groups == groups
+
+
+def test_a_residual_block_adds() -> None:
+    block, x = ResidualBlock(4, "instance"), torch.rand(1, 4, 6, 6) - 0.5
+    assert torch.equal(block(x), x + block.body(x))
+    nn.init.zeros_(block.body[-1].weight), nn.init.zeros_(block.body[-1].bias)
+    assert torch.equal(block(x), x)
+
+
+def test_the_decoder_is_the_way_back() -> None:
+    down = encoder(5, width=4, downsamples=3, blocks=1, kernel=5, norm="instance")
+    for upsample in ("transpose", "resize"):
+        up = decoder(width=4, downsamples=3, blocks=1, norm="instance", upsample=upsample)
+        features = down(torch.rand(1, 5, 32, 48))
+        assert features.shape == (1, 32, 4, 6)
+        assert up(features).shape == (1, 4, 32, 48)
+
+
+def test_the_start_is_the_published_one() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(32, 64, 3), nn.GroupNorm(64, 64), nn.ConvTranspose2d(64, 32, 3))
+    initialise(network)
+    conv, norm, up = network
+    for layer in (conv, up):
+        assert layer.weight.std().item() == pytest.approx(0.02, rel=0.05)
+        assert abs(layer.weight.mean().item()) < 1e-3
+        assert torch.equal(layer.bias, torch.zeros_like(layer.bias))
+    assert norm.weight.mean().item() == pytest.approx(1.0, abs=0.02)
+    assert 0.005 < norm.weight.std().item() < 0.04
+    assert torch.equal(norm.bias, torch.zeros(64))

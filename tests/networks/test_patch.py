@@ -1,0 +1,50 @@
+"""The multi-scale patch discriminator: shapes, scales, and how far a patch sees."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from vid2vid_cli.networks.patch import MultiScaleDiscriminator, PatchDiscriminator
+from vid2vid_cli.ops.resample import halve
+
+
+def test_the_published_one_has_its_size_and_its_score_map() -> None:
+    """2.8 million weights, five groups, a 35 x 67 map for 256 x 512 (reference §2.1)."""
+    with torch.device("meta"):
+        judge = PatchDiscriminator(18, width=64, layers=3)
+        judgement = judge(torch.zeros(1, 18, 256, 512))
+    assert round(sum(p.numel() for p in judge.parameters()) / 1e6, 1) == 2.8
+    assert [feature.shape[1] for feature in judgement] == [64, 128, 256, 512, 1]
+    assert judgement[-1].shape == (1, 1, 35, 67)
+
+
+def test_a_score_sees_seventy_pixels() -> None:
+    judge = PatchDiscriminator(1, width=2, layers=3)
+    for stage in judge.stages:
+        for index, part in enumerate(stage):
+            if isinstance(part, nn.GroupNorm):
+                stage[index] = nn.Identity()  # a norm sees the whole picture
+    picture = torch.rand(1, 1, 160, 160, requires_grad=True)
+    score = judge(picture)[-1]
+    score[0, 0, 11, 11].backward()
+    touched = picture.grad[0, 0].nonzero()
+    assert (touched.max(0).values - touched.min(0).values + 1).tolist() == [70, 70]
+
+
+def test_the_scales_see_a_pyramid_the_finest_first() -> None:
+    torch.manual_seed(0)
+    judge = MultiScaleDiscriminator(2, scales=3, width=4, layers=2)
+    picture = torch.rand(1, 2, 48, 40)
+    judgements = judge(picture)
+    expected = [judge.copies[0](picture), judge.copies[1](halve(picture)), judge.copies[2](halve(halve(picture)))]
+    assert [len(judgement) for judgement in judgements] == [4, 4, 4]
+    for found, wanted in zip(judgements, expected, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+def test_features_are_float32_under_autocast() -> None:
+    judge = MultiScaleDiscriminator(2, scales=1, width=4, layers=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        (judgement,) = judge(torch.rand(1, 2, 16, 16))
+    assert {feature.dtype for feature in judgement} == {torch.float32}
