@@ -42,17 +42,19 @@ def read_header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     cut = TruncatedCheckpointError(f"{path} is cut off or damaged", "Copy it again, or take an older checkpoint.")
     if len(text) < length:
         raise cut
+    foreign = ForeignCheckpointError(f"{path} holds tensors, but not those of a vid2vid generator", _HINT)
     try:
         table: dict[str, Any] = json.loads(text)
-    except ValueError:
+        metadata = table.pop("__metadata__", {})
+        end = max((entry["data_offsets"][1] for entry in table.values()), default=0)
+        ours: dict[str, Any] | None = json.loads(metadata[KEY]) if KEY in metadata else None
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         raise cut from None
-    metadata = table.pop("__metadata__", {})
-    if KEY not in metadata:
-        raise ForeignCheckpointError(f"{path} holds tensors, but not those of a vid2vid generator", _HINT)
-    end = max((entry["data_offsets"][1] for entry in table.values()), default=0)
+    if ours is None:
+        raise foreign
     if size != 8 + length + end:
         raise cut
-    return json.loads(metadata[KEY]), table
+    return ours, table
 
 
 _HINT = "Name a .ckpt file that `vid2vid train` wrote; checkpoints of other programs cannot be used."

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 
 from vid2vid_cli.config.model import GeneratorConfig
 from vid2vid_cli.core.container import KEY, read_header
@@ -70,7 +71,8 @@ def save_checkpoint(path: Path, generator: CompositeGenerator, info: CheckpointI
     """Write a `.ckpt`, whole or not at all. Raises DiskFullError, PermissionDeniedError."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in generator.state_dict().items()}
     metadata = {KEY: json.dumps(info.model_dump(mode="json"))}
-    write_whole(path, lambda unfinished: save_file(tensors, unfinished, metadata))
+    # Not safetensors' own `save_file`: it hides what the disk said in an error of its own.
+    write_whole(path, lambda unfinished: unfinished.write_bytes(save(tensors, metadata)) and None)
 
 
 def load_info(path: Path) -> CheckpointInfo:
@@ -91,7 +93,7 @@ def load_checkpoint(path: Path, machine: Machine) -> tuple[CompositeGenerator, C
     generator = build_generator(info.generator, info.channels)
     try:
         generator.load_state_dict(load_file(path))
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, SafetensorError) as error:
         raise TruncatedCheckpointError(f"{path} is damaged: {error}", "Copy it again, or train again.") from None
     machine.place(generator.eval().requires_grad_(False))
     return generator, info
@@ -106,12 +108,21 @@ def save_state(folder: Path, state: TrainState, extra: dict[str, Any]) -> Path:
     Tensors and primitives only. A kill at any moment leaves the former checkpoint as the last one.
     """
     place = folder / f"step_{state.step:07d}"
-    write_whole(
-        place / STATE_FILE,
-        lambda unfinished: torch.save({"state": state.state_dict(), "extra": json.dumps(extra)}, unfinished),
-    )
+    saved = {"state": state.state_dict(), "extra": json.dumps(extra)}
+    write_whole(place / STATE_FILE, lambda unfinished: _save_tensors(saved, unfinished))
     write_text(folder / "last", place.name + "\n")
     return place
+
+
+def _save_tensors(saved: dict[str, Any], path: Path) -> None:
+    try:
+        with path.open("wb") as file:
+            torch.save(saved, file)
+    except RuntimeError as error:
+        # torch hides what the disk said behind an error of its own.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
 
 
 def mark_best(folder: Path, place: Path) -> None:
