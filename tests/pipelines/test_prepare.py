@@ -327,6 +327,7 @@ def test_an_error_inside_a_plugin_comes_out_as_it_is(video: Path) -> None:
 
     with pytest.raises(ZeroDivisionError):
         run(video, with_=[Bright(), Broken()])
+    assert not names("datasets")  # nothing was done yet that could be continued
 
 
 def test_a_place_that_may_not_be_written(video: Path) -> None:

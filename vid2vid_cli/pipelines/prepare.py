@@ -83,13 +83,14 @@ def prepare_with(request: PrepareRequest, conditioners: Sequence[Conditioner], t
     with Claim(place, job.identity) as claim:
         try:
             manifest = _fill(job, place, tell)
-        except (TooShortError, NothingFoundError, NoFramesError):
-            claim.discard()
+        except BaseException as error:
+            hopeless = isinstance(error, (TooShortError, NothingFoundError, NoFramesError))
+            if hopeless or not _safe_frames(job, place):
+                claim.discard()
+            if isinstance(error, DiskFullError):
+                hint = "Free some space and give the same command again: it continues where it was."
+                raise DiskFullError(error.message, hint) from error
             raise
-        except DiskFullError as error:
-            raise DiskFullError(
-                error.message, "Free some space and give the same command again: it continues where it was."
-            ) from error
         claim.finish()
     prepared = Prepared(place.final, manifest.frames, _found(manifest), time.monotonic() - began)
     tell(Wrote(str(place.final), "dataset", {"frames": prepared.frames, "found": dict(prepared.found)}))
@@ -118,11 +119,16 @@ def _found(manifest: Manifest) -> dict[str, tuple[int, int]]:
     return {record.name: (record.quality.found, record.quality.total) for record in manifest.conditioners}
 
 
+def _safe_frames(job: Job, place: Place) -> int:
+    """How many frames an unfinished dataset has for good."""
+    return sum(ClipFiles.of(place, index).done(job.conditioners) for index in range(len(job.inputs)))
+
+
 def _fill(job: Job, place: Place, tell: Tell) -> Manifest:
     """Everything a dataset holds, into the unfinished folder."""
     files = [ClipFiles.of(place, index) for index in range(len(job.inputs))]
     expected = job.expected()
-    done = sum(clip.done(job.conditioners) for clip in files)
+    done = _safe_frames(job, place)
     if done:
         tell(Noticed(f"continuing: {done} of {expected or 'unknown'} frames were done"))
     counts: list[int] = []

@@ -129,6 +129,9 @@ class Claim:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._lock is not None:
             self._lock.close()
 
@@ -140,6 +143,8 @@ class Claim:
         """Give the complete folder its name, in the place of what had it before. Raises PermissionDeniedError."""
         final, partial = self.place.final, self.place.partial
         old = final.with_name(final.name + OLD)
+        if sys.platform == "win32":  # an open file would hold the folder's name there
+            self._let_go()
         try:
             for leftover in partial.rglob(".*.partial*"):  # of a process killed while it wrote
                 leftover.unlink()
