@@ -7,12 +7,13 @@ white point), then `draw` (response and level -> uint8 lines). Levels are steadi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Bytes, Floats
+from vid2vid_cli.conditioning import Bytes
 
 Method = Literal["canny", "scharr", "sobel", "log", "xdog"]
 Threshold = Literal["otsu", "median"]
@@ -25,14 +26,14 @@ FLOOR = {"canny": 5.0, "scharr": 12.0, "sobel": 12.0, "log": 3.0, "xdog": 1.0}
 class Response:
     """A filtered frame: `strength` >= 0 in grey levels, and for Canny the two derivatives."""
 
-    strength: Floats
-    dx: Floats | None = None
-    dy: Floats | None = None
+    strength: NDArray[Any]
+    dx: NDArray[Any] | None = None
+    dy: NDArray[Any] | None = None
 
 
 def respond(gray: Bytes, method: Method, sigma: float) -> Response:
     """Filter a grey frame (h, w); `sigma` is the Gaussian blur in pixels."""
-    image = gray.astype(np.float32)
+    image: NDArray[Any] = gray.astype(np.float32)
     if method == "xdog":
         return Response(_difference(image, max(sigma, 0.5)))
     if sigma > 0:
@@ -66,10 +67,11 @@ def draw(response: Response, method: Method, high: float) -> Bytes:
     soft = np.minimum(response.strength / high, 1.0)
     if method == "xdog":
         soft = np.tanh(2.0 * soft) / np.tanh(2.0)
-    return np.rint(255 * soft).astype(np.uint8)
+    lines: Bytes = np.rint(255 * soft).astype(np.uint8)
+    return lines
 
 
-def _derivatives(image: Floats, method: Method) -> tuple[Floats, Floats]:
+def _derivatives(image: NDArray[Any], method: Method) -> tuple[NDArray[Any], NDArray[Any]]:
     """Both derivatives in grey levels per pixel: each kernel divided by the sum of its weights."""
     border = cv2.BORDER_REPLICATE
     if method == "scharr":
@@ -81,14 +83,15 @@ def _derivatives(image: Floats, method: Method) -> tuple[Floats, Floats]:
     return dx, dy
 
 
-def _difference(image: Floats, sigma: float) -> Floats:
+def _difference(image: NDArray[Any], sigma: float) -> NDArray[Any]:
     """Dark lines by an extended difference of Gaussians (Winnemöller, Kyprianidis, Olsen 2012, §2)."""
     fine = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     coarse = cv2.GaussianBlur(image, (0, 0), 1.6 * sigma, borderType=cv2.BORDER_REPLICATE)
-    return np.maximum(coarse - fine, 0.0)
+    lines: NDArray[Any] = np.maximum(coarse - fine, 0.0)
+    return lines
 
 
-def _otsu(strength: Floats) -> float:
+def _otsu(strength: NDArray[Any]) -> float:
     """Otsu's threshold of the gradient, on a square-root scale, which the long tail of strong edges does not bend."""
     root = np.sqrt(strength)
     top = float(root.max())

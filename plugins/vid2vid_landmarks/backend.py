@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Bytes, Floats, MissingPackageError
 
@@ -39,6 +40,7 @@ class Backend(ABC):
 
     def close(self) -> None:
         """Give back what the library holds."""
+        return
 
     def __enter__(self) -> Backend:
         return self
@@ -104,7 +106,7 @@ def crop(frame: Bytes, box: tuple[float, float, float, float], scale: float) -> 
     y0 = int(np.clip(box[1], 0, max(height - 8, 0)))
     x1 = int(np.clip(box[2], x0 + min(8, width), width))
     y1 = int(np.clip(box[3], y0 + min(8, height), height))
-    piece = frame[y0:y1, x0:x1]
+    piece: NDArray[Any] = frame[y0:y1, x0:x1]
     if scale != 1:
         flags = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
         size = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))

@@ -95,17 +95,16 @@ class Landmarks(Conditioner):
         Without a face the drawing is -1 (but for background edges) and all distances are 1, the farthest.
         """
         curves = self._curves(annotation, view)
-        drawing = np.zeros((view.height, view.width), dtype=np.uint8)
-        if curves:
-            draw_curves(drawing, curves)
+        drawing = draw_curves(curves, view.height, view.width)
         if self.options.background_edges and "background" in annotation.images:
             np.maximum(drawing, view_image(annotation.images["background"], view), out=drawing)
-        channels = np.ones((self.channels, view.height, view.width), dtype=np.float32)
+        channels = np.empty((self.channels, view.height, view.width), dtype=np.float32)
         np.multiply(drawing, np.float32(1 / 127.5), out=channels[0])
         channels[0] -= 1
-        if self.options.distance_maps and curves:
-            for index, far in enumerate(distance_maps(curves, view.height, view.width)):
-                channels[1 + index] = far
+        if curves and self.options.distance_maps:
+            distance_maps(curves, channels[1:])
+        else:
+            channels[1:] = 1
         return channels
 
     def picture(self, annotation: Annotation, view: View) -> Bytes:

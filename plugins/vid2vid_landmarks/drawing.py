@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -14,7 +13,7 @@ from vid2vid_landmarks.topology import CURVES, PARTS, spline, with_forehead
 
 SHIFT = 4  # OpenCV draws at 1/16 pixel
 STEPS = 5  # samples between two points
-WIDTH = 1 / 128  # line width as a share of the picture's shorter side: 2 pixels at 256
+WIDTH = 0.01  # line width as a share of the picture's shorter side: 2.5 pixels at 256
 REACH = 0.5  # where the distance maps end, as a share of the picture's shorter side
 
 COLOURS = {
@@ -37,8 +36,10 @@ def polylines(points: Floats, view: View) -> list[Polyline | None]:
     # The forehead is mirrored in the frame, where the face is not yet stretched by the view.
     curves = view.points(weights @ with_forehead(points))
     if not np.isfinite(curves).all():
-        return [_coded(_partial(points, view, index)) for index in range(len(CURVES))]
-    return [_coded(curves[part]) for part in rows]
+        partial = [_partial(points, view, index) for index in range(len(CURVES))]
+        return [None if curve is None else _coded(curve) for curve in partial]
+    coded = _coded(curves)
+    return [coded[part] for part in rows]
 
 
 def _partial(points: Floats, view: View, index: int) -> Floats | None:
@@ -50,50 +51,75 @@ def _partial(points: Floats, view: View, index: int) -> Floats | None:
     return curve if np.isfinite(curve).all() else None
 
 
-def _coded(curve: Floats | None) -> Polyline | None:
-    if curve is None:
-        return None
+def _coded(curve: Floats) -> Polyline:
     # Far outside the picture OpenCV's integers would overflow.
     return np.rint(np.clip(curve, -8e3, 8e3) * (1 << SHIFT)).astype(np.int32)[:, None]
 
 
-def draw_curves(canvas: Bytes, curves: list[Polyline | None]) -> None:
-    """All curves in white on (h, w), antialiased, as wide as fits the picture."""
+def draw_curves(curves: list[Polyline | None], height: int, width: int) -> Bytes:
+    """All curves in white on black (height, width), antialiased.
+
+    Drawn several times larger and averaged: OpenCV's own antialiased lines have whole widths and lean to one side.
+    """
+    canvas = np.zeros((height, width), dtype=np.uint8)
     lines = [curve for curve in curves if curve is not None]
-    cv2.polylines(canvas, lines, False, 255, _thickness(*canvas.shape[:2]), cv2.LINE_AA, SHIFT)
+    if not lines:
+        return canvas
+    side = min(height, width)
+    times = 4 if side <= 320 else 2
+    ends = np.concatenate(lines)[:, 0] / (1 << SHIFT)
+    margin = WIDTH * side + 2
+    x0, y0 = np.clip(np.floor(ends.min(axis=0) - margin), 0, (width, height)).astype(int)
+    x1, y1 = np.clip(np.ceil(ends.max(axis=0) + margin), 0, (width, height)).astype(int)
+    if x0 >= x1 or y0 >= y1:
+        return canvas
+    fine = np.zeros((times * (y1 - y0), times * (x1 - x0)), dtype=np.uint8)
+    offset = ((0.5 - np.array([x0, y0])) * times - 0.5) * (1 << SHIFT)
+    larger = [np.rint(line * times + offset).astype(np.int32) for line in lines]
+    # OpenCV draws a thickness of 2 n as 2 n + 1 pixels.
+    thickness = max(2 * round((WIDTH * side * times - 1) / 2), 1)
+    cv2.polylines(fine, larger, False, 255, thickness, cv2.LINE_8, SHIFT)
+    cv2.resize(fine, (x1 - x0, y1 - y0), canvas[y0:y1, x0:x1], interpolation=cv2.INTER_AREA)
+    return canvas
 
 
-def distance_maps(curves: list[Polyline | None], height: int, width: int) -> Iterator[Floats]:
-    """One map (height, width) per curve: -1 on it, rising with the distance to 1 at `REACH` and beyond.
+def distance_maps(curves: list[Polyline | None], out: Floats) -> None:
+    """One map per curve into `out` (14, height, width): -1 on it, rising with the distance to 1 at `REACH` and on.
 
     Distances are smooth, so they are taken on a coarser grid and interpolated; the drawing has the exact place.
     """
+    height, width = out.shape[1:]
     times = _coarser(min(height, width))
     rows, columns = -(-height // times), -(-width // times)
     scale = np.array([columns / width, rows / height])
     offset = (scale - 1) / 2 * (1 << SHIFT)  # the centre of pixel 0 of one grid in the other
-    slope = 2 / (REACH * min(rows, columns))
+    slope = np.float32(2 / (REACH * min(rows, columns)))
     mask = np.empty((rows, columns), dtype=np.uint8)
-    for curve in curves:
+    for curve, channel in zip(curves, out, strict=True):
         if curve is None:
-            yield np.ones((height, width), dtype=np.float32)
+            channel.fill(1)
             continue
         mask.fill(255)
         line = np.rint(curve * scale + offset).astype(np.int32)
         cv2.polylines(mask, [line], False, 0, 1, cv2.LINE_8, SHIFT)
-        far = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
-        far = np.minimum(far * np.float32(slope) - 1, 1)
-        yield far if times == 1 else cv2.resize(far, (width, height), interpolation=cv2.INTER_LINEAR)
+        far: NDArray[Any] = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
+        far *= slope
+        far -= 1
+        np.minimum(far, 1, out=far)
+        if times == 1:
+            channel[:] = far
+        else:
+            cv2.resize(far, (width, height), channel, interpolation=cv2.INTER_LINEAR)
 
 
 def _coarser(side: int) -> int:
-    """How many pixels of a picture share one cell of the distance maps' grid, of at most about 128 cells."""
-    return 1 if side < 96 else max(2, -(-side // 128))
+    """How many pixels of a picture share one cell of the distance maps' grid, of at most 96 cells."""
+    return max(1, -(-side // 96))
 
 
 def draw_picture(canvas: Bytes, curves: list[Polyline | None]) -> None:
     """The curves in one colour per part on (h, w, 3)."""
-    thickness = _thickness(*canvas.shape[:2])
+    thickness = max(1, round(WIDTH * min(canvas.shape[:2])))
     for (part, _), curve in zip(CURVES, curves, strict=True):
         if curve is not None:
             cv2.polylines(canvas, [curve], False, COLOURS[part], thickness, cv2.LINE_AA, SHIFT)
@@ -119,12 +145,8 @@ def background_edges(gray: Bytes, points: Floats | None) -> Bytes:
     dx = cv2.Sobel(smooth, cv2.CV_16S, 1, 0, ksize=3)
     dy = cv2.Sobel(smooth, cv2.CV_16S, 0, 1, ksize=3)
     strength = np.abs(dx.astype(np.int32)) + np.abs(dy)
-    high = max(6.0 * float(np.median(strength)), 80.0)
+    high = max(3.0 * float(np.median(strength)), 80.0)
     edges: NDArray[Any] = cv2.Canny(dx, dy, 0.4 * high, high)
     if points is not None:
         edges[face_mask(points, *gray.shape[:2]) > 0] = 0
     return edges.astype(np.uint8, copy=False)
-
-
-def _thickness(height: int, width: int) -> int:
-    return max(1, round(WIDTH * min(height, width)))

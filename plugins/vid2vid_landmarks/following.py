@@ -52,7 +52,7 @@ class Follower:
         assert self.last is not None
         size = _size(self.last)
         # The longer it is gone, the further it may have moved.
-        reach = REACH * size * (1 + 0.2 * self._missing)
+        reach = REACH * size * (1 + 0.05 * self._missing)
         best: Face | None = None
         for face in faces:
             distance = float(np.hypot(*(_centre(face) - _centre(self.last))))
@@ -67,9 +67,10 @@ class Smoother:
     Each part of the face has its own weight r^2 / (r^2 + n^2), r being how far its points are from their smoothed
     places (root mean square) and n the size of jitter: `amount` times the distance of the eyes, more on small faces,
     whose points are less certain. So jitter of size n is halved, a blink of three n passes nine tenths at once, and
-    the lag of slow motion never exceeds about n.
+    the lag of slow motion never exceeds about n. The weight never falls below `LEAST`, so that no rest stays behind.
     """
 
+    LEAST = 0.25
     JUMP = 0.5  # in distances of the eyes: the face is elsewhere, nothing to smooth
     GRAIN = 25.0  # pixels added to the distance of the eyes for small faces
 
@@ -97,7 +98,7 @@ class Smoother:
         for part in PARTS.values():
             members = list(part)
             square = float((away[members] ** 2).sum(axis=1).mean())
-            weight[members] = square / (square + noise**2)
+            weight[members] = max(square / (square + noise**2), self.LEAST)
         self._state = self._state + weight * away
         return self._state.astype(np.float32)
 
@@ -120,7 +121,8 @@ def quality(face: Face, height: int, width: int) -> float:
 
 
 def _centre(face: Face) -> NDArray[np.float32]:
-    return face.points.mean(axis=0)
+    middle: NDArray[np.float32] = face.points.mean(axis=0)
+    return middle
 
 
 def _size(face: Face) -> float:

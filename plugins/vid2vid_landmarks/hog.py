@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class HogBackend(Backend):
             raise MissingPackageError(f"dlib cannot be imported: {error}.", INSTALL) from error
         self._dlib = dlib
         self._detector = dlib.get_frontal_face_detector()
-        self._predictor = dlib.shape_predictor(str(predictor_path()))
+        self._predictor = _predictor(str(predictor_path()))
         self._empty = 0
 
     def faces(self, frame: Bytes, near: Face | None) -> list[Face]:
@@ -69,14 +70,21 @@ class HogBackend(Backend):
         scale = FINE / max(x1 - x0, 1.0)
         part = crop(frame, around((x0, y0, x1, y1), 1.8), scale)
         corners = [
-            round((value - origin + 0.5) * scale - 0.5)
-            for value, origin in zip(box, (part.x, part.y) * 2, strict=True)
+            round((value - origin + 0.5) * scale - 0.5) for value, origin in zip(box, (part.x, part.y) * 2, strict=True)
         ]
         gray = cv2.cvtColor(part.image, cv2.COLOR_RGB2GRAY)
         shape: Any = self._predictor(gray, self._dlib.rectangle(*corners))
         points = np.array([(shape.part(i).x, shape.part(i).y) for i in range(68)], dtype=np.float32)
         # The detector's scores run from its threshold to about 2; 1 is a clear frontal face.
         return Face(part.back(points), float(np.clip(0.4 + 0.6 * score, 0.1, 1.0)))
+
+
+@cache
+def _predictor(path: str) -> Any:
+    """Read once: 100 MB, a second. It has no state."""
+    import dlib
+
+    return dlib.shape_predictor(path)
 
 
 def predictor_path() -> Path:

@@ -75,9 +75,7 @@ def _neutral(statistics: Statistics) -> Complex:
     return pack(points)
 
 
-def _ratios(
-    source: Statistics, target: Statistics, mine: Complex, theirs: Complex
-) -> dict[str, tuple[float, float]]:
+def _ratios(source: Statistics, target: Statistics, mine: Complex, theirs: Complex) -> dict[str, tuple[float, float]]:
     """Per part, how the target's deformations compare with the source's in x and y."""
     ratios: dict[str, tuple[float, float]] = {}
     for name in PARTS:

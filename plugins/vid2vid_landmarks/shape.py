@@ -71,7 +71,10 @@ def neutral(faces: Complex) -> Complex:
         a, b = fit(shape, faces)
         aligned = (faces - b[:, None]) / a[:, None]
         shape = canonical(_median(aligned))
-    for names, pairs, least in ((("left_eye", "right_eye"), EYE_GAPS, True), (("mouth", "inner_mouth"), LIP_GAPS, False)):
+    for names, pairs, least in (
+        (("left_eye", "right_eye"), EYE_GAPS, True),
+        (("mouth", "inner_mouth"), LIP_GAPS, False),
+    ):
         opening = gaps(aligned, pairs).mean(axis=1)
         middle = np.median(opening)
         half = aligned[opening >= middle if least else opening <= middle]

@@ -80,7 +80,8 @@ MESH: tuple[tuple[int, int], ...] = (
 def from_mesh(mesh: NDArray[Any]) -> NDArray[np.float32]:
     """The 68 points (68, 2) of a face mesh (468 or more, 2)."""
     table = np.asarray(MESH)
-    return (0.5 * (mesh[table[:, 0], :2] + mesh[table[:, 1], :2])).astype(np.float32)
+    points: NDArray[np.float32] = (0.5 * (mesh[table[:, 0], :2] + mesh[table[:, 1], :2])).astype(np.float32)
+    return points
 
 
 def with_forehead(points: NDArray[Any]) -> NDArray[np.float64]:
