@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from media.clips import RED, click_times, clicks, ffmpeg, flat, make_clip, numbered, numbers
 
-from vid2vid_cli.core.errors import ConfigError, DiskFullError, NoFramesError, PermissionDeniedError
+from vid2vid_cli.core.errors import ConfigError, DiskFullError, NoFramesError, PermissionDeniedError, Vid2VidError
 from vid2vid_cli.media import encode, writer
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.reader import VideoReader
@@ -141,10 +141,10 @@ def test_sound_of_a_part_is_trimmed_and_in_step(tmp_path: Path, codec: str) -> N
 
 
 def test_damaged_sound_does_not_cost_the_pictures(tmp_path: Path) -> None:
-    """ADPCM must be decoded for MP4; rubbish among its packets is passed over."""
-    source = source_with_sound(tmp_path / "s.mkv", "adpcm_ima_wav")
+    """TTA must be decoded for MP4; rubbish among its packets is passed over."""
+    source = source_with_sound(tmp_path / "s.mkv", "tta")
     data = bytearray(source.read_bytes())
-    data[len(data) // 2 : len(data) // 2 + 2000] = os.urandom(2000)
+    data[len(data) // 2 : len(data) // 2 + 100] = bytes(range(100))
     source.write_bytes(data)
     path = write(tmp_path / "out.mp4", [numbered(index) for index in range(100)], audio_from=source)
     assert numbers(list(VideoReader(path))) == list(range(100))
@@ -240,6 +240,24 @@ def test_a_place_that_may_not_be_written_to(tiny_disk: Path) -> None:
         write(tiny_disk / "a.mp4", [numbered(0)] * 3)
     with pytest.raises(PermissionDeniedError, match=r"a\.png cannot be written"):
         save_png(tiny_disk / "a.png", numbered(0))
+
+
+def test_an_incomplete_file_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that swallows the end without a word: the end is cut off behind the encoder's back."""
+    old = tmp_path / "a.mp4"
+    old.write_text("older file")
+    finish = encode.InnerEncoder.finish
+
+    def swallow(self: encode.InnerEncoder) -> None:
+        finish(self)
+        file = next(tmp_path.glob(".a.*.mp4"))
+        os.truncate(file, 500)
+
+    monkeypatch.setattr(encode.InnerEncoder, "finish", swallow)
+    with pytest.raises(Vid2VidError, match="incomplete"):
+        write(old, [numbered(index) for index in range(40)])
+    assert old.read_text() == "older file"
+    assert os.listdir(tmp_path) == ["a.mp4"]  # noqa: PTH208
 
 
 def test_players_outside_agree(tmp_path: Path) -> None:
