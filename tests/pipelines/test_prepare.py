@@ -29,6 +29,7 @@ from vid2vid_cli.data.dataset import Dataset, Span
 from vid2vid_cli.engine.events import Advanced, Event, Noticed, Warned, Wrote, silent
 from vid2vid_cli.media.images import load_picture, save_png
 from vid2vid_cli.media.reader import VideoReader
+from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.prepare import Prepared, PrepareRequest, plan_prepare, prepare, prepare_with
 from vid2vid_cli.pipelines.prepare_manifest import split_of
 
@@ -246,6 +247,28 @@ def test_overwrite_replaces_a_dataset_and_nothing_else(tmp_path: Path, video: Pa
 def test_an_empty_folder_is_free(tmp_path: Path, video: Path) -> None:
     (tmp_path / "new").mkdir()
     assert run(video, out=tmp_path / "new", max_frames=5).path == tmp_path / "new"
+
+
+def test_a_cut_off_video_gives_what_is_left(tmp_path: Path) -> None:
+    whole = tmp_path / "v.mp4"
+    with VideoWriter(whole, Fraction(25)) as writer:
+        for index in range(80):
+            writer.write(np.random.default_rng(index).integers(0, 256, (32, 48, 3), dtype=np.uint8))
+    content = whole.read_bytes()
+    whole.write_bytes(content[: len(content) * 6 // 10])
+    events: list[Event] = []
+    made = run(whole, with_=[Bright()], tell=events.append)
+    assert 20 < made.frames < 60
+    assert any(isinstance(event, Warned) and str(whole) in event.message for event in events)
+
+
+def test_a_conditioner_by_name_with_options_as_typed(video: Path) -> None:
+    made = prepare(PrepareRequest((video,), ("edges",), options={"edges": {"method": "scharr"}}, max_frames=6), silent)
+    record = Dataset(made.path).manifest.conditioner("edges")
+    assert record.options["method"] == "scharr"
+    assert Dataset(made.path).annotation(0, 5, "edges").images
+    with pytest.raises(ConfigError, match="methd"):
+        prepare(PrepareRequest((video,), ("edges",), options={"edges": {"methd": "scharr"}}), silent)
 
 
 def test_nothing_found_anywhere(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def prepare_clip(
                 lane.abort()
             raise
     for warning in reader.warnings:
-        warn(warning)
+        warn(f"{item.path}: {warning}")
     if frames.written:
         write_json(files.work / "clip.json", {"frames": frames.written})
     return frames.written
