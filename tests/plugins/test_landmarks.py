@@ -180,7 +180,7 @@ def real(path: Path, backend: str, count: int, smooth: float = 0.01, start: floa
 
 
 @pytest.mark.parametrize(
-    ("clip", "count"), [("face/carphone_pristine.mp4", 120), ("face/talking_man.mp4", 90), ("face/turning_man.mp4", 90)]
+    ("clip", "count"), [("face/carphone_pristine.mp4", 120), ("face/talking_man.mp4", 40), ("face/turning_man.mp4", 40)]
 )
 def test_real_faces_are_found(shared_data: Path, clip: str, count: int) -> None:
     need("mediapipe")
@@ -202,10 +202,10 @@ def test_the_mesh_agrees_with_dlib(shared_data: Path, clip: str, features: float
     """Mean distance in parts of the distance of the outer eye corners; where dlib finds the face."""
     need("mediapipe")
     need("dlib")
-    hog = real(shared_data / clip, "dlib", 24, 0.0)
-    mesh = real(shared_data / clip, "mediapipe", 24, 0.0)
+    hog = real(shared_data / clip, "dlib", 10, 0.0)
+    mesh = real(shared_data / clip, "mediapipe", 10, 0.0)
     pairs = [(a.points["face"], b.points["face"]) for a, b in zip(mesh, hog, strict=True) if a.quality and b.quality]
-    assert len(pairs) >= 22
+    assert len(pairs) >= 9
     error = np.mean([np.linalg.norm(a - b, axis=1) / eye_distance(b) for a, b in pairs], axis=0)
     assert error[17:].mean() < features
     assert error[:17].mean() < jaw
