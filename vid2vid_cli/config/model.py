@@ -32,6 +32,9 @@ class GeneratorConfig(Section):
     kind: Literal["composite"] = Field("composite", description="The network family.")
     past: int = Field(2, ge=0, le=8, description="Generated frames that the next one sees; 0: frame-wise model.")
     flow: bool = Field(True, description="Warp the last frame and blend it through the occlusion mask.")
+    flow_unit: float = Field(
+        20.0, gt=0, description="Pixels that an output of 1 of the flow head stands for: its learning rate."
+    )
     width: int = Field(64, ge=4, description="Channels at full resolution; doubled at each downsampling.")
     downsamples: int = Field(3, ge=1, le=6, description="Stride-2 convolutions in each encoder.")
     blocks: int = Field(9, ge=2, description="Residual blocks: the larger half before, the rest after the sum.")

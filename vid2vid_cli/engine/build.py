@@ -20,6 +20,7 @@ def build_generator(config: GeneratorConfig, channels: int) -> CompositeGenerato
                 channels,
                 past=config.past,
                 flow=config.flow,
+                flow_unit=config.flow_unit,
                 width=config.width,
                 downsamples=config.downsamples,
                 blocks=config.blocks,

@@ -27,6 +27,7 @@ class CompositeGenerator(nn.Module):
         *,
         past: int = 2,
         flow: bool = True,
+        flow_unit: float = FLOW_UNIT,
         width: int = 64,
         downsamples: int = 3,
         blocks: int = 9,
@@ -37,6 +38,7 @@ class CompositeGenerator(nn.Module):
         super().__init__()
         self.past = past
         self.window = past + 1
+        self.flow_unit = flow_unit
         self.condition_channels = condition_channels
         self.multiple = 1 << downsamples
         late = blocks // 2
@@ -75,7 +77,7 @@ class CompositeGenerator(nn.Module):
         if first or self.flow_decoder is None or self.flow_head is None or self.occlusion_head is None:
             return FrameOutput(raw, raw)
         motion = self.flow_decoder(features)
-        flow = crop_to(self.flow_head(motion).float() * FLOW_UNIT, height, width)
+        flow = crop_to(self.flow_head(motion).float() * self.flow_unit, height, width)
         occlusion = crop_to(torch.sigmoid(self.occlusion_head(motion).float()), height, width)
         image = torch.lerp(warp(past[:, -1].float(), flow), raw, occlusion)
         return FrameOutput(image, raw, flow, occlusion)
