@@ -1,0 +1,100 @@
+"""How good held-out frames are, and what the temporal part gives: beside it a frame-wise one, trained equally long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.material import Case, Material, Say
+from benchmarks.tables import figures, table
+
+from vid2vid_cli.engine.events import silent
+from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
+from vid2vid_cli.pipelines.train import TrainRequest, train
+
+CASE = Case("tiny", 128)
+MODELS: Mapping[str, tuple[str, ...]] = {
+    "sequential": (),
+    "frame-wise": ("generator.past=0", "generator.flow=false", "temporal.rates=[]"),
+}
+"""The same generator with its past, its flow and its temporal judges, and without."""
+MEASURES: Mapping[str, str] = {
+    "psnr": "PSNR, dB, higher is better",
+    "ssim": "SSIM, higher is better",
+    "landmark_error": "landmark error, % of the distance of the eyes",
+    "landmark_error_real": "the same on the real frames",
+    "warping_error": "warping error",
+    "warping_error_real": "the same of the real frames",
+}
+
+
+@dataclass(frozen=True)
+class QualityPlan:
+    """What is trained, and for how long."""
+
+    case: Case = CASE
+    minutes: float = 5.0
+    """For each model."""
+    slices: int = 2
+    """They train in turns, this many each, so that what else the machine does hits both alike."""
+
+
+def measure(material: Material, say: Say, plan: QualityPlan | None = None) -> dict[str, Any]:
+    """Train both models through the pipelines, and evaluate them on the frames that `prepare` held out."""
+    plan = plan or QualityPlan()
+    seconds = plan.minutes * 60 / plan.slices
+    runs = {name: material.folder / f"run_{name}" for name in MODELS}
+    found: dict[str, Any] = {}
+    for turn in range(plan.slices):
+        for name, sets in MODELS.items():
+            config = Case(plan.case.preset, plan.case.size, (*plan.case.sets, *sets)).config
+            resume = runs[name] if turn else None
+            request = TrainRequest(
+                config,
+                plan.case.preset,
+                material.dataset,
+                runs[name],
+                resume=resume,
+                seconds=seconds,
+                device=material.device,
+                overwrite=not turn,
+            )
+            trained = train(request, silent)
+            found[name] = {"steps": trained.steps, "seconds": trained.seconds}
+            say(f"quality, turn {turn + 1} of {plan.slices}: {name}: {trained.steps} steps, {trained.seconds:.0f} s")
+    for name, run in runs.items():
+        made = evaluate(EvaluateRequest(run, material.dataset, device=material.device), silent)
+        found[name]["metrics"] = dict(made.metrics)
+        said = ", ".join(f"{key} {value:.4g}" for key, value in made.metrics.items())
+        say(f"quality: {name}: {said}")
+    return {"case": plan.case.name, "minutes": plan.minutes, "models": found}
+
+
+def show(found: Mapping[str, Any]) -> str:
+    """A row per measure, a column per model."""
+    models: Mapping[str, Any] = found["models"]
+    rows = []
+    for key, words in MEASURES.items():
+        values = [one["metrics"].get(key) for one in models.values()]
+        if any(value is not None for value in values):
+            rows.append([words, *(_value(key, value) for value in values)])
+    rows.append(["training steps in that time", *(str(one["steps"]) for one in models.values())])
+    rates = [found_on(one["metrics"]) for one in models.values()]
+    note = (
+        f"{found['case']}, each trained for {found['minutes']:g} minutes, in turns; measured on the last fifth of the "
+        f"clip, which training never saw. {'; '.join(f'{n}: {r}' for n, r in zip(models, rates, strict=True) if r)}"
+    ).rstrip()
+    return table("Quality on held-out frames", ["", *models], rows, note)
+
+
+def found_on(metrics: Mapping[str, float]) -> str:
+    """On how many of the frames a face was found, where that was looked for."""
+    share = metrics.get("landmark_found")
+    return "" if share is None else f"a face was found on {100 * share:.0f} % of the frames"
+
+
+def _value(key: str, value: float | None) -> str:
+    if value is None:
+        return figures(None)
+    return f"{value:.4f}" if key.startswith("warping") else f"{value:.3f}" if key == "ssim" else f"{value:.2f}"

@@ -1,0 +1,117 @@
+"""The benchmarks at toy scale: that they run and say what they should. No speed is asserted here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchmarks import memory, quality, run, synthesis, training
+from benchmarks.material import Case, Material, gather, looped, surroundings
+from benchmarks.peak import peak_of
+from benchmarks.tables import surroundings_line
+
+from vid2vid_cli.core.errors import MissingFileError
+from vid2vid_cli.media.drawn import drawn_clip
+from vid2vid_cli.media.reader import VideoReader
+from vid2vid_cli.media.writer import VideoWriter
+
+TOY = (
+    "generator.width=4",
+    "generator.blocks=2",
+    "generator.downsamples=1",
+    "discriminator.width=4",
+    "temporal.width=4",
+    "schedule.clip=3",
+)
+CASE = Case("tiny", 32, TOY)
+
+
+def say(line: str) -> None:
+    assert line
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
+    folder = tmp_path_factory.mktemp("benchmarks")
+    with VideoWriter(folder / "clip.mp4", Fraction(25)) as writer:
+        for frame in drawn_clip(20, 64, 80):
+            writer.write(frame)
+    return gather(folder, folder / "clip.mp4", conditioner="edges")
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """The tables of a text, by the first cell of each row."""
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")
+    ]
+    return {row[0]: row[1:] for row in cells}
+
+
+def test_a_clip_is_looped_back_and_forth(material: Material, tmp_path: Path) -> None:
+    assert sum(1 for _ in VideoReader(looped(material.video, 50, tmp_path / "long.mp4"))) == 50
+    assert sum(1 for _ in VideoReader(looped(material.video, 7, tmp_path / "short.mp4"))) == 7
+
+
+def test_synthesis(material: Material) -> None:
+    found = synthesis.measure(material, say, synthesis.SynthesisPlan((CASE,), frames=5, rounds=2))
+    rates = found["frames_per_second"][CASE.name]
+    assert set(synthesis.STAGES) | set(synthesis.WHOLE) <= set(rates)
+    assert all(len(values) == 2 and min(values) > 0 for values in rates.values())
+    assert rates["decode"] > rates["result alone, all in"]
+    assert set(rows(synthesis.show(found))) >= {CASE.name, *synthesis.STAGES}
+
+
+def test_training(material: Material) -> None:
+    found = training.measure(material, say, training.TrainingPlan((CASE,), rounds=2, block_seconds=0.0))
+    case = found["cases"][CASE.name]
+    assert {len(values) for values in case["steps_per_second"].values()} == {2}
+    assert case["gain"] == case["median"]["bf16"] / case["median"]["fp32"]
+    assert rows(training.show(found))[CASE.name][3] == "3"
+
+
+def test_quality(material: Material) -> None:
+    found = quality.measure(material, say, quality.QualityPlan(CASE, minutes=0.01))
+    models: dict[str, Any] = found["models"]
+    assert list(models) == ["sequential", "frame-wise"]
+    assert all(one["steps"] >= 2 and one["metrics"]["psnr"] > 0 for one in models.values())
+    shown = rows(quality.show(found))
+    assert len(shown["warping error"]) == 2
+    assert "landmark error, % of the distance of the eyes" not in shown  # edges know no landmarks
+
+
+def test_memory(material: Material) -> None:
+    plan = memory.MemoryPlan(CASE, short=3, long=6, rounds=1)
+    found = memory.measure(material, say, plan)
+    assert found["peaks_mib"]["short"][0] > 100  # torch alone is more than that
+    assert abs(found["difference_percent"]) < 50
+    assert rows(memory.show(found)).keys() >= {"3", "6"}
+
+
+def test_a_peak_is_the_command_s_own() -> None:
+    """Not that of this process, which holds torch; and it grows with what the command takes."""
+    small = peak_of([sys.executable, "-S", "-c", "pass"]).mebibytes
+    large = peak_of([sys.executable, "-S", "-c", "x = b'x' * (200 << 20)"]).mebibytes
+    assert small < 60
+    assert 195 < large - small < 220
+    with pytest.raises(RuntimeError, match="no such thing"):
+        peak_of([sys.executable, "-c", "raise SystemExit('no such thing')"])
+
+
+def test_one_command_runs_them(
+    material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.main(["--only", "memory", "--video", str(tmp_path / "none.mp4")]) == MissingFileError.exit_code
+    assert "none.mp4" in capsys.readouterr().err
+    monkeypatch.setattr(run, "gather", lambda *_, **__: material)
+    plan = training.TrainingPlan((CASE,), rounds=1, block_seconds=0.0)
+    monkeypatch.setattr(training, "TrainingPlan", lambda: plan)
+    out = tmp_path / "results.json"
+    assert run.main(["--only", "training", "--video", str(material.video), "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert surroundings_line(surroundings("cpu")).split(";")[0] in printed
+    assert CASE.name in rows(printed)
+    assert json.loads(out.read_text())["training"]["took_seconds"] > 0
