@@ -16,7 +16,9 @@ def warp(previous: Tensor, flow: Tensor) -> Tensor:
     height, width = flow.shape[-2:]
     x = torch.arange(width, device=flow.device, dtype=torch.float32)
     y = torch.arange(height, device=flow.device, dtype=torch.float32)
-    flow = flow.float()
+    # With NaN in it, the gradient of grid_sample on a CPU writes outside of its memory: a crash, where a diverged
+    # training is to be told. The loss on the flow itself still sees the NaN.
+    flow = flow.float().nan_to_num(0.0)
     # align_corners=True: -1 and 1 are the centres of the outermost pixels, so a pixel is 2 / (size - 1).
     grid_x = (x + flow[:, 0]) * (2.0 / max(width - 1, 1)) - 1.0
     grid_y = (y[:, None] + flow[:, 1]) * (2.0 / max(height - 1, 1)) - 1.0
