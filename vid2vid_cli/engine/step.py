@@ -118,7 +118,7 @@ def _update_generator(trainer: Trainer, state: TrainState, chunk: objective.Chun
         per_rate = [
             objective.temporal_terms(real, fake, state.temporal[rate], losses) for rate, (real, fake) in seen.items()
         ]
-        for name in {name for found in per_rate for name in found}:
+        for name in dict.fromkeys(name for found in per_rate for name in found):
             terms[name] = torch.stack([found[name] for found in per_rate]).sum()
         loss = total(terms, {name: getattr(losses, name) for name in terms})
         state.generator_optimizer.zero_grad(set_to_none=True)
