@@ -46,7 +46,7 @@ def read_header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         table: dict[str, Any] = json.loads(text)
         metadata = table.pop("__metadata__", {})
-        end = max((entry["data_offsets"][1] for entry in table.values()), default=0)
+        end = max((int(entry["data_offsets"][1]) for entry in table.values()), default=0)
         ours: dict[str, Any] | None = json.loads(metadata[KEY]) if KEY in metadata else None
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         raise cut from None
