@@ -1,0 +1,34 @@
+"""What changes with the step, worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from vid2vid_cli.config.model import ScheduleConfig
+from vid2vid_cli.engine.curriculum import average_decay, clip_length, rate_factor
+
+SCHEDULE = ScheduleConfig(clip=3, clip_max=20, grow_every=100, decay_from=50, decay_steps=200)
+
+
+@pytest.mark.parametrize(
+    ("step", "longest", "length"),
+    [(0, 99, 3), (99, 99, 3), (100, 99, 6), (200, 99, 12), (300, 99, 20), (10**9, 99, 20), (300, 7, 7), (0, 2, 2)],
+)
+def test_clips_double_up_to_what_is_wanted_and_there(step: int, longest: int, length: int) -> None:
+    assert clip_length(SCHEDULE, step, longest) == length
+
+
+@pytest.mark.parametrize(("step", "factor"), [(0, 1.0), (50, 1.0), (100, 0.75), (150, 0.5), (250, 0.0), (999, 0.0)])
+def test_rates_fall_linearly(step: int, factor: float) -> None:
+    assert rate_factor(SCHEDULE, step) == pytest.approx(factor)
+
+
+def test_rates_stay_where_no_decay_is_wanted() -> None:
+    assert rate_factor(ScheduleConfig(), 10**9) == 1.0
+
+
+def test_the_average_is_short_at_first() -> None:
+    assert average_decay(0.999, 0) == pytest.approx(0.1)
+    assert average_decay(0.999, 8) == pytest.approx(0.5)
+    assert average_decay(0.999, 10**9) == 0.999
+    assert average_decay(0.0, 5) == 0.0
