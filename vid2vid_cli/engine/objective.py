@@ -83,22 +83,29 @@ def synthesised(chunk: Chunk) -> list[Tensor]:
 def image_terms(chunk: Chunk, judge: nn.Module, perceptual: Perceptual | None, losses: LossConfig) -> Terms:
     """The generator's terms from single frames: adversarial, feature matching, perceptual, pixel."""
     for_generator = GAN_LOSSES[losses.gan][0]
+    judged = is_judged(losses)
     with torch.no_grad():
-        real = judge(torch.cat([chunk.conditions, chunk.real], 1))
+        real = judge(torch.cat([chunk.conditions, chunk.real], 1)) if judged else []
     terms: dict[str, list[Tensor]] = {}
 
     def add(name: str, value: Tensor) -> None:
         terms.setdefault(name, []).append(value)
 
     for picture in synthesised(chunk):
-        fake = judge(torch.cat([chunk.conditions, picture], 1))
-        add("adversarial", for_generator(scores(fake)))
-        add("feature_matching", feature_matching(real, fake))
+        if judged:
+            fake = judge(torch.cat([chunk.conditions, picture], 1))
+            add("adversarial", for_generator(scores(fake)))
+            add("feature_matching", feature_matching(real, fake))
         if perceptual is not None and losses.perceptual:
             add("perceptual", perceptual(picture, chunk.real))
         if losses.pixel:
             add("pixel", F.l1_loss(picture, chunk.real))
     return {name: torch.stack(values).sum() for name, values in terms.items()}
+
+
+def is_judged(losses: LossConfig) -> bool:
+    """Whether any term needs the image discriminator; where none does, it is neither asked nor trained."""
+    return losses.adversarial > 0 or losses.feature_matching > 0
 
 
 def motion_terms(chunk: Chunk) -> Terms:

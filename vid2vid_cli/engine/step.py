@@ -135,12 +135,16 @@ def _update_discriminators(
     def conditioned(picture: Tensor) -> Tensor:
         return torch.cat([chunk.conditions, picture], 1)
 
-    fakes = [conditioned(picture) for picture in objective.synthesised(chunk)]
-    terms = {"discriminator": objective.discriminator_loss(conditioned(chunk.real), fakes, state.discriminator, losses)}
+    terms: dict[str, Tensor] = {}
+    if objective.is_judged(losses):
+        real, fakes = conditioned(chunk.real), [conditioned(picture) for picture in objective.synthesised(chunk)]
+        terms["discriminator"] = objective.discriminator_loss(real, fakes, state.discriminator, losses)
     for rate, (real, fake) in seen.items():
         terms[f"temporal_discriminator_{rate}"] = objective.discriminator_loss(
             real, [fake], state.temporal[rate], losses
         )
+    if not terms:
+        return {}
     state.discriminator_optimizer.zero_grad(set_to_none=True)
     torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
     state.discriminator_optimizer.step()
