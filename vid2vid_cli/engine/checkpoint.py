@@ -146,8 +146,9 @@ def load_state(place: Path, state: TrainState, machine: Machine) -> dict[str, An
         saved = torch.load(path, map_location=machine.device, weights_only=True)
         state.load_state_dict(saved["state"])
     except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise RunError(
-            f"{path} cannot be resumed from: {str(error).splitlines()[0]}",
+            f"{path} cannot be resumed from: {reason}",
             "Delete that folder to resume from an older checkpoint, or start a new run.",
         ) from error
     extra: dict[str, Any] = json.loads(saved["extra"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from vid2vid_cli.media.failures import writing_failed
@@ -24,7 +25,9 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     except OSError as error:
         raise writing_failed(path, error) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        # A disk for reading only refuses even this, and would have the last word.
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
