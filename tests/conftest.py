@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from makers import make_film, tiny_config
+
+from vid2vid_cli.engine.events import silent
+from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
+from vid2vid_cli.pipelines.train import TrainRequest, train
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -17,3 +23,30 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the development data is not on this machine")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """The networks of the tests are so small that a second thread only waits; and sums keep their order."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 frames of a moving blob, 56 x 40, 29.97 per second, with sound."""
+    return make_film(tmp_path_factory.mktemp("film") / "blob.mp4")
+
+
+@pytest.fixture(scope="session")
+def dataset(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`film`, prepared with the real `edges`; only to be read."""
+    out = tmp_path_factory.mktemp("datasets") / "blob"
+    return prepare(PrepareRequest((film,), ("edges",), out), silent).path
+
+
+@pytest.fixture(scope="session")
+def run_folder(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of four steps on `dataset`; only to be read."""
+    out = tmp_path_factory.mktemp("runs") / "blob"
+    return train(TrainRequest(tiny_config(), "tiny", dataset, out, device="cpu"), silent).path
