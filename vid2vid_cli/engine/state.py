@@ -46,6 +46,12 @@ class TrainState:
         self.step = int(saved["step"])
 
     @torch.no_grad()
+    def is_finite(self) -> bool:
+        """Whether no weight of any network is NaN or infinite."""
+        networks = (part for part in self._parts().values() if isinstance(part, nn.Module))
+        return all(bool(weight.isfinite().all()) for network in networks for weight in network.parameters())
+
+    @torch.no_grad()
     def move_average(self, decay: float) -> None:
         """average = decay * average + (1 - decay) * weights."""
         for mean, weight in zip(self.average.parameters(), self.generator.parameters(), strict=True):

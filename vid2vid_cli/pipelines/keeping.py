@@ -50,7 +50,7 @@ class Keeper:
         run.samples.mkdir(parents=True, exist_ok=True)
 
     def after_step(self, seconds: float) -> bool:
-        """Save and sample if it is time; False when training shall end."""
+        """Save and sample if it is time; False when training shall end. Raises DivergedError."""
         output, step = self.config.output, self.state.step
         if step % output.sample_every == 0:
             self._sample()
@@ -60,7 +60,7 @@ class Keeper:
         return not self.interrupt.asked
 
     def finish(self, seconds: float) -> dict[str, float]:
-        """The last state, the last sample, and the quality on held-out frames."""
+        """The last state, the last sample, and the quality on held-out frames. Raises DivergedError."""
         if self.state.step % self.config.output.sample_every or self.state.step == 0:
             self._sample()
         self._save(seconds)
@@ -80,6 +80,9 @@ class Keeper:
         )
 
     def _save(self, seconds: float) -> None:
+        # A step may break the weights without breaking its own losses: what was good must not be replaced by that.
+        if not self.state.is_finite():
+            raise DivergedError(f"weights became NaN or infinite at step {self.state.step}")
         self.quality = held_out_quality(generate(self.state.average, self.clip.conditions, self.machine), self.clip)
         better = self.best is None or self.quality > self.best
         self.best = self.quality if better else self.best

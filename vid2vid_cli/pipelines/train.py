@@ -136,9 +136,9 @@ def train(request: TrainRequest, tell: Tell) -> Trained:
                 tell=tell,
                 after_step=keeper.after_step,
             )
+            quality = keeper.finish(seconds)
         except DivergedError as error:
             raise keeper.diverged(error) from None
-        quality = keeper.finish(seconds)
         interrupt.raise_if_asked()
     write_report(run, tell)
     return Trained(run.path, run.result, state.step, seconds, quality)
