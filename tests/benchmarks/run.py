@@ -1,9 +1,9 @@
-"""The benchmarks of the project, by one command; see the table of contents in `BENCHMARKS`.
+"""The benchmarks of the project, by one command.
 
     python tests/benchmarks/run.py [--only synthesis|memory|training|quality] [--minutes N] [--video FILE] [--out FILE]
 
 What is measured is printed as Markdown on stdout and written as JSON to `--out`, after each benchmark; how far it has
-come is said on stderr. On 2 cores all of it takes about half an hour with nothing else running: only then do speeds
+come is said on stderr. On 2 cores all of it takes about 40 minutes with nothing else running: only then do speeds
 mean something.
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
 CASES = (Case("face", 256), Case("tiny", 256), Case("tiny", 128))
 WHOLE = {"result alone": False, "with the comparison": True}
 """What is measured from file to file, and whether the comparison is written too."""
+LEAST = 8
 ALL_IN = "all in"
 """The same with loading and the first look at the source, which do not grow with the length of the video."""
 
@@ -43,13 +44,15 @@ class SynthesisPlan:
 
     cases: Sequence[Case] = CASES
     frames: int = 120
+    """At most; fewer where generating them takes longer than `seconds`, but never fewer than `LEAST`."""
+    seconds: float = 20.0
     rounds: int = 3
 
 
 class _Bench:
     """One generator, and what each stage of `transfer` takes in, made by the stages before it."""
 
-    def __init__(self, case: Case, material: Material, machine: Machine, clip: Path) -> None:
+    def __init__(self, case: Case, material: Material, machine: Machine, clip: Path, seconds: float) -> None:
         self.clip, self.machine, self.device = clip, machine, material.device
         self.name = case.name
         self.checkpoint = material.checkpoint(case)
@@ -64,13 +67,24 @@ class _Bench:
         own = frame_view(height, width, case.size, info.crop, merged_statistics(self.sources))
         moves = any(conditioner.retargets for conditioner in self.conditioners)
         self.painter = Painter(generator, self.conditioners, info.frame_view() if moves else own, machine)
-        self.annotations, self.conditions = self.draw()
+        annotations, self.conditions = self.draw()
         looks = [view_image(frame, own) for frame in self.frames]
-        self.seen = [Seen(look, found) for look, found in zip(looks, self.annotations, strict=True)]
+        self.seen = [Seen(look, found) for look, found in zip(looks, annotations, strict=True)]
+        self._shorten(seconds)
         self.pictures = self.generate()
 
+    def _shorten(self, seconds: float) -> None:
+        """Keep no more frames than can be generated in a time."""
+        every, self.conditions = self.conditions, self.conditions[:2]
+        self.generate()  # picks kernels
+        began = time.perf_counter()
+        self.generate()
+        count = max(LEAST, int(2 * seconds / (time.perf_counter() - began)))
+        self.conditions, self.frames, self.seen = every[:count], self.frames[:count], self.seen[:count]
+        self.found = [found[:count] for found in self.found]
+
     def decode(self) -> object:
-        return list(VideoReader(self.clip))
+        return list(VideoReader(self.clip, max_frames=len(self.frames)))
 
     def annotate(self) -> list[list[Annotation]]:
         return [list(conditioner.annotate(self.frames)) for conditioner in self.conditioners]
@@ -101,8 +115,17 @@ class _Bench:
 
     def transfer(self, *, compare: bool) -> Rendered:
         # Precision is said, not left to `auto`: that measures, and could decide otherwise from one time to the next.
-        request = TransferRequest(self.clip, self.checkpoint, self.out, compare=compare, device=self.device)
-        return transfer(replace(request, overwrite=True, precision=self.machine.precision), silent)
+        request = TransferRequest(
+            self.clip,
+            self.checkpoint,
+            self.out,
+            compare=compare,
+            device=self.device,
+            precision=self.machine.precision,
+            max_frames=len(self.frames),
+            overwrite=True,
+        )
+        return transfer(request, silent)
 
     def round(self) -> dict[str, float]:
         """Frames per second of everything, once."""
@@ -134,7 +157,7 @@ def measure(material: Material, say: Say, plan: SynthesisPlan | None = None) -> 
     plan = plan or SynthesisPlan()
     machine = choose_machine(material.device)
     clip = looped(material.video, plan.frames, material.folder / "driver.mp4")
-    benches = [_Bench(case, material, machine, clip) for case in plan.cases]
+    benches = [_Bench(case, material, machine, clip, plan.seconds) for case in plan.cases]
     rates: dict[str, dict[str, list[float]]] = {bench.name: {} for bench in benches}
     for index in range(plan.rounds):
         for bench in benches:
@@ -146,7 +169,8 @@ def measure(material: Material, say: Say, plan: SynthesisPlan | None = None) -> 
     reader = VideoReader(clip)
     return {
         "machine": machine.describe(),
-        "source": {"width": reader.width, "height": reader.height, "frames": plan.frames},
+        "source": {"width": reader.width, "height": reader.height},
+        "frames": {bench.name: len(bench.pictures) for bench in benches},
         "frames_per_second": rates,
         "median": {
             case: {name: statistics.median(values) for name, values in found.items()} for case, found in rates.items()
@@ -161,9 +185,11 @@ def show(found: Mapping[str, Any]) -> str:
     whole = [[case, *(figures(rates[name]) for name in names)] for case, rates in medians.items()]
     stages = [[name, *(figures(rates[name]) for rates in medians.values())] for name in STAGES]
     measured = [values for rates in found["frames_per_second"].values() for name, values in rates.items()]
+    frames = " / ".join(map(str, found["frames"].values()))
     note = (
-        f"Source {source['width']}x{source['height']}, {source['frames']} frames; {found['machine']}; medians of "
-        f"{len(measured[0])} rounds in turn. All in: from the call on, with loading and the first look at the source."
+        f"Source {source['width']}x{source['height']}, {frames} frames; {found['machine']}; "
+        f"medians of {len(measured[0])} rounds in turn. "
+        "All in: from the call on, with loading and the first look at the source."
     )
     beside = "In `transfer` they run side by side and share the cores."
     return "\n\n".join(

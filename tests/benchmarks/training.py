@@ -32,6 +32,8 @@ class TrainingPlan:
     rounds: int = 3
     block_seconds: float = 10.0
     """A block goes on at least so long, and has one step at least."""
+    case_seconds: float = 240.0
+    """No further round is begun after so long: without its instructions, a CPU takes minutes for a step in bf16."""
 
 
 def measure(material: Material, say: Say, plan: TrainingPlan | None = None) -> dict[str, Any]:
@@ -55,8 +57,8 @@ def show(found: Mapping[str, Any]) -> str:
     ]
     header = ["preset", *(f"{name}, steps/s" for name in PRECISIONS), "bf16 / fp32", "frames a step", "auto takes"]
     notices = dict.fromkeys(one["notice"] for one in cases.values() if one["notice"])
-    kept = min(len(one["steps_per_second"]["fp32"]) for one in cases.values())
-    note = f"Clips as long as at the start of a run; medians of {kept} blocks in turn."
+    blocks = " / ".join(str(len(one["steps_per_second"]["fp32"])) for one in cases.values())
+    note = f"Clips as long as at the start of a run; medians of {blocks} blocks of each precision, in turn."
     return table(
         "Training", header, rows, " ".join([note, *(f"{notice[0].upper()}{notice[1:]}." for notice in notices)])
     )
@@ -76,15 +78,18 @@ def _case(case: Case, material: Material, say: Say, plan: TrainingPlan) -> dict[
     with closing(ahead(sampler.stream(0, lambda step: length), depth=2)) as batches:
 
         def block(name: Precision, seconds: float) -> float:
-            steps, began = 0, time.perf_counter()
-            while steps == 0 or time.perf_counter() - began < seconds:
+            steps, start = 0, time.perf_counter()
+            while steps == 0 or time.perf_counter() - start < seconds:
                 train_step(trainers[name], states[name], next(batches).to(device))
                 steps += 1
-            return steps / (time.perf_counter() - began)
+            return steps / (time.perf_counter() - start)
 
         for name in PRECISIONS:
             block(name, 0.0)  # the first step makes the optimiser's memory and picks kernels
+        began = time.perf_counter()
         for index in range(plan.rounds):
+            if index and time.perf_counter() - began > plan.case_seconds:
+                break
             for name in PRECISIONS:
                 rates[name].append(block(name, plan.block_seconds))
                 say(f"training, round {index + 1} of {plan.rounds}: {case.name}, {name}: {rates[name][-1]:.3g} steps/s")
