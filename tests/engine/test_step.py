@@ -83,6 +83,18 @@ def test_all_terms_are_told_and_nothing_else() -> None:
     assert set(train_step(trainer, state, some_clips())) == IMAGE
 
 
+def test_a_judge_that_no_term_needs_is_neither_asked_nor_trained() -> None:
+    losses = {"adversarial": 0.0, "feature_matching": 0.0}
+    trainer, state = tiny_state(tiny_config(losses=losses))
+    before = weights_of(state.discriminator)
+    assert set(train_step(trainer, state, some_clips())) & IMAGE == {"pixel"}
+    assert same(before, weights_of(state.discriminator))
+    trainer, state = tiny_state(tiny_config(losses=losses, temporal={"rates": ()}))
+    assert set(train_step(trainer, state, some_clips())) == MOTION | {"pixel"}
+    trainer, state = tiny_state(tiny_config(losses={"adversarial": 0.0}))
+    assert set(train_step(trainer, state, some_clips())) >= IMAGE
+
+
 @pytest.mark.parametrize("length", [1, 2, 3, 5])
 @pytest.mark.parametrize("per_update", [1, 2, 3])
 def test_any_length_of_clip_and_chunk(length: int, per_update: int) -> None:

@@ -1,0 +1,131 @@
+"""Painting as a stream is what the rollout would collect, and nothing unfinished is left."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from makers import CPU, Counting, tiny_sampler
+
+from vid2vid_cli.conditioning import Annotation, view_image
+from vid2vid_cli.data.dataset import Dataset, Span
+from vid2vid_cli.engine.checkpoint import load_checkpoint
+from vid2vid_cli.engine.events import Advanced, Event
+from vid2vid_cli.engine.rollout import rollout
+from vid2vid_cli.engine.validate import generate, to_picture
+from vid2vid_cli.media.probe import probe
+from vid2vid_cli.media.reader import VideoReader
+from vid2vid_cli.pipelines.render import Output, Painter, Seen, compare_path, hold_last, write_video
+from vid2vid_cli.pipelines.subject import load_conditioners
+
+
+@pytest.fixture
+def painter(dataset: Path, run_folder: Path) -> Painter:
+    generator, info = load_checkpoint(run_folder / "blob.ckpt", CPU)
+    conditioners = load_conditioners([(use.name, use.options) for use in info.conditioners])
+    return Painter(generator, conditioners, info.frame_view(), CPU)
+
+
+def seen(dataset: Path, first: int, last: int) -> Iterator[Seen]:
+    data = Dataset(dataset)
+    for index in range(first, last):
+        yield Seen(data.frame(0, index), (data.annotation(0, index, "edges"),))
+
+
+def test_streaming_is_collecting(dataset: Path, painter: Painter) -> None:
+    clip = tiny_sampler(dataset).span(Span(0, 3, 15))
+    collected = [to_picture(output.image[0]) for output in generate(painter.generator, clip.conditions, CPU)]
+    painted = list(painter.paint(seen(dataset, 3, 15)))
+    assert len(painted) == 12
+    data = Dataset(dataset)
+    for index, ((source, picture), expected) in enumerate(zip(painted, collected, strict=True)):
+        assert np.array_equal(picture, expected)
+        assert np.array_equal(source.picture, data.frame(0, 3 + index))
+    assert not np.array_equal(painted[0][1], painted[-1][1])
+
+
+def test_painting_asks_only_a_few_frames_ahead(dataset: Path, painter: Painter) -> None:
+    asked = 0
+
+    def endless() -> Iterator[Seen]:
+        nonlocal asked
+        (one,) = seen(dataset, 0, 1)
+        while True:
+            asked += 1
+            yield one
+
+    stream = painter.paint(endless())
+    for _ in range(20):
+        next(stream)
+    assert 20 <= asked <= 27
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_the_past_is_forgotten_between_clips(dataset: Path, painter: Painter, tmp_path: Path) -> None:
+    """A stub that counts says where its counting began anew."""
+    counting = Painter(Counting(), painter.conditioners, painter.view, CPU)
+    pictures = [int(picture.max()) for clip in (3, 2) for _, picture in counting.paint(seen(dataset, 0, clip))]
+    alone = [int(to_picture(o.image[0]).max()) for o in rollout(Counting(), torch.zeros(3, 1, 1, 24, 24))]
+    assert pictures == [*alone, *alone[:2]]
+    events: list[Event] = []
+    clips = (seen(dataset, 0, count) for count in (3, 2))
+    output = Output(tmp_path / "a.mp4", tmp_path / "b.mp4", Fraction(30000, 1001))
+    done = write_video(painter, clips, output, 5, events.append, "paint")
+    assert (done.path, done.compare, done.frames) == (tmp_path / "a.mp4", tmp_path / "b.mp4", 5)
+    assert events == [Advanced("paint", index + 1, 5) for index in range(5)]
+    assert probe(done.path).fps == Fraction(30000, 1001)
+    written = list(VideoReader(done.path))
+    again = [picture for count in (3, 2) for _, picture in painter.paint(seen(dataset, 0, count))]
+    assert len(written) == len(list(VideoReader(tmp_path / "b.mp4"))) == 5
+    for a, b in zip(written, again, strict=True):
+        assert np.abs(a.astype(int) - b).mean() < 12
+
+
+def test_the_comparison_shows_source_condition_and_result(dataset: Path, painter: Painter) -> None:
+    (one,) = seen(dataset, 0, 1)
+    source = Seen(view_image(one.picture, painter.view), one.annotations)
+    beside = painter.comparison(source, np.full((24, 24, 3), 200, np.uint8))
+    assert beside.shape[0] >= 24
+    assert beside.shape[1] >= 3 * 24
+    below = beside[-24:]
+    assert np.array_equal(below[:, :24], source.picture)
+    assert np.array_equal(below[:, 28:52], painter.conditioners[0].picture(one.annotations[0], painter.view))
+    assert (below[:, 56:80] == 200).all()
+
+
+@pytest.mark.parametrize("where", ["source", "listener"])
+def test_an_error_leaves_nothing_behind(dataset: Path, painter: Painter, tmp_path: Path, where: str) -> None:
+    before = threading.active_count()
+
+    def broken() -> Iterator[Seen]:
+        yield from seen(dataset, 0, 3)
+        if where == "source":
+            raise ZeroDivisionError
+
+    def tell(event: Event) -> None:
+        if where == "listener":
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_video(painter, [broken()], Output(tmp_path / "a.mp4", tmp_path / "b.mp4", Fraction(25)), 3, tell, "x")
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+    assert threading.active_count() == before
+
+
+def test_what_was_found_last_is_held() -> None:
+    found, lost = Annotation(4, 4, 0.5), Annotation(4, 4, 0.0)
+    other = Annotation(4, 4, 1.0)
+    held = [found, found]
+    assert hold_last([lost, other], held) == (found, other)
+    assert hold_last([lost, lost], held) == (found, other)
+    assert hold_last([other, lost], held) == (other, other)
+
+
+def test_where_the_comparison_goes() -> None:
+    assert compare_path(Path("a/clip.v2.mp4")) == Path("a/clip.v2_compare.mp4")
