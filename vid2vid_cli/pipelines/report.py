@@ -39,7 +39,7 @@ def write_report(run: RunFolder, tell: Tell) -> Path:
     minutes = steps[-1]["seconds"] / 60 if steps else 0.0
     verdict = f"{done} steps in {minutes:.1f} minutes"
     if quality is not None:
-        verdict += f"; {quality:.2f} dB PSNR on the sample frames"
+        verdict += f"; {float(quality):.2f} dB PSNR on the sample frames"
     command = run.path / "command.txt"
     parts = [
         f"<h1>{html.escape(run.name)}</h1><p>{verdict}</p>",
