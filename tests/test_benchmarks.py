@@ -86,7 +86,7 @@ def test_quality(material: Material) -> None:
 def test_memory(material: Material) -> None:
     plan = memory.MemoryPlan(CASE, short=3, long=6, rounds=1)
     found = memory.measure(material, say, plan)
-    assert found["peaks_mib"]["short"][0] > 100  # torch alone is more than that
+    assert found["peaks_mib"]["short"][0] >= found["at_work_mib"]["short"][0] > 100  # torch alone is more than that
     assert abs(found["difference_percent"]) < 50
     assert rows(memory.show(found)).keys() >= {"3", "6"}
 

@@ -24,6 +24,8 @@ class Peak(NamedTuple):
 
     mebibytes: float
     seconds: float
+    said: tuple[str, ...]
+    """The lines it printed."""
 
 
 def peak_of(command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Peak:
@@ -39,7 +41,7 @@ def peak_of(command: Sequence[str], *, environment: Mapping[str, str] | None = N
     if ran.returncode or not lines:
         raise RuntimeError(f"{' '.join(command)} failed:\n{ran.stderr[-2000:]}")
     found = json.loads(lines[-1])
-    return Peak(found["mebibytes"], found["seconds"])
+    return Peak(found["mebibytes"], found["seconds"], tuple(lines[:-1]))
 
 
 def main(command: Sequence[str]) -> int:
