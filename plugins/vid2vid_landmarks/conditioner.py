@@ -22,7 +22,7 @@ from vid2vid_cli.conditioning import (
     view_image,
 )
 from vid2vid_landmarks import MESH, SPEC
-from vid2vid_landmarks.backend import choose, open_backend, version
+from vid2vid_landmarks.choice import choose, open_backend, version
 from vid2vid_landmarks.drawing import background_edges, distance_maps, draw_curves, draw_picture, polylines
 from vid2vid_landmarks.following import Follower, Smoother, quality
 from vid2vid_landmarks.retarget import Retarget
@@ -33,7 +33,7 @@ SHAPES = {"face": (COUNT, 2)}
 
 
 class LandmarkOptions(Options):
-    """What can be set with `--set landmarks.…`."""
+    """What can be set with `--option landmarks.…`."""
 
     backend: Literal["auto", "mediapipe", "dlib"] = Field(
         "auto", description="auto: mediapipe where it is installed, otherwise dlib."

@@ -154,11 +154,11 @@ def test_a_damaged_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_without_any_backend_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    from vid2vid_landmarks import backend
+    from vid2vid_landmarks import choice
 
     from vid2vid_cli.conditioning import registry
 
-    monkeypatch.setattr(backend, "_there", lambda module: False)
+    monkeypatch.setattr(choice, "_there", lambda module: False)
     monkeypatch.setattr(registry, "_installed", lambda module: False)
     with pytest.raises(MissingPackageError) as caught:
         annotate([drawn_face()])
