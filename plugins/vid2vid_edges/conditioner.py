@@ -31,7 +31,7 @@ CUT = 25.0
 
 
 class EdgeOptions(Options):
-    """What can be set with `--set edges.…`."""
+    """What can be set with `--option edges.…`."""
 
     method: Method = Field(
         "canny", description="canny: thin lines; scharr, sobel: soft gradients; log, xdog: sketches of dark lines."
