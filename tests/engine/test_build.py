@@ -44,6 +44,7 @@ def test_the_last_settings_arrive_as_structure() -> None:
     assert "ConvTranspose2d" in made["transpose"]
     assert "ConvTranspose2d" not in made["plain"]
     assert made["group"] != made["plain"]
+    assert build_generator(tiny_config(generator={"flow_unit": 7.0}).generator, 2).flow_unit == 7
 
 
 def test_a_state_has_a_judge_per_rate_and_both_optimisers() -> None:

@@ -60,7 +60,7 @@ def steps(config: Config, state: TrainState, folder: Path, until: int, told: lis
 def test_ten_and_ten_are_twenty(dataset: Path, tmp_path: Path) -> None:
     """Curriculum, decay, average and optimisers all pass through the middle of a change."""
     config = tiny_config(
-        schedule={"steps": 20, "clip": 2, "clip_max": 8, "grow_every": 6, "decay_from": 5, "decay_steps": 30}
+        schedule={"steps": 20, "clip": 2, "clip_max": 4, "grow_every": 6, "decay_from": 5, "decay_steps": 30}
     )
     whole = tiny_state(config)[1]
     told: list[Event] = []

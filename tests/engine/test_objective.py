@@ -79,8 +79,8 @@ def test_raw_frames_are_judged_too_where_they_differ() -> None:
 
 
 def of_numbers(**changes: float) -> Chunk:
-    """Two still frames, flat: real before 0, real now 0.5, generated before 0.25, generated now 0.125."""
-    values = {"real": 0.5, "image": 0.125, "raw": 0.0, "real_before": 0.0, "fake_before": 0.25}
+    """Two still frames, flat: real before 0, real now 0.5, generated before 0.75, generated now 0.125."""
+    values = {"real": 0.5, "image": 0.125, "raw": 0.0, "real_before": 0.0, "fake_before": 0.75}
     values |= {"conditions": 0.0, "flow": 1.0, "occlusion": 0.75, "teacher": -2.0, "confidence": 1.0, **changes}
     channels = {"flow": 2, "teacher": 2, "occlusion": 1, "confidence": 1, "conditions": 1}
     return Chunk(**{name: torch.full((2, channels.get(name, 3), 4, 4), value) for name, value in values.items()})
@@ -88,7 +88,7 @@ def of_numbers(**changes: float) -> Chunk:
 
 def test_motion_terms_by_hand() -> None:
     terms = {name: float(term) for name, term in objective.motion_terms(of_numbers()).items()}
-    assert terms == pytest.approx({"flow": 3.0, "flow_warp": 0.5, "frame_warp": 0.125, "occlusion": 0.75})
+    assert terms == pytest.approx({"flow": 3.0, "flow_warp": 0.5, "frame_warp": 0.625, "occlusion": 0.75})
 
 
 def test_motion_terms_count_where_the_teacher_is_sure_alone() -> None:
@@ -98,7 +98,7 @@ def test_motion_terms_count_where_the_teacher_is_sure_alone() -> None:
     of.occlusion[:, :, 2:] = 77
     of.image[:, :, 2:] = 77
     terms = {name: float(term) for name, term in objective.motion_terms(of).items()}
-    assert terms == pytest.approx({"flow": 3.0, "flow_warp": 0.5, "frame_warp": 0.125, "occlusion": 0.75})
+    assert terms == pytest.approx({"flow": 3.0, "flow_warp": 0.5, "frame_warp": 0.625, "occlusion": 0.75})
 
 
 def test_the_first_frame_of_a_clip_has_no_motion() -> None:
@@ -110,7 +110,7 @@ def test_the_first_frame_of_a_clip_has_no_motion() -> None:
     }
     whole = Chunk(**{**vars(of), **longer})
     terms = {name: float(term) for name, term in objective.motion_terms(whole).items()}
-    assert terms == pytest.approx({"flow": 3.0, "flow_warp": 0.5, "frame_warp": 0.125, "occlusion": 0.75})
+    assert terms == pytest.approx({"flow": 3.0, "flow_warp": 0.5, "frame_warp": 0.625, "occlusion": 0.75})
 
 
 def test_the_flow_is_followed_in_both_warps() -> None:

@@ -38,6 +38,17 @@ def test_the_past_is_zeros_and_then_the_last_frames_oldest_first() -> None:
     assert generator.firsts == [True, False, False, False, False]
 
 
+def test_the_blend_is_fed_back_and_not_the_raw_frame() -> None:
+    class Blending(Counting):
+        def __call__(self, window: Tensor, past: Tensor, first: bool = False) -> FrameOutput:
+            output = super().__call__(window, past, first)
+            return FrameOutput(output.image, output.image + 50)
+
+    generator = Blending()
+    assert [number(output.image) for output in rollout(generator, conditions(3))] == [1, 2, 3]
+    assert number(generator.pasts[2][:, -1]) == 2
+
+
 def test_the_window_repeats_the_first_condition() -> None:
     generator = Counting(past=2)
     list(rollout(generator, conditions(5)))

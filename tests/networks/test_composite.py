@@ -55,11 +55,14 @@ def test_which_way_the_mask_weighs(bias: float, synthesised: bool) -> None:
     assert not torch.allclose(output.raw, past[:, -1], atol=1e-2)
 
 
-def test_flow_is_in_units_of_twenty_pixels() -> None:
+def test_flow_is_in_units_of_twenty_pixels_unless_told_otherwise() -> None:
     generator, (window, past) = small(), inputs(16, 16)
     torch.nn.init.constant_(generator.flow_head.bias, 0.1)
     assert torch.allclose(generator(window, past).flow, torch.full((1, 2, 16, 16), 0.1 * FLOW_UNIT), atol=1e-6)
     assert FLOW_UNIT == 20
+    generator = small(flow_unit=5.0)
+    torch.nn.init.constant_(generator.flow_head.bias, 0.1)
+    assert torch.allclose(generator(window, past).flow, torch.full((1, 2, 16, 16), 0.5), atol=1e-6)
 
 
 def test_the_first_frame_is_raw() -> None:
