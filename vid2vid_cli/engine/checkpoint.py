@@ -71,8 +71,12 @@ def save_checkpoint(path: Path, generator: CompositeGenerator, info: CheckpointI
     """Write a `.ckpt`, whole or not at all. Raises DiskFullError, PermissionDeniedError."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in generator.state_dict().items()}
     metadata = {KEY: json.dumps(info.model_dump(mode="json"))}
-    # Not safetensors' own `save_file`: it hides what the disk said in an error of its own.
-    write_whole(path, lambda unfinished: unfinished.write_bytes(save(tensors, metadata)) and None)
+
+    def write(unfinished: Path) -> None:
+        # Not safetensors' own `save_file`: it hides what the disk said in an error of its own.
+        unfinished.write_bytes(save(tensors, metadata))
+
+    write_whole(path, write)
 
 
 def load_info(path: Path) -> CheckpointInfo:
