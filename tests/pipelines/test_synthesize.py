@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from makers import COUNT, CPU, FPS, tiny_sampler
-from media.clips import click_times
+from makers import COUNT, CPU, FPS, blob_frame, tiny_sampler
+from media.clips import click_times, clicks, make_clip
 from pipelines.prepare_conditioner import Marks, film, picture
 
 from vid2vid_cli.core.errors import (
@@ -27,7 +27,7 @@ from vid2vid_cli.engine.events import silent
 from vid2vid_cli.engine.validate import generate, to_picture
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with
+from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare, prepare_with
 from vid2vid_cli.pipelines.render import Rendered
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, output_file, plan_synthesize, synthesize
 
@@ -63,6 +63,16 @@ def test_the_pictures_are_those_of_the_rollout(run_folder: Path, dataset: Path) 
         assert np.abs(found.astype(int) - to_picture(output.image[0])).mean() < 12
     # The held-out part begins after the tone.
     assert click_times(done.path) == []
+
+
+def test_a_split_keeps_its_own_part_of_the_sound(run_folder: Path) -> None:
+    """2.4 seconds of which the first fifth is cut off by `start`; what is held out begins at 2.0, the tone at 2.2."""
+    sound = clicks(2.4, [0.1, 2.2])
+    source = make_clip(Path("long.mp4"), [blob_frame(index % COUNT) for index in range(60)], 25, sound=sound)
+    data = prepare(PrepareRequest((source,), ("edges",), start=0.4), silent).path
+    done = run(run_folder, data, split="holdout")
+    assert done.frames == 10
+    assert click_times(done.path) == pytest.approx([0.2], abs=0.03)
 
 
 def test_names_that_are_taken(run_folder: Path, dataset: Path) -> None:
