@@ -41,7 +41,7 @@ def gradients(network: nn.Module) -> list[Tensor]:
 def test_the_generators_update_leaves_the_judges_untouched() -> None:
     trainer, state = tiny_state(tiny_config())
     before = {name: weights_of(getattr(state, name)) for name in ("generator", "discriminator", "temporal")}
-    step._update_generator(trainer, state, *parts(trainer, state))
+    step._update_generator(trainer, trainer.config.losses, state, *parts(trainer, state))
     assert not same(weights_of(state.generator), before["generator"])
     for network in (state.discriminator, state.temporal):
         assert gradients(network) == []
@@ -53,11 +53,25 @@ def test_the_generators_update_leaves_the_judges_untouched() -> None:
 def test_the_judges_update_leaves_the_generator_untouched() -> None:
     trainer, state = tiny_state(tiny_config())
     before = {name: weights_of(getattr(state, name)) for name in ("generator", "discriminator", "temporal")}
-    step._update_discriminators(trainer, state, *parts(trainer, state))
+    step._update_discriminators(trainer.config.losses, state, *parts(trainer, state))
     assert gradients(state.generator) == []
     assert same(weights_of(state.generator), before["generator"])
     assert not same(weights_of(state.discriminator), before["discriminator"])
     assert not same(weights_of(state.temporal["1"]), before["temporal"][: len(weights_of(state.temporal["1"]))])
+
+
+def test_judges_that_no_term_asks_for_neither_judge_nor_learn() -> None:
+    """Before `judged_from`; from there on they take part."""
+    config = tiny_config()
+    late = config.model_copy(update={"schedule": config.schedule.model_copy(update={"judged_from": 1})})
+    trainer, state = tiny_state(late)
+    before = {name: weights_of(getattr(state, name)) for name in ("discriminator", "temporal")}
+    terms = train_step(trainer, state, some_clips(0, length=4))
+    assert not [name for name in terms if "adversarial" in name or "matching" in name or "discriminator" in name]
+    assert all(same(weights_of(getattr(state, name)), before[name]) for name in before)
+    terms = train_step(trainer, state, some_clips(1, length=4))
+    assert {"adversarial", "feature_matching", "temporal_adversarial", "discriminator"} <= set(terms)
+    assert not any(same(weights_of(getattr(state, name)), before[name]) for name in before)
 
 
 def test_every_part_of_the_generator_learns() -> None:

@@ -108,6 +108,11 @@ def is_judged(losses: LossConfig) -> bool:
     return losses.adversarial > 0 or losses.feature_matching > 0
 
 
+def is_judged_over_time(losses: LossConfig) -> bool:
+    """The same for the temporal discriminators."""
+    return losses.temporal_adversarial > 0 or losses.temporal_feature_matching > 0
+
+
 def motion_terms(chunk: Chunk) -> Terms:
     """The generator's terms about motion: flow, both warps, occlusion; none for a model without flow."""
     if chunk.flow is None or chunk.occlusion is None:

@@ -12,11 +12,11 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from vid2vid_cli.config.model import Config
+from vid2vid_cli.config.model import Config, LossConfig
 from vid2vid_cli.core.errors import DivergedError
 from vid2vid_cli.core.nouns import ClipBatch, Flow
 from vid2vid_cli.engine import objective
-from vid2vid_cli.engine.curriculum import average_decay, rate_factor
+from vid2vid_cli.engine.curriculum import average_decay, losses_at, rate_factor
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.state import TrainState
@@ -47,6 +47,7 @@ def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[st
     Raises DivergedError where a loss is NaN or infinite; the weights of that step are then not to be kept.
     """
     config = trainer.config
+    losses = losses_at(config.losses, config.schedule, state.step)
     for optimizer, rate in (
         (state.generator_optimizer, config.optimizer.rate),
         (state.discriminator_optimizer, config.optimizer.discriminator_rate),
@@ -63,10 +64,11 @@ def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[st
             new = torch.stack([output.image for output in outputs], 1)
             fakes = new if fakes is None else torch.cat([fakes.detach(), new], 1)
             chunk = objective.chunk_of(outputs, first, batch.conditions, batch.frames, fakes, flows[1])
-            seen = _groups(config, batch.frames, fakes, flows, first)
+            over_time = objective.is_judged_over_time(losses)
+            seen = _groups(config, batch.frames, fakes, flows, first) if over_time else {}
             for name, value in {
-                **_update_generator(trainer, state, chunk, seen),
-                **_update_discriminators(trainer, state, chunk, seen),
+                **_update_generator(trainer, losses, state, chunk, seen),
+                **_update_discriminators(losses, state, chunk, seen),
             }.items():
                 sums.setdefault(name, []).append(value)
     means = {name: float(torch.stack(values).mean()) for name, values in sums.items()}
@@ -110,8 +112,9 @@ def _groups(config: Config, frames: Tensor, fakes: Tensor, flows: dict[int, Flow
     return seen
 
 
-def _update_generator(trainer: Trainer, state: TrainState, chunk: objective.Chunk, seen: Seen) -> dict[str, Tensor]:
-    losses = trainer.config.losses
+def _update_generator(
+    trainer: Trainer, losses: LossConfig, state: TrainState, chunk: objective.Chunk, seen: Seen
+) -> dict[str, Tensor]:
     with _frozen(state.discriminator, state.temporal):
         terms = objective.image_terms(chunk, state.discriminator, trainer.perceptual, losses)
         terms |= objective.motion_terms(chunk)
@@ -128,10 +131,8 @@ def _update_generator(trainer: Trainer, state: TrainState, chunk: objective.Chun
 
 
 def _update_discriminators(
-    trainer: Trainer, state: TrainState, chunk: objective.Chunk, seen: Seen
+    losses: LossConfig, state: TrainState, chunk: objective.Chunk, seen: Seen
 ) -> dict[str, Tensor]:
-    losses = trainer.config.losses
-
     def conditioned(picture: Tensor) -> Tensor:
         return torch.cat([chunk.conditions, picture], 1)
 
