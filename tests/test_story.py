@@ -1,9 +1,8 @@
-"""The whole way through the command line on a real face: typed as in the README, in a folder that holds only a video."""
+"""The whole way through the command line on a real face, typed as in the README beside a video."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -114,4 +113,4 @@ def test_ctrl_c_saves_and_says_how_to_go_on(room: Path) -> None:
     step = int(states[0].parent.name.removeprefix("step_"))
     resumed = vid2vid(room, "train", "--resume", "runs/stopped", "--steps", str(step + 1))
     assert f"resumed at step {step}" in resumed.stderr
-    assert os.path.getsize(room / "runs/stopped/stopped.ckpt") > 1000
+    assert (room / "runs/stopped/stopped.ckpt").stat().st_size > 1000
