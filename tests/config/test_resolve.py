@@ -128,6 +128,12 @@ def test_words_about_a_setting(setting: str, words: str) -> None:
     assert refused(setting) == words
 
 
+def test_a_picture_too_small_for_the_generator_is_refused() -> None:
+    words = "data.size=63 is too small for generator.downsamples=5: at least 64 pixels are needed, or fewer downsamples"
+    assert refused("data.size=63", "generator.downsamples=5") == f"{words} (from --set)."
+    load_layers(None, None, ["data.size=64", "generator.downsamples=5"], {})
+
+
 def test_all_faults_are_told_at_once_each_with_its_origin(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("data: {size: 4}\n")

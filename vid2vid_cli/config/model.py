@@ -154,3 +154,14 @@ class Config(Section):
     schedule: ScheduleConfig = ScheduleConfig()
     engine: EngineConfig = EngineConfig()
     output: OutputConfig = OutputConfig()
+
+    @model_validator(mode="after")
+    def _large_enough(self) -> Config:
+        # The innermost maps must have 2 x 2 cells: reflection padding needs a neighbour, normalisation a spread.
+        size, least = self.data.size, 2 << self.generator.downsamples
+        if size < least:
+            raise ValueError(
+                f"data.size={size} is too small for generator.downsamples={self.generator.downsamples}: "
+                f"at least {least} pixels are needed, or fewer downsamples"
+            )
+        return self
