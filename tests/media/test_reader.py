@@ -153,7 +153,8 @@ def test_untagged_colour_is_709_from_720_lines_and_601_below(tmp_path: Path, siz
     reader = VideoReader(path)
     assert np.abs(next(iter(reader))[5, 5].astype(int) - RED).max() <= 2
     assert reader.probe.colour == ("bt709" if size[0] >= 720 else "bt601") + " (not tagged)"
-    assert any("does not say how its colours" in warning for warning in reader.warnings)
+    assert [remark for remark in reader.remarks if "does not say how its colours" in remark] == reader.remarks != []
+    assert not reader.warnings
 
 
 @pytest.mark.parametrize("matrix", [1, 5, 9])
@@ -163,7 +164,7 @@ def test_tags_are_honoured_against_the_custom_of_the_size(tmp_path: Path, matrix
         path = make_clip(tmp_path / "t.mp4", [flat(RED, height, 96)] * 2, matrix=matrix, full=full)
         reader = VideoReader(path)
         assert np.abs(next(iter(reader))[5, 5].astype(int) - RED).max() <= 2, (height, reader.probe.colour)
-        assert not reader.warnings
+        assert not reader.warnings + reader.remarks
 
 
 def test_odd_sizes_are_read(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from vid2vid_cli.pipelines.run_folder import (
     RunRecord,
     checkpoint_file,
     create_run,
+    dataset_of,
     find_run,
     last_state,
     planned_run,
@@ -49,6 +51,34 @@ def test_names_that_are_taken() -> None:
     assert planned_run(None, data, overwrite=False) == Path("runs/clip-3")
     assert planned_run(None, data, overwrite=True) == Path("runs/clip")
     assert planned_run(Path("mine"), data, overwrite=False) == Path("mine")
+
+
+def test_a_dot_in_the_name_of_a_run_is_no_suffix() -> None:
+    create_run(Path("runs/v1.5"), tiny_config(), RECORD, "")
+    assert planned_run(Path("runs/v1.5"), Path("clip"), overwrite=False) == Path("runs/v1.5-2")
+    create_run(Path("runs/v1.5-2"), tiny_config(), RECORD, "")
+    assert planned_run(Path("runs/v1.5"), Path("clip"), overwrite=False) == Path("runs/v1.5-3")
+
+
+def test_the_dataset_of_a_run_is_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("datasets/clip").mkdir(parents=True)
+    run = create_run(
+        Path("runs/clip"), tiny_config(), dataclasses.replace(RECORD, dataset=str(tmp_path / RECORD.dataset)), ""
+    )
+    assert dataset_of(run) == Path("datasets/clip")
+    elsewhere = RunFolder(run.path.absolute())
+    (tmp_path / "away").mkdir()
+    monkeypatch.chdir(tmp_path / "away")
+    assert dataset_of(elsewhere) == tmp_path / "datasets/clip"
+    former = create_run(tmp_path / "runs/former", tiny_config(), RECORD, "")
+    assert dataset_of(former) == tmp_path / "datasets/clip", "noted as typed, beside the run"
+    moved = create_run(Path("deep/m"), tiny_config(), dataclasses.replace(RECORD, dataset="/gone/datasets/clip"), "")
+    with pytest.raises(
+        MissingFileError, match="/gone/datasets/clip, the dataset that deep/m learns from, does not exist"
+    ):
+        dataset_of(moved)
+    Path("datasets/clip").mkdir(parents=True)
+    assert dataset_of(moved) == Path("datasets/clip")
 
 
 def test_what_is_no_run_is_never_overwritten() -> None:

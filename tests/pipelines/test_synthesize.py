@@ -82,7 +82,16 @@ def test_names_that_are_taken(run_folder: Path, dataset: Path) -> None:
     Path("folder").mkdir()
     with pytest.raises(ExistsError, match="folder is a folder"):
         run(run_folder, dataset, out=Path("folder"))
-    assert output_file(None, Path("new.mp4"), overwrite=False) == Path("new.mp4")
+    assert output_file(None, Path("new.mp4"), overwrite=False, compare=True) == Path("new.mp4")
+
+
+def test_a_comparison_is_not_overwritten_either() -> None:
+    default = Path("x.mp4")
+    Path("x_compare.mp4").touch()
+    Path("x-2.mp4").touch()
+    assert output_file(None, default, overwrite=False, compare=True) == Path("x-3.mp4")
+    assert output_file(None, default, overwrite=False, compare=False) == default
+    assert output_file(None, default, overwrite=True, compare=True) == default
 
 
 def test_the_plan_writes_nothing(run_folder: Path, dataset: Path) -> None:

@@ -37,6 +37,8 @@ def synthesize(
 ) -> None:
     """Render a dataset's labels with a trained model.
 
+    The model draws nothing at random: --seed is taken, as everywhere, and changes nothing.
+
     Example: vid2vid synthesize runs/video/video.ckpt datasets/video --split holdout
     """
     from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize
@@ -49,7 +51,6 @@ def synthesize(
         out=out,
         split=split,
         device=device,
-        seed=seed,
         overwrite=overwrite,
         compare=compare,
         precision=precision,

@@ -157,7 +157,7 @@ def _remember(terminal: Terminal) -> Tell:
 
 def _show(terminal: Terminal, made: Trained) -> None:
     """The checkpoint, and the line that uses it."""
-    from vid2vid_cli.pipelines.run_folder import RunFolder
+    from vid2vid_cli.pipelines.run_folder import RunFolder, dataset_of
 
     quality = "".join(f"; {name} {value:.4g}" for name, value in made.metrics.items())
     result = {
@@ -166,6 +166,6 @@ def _show(terminal: Terminal, made: Trained) -> None:
         "seconds": made.seconds,
         "metrics": dict(made.metrics),
     }
-    data = RunFolder(made.path).record().dataset
+    data = str(dataset_of(RunFolder(made.path)))
     words = ["vid2vid", "synthesize", str(made.checkpoint), data, "--split", "holdout"]
     terminal.done(made.checkpoint, f"{made.steps} steps{quality}", shlex.join(words), result)

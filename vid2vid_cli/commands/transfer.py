@@ -46,6 +46,8 @@ def transfer(
 
     Writes SOURCE_as_TARGET.mp4, and beside it a comparison: source, condition, result.
 
+    The model draws nothing at random: --seed is taken, as everywhere, and changes nothing.
+
     Example: vid2vid transfer other.mp4 --target runs/video/video.ckpt
     """
     from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer
@@ -59,7 +61,6 @@ def transfer(
         retarget=retarget,
         compare=compare,
         device=device,
-        seed=seed,
         overwrite=overwrite,
         start=start,
         end=end,

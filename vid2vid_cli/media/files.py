@@ -39,10 +39,11 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, write)
 
 
-def free_name(path: Path) -> Path:
-    """`path`, or where it is taken `path-2`, `path-3`, ... (before the suffix)."""
+def free_name(path: Path, *, folder: bool = False, taken: Callable[[Path], bool] = Path.exists) -> Path:
+    """`path`, or where it is taken `path-2`, `path-3`, ...: before the suffix, which the name of a folder has not."""
+    stem, suffix = (path.name, "") if folder else (path.stem, path.suffix)
     candidate, number = path, 2
-    while candidate.exists():
-        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    while taken(candidate):
+        candidate = path.with_name(f"{stem}-{number}{suffix}")
         number += 1
     return candidate

@@ -53,6 +53,9 @@ class VideoReader:
         self.height, self.width = size if size is not None else (self.probe.height, self.probe.width)
         self.start = Fraction(start)
         self.warnings: list[str] = []
+        """What may be wrong with the frames; filled while reading."""
+        self.remarks: list[str] = []
+        """What was assumed, as is usual."""
         self._check(end, max_frames)
         self._pictures = self.probe.kind in ("image", "images")
         self._limit = self._frame_limit(end, max_frames)
@@ -63,7 +66,8 @@ class VideoReader:
                 "Choose an earlier start.",
             )
         if self.probe.colour.endswith("(not tagged)"):
-            self._warn(f"The file does not say how its colours are stored; {self.probe.colour.split()[0]} is assumed.")
+            assumed = self.probe.colour.split()[0]
+            self.remarks.append(f"The file does not say how its colours are stored; {assumed} is assumed.")
 
     def __iter__(self) -> Iterator[Bytes]:
         """Frames in order, each an array of its own. Closing the iterator early closes the file."""

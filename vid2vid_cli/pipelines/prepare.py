@@ -139,7 +139,7 @@ def _fill(job: Job, place: Place, tell: Tell) -> Manifest:
             item,
             clip,
             lambda now, before=before: tell(Advanced(STAGE, before + now, expected)),  # type: ignore[misc]
-            lambda sentence: tell(Warned(sentence)),
+            tell,
         )
         if frames < 2:
             raise TooShortError(

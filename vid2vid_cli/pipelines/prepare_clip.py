@@ -24,6 +24,7 @@ from vid2vid_cli.data.annotations import AnnotationWriter
 from vid2vid_cli.data.frames import FrameWriter
 from vid2vid_cli.data.manifest import write_json
 from vid2vid_cli.data.parts import PART, Parts, WriterPool
+from vid2vid_cli.engine.events import Noticed, Tell, Warned
 from vid2vid_cli.pipelines.prepare_job import Input, Job
 from vid2vid_cli.pipelines.prepare_place import Place
 
@@ -67,14 +68,13 @@ class ClipFiles:
         return min(self.parts(stream).full() for stream in streams) * PART
 
 
-def prepare_clip(
-    job: Job, item: Input, files: ClipFiles, advanced: Callable[[int], None], warn: Callable[[str], None]
-) -> int:
+def prepare_clip(job: Job, item: Input, files: ClipFiles, advanced: Callable[[int], None], tell: Tell) -> int:
     """Write the frames and annotations of one video, from where an earlier run left them; how many frames it has.
 
-    `advanced` is told how many frames are through. On taking up, conditioners see one part of frames again before
-    the first new one, so that trackers and smoothing are warm: their annotations may differ slightly from those of a
-    run in one go; frames and the annotations of conditioners without memory are the same to the bit.
+    `advanced` is told how many frames are through, `tell` what is odd about the video. On taking up, conditioners
+    see one part of frames again before the first new one, so that trackers and smoothing are warm: their annotations
+    may differ slightly from those of a run in one go; frames and the annotations of conditioners without memory are
+    the same to the bit.
     """
     complete = files.frames_if_complete()
     if complete is not None:
@@ -104,7 +104,9 @@ def prepare_clip(
                 lane.abort()
             raise
     for warning in reader.warnings:
-        warn(f"{item.path}: {warning}")
+        tell(Warned(f"{item.path}: {warning}"))
+    for remark in reader.remarks:
+        tell(Noticed(f"{item.path}: {remark}"))
     if frames.written:
         write_json(files.work / "clip.json", {"frames": frames.written})
     return frames.written

@@ -29,6 +29,7 @@ class RunRecord:
     """What a run must know to go on, besides its settings."""
 
     dataset: str
+    """Absolute, so that the run can be resumed from anywhere."""
     preset: str
     precision: str
     device: str
@@ -77,6 +78,24 @@ class RunFolder:
             raise RunError(f"{path} cannot be read", "Start a new run: vid2vid train") from None
 
 
+def dataset_of(run: RunFolder) -> Path:
+    """The dataset a run learns from, relative where it lies below the current folder.
+
+    Where it is gone from its place, a project moved as a whole is tried: the same name below the current folder, or
+    beside the run. Raises RunError, MissingFileError.
+    """
+    noted = Path(run.record().dataset)
+    name = Path("datasets") / noted.name if noted.is_absolute() else noted
+    for place in (noted, name, run.path.resolve().parent.parent / name):
+        if place.exists():
+            below = place.is_absolute() and place.is_relative_to(Path.cwd())
+            return place.relative_to(Path.cwd()) if below else place
+    raise MissingFileError(
+        f"{noted}, the dataset that {run.path} learns from, does not exist.",
+        f"Put it back there, or to {name}; or start anew with another: vid2vid train --data DATASET",
+    )
+
+
 def planned_run(out: Path | None, dataset: Path, *, overwrite: bool) -> Path:
     """Where a new run is to lie: `out`, or runs/<dataset>; with -2, -3 where that is taken. Changes nothing.
 
@@ -85,7 +104,7 @@ def planned_run(out: Path | None, dataset: Path, *, overwrite: bool) -> Path:
     wanted = out if out is not None else RUNS / dataset.resolve().name
     if overwrite and wanted.exists() and not (wanted / CONFIG).is_file():
         raise ExistsError(f"{wanted} exists and is not a run; it was not overwritten.", "Choose another --out.")
-    return wanted if overwrite else free_name(wanted)
+    return wanted if overwrite else free_name(wanted, folder=True)
 
 
 def create_run(path: Path, config: Config, record: RunRecord, command: str) -> RunFolder:

@@ -32,7 +32,6 @@ class SynthesizeRequest:
     """None: <dataset>_synthesized.mp4 here."""
     split: Split = "all"
     device: str = "auto"
-    seed: int = 0
     overwrite: bool = False
     compare: bool = True
     """Also write source, condition and result side by side."""
@@ -84,17 +83,22 @@ def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
     return write_video(painter, (frames(span) for span in spans), output, expected, tell, "synthesize")
 
 
-def output_file(wanted: Path | None, default: Path, *, overwrite: bool) -> Path:
-    """The file to write: never one that exists, unless it may be overwritten. Raises ExistsError for a folder."""
+def output_file(wanted: Path | None, default: Path, *, overwrite: bool, compare: bool) -> Path:
+    """The file to write: neither it nor its comparison exists, unless they may be overwritten.
+
+    Raises ExistsError for a folder.
+    """
     path = wanted if wanted is not None else default
     if path.is_dir():
         raise ExistsError(f"{path} is a folder", f"Name a file: --out {path / default.name}")
-    return path if overwrite else free_name(path)
+    if overwrite:
+        return path
+    return free_name(path, taken=lambda file: file.exists() or (compare and compare_path(file).exists()))
 
 
 def _out(request: SynthesizeRequest) -> Path:
     default = Path(f"{request.source.resolve().name}_synthesized.mp4")
-    return output_file(request.out, default, overwrite=request.overwrite)
+    return output_file(request.out, default, overwrite=request.overwrite, compare=request.compare)
 
 
 def _open(request: SynthesizeRequest, info: CheckpointInfo) -> tuple[Dataset, list[Span]]:

@@ -26,7 +26,7 @@ from vid2vid_cli.pipelines.interrupt import Interrupt
 from vid2vid_cli.pipelines.keeping import Keeper
 from vid2vid_cli.pipelines.plan import Plan
 from vid2vid_cli.pipelines.report import write_report
-from vid2vid_cli.pipelines.run_folder import RunRecord, create_run, find_run, last_state, planned_run
+from vid2vid_cli.pipelines.run_folder import RunRecord, create_run, dataset_of, find_run, last_state, planned_run
 from vid2vid_cli.pipelines.subject import Subject, choose_dataset, open_subject
 
 
@@ -112,7 +112,9 @@ def train(request: TrainRequest, tell: Tell) -> Trained:
         run = find_run(job.run)
         kept = load_state(last_state(run), state, machine)
     else:
-        record = RunRecord(str(subject.dataset.folder), request.preset, machine.precision, machine.device.type)
+        record = RunRecord(
+            str(subject.dataset.folder.absolute()), request.preset, machine.precision, machine.device.type
+        )
         run, kept = create_run(job.run, config, record, request.command), {"seconds": 0.0}
     tell = journal(run.path, tell)
     tell(Noticed(f"{subject.dataset.folder} -> {run.path} on {machine.describe()}"))
@@ -152,7 +154,7 @@ def _job(request: TrainRequest) -> _Job:
     if request.resume is not None:
         run = find_run(request.resume)
         record, config = run.record(), run.config()
-        return _Job(config, open_subject(Path(record.dataset), config), run.path, record)
+        return _Job(config, open_subject(dataset_of(run), config), run.path, record)
     dataset = choose_dataset(request.data, request.config, request.preset)
     subject = open_subject(dataset, request.config)
     return _Job(request.config, subject, planned_run(request.out, dataset, overwrite=request.overwrite), None)

@@ -43,7 +43,6 @@ class TransferRequest:
     compare: bool = True
     """Also write source, condition and result side by side."""
     device: str = "auto"
-    seed: int = 0
     overwrite: bool = False
     start: float = 0.0
     end: float | None = None
@@ -127,6 +126,8 @@ def transfer(request: TransferRequest, tell: Tell) -> Rendered:
     made = write_video(painter, [ahead(frames(), depth=4)], output, reader.expected, tell, "transfer")
     for warning in reader.warnings:
         tell(Warned(warning))
+    for remark in reader.remarks:
+        tell(Noticed(f"{request.source}: {remark}"))
     if source.missed:
         tell(Warned(f"nothing was found on {source.missed} of {source.frames} frames; there the last pose was held."))
     return made
@@ -147,7 +148,7 @@ def _open(request: TransferRequest) -> tuple[CheckpointInfo, tuple[Conditioner, 
 
 def _out(request: TransferRequest, info: CheckpointInfo) -> Path:
     default = Path(f"{request.source.resolve().stem}_as_{info.name}.mp4")
-    return output_file(request.out, default, overwrite=request.overwrite)
+    return output_file(request.out, default, overwrite=request.overwrite, compare=request.compare)
 
 
 def _look(source: _Source, path: Path, tell: Tell) -> None:
