@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 from collections.abc import Iterator
@@ -65,6 +66,18 @@ def test_painting_asks_only_a_few_frames_ahead(dataset: Path, painter: Painter) 
         next(stream)
     assert 20 <= asked <= 27
     stream.close()  # type: ignore[attr-defined]
+
+
+def test_between_two_frames_the_thread_is_the_consumers_own(dataset: Path, painter: Painter) -> None:
+    """A layer made between two frames can be taught, and is not cast."""
+    half = Painter(painter.generator, painter.conditioners, painter.view, dataclasses.replace(CPU, precision="bf16"))
+    count = 0
+    for _ in half.paint(seen(dataset, 0, 3)):
+        assert not torch.is_inference_mode_enabled()
+        assert not torch.is_autocast_enabled("cpu")
+        torch.ones(2, requires_grad=True).square().sum().backward()
+        count += 1
+    assert count == 3
 
 
 def test_the_past_is_forgotten_between_clips(dataset: Path, painter: Painter, tmp_path: Path) -> None:

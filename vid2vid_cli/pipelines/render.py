@@ -65,7 +65,7 @@ class Painter:
 
     def paint(self, source: Iterable[Seen]) -> Iterator[tuple[Seen, Picture]]:
         """One picture (view.height, view.width, 3) per frame of one clip, in order; drawing runs ahead in a thread."""
-        with closing(ahead(self._draw(source), depth=4)) as drawn, torch.inference_mode(), self.machine.autocast():
+        with closing(ahead(self._draw(source), depth=4)) as drawn:
             seen: list[Seen] = []
 
             def conditions() -> Iterator[torch.Tensor]:
@@ -73,8 +73,15 @@ class Painter:
                     seen.append(item.seen)
                     yield item.conditions[None].to(self.machine.device, non_blocking=True)
 
-            for output in rollout(self.generator, conditions()):
-                yield seen.pop(), to_picture(output.image[0])
+            outputs = rollout(self.generator, conditions())
+            while True:
+                # Both are the thread's, which between two frames is the consumer's again.
+                with torch.inference_mode(), self.machine.autocast():
+                    output = next(outputs, None)
+                    if output is None:
+                        return
+                    picture = to_picture(output.image[0])
+                yield seen.pop(), picture
 
     def _draw(self, source: Iterable[Seen]) -> Iterator[Drawn]:
         for seen in source:
