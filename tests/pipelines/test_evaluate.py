@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from makers import CPU, tiny_sampler
 
 from vid2vid_cli.core.errors import DatasetMismatchError, MissingFileError
 from vid2vid_cli.data.dataset import Span
+from vid2vid_cli.data.manifest import read_manifest, write_manifest
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.events import Advanced, Event, silent
 from vid2vid_cli.engine.validate import generate
@@ -40,6 +42,14 @@ def test_the_numbers_are_those_of_the_held_out_frames(run_folder: Path, dataset:
     assert {key: written[key] for key in expected} == pytest.approx(expected, rel=1e-5)
     assert (written["split"], written["frames"]) == ("holdout", 5)
     assert events == [Advanced("evaluate", 1, 1, "clips")]
+
+
+def test_frames_to_learn_from_are_not_needed(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
+    only = shutil.copytree(dataset, tmp_path / "only")
+    manifest = read_manifest(only)
+    write_manifest(only, manifest.model_copy(update={"splits": manifest.splits.model_copy(update={"train": ()})}))
+    request = EvaluateRequest(run_folder / "blob.ckpt", only, tmp_path / "e.json", "cpu")
+    assert "psnr" in evaluate(request, silent).metrics
 
 
 def test_it_lies_beside_the_checkpoint_and_a_run_stands_for_it(run_folder: Path, dataset: Path) -> None:

@@ -38,6 +38,17 @@ def usable_runs(dataset: Dataset, names: Sequence[str], split: Split) -> list[Sp
     return runs
 
 
+def read_clip(dataset: Dataset, conditioners: Sequence[Conditioner], view: View, span: Span) -> ClipBatch:
+    """A stretch of a dataset as it is, without augmentation, as a batch of one."""
+    conditions, frames = [], []
+    names = [conditioner.spec.name for conditioner in conditioners]
+    for index in range(span.first, span.last):
+        annotations = [dataset.annotation(span.clip, index, name) for name in names]
+        conditions.append(torch.from_numpy(render_conditions(conditioners, annotations, view)))
+        frames.append(frame_tensor(view_image(dataset.frame(span.clip, index), view)))
+    return ClipBatch(torch.stack(conditions)[None], torch.stack(frames)[None])
+
+
 class ClipSampler:
     """Draws batches of clips from a dataset; a draw depends on the seed, the step and the length alone."""
 
@@ -78,8 +89,8 @@ class ClipSampler:
             run = fitting[random.choice(len(fitting), p=starts / starts.sum())]
             first = run.first + int(random.integers(run.last - run.first - length + 1))
             clips.append(self._clip(Span(run.clip, first, first + length), self._vary(random)))
-        conditions, frames = zip(*clips, strict=True)
-        return ClipBatch(torch.stack(conditions), torch.stack(frames))
+        conditions, frames = zip(*((clip.conditions, clip.frames) for clip in clips), strict=True)
+        return ClipBatch(torch.cat(conditions), torch.cat(frames))
 
     def stream(self, step: int, length: Callable[[int], int]) -> Iterator[ClipBatch]:
         """The batches of `step`, `step` + 1, ... without end."""
@@ -89,8 +100,7 @@ class ClipSampler:
 
     def span(self, span: Span) -> ClipBatch:
         """A stretch as it is, without augmentation, as a batch of one."""
-        conditions, frames = self._clip(span, self.view)
-        return ClipBatch(conditions[None], frames[None])
+        return self._clip(span, self.view)
 
     def _vary(self, random: np.random.Generator) -> View:
         """The view with a random zoom about its centre and a random shift, the same for a whole clip."""
@@ -100,11 +110,5 @@ class ClipSampler:
         offset = centre * (1 - scale) + shift
         return self.view.then(np.array([[scale, 0.0, offset[0]], [0.0, scale, offset[1]]]))
 
-    def _clip(self, span: Span, view: View) -> tuple[torch.Tensor, torch.Tensor]:
-        conditions, frames = [], []
-        names = [conditioner.spec.name for conditioner in self.conditioners]
-        for index in range(span.first, span.last):
-            annotations = [self.dataset.annotation(span.clip, index, name) for name in names]
-            conditions.append(torch.from_numpy(render_conditions(self.conditioners, annotations, view)))
-            frames.append(frame_tensor(view_image(self.dataset.frame(span.clip, index), view)))
-        return torch.stack(conditions), torch.stack(frames)
+    def _clip(self, span: Span, view: View) -> ClipBatch:
+        return read_clip(self.dataset, self.conditioners, view, span)

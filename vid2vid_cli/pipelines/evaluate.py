@@ -15,7 +15,7 @@ from torch import Tensor
 from vid2vid_cli.conditioning import Conditioner, View
 from vid2vid_cli.core.errors import DatasetError, MissingPackageError
 from vid2vid_cli.core.nouns import ClipBatch
-from vid2vid_cli.data.clips import ClipSampler, usable_runs
+from vid2vid_cli.data.clips import read_clip, usable_runs
 from vid2vid_cli.data.dataset import Dataset, Span, Split
 from vid2vid_cli.data.framing import frame_view
 from vid2vid_cli.engine.checkpoint import load_checkpoint, load_info
@@ -75,11 +75,10 @@ def evaluate(request: EvaluateRequest, tell: Tell) -> Evaluated:
     spans = [span for span in usable_runs(dataset, names, request.split) if span.frames >= 2]
     if not spans:
         raise DatasetError(f"{request.data} has no {request.split} frames to measure on.", "Prepare a longer video.")
-    sampler = ClipSampler(dataset, conditioners, view, seed=0, batch=1)
     measured: list[dict[str, float]] = []
     weights: list[int] = []
     for index, span in enumerate(spans):
-        clip = sampler.span(span)
+        clip = read_clip(dataset, conditioners, view, span)
         outputs = generate(generator, clip.conditions, machine)
         images = torch.cat([output.image.cpu().float() for output in outputs])
         measured.append(_likeness(images, clip) | _faces(conditioners, dataset, span, view, images, clip, tell))
