@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from vid2vid_cli.conditioning import Annotation
-from vid2vid_cli.core.errors import DatasetError, MissingFileError, PluginError
+from vid2vid_cli.core.errors import DatasetError, MissingFileError, PermissionDeniedError, PluginError
 from vid2vid_cli.data.annotations import AnnotationFolder, AnnotationSequence, AnnotationWriter
 from vid2vid_cli.data.frames import FrameWriter
 from vid2vid_cli.data.indexed import load_labels, palette, save_labels
-from vid2vid_cli.data.parts import PART, Parts, WriterPool
+from vid2vid_cli.data.manifest import write_json
+from vid2vid_cli.data.parts import PART, Parts, WriterPool, save_arrays
 
 
 def annotation(index: int, height: int = 61, width: int = 97) -> Annotation:
@@ -191,3 +196,26 @@ def test_a_truncated_label_map_is_named(tmp_path: Path) -> None:
         load_labels(tmp_path / "a.png")
     cv2.imwrite(str(tmp_path / "grey.png"), np.zeros((4, 4), np.uint8))
     assert load_labels(tmp_path / "grey.png") is None
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: save_labels(path, np.zeros((2, 2), np.uint8)),
+        lambda path: save_arrays(path, {"a": np.zeros(2)}),
+        lambda path: write_json(path, {}),
+    ],
+    ids=["labels", "arrays", "json"],
+)
+def test_a_disk_for_reading_only_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
+) -> None:
+    """Such a disk refuses to remove what is not there, too."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    for name in ("open", "write_bytes", "write_text", "unlink"):
+        monkeypatch.setattr(Path, name, refuse)
+    with pytest.raises(PermissionDeniedError, match=r"x\.bin cannot be written: Read-only file system"):
+        write(tmp_path / "x.bin")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vid2vid_cli.core.errors import DatasetError, MissingFileError
-from vid2vid_cli.media.failures import reading_failed, writing_failed
+from vid2vid_cli.media.failures import reading_failed
+from vid2vid_cli.media.files import write_text
 
 SCHEMA_VERSION = 1
 FILE_NAME = "dataset.json"
@@ -171,14 +171,4 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def write_json(path: Path, data: Any) -> None:
     """Write plain data as JSON, whole or not at all, even where power fails. Raises as `write_manifest`."""
-    text = json.dumps(data, indent=1, ensure_ascii=False)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise writing_failed(path, error) from error
+    write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")

@@ -6,7 +6,6 @@ there under its final name, and that file is written last: whatever kills the pr
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.media.failures import writing_failed
+from vid2vid_cli.media.files import write_whole
 
 PART = 48
 Array = NDArray[Any]
@@ -64,15 +64,12 @@ def make_folder(path: Path) -> None:
 
 def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     """Write named arrays as .npz, whole or not at all. Raises DiskFullError, PermissionDeniedError."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    make_folder(path.parent)
-    try:
-        with unfinished.open("wb") as file:
+
+    def write(unfinished: Path) -> None:
+        with unfinished.open("wb") as file:  # given a path, numpy would add a suffix
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise writing_failed(path, error) from error
+
+    write_whole(path, write)
 
 
 class PartQueue:
