@@ -117,6 +117,12 @@ def test_where_nothing_is_found_the_last_pose_is_held(run_folder: Path) -> None:
         assert np.abs(a.astype(int) - b).mean() < 3
 
 
+def test_a_dataset_is_no_video(run_folder: Path, dataset: Path) -> None:
+    with pytest.raises(NotAVideoError, match="is a dataset, not a video") as caught:
+        run(dataset, run_folder)
+    assert caught.value.hint == f"vid2vid synthesize {run_folder} {dataset}"
+
+
 def test_a_source_that_shows_nothing_at_all(run_folder: Path) -> None:
     make_clip(Path("blank.mov"), [np.full((40, 56, 3), 90, np.uint8)] * 4, 25, codec="png", pixels="rgb24")
     with pytest.raises(NothingFoundError, match=r"edges: nothing was found on any of 4 frames of blank\.mov"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import deque
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,9 +11,10 @@ from itertools import islice, tee
 from pathlib import Path
 
 from vid2vid_cli.conditioning import Annotation, Bytes, Conditioner, Statistics, view_image
-from vid2vid_cli.core.errors import NothingFoundError
+from vid2vid_cli.core.errors import NotAVideoError, NothingFoundError
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.framing import frame_view
+from vid2vid_cli.data.manifest import FILE_NAME
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_info
 from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Advanced, Noticed, Tell, Warned
@@ -135,6 +137,11 @@ def transfer(request: TransferRequest, tell: Tell) -> Rendered:
 
 def _open(request: TransferRequest) -> tuple[CheckpointInfo, tuple[Conditioner, ...], VideoReader]:
     info = load_info(checkpoint_file(request.target))
+    if (request.source / FILE_NAME).is_file():  # its contact sheet would pass for a video of one frame
+        raise NotAVideoError(
+            f"{request.source} is a dataset, not a video.",
+            shlex.join(["vid2vid", "synthesize", str(request.target), str(request.source)]),
+        )
     conditioners = load_conditioners([(use.name, use.options) for use in info.conditioners])
     check_conditioners(conditioners)
     where = {"start": request.start, "end": request.end, "max_frames": request.max_frames}
