@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from media.clips import make_clip
 from pipelines.prepare_conditioner import Bright, MarkOptions, Marks, film, picture
 
 from vid2vid_cli.conditioning import Annotation, Requirement
@@ -366,3 +367,15 @@ def test_a_plan_touches_nothing(video: Path) -> None:
     assert plan["frames"] == "about 60"
     assert plan["dataset"] == "datasets/zwei Köpfe 人"
     assert not Path("datasets").exists()
+
+
+def test_a_film_cut_off_is_said_once_and_what_is_left_is_used(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    whole = make_clip(tmp_path / "w.mkv", [random.integers(0, 256, (64, 64, 3), np.uint8) for _ in range(40)], 25)
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    events: list[Event] = []
+    made = prepare(PrepareRequest((cut,), ("edges",), tmp_path / "d"), events.append)
+    assert 2 <= made.frames < 40
+    (warned,) = [event.message for event in events if isinstance(event, Warned)]
+    assert warned.startswith(f"{cut} is cut off")

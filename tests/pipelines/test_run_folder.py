@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from makers import tiny_config
 
-from vid2vid_cli.core.errors import ConfigError, ExistsError, MissingFileError, RunError
+from vid2vid_cli.core.errors import ConfigError, ExistsError, MissingFileError, PermissionDeniedError, RunError
 from vid2vid_cli.pipelines.run_folder import (
     RunFolder,
     RunRecord,
@@ -94,6 +96,17 @@ def test_a_former_run_is_gone_when_it_is_overwritten() -> None:
     (run.path / "old.png").touch()
     create_run(Path("r"), tiny_config(), RECORD, "")
     assert not (run.path / "old.png").exists()
+
+
+def test_a_former_run_that_cannot_be_removed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    create_run(Path("r"), tiny_config(), RECORD, "")
+
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "state.pt")
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(PermissionDeniedError, match="r cannot be written"):
+        create_run(Path("r"), tiny_config(), RECORD, "")
 
 
 def test_the_newest_is_the_one_begun_last() -> None:

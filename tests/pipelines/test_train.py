@@ -19,15 +19,17 @@ from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.errors import (
     DatasetError,
     DatasetMismatchError,
+    DiskFullError,
     DivergedError,
     ExistsError,
     MissingFileError,
     RunError,
 )
-from vid2vid_cli.engine.checkpoint import STATE_FILE, load_checkpoint, load_info, pointed
+from vid2vid_cli.engine.checkpoint import STATE_FILE, load_checkpoint, load_info, pointed, save_checkpoint
 from vid2vid_cli.engine.events import Event, Noticed, Stepped, Wrote, silent
 from vid2vid_cli.engine.journal import read_journal
 from vid2vid_cli.media.images import load_png
+from vid2vid_cli.pipelines import keeping
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.run_folder import RunFolder, find_run
 from vid2vid_cli.pipelines.train import Trained, TrainRequest, plan_train, train
@@ -207,7 +209,7 @@ def test_a_loss_that_breaks_keeps_the_last_good_checkpoint(shelf: Path, monkeypa
         DivergedError, match=r"became nan at step 4, so training stopped; .*blob\.ckpt of step 2 is kept"
     ) as caught:
         run(steps=9)
-    assert "--set optimizer.rate=" in caught.value.hint
+    assert caught.value.hint.endswith(f"--set optimizer.rate={tiny_config().optimizer.rate / 4:g}")
     assert caught.value.exit_code == 50
     generator, info = load_checkpoint(Path("runs/blob/blob.ckpt"), CPU)
     assert info.training["steps"] == 2
@@ -244,6 +246,18 @@ def test_weights_that_break_are_never_saved(shelf: Path, monkeypatch: pytest.Mon
 def test_a_loss_that_breaks_at_once(shelf: Path) -> None:
     with pytest.raises(DivergedError, match="no checkpoint had been written yet"):
         run(tiny_config(optimizer={"rate": 1e38, "discriminator_rate": 1e38}, output={"save_every": 100}), steps=20)
+
+
+def test_a_full_disk_says_how_to_go_on(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise DiskFullError("No space left on the device while writing x.", "Free some space.")
+
+    monkeypatch.setattr(keeping, "save_checkpoint", full)
+    with pytest.raises(DiskFullError) as caught:
+        run()
+    assert caught.value.hint == "Free some space, then continue: vid2vid train --resume runs/blob"
+    monkeypatch.setattr(keeping, "save_checkpoint", save_checkpoint)
+    assert run(resume="runs/blob").steps == 4
 
 
 def test_ctrl_c_finishes_the_step_and_saves(shelf: Path) -> None:

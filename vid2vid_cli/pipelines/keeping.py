@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from vid2vid_cli.config.model import Config
-from vid2vid_cli.core.errors import DivergedError
+from vid2vid_cli.config.model import Config, OptimizerConfig
+from vid2vid_cli.core.errors import DiskFullError, DivergedError
 from vid2vid_cli.core.nouns import ClipBatch
 from vid2vid_cli.data.clips import ClipSampler, usable_runs
 from vid2vid_cli.data.dataset import Span
@@ -73,11 +74,18 @@ class Keeper:
             kept, then = "no checkpoint had been written yet", "Train again"
         else:
             kept, then = f"{self.run.result} of step {self.saved_at} is kept", "Use that, or train again"
-        rate = self.config.optimizer.rate
+        rate = min(self.config.optimizer.rate / 4, OptimizerConfig().rate)
         return DivergedError(
             f"{error.message}, so training stopped; {kept}.",
-            f"{then} with a lower learning rate: --set optimizer.rate={rate / 4:g}",
+            f"{then} with a lower learning rate: --set optimizer.rate={rate:g}",
         )
+
+    def full(self, error: DiskFullError) -> DiskFullError:
+        """The same error, with how to go on."""
+        if pointed(self.run.checkpoints, "last") is None:
+            return error
+        words = shlex.join(["vid2vid", "train", "--resume", str(self.run.path)])
+        return DiskFullError(error.message, f"Free some space, then continue: {words}")
 
     def _save(self, seconds: float) -> None:
         # A step may break the weights without breaking its own losses: what was good must not be replaced by that.

@@ -104,7 +104,7 @@ def prepare_clip(job: Job, item: Input, files: ClipFiles, advanced: Callable[[in
                 lane.abort()
             raise
     for warning in reader.warnings:
-        tell(Warned(f"{item.path}: {warning}"))
+        tell(Warned(warning if str(item.path) in warning else f"{item.path}: {warning}"))
     for remark in reader.remarks:
         tell(Noticed(f"{item.path}: {remark}"))
     if frames.written:

@@ -17,6 +17,7 @@ from vid2vid_cli.config.model import Config
 from vid2vid_cli.config.resolve import config_from_mapping, dump_yaml
 from vid2vid_cli.core.errors import ExistsError, MissingFileError, RunError
 from vid2vid_cli.engine.checkpoint import pointed
+from vid2vid_cli.media.failures import writing_failed
 from vid2vid_cli.media.files import free_name, write_text
 
 RUNS = Path("runs")
@@ -112,8 +113,11 @@ def create_run(path: Path, config: Config, record: RunRecord, command: str) -> R
 
     A former run there is deleted: `planned_run` has decided that.
     """
-    if path.exists():
-        shutil.rmtree(path)
+    try:
+        if path.exists():
+            shutil.rmtree(path)
+    except OSError as error:
+        raise writing_failed(path, error) from error
     write_text(path / CONFIG, dump_yaml(config))
     write_text(path / RECORD, json.dumps(vars(record), indent=1) + "\n")
     write_text(path / "command.txt", command + "\n")

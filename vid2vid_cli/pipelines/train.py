@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from vid2vid_cli.config.model import Config
-from vid2vid_cli.core.errors import DivergedError
+from vid2vid_cli.core.errors import DiskFullError, DivergedError
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.clips import ClipSampler
 from vid2vid_cli.engine.build import build_state, parameter_count
@@ -141,6 +141,8 @@ def train(request: TrainRequest, tell: Tell) -> Trained:
             quality = keeper.finish(seconds)
         except DivergedError as error:
             raise keeper.diverged(error) from None
+        except DiskFullError as error:
+            raise keeper.full(error) from error
         interrupt.raise_if_asked()
     write_report(run, tell)
     return Trained(run.path, run.result, state.step, seconds, quality)
