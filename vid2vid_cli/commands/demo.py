@@ -16,8 +16,8 @@ def demo(
     ] = Path("demo"),
     time: Annotated[
         float,
-        typer.Option(metavar="TIME", parser=values.duration, help="For training: 90s, 3m.", show_default="3m30s"),
-    ] = 210.0,
+        typer.Option(metavar="TIME", parser=values.duration, help="For training: 90s, 3m.", show_default="4m30s"),
+    ] = 270.0,
     device: options.Device = "auto",
     json: options.Json = False,
     quiet: options.Quiet = False,

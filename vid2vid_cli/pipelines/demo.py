@@ -34,7 +34,7 @@ class DemoRequest:
     """What `demo` is asked to do."""
 
     out: Path = Path("demo")
-    minutes: float = 3.5
+    minutes: float = 4.5
     """For training; everything else takes about one more."""
     device: str = "auto"
 
