@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vid2vid_cli.config.model import LossConfig, ScheduleConfig
-from vid2vid_cli.engine.curriculum import average_decay, clip_length, losses_at, rate_factor
+from vid2vid_cli.config.model import ScheduleConfig
+from vid2vid_cli.engine.curriculum import average_decay, clip_length, rate_factor
 
 SCHEDULE = ScheduleConfig(clip=3, clip_max=20, grow_every=100, decay_from=50, decay_steps=200)
 
@@ -25,15 +25,6 @@ def test_rates_fall_linearly(step: int, factor: float) -> None:
 
 def test_rates_stay_where_no_decay_is_wanted() -> None:
     assert rate_factor(ScheduleConfig(), 10**9) == 1.0
-
-
-def test_discriminators_take_part_from_their_step_on() -> None:
-    losses, schedule = LossConfig(pixel=7), ScheduleConfig(judged_from=10)
-    early = losses_at(losses, schedule, 9)
-    assert (early.adversarial, early.feature_matching) == (0, 0)
-    assert (early.temporal_adversarial, early.temporal_feature_matching) == (0, 0)
-    assert (early.pixel, early.flow) == (7, losses.flow)
-    assert losses_at(losses, schedule, 10) == losses
 
 
 def test_the_average_is_short_at_first() -> None:

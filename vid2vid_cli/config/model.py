@@ -101,9 +101,6 @@ class ScheduleConfig(Section):
     clip_max: int = Field(24, ge=1, description="Frames per clip in the end; at most the data's longest.")
     grow_every: int = Field(5000, ge=1, description="Steps after which the clip length doubles.")
     frames_per_update: int = Field(3, ge=1, description="Frames of a clip generated for one optimiser update.")
-    judged_from: int = Field(
-        0, ge=0, description="Step from which the discriminators take part; before it the other terms teach alone."
-    )
     backpropagate: int = Field(1, ge=1, description="Frames that gradients flow back through at most.")
     decay_from: int | None = Field(None, ge=0, description="Step at which the learning rates begin to fall.")
     decay_steps: int = Field(10000, ge=1, description="Steps in which they fall to zero, linearly.")

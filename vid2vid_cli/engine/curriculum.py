@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vid2vid_cli.config.model import LossConfig, ScheduleConfig
+from vid2vid_cli.config.model import ScheduleConfig
 
 
 def clip_length(schedule: ScheduleConfig, step: int, longest: int) -> int:
@@ -16,14 +16,6 @@ def rate_factor(schedule: ScheduleConfig, step: int) -> float:
     if schedule.decay_from is None:
         return 1.0
     return max(0.0, 1.0 - max(0, step - schedule.decay_from) / schedule.decay_steps)
-
-
-def losses_at(losses: LossConfig, schedule: ScheduleConfig, step: int) -> LossConfig:
-    """The weights at `step`: without the discriminators' terms before `judged_from`."""
-    if step >= schedule.judged_from:
-        return losses
-    judged = ("adversarial", "feature_matching", "temporal_adversarial", "temporal_feature_matching")
-    return losses.model_copy(update=dict.fromkeys(judged, 0.0))
 
 
 def average_decay(decay: float, step: int) -> float:

@@ -16,7 +16,7 @@ from vid2vid_cli.config.model import Config, LossConfig
 from vid2vid_cli.core.errors import DivergedError
 from vid2vid_cli.core.nouns import ClipBatch, Flow
 from vid2vid_cli.engine import objective
-from vid2vid_cli.engine.curriculum import average_decay, losses_at, rate_factor
+from vid2vid_cli.engine.curriculum import average_decay, rate_factor
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.state import TrainState
@@ -47,7 +47,7 @@ def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[st
     Raises DivergedError where a loss is NaN or infinite; the weights of that step are then not to be kept.
     """
     config = trainer.config
-    losses = losses_at(config.losses, config.schedule, state.step)
+    losses = config.losses
     for optimizer, rate in (
         (state.generator_optimizer, config.optimizer.rate),
         (state.discriminator_optimizer, config.optimizer.discriminator_rate),
