@@ -8,7 +8,7 @@ from typing import Any
 
 from vid2vid_cli.config.model import Config, OptimizerConfig
 from vid2vid_cli.core.errors import DiskFullError, DivergedError
-from vid2vid_cli.core.nouns import ClipBatch
+from vid2vid_cli.core.nouns import ClipBatch, FrameOutput
 from vid2vid_cli.data.clips import ClipSampler, usable_runs
 from vid2vid_cli.data.dataset import Span
 from vid2vid_cli.engine.checkpoint import drop_old, mark_best, pointed, save_checkpoint, save_state
@@ -48,6 +48,7 @@ class Keeper:
         self.saved_when = float(kept["seconds"])
         self.span, self.seen = _sample_span(subject, sampler)
         self.clip: ClipBatch = sampler.span(self.span)
+        self._generated: tuple[int, list[FrameOutput]] | None = None
         run.samples.mkdir(parents=True, exist_ok=True)
 
     def after_step(self, seconds: float) -> bool:
@@ -91,7 +92,7 @@ class Keeper:
         # A step may break the weights without breaking its own losses: what was good must not be replaced by that.
         if not self.state.is_finite():
             raise DivergedError(f"weights became NaN or infinite at step {self.state.step}")
-        self.quality = held_out_quality(generate(self.state.average, self.clip.conditions, self.machine), self.clip)
+        self.quality = held_out_quality(self._look(), self.clip)
         better = self.best is None or self.quality > self.best
         self.best = self.quality if better else self.best
         extra = {"seconds": seconds, "best": self.best, "quality": self.quality}
@@ -110,10 +111,16 @@ class Keeper:
         self.saved_at, self.saved_when = self.state.step, seconds
         self.tell(Wrote(str(place), "checkpoint", extra))
 
+    def _look(self) -> list[FrameOutput]:
+        """The sample frames as the average weights draw them, generated once a step for sample and state alike."""
+        if self._generated is None or self._generated[0] != self.state.step:
+            outputs = generate(self.state.average, self.clip.conditions, self.machine)
+            self._generated = self.state.step, outputs
+        return self._generated[1]
+
     def _sample(self) -> None:
-        outputs = generate(self.state.average, self.clip.conditions, self.machine)
         path = self.run.samples / f"step_{self.state.step:07d}.png"
-        save_png(path, sample_sheet(self.subject, self.span, self.clip, outputs))
+        save_png(path, sample_sheet(self.subject, self.span, self.clip, self._look()))
         self.tell(Wrote(str(path), "sample"))
 
 
