@@ -41,7 +41,7 @@ def gradients(network: nn.Module) -> list[Tensor]:
 def test_the_generators_update_leaves_the_judges_untouched() -> None:
     trainer, state = tiny_state(tiny_config())
     before = {name: weights_of(getattr(state, name)) for name in ("generator", "discriminator", "temporal")}
-    step._update_generator(trainer, trainer.config.losses, state, *parts(trainer, state))
+    step._update_generator(trainer, state, *parts(trainer, state))
     assert not same(weights_of(state.generator), before["generator"])
     for network in (state.discriminator, state.temporal):
         assert gradients(network) == []

@@ -47,7 +47,6 @@ def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[st
     Raises DivergedError where a loss is NaN or infinite; the weights of that step are then not to be kept.
     """
     config = trainer.config
-    losses = config.losses
     for optimizer, rate in (
         (state.generator_optimizer, config.optimizer.rate),
         (state.discriminator_optimizer, config.optimizer.discriminator_rate),
@@ -64,11 +63,11 @@ def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[st
             new = torch.stack([output.image for output in outputs], 1)
             fakes = new if fakes is None else torch.cat([fakes.detach(), new], 1)
             chunk = objective.chunk_of(outputs, first, batch.conditions, batch.frames, fakes, flows[1])
-            over_time = objective.is_judged_over_time(losses)
+            over_time = objective.is_judged_over_time(config.losses)
             seen = _groups(config, batch.frames, fakes, flows, first) if over_time else {}
             for name, value in {
-                **_update_generator(trainer, losses, state, chunk, seen),
-                **_update_discriminators(losses, state, chunk, seen),
+                **_update_generator(trainer, state, chunk, seen),
+                **_update_discriminators(config.losses, state, chunk, seen),
             }.items():
                 sums.setdefault(name, []).append(value)
     means = {name: float(torch.stack(values).mean()) for name, values in sums.items()}
@@ -112,9 +111,8 @@ def _groups(config: Config, frames: Tensor, fakes: Tensor, flows: dict[int, Flow
     return seen
 
 
-def _update_generator(
-    trainer: Trainer, losses: LossConfig, state: TrainState, chunk: objective.Chunk, seen: Seen
-) -> dict[str, Tensor]:
+def _update_generator(trainer: Trainer, state: TrainState, chunk: objective.Chunk, seen: Seen) -> dict[str, Tensor]:
+    losses = trainer.config.losses
     with _frozen(state.discriminator, state.temporal):
         terms = objective.image_terms(chunk, state.discriminator, trainer.perceptual, losses)
         terms |= objective.motion_terms(chunk)

@@ -17,7 +17,6 @@ from vid2vid_cli.core.errors import DatasetError, MissingPackageError
 from vid2vid_cli.core.nouns import ClipBatch
 from vid2vid_cli.data.clips import read_clip, usable_runs
 from vid2vid_cli.data.dataset import Dataset, Span, Split
-from vid2vid_cli.data.framing import frame_view
 from vid2vid_cli.engine.checkpoint import load_checkpoint, load_info
 from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Advanced, Noticed, Tell
@@ -27,10 +26,9 @@ from vid2vid_cli.metrics.image import psnr, ssim
 from vid2vid_cli.metrics.landmarks import landmark_error
 from vid2vid_cli.metrics.temporal import warping_error
 from vid2vid_cli.networks.flow_teacher import DisTeacher
-from vid2vid_cli.pipelines.prepare_job import check_conditioners as check_installed
+from vid2vid_cli.pipelines.prepare_job import check_conditioners
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
-from vid2vid_cli.pipelines.subject import load_conditioners, merged_statistics
-from vid2vid_cli.pipelines.synthesize import check_conditioners
+from vid2vid_cli.pipelines.subject import open_for_checkpoint
 
 
 @dataclass(frozen=True)
@@ -66,11 +64,8 @@ def evaluate(request: EvaluateRequest, tell: Tell) -> Evaluated:
     info = load_info(path)
     machine = choose_machine(request.device, request.precision)
     generator, _ = load_checkpoint(path, machine)
-    dataset = Dataset(request.data)
-    check_conditioners(dataset, info, request.checkpoint)
-    conditioners = load_conditioners([(use.name, use.options) for use in info.conditioners])
-    statistics = merged_statistics([dataset.manifest.conditioner(use.name).statistics for use in info.conditioners])
-    view = frame_view(dataset.height, dataset.width, info.frame_view().height, info.crop, statistics)
+    subject = open_for_checkpoint(request.data, info, request.checkpoint)
+    dataset, conditioners, view = subject.dataset, subject.conditioners, subject.view
     names = [use.name for use in info.conditioners]
     spans = [span for span in usable_runs(dataset, names, request.split) if span.frames >= 2]
     if not spans:
@@ -120,7 +115,7 @@ def _faces(
         if "face" not in annotations[0].points:
             continue
         try:
-            check_installed([conditioner])
+            check_conditioners([conditioner])
         except MissingPackageError as error:
             tell(Noticed(f"the landmark error is left out: {error.message} {error.hint}"))
             return {}

@@ -109,6 +109,26 @@ def open_subject(folder: Path, config: Config) -> Subject:
     return Subject(dataset, conditioners, view)
 
 
+def open_for_checkpoint(folder: Path, info: CheckpointInfo, checkpoint: Path) -> Subject:
+    """Open a dataset as a checkpoint sees it: its conditioners, and its square of the dataset's frames.
+
+    Raises MissingFileError, DatasetError, DatasetMismatchError (it lacks a conditioner), PluginError.
+    """
+    dataset = Dataset(folder)
+    manifest = dataset.manifest
+    have = manifest.conditioner_names
+    for use in info.conditioners:
+        if use.name not in have:
+            raise DatasetMismatchError(
+                f"{folder} was prepared with {' and '.join(have)}, and {checkpoint} needs {use.name}.",
+                f"vid2vid prepare --conditioner {use.name} VIDEO",
+            )
+    conditioners = load_conditioners([(use.name, use.options) for use in info.conditioners])
+    statistics = merged_statistics([manifest.conditioner(use.name).statistics for use in info.conditioners])
+    view = frame_view(manifest.height, manifest.width, info.frame_view().height, info.crop, statistics)
+    return Subject(dataset, conditioners, view)
+
+
 def load_conditioners(uses: Sequence[tuple[str, dict[str, object]]]) -> tuple[Conditioner, ...]:
     """The conditioners of a dataset or a checkpoint, in their order. Raises PluginError, ConfigError."""
     return tuple(load_conditioner(name, options) for name, options in uses)

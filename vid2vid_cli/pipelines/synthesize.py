@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vid2vid_cli.conditioning import Annotation, view_image
-from vid2vid_cli.core.errors import DatasetError, DatasetMismatchError, ExistsError, MissingFileError
-from vid2vid_cli.data.dataset import Dataset, Span, Split
-from vid2vid_cli.data.framing import frame_view
+from vid2vid_cli.core.errors import DatasetError, ExistsError, MissingFileError
+from vid2vid_cli.data.dataset import Span, Split
 from vid2vid_cli.data.manifest import FILE_NAME, Manifest
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_info
 from vid2vid_cli.engine.device import choose_machine
@@ -18,7 +17,7 @@ from vid2vid_cli.media.files import free_name
 from vid2vid_cli.pipelines.plan import Plan
 from vid2vid_cli.pipelines.render import Output, Painter, Rendered, Seen, compare_path, hold_last, write_video
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
-from vid2vid_cli.pipelines.subject import load_conditioners, merged_statistics
+from vid2vid_cli.pipelines.subject import Subject, open_for_checkpoint
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,12 @@ class SynthesizeRequest:
 def plan_synthesize(request: SynthesizeRequest) -> Plan:
     """What `synthesize` would do; writes nothing. Raises as `synthesize`."""
     info = load_info(checkpoint_file(request.checkpoint))
-    dataset, spans = _open(request, info)
+    subject, spans = _open(request, info)
     view = info.frame_view()
     return Plan(
         (
             ("checkpoint", f"{info.name}, {view.width}x{view.height}"),
-            ("dataset", f"{dataset.folder}, {sum(span.frames for span in spans)} frames ({request.split})"),
+            ("dataset", f"{subject.dataset.folder}, {sum(span.frames for span in spans)} frames ({request.split})"),
             ("video", str(_out(request))),
         )
     )
@@ -60,13 +59,11 @@ def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
     """
     path = checkpoint_file(request.checkpoint)
     info = load_info(path)
-    dataset, spans = _open(request, info)
+    subject, spans = _open(request, info)
+    dataset, view = subject.dataset, subject.view
     machine = choose_machine(request.device, request.precision)
     generator, _ = load_checkpoint(path, machine)
-    conditioners = load_conditioners([(use.name, use.options) for use in info.conditioners])
-    statistics = merged_statistics([dataset.manifest.conditioner(use.name).statistics for use in info.conditioners])
-    view = frame_view(dataset.height, dataset.width, info.frame_view().height, info.crop, statistics)
-    painter = Painter(generator, conditioners, view, machine)
+    painter = Painter(generator, subject.conditioners, subject.view, machine)
     names = [use.name for use in info.conditioners]
 
     def frames(span: Span) -> Iterator[Seen]:
@@ -101,7 +98,7 @@ def _out(request: SynthesizeRequest) -> Path:
     return output_file(request.out, default, overwrite=request.overwrite, compare=request.compare)
 
 
-def _open(request: SynthesizeRequest, info: CheckpointInfo) -> tuple[Dataset, list[Span]]:
+def _open(request: SynthesizeRequest, info: CheckpointInfo) -> tuple[Subject, list[Span]]:
     if not request.source.exists():
         raise MissingFileError(f"{request.source} does not exist.", "Name a dataset, such as datasets/video.")
     if not (request.source / FILE_NAME).is_file():
@@ -109,23 +106,11 @@ def _open(request: SynthesizeRequest, info: CheckpointInfo) -> tuple[Dataset, li
             f"{request.source} is not a dataset.",
             f"For a video: vid2vid transfer {request.source} --target {request.checkpoint}",
         )
-    dataset = Dataset(request.source)
-    check_conditioners(dataset, info, request.checkpoint)
-    spans = dataset.clips(request.split)
+    subject = open_for_checkpoint(request.source, info, request.checkpoint)
+    spans = subject.dataset.clips(request.split)
     if not spans:
         raise DatasetError(f"{request.source} has no {request.split} frames.", "Use --split all.")
-    return dataset, spans
-
-
-def check_conditioners(dataset: Dataset, info: CheckpointInfo, checkpoint: Path) -> None:
-    """Raise DatasetMismatchError where the dataset lacks a conditioner of the checkpoint."""
-    have = dataset.manifest.conditioner_names
-    for use in info.conditioners:
-        if use.name not in have:
-            raise DatasetMismatchError(
-                f"{dataset.folder} was prepared with {' and '.join(have)}, and {checkpoint} needs {use.name}.",
-                f"vid2vid prepare --conditioner {use.name} VIDEO",
-            )
+    return subject, spans
 
 
 def _sound(manifest: Manifest, spans: list[Span]) -> tuple[Path | None, float]:
