@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from vid2vid_cli.conditioning import Annotation
-from vid2vid_cli.core.errors import DatasetError, MissingFileError, PermissionDeniedError, PluginError
+from vid2vid_cli.core.errors import DatasetError, LabelFilesError, MissingFileError, PermissionDeniedError, PluginError
 from vid2vid_cli.data.annotations import AnnotationFolder, AnnotationSequence, AnnotationWriter
 from vid2vid_cli.data.frames import FrameWriter
-from vid2vid_cli.data.indexed import load_labels, palette, save_labels
 from vid2vid_cli.data.manifest import write_json
 from vid2vid_cli.data.parts import PART, Parts, WriterPool, save_arrays
+from vid2vid_cli.media.labels import load_labels, palette, save_labels
 
 
 def annotation(index: int, height: int = 61, width: int = 97) -> Annotation:
@@ -192,7 +192,7 @@ def test_a_truncated_label_map_is_named(tmp_path: Path) -> None:
     save_labels(tmp_path / "a.png", np.zeros((61, 97), np.uint8))
     content = (tmp_path / "a.png").read_bytes()
     (tmp_path / "a.png").write_bytes(content[:-30])
-    with pytest.raises(DatasetError, match=r"a\.png is damaged"):
+    with pytest.raises(LabelFilesError, match=r"a\.png is damaged"):
         load_labels(tmp_path / "a.png")
     cv2.imwrite(str(tmp_path / "grey.png"), np.zeros((4, 4), np.uint8))
     assert load_labels(tmp_path / "grey.png") is None

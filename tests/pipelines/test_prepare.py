@@ -32,7 +32,7 @@ from vid2vid_cli.media.images import load_picture, save_png
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.prepare import Prepared, PrepareRequest, plan_prepare, prepare, prepare_with
-from vid2vid_cli.pipelines.prepare_manifest import split_of
+from vid2vid_cli.pipelines.preparing.manifest import split_of
 
 COUNT = 60
 

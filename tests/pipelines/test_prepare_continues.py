@@ -22,9 +22,9 @@ from vid2vid_cli.data.dataset import Dataset, newest_dataset
 from vid2vid_cli.data.parts import PART
 from vid2vid_cli.engine.events import Advanced, Event, Noticed, silent
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.pipelines import prepare_job
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with
-from vid2vid_cli.pipelines.prepare_place import Claim, choose_place
+from vid2vid_cli.pipelines.preparing import job as prepare_job
+from vid2vid_cli.pipelines.preparing.place import Claim, choose_place
 
 COUNT = 2 * PART + 20
 

@@ -8,22 +8,57 @@ from typing import TYPE_CHECKING, Any
 from vid2vid_cli.conditioning.spec import API, ConditionerSpec, Requirement, WeightFile
 
 if TYPE_CHECKING:
-    from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner, Options, Statistics, nothing
-    from vid2vid_cli.core.errors import MissingPackageError, MissingWeightsError
+    from vid2vid_cli.conditioning.conditioner import (
+        Annotation,
+        Conditioner,
+        LabelClass,
+        Options,
+        Statistics,
+        drawing_option,
+        files_option,
+        nothing,
+    )
+    from vid2vid_cli.conditioning.footage import Footage
+    from vid2vid_cli.conditioning.tracking import Tracker
+    from vid2vid_cli.core.errors import (
+        FilesMismatchError,
+        LabelFilesError,
+        MissingFileError,
+        MissingPackageError,
+        MissingWeightsError,
+    )
     from vid2vid_cli.core.geometry import Bytes, Floats, View
+    from vid2vid_cli.media.cuts import CutDetector
     from vid2vid_cli.media.images import view_image
+    from vid2vid_cli.media.labels import label_files, read_labels
+    from vid2vid_cli.media.reader import VideoReader
 
+_CONDITIONER = "vid2vid_cli.conditioning.conditioner"
+_ERRORS = "vid2vid_cli.core.errors"
+_GEOMETRY = "vid2vid_cli.core.geometry"
 _LATE = {
-    "Annotation": "vid2vid_cli.conditioning.conditioner",
-    "Conditioner": "vid2vid_cli.conditioning.conditioner",
-    "Options": "vid2vid_cli.conditioning.conditioner",
-    "Statistics": "vid2vid_cli.conditioning.conditioner",
-    "nothing": "vid2vid_cli.conditioning.conditioner",
-    "MissingPackageError": "vid2vid_cli.core.errors",
-    "MissingWeightsError": "vid2vid_cli.core.errors",
-    "Bytes": "vid2vid_cli.core.geometry",
-    "Floats": "vid2vid_cli.core.geometry",
-    "View": "vid2vid_cli.core.geometry",
+    "Annotation": _CONDITIONER,
+    "Bytes": _GEOMETRY,
+    "Conditioner": _CONDITIONER,
+    "CutDetector": "vid2vid_cli.media.cuts",
+    "FilesMismatchError": _ERRORS,
+    "Floats": _GEOMETRY,
+    "Footage": "vid2vid_cli.conditioning.footage",
+    "LabelClass": _CONDITIONER,
+    "LabelFilesError": _ERRORS,
+    "MissingFileError": _ERRORS,
+    "MissingPackageError": _ERRORS,
+    "MissingWeightsError": _ERRORS,
+    "Options": _CONDITIONER,
+    "Statistics": _CONDITIONER,
+    "Tracker": "vid2vid_cli.conditioning.tracking",
+    "VideoReader": "vid2vid_cli.media.reader",
+    "View": _GEOMETRY,
+    "drawing_option": _CONDITIONER,
+    "files_option": _CONDITIONER,
+    "label_files": "vid2vid_cli.media.labels",
+    "nothing": _CONDITIONER,
+    "read_labels": "vid2vid_cli.media.labels",
     "view_image": "vid2vid_cli.media.images",
 }
 
@@ -33,15 +68,27 @@ __all__ = [
     "Bytes",
     "Conditioner",
     "ConditionerSpec",
+    "CutDetector",
+    "FilesMismatchError",
     "Floats",
+    "Footage",
+    "LabelClass",
+    "LabelFilesError",
+    "MissingFileError",
     "MissingPackageError",
     "MissingWeightsError",
     "Options",
     "Requirement",
     "Statistics",
+    "Tracker",
+    "VideoReader",
     "View",
     "WeightFile",
+    "drawing_option",
+    "files_option",
+    "label_files",
     "nothing",
+    "read_labels",
     "view_image",
 ]
 

@@ -4,25 +4,71 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
+from vid2vid_cli.conditioning.footage import Footage
 from vid2vid_cli.conditioning.spec import ConditionerSpec
 from vid2vid_cli.core.geometry import Bytes, Floats, View
 
+Role = Literal["finding", "drawing", "files"]
+"""What an option acts on."""
+Self = TypeVar("Self", bound="Conditioner")
 Statistics = dict[str, Any]
 """Plain JSON data about a clip; the key `focus`, where present, is the box (x0, y0, x1, y1) in pixels of the
 annotated frame that a model should look at."""
 
 
 class Options(BaseModel):
-    """Base of a conditioner's options: frozen, and unknown names are refused."""
+    """Base of a conditioner's options: frozen, and unknown names are refused.
+
+    A plain `Field` says how things are found: another value wants another `prepare`. `files_option` names one video's
+    own files. `drawing_option` acts in `render`, `picture` and `augment` alone, and may be changed in training.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def names(cls, role: Role) -> tuple[str, ...]:
+        """The options of a role."""
+        return tuple(name for name, field in cls.model_fields.items() if role_of(field) == role)
+
+    def lasting(self) -> dict[str, Any]:
+        """What a dataset and a checkpoint remember, as plain JSON: all but the files of one video."""
+        return self.model_dump(mode="json", exclude=set(self.names("files")))
+
+
+def role_of(field: FieldInfo) -> Role:
+    """What an option acts on."""
+    extra = field.json_schema_extra
+    return cast("Role", extra["role"]) if isinstance(extra, dict) and "role" in extra else "finding"
+
+
+def files_option(description: str) -> Any:
+    """An option `Path | None`: files made beside one video (a folder or a file). Never remembered; default None."""
+    return Field(None, description=description, json_schema_extra={"role": "files"})
+
+
+def drawing_option(default: Any, description: str, *, ge: float | None = None, le: float | None = None) -> Any:
+    """An option that changes what is drawn and not what is found; training may set it anew."""
+    return Field(default, description=description, ge=ge, le=le, json_schema_extra={"role": "drawing"})
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """One class of a label map."""
+
+    id: int
+    name: str
+    colour: tuple[int, int, int]
+    """RGB, for people."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +95,24 @@ class Conditioner(ABC):
     Options: ClassVar[type[Options]] = Options
     retargets: ClassVar[bool] = False
     """Whether `retarget` brings annotations into the target's frame; if not, they keep the source's."""
+    reads: ClassVar[str] = ""
+    """The `files_option` through which labels that exist already are read instead of found; "" where there is none."""
 
-    def __init__(self, options: BaseModel | None = None) -> None:
+    def __init__(self, options: Options | None = None) -> None:
         self.options = options if options is not None else type(self).Options()
+        self.footage: Footage | None = None
+        """Which frames `annotate` is about to see, where the caller said so."""
+
+    def of(self: Self, footage: Footage) -> Self:
+        """This conditioner for one video: what `annotate` of the copy reads belongs to that video."""
+        bound = copy(self)
+        bound.footage = footage
+        return bound
+
+    def files(self) -> list[Path]:
+        """The files and folders that the `files_option`s name, as given."""
+        values = [getattr(self.options, name) for name in self.options.names("files")]
+        return [value for value in values if value is not None]
 
     @property
     @abstractmethod
@@ -78,6 +139,17 @@ class Conditioner(ABC):
     def picture(self, annotation: Annotation, view: View) -> Bytes:
         """The condition for people, (view.height, view.width, 3) uint8 RGB."""
 
+    def augment(self, annotations: Sequence[Annotation], random: np.random.Generator) -> Sequence[Annotation]:
+        """The annotations of one training clip, varied as the options say; one draw for the whole clip.
+
+        Drawn once per clip, because what changes from frame to frame teaches a model to flicker.
+        """
+        return annotations
+
+    def classes(self) -> tuple[LabelClass, ...]:
+        """The classes of its label maps; () where it yields none."""
+        return ()
+
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """What `retarget` and framing need to know about a clip, as plain JSON data.
 
@@ -92,8 +164,13 @@ class Conditioner(ABC):
         yield from annotations
 
     def fingerprint(self) -> dict[str, Any]:
-        """What the annotations depend on: options, backend, versions; plain JSON data."""
-        return {"name": self.spec.name, "api": self.spec.api, "options": self.options.model_dump(mode="json")}
+        """What the annotations depend on: how things are found, backend, versions; plain JSON data.
+
+        Not the files of a video, which `prepare` looks at itself, nor how things are drawn.
+        """
+        left_out = {*self.options.names("files"), *self.options.names("drawing")}
+        options = self.options.model_dump(mode="json", exclude=left_out)
+        return {"name": self.spec.name, "api": self.spec.api, "options": options}
 
 
 def nothing(height: int, width: int, shapes: Mapping[str, tuple[int, int]]) -> Annotation:

@@ -59,6 +59,18 @@ class TooShortError(Vid2VidError):
     exit_code = 16
 
 
+class FilesMismatchError(Vid2VidError):
+    """Files made beside a video do not belong to it: another number of frames, another shape."""
+
+    exit_code = 17
+
+
+class LabelFilesError(Vid2VidError):
+    """A label map, JSON or drawing that holds something it must not: an id out of range, another version."""
+
+    exit_code = 18
+
+
 # 20-29: settings
 
 

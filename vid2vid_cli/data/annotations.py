@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation
-from vid2vid_cli.core.errors import DatasetError, PluginError
-from vid2vid_cli.data.indexed import load_labels, save_labels
+from vid2vid_cli.core.errors import DatasetError, LabelFilesError, NotAVideoError, PluginError
 from vid2vid_cli.data.parts import PART, PartQueue, Parts, WriterPool, make_folder, save_arrays
-from vid2vid_cli.media.images import load_png, save_png
+from vid2vid_cli.media.images import save_png
+from vid2vid_cli.media.labels import read_labels, save_labels
 
 POINTS = "points.npz"
 QUALITY = "quality"
@@ -134,8 +134,10 @@ class AnnotationFolder:
         for name in self._images:
             path = self._folder / name / f"{index:06d}.png"
             if path.is_file():
-                labels = load_labels(path)
-                images[name] = labels if labels is not None else load_png(path)
+                try:
+                    images[name] = read_labels(path)
+                except (LabelFilesError, NotAVideoError) as error:
+                    raise DatasetError(error.message, REMEDY) from error
             elif quality > 0:
                 raise DatasetError(f"The dataset is damaged: {path} is missing.", REMEDY)
         return Annotation(self._size[0], self._size[1], quality, points, images)

@@ -38,13 +38,21 @@ def usable_runs(dataset: Dataset, names: Sequence[str], split: Split) -> list[Sp
     return runs
 
 
-def read_clip(dataset: Dataset, conditioners: Sequence[Conditioner], view: View, span: Span) -> ClipBatch:
-    """A stretch of a dataset as it is, without augmentation, as a batch of one."""
+def read_clip(
+    dataset: Dataset,
+    conditioners: Sequence[Conditioner],
+    view: View,
+    span: Span,
+    random: np.random.Generator | None = None,
+) -> ClipBatch:
+    """A stretch of a dataset as a batch of one; with `random`, its annotations varied as the conditioners' options say."""
+    found: list[Sequence[Annotation]] = []
+    for conditioner in conditioners:
+        annotations = dataset.annotations([span], conditioner.spec.name)
+        found.append(conditioner.augment(annotations, random) if random is not None else annotations)
     conditions, frames = [], []
-    names = [conditioner.spec.name for conditioner in conditioners]
-    for index in range(span.first, span.last):
-        annotations = [dataset.annotation(span.clip, index, name) for name in names]
-        conditions.append(torch.from_numpy(render_conditions(conditioners, annotations, view)))
+    for index, annotations_of_frame in enumerate(zip(*found, strict=True), start=span.first):
+        conditions.append(torch.from_numpy(render_conditions(conditioners, annotations_of_frame, view)))
         frames.append(frame_tensor(view_image(dataset.frame(span.clip, index), view)))
     return ClipBatch(torch.stack(conditions)[None], torch.stack(frames)[None])
 
@@ -88,7 +96,8 @@ class ClipSampler:
         for _ in range(self.batch):
             run = fitting[random.choice(len(fitting), p=starts / starts.sum())]
             first = run.first + int(random.integers(run.last - run.first - length + 1))
-            clips.append(self._clip(Span(run.clip, first, first + length), self._vary(random)))
+            span, view = Span(run.clip, first, first + length), self._vary(random)
+            clips.append(read_clip(self.dataset, self.conditioners, view, span, random))
         conditions, frames = zip(*((clip.conditions, clip.frames) for clip in clips), strict=True)
         return ClipBatch(torch.cat(conditions), torch.cat(frames))
 
@@ -100,7 +109,7 @@ class ClipSampler:
 
     def span(self, span: Span) -> ClipBatch:
         """A stretch as it is, without augmentation, as a batch of one."""
-        return self._clip(span, self.view)
+        return read_clip(self.dataset, self.conditioners, self.view, span)
 
     def _vary(self, random: np.random.Generator) -> View:
         """The view with a random zoom about its centre and a random shift, the same for a whole clip."""
@@ -109,6 +118,3 @@ class ClipSampler:
         centre = np.array([self.view.width - 1, self.view.height - 1]) / 2
         offset = centre * (1 - scale) + shift
         return self.view.then(np.array([[scale, 0.0, offset[0]], [0.0, scale, offset[1]]]))
-
-    def _clip(self, span: Span, view: View) -> ClipBatch:
-        return read_clip(self.dataset, self.conditioners, view, span)

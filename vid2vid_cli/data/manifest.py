@@ -54,6 +54,14 @@ class Quality(Record):
     total: int
 
 
+class ClassRecord(Record):
+    """One class of a conditioner's label maps."""
+
+    id: int
+    name: str
+    colour: tuple[int, int, int]
+
+
 class ConditionerRecord(Record):
     """One conditioner of the dataset; the order of the records is the order of their channels."""
 
@@ -64,6 +72,8 @@ class ConditionerRecord(Record):
     channels: int = Field(ge=1)
     images: tuple[str, ...] = ()
     """Names of its image annotations, each a folder of PNG files."""
+    classes: tuple[ClassRecord, ...] = ()
+    """Of its label maps."""
     statistics: dict[str, Any] = {}
     """Of the train split alone."""
     quality: Quality

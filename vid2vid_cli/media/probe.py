@@ -95,7 +95,7 @@ def picture_files(folder: Path) -> list[Path]:
         raise reading_failed(folder, error) from error
     if not names:
         raise NoFramesError(f"The folder {folder} holds no pictures.", PLAYABLE)
-    return sorted(names, key=_natural)
+    return sorted(names, key=natural)
 
 
 def upright_size(frame: VideoFrame, aspect: Fraction, quarter_turns: int) -> tuple[int, int]:
@@ -110,7 +110,8 @@ def pixel_aspect(stream: VideoStream) -> Fraction:
     return aspect if Fraction(1, 10) < aspect < 10 else Fraction(1)
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
+def natural(path: Path) -> list[tuple[int, str]]:
+    """Sorting key by which frame9 comes before frame10."""
     parts = re.split(r"(\d+)", path.name)
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 

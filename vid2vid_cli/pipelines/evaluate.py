@@ -26,7 +26,7 @@ from vid2vid_cli.metrics.image import psnr, ssim
 from vid2vid_cli.metrics.landmarks import landmark_error
 from vid2vid_cli.metrics.temporal import warping_error
 from vid2vid_cli.networks.flow_teacher import DisTeacher
-from vid2vid_cli.pipelines.prepare_job import check_conditioners
+from vid2vid_cli.pipelines.preparing.job import check_conditioners
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
 from vid2vid_cli.pipelines.subject import open_for_checkpoint
 

@@ -15,11 +15,11 @@ from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.data.manifest import Manifest, read_manifest, write_manifest
 from vid2vid_cli.engine.events import Advanced, Noticed, Tell, Warned, Wrote
 from vid2vid_cli.pipelines.plan import Plan
-from vid2vid_cli.pipelines.prepare_clip import ClipFiles, prepare_clip
-from vid2vid_cli.pipelines.prepare_job import Job, PrepareRequest, make_job
-from vid2vid_cli.pipelines.prepare_looks import write_preview, write_sheet
-from vid2vid_cli.pipelines.prepare_manifest import bare_manifest, with_findings
-from vid2vid_cli.pipelines.prepare_place import Claim, Place, choose_place, default_folder
+from vid2vid_cli.pipelines.preparing.clip import ClipFiles, prepare_clip
+from vid2vid_cli.pipelines.preparing.job import Job, PrepareRequest, make_job
+from vid2vid_cli.pipelines.preparing.looks import write_preview, write_sheet
+from vid2vid_cli.pipelines.preparing.manifest import bare_manifest, with_findings
+from vid2vid_cli.pipelines.preparing.place import Claim, Place, choose_place, default_folder
 
 __all__ = ["PrepareRequest", "Prepared", "plan_prepare", "prepare", "prepare_with"]
 

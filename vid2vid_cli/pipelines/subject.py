@@ -51,7 +51,7 @@ class Subject:
         uses = tuple(
             ConditionerUse(
                 name=conditioner.spec.name,
-                options=conditioner.options.model_dump(mode="json"),
+                options=conditioner.options.lasting(),
                 channels=conditioner.channels,
                 statistics=manifest.conditioner(conditioner.spec.name).statistics,
             )

@@ -20,7 +20,7 @@ from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Advanced, Noticed, Tell, Warned
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.plan import Plan
-from vid2vid_cli.pipelines.prepare_job import check_conditioners
+from vid2vid_cli.pipelines.preparing.job import check_conditioners
 from vid2vid_cli.pipelines.render import Output, Painter, Rendered, Seen, compare_path, hold_last, write_video
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
 from vid2vid_cli.pipelines.subject import load_conditioners, merged_statistics

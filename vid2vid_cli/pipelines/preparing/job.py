@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Conditioner
+from vid2vid_cli.conditioning import Conditioner, Footage, View
 from vid2vid_cli.core.errors import ConfigError, MissingPackageError, PluginError
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.frames import Format
 from vid2vid_cli.data.manifest import SCHEMA_VERSION
 from vid2vid_cli.media.failures import reading_failed
-from vid2vid_cli.media.probe import Probe, picture_files, probe
+from vid2vid_cli.media.probe import Probe, natural, probe
 from vid2vid_cli.media.reader import VideoReader
 
 Frame = NDArray[np.uint8]
@@ -102,6 +102,24 @@ class Job:
 
         yield from ahead(cut(frame) for frame in reader)
 
+    def footage(self, item: Input, first: int = 0) -> Footage:
+        """What the conditioners are told about a video, of which they see the frames from `first` on."""
+        (height, width), found = item.scaled, item.probe
+        top, left = (height - self.size[0]) // 2, (width - self.size[1]) // 2
+        whole = View.of_box((0, 0, found.width, found.height), height, width)
+        view = whole.then(np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]]))
+        return Footage(
+            path=item.path,
+            height=found.height,
+            width=found.width,
+            frames=found.frames,
+            fps=found.fps,
+            view=View(view.matrix, *self.size),
+            rate=self.fps,
+            start=self.request.start,
+            first=first,
+        )
+
     def expected(self) -> int | None:
         """How many frames there will be, if every video says."""
         counts = [self.reader(item).expected for item in self.inputs]
@@ -134,6 +152,7 @@ def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner]) -> Jo
         "holdout": request.holdout,
         "jpeg": request.jpeg,
         "conditioners": [conditioner.fingerprint() for conditioner in conditioners],
+        "files": [hash_of(path) for conditioner in conditioners for path in conditioner.files()],
     }
     text = json.dumps(content, sort_keys=True)
     return Job(request, inputs, tuple(conditioners), size, fps, hashlib.sha256(text.encode()).hexdigest())
@@ -196,9 +215,10 @@ def _sizes(found: Sequence[Size], limit: int | None) -> tuple[Size, list[Size]]:
 
 
 def hash_of(path: Path) -> str:
-    """sha256 of a file, or of the pictures of a folder in order. Raises PermissionDeniedError, MissingFileError."""
+    """sha256 of a file, or of all files of a folder in order. Raises PermissionDeniedError, MissingFileError."""
     digest = hashlib.sha256()
-    for file in picture_files(path) if path.is_dir() else [path]:
+    inside = sorted((p for p in path.rglob("*") if p.is_file()), key=natural) if path.is_dir() else [path]
+    for file in inside:
         try:
             with file.open("rb") as opened:
                 while block := opened.read(1 << 20):

@@ -11,12 +11,15 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.core.errors import DatasetError
+from vid2vid_cli.core.errors import LabelFilesError, MissingFileError
 from vid2vid_cli.media.failures import reading_failed, writing_failed
+from vid2vid_cli.media.images import load_png
+from vid2vid_cli.media.probe import natural
 
 Bytes = NDArray[np.uint8]
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -33,8 +36,12 @@ def palette() -> Bytes:
     return colours.astype(np.uint8)
 
 
-def save_labels(path: Path, labels: Bytes) -> None:
-    """Write (h, w) uint8 labels as indexed PNG, whole or not at all. Raises DiskFullError, PermissionDeniedError."""
+def save_labels(path: Path, labels: Bytes, colours: Bytes | None = None) -> None:
+    """Write (h, w) uint8 labels as indexed PNG, whole or not at all; `colours` (256, 3) uint8, default `palette()`.
+
+    Raises DiskFullError, PermissionDeniedError.
+    """
+    colours = palette() if colours is None else colours
     height, width = labels.shape
     rows = np.zeros((height, width + 1), dtype=np.uint8)  # each row begins with its filter, 0: none
     rows[:, 1:] = labels
@@ -43,7 +50,7 @@ def save_labels(path: Path, labels: Bytes) -> None:
         _chunk(kind, data)
         for kind, data in (
             (b"IHDR", header),
-            (b"PLTE", palette().tobytes()),
+            (b"PLTE", colours.tobytes()),
             (b"IDAT", zlib.compress(rows.tobytes(), 6)),
             (b"IEND", b""),
         )
@@ -61,7 +68,7 @@ def save_labels(path: Path, labels: Bytes) -> None:
 def load_labels(path: Path) -> Bytes | None:
     """The indices (h, w) uint8 of an indexed PNG; None where the PNG is of another kind.
 
-    Raises DatasetError (damaged), MissingFileError, PermissionDeniedError.
+    Raises LabelFilesError (damaged), MissingFileError, PermissionDeniedError.
     """
     try:
         content = path.read_bytes()
@@ -70,7 +77,34 @@ def load_labels(path: Path) -> Bytes | None:
     try:
         return _decode(content)
     except (struct.error, zlib.error, ValueError, IndexError) as error:
-        raise DatasetError(f"{path} is damaged: {error}.", "Prepare the dataset again.") from error
+        raise LabelFilesError(f"{path} is damaged: {error}.", "Make this file again.") from error
+
+
+def label_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """The files of a folder with one of these endings (lower case, with dot), in natural order.
+
+    Raises MissingFileError (no such folder), LabelFilesError (none of them).
+    """
+    if not folder.is_dir():
+        raise MissingFileError(f"{folder} is not a folder.", "Name the folder that holds one file per frame.")
+    found = sorted((p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.is_file()), key=natural)
+    if not found:
+        wanted = " or ".join(suffixes)
+        raise LabelFilesError(f"{folder} holds no {wanted} file.", "Name the folder that holds one file per frame.")
+    return found
+
+
+def read_labels(path: Path) -> NDArray[Any]:
+    """A label picture as it is stored: indices of an indexed PNG, ids (h, w) uint8 or uint16, or RGB (h, w, 3).
+
+    Raises LabelFilesError (damaged), NotAVideoError (not a picture), MissingFileError, PermissionDeniedError.
+    """
+    if path.suffix.lower() == ".png":
+        indices = load_labels(path)
+        if indices is not None:
+            return indices
+    image = load_png(path)
+    return image[:, :, :3] if image.ndim == 3 and image.shape[2] == 4 else image
 
 
 def _decode(content: bytes) -> Bytes | None:

@@ -9,9 +9,9 @@ from typing import Any
 from vid2vid_cli import __version__
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.data.dataset import Dataset
-from vid2vid_cli.data.manifest import Clip, ConditionerRecord, Manifest, Quality, Source, Splits
-from vid2vid_cli.pipelines.prepare_clip import ClipFiles
-from vid2vid_cli.pipelines.prepare_job import Job
+from vid2vid_cli.data.manifest import ClassRecord, Clip, ConditionerRecord, Manifest, Quality, Source, Splits
+from vid2vid_cli.pipelines.preparing.clip import ClipFiles
+from vid2vid_cli.pipelines.preparing.job import Job
 
 
 def bare_manifest(job: Job, name: str, files: Sequence[ClipFiles], counts: Sequence[int]) -> Manifest:
@@ -46,10 +46,11 @@ def _bare_record(conditioner: Conditioner, files: Sequence[ClipFiles]) -> Condit
     images = {entry.name for clip in files for entry in (clip.folder / name).iterdir() if entry.is_dir()}
     return ConditionerRecord(
         name=name,
-        options=conditioner.options.model_dump(mode="json"),
+        options=conditioner.options.lasting(),
         fingerprint=plain(conditioner.fingerprint()),
         channels=conditioner.channels,
         images=tuple(sorted(images)),
+        classes=tuple(ClassRecord(id=one.id, name=one.name, colour=one.colour) for one in conditioner.classes()),
         quality=Quality(mean=0, found=0, total=0),
     )
 

@@ -25,8 +25,8 @@ from vid2vid_cli.data.frames import FrameWriter
 from vid2vid_cli.data.manifest import write_json
 from vid2vid_cli.data.parts import PART, Parts, WriterPool
 from vid2vid_cli.engine.events import Noticed, Tell, Warned
-from vid2vid_cli.pipelines.prepare_job import Input, Job
-from vid2vid_cli.pipelines.prepare_place import Place
+from vid2vid_cli.pipelines.preparing.job import Input, Job
+from vid2vid_cli.pipelines.preparing.place import Place
 
 Frame = NDArray[np.uint8]
 DEPTH = 8
@@ -85,7 +85,8 @@ def prepare_clip(job: Job, item: Input, files: ClipFiles, advanced: Callable[[in
     with WriterPool() as pool:
         frames = FrameWriter(files.folder / "frames", files.parts("frames"), pool, done, job.frame_format)
         lanes = [
-            _Lane(conditioner, _writer(job, files, conditioner, pool, done), warm) for conditioner in job.conditioners
+            _Lane(conditioner.of(job.footage(item, warm)), _writer(job, files, conditioner, pool, done), warm)
+            for conditioner in job.conditioners
         ]
         try:
             with closing(job.frames(reader)) as stream:

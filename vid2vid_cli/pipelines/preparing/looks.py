@@ -16,7 +16,7 @@ from vid2vid_cli.engine.events import Advanced, Tell
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.sheet import contact_sheet, side_by_side
 from vid2vid_cli.media.writer import VideoWriter
-from vid2vid_cli.pipelines.prepare_job import Job
+from vid2vid_cli.pipelines.preparing.job import Job
 
 Picture = NDArray[np.uint8]
 
