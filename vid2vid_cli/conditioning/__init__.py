@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         nothing,
     )
     from vid2vid_cli.conditioning.footage import Footage
-    from vid2vid_cli.conditioning.tracking import Tracker
+    from vid2vid_cli.conditioning.tracking import Person, Tracker
     from vid2vid_cli.core.errors import (
         FilesMismatchError,
         LabelFilesError,
@@ -50,6 +50,7 @@ _LATE = {
     "MissingPackageError": _ERRORS,
     "MissingWeightsError": _ERRORS,
     "Options": _CONDITIONER,
+    "Person": "vid2vid_cli.conditioning.tracking",
     "Statistics": _CONDITIONER,
     "Tracker": "vid2vid_cli.conditioning.tracking",
     "VideoReader": "vid2vid_cli.media.reader",
@@ -78,6 +79,7 @@ __all__ = [
     "MissingPackageError",
     "MissingWeightsError",
     "Options",
+    "Person",
     "Requirement",
     "Statistics",
     "Tracker",
