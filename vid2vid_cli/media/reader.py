@@ -19,7 +19,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from vid2vid_cli.core.errors import ConfigError, NoFramesError
-from vid2vid_cli.media.colour import colours_of, oddities_of
+from vid2vid_cli.media.colour import colours_of, grey_of, oddities_of
 from vid2vid_cli.media.decode import Shown, stored_pictures
 from vid2vid_cli.media.images import load_picture, resize_to
 from vid2vid_cli.media.probe import TOLERANCE, Probe, picture_files, probe
@@ -32,7 +32,8 @@ class VideoReader:
 
     `fps` is the rate of the grid, the video's own by default. A folder has no rate of its own: there `fps` says
     what it is (25 by default) and every picture is one frame. `size` is (height, width); `start` and `end` are
-    seconds after the first frame. May be iterated repeatedly, each time from the start.
+    seconds after the first frame. `stored`: frames of a grey video are (h, w) uint8 or uint16 as the file has them, of
+    the file's size: no number is changed, as label maps need it. May be iterated repeatedly, each time from the start.
     Raises what `probe` raises; NoFramesError where start and end leave nothing; ConfigError for values that fit
     no video.
     """
@@ -46,8 +47,10 @@ class VideoReader:
         start: float = 0.0,
         end: float | None = None,
         max_frames: int | None = None,
+        stored: bool = False,
     ) -> None:
         self.path = path
+        self._stored = stored
         self.probe: Probe = probe(path)
         self.fps: Fraction = Fraction(fps) if fps is not None else self.probe.fps
         self.height, self.width = size if size is not None else (self.probe.height, self.probe.width)
@@ -105,7 +108,7 @@ class VideoReader:
         return left if self._limit is None else min(left, self._limit)
 
     def _skipped_pictures(self) -> int:
-        return _ceil(self.start * self.fps)
+        return pictures_before(self.start, self.fps)
 
     def _tolerance_in_frames(self) -> Fraction:
         """One frame of the finer of the two rates, in frames of the grid."""
@@ -145,11 +148,19 @@ class VideoReader:
         for sentence in oddities_of(frame):
             self._warn(sentence)
         turns = self.probe.rotation // 90
+        grey = grey_of(frame) if self._stored else None
+        if grey is not None:
+            return np.ascontiguousarray(np.rot90(grey, turns))
         height, width = (self.width, self.height) if turns % 2 else (self.height, self.width)
         stored = colours_of(frame).to_rgb(frame, converter)
         if stored.shape[:2] != (height, width):
             stored = resize_to(stored, height, width)
         return np.ascontiguousarray(np.rot90(stored, turns))
+
+
+def pictures_before(start: Fraction, fps: Fraction) -> int:
+    """How many pictures of a folder at that rate lie before `start` seconds."""
+    return _ceil(start * fps)
 
 
 def _with_next(pictures: Iterator[Shown]) -> Iterator[tuple[Shown, Fraction]]:

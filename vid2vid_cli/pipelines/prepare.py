@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vid2vid_cli.conditioning import Conditioner, ConditionerSpec
-from vid2vid_cli.conditioning.registry import load_conditioner
-from vid2vid_cli.core.errors import ConfigError, DiskFullError, NoFramesError, NothingFoundError, TooShortError
+from vid2vid_cli.conditioning.registry import find_conditioners, load_conditioner
+from vid2vid_cli.core.errors import (
+    ConfigError,
+    DiskFullError,
+    FilesMismatchError,
+    LabelFilesError,
+    NoFramesError,
+    NothingFoundError,
+    TooShortError,
+)
 from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.data.manifest import Manifest, read_manifest, write_manifest
 from vid2vid_cli.engine.events import Advanced, Noticed, Tell, Warned, Wrote
@@ -19,11 +27,14 @@ from vid2vid_cli.pipelines.preparing.clip import ClipFiles, prepare_clip
 from vid2vid_cli.pipelines.preparing.job import Job, PrepareRequest, make_job
 from vid2vid_cli.pipelines.preparing.looks import write_preview, write_sheet
 from vid2vid_cli.pipelines.preparing.manifest import bare_manifest, with_findings
+from vid2vid_cli.pipelines.preparing.opening import open_videos
 from vid2vid_cli.pipelines.preparing.place import Claim, Place, choose_place, default_folder
 
 __all__ = ["PrepareRequest", "Prepared", "plan_prepare", "prepare", "prepare_with"]
 
 STAGE = "prepare"
+HOPELESS = (TooShortError, NothingFoundError, NoFramesError, FilesMismatchError, LabelFilesError)
+"""Errors after which nothing can be continued: what mends them makes other content."""
 SELDOM = 0.9
 """A conditioner that finds something on a smaller part of the frames is worth a warning."""
 
@@ -46,13 +57,14 @@ def plan_prepare(request: PrepareRequest) -> Plan:
     place = _place(job)
     expected = job.expected()
     said = {"new": str(place.final), "finished": f"{place.final} (already prepared)"}
-    rows = [("video", str(item.path)) for item in job.inputs]
+    rows = [("understood as", remark) for remark in job.remarks]
+    rows += [("video", str(item.path)) for item in job.inputs]
     rows += [("conditioner", f"{item.spec.name} ({item.spec.summary})") for item in job.conditioners]
     rows += [
         ("frames", f"about {expected}" if expected else "unknown"),
         ("size", f"{job.size[1]}x{job.size[0]}"),
         ("fps", str(job.fps)),
-        ("held out", f"the last {request.holdout:.0%} of each clip"),
+        ("held out", _held_out(job)),
         ("dataset", said.get(place.state, f"{place.final} (continued from {place.partial})")),
     ]
     return Plan(tuple(rows))
@@ -62,8 +74,9 @@ def prepare(request: PrepareRequest, tell: Tell) -> Prepared:
     """Make a dataset of one or many videos with the conditioners named; continue one that was interrupted.
 
     Raises: MissingFileError and its like (bad video), TooShortError (1 frame), NothingFoundError (nothing on any
-    frame), ConfigError, PluginError, MissingPackageError, MissingWeightsError, ExistsError (overwrite of something
-    that is no dataset, or another process at work), DiskFullError, PermissionDeniedError.
+    frame), FilesMismatchError and LabelFilesError (labels beside the video), ConfigError, PluginError,
+    MissingPackageError, MissingWeightsError, ExistsError (overwrite of something that is no dataset, or another process
+    at work), DiskFullError, PermissionDeniedError.
     """
     return prepare_with(request, _load(request), tell)
 
@@ -72,6 +85,8 @@ def prepare_with(request: PrepareRequest, conditioners: Sequence[Conditioner], t
     """`prepare` with conditioners that are already made; the request's names and options are not looked at."""
     began = time.monotonic()
     job = make_job(request, conditioners)
+    for remark in job.remarks:
+        tell(Noticed(remark))
     place = _place(job)
     if place.state == "finished":
         manifest = read_manifest(place.final)
@@ -84,8 +99,7 @@ def prepare_with(request: PrepareRequest, conditioners: Sequence[Conditioner], t
         try:
             manifest = _fill(job, place, tell)
         except BaseException as error:
-            hopeless = isinstance(error, (TooShortError, NothingFoundError, NoFramesError))
-            if hopeless or not _safe_frames(job, place):
+            if isinstance(error, HOPELESS) or not _safe_frames(job, place):
                 claim.discard()
             if isinstance(error, DiskFullError):
                 hint = "Free some space and give the same command again: it continues where it was."
@@ -98,13 +112,22 @@ def prepare_with(request: PrepareRequest, conditioners: Sequence[Conditioner], t
 
 
 def _load(request: PrepareRequest) -> list[Conditioner]:
-    strange = set(request.options) - set(request.conditioners)
+    names = tuple(dict.fromkeys(request.conditioners or open_videos(request.videos).conditioners))
+    if not names:
+        known = ", ".join(found.name for found in find_conditioners())
+        raise ConfigError("No conditioner was named.", f"Name at least one with --conditioner: {known}.")
+    strange = set(request.options) - set(names)
     if strange:
         raise ConfigError(
             f"Options were given for {', '.join(sorted(strange))}, which is not among the conditioners.",
             f"Add --conditioner {sorted(strange)[0]}, or leave the options out.",
         )
-    return [load_conditioner(name, request.options.get(name)) for name in dict.fromkeys(request.conditioners)]
+    return [load_conditioner(name, request.options.get(name)) for name in names]
+
+
+def _held_out(job: Job) -> str:
+    whole = sum(item.part == "holdout" for item in job.inputs)
+    return f"{whole} of the videos" if whole else f"the last {job.request.holdout:.0%} of each clip"
 
 
 def _wanted(job: Job) -> Path:

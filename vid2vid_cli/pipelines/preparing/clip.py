@@ -85,8 +85,8 @@ def prepare_clip(job: Job, item: Input, files: ClipFiles, advanced: Callable[[in
     with WriterPool() as pool:
         frames = FrameWriter(files.folder / "frames", files.parts("frames"), pool, done, job.frame_format)
         lanes = [
-            _Lane(conditioner.of(job.footage(item, warm)), _writer(job, files, conditioner, pool, done), warm)
-            for conditioner in job.conditioners
+            _Lane(conditioner, _writer(job, files, conditioner, pool, done), warm)
+            for conditioner in job.conditioners_of(item, warm)
         ]
         try:
             with closing(job.frames(reader)) as stream:

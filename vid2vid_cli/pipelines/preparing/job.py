@@ -20,7 +20,10 @@ from vid2vid_cli.data.frames import Format
 from vid2vid_cli.data.manifest import SCHEMA_VERSION
 from vid2vid_cli.media.failures import reading_failed
 from vid2vid_cli.media.probe import Probe, natural, probe
-from vid2vid_cli.media.reader import VideoReader
+from vid2vid_cli.media.reader import VideoReader, pictures_before
+from vid2vid_cli.pipelines.preparing.files import Files, bound, is_reading, typed_files
+from vid2vid_cli.pipelines.preparing.layouts import Given, Part
+from vid2vid_cli.pipelines.preparing.opening import open_videos
 
 Frame = NDArray[np.uint8]
 Size = tuple[int, int]
@@ -31,7 +34,9 @@ class PrepareRequest:
     """One or many videos to become one dataset, a clip from each."""
 
     videos: tuple[Path, ...]
+    """Videos, folders of pictures, or datasets in the layout of another program."""
     conditioners: tuple[str, ...]
+    """(): those whose labels such a dataset holds."""
     out: Path | None = None
     """The dataset folder; None: datasets/<name of the video>."""
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -61,6 +66,10 @@ class Input:
     probe: Probe
     scaled: Size
     """(height, width) it is decoded to; at least the dataset's size, and cut to it about the centre."""
+    files: Files = field(default_factory=dict)
+    """Labels that exist beside it."""
+    part: Part = ""
+    """The split that all of it belongs to; "": its end is held out."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,8 @@ class Job:
     fps: Fraction
     identity: str
     """sha256 over everything the content of the dataset depends on."""
+    remarks: tuple[str, ...] = ()
+    """How the videos were understood, for people."""
 
     @property
     def frame_format(self) -> Format:
@@ -108,17 +119,25 @@ class Job:
         top, left = (height - self.size[0]) // 2, (width - self.size[1]) // 2
         whole = View.of_box((0, 0, found.width, found.height), height, width)
         view = whole.then(np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]]))
+        fps, start = found.fps, self.request.start
+        if found.kind in ("image", "images"):  # these have the rate they are given, and begin at a picture
+            fps, start = self.fps, float(pictures_before(Fraction(start), self.fps) / self.fps)
         return Footage(
             path=item.path,
             height=found.height,
             width=found.width,
             frames=found.frames,
-            fps=found.fps,
+            fps=fps,
             view=View(view.matrix, *self.size),
             rate=self.fps,
-            start=self.request.start,
+            start=start,
             first=first,
         )
+
+    def conditioners_of(self, item: Input, first: int = 0) -> list[Conditioner]:
+        """The conditioners, about to see the frames of a video from `first` on, with the files of that video."""
+        footage = self.footage(item, first)
+        return [bound(conditioner, item.files).of(footage) for conditioner in self.conditioners]
 
     def expected(self) -> int | None:
         """How many frames there will be, if every video says."""
@@ -129,18 +148,24 @@ class Job:
 def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner]) -> Job:
     """Look at the videos and decide size and rate; reads the videos for their hashes, and writes nothing.
 
-    Raises: ConfigError, MissingPackageError, PluginError, and what `media.probe.probe` raises for a bad video.
+    Raises: ConfigError, MissingPackageError, PluginError, MissingFileError, DatasetError and FilesMismatchError (files
+    beside a video), and what `media.probe.probe` raises for a bad video.
     """
     _check(request)
-    probes = [probe(path) for path in request.videos]
-    check_conditioners(conditioners)
+    opened = open_videos(request.videos)
+    paths = [video for video, _ in opened.videos]
+    probes = [probe(path) for path in paths]
+    files = _files(conditioners, opened.videos)
+    check_conditioners([_worst(conditioner, files) for conditioner in conditioners])
     size, scaled = _sizes([(found.height, found.width) for found in probes], request.size)
     fps = request.fps or probes[0].fps
-    hashes = [hash_of(path) for path in request.videos]
+    hashes = [hash_of(path) for path in paths]
     inputs = tuple(
-        Input(path, digest, found, fitted)
-        for path, digest, found, fitted in zip(request.videos, hashes, probes, scaled, strict=True)
+        Input(path, digest, found, fitted, own, given.part)
+        for (path, given), digest, found, fitted, own in zip(opened.videos, hashes, probes, scaled, files, strict=True)
     )
+    # Of all the conditioners, those of the first video stand in the dataset.
+    conditioners = tuple(bound(conditioner, files[0]) for conditioner in conditioners)
     content = {
         "schema_version": SCHEMA_VERSION,
         "sources": hashes,
@@ -152,10 +177,36 @@ def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner]) -> Jo
         "holdout": request.holdout,
         "jpeg": request.jpeg,
         "conditioners": [conditioner.fingerprint() for conditioner in conditioners],
-        "files": [hash_of(path) for conditioner in conditioners for path in conditioner.files()],
+        "files": [_hashes(item.files) for item in inputs],
+        "parts": [item.part for item in inputs],
     }
     text = json.dumps(content, sort_keys=True)
-    return Job(request, inputs, tuple(conditioners), size, fps, hashlib.sha256(text.encode()).hexdigest())
+    identity = hashlib.sha256(text.encode()).hexdigest()
+    return Job(request, inputs, conditioners, size, fps, identity, opened.remarks)
+
+
+def _files(conditioners: Sequence[Conditioner], videos: Sequence[tuple[Path, Given]]) -> list[Files]:
+    """For each video the files that it came with, and those that the conditioners' options name, which go first."""
+    typed = typed_files(conditioners, [path for path, _ in videos])
+    known = {conditioner.spec.name: set(conditioner.options.names("files")) for conditioner in conditioners}
+    found: list[Files] = []
+    for (_, given), own in zip(videos, typed, strict=True):
+        files: dict[str, dict[str, Path]] = {}
+        for name, options in known.items():
+            came = {option: path for option, path in given.files.get(name, {}).items() if option in options}
+            files[name] = {**came, **own.get(name, {})}
+        found.append(files)
+    return found
+
+
+def _worst(conditioner: Conditioner, files: Sequence[Files]) -> Conditioner:
+    """The conditioner as it is where it must find things itself, if it must for any of the videos."""
+    kinds = [bound(conditioner, own) for own in files]
+    return next((kind for kind in kinds if not is_reading(kind)), kinds[0])
+
+
+def _hashes(files: Files) -> dict[str, dict[str, str]]:
+    return {name: {option: hash_of(path) for option, path in own.items()} for name, own in files.items()}
 
 
 def _check(request: PrepareRequest) -> None:
@@ -176,7 +227,10 @@ def _check(request: PrepareRequest) -> None:
 
 
 def check_conditioners(conditioners: Sequence[Conditioner]) -> None:
-    """Raise MissingPackageError where one misses a package, ConfigError for none or two of a name."""
+    """Raise MissingPackageError where one misses a package, ConfigError for none or two of a name.
+
+    One that reads labels which exist already needs no package for it.
+    """
     from vid2vid_cli.conditioning.registry import check_requirements
 
     names = [conditioner.spec.name for conditioner in conditioners]
@@ -187,7 +241,7 @@ def check_conditioners(conditioners: Sequence[Conditioner]) -> None:
     if "frames" in names:
         raise PluginError("A conditioner cannot be called frames: a dataset keeps its frames under that name.")
     for conditioner in conditioners:
-        missing = check_requirements(conditioner.spec)
+        missing = [] if is_reading(conditioner) else check_requirements(conditioner.spec)
         if missing:
             modules = ", ".join(requirement.module for requirement in missing)
             one = "one of " if len(missing) > 1 and all(requirement.optional for requirement in missing) else ""

@@ -12,11 +12,12 @@ from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.data.manifest import ClassRecord, Clip, ConditionerRecord, Manifest, Quality, Source, Splits
 from vid2vid_cli.pipelines.preparing.clip import ClipFiles
 from vid2vid_cli.pipelines.preparing.job import Job
+from vid2vid_cli.pipelines.preparing.layouts import Part
 
 
 def bare_manifest(job: Job, name: str, files: Sequence[ClipFiles], counts: Sequence[int]) -> Manifest:
     """The manifest of a dataset called `name` without quality and statistics."""
-    splits = [split_of(frames, job.request.holdout) for frames in counts]
+    splits = [split_of(frames, job.request.holdout, item.part) for item, frames in zip(job.inputs, counts, strict=True)]
     return Manifest(
         name=name,
         created_by=f"vid2vid {__version__}",
@@ -34,7 +35,7 @@ def bare_manifest(job: Job, name: str, files: Sequence[ClipFiles], counts: Seque
         ),
         conditioners=tuple(_bare_record(conditioner, files) for conditioner in job.conditioners),
         splits=Splits(
-            train=tuple((index, 0, train) for index, (train, _) in enumerate(splits)),
+            train=tuple((index, 0, train) for index, (train, _) in enumerate(splits) if train),
             holdout=tuple((index, train, frames) for index, (train, frames) in enumerate(splits) if train < frames),
         ),
         identity=job.identity,
@@ -55,8 +56,13 @@ def _bare_record(conditioner: Conditioner, files: Sequence[ClipFiles]) -> Condit
     )
 
 
-def split_of(frames: int, holdout: float) -> tuple[int, int]:
-    """(frames to train on, frames in all): the end is held out, at least 1 of 5 frames, and 2 always remain."""
+def split_of(frames: int, holdout: float, part: Part = "") -> tuple[int, int]:
+    """(frames to train on, frames in all): the end is held out, at least 1 of 5 frames, and 2 always remain.
+
+    A clip that belongs to one `part` is not divided.
+    """
+    if part:
+        return (frames if part == "train" else 0), frames
     held = round(frames * holdout)
     if holdout > 0 and frames >= 5:
         held = max(1, held)

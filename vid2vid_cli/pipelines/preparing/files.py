@@ -1,0 +1,86 @@
+"""Files made beside a video: each video gets its own, and each conditioner those of the video at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from vid2vid_cli.conditioning import Conditioner
+from vid2vid_cli.core.errors import FilesMismatchError, MissingFileError
+
+Files = Mapping[str, Mapping[str, Path]]
+"""Conditioner -> its `files_option` -> the folder or file of one video."""
+
+
+def bound(conditioner: Conditioner, files: Files) -> Conditioner:
+    """The conditioner with the files of one video, and with no others."""
+    own = files.get(conditioner.spec.name, {})
+    options = conditioner.options
+    wanted = {name: own.get(name) for name in options.names("files")}
+    if all(getattr(options, name) == path for name, path in wanted.items()):
+        return conditioner
+    return type(conditioner)(options.model_copy(update=wanted))
+
+
+def is_reading(conditioner: Conditioner) -> bool:
+    """Whether it reads labels that exist already, so that `annotate` needs no detector."""
+    return bool(conditioner.reads) and getattr(conditioner.options, conditioner.reads) is not None
+
+
+def typed_files(conditioners: Sequence[Conditioner], videos: Sequence[Path]) -> list[dict[str, dict[str, Path]]]:
+    """For each video its own files among those that the options of the conditioners name.
+
+    What is named belongs to a single video; of several videos each has a folder or a file called like it in there.
+
+    Raises: MissingFileError (what is named does not exist), FilesMismatchError (a video has none of its own).
+    """
+    found: list[dict[str, dict[str, Path]]] = [{} for _ in videos]
+    for conditioner in conditioners:
+        name = conditioner.spec.name
+        for option in conditioner.options.names("files"):
+            given: Path | None = getattr(conditioner.options, option)
+            if given is None:
+                continue
+            typed = f"{name}.{option}"
+            place = given.expanduser()  # no shell does it behind an equals sign
+            if not place.exists():
+                raise MissingFileError(f"{place} does not exist ({typed}).", f"--option {typed}=PATH")
+            for own, video in zip(found, videos, strict=True):
+                path = _of_several(place, video, typed) if len(videos) > 1 else _of_one(place, video)
+                own.setdefault(name, {})[option] = path
+    if any(found):
+        _check_names(videos)
+    return found
+
+
+def title(video: Path) -> str:
+    """What the files of a video are called: its name without the ending."""
+    return video.name if video.is_dir() else video.stem
+
+
+def _of_one(place: Path, video: Path) -> Path:
+    """The folder of that name inside, as where the files of many videos are kept together; else `place` itself."""
+    own = place / title(video)
+    return own if own.is_dir() else place
+
+
+def _of_several(place: Path, video: Path, typed: str) -> Path:
+    name = title(video)
+    inside = sorted(place.iterdir()) if place.is_dir() else []
+    for own in inside:
+        if own.name == name if own.is_dir() else own.stem == name:
+            return own
+    raise FilesMismatchError(
+        f"{place} ({typed}) holds nothing called {name}, and of several videos each needs files of its own.",
+        f"Put those of {video.name} into {place / name}, or prepare one video at a time.",
+    )
+
+
+def _check_names(videos: Sequence[Path]) -> None:
+    names = [title(video) for video in videos]
+    for video, name in zip(videos, names, strict=True):
+        if names.count(name) > 1:
+            raise FilesMismatchError(
+                f"Two of the videos are called {name}, so it is not clear whose files are whose.",
+                f"Rename one of them, such as {video}.",
+            )
