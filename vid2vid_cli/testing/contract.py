@@ -1,0 +1,16 @@
+"""The whole contract of a conditioner, as one class to inherit."""
+
+from __future__ import annotations
+
+from vid2vid_cli.testing.finding import FindingDuties
+from vid2vid_cli.testing.options import OptionDuties
+from vid2vid_cli.testing.reading import ReadingDuties
+from vid2vid_cli.testing.showing import ShowingDuties
+
+
+class ConditionerContract(OptionDuties, FindingDuties, ReadingDuties, ShowingDuties):
+    """What every conditioner keeps to. Inherit it and set `name`.
+
+    Override `clip` where a drawn head shows nothing that the conditioner finds; `files` where it reads labels from
+    files; `make` or `footage` where that is not enough.
+    """

@@ -1,0 +1,117 @@
+"""Duties after `annotate`: render, picture, augment, classes, statistics, retarget."""
+
+# ruff: noqa: D102  (the names of the tests say what they are)
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner
+from vid2vid_cli.conditioning.registry import load_conditioner
+from vid2vid_cli.testing.checks import check_all_same, check_render, layout, run
+from vid2vid_cli.testing.setting import Setting
+
+_RENDER_IS_LIGHT = """
+import json, pickle, sys
+from pathlib import Path
+import numpy
+from vid2vid_cli.conditioning.registry import load_conditioner
+from vid2vid_cli.core.geometry import View
+annotations = pickle.loads(Path(sys.argv[3]).read_bytes())
+conditioner = load_conditioner(sys.argv[1], json.loads(sys.argv[4]))
+view = View.of_box((0, 0, annotations[0].width, annotations[0].height), 32, 48)
+conditioner.render(annotations[0], view), conditioner.picture(annotations[0], view)
+conditioner.augment(annotations, numpy.random.default_rng(0)), conditioner.classes()
+statistics = conditioner.statistics(annotations)
+list(conditioner.retarget(annotations, statistics, statistics))
+print(json.dumps([name for name in json.loads(sys.argv[2]) if name in sys.modules]))
+"""
+
+
+class ShowingDuties(Setting):
+    """What training and synthesis ask of a conditioner, where its libraries and files may be absent."""
+
+    def test_render_and_picture_at_any_size(self) -> None:
+        for one in self.found():
+            check_render(self.make(), one)
+
+    def test_render_does_not_change_the_annotation(self) -> None:
+        before = pickle.dumps(self.found())
+        check_render(self.make(), self.found()[0])
+        self.make().statistics(self.found())
+        assert pickle.dumps(self.found()) == before, "render, picture or statistics changed what they were given"
+
+    def test_render_needs_no_heavy_library(self, tmp_path: Path) -> None:
+        (tmp_path / "annotations").write_bytes(pickle.dumps(self.found()))
+        names = ["torch", *(requirement.module for requirement in self.spec().requires)]
+        lasting = json.dumps(self.make().options.lasting())
+        imported = run(_RENDER_IS_LIGHT, self.name, json.dumps(names), str(tmp_path / "annotations"), lasting)
+        assert imported == [], "training would need these; import them inside annotate"
+
+    def test_augment_is_one_for_one(self) -> None:
+        found, conditioner = self.found(), self._drawing(self.drawing_options)
+        before = pickle.dumps(found)
+        varied = conditioner.augment(found, np.random.default_rng(5))
+        assert pickle.dumps(found) == before, "augment changes a copy; the annotations are drawn from again"
+        assert len(varied) == len(found), "one for one"
+        for one, other in zip(found, varied, strict=True):
+            assert (one.height, one.width) == (other.height, other.width)
+            assert layout(one) == layout(other)
+            check_render(conditioner, other)
+        assert len(conditioner.augment([], np.random.default_rng(5))) == 0
+
+    def test_augment_draws_from_the_given_random(self) -> None:
+        found, conditioner = self.found(), self._drawing(self.drawing_options)
+        one, other = (conditioner.augment(found, np.random.default_rng(5)) for _ in range(2))
+        check_all_same(one, other)
+
+    def test_augment_does_nothing_unless_asked(self) -> None:
+        check_all_same(self.found(), self._drawing({}).augment(self.found(), np.random.default_rng(5)))
+
+    def test_classes_name_every_label(self) -> None:
+        classes = self.make().classes()
+        ids = [one.id for one in classes]
+        assert len(set(ids)) == len(ids), "an id occurs twice"
+        for one in classes:
+            assert 0 <= one.id <= 65535
+            assert one.name
+            assert len(one.colour) == 3
+            assert all(0 <= part <= 255 for part in one.colour), f"{one.name}: the colour is RGB, 0 to 255"
+        if self.spec().output == "labels":
+            occur = {int(value) for found in self.found() for value in _labels(found)}
+            assert sorted(occur - set(ids)) == [], "ids that occur are declared by classes()"
+
+    def test_statistics_are_json(self) -> None:
+        statistics = self.make().statistics(self.found())
+        assert json.loads(json.dumps(statistics)) == statistics
+        if "focus" in statistics:
+            x0, y0, x1, y1 = statistics["focus"]
+            assert (x0 < x1, y0 < y1) == (True, True), "focus is a box (x0, y0, x1, y1)"
+
+    def test_retarget_is_one_for_one(self) -> None:
+        annotations, conditioner = list(self.found()), self.make()
+        if not self.reads_files():
+            annotations += self.annotations([np.zeros_like(self.clip()[0])])
+        statistics = conditioner.statistics(annotations)
+        result = list(conditioner.retarget(iter(annotations), statistics, statistics))
+        assert len(result) == len(annotations), "one for one"
+        for one, other in zip(annotations, result, strict=True):
+            assert (one.quality > 0) == (other.quality > 0), "what was found stays found, what was not stays not found"
+        assert len(list(conditioner.retarget(annotations, {}, {}))) == len(annotations), "empty statistics will do"
+
+    def _drawing(self, options: Mapping[str, Any]) -> Conditioner:
+        """The conditioner under test, drawing as `options` say and otherwise as by default."""
+        drawing = self.make().options.names("drawing")
+        kept = {name: value for name, value in self.options.items() if name not in drawing}
+        return load_conditioner(self.name, {**kept, **options})
+
+
+def _labels(one: Annotation) -> np.ndarray[Any, Any]:
+    """Every id of its label maps: the images (height, width) uint8."""
+    maps = [np.unique(image) for image in one.images.values() if image.ndim == 2 and image.dtype == np.uint8]
+    return np.unique(np.concatenate(maps)) if maps else np.zeros(0)
