@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
 from zipfile import BadZipFile
@@ -27,7 +27,8 @@ class AnnotationWriter:
     """Writes the annotations of one conditioner for one clip, part by part; a kill loses at most the last part.
 
     `folder` is the conditioner's folder in the clip, `parts` where unfinished points are kept until `finish`.
-    Label maps (`labels`, (h, w) uint8 images) become indexed PNG, every other image PNG as it is.
+    Label maps (`labels`, (h, w) uint8 images) become indexed PNG of these `colours`, (256, 3) uint8; every other
+    image PNG as it is.
     """
 
     def __init__(
@@ -39,7 +40,9 @@ class AnnotationWriter:
         start: int = 0,
         *,
         labels: bool = False,
+        colours: NDArray[np.uint8] | None = None,
     ) -> None:
+        self._colours = colours
         self._folder, self._parts, self._pool, self._size, self._labels = folder, parts, pool, size, labels
         self._held: list[Annotation] = []
         self._writing: list[Future[None]] = []
@@ -59,7 +62,8 @@ class AnnotationWriter:
             indexed = self._labels and image.ndim == 2 and image.dtype == np.uint8
             path = self._folder / name / f"{self.written:06d}.png"
             make_folder(path.parent)
-            self._writing.append(self._pool.submit(save_labels if indexed else save_png, path, image))
+            save = partial(save_labels, colours=self._colours) if indexed else save_png
+            self._writing.append(self._pool.submit(save, path, image))
         self._held.append(annotation)
         self.written += 1
         self._queue.settle(wait=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -66,6 +67,18 @@ def colours_of(frame: VideoFrame) -> Colours:
     high = frame.height >= 720 or frame.width >= 1280
     name, matrix = MATRICES[1 if high else 6] if guessed else MATRICES[int(frame.colorspace)]
     return Colours(matrix, full, name + (" full range" if full else ""), guessed)
+
+
+def grey_of(frame: VideoFrame) -> NDArray[Any] | None:
+    """The numbers of a grey frame as they are stored, (h, w) uint8 or uint16; None where the frame is not grey."""
+    name = frame.format.name
+    if not name.startswith("gray") or name.startswith("grayf"):
+        return None
+    plane = frame.planes[0]
+    kind = np.dtype(np.uint8) if frame.format.components[0].bits <= 8 else np.dtype(">u2" if "be" in name else "<u2")
+    rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, abs(plane.line_size))[: frame.height]
+    values = rows[:, : frame.width * kind.itemsize].copy().view(kind)
+    return values.astype(kind.newbyteorder("="))
 
 
 def oddities_of(frame: VideoFrame) -> list[str]:

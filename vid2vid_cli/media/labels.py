@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,20 @@ Bytes = NDArray[np.uint8]
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def palette() -> Bytes:
-    """256 colours, (256, 3) uint8 RGB: 0 is black, and neighbours differ strongly (bits of the index, spread)."""
+def palette(known: Mapping[int, tuple[int, int, int]] | None = None) -> Bytes:
+    """256 colours, (256, 3) uint8 RGB: those `known`; of the others 0 is black, and neighbours differ strongly.
+
+    The latter are Pascal VOC's: the bits of the index, spread over the high bits of the channels.
+    """
     index = np.arange(256)
     colours = np.zeros((256, 3), dtype=np.int64)
     for level in range(8):
         for channel in range(3):
             colours[:, channel] |= ((index >> channel) & 1) << (7 - level)
         index = index >> 3
+    for label, colour in (known or {}).items():
+        if label < len(colours):
+            colours[label] = colour
     return colours.astype(np.uint8)
 
 
@@ -74,6 +80,8 @@ def load_labels(path: Path) -> Bytes | None:
         content = path.read_bytes()
     except OSError as error:
         raise reading_failed(path, error) from error
+    if content.startswith(SIGNATURE) and content[25:29:3] == b"\x03\x01":  # colour type and interlacing
+        raise LabelFilesError(f"{path} is interlaced, and indices are not read from that.", "Save it without.")
     try:
         return _decode(content)
     except (struct.error, zlib.error, ValueError, IndexError) as error:
@@ -81,13 +89,14 @@ def load_labels(path: Path) -> Bytes | None:
 
 
 def label_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The files of a folder with one of these endings (lower case, with dot), in natural order.
+    """The files of a folder with one of these endings (lower case, with dot), in natural order; not hidden ones.
 
     Raises MissingFileError (no such folder), LabelFilesError (none of them).
     """
     if not folder.is_dir():
         raise MissingFileError(f"{folder} is not a folder.", "Name the folder that holds one file per frame.")
-    found = sorted((p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.is_file()), key=natural)
+    inside = (p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.name[0] != "." and p.is_file())
+    found = sorted(inside, key=natural)
     if not found:
         wanted = " or ".join(suffixes)
         raise LabelFilesError(f"{folder} holds no {wanted} file.", "Name the folder that holds one file per frame.")
@@ -111,17 +120,25 @@ def _decode(content: bytes) -> Bytes | None:
     if not content.startswith(SIGNATURE):
         return None
     packed = []
-    width = height = 0
+    width = height = depth = 0
     for kind, data in _chunks(content):
         if kind == b"IHDR":
-            width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", data)
-            if (depth, colour, interlaced) != (8, 3, 0):
+            width, height, depth, colour, _, _, _ = struct.unpack(">IIBBBBB", data)
+            if colour != 3:
                 return None
         elif kind == b"IDAT":
             packed.append(data)
     raw = np.frombuffer(zlib.decompress(b"".join(packed)), dtype=np.uint8)
-    rows = raw.reshape(height, width + 1)
-    return _unfilter(rows) if rows[:, 0].any() else rows[:, 1:].copy()
+    rows = raw.reshape(height, 1 + (width * depth + 7) // 8)
+    indices = _unfilter(rows) if rows[:, 0].any() else rows[:, 1:].copy()
+    return indices if depth == 8 else _unpack(indices, depth, width)
+
+
+def _unpack(packed: Bytes, depth: int, width: int) -> Bytes:
+    """Indices of 1, 2 or 4 bits, the first in the high bits of a byte, one to a byte."""
+    shifts = np.arange(8 - depth, -1, -depth, dtype=np.uint8)
+    apart = (packed[:, :, None] >> shifts) & np.uint8((1 << depth) - 1)
+    return apart.reshape(len(packed), -1)[:, :width].copy()
 
 
 def _unfilter(rows: Bytes) -> Bytes:

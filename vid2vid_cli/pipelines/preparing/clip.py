@@ -25,6 +25,7 @@ from vid2vid_cli.data.frames import FrameWriter
 from vid2vid_cli.data.manifest import write_json
 from vid2vid_cli.data.parts import PART, Parts, WriterPool
 from vid2vid_cli.engine.events import Noticed, Tell, Warned
+from vid2vid_cli.media.labels import palette
 from vid2vid_cli.pipelines.preparing.job import Input, Job
 from vid2vid_cli.pipelines.preparing.place import Place
 
@@ -116,7 +117,9 @@ def prepare_clip(job: Job, item: Input, files: ClipFiles, advanced: Callable[[in
 def _writer(job: Job, files: ClipFiles, conditioner: Conditioner, pool: WriterPool, start: int) -> AnnotationWriter:
     name = conditioner.spec.name
     labels = conditioner.spec.output == "labels"
-    return AnnotationWriter(files.folder / name, files.parts(name), pool, job.size, start, labels=labels)
+    colours = palette({one.id: one.colour for one in conditioner.classes()})
+    folder = files.folder / name
+    return AnnotationWriter(folder, files.parts(name), pool, job.size, start, labels=labels, colours=colours)
 
 
 class _Lane:
