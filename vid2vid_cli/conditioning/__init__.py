@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         nothing,
     )
     from vid2vid_cli.conditioning.footage import Footage
+    from vid2vid_cli.conditioning.quiet import quietly
     from vid2vid_cli.conditioning.tracking import Person, Tracker
     from vid2vid_cli.core.errors import (
         FilesMismatchError,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from vid2vid_cli.core.geometry import Bytes, Floats, View
     from vid2vid_cli.media.cuts import CutDetector
     from vid2vid_cli.media.images import view_image
-    from vid2vid_cli.media.labels import label_files, read_labels
+    from vid2vid_cli.media.labels import label_files, palette, read_labels
     from vid2vid_cli.media.reader import VideoReader
 
 _CONDITIONER = "vid2vid_cli.conditioning.conditioner"
@@ -59,6 +60,8 @@ _LATE = {
     "files_option": _CONDITIONER,
     "label_files": "vid2vid_cli.media.labels",
     "nothing": _CONDITIONER,
+    "palette": "vid2vid_cli.media.labels",
+    "quietly": "vid2vid_cli.conditioning.quiet",
     "read_labels": "vid2vid_cli.media.labels",
     "view_image": "vid2vid_cli.media.images",
 }
@@ -90,6 +93,8 @@ __all__ = [
     "files_option",
     "label_files",
     "nothing",
+    "palette",
+    "quietly",
     "read_labels",
     "view_image",
 ]
