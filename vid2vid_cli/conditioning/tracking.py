@@ -80,7 +80,16 @@ class Tracker:
     @property
     def box(self) -> Box | None:
         """The box of the first wanted person when last seen; None while there is nobody to wait for."""
-        return next((track.box for track in self._tracks if track.slot == 0), None)
+        return self.boxes[0]
+
+    @property
+    def boxes(self) -> list[Box | None]:
+        """As `box`, for all wanted people."""
+        last: list[Box | None] = [None] * self.people
+        for track in self._tracks:
+            if track.slot is not None:
+                last[track.slot] = track.box
+        return last
 
     def forget(self) -> None:
         """A new scene: the next people are other people."""
@@ -179,7 +188,8 @@ def _cost(track: _Track, box: Box) -> float | None:
 def _step(track: _Track) -> Vector:
     """From where somebody was last seen to where they are expected: constant velocity that fades when unseen."""
     frames = sum(INERTIA ** (i / 4) for i in range(track.missing + 1))
-    return frames * track.velocity
+    way: Vector = frames * track.velocity
+    return way
 
 
 def _update(track: _Track, box: Box) -> None:
@@ -193,7 +203,8 @@ def _sound(box: Box, score: float) -> bool:
 
 
 def _centre(box: Box) -> Vector:
-    return np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], dtype=np.float64)
+    middle: Vector = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], dtype=np.float64)
+    return middle
 
 
 def _side(box: Box) -> float:
