@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vid2vid_cli.core.geometry import View
+from vid2vid_cli.media.probe import TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -34,5 +35,6 @@ class Footage:
 
     def number(self, index: int) -> int:
         """Which of the video's own frames is shown by the `index`-th that `annotate` is given (both from 0)."""
+        # As `VideoReader` chooses: the last one that begins before, give or take a part of the finer frame.
         time = Fraction(self.start).limit_denominator(10**6) + (self.first + index) / self.rate
-        return math.floor(time * self.fps + Fraction(1, 2))
+        return math.floor((time + TOLERANCE / max(self.fps, self.rate)) * self.fps)

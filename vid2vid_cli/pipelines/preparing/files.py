@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.core.errors import FilesMismatchError, MissingFileError
+from vid2vid_cli.media.failures import reading_failed
+from vid2vid_cli.media.probe import natural
 
 Files = Mapping[str, Mapping[str, Path]]
 """Conditioner -> its `files_option` -> the folder or file of one video."""
@@ -25,6 +28,12 @@ def bound(conditioner: Conditioner, files: Files) -> Conditioner:
 def is_reading(conditioner: Conditioner) -> bool:
     """Whether it reads labels that exist already, so that `annotate` needs no detector."""
     return bool(conditioner.reads) and getattr(conditioner.options, conditioner.reads) is not None
+
+
+def neediest(conditioner: Conditioner, files: Sequence[Files]) -> Conditioner:
+    """The conditioner as it is for a video on which it must find things itself, where there is one."""
+    kinds = [bound(conditioner, own) for own in files]
+    return next((kind for kind in kinds if not is_reading(kind)), kinds[0])
 
 
 def typed_files(conditioners: Sequence[Conditioner], videos: Sequence[Path]) -> list[dict[str, dict[str, Path]]]:
@@ -84,3 +93,22 @@ def _check_names(videos: Sequence[Path]) -> None:
                 f"Two of the videos are called {name}, so it is not clear whose files are whose.",
                 f"Rename one of them, such as {video}.",
             )
+
+
+def hash_of(path: Path) -> str:
+    """sha256 of a file, or of all files of a folder in order. Raises PermissionDeniedError, MissingFileError."""
+    digest = hashlib.sha256()
+    inside = sorted((p for p in path.rglob("*") if p.is_file()), key=natural) if path.is_dir() else [path]
+    for file in inside:
+        try:
+            with file.open("rb") as opened:
+                while block := opened.read(1 << 20):
+                    digest.update(block)
+        except OSError as error:
+            raise reading_failed(file, error) from error
+    return digest.hexdigest()
+
+
+def hashes_of(files: Files) -> dict[str, dict[str, str]]:
+    """sha256 of each, as in `hash_of`."""
+    return {name: {option: hash_of(path) for option, path in own.items()} for name, own in files.items()}

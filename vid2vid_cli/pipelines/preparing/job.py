@@ -18,11 +18,10 @@ from vid2vid_cli.core.errors import ConfigError, MissingPackageError, PluginErro
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.frames import Format
 from vid2vid_cli.data.manifest import SCHEMA_VERSION
-from vid2vid_cli.media.failures import reading_failed
-from vid2vid_cli.media.probe import Probe, natural, probe
+from vid2vid_cli.media.probe import Probe, probe
 from vid2vid_cli.media.reader import VideoReader, pictures_before
-from vid2vid_cli.pipelines.preparing.files import Files, bound, is_reading, typed_files
-from vid2vid_cli.pipelines.preparing.layouts import Given, Part
+from vid2vid_cli.pipelines.preparing.files import Files, bound, hash_of, hashes_of, is_reading, neediest
+from vid2vid_cli.pipelines.preparing.layouts import Part
 from vid2vid_cli.pipelines.preparing.opening import open_videos
 
 Frame = NDArray[np.uint8]
@@ -155,8 +154,8 @@ def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner]) -> Jo
     opened = open_videos(request.videos)
     paths = [video for video, _ in opened.videos]
     probes = [probe(path) for path in paths]
-    files = _files(conditioners, opened.videos)
-    check_conditioners([_worst(conditioner, files) for conditioner in conditioners])
+    files = opened.files(conditioners)
+    check_conditioners([neediest(conditioner, files) for conditioner in conditioners])
     size, scaled = _sizes([(found.height, found.width) for found in probes], request.size)
     fps = request.fps or probes[0].fps
     hashes = [hash_of(path) for path in paths]
@@ -177,36 +176,12 @@ def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner]) -> Jo
         "holdout": request.holdout,
         "jpeg": request.jpeg,
         "conditioners": [conditioner.fingerprint() for conditioner in conditioners],
-        "files": [_hashes(item.files) for item in inputs],
+        "files": [hashes_of(item.files) for item in inputs],
         "parts": [item.part for item in inputs],
     }
     text = json.dumps(content, sort_keys=True)
     identity = hashlib.sha256(text.encode()).hexdigest()
     return Job(request, inputs, conditioners, size, fps, identity, opened.remarks)
-
-
-def _files(conditioners: Sequence[Conditioner], videos: Sequence[tuple[Path, Given]]) -> list[Files]:
-    """For each video the files that it came with, and those that the conditioners' options name, which go first."""
-    typed = typed_files(conditioners, [path for path, _ in videos])
-    known = {conditioner.spec.name: set(conditioner.options.names("files")) for conditioner in conditioners}
-    found: list[Files] = []
-    for (_, given), own in zip(videos, typed, strict=True):
-        files: dict[str, dict[str, Path]] = {}
-        for name, options in known.items():
-            came = {option: path for option, path in given.files.get(name, {}).items() if option in options}
-            files[name] = {**came, **own.get(name, {})}
-        found.append(files)
-    return found
-
-
-def _worst(conditioner: Conditioner, files: Sequence[Files]) -> Conditioner:
-    """The conditioner as it is where it must find things itself, if it must for any of the videos."""
-    kinds = [bound(conditioner, own) for own in files]
-    return next((kind for kind in kinds if not is_reading(kind)), kinds[0])
-
-
-def _hashes(files: Files) -> dict[str, dict[str, str]]:
-    return {name: {option: hash_of(path) for option, path in own.items()} for name, own in files.items()}
 
 
 def _check(request: PrepareRequest) -> None:
@@ -266,17 +241,3 @@ def _sizes(found: Sequence[Size], limit: int | None) -> tuple[Size, list[Size]]:
         factor = max(height / size[0], width / size[1])
         scaled.append((max(height, math.ceil(size[0] * factor - 0.5)), max(width, math.ceil(size[1] * factor - 0.5))))
     return (height, width), scaled
-
-
-def hash_of(path: Path) -> str:
-    """sha256 of a file, or of all files of a folder in order. Raises PermissionDeniedError, MissingFileError."""
-    digest = hashlib.sha256()
-    inside = sorted((p for p in path.rglob("*") if p.is_file()), key=natural) if path.is_dir() else [path]
-    for file in inside:
-        try:
-            with file.open("rb") as opened:
-                while block := opened.read(1 << 20):
-                    digest.update(block)
-        except OSError as error:
-            raise reading_failed(file, error) from error
-    return digest.hexdigest()

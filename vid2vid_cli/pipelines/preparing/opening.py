@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.core.errors import DatasetError, FilesMismatchError, NotAVideoError
 from vid2vid_cli.data.manifest import FILE_NAME
+from vid2vid_cli.pipelines.preparing.files import Files, typed_files
 from vid2vid_cli.pipelines.preparing.layouts import Given, Layout, understand
 
 
@@ -19,6 +21,22 @@ class Opened:
     conditioners: tuple[str, ...]
     """Those for which labels came with all of them; () where there were none."""
     remarks: tuple[str, ...]
+
+    def files(self, conditioners: Sequence[Conditioner]) -> list[Files]:
+        """For each video the files that it came with, and those that the conditioners' options name, which go first.
+
+        Raises as `typed_files`.
+        """
+        typed = typed_files(conditioners, [path for path, _ in self.videos])
+        known = {conditioner.spec.name: set(conditioner.options.names("files")) for conditioner in conditioners}
+        found: list[Files] = []
+        for (_, given), own in zip(self.videos, typed, strict=True):
+            files: dict[str, dict[str, Path]] = {}
+            for name, options in known.items():
+                came = {option: path for option, path in given.files.get(name, {}).items() if option in options}
+                files[name] = {**came, **own.get(name, {})}
+            found.append(files)
+        return found
 
 
 def open_videos(paths: Sequence[Path]) -> Opened:
