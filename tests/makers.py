@@ -69,9 +69,9 @@ def tiny_state(config: Config, channels: int = 1) -> tuple[Trainer, TrainState]:
 
 
 def tiny_sampler(folder: Path, **changes: Any) -> ClipSampler:
-    """Clips of a prepared dataset, 24 pixels square unless `size` says otherwise."""
+    """Clips of a prepared dataset, 24 pixels square unless `size` (height, width) says otherwise."""
     dataset = Dataset(folder)
-    size = changes.pop("size", 24)
+    size = changes.pop("size", (24, 24))
     conditioners = load_conditioners([(record.name, record.options) for record in dataset.manifest.conditioners])
     view = frame_view(dataset.height, dataset.width, size, "whole", {})
     return ClipSampler(dataset, conditioners, view, **{"seed": 0, "batch": 2, **changes})

@@ -64,9 +64,9 @@ class _Bench:
         self.found = self.annotate()
         self.sources = [c.statistics(found) for c, found in zip(self.conditioners, self.found, strict=True)]
         height, width = self.frames[0].shape[:2]
-        own = frame_view(height, width, case.size, info.crop, merged_statistics(self.sources))
+        own = frame_view(height, width, (case.size, case.size), info.crop, merged_statistics(self.sources))
         moves = any(conditioner.retargets for conditioner in self.conditioners)
-        self.painter = Painter(generator, self.conditioners, info.frame_view() if moves else own, machine)
+        self.painter = Painter(generator, self.conditioners, (info.frame_view() if moves else own,) * len(self.conditioners), machine)
         annotations, self.conditions = self.draw()
         looks = [view_image(frame, own) for frame in self.frames]
         self.seen = [Seen(look, found) for look, found in zip(looks, annotations, strict=True)]
@@ -93,7 +93,7 @@ class _Bench:
         """Retargeting and the condition channels."""
         every = zip(self.conditioners, self.found, self.sources, self.targets, strict=True)
         moved = list(zip(*(c.retarget(found, source, target) for c, found, source, target in every), strict=True))
-        drawn = (render_conditions(self.conditioners, one, self.painter.view) for one in moved)
+        drawn = (render_conditions(self.conditioners, one, self.painter.views) for one in moved)
         return moved, [torch.from_numpy(channels) for channels in drawn]
 
     @torch.inference_mode()

@@ -145,7 +145,7 @@ def test_channels_are_in_the_order_of_the_conditioners(marked: Dataset) -> None:
             return np.ones((1, view.height, view.width), np.float32)
 
     annotation, view = marked.annotation(0, 0, "copy"), View.of_box((0, 0, 61, 61), 8, 8)
-    drawn = render_conditions([Ones(), Copy()], [annotation, annotation], view)
+    drawn = render_conditions([Ones(), Copy()], [annotation, annotation], [view, view])
     assert drawn.shape == (4, 8, 8)
     assert drawn.dtype == np.float32
     assert (drawn[0] == 1).all()

@@ -30,7 +30,7 @@ from vid2vid_cli.pipelines.subject import load_conditioners
 def painter(dataset: Path, run_folder: Path) -> Painter:
     generator, info = load_checkpoint(run_folder / "blob.ckpt", CPU)
     conditioners = load_conditioners([(use.name, use.options) for use in info.conditioners])
-    return Painter(generator, conditioners, info.frame_view(), CPU)
+    return Painter(generator, conditioners, (info.frame_view(),), CPU)
 
 
 def seen(dataset: Path, first: int, last: int) -> Iterator[Seen]:
@@ -70,7 +70,7 @@ def test_painting_asks_only_a_few_frames_ahead(dataset: Path, painter: Painter) 
 
 def test_between_two_frames_the_thread_is_the_consumers_own(dataset: Path, painter: Painter) -> None:
     """A layer made between two frames can be taught, and is not cast."""
-    half = Painter(painter.generator, painter.conditioners, painter.view, dataclasses.replace(CPU, precision="bf16"))
+    half = Painter(painter.generator, painter.conditioners, painter.views, dataclasses.replace(CPU, precision="bf16"))
     count = 0
     for _ in half.paint(seen(dataset, 0, 3)):
         assert not torch.is_inference_mode_enabled()
@@ -82,7 +82,7 @@ def test_between_two_frames_the_thread_is_the_consumers_own(dataset: Path, paint
 
 def test_the_past_is_forgotten_between_clips(dataset: Path, painter: Painter, tmp_path: Path) -> None:
     """A stub that counts says where its counting began anew."""
-    counting = Painter(Counting(), painter.conditioners, painter.view, CPU)
+    counting = Painter(Counting(), painter.conditioners, painter.views, CPU)
     pictures = [int(picture.max()) for clip in (3, 2) for _, picture in counting.paint(seen(dataset, 0, clip))]
     alone = [int(to_picture(o.image[0]).max()) for o in rollout(Counting(), torch.zeros(3, 1, 1, 24, 24))]
     assert pictures == [*alone, *alone[:2]]
@@ -102,13 +102,13 @@ def test_the_past_is_forgotten_between_clips(dataset: Path, painter: Painter, tm
 
 def test_the_comparison_shows_source_condition_and_result(dataset: Path, painter: Painter) -> None:
     (one,) = seen(dataset, 0, 1)
-    source = Seen(view_image(one.picture, painter.view), one.annotations)
+    source = Seen(view_image(one.picture, painter.views[0]), one.annotations)
     beside = painter.comparison(source, np.full((24, 24, 3), 200, np.uint8))
     assert beside.shape[0] >= 24
     assert beside.shape[1] >= 3 * 24
     below = beside[-24:]
     assert np.array_equal(below[:, :24], source.picture)
-    assert np.array_equal(below[:, 28:52], painter.conditioners[0].picture(one.annotations[0], painter.view))
+    assert np.array_equal(below[:, 28:52], painter.conditioners[0].picture(one.annotations[0], painter.views[0]))
     assert (below[:, 56:80] == 200).all()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -16,14 +18,22 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Which frames a model sees, and how."""
 
-    size: int = Field(256, ge=16, description="Width and height of the square picture, in pixels.")
+    size: int = Field(256, ge=16, description="Height of the picture, in pixels.")
+    aspect: float | None = Field(
+        1.0, ge=0.1, le=10, description="Width over height of the picture; null: as the frames of the dataset."
+    )
     crop: Literal["focus", "whole"] = Field(
-        "focus", description="focus: the square around what the conditioner found; whole: the centre square."
+        "focus", description="focus: close around what the conditioner found; whole: all that fits, from the middle."
     )
     shift: float = Field(
         0.0, ge=0, le=0.5, description="Augmentation: largest random shift of a clip, as a part of the size."
     )
     zoom: float = Field(0.0, ge=0, le=0.5, description="Augmentation: largest random change of scale of a clip.")
+
+    def picture(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) of the picture that is made from frames of that size."""
+        aspect = width / height if self.aspect is None else self.aspect
+        return self.size, max(1, round(self.size * aspect))
 
 
 class GeneratorConfig(Section):
@@ -140,7 +150,10 @@ class Config(Section):
     schema_version: Literal[1] = 1
     summary: str = Field("", description="One sentence for `vid2vid presets list`.")
     conditioners: tuple[str, ...] | None = Field(
-        None, description="The conditioners a dataset must have, in order; null: any."
+        None, description="The conditioners a dataset must have, in order, such as [labels|segmentation]; null: any."
+    )
+    conditioner_options: dict[str, dict[str, Any]] = Field(
+        {}, description="How conditions are drawn, {name: {option: value}}, over the options of the dataset."
     )
     data: DataConfig = DataConfig()
     generator: GeneratorConfig = GeneratorConfig()
@@ -152,13 +165,42 @@ class Config(Section):
     engine: EngineConfig = EngineConfig()
     output: OutputConfig = OutputConfig()
 
+    @field_validator("conditioners")
+    @classmethod
+    def _are_names(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for entry in value or ():
+            if not all(re.fullmatch(r"[\w-]+", name) for name in entry.split("|")):
+                raise ValueError(f"{entry!r} is no conditioner: write a name, or names with | between them")
+        return value
+
     @model_validator(mode="after")
     def _large_enough(self) -> Config:
-        # The innermost maps must have 2 x 2 cells: reflection padding needs a neighbour, normalisation a spread.
-        size, least = self.data.size, 2 << self.generator.downsamples
-        if size < least:
-            raise ValueError(
-                f"data.size={size} is too small for generator.downsamples={self.generator.downsamples}: "
-                f"at least {least} pixels are needed, or fewer downsamples"
-            )
+        if self.data.aspect is not None and (words := self.too_small(*self.data.picture(1, 1))):
+            raise ValueError(words)
         return self
+
+    def too_small(self, height: int, width: int) -> str:
+        """What is wrong with a picture of that size; "" where nothing is."""
+        # The innermost maps must have 2 x 2 cells: reflection padding needs a neighbour, normalisation a spread.
+        least = max(16, 2 << self.generator.downsamples)
+        deep = f"generator.downsamples={self.generator.downsamples}"
+        if height < least:
+            return (
+                f"data.size={height} is too small for {deep}: at least {least} pixels are needed, or fewer downsamples"
+            )
+        if width < least:
+            aspect = "null" if self.data.aspect is None else self.data.aspect
+            made = f"data.size={height} and data.aspect={aspect} make a picture {width} pixels wide"
+            return f"{made}, too narrow for {deep}: at least {least} pixels are needed"
+        return ""
+
+    def takes(self, conditioners: Sequence[str]) -> bool:
+        """Whether a dataset with these conditioners, in this order, is what is asked for."""
+        if self.conditioners is None:
+            return True
+        wanted = self.choices()
+        return len(wanted) == len(conditioners) and all(a in b for a, b in zip(conditioners, wanted, strict=True))
+
+    def choices(self) -> tuple[tuple[str, ...], ...]:
+        """The conditioners asked for, each with its alternatives: `labels|segmentation` are two."""
+        return tuple(tuple(entry.split("|")) for entry in self.conditioners or ())

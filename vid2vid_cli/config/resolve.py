@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 SHOW_KEYS = "`vid2vid presets show` lists every setting with its value."
+OPEN = "conditioner_options"
+"""The one section whose settings the model does not know: OPEN.NAME.OPTION, each a layer's own."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Resolved:
     origins: Mapping[str, str]
 
     def rows(self) -> Iterator[tuple[str, Any, str]]:
-        """(dotted key, value as plain data, origin), in the order of the model."""
+        """(dotted key, value as plain data, origin), in the order of the model, options of conditioners last."""
         values = dict(_leaves(self.config.model_dump(mode="json")))
         for key, origin in self.origins.items():
             yield key, values[key], origin
@@ -76,9 +78,11 @@ def dump_yaml(config: Config) -> str:
 
 
 def setting_keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
-    """The dotted names of all settings, in the order of the model."""
+    """The dotted names of all settings, in the order of the model; conditioners' own options are not among them."""
     keys: list[str] = []
     for name, field in model.model_fields.items():
+        if name == OPEN:
+            continue
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             keys += setting_keys(kind, f"{prefix}{name}.")
@@ -107,14 +111,18 @@ def _resolve(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Resolved:
 
 def _sections(keys: Iterable[str]) -> set[str]:
     """The first words of dotted names: data, generator, ..."""
-    return {key.partition(".")[0] for key in keys if "." in key}
+    return {OPEN, *(key.partition(".")[0] for key in keys if "." in key)}
 
 
 def _check_key(key: str, origin: str) -> None:
     """Refuse a key that is no setting, with the nearest one that is."""
     keys = setting_keys()
-    if key in keys:
+    first, *words = key.split(".")
+    if key in keys or (first == OPEN and len(words) == 2 and all(words)):
         return
+    if first == OPEN:
+        hint = f"Write {OPEN}.NAME.OPTION=VALUE, such as {OPEN}.pose.drop=0.1."
+        raise ConfigError(f"{key}: not an option of a conditioner (from {origin}).", hint)
     inside = [name for name in keys if name.startswith(f"{key}.")]
     if inside:
         raise ConfigError(f"{key}: a section, not a setting (from {origin}).", f"It holds {', '.join(inside)}.")
@@ -168,9 +176,10 @@ def _split_set(text: str) -> tuple[str, Any]:
 
 
 def _leaves(data: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested sections as dotted keys; an empty section says nothing."""
+    """Nested sections as dotted keys; an empty section says nothing. What an option holds is its own affair."""
     for name, value in data.items():
-        if isinstance(value, Mapping):
+        option = prefix.startswith(f"{OPEN}.") and prefix.count(".") == 2
+        if isinstance(value, Mapping) and not option:
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

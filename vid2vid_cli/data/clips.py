@@ -14,9 +14,15 @@ from vid2vid_cli.core.nouns import ClipBatch
 from vid2vid_cli.data.dataset import Dataset, Span, Split
 
 
-def render_conditions(conditioners: Sequence[Conditioner], annotations: Sequence[Annotation], view: View) -> Floats:
-    """The channels of all conditioners for one frame, one below the other, (c, h, w) in [-1, 1]."""
-    drawn = [c.render(a, view) for c, a in zip(conditioners, annotations, strict=True)]
+def render_conditions(
+    conditioners: Sequence[Conditioner], annotations: Sequence[Annotation], views: Sequence[View]
+) -> Floats:
+    """The channels of all conditioners for one frame, one below the other, (c, h, w) in [-1, 1].
+
+    Each through its own view, all of one size: what was brought to a target lies in the target's frames, the rest in
+    the source's.
+    """
+    drawn = [c.render(a, view) for c, a, view in zip(conditioners, annotations, views, strict=True)]
     return np.concatenate(drawn).astype(np.float32, copy=False)
 
 
@@ -45,14 +51,15 @@ def read_clip(
     span: Span,
     random: np.random.Generator | None = None,
 ) -> ClipBatch:
-    """A stretch of a dataset as a batch of one; with `random`, its annotations varied as the conditioners' options say."""
+    """A stretch of a dataset as a batch of one; with `random`, annotations are varied as their options say."""
     found: list[Sequence[Annotation]] = []
     for conditioner in conditioners:
         annotations = dataset.annotations([span], conditioner.spec.name)
         found.append(conditioner.augment(annotations, random) if random is not None else annotations)
+    views = [view] * len(conditioners)
     conditions, frames = [], []
     for index, annotations_of_frame in enumerate(zip(*found, strict=True), start=span.first):
-        conditions.append(torch.from_numpy(render_conditions(conditioners, annotations_of_frame, view)))
+        conditions.append(torch.from_numpy(render_conditions(conditioners, annotations_of_frame, views)))
         frames.append(frame_tensor(view_image(dataset.frame(span.clip, index), view)))
     return ClipBatch(torch.stack(conditions)[None], torch.stack(frames)[None])
 

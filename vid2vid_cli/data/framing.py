@@ -1,4 +1,4 @@
-"""Which square of the frames a model sees."""
+"""Which part of the frames a model sees."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ from vid2vid_cli.core.geometry import Box, View
 Crop = Literal["focus", "whole"]
 
 
-def frame_view(height: int, width: int, size: int, crop: Crop, statistics: Mapping[str, Any]) -> View:
-    """The view of frames (height, width) that gives a square picture of `size` pixels.
+def frame_view(height: int, width: int, picture: tuple[int, int], crop: Crop, statistics: Mapping[str, Any]) -> View:
+    """The view of frames (height, width) that gives a `picture` of (height, width); its pixels are square.
 
-    `focus`: the smallest square around the conditioner's focus box, shifted into the frame; where there is no focus,
-    and with `whole`, the centre square. No part of the view lies outside the frame.
+    `focus`: the smallest box of the picture's shape around the conditioner's focus box, shifted into the frame and
+    shrunk only where the frame is too small for it; `whole`, and where there is no focus: the largest such box, in
+    the middle. No part of the view lies outside the frame.
     """
-    longest = float(min(height, width))
+    aspect = picture[1] / picture[0]
+    tallest = min(float(height), width / aspect)
     x0, y0, x1, y1 = 0.0, 0.0, float(width), float(height)
+    tall = tallest
     if crop == "focus" and statistics.get("focus"):
         x0, y0, x1, y1 = (float(value) for value in statistics["focus"])
-        longest = min(longest, max(x1 - x0, y1 - y0))
-    left = min(max((x0 + x1 - longest) / 2, 0.0), width - longest)
-    top = min(max((y0 + y1 - longest) / 2, 0.0), height - longest)
-    box: Box = (left, top, left + longest, top + longest)
-    return View.of_box(box, size, size)
+        tall = min(tallest, max(y1 - y0, (x1 - x0) / aspect))
+    wide = tall * aspect
+    left = min(max((x0 + x1 - wide) / 2, 0.0), max(width - wide, 0.0))
+    top = min(max((y0 + y1 - tall) / 2, 0.0), max(height - tall, 0.0))
+    box: Box = (left, top, left + wide, top + tall)
+    return View.of_box(box, *picture)

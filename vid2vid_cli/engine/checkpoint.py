@@ -66,6 +66,12 @@ class CheckpointInfo(BaseModel):
         """The view of the target's frames."""
         return View.from_json(self.view)
 
+    @property
+    def picture(self) -> tuple[int, int]:
+        """(height, width) of what the generator draws."""
+        view = self.frame_view()
+        return view.height, view.width
+
 
 def save_checkpoint(path: Path, generator: CompositeGenerator, info: CheckpointInfo) -> None:
     """Write a `.ckpt`, whole or not at all. Raises DiskFullError, PermissionDeniedError."""

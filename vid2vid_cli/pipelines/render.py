@@ -60,11 +60,12 @@ class Painter:
 
     generator: SequentialGenerator
     conditioners: tuple[Conditioner, ...]
-    view: View
+    views: tuple[View, ...]
+    """One for each conditioner, all of the size of the picture."""
     machine: Machine
 
     def paint(self, source: Iterable[Seen]) -> Iterator[tuple[Seen, Picture]]:
-        """One picture (view.height, view.width, 3) per frame of one clip, in order; drawing runs ahead in a thread."""
+        """One picture (h, w, 3) per frame of one clip, in order; drawing runs ahead in a thread."""
         with closing(ahead(self._draw(source), depth=4)) as drawn:
             seen: list[Seen] = []
 
@@ -85,13 +86,13 @@ class Painter:
 
     def _draw(self, source: Iterable[Seen]) -> Iterator[Drawn]:
         for seen in source:
-            channels = render_conditions(self.conditioners, seen.annotations, self.view)
+            channels = render_conditions(self.conditioners, seen.annotations, self.views)
             yield Drawn(seen, torch.from_numpy(channels))
 
     def comparison(self, seen: Seen, result: Picture) -> Picture:
         """Source, condition and result side by side, all as high as the result."""
-        condition = condition_picture(self.conditioners, seen.annotations, self.view)
-        return side_by_side([seen.picture, condition, result], ["source", "condition", "result"], self.view.height)
+        condition = condition_picture(self.conditioners, seen.annotations, self.views)
+        return side_by_side([seen.picture, condition, result], ["source", "condition", "result"], result.shape[0])
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,11 @@ Picture = NDArray[np.uint8]
 COLUMNS = 6
 
 
-def condition_picture(conditioners: Sequence[Conditioner], annotations: Sequence[Annotation], view: View) -> Picture:
+def condition_picture(
+    conditioners: Sequence[Conditioner], annotations: Sequence[Annotation], views: Sequence[View]
+) -> Picture:
     """The conditions of one frame for people; several conditioners one over the other, the brighter pixel wins."""
-    drawn = [c.picture(a, view) for c, a in zip(conditioners, annotations, strict=True)]
+    drawn = [c.picture(a, view) for c, a, view in zip(conditioners, annotations, views, strict=True)]
     picture = drawn[0]
     for other in drawn[1:]:
         picture = np.maximum(picture, other)
@@ -35,7 +37,7 @@ def sample_sheet(subject: Subject, span: Span, clip: ClipBatch, outputs: Sequenc
     conditions = []
     for index in chosen:
         annotations = [subject.dataset.annotation(span.clip, span.first + index, name) for name in names]
-        conditions.append(condition_picture(subject.conditioners, annotations, subject.view))
+        conditions.append(condition_picture(subject.conditioners, annotations, subject.views))
     rows = [
         conditions,
         [to_picture(clip.frames[0, index]) for index in chosen],

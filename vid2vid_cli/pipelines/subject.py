@@ -1,16 +1,17 @@
-"""What is learned: a dataset, opened with its conditioners, and the square of it that the model sees."""
+"""What is learned: a dataset, opened with its conditioners, and the part of it that the model sees."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vid2vid_cli import __version__
 from vid2vid_cli.conditioning import Conditioner, View
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.model import Config
-from vid2vid_cli.core.errors import DatasetMismatchError, MissingFileError
+from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError, MissingFileError
 from vid2vid_cli.data.clips import ClipSampler
 from vid2vid_cli.data.dataset import Dataset, newest_dataset
 from vid2vid_cli.data.framing import frame_view
@@ -27,6 +28,11 @@ class Subject:
     dataset: Dataset
     conditioners: tuple[Conditioner, ...]
     view: View
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The view once for each conditioner: of a dataset, all lie in the same frames."""
+        return (self.view,) * len(self.conditioners)
 
     @property
     def channels(self) -> int:
@@ -78,39 +84,90 @@ def choose_dataset(named: Path | None, config: Config, preset: str) -> Path:
     """
     if named is not None:
         return named
-    found = newest_dataset(DATASETS, lambda manifest: fits(manifest, config))
+    found = newest_dataset(DATASETS, lambda manifest: config.takes(manifest.conditioner_names))
     if found is not None:
         return found
-    wanted = " and ".join(config.conditioners or ("landmarks",))
-    remedy = f"Make one: vid2vid prepare --conditioner {(config.conditioners or ('landmarks',))[0]} video.mp4"
+    remedy = f"Make one: vid2vid prepare {conditioner_words(config) or '--conditioner landmarks'} video.mp4"
     if newest_dataset(DATASETS, lambda manifest: True) is not None:
-        raise DatasetMismatchError(f"no dataset under {DATASETS}/ has {wanted}, as {preset or 'this'} needs.", remedy)
+        needs = f"has {wanted_words(config)}, as {preset or 'this'} needs"
+        raise DatasetMismatchError(f"no dataset under {DATASETS}/ {needs}.", remedy)
     raise MissingFileError(f"there is no dataset under {DATASETS}/ to learn from.", remedy)
 
 
-def fits(manifest: Manifest, config: Config) -> bool:
-    """Whether a dataset has the conditioners that the settings ask for."""
-    return config.conditioners is None or manifest.conditioner_names == config.conditioners
+def wanted_words(config: Config) -> str:
+    """The conditioners that settings ask for, for people: `labels or segmentation, and edges`."""
+    return ", and ".join(" or ".join(choice) for choice in config.choices())
+
+
+def conditioner_words(config: Config) -> str:
+    """How to ask `prepare` for them: `--conditioner labels --conditioner edges`."""
+    return " ".join(f"--conditioner {choice[0]}" for choice in config.choices())
 
 
 def open_subject(folder: Path, config: Config) -> Subject:
-    """Open a dataset. Raises MissingFileError, DatasetError, DatasetMismatchError, PluginError."""
+    """Open a dataset as the settings want it seen and drawn.
+
+    Raises MissingFileError, DatasetError, DatasetMismatchError, PluginError, ConfigError (an option of a conditioner
+    that does not fit, a picture that is too small).
+    """
     dataset = Dataset(folder)
     manifest = dataset.manifest
-    if not fits(manifest, config):
-        wanted = " and ".join(config.conditioners or ())
+    if not config.takes(manifest.conditioner_names):
+        have = " and ".join(manifest.conditioner_names)
         raise DatasetMismatchError(
-            f"{folder} was prepared with {' and '.join(manifest.conditioner_names)}, and the preset needs {wanted}.",
-            f"Prepare it with --conditioner {wanted}, or train with --preset tiny, which takes any.",
+            f"{folder} was prepared with {have}, and the preset needs {wanted_words(config)}.",
+            f"Prepare it with {conditioner_words(config)}, or train with --preset tiny, which takes any.",
         )
-    conditioners = load_conditioners([(record.name, record.options) for record in manifest.conditioners])
+    picture = config.data.picture(manifest.height, manifest.width)
+    if words := config.too_small(*picture):
+        raise ConfigError(
+            f"{words}; the frames of {folder} are {manifest.width}x{manifest.height}.",
+            "Set a larger data.size or fewer generator.downsamples.",
+        )
+    conditioners = drawn_as_set(manifest, config)
     statistics = merged_statistics([record.statistics for record in manifest.conditioners])
-    view = frame_view(manifest.height, manifest.width, config.data.size, config.data.crop, statistics)
+    view = frame_view(manifest.height, manifest.width, picture, config.data.crop, statistics)
     return Subject(dataset, conditioners, view)
 
 
+def drawn_as_set(manifest: Manifest, config: Config) -> tuple[Conditioner, ...]:
+    """The conditioners of a dataset, with `conditioner_options` over the options it was prepared with.
+
+    Raises PluginError, ConfigError: an option that does not exist, or one that says how things are found.
+    """
+    names = manifest.conditioner_names
+    expected = {*names, *(name for choice in config.choices() for name in choice)}
+    for name in config.conditioner_options:
+        if name not in expected:
+            raise ConfigError(
+                f"conditioner_options.{name}: {manifest.name} was prepared with {' and '.join(names)}.",
+                f"Leave it out, or prepare the video with --conditioner {name}.",
+            )
+    uses = []
+    for record in manifest.conditioners:
+        given = config.conditioner_options.get(record.name, {})
+        _check_drawing(record.name, given)
+        uses.append((record.name, {**record.options, **given}))
+    return load_conditioners(uses)
+
+
+def _check_drawing(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that act in `prepare`: they cannot change what was found there."""
+    kind = type(load_conditioner(name).options) if options else None
+    for option in options:
+        if kind is None or option not in kind.model_fields or option in kind.names("drawing"):
+            continue  # an unknown one is refused, with the nearest name, where all of them are read
+        drawing = ", ".join(kind.names("drawing"))
+        raise ConfigError(
+            f"conditioner_options.{name}.{option}: says how things are found, which `prepare` has done already"
+            + (f"; training may set {drawing}." if drawing else "."),
+            f"Prepare the video again: vid2vid prepare --conditioner {name} --option {name}.{option}={options[option]} "
+            "VIDEO",
+        )
+
+
 def open_for_checkpoint(folder: Path, info: CheckpointInfo, checkpoint: Path) -> Subject:
-    """Open a dataset as a checkpoint sees it: its conditioners, and its square of the dataset's frames.
+    """Open a dataset as a checkpoint sees it: its conditioners, and its part of the dataset's frames.
 
     Raises MissingFileError, DatasetError, DatasetMismatchError (it lacks a conditioner), PluginError.
     """
@@ -125,11 +182,11 @@ def open_for_checkpoint(folder: Path, info: CheckpointInfo, checkpoint: Path) ->
             )
     conditioners = load_conditioners([(use.name, use.options) for use in info.conditioners])
     statistics = merged_statistics([manifest.conditioner(use.name).statistics for use in info.conditioners])
-    view = frame_view(manifest.height, manifest.width, info.frame_view().height, info.crop, statistics)
+    view = frame_view(manifest.height, manifest.width, info.picture, info.crop, statistics)
     return Subject(dataset, conditioners, view)
 
 
-def load_conditioners(uses: Sequence[tuple[str, dict[str, object]]]) -> tuple[Conditioner, ...]:
+def load_conditioners(uses: Sequence[tuple[str, dict[str, Any]]]) -> tuple[Conditioner, ...]:
     """The conditioners of a dataset or a checkpoint, in their order. Raises PluginError, ConfigError."""
     return tuple(load_conditioner(name, options) for name, options in uses)
 

@@ -63,7 +63,7 @@ def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
     dataset, view = subject.dataset, subject.view
     machine = choose_machine(request.device, request.precision)
     generator, _ = load_checkpoint(path, machine)
-    painter = Painter(generator, subject.conditioners, subject.view, machine)
+    painter = Painter(generator, subject.conditioners, subject.views, machine)
     names = [use.name for use in info.conditioners]
 
     def frames(span: Span) -> Iterator[Seen]:

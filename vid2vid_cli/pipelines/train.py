@@ -83,7 +83,7 @@ def plan_train(request: TrainRequest) -> Plan:
         (
             ("dataset", f"{subject.dataset.folder} ({usable} frames to learn from)"),
             ("conditioners", ", ".join(c.spec.name for c in subject.conditioners)),
-            ("picture", f"{config.data.size}x{config.data.size}, {config.data.crop}"),
+            ("picture", f"{subject.view.width}x{subject.view.height}, {config.data.crop}"),
             ("generator", f"{config.generator.kind}, {parameter_count(state.generator) / 1e6:.2f} million parameters"),
             ("discriminators", f"{judges / 1e6:.2f} million parameters"),
             ("machine", machine.describe()),
