@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 
 import pytest
 
@@ -26,3 +28,19 @@ def test_an_error_inside_passes_and_gives_stderr_back(capfd: pytest.CaptureFixtu
         fail()
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "why\nafter\n"
+
+
+def test_threads_do_not_lose_stderr_to_each_other(capfd: pytest.CaptureFixture[str]) -> None:
+    def start(seconds: float) -> None:
+        for _ in range(10):
+            with quietly([b"noise"]):
+                os.write(2, b"noise\n")
+                time.sleep(seconds)
+
+    threads = [threading.Thread(target=start, args=(seconds,)) for seconds in (0.001, 0.002, 0.003)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         MissingWeightsError,
     )
     from vid2vid_cli.core.geometry import Bytes, Floats, View
-    from vid2vid_cli.core.native import hold_back
     from vid2vid_cli.media.cuts import CutDetector
     from vid2vid_cli.media.images import view_image
     from vid2vid_cli.media.labels import label_files, palette, read_labels
@@ -59,7 +58,6 @@ _LATE = {
     "View": _GEOMETRY,
     "drawing_option": _CONDITIONER,
     "files_option": _CONDITIONER,
-    "hold_back": "vid2vid_cli.core.native",
     "label_files": "vid2vid_cli.media.labels",
     "nothing": _CONDITIONER,
     "palette": "vid2vid_cli.media.labels",
@@ -93,7 +91,6 @@ __all__ = [
     "WeightFile",
     "drawing_option",
     "files_option",
-    "hold_back",
     "label_files",
     "nothing",
     "palette",
