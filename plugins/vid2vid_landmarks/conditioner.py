@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import cv2
@@ -16,14 +17,18 @@ from vid2vid_cli.conditioning import (
     ConditionerSpec,
     Floats,
     Options,
+    Person,
     Statistics,
     View,
+    files_option,
     nothing,
     view_image,
 )
 from vid2vid_landmarks import MESH, SPEC
+from vid2vid_landmarks.backend import Face
 from vid2vid_landmarks.choice import choose, open_backend, version
 from vid2vid_landmarks.drawing import background_edges, distance_maps, draw_curves, draw_picture, polylines
+from vid2vid_landmarks.files import read_faces
 from vid2vid_landmarks.following import Follower, Smoother, quality
 from vid2vid_landmarks.retarget import Retarget
 from vid2vid_landmarks.shape import describe
@@ -38,12 +43,19 @@ class LandmarkOptions(Options):
     backend: Literal["auto", "mediapipe", "dlib"] = Field(
         "auto", description="auto: mediapipe where it is installed, otherwise dlib."
     )
+    person: Person = Field(
+        "largest",
+        description="Whose face: largest, centre, or 1, 2, ... from left to right on the first frame with so many.",
+    )
     smooth: float = Field(
         0.01, ge=0, le=0.1, description="Size of the jitter to remove, in distances of the eyes; 0: none."
     )
     distance_maps: bool = Field(True, description="Besides the drawing, a distance map for each of the 14 curves.")
     background_edges: bool = Field(
         False, description="Draw the edges outside the face too; they carry the background into the condition."
+    )
+    points_dir: Path | None = files_option(
+        "A folder with 68 points for each frame, as text (x,y on a line) or JSON, read as they are instead of found."
     )
 
 
@@ -53,6 +65,7 @@ class Landmarks(Conditioner):
     spec: ClassVar[ConditionerSpec] = SPEC
     Options: ClassVar[type[Options]] = LandmarkOptions
     retargets: ClassVar[bool] = True
+    reads: ClassVar[str] = "points_dir"
     options: LandmarkOptions
 
     @property
@@ -63,25 +76,34 @@ class Landmarks(Conditioner):
     def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
         """Points `face` (68, 2); with `background_edges` the image `background` (h, w) uint8 too.
 
-        The largest face is taken and followed. A frame without it is empty, however short the gap.
+        The wanted face is taken and followed. A frame without it is empty, however short the gap. Points that are
+        read from files are left as they are.
 
-        Raises: MissingPackageError, MissingWeightsError.
+        Raises: MissingPackageError, MissingWeightsError; FilesMismatchError, LabelFilesError for files.
         """
-        follower, smoother = Follower(), Smoother(self.options.smooth)
+        if self.options.points_dir is not None:
+            for frame, points in read_faces(self.options.points_dir, self.footage, frames):
+                yield self._annotation(frame, None if points is None else Face(points, 1.0))
+            return
+        follower, smoother = Follower(self.options.person), Smoother(self.options.smooth)
         with open_backend(self.options.backend) as backend:
             for frame in frames:
-                height, width = frame.shape[:2]
                 if follower.look(frame):
                     smoother.forget()
-                face = follower.choose(backend.faces(frame, follower.last))
+                face = follower.choose(backend.faces(frame, follower.last), *frame.shape[:2])
                 if face is None:
                     smoother.forget()
-                    empty = nothing(height, width, SHAPES)
-                    yield Annotation(height, width, 0.0, empty.points, self._background(frame, None))
-                    continue
-                points = smoother(face.points)
-                images = self._background(frame, points)
-                yield Annotation(height, width, quality(face, height, width), {"face": points}, images)
+                    yield self._annotation(frame, None)
+                else:
+                    yield self._annotation(frame, Face(smoother(face.points), face.score))
+
+    def _annotation(self, frame: Bytes, face: Face | None) -> Annotation:
+        height, width = frame.shape[:2]
+        if face is None:
+            empty = nothing(height, width, SHAPES)
+            return Annotation(height, width, 0.0, empty.points, self._background(frame, None))
+        images = self._background(frame, face.points)
+        return Annotation(height, width, quality(face, height, width), {"face": face.points}, images)
 
     def _background(self, frame: Bytes, points: Floats | None) -> dict[str, Bytes]:
         if not self.options.background_edges:
@@ -154,6 +176,8 @@ class Landmarks(Conditioner):
 
     def fingerprint(self) -> dict[str, Any]:
         """Options, the backend that would be used, its version, and the model's sha256."""
+        if self.options.points_dir is not None:
+            return {**super().fingerprint(), "backend": "files"}
         backend = choose(self.options.backend)
         model = MESH.sha256 if backend == "mediapipe" else ""
         return {**super().fingerprint(), "backend": backend, "version": version(backend), "model": model}

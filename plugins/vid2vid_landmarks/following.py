@@ -5,60 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Bytes, Floats
+from vid2vid_cli.conditioning import Bytes, CutDetector, Floats, Tracker
 from vid2vid_landmarks.backend import Face
 from vid2vid_landmarks.topology import PARTS
 
-CUT = 25.0  # grey levels by which a thumbnail changes on average where a new scene begins
 PATIENCE = 15  # frames for which other faces are ignored when the followed one is gone
-REACH = 0.6  # how far a face moves between frames at most, as a share of its size
 
 
 class Follower:
-    """Takes the largest face, then stays with it."""
+    """Takes the wanted face, then stays with it."""
 
-    def __init__(self) -> None:
-        self.last: Face | None = None
-        self._missing = 0
-        self._thumbnail: NDArray[Any] | None = None
+    def __init__(self, who: str = "largest") -> None:
+        self._tracker = Tracker(who, patience=PATIENCE)
+        self._cuts = CutDetector()
+        self._last: Face | None = None
+
+    @property
+    def last(self) -> Face | None:
+        """The followed face as it was last seen; None while there is none to wait for."""
+        return None if self._tracker.box is None else self._last
 
     def look(self, frame: Bytes) -> bool:
         """Notice a cut: the face that was followed is then forgotten."""
-        small = cv2.resize(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (32, 32), interpolation=cv2.INTER_AREA)
-        small = small.astype(np.float32)
-        cut = self._thumbnail is not None and float(np.abs(small - self._thumbnail).mean()) > CUT
-        self._thumbnail = small
+        cut = self._cuts(frame)
         if cut:
-            self.last = None
+            self._tracker.forget()
         return cut
 
-    def choose(self, faces: Sequence[Face]) -> Face | None:
-        """The followed face among those of the next frame."""
-        sound = [face for face in faces if np.isfinite(face.points).all() and _size(face) > 2]
-        chosen = self._nearest(sound) if self.last is not None else max(sound, key=_size, default=None)
-        if chosen is not None:
-            self.last, self._missing = chosen, 0
-            return chosen
-        self._missing += 1
-        if self._missing > PATIENCE:
-            self.last = None
-        return None
-
-    def _nearest(self, faces: Sequence[Face]) -> Face | None:
-        assert self.last is not None
-        size = _size(self.last)
-        # The longer it is gone, the further it may have moved.
-        reach = REACH * size * (1 + 0.05 * self._missing)
-        best: Face | None = None
-        for face in faces:
-            distance = float(np.hypot(*(_centre(face) - _centre(self.last))))
-            if distance < reach and 0.5 < _size(face) / size < 2.0:
-                best, reach = face, distance
-        return best
+    def choose(self, faces: Sequence[Face], height: int, width: int) -> Face | None:
+        """The followed face among those of the next frame, of height x width."""
+        scores = [face.score if np.isfinite(face.points).all() and _size(face) > 2 else 0.0 for face in faces]
+        index = self._tracker.choose([face.box for face in faces], scores, height, width)
+        if index is None:
+            return None
+        self._last = faces[index]
+        return self._last
 
 
 class Smoother:
@@ -118,11 +102,6 @@ def quality(face: Face, height: int, width: int) -> float:
     left, right = (float(np.hypot(*(points[30] - points[side]))) for side in (2, 14))
     turned = min(1.0, min(left, right) / (0.35 * max(left, right, 1e-6)))
     return float(np.clip(face.score * inside * size * turned, 0.02, 1.0))
-
-
-def _centre(face: Face) -> NDArray[np.float32]:
-    middle: NDArray[np.float32] = face.points.mean(axis=0)
-    return middle
 
 
 def _size(face: Face) -> float:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Bytes, MissingPackageError, MissingWeightsError
+from vid2vid_cli.conditioning import Bytes, MissingPackageError, MissingWeightsError, quietly
 from vid2vid_landmarks import MESH
 from vid2vid_landmarks.backend import Backend, Crop, Face, around, crop
 from vid2vid_landmarks.topology import from_mesh
@@ -135,35 +130,10 @@ def _landmarker(model: bytes, *, video: bool) -> Any:
     )
     blank = np.zeros((64, 64, 3), dtype=np.uint8)
     image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=blank)
-    with _quiet():
+    with quietly(NOISE):
         landmarker = FaceLandmarker.create_from_options(options)
         if video:
             landmarker.detect_for_video(image, 0)
         else:
             landmarker.detect(image)
     return landmarker
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what native code writes to stderr, and pass on whatever is not MediaPipe's known noise.
-
-    No environment variable or flag of this MediaPipe silences it. Lasts a few hundredths of a second.
-    """
-    try:
-        sys.stderr.flush()
-        before = os.dup(2)
-    except (OSError, ValueError, AttributeError):  # no stderr at all
-        yield
-        return
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(before, 2)
-            held.seek(0)
-            for line in held.read().splitlines(keepends=True):
-                if not any(noise in line for noise in NOISE):
-                    os.write(before, line)
-            os.close(before)

@@ -13,36 +13,55 @@ def face(scale: float, x: float, y: float = 100) -> Face:
     return Face(place(schematic(), scale, x, y), 1.0)
 
 
+def choose(follower: Follower, *faces: Face) -> Face | None:
+    return follower.choose(faces, 240, 320)
+
+
 def test_the_largest_face_is_taken_and_kept() -> None:
     follower = Follower()
-    assert follower.choose([face(30, 60), face(50, 200)]).points[:, 0].mean() > 150
-    chosen = follower.choose([face(80, 60), face(50, 203)])
+    first = choose(follower, face(30, 60), face(50, 200))
+    chosen = choose(follower, face(80, 60), face(50, 203))
+    assert first is not None
     assert chosen is not None
+    assert first.points[:, 0].mean() > 150
     assert chosen.points[:, 0].mean() > 150
+
+
+@pytest.mark.parametrize(("who", "x"), [("1", 60), ("2", 150), ("3", 260), ("centre", 150)])
+def test_another_face_can_be_wanted(who: str, x: float) -> None:
+    follower = Follower(who)
+    for shift in range(5):
+        chosen = choose(follower, face(50, 260 + shift), face(20, 60 + shift), face(30, 150 + shift))
+        assert chosen is not None
+        assert chosen.points[:, 0].mean() == pytest.approx(x + shift, abs=5)
 
 
 def test_another_face_has_to_wait() -> None:
     follower = Follower()
-    follower.choose([face(50, 200)])
-    answers = [follower.choose([face(50, 30)]) for _ in range(PATIENCE + 2)]
+    choose(follower, face(50, 200))
+    answers = [choose(follower, face(50, 30)) for _ in range(PATIENCE + 2)]
     assert answers[:PATIENCE] == [None] * PATIENCE
     assert answers[-1] is not None
 
 
 def test_a_face_that_comes_back_is_the_same() -> None:
     follower = Follower()
-    follower.choose([face(50, 200)])
+    choose(follower, face(50, 200))
     for _ in range(5):
-        assert follower.choose([]) is None
-    assert follower.choose([face(50, 230), face(90, 30)]).points[:, 0].mean() > 150
+        assert choose(follower) is None
+        assert follower.last is not None
+    chosen = choose(follower, face(50, 230), face(90, 30))
+    assert chosen is not None
+    assert chosen.points[:, 0].mean() > 150
 
 
 def test_a_cut_begins_anew() -> None:
     follower = Follower()
     assert not follower.look(np.zeros((64, 64, 3), np.uint8))
-    follower.choose([face(50, 200)])
+    choose(follower, face(50, 200))
     assert follower.look(np.full((64, 64, 3), 200, np.uint8))
-    assert follower.choose([face(50, 30)]) is not None
+    assert follower.last is None
+    assert choose(follower, face(50, 30)) is not None
 
 
 def test_jitter_is_removed() -> None:
