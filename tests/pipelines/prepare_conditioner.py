@@ -13,7 +13,18 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Annotation, Conditioner, ConditionerSpec, Options, View, view_image
+from vid2vid_cli.conditioning import (
+    Annotation,
+    Conditioner,
+    ConditionerSpec,
+    Options,
+    Requirement,
+    View,
+    files_option,
+    label_files,
+    view_image,
+)
+from vid2vid_cli.core.errors import FilesMismatchError
 
 Bytes = NDArray[np.uint8]
 
@@ -83,6 +94,47 @@ class Bright(Marks):
 
     def statistics(self, annotations: Sequence[Annotation]) -> dict[str, Any]:
         return {"seen": len(annotations)}
+
+
+class NoteOptions(Options):
+    """Where the notes lie."""
+
+    folder: Path | None = files_option("A text file with a number for each frame.")
+
+
+class Notes(Marks):
+    """Reads a number for each frame from files beside the video; to find one itself it would need a package."""
+
+    spec = ConditionerSpec(
+        "notes", "a number", "points", "pipelines.prepare_conditioner:Notes", (Requirement("not_there", "pip x"),)
+    )
+    Options = NoteOptions
+    options: NoteOptions  # type: ignore[assignment]
+    reads = "folder"
+
+    def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
+        assert self.options.folder is not None
+        assert self.footage is not None
+        files = label_files(self.options.folder, (".txt",))
+        if self.footage.frames != len(files):
+            raise FilesMismatchError(f"{len(files)} notes for {self.footage.frames} frames")
+        for index, frame in enumerate(frames):
+            number = float(files[self.footage.number(index)].read_text())
+            yield Annotation(frame.shape[0], frame.shape[1], 1.0, {"note": np.array([[number, 0.0]], np.float32)})
+
+    def picture(self, annotation: Annotation, view: View) -> Bytes:
+        return np.zeros((view.height, view.width, 3), np.uint8)
+
+    def statistics(self, annotations: Sequence[Annotation]) -> dict[str, Any]:
+        return {}
+
+
+def write_notes(folder: Path, numbers: Iterable[float]) -> Path:
+    """One file for each number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, number in enumerate(numbers):
+        (folder / f"{index}.txt").write_text(str(number))
+    return folder
 
 
 def picture(index: int, height: int = 61, width: int = 97, *, mark: bool = True) -> Bytes:

@@ -76,7 +76,8 @@ def _with_pictures(folder: Path, layout: Layout, remarks: list[str]) -> list[tup
         )
     left = len(layout.sequences) - len(seen)
     if left:
-        remarks.append(f"{left} sequences of {folder} have no pictures beside their labels and are left out.")
+        number = "1 sequence" if left == 1 else f"{left} sequences"
+        remarks.append(f"Left out: {number} of {folder} with labels and no pictures.")
     first = _kinds(seen[0][1])
     for path, one in seen:
         if _kinds(one) != first:
