@@ -102,6 +102,8 @@ class Conditioner(ABC):
         self.options = options if options is not None else type(self).Options()
         self.footage: Footage | None = None
         """Which frames `annotate` is about to see, where the caller said so."""
+        self.remarks: tuple[str, ...] = ()
+        """What was assumed about the files that the options name, in sentences for people."""
 
     def of(self: Self, footage: Footage) -> Self:
         """This conditioner for one video: what `annotate` of the copy reads belongs to that video."""

@@ -181,7 +181,8 @@ def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner]) -> Jo
     }
     text = json.dumps(content, sort_keys=True)
     identity = hashlib.sha256(text.encode()).hexdigest()
-    return Job(request, inputs, conditioners, size, fps, identity, opened.remarks)
+    remarks = (*opened.remarks, *(remark for conditioner in conditioners for remark in conditioner.remarks))
+    return Job(request, inputs, conditioners, size, fps, identity, remarks)
 
 
 def _check(request: PrepareRequest) -> None:
