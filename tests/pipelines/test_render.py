@@ -89,7 +89,7 @@ def test_the_past_is_forgotten_between_clips(dataset: Path, painter: Painter, tm
     events: list[Event] = []
     clips = (seen(dataset, 0, count) for count in (3, 2))
     output = Output(tmp_path / "a.mp4", tmp_path / "b.mp4", Fraction(30000, 1001))
-    done = write_video(painter, clips, output, 5, events.append, "paint")
+    done = write_video([(painter, clip) for clip in clips], output, 5, events.append, "paint")
     assert (done.path, done.compare, done.frames) == (tmp_path / "a.mp4", tmp_path / "b.mp4", 5)
     assert events == [Advanced("paint", index + 1, 5) for index in range(5)]
     assert probe(done.path).fps == Fraction(30000, 1001)
@@ -126,7 +126,7 @@ def test_an_error_leaves_nothing_behind(dataset: Path, painter: Painter, tmp_pat
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        write_video(painter, [broken()], Output(tmp_path / "a.mp4", tmp_path / "b.mp4", Fraction(25)), 3, tell, "x")
+        write_video([(painter, broken())], Output(tmp_path / "a.mp4", tmp_path / "b.mp4", Fraction(25)), 3, tell, "x")
     assert os.listdir(tmp_path) == []  # noqa: PTH208
     assert threading.active_count() == before
 

@@ -72,6 +72,16 @@ class VideoReader:
             assumed = self.probe.colour.split()[0]
             self.remarks.append(f"The file does not say how its colours are stored; {assumed} is assumed.")
 
+    @property
+    def own_fps(self) -> Fraction:
+        """The rate of the video's own frames; pictures have none, and take that of the grid."""
+        return self.fps if self._pictures else self.probe.fps
+
+    @property
+    def begin(self) -> Fraction:
+        """Seconds after the first picture at which the frames begin; of pictures, where one of them lies."""
+        return self._skipped_pictures() / self.fps if self._pictures else self.start
+
     def __iter__(self) -> Iterator[Bytes]:
         """Frames in order, each an array of its own. Closing the iterator early closes the file."""
         with closing(self._from_pictures() if self._pictures else self._from_video()) as frames:

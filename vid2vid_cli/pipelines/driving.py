@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice, tee
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,12 +22,15 @@ from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.framing import frame_view
 from vid2vid_cli.engine.checkpoint import CheckpointInfo
 from vid2vid_cli.engine.events import Advanced, Tell
+from vid2vid_cli.media.blank import Frames
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.render import Seen, hold_last
 from vid2vid_cli.pipelines.subject import load_conditioners, merged_statistics
 
 LOOKS = 96
 """Frames, spread over the video, from which the source's own neutral and place are taken."""
+SHORT_SIDE = 512
+"""Pixels; larger sources are annotated at this size, as in `prepare`, or at that of the target's frames."""
 Options = Mapping[str, Mapping[str, str]]
 
 
@@ -54,9 +57,10 @@ class Source:
     """A video, and the conditioners of a checkpoint that are to look at it."""
 
     path: Path
-    reader: VideoReader
+    reader: Frames
     conditioners: tuple[Conditioner, ...]
-    start: float = 0.0
+    shown: bool = True
+    """Whether its frames stand beside the result: not where they are the labels, or blank."""
 
     def bound(self, stride: int = 1) -> tuple[Conditioner, ...]:
         """The conditioners for every `stride`-th frame of this video."""
@@ -66,10 +70,10 @@ class Source:
             height=probe.height,
             width=probe.width,
             frames=probe.frames,
-            fps=probe.fps,
+            fps=reader.own_fps,
             view=View.of_box((0, 0, probe.width, probe.height), reader.height, reader.width),
             rate=reader.fps / stride,
-            start=self.start,
+            start=float(reader.begin),
         )
         return tuple(conditioner.of(footage) for conditioner in self.conditioners)
 
@@ -158,11 +162,11 @@ class Driver:
 
     def shot(self, found: Iterable[Found]) -> Iterator[Seen]:
         """The frames of one shot as they are to be drawn; retargeting begins without memory of any other."""
-        pictures: deque[Bytes] = deque()
+        pictures: deque[Bytes | None] = deque()
 
         def passing() -> Iterator[Found]:
             for one in found:
-                pictures.append(view_image(one.frame, self.own))
+                pictures.append(view_image(one.frame, self.own) if self.source.shown else None)
                 yield one
 
         copies = tee(passing(), len(self.views))
@@ -177,6 +181,20 @@ class Driver:
         if not self.moved[index]:
             return own
         return self.source.conditioners[index].retarget(own, self.statistics[index], self.targets[index])
+
+
+def source_reader(path: Path, info: CheckpointInfo, **where: Any) -> VideoReader:
+    """The frames of a source, reduced where they are larger than `prepare` makes them and than the checkpoint's were.
+
+    `where` is what `VideoReader` takes. Raises what it raises.
+    """
+    reader = VideoReader(path, **where)
+    short, longest = min(reader.height, reader.width), max(SHORT_SIDE, min(info.height, info.width))
+    if short <= longest:
+        return reader
+    return VideoReader(
+        path, size=(round(reader.height * longest / short), round(reader.width * longest / short)), **where
+    )
 
 
 def source_conditioners(info: CheckpointInfo, options: Options) -> tuple[Conditioner, ...]:

@@ -41,9 +41,9 @@ class Rendered:
 
 
 class Seen(NamedTuple):
-    """One frame of the source: its picture, and what each conditioner found."""
+    """One frame of the source: its picture, if it has one, and what each conditioner found."""
 
-    picture: Picture
+    picture: Picture | None
     annotations: tuple[Annotation, ...]
 
 
@@ -90,9 +90,11 @@ class Painter:
             yield Drawn(seen, torch.from_numpy(channels))
 
     def comparison(self, seen: Seen, result: Picture) -> Picture:
-        """Source, condition and result side by side, all as high as the result."""
-        condition = condition_picture(self.conditioners, seen.annotations, self.views)
-        return side_by_side([seen.picture, condition, result], ["source", "condition", "result"], result.shape[0])
+        """Source (where there is one), condition and result side by side, all as high as the result."""
+        pictures = {"condition": condition_picture(self.conditioners, seen.annotations, self.views), "result": result}
+        if seen.picture is not None:
+            pictures = {"source": seen.picture, **pictures}
+        return side_by_side(list(pictures.values()), list(pictures), result.shape[0])
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,10 @@ class Output:
     audio_start: float = 0.0
 
 
-def write_video(
-    painter: Painter, clips: Iterable[Iterable[Seen]], output: Output, expected: int | None, tell: Tell, stage: str
-) -> Rendered:
+Clips = Iterable[tuple[Painter, Iterable[Seen]]]
+
+
+def write_video(clips: Clips, output: Output, expected: int | None, tell: Tell, stage: str) -> Rendered:
     """Paint clips one after the other (the past is forgotten between them) and write them as one video.
 
     Generating runs in a thread of its own while this one encodes. Raises DiskFullError, PermissionDeniedError, and
@@ -116,9 +119,10 @@ def write_video(
     """
     began = time.monotonic()
 
-    def paint_all() -> Iterator[tuple[Seen, Picture]]:
-        for clip in clips:
-            yield from painter.paint(clip)
+    def paint_all() -> Iterator[tuple[Painter, Seen, Picture]]:
+        for painter, clip in clips:
+            for seen, picture in painter.paint(clip):
+                yield painter, seen, picture
 
     count = 0
     with ExitStack() as stack:
@@ -129,7 +133,7 @@ def write_video(
             if output.compare
             else None
         )
-        for seen, picture in stack.enter_context(closing(ahead(paint_all(), depth=4))):
+        for painter, seen, picture in stack.enter_context(closing(ahead(paint_all(), depth=4))):
             video.write(picture)
             if beside is not None:
                 beside.write(painter.comparison(seen, picture))

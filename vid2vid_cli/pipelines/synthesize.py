@@ -77,7 +77,8 @@ def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
     sound, start = _sound(dataset.manifest, spans)
     output = Output(out, compare_path(out) if request.compare else None, dataset.fps, sound, start)
     expected = sum(span.frames for span in spans)
-    return write_video(painter, (frames(span) for span in spans), output, expected, tell, "synthesize")
+    clips = ((painter, frames(span)) for span in spans)
+    return write_video(clips, output, expected, tell, "synthesize")
 
 
 def output_file(wanted: Path | None, default: Path, *, overwrite: bool, compare: bool) -> Path:

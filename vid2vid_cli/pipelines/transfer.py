@@ -14,16 +14,12 @@ from vid2vid_cli.data.manifest import FILE_NAME
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_info
 from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Noticed, Tell, Warned
-from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.pipelines.driving import Driver, Source, shots, source_conditioners
+from vid2vid_cli.pipelines.driving import Driver, Source, shots, source_conditioners, source_reader
 from vid2vid_cli.pipelines.plan import Plan
 from vid2vid_cli.pipelines.preparing.job import check_conditioners
 from vid2vid_cli.pipelines.render import Output, Painter, Rendered, compare_path, write_video
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
 from vid2vid_cli.pipelines.synthesize import output_file
-
-SHORT_SIDE = 512
-"""Larger sources are annotated at this size, as in `prepare`; or at that of the target's frames, if they are larger."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +78,8 @@ def transfer(request: TransferRequest, tell: Tell) -> Rendered:
     reader = source.reader
     output = Output(out, compare_path(out) if request.compare else None, reader.fps, request.source, request.start)
     with closing(ahead(source.found(), depth=4)) as found:
-        clips = (driver.shot(shot) for shot in shots(found))
-        made = write_video(painter, clips, output, reader.expected, tell, "transfer")
+        clips = ((painter, driver.shot(shot)) for shot in shots(found))
+        made = write_video(clips, output, reader.expected, tell, "transfer")
     for warning in reader.warnings:
         tell(Warned(warning))
     for remark in reader.remarks:
@@ -103,12 +99,8 @@ def _open(request: TransferRequest) -> tuple[CheckpointInfo, Source]:
     conditioners = source_conditioners(info, request.options)
     check_conditioners(conditioners)
     where = {"start": request.start, "end": request.end, "max_frames": request.max_frames}
-    reader = VideoReader(request.source, **where)  # type: ignore[arg-type]
-    short, longest = min(reader.height, reader.width), max(SHORT_SIDE, min(info.height, info.width))
-    if short > longest:
-        size = (round(reader.height * longest / short), round(reader.width * longest / short))
-        reader = VideoReader(request.source, size=size, **where)  # type: ignore[arg-type]
-    return info, Source(request.source, reader, conditioners, request.start)
+    reader = source_reader(request.source, info, **where)
+    return info, Source(request.source, reader, conditioners)
 
 
 def _out(request: TransferRequest, info: CheckpointInfo) -> Path:

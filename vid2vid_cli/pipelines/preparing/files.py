@@ -32,8 +32,9 @@ def is_reading(conditioner: Conditioner) -> bool:
 
 def neediest(conditioner: Conditioner, files: Sequence[Files]) -> Conditioner:
     """The conditioner as it is for a video on which it must find things itself, where there is one."""
-    kinds = [bound(conditioner, own) for own in files]
-    return next((kind for kind in kinds if not is_reading(kind)), kinds[0])
+    name = conditioner.spec.name
+    own = next((own for own in files if conditioner.reads not in own.get(name, {})), files[0])
+    return bound(conditioner, own)
 
 
 def typed_files(conditioners: Sequence[Conditioner], videos: Sequence[Path]) -> list[dict[str, dict[str, Path]]]:
