@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vid2vid_cli.config.model import Config
+from vid2vid_cli.config.model import Config, DataConfig
 from vid2vid_cli.config.presets import preset_summary, read_yaml
 from vid2vid_cli.config.resolve import (
     config_from_mapping,
@@ -132,6 +132,91 @@ def test_a_picture_too_small_for_the_generator_is_refused() -> None:
     words = "data.size=63 is too small for generator.downsamples=5: at least 64 pixels are needed, or fewer downsamples"
     assert refused("data.size=63", "generator.downsamples=5") == f"{words} (from --set)."
     load_layers(None, None, ["data.size=64", "generator.downsamples=5"], {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (("data.size=32", "data.aspect=0.4"), "data.size=32 and data.aspect=0.4 make a picture 13 pixels wide"),
+        (("data.size=24", "data.aspect=3"), ""),
+        (("data.size=64", "data.aspect=0.5", "generator.downsamples=4"), ""),
+        (("data.size=64", "data.aspect=0.49", "generator.downsamples=4"), "a picture 31 pixels wide, too narrow for"),
+        (("data.size=64", "data.aspect=null", "generator.downsamples=4"), ""),
+        (("data.aspect=-1",), "data.aspect=-1: should be greater than or equal to 0.1 (from --set)."),
+    ],
+)
+def test_both_sides_of_the_picture_are_large_enough(settings: tuple[str, ...], words: str) -> None:
+    if words:
+        assert words in refused(*settings)
+    else:
+        load_layers(None, None, settings, {})
+
+
+@pytest.mark.parametrize(
+    ("size", "aspect", "picture"),
+    [(256, 1.0, (256, 256)), (256, 0.75, (256, 192)), (61, 1.6, (61, 98)), (100, None, (100, 178))],
+)
+def test_the_picture_of_frames(size: int, aspect: float | None, picture: tuple[int, int]) -> None:
+    assert DataConfig(size=size, aspect=aspect).picture(1080, 1920) == picture
+
+
+def test_settings_of_the_first_release_are_square_and_draw_as_prepared() -> None:
+    old = Config().model_dump(mode="json")
+    del old["data"]["aspect"], old["conditioner_options"]
+    config = config_from_mapping(old, "a run")
+    assert config.data.picture(1080, 1920) == (256, 256)
+    assert config.conditioner_options == {}
+
+
+def test_options_of_conditioners_come_in_layers_too(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("conditioner_options:\n  pose: {drop: 0.05, line: 2}\n  edges: {}\n")
+    resolved = load_layers(str(mine), None, ["conditioner_options.pose.drop=1e-1"], {})
+    assert resolved.config.conditioner_options == {"pose": {"drop": 0.1, "line": 2}}
+    rows = {key: (value, origin) for key, value, origin in resolved.rows()}
+    assert rows["conditioner_options.pose.drop"] == (0.1, "--set")
+    assert rows["conditioner_options.pose.line"] == (2, f"preset {mine}")
+    path = tmp_path / "config.yaml"
+    path.write_text(dump_yaml(resolved.config))
+    assert load_layers(None, path, [], {}).config == resolved.config
+    mine.write_text("conditioner_options:\n  # pose: {drop: 0.05}\n")
+    assert load_layers(str(mine), None, [], {}).config.conditioner_options == {}
+
+
+def test_what_an_option_holds_is_its_own_affair() -> None:
+    (text,) = ("conditioner_options.labels.colours={sky: [0, 0, 255], road: {a: 1}}",)
+    config = load_layers(None, None, [text], {}).config
+    assert config.conditioner_options["labels"]["colours"] == {"sky": [0, 0, 255], "road": {"a": 1}}
+    assert config_from_mapping(config.model_dump(mode="json"), "a run") == config
+
+
+@pytest.mark.parametrize(
+    "setting", ["conditioner_options.pose=3", "conditioner_options=3", "conditioner_options.pose.a.b=3"]
+)
+def test_an_option_of_a_conditioner_has_three_words(setting: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_layers(None, None, [setting], {})
+    assert caught.value.message == f"{setting[:-2]}: not an option of a conditioner (from --set)."
+    assert (
+        caught.value.hint == "Write conditioner_options.NAME.OPTION=VALUE, such as conditioner_options.pose.drop=0.1."
+    )
+
+
+def test_which_datasets_settings_take() -> None:
+    config = load_layers(None, None, ["conditioners=[labels|segmentation, edges]"], {}).config
+    assert config.choices() == (("labels", "segmentation"), ("edges",))
+    for names, taken in (
+        (("labels", "edges"), True),
+        (("segmentation", "edges"), True),
+        (("edges", "labels"), False),
+        (("labels",), False),
+        (("labels", "edges", "pose"), False),
+    ):
+        assert config.takes(names) is taken
+    assert load_layers(None, None, [], {}).config.takes(("anything", "at", "all"))
+    assert "conditioners=['a b']: 'a b' is no conditioner" in refused("conditioners=[a b]")
+    assert "no conditioner" in refused("conditioners=[labels|]")
+    assert "names none: write null for any" in refused("conditioners=[]")
 
 
 def test_all_faults_are_told_at_once_each_with_its_origin(tmp_path: Path) -> None:

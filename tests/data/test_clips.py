@@ -53,9 +53,10 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return Dataset(prepare_with(PrepareRequest((path,), (), folder / "set"), [Copy(), Bright()], silent).path)
 
 
-def sampler(data: Dataset, **changes: object) -> ClipSampler:
+def sampler(data: Dataset, *, view: View | None = None, **changes: object) -> ClipSampler:
     settings = {"seed": 0, "batch": 2, **changes}
-    return ClipSampler(data, [Copy()], View.of_box((18, 0, 79, 61), 32, 32), **settings)  # type: ignore[arg-type]
+    view = view or View.of_box((18, 0, 79, 61), 32, 32)
+    return ClipSampler(data, [Copy()], view, **settings)  # type: ignore[arg-type]
 
 
 def test_runs_avoid_frames_where_nothing_was_found(marked: Dataset) -> None:
@@ -112,15 +113,16 @@ def test_condition_and_frame_move_as_one(marked: Dataset, shift: float, zoom: fl
 
 def test_how_far_a_clip_is_moved(marked: Dataset) -> None:
     """At most the part of the size that was asked for, both ways, and as one for a whole clip."""
-    draws = sampler(marked, shift=0.25, zoom=0.1)
+    draws = sampler(marked, view=View.of_box((18, 0, 66, 61), 61, 48), shift=0.25, zoom=0.1)
     random = np.random.default_rng(0)
     scales, shifts = [], []
     for _ in range(300):
         view = draws._vary(random)
+        assert (view.height, view.width) == (61, 48)
         scales.append(view.scale / draws.view.scale)
-        # The centre of the picture, which zoom leaves where it is.
-        centre = np.linalg.inv(np.vstack([draws.view.array, [0, 0, 1]])) @ [15.5, 15.5, 1]
-        shifts.append((view.points(centre[None, :2])[0] - 15.5) / 32)
+        # The centre of the picture, which zoom leaves where it is; a shift is a part of its own side.
+        centre = np.linalg.inv(np.vstack([draws.view.array, [0, 0, 1]])) @ [23.5, 30, 1]
+        shifts.append((view.points(centre[None, :2])[0] - (23.5, 30)) / (48, 61))
     assert 0.9 <= min(scales) < 0.92
     assert 1.08 < max(scales) <= 1.1
     assert np.abs(shifts).max() <= 0.25 + 1e-5

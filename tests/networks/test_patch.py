@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -41,6 +42,22 @@ def test_the_scales_see_a_pyramid_the_finest_first() -> None:
     assert [len(judgement) for judgement in judgements] == [4, 4, 4]
     for found, wanted in zip(judgements, expected, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+
+
+@pytest.mark.parametrize(("height", "width"), [(61, 97), (97, 61), (16, 33), (16, 16), (19, 130)])
+def test_no_size_is_refused(height: int, width: int) -> None:
+    """Neither odd sides nor the smallest picture there may be, on the deepest pyramid that may be set."""
+    judge = MultiScaleDiscriminator(4, scales=4, width=4, layers=5)
+    judgements = judge(torch.rand(1, 4, height, width))
+    assert all(bool(feature.isfinite().all()) for judgement in judgements for feature in judgement)
+    # A map grows by one with each convolution: n / 2 + 1 at stride 2, n + 1 at stride 1.
+    sides = torch.tensor([height, width])
+    for judgement in judgements:
+        side = sides
+        for layer, feature in enumerate(judgement):
+            side = side // 2 + 1 if layer < 5 else side + 1
+            assert list(feature.shape[2:]) == side.tolist()
+        sides = (sides + 1) // 2
 
 
 def test_features_are_float32_under_autocast() -> None:

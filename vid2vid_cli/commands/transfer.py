@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vid2vid_cli.commands import options
+from vid2vid_cli.commands import options, values
 
 
 def transfer(
@@ -29,6 +29,14 @@ def transfer(
             help="Bring the source's labels to the target's place and proportions.",
         ),
     ] = True,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            metavar="NAME.KEY=VALUE",
+            help="How a conditioner looks at the source, or files made beside it: pose.json_dir=FOLDER.",
+        ),
+    ] = None,
     out: options.Out = None,
     compare: options.Compare = True,
     start: options.Start = 0.0,
@@ -58,6 +66,7 @@ def transfer(
         source=source,
         target=target,
         out=out,
+        options=values.conditioner_options(option or ()),
         retarget=retarget,
         compare=compare,
         device=device,

@@ -60,15 +60,15 @@ def device(text: str) -> str:
     return text
 
 
-def conditioner_options(texts: Sequence[str], conditioners: Sequence[str]) -> dict[str, dict[str, str]]:
-    """{conditioner: {option: value}} of `landmarks.backend=dlib` and the like."""
+def conditioner_options(texts: Sequence[str], conditioners: Sequence[str] | None = None) -> dict[str, dict[str, str]]:
+    """{conditioner: {option: value}} of `landmarks.backend=dlib` and the like; None: of any conditioners."""
     options: dict[str, dict[str, str]] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         name, dot, option = key.strip().partition(".")
         if not (equals and dot and name and option):
             raise typer.BadParameter(f"{text}: write NAME.OPTION=VALUE, such as edges.sigma=2.", param_hint="--option")
-        if name not in conditioners:
+        if conditioners is not None and name not in conditioners:
             message = f"{text}: {name} is not among the conditioners of this command ({', '.join(conditioners)})."
             raise typer.BadParameter(message, param_hint="--option")
         options.setdefault(name, {})[option] = value

@@ -168,6 +168,8 @@ class Config(Section):
     @field_validator("conditioners")
     @classmethod
     def _are_names(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value == ():
+            raise ValueError("names none: write null for any")
         for entry in value or ():
             if not all(re.fullmatch(r"[\w-]+", name) for name in entry.split("|")):
                 raise ValueError(f"{entry!r} is no conditioner: write a name, or names with | between them")
