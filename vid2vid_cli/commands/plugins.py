@@ -1,14 +1,23 @@
-"""`vid2vid plugins`: which conditioners there are, and what each still needs."""
+"""`vid2vid plugins`: which conditioners there are, what each still needs, and how to write and try one."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vid2vid_cli.commands import options
+from vid2vid_cli.commands import options, values
 
-app = typer.Typer(no_args_is_help=True, help="Conditioners: list, show.")
+if TYPE_CHECKING:
+    from vid2vid_cli.pipelines.contract import Trial
+
+app = typer.Typer(no_args_is_help=True, help="Conditioners: list, show, new, test.")
+
+MARKS = {"kept": "ok", "not tried": "-", "broken": "BROKEN"}
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A conditioner.", show_default=False)]
 
 
 @app.command("list")
@@ -17,19 +26,21 @@ def list_(json: options.Json = False) -> None:
     from vid2vid_cli.conditioning.registry import find_conditioners
     from vid2vid_cli.terminal import Terminal
 
-    found = find_conditioners()
-    rows = [(one.name, one.status, one.spec.summary if one.spec else "", one.problem, str(one.origin)) for one in found]
-    keys = ("name", "status", "summary", "problem", "origin")
+    keys = ("name", "status", "summary", "problem", "remedy", "origin")
+    rows = []
+    for one in find_conditioners():
+        summary = one.spec.summary if one.spec else ""
+        rows.append((one.name, one.status, summary, one.problem, one.remedy, str(one.origin)))
     with Terminal("plugins list", as_json=json) as terminal:
         terminal.rows(rows, [dict(zip(keys, row, strict=True)) for row in rows], keys)
 
 
 @app.command()
-def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A conditioner.", show_default=False)],
-    json: options.Json = False,
-) -> None:
+def show(name: Name, json: options.Json = False) -> None:
     """Show what a conditioner yields, which options it takes, and what it needs.
+
+    Options are of three kinds: "finding" says how things are found, and another value wants another `prepare`;
+    "drawing" may be changed in training; "files" names files made beside one video.
 
     Example: vid2vid plugins show landmarks
     """
@@ -39,3 +50,83 @@ def show(
     with Terminal("plugins show", as_json=json) as terminal:
         seen = inspect_conditioner(name)
         terminal.rows(seen.rows, seen.to_json())
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it, such as depth.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where to put its folder, vid2vid-NAME.")
+    ] = Path(),
+    json: options.Json = False,
+) -> None:
+    """Write the package of a new conditioner: one that works, with its tests, for you to change.
+
+    Example: vid2vid plugins new depth
+    """
+    from vid2vid_cli.pipelines.scaffold import new_plugin
+    from vid2vid_cli.terminal import Terminal
+
+    with Terminal("plugins new", as_json=json) as terminal:
+        made = new_plugin(name, out)
+        files = [str(path) for path in made.files]
+        install = shlex.join(["pip", "install", "-e", f"{_typed(made.path)}[dev]"])
+        commands = [install, f"vid2vid plugins test {name}", f"vid2vid prepare -c {name} video.mp4"]
+        terminal.done(made.path, f"Wrote {', '.join(files)}.", commands[0], {"files": files, "then": commands[1:]})
+        for command in commands[1:]:
+            terminal.next(command)
+
+
+@app.command("test")
+def try_(
+    name: Name,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", metavar="NAME.KEY=VALUE", help="An option to try it with.")
+    ] = None,
+    clip: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="VIDEO", help="Footage that shows what it finds. Default: a drawn head.", show_default=False
+        ),
+    ] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Try every duty of a conditioner: exit code 0 if all are kept. Needs pytest.
+
+    One that reads label files is tried on the video they belong to.
+
+    Examples:
+      vid2vid plugins test depth
+      vid2vid plugins test labels --option labels.dir=maps --clip video.mp4
+    """
+    extras = values.conditioner_options(option or (), (name,)).get(name, {})
+    from vid2vid_cli.core.errors import PluginError
+    from vid2vid_cli.pipelines.contract import try_contract
+    from vid2vid_cli.terminal import Terminal
+
+    with Terminal("plugins test", as_json=json, quiet=quiet) as terminal:
+        trial = try_contract(name, extras, clip, terminal.tell)
+        counts = {outcome: sum(duty.outcome == outcome for duty in trial.duties) for outcome in MARKS}
+        data = {"conditioner": name, **counts, "duties": [duty.to_json() for duty in trial.duties]}
+        terminal.rows(_rows(trial), data)
+        broken = [duty.name for duty in trial.duties if duty.outcome == "broken"]
+        if broken:
+            few = "; ".join(broken[:3]) + (f"; and {len(broken) - 3} more" if broken[3:] else "")
+            message = f"{name} breaks {len(broken)} of its {len(trial.duties)} duties: {few}."
+            raise PluginError(message, "Read the reasons above, mend the plugin, and try again.")
+        terminal.next(f"vid2vid prepare -c {name} video.mp4")
+
+
+def _rows(trial: Trial) -> list[tuple[str, str, str]]:
+    """What was kept first, what needs attention last, next to the error message."""
+    rows = []
+    for duty in sorted(trial.duties, key=lambda duty: list(MARKS).index(duty.outcome)):
+        where = f"[{duty.where}]" if duty.where else ""
+        rows.append((MARKS[duty.outcome], duty.name, " ".join([*duty.reason.split(), where]).strip()))
+    return rows
+
+
+def _typed(path: Path) -> str:
+    """A folder as pip wants it: a bare name would be looked for in the index."""
+    return str(path) if path.is_absolute() or path.parts[:1] == ("..",) else f"./{path}"

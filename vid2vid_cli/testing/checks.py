@@ -6,9 +6,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner, Options
 from vid2vid_cli.core.geometry import Bytes, View
@@ -25,18 +26,21 @@ def counted(frame: Bytes, times: int, drawn: list[int]) -> Iterator[Bytes]:
 
 def check_annotation(one: Annotation, frame: Bytes) -> None:
     """Size, quality, types and shapes."""
-    assert (one.height, one.width) == frame.shape[:2], "an annotation has the size of its frame"
-    assert 0 <= one.quality <= 1, "quality lies between 0 and 1"
+    height, width = frame.shape[:2]
+    size = f"an annotation has the size of its frame, {height} x {width}, not {one.height} x {one.width}"
+    assert (one.height, one.width) == (height, width), size
+    assert 0 <= one.quality <= 1, f"quality lies between 0 and 1, {one.quality} does not"
     for name, points in one.points.items():
-        assert points.dtype == np.float32, f"points {name!r} are float32"
-        assert points.ndim == 2, f"points {name!r} are (n, 2) or (n, 3)"
-        assert points.shape[1] in (2, 3), f"points {name!r} are (n, 2) or (n, 3)"
+        what = f"points {name!r} are (n, 2) or (n, 3) float32, not {points.shape} {points.dtype}"
+        assert points.dtype == np.float32, what
+        assert points.ndim == 2, what
+        assert points.shape[1] in (2, 3), what
     for name, image in one.images.items():
-        assert image.shape[:2] == frame.shape[:2], f"the image {name!r} has the size of its frame"
-        assert image.dtype in (np.uint8, np.uint16), f"the image {name!r} is uint8 or uint16"
-        assert image.ndim == 2 or (image.shape[2:] == (3,) and image.dtype == np.uint8), (
-            f"the image {name!r} is (height, width), or (height, width, 3) uint8"
-        )
+        what = f"the image {name!r} is ({height}, {width}) uint8 or uint16, or ({height}, {width}, 3) uint8; it is "
+        what += f"{image.shape} {image.dtype}"
+        assert image.shape[:2] == (height, width), what
+        assert image.dtype in (np.uint8, np.uint16), what
+        assert image.ndim == 2 or (image.shape[2:] == (3,) and image.dtype == np.uint8), what
 
 
 def check_render(conditioner: Conditioner, one: Annotation) -> None:
@@ -46,15 +50,17 @@ def check_render(conditioner: Conditioner, one: Annotation) -> None:
     for box, height, width in ((whole, 32, 32), (whole, 97, 61), (part, 64, 48), (whole, 200, 150)):
         view = View.of_box(box, height, width)
         channels = conditioner.render(one, view)
-        assert channels.shape == (conditioner.channels, height, width), "render gives (channels, height, width)"
-        assert channels.dtype == np.float32, "render gives float32"
-        assert np.isfinite(channels).all(), "render gives finite numbers"
+        wanted = (conditioner.channels, height, width)
+        assert channels.shape == wanted, f"render gives (channels, height, width) = {wanted}, not {channels.shape}"
+        assert channels.dtype == np.float32, f"render gives float32, not {channels.dtype}"
+        assert np.isfinite(channels).all(), "render gives numbers that are not finite"
         low, high = float(channels.min()), float(channels.max())
-        assert low >= -1, "render stays within [-1, 1]"
-        assert high <= 1, "render stays within [-1, 1]"
+        assert low >= -1, f"render stays within [-1, 1], {low:.4g} does not"
+        assert high <= 1, f"render stays within [-1, 1], {high:.4g} does not"
         picture = conditioner.picture(one, view)
-        assert picture.shape == (height, width, 3), "picture gives (height, width, 3)"
-        assert picture.dtype == np.uint8, "picture gives uint8"
+        what = f"picture gives ({height}, {width}, 3) uint8, not {picture.shape} {picture.dtype}"
+        assert picture.shape == (height, width, 3), what
+        assert picture.dtype == np.uint8, what
 
 
 def layout(one: Annotation) -> Layout:
@@ -63,33 +69,36 @@ def layout(one: Annotation) -> Layout:
     return tuple((name, array.shape, array.dtype.name) for name, array in parts)
 
 
-def check_same(one: Annotation, other: Annotation) -> None:
-    """Equal, number for number."""
-    assert one.quality == other.quality, "the quality is another one"
-    assert layout(one) == layout(other), "other points or images"
-    for name, points in one.points.items():
-        np.testing.assert_array_equal(points, other.points[name], err_msg=f"points {name!r}")
-    for name, image in one.images.items():
-        np.testing.assert_array_equal(image, other.images[name], err_msg=f"image {name!r}")
+def check_same(one: Annotation, other: Annotation, why: str) -> None:
+    """Equal, number for number; `why` they must be is said where they are not."""
+    assert layout(one) == layout(other), f"{why}: points and images are {layout(other)}, not {layout(one)}"
+    for name, array in (*one.points.items(), *one.images.items()):
+        check_equal(array, (other.points if name in one.points else other.images)[name], f"{why}: {name!r}")
+    assert one.quality == other.quality, f"{why}: the quality is {other.quality}, not {one.quality}"
 
 
-def check_all_same(some: Sequence[Annotation], others: Sequence[Annotation]) -> None:
+def check_equal(one: NDArray[Any], other: NDArray[Any], what: str) -> None:
+    """Two arrays of one shape, NaN being equal to NaN."""
+    differ = (one != other) & ~((one != one) & (other != other))
+    assert not differ.any(), f"{what} differs in {100 * differ.mean():.3g} % of its numbers"
+
+
+def check_all_same(some: Sequence[Annotation], others: Sequence[Annotation], why: str) -> None:
     """As many, and equal one by one."""
-    assert len(some) == len(others), "another number of annotations"
+    assert len(some) == len(others), f"{why}: {len(others)} annotations, not {len(some)}"
     for one, other in zip(some, others, strict=True):
-        check_same(one, other)
+        check_same(one, other, why)
 
 
 def another_value(options: Options, name: str) -> Options | None:
-    """The same options with another value of `name` that is allowed; None where a simple one cannot be guessed."""
+    """The same options with another value of `name` that is allowed; None where none can be guessed."""
     mine = options.model_dump()
     value = mine[name]
+    guesses: list[Any] = list(get_args(type(options).model_fields[name].annotation))
     if isinstance(value, bool):
-        guesses: list[Any] = [not value]
+        guesses = [not value]
     elif isinstance(value, (int, float)):
         guesses = [value + 1, value - 1, value / 2 + 0.25]
-    else:
-        guesses = []
     for guess in guesses:
         try:
             other = type(options).model_validate({**mine, name: guess})

@@ -31,14 +31,14 @@ class OptionDuties(Setting):
     def test_spec_imports_nothing_heavy(self) -> None:
         modules = json.dumps([*HEAVY, *(requirement.module for requirement in self.spec().requires)])
         imported = run(_SPEC_IS_LIGHT, self.name, modules)
-        assert imported == [], "finding the spec imports these; import them in the file of the conditioner"
+        assert imported == [], f"the spec imports {', '.join(imported)}: import that in the file of the conditioner"
 
     def test_spec_is_for_people(self) -> None:
         spec = self.spec()
-        assert spec.name == self.name, "the name of the spec is the name it is offered under"
-        assert spec.summary.endswith("."), "the summary is a sentence"
-        assert spec.output
-        assert spec.licence
+        assert spec.name == self.name, f"the spec is called {spec.name!r}, and offered as {self.name!r}"
+        assert spec.summary.endswith("."), f"the summary is a sentence: {spec.summary!r}"
+        assert spec.output, "what it yields: points, labels or drawing"
+        assert spec.licence, "the licence"
         assert all(requirement.install for requirement in spec.requires), "every requirement says what to type"
 
     def test_weights_can_be_recognised(self) -> None:
@@ -54,15 +54,18 @@ class OptionDuties(Setting):
 
     def test_options_are_explained(self) -> None:
         fields = type(self.make().options).model_fields
-        assert [name for name, field in fields.items() if not field.description] == []
+        bare = [name for name, field in fields.items() if not field.description]
+        assert bare == [], f"without description: {', '.join(bare)}"
 
     def test_all_options_may_be_left_out(self) -> None:
         fields = type(self.make().options).model_fields
-        assert [name for name, field in fields.items() if field.is_required()] == []
+        needed = [name for name, field in fields.items() if field.is_required()]
+        assert needed == [], f"without default: {', '.join(needed)}"
 
     def test_reads_names_a_files_option(self) -> None:
         conditioner = self.make()
-        assert conditioner.reads in ("", *conditioner.options.names("files"))
+        files = conditioner.options.names("files")
+        assert conditioner.reads in ("", *files), f"reads is {conditioner.reads!r}; the files_options are {files}"
 
     def test_files_of_a_video_are_not_remembered(self) -> None:
         options = self.make().options

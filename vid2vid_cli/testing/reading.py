@@ -21,20 +21,24 @@ class ReadingDuties(Setting):
         """`prepare` may begin later in the video, take fewer frames per second, and continue after a kill."""
         clip, found = self._clip(), self.found()
         footage = self.footage(clip)
-        check_all_same(found[2:], self._read(replace(footage, first=2), len(clip) - 2))
-        check_all_same(found[1:], self._read(replace(footage, start=float(1 / footage.fps)), len(clip) - 1))
-        half = replace(footage, rate=footage.fps / 2)
-        check_all_same(found[::2], self._read(half, len(found[::2])))
+        later = replace(footage, first=2)
+        check_all_same(found[2:], self._read(later, len(clip) - 2), "continued at the third frame")
+        second = replace(footage, start=float(1 / footage.fps))
+        check_all_same(found[1:], self._read(second, len(clip) - 1), "from the time of the second frame on")
+        half = replace(footage, rate=footage.rate / 2)
+        check_all_same(found[::2], self._read(half, len(found[::2])), "at half the frame rate")
 
     def test_another_number_of_files_is_refused_at_once(self) -> None:
         clip = self._clip()
         self.found()
-        for count in (len(clip) - 1, len(clip) + 1):
-            refusal = _refusal(self.make().of(replace(self.footage(clip), frames=count)), clip)
-            assert refusal is not None, f"{len(clip)} files are taken for a video of {count} frames"
-            for number in (count, len(clip)):
-                assert str(number) in refusal.message, "both numbers are named"
-            assert refusal.hint
+        footage = self.footage(clip)
+        files = footage.frames if footage.frames is not None else len(clip)
+        for frames in (files - 1, files + 1):
+            refusal = _refusal(self.make().of(replace(footage, frames=frames)), clip)
+            assert refusal is not None, f"{files} files are taken for a video of {frames} frames"
+            for number in (frames, files):
+                assert str(number) in refusal.message, f"both numbers are named; {number} is not: {refusal.message}"
+            assert refusal.hint, f"there is no hint: {refusal.message}"
 
     def _clip(self) -> list[Bytes]:
         if not self.reads_files():

@@ -15,6 +15,7 @@ from vid2vid_cli.conditioning.spec import ConditionerSpec
 from vid2vid_cli.core.errors import MissingPackageError, MissingWeightsError
 from vid2vid_cli.core.geometry import Bytes, View
 from vid2vid_cli.media.drawn import drawn_clip
+from vid2vid_cli.testing.checks import another_value
 
 
 class Setting:
@@ -27,7 +28,7 @@ class Setting:
     other_options: ClassVar[Mapping[str, Any]] = {}
     """Options that give other annotations, for the fingerprint; {} where there are none."""
     drawing_options: ClassVar[Mapping[str, Any]] = {}
-    """Drawing options with which `augment` varies a clip; {} where there are none."""
+    """Drawing options with which `augment` varies a clip; {}: other values of all of them, as far as they allow it."""
     finds: ClassVar[bool | None] = None
     """Whether annotations come from the frames. False: from files, so that frames invented by a test mean nothing.
 
@@ -95,6 +96,20 @@ class Setting:
         if "_found" not in type(self).__dict__:
             type(self)._found = self.annotations(self.clip())
         return type(self)._found
+
+    def drawing(self, *, varied: bool) -> Conditioner:
+        """The conditioner under test, drawing as by default, or as `drawing_options` say."""
+        options = self.make().options
+        default = {name: field.get_default() for name, field in type(options).model_fields.items()}
+        own = {name: getattr(options, name) for name in options.names("finding")}
+        plain = type(options).model_validate({**default, **own})
+        if not varied:
+            return type(self.make())(plain)
+        if self.drawing_options:
+            return load_conditioner(self.name, {**self.options, **self.drawing_options})
+        for name in options.names("drawing"):
+            plain = another_value(plain, name) or plain
+        return type(self.make())(plain)
 
     def reads_files(self) -> bool:
         """Whether the conditioner under test reads labels instead of finding them."""

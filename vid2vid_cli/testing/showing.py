@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner
-from vid2vid_cli.conditioning.registry import load_conditioner
+from vid2vid_cli.conditioning.conditioner import Annotation
 from vid2vid_cli.testing.checks import check_all_same, check_render, layout, run
 from vid2vid_cli.testing.setting import Setting
 
@@ -51,47 +49,49 @@ class ShowingDuties(Setting):
         names = ["torch", *(requirement.module for requirement in self.spec().requires)]
         lasting = json.dumps(self.make().options.lasting())
         imported = run(_RENDER_IS_LIGHT, self.name, json.dumps(names), str(tmp_path / "annotations"), lasting)
-        assert imported == [], "training would need these; import them inside annotate"
+        assert imported == [], f"training would need {', '.join(imported)}: import that inside annotate"
 
     def test_augment_is_one_for_one(self) -> None:
-        found, conditioner = self.found(), self._drawing(self.drawing_options)
+        found, conditioner = self.found(), self.drawing(varied=True)
         before = pickle.dumps(found)
         varied = conditioner.augment(found, np.random.default_rng(5))
         assert pickle.dumps(found) == before, "augment changes a copy; the annotations are drawn from again"
-        assert len(varied) == len(found), "one for one"
+        assert len(varied) == len(found), f"augment makes {len(varied)} annotations of {len(found)}"
         for one, other in zip(found, varied, strict=True):
             assert (one.height, one.width) == (other.height, other.width)
-            assert layout(one) == layout(other)
+            assert layout(one) == layout(other), f"augment makes {layout(other)} of {layout(one)}"
             check_render(conditioner, other)
         assert len(conditioner.augment([], np.random.default_rng(5))) == 0
 
     def test_augment_draws_from_the_given_random(self) -> None:
-        found, conditioner = self.found(), self._drawing(self.drawing_options)
+        found, conditioner = self.found(), self.drawing(varied=True)
         one, other = (conditioner.augment(found, np.random.default_rng(5)) for _ in range(2))
-        check_all_same(one, other)
+        check_all_same(one, other, "two draws from equal generators")
 
     def test_augment_does_nothing_unless_asked(self) -> None:
-        check_all_same(self.found(), self._drawing({}).augment(self.found(), np.random.default_rng(5)))
+        varied = self.drawing(varied=False).augment(self.found(), np.random.default_rng(5))
+        check_all_same(self.found(), varied, "with the drawing options at their defaults")
 
     def test_classes_name_every_label(self) -> None:
         classes = self.make().classes()
         ids = [one.id for one in classes]
         assert len(set(ids)) == len(ids), "an id occurs twice"
         for one in classes:
-            assert 0 <= one.id <= 65535
-            assert one.name
-            assert len(one.colour) == 3
-            assert all(0 <= part <= 255 for part in one.colour), f"{one.name}: the colour is RGB, 0 to 255"
+            assert 0 <= one.id <= 65535, f"{one.name}: ids go from 0 to 65535, {one.id} does not"
+            assert one.name, f"the class {one.id} has no name"
+            assert len(one.colour) == 3, f"{one.name}: the colour is RGB, not {one.colour}"
+            assert all(0 <= part <= 255 for part in one.colour), f"{one.name}: colours go from 0 to 255: {one.colour}"
         if self.spec().output == "labels":
             occur = {int(value) for found in self.found() for value in _labels(found)}
-            assert sorted(occur - set(ids)) == [], "ids that occur are declared by classes()"
+            strange = sorted(occur - set(ids))
+            assert strange == [], f"classes() does not declare the ids {strange[:8]}, which occur"
 
     def test_statistics_are_json(self) -> None:
         statistics = self.make().statistics(self.found())
         assert json.loads(json.dumps(statistics)) == statistics
         if "focus" in statistics:
             x0, y0, x1, y1 = statistics["focus"]
-            assert (x0 < x1, y0 < y1) == (True, True), "focus is a box (x0, y0, x1, y1)"
+            assert (x0 < x1, y0 < y1) == (True, True), f"focus is a box (x0, y0, x1, y1), not {statistics['focus']}"
 
     def test_retarget_is_one_for_one(self) -> None:
         annotations, conditioner = list(self.found()), self.make()
@@ -99,16 +99,10 @@ class ShowingDuties(Setting):
             annotations += self.annotations([np.zeros_like(self.clip()[0])])
         statistics = conditioner.statistics(annotations)
         result = list(conditioner.retarget(iter(annotations), statistics, statistics))
-        assert len(result) == len(annotations), "one for one"
+        assert len(result) == len(annotations), f"retarget makes {len(result)} annotations of {len(annotations)}"
         for one, other in zip(annotations, result, strict=True):
             assert (one.quality > 0) == (other.quality > 0), "what was found stays found, what was not stays not found"
         assert len(list(conditioner.retarget(annotations, {}, {}))) == len(annotations), "empty statistics will do"
-
-    def _drawing(self, options: Mapping[str, Any]) -> Conditioner:
-        """The conditioner under test, drawing as `options` say and otherwise as by default."""
-        drawing = self.make().options.names("drawing")
-        kept = {name: value for name, value in self.options.items() if name not in drawing}
-        return load_conditioner(self.name, {**kept, **options})
 
 
 def _labels(one: Annotation) -> np.ndarray[Any, Any]:
