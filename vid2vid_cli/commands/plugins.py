@@ -119,11 +119,13 @@ def try_(
 
 
 def _rows(trial: Trial) -> list[tuple[str, str, str]]:
-    """What was kept first, what needs attention last, next to the error message."""
-    rows = []
-    for duty in sorted(trial.duties, key=lambda duty: list(MARKS).index(duty.outcome)):
+    """What was kept first, what needs attention last, next to the error message; a reason is given once."""
+    rows, told = [], ""
+    for duty in sorted(trial.duties, key=lambda duty: (list(MARKS).index(duty.outcome), duty.reason)):
         where = f"[{duty.where}]" if duty.where else ""
-        rows.append((MARKS[duty.outcome], duty.name, " ".join([*duty.reason.split(), where]).strip()))
+        reason = " ".join([*duty.reason.split(), where]).strip()
+        rows.append((MARKS[duty.outcome], duty.name, "(the same)" if reason and reason == told else reason))
+        told = reason
     return rows
 
 

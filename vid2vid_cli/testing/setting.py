@@ -36,6 +36,7 @@ class Setting:
     """
 
     _found: ClassVar[list[Annotation]]
+    _missing: ClassVar[str]
     _folder: ClassVar[TemporaryDirectory[str]]
     _files: ClassVar[Mapping[str, Any]]
 
@@ -86,10 +87,13 @@ class Setting:
         missing = check_requirements(self.spec())
         if missing:
             skip(f"{self.name} needs {', '.join(need.module for need in missing)}: {missing[0].install}")
+        if "_missing" in type(self).__dict__:
+            skip(self._missing)
         try:
             return list(self.made(frames).annotate(frames))
         except (MissingPackageError, MissingWeightsError) as error:
-            skip(f"{error.message} {error.hint}")
+            type(self)._missing = f"{error.message} {error.hint}"  # a download is not tried again and again
+            skip(self._missing)
 
     def found(self) -> list[Annotation]:
         """The annotations of `clip`, made once for all tests of the class; they are never changed."""

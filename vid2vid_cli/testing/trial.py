@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -18,9 +18,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from vid2vid_cli.conditioning.conditioner import Annotation
 from vid2vid_cli.conditioning.footage import Footage
-from vid2vid_cli.core.errors import PluginError, Vid2VidError
+from vid2vid_cli.core.errors import MissingFileError
 from vid2vid_cli.core.geometry import Bytes, View
 from vid2vid_cli.media.probe import Probe, probe
 from vid2vid_cli.media.reader import VideoReader
@@ -53,18 +52,6 @@ class TestConditioner(ConditionerContract):
         path = Path(self._asked["clip"])
         return Footage(path, seen.height, seen.width, seen.frames, seen.fps, view, seen.fps)
 
-    def annotations(self, frames: Sequence[Bytes]) -> list[Annotation]:
-        """Skips where a conditioner that reads files was given none."""
-        conditioner = self.make()
-        try:
-            return super().annotations(frames)
-        except PluginError:
-            raise
-        except Vid2VidError as error:
-            if conditioner.reads and getattr(conditioner.options, conditioner.reads) is None:
-                skip(f"{error.message} {error.hint}")
-            raise
-
     def test_something_is_found(self) -> None:
         """A drawn head is not what everybody looks for."""
         if not self._asked.get("clip") and all(one.quality == 0 for one in self.found()):
@@ -81,6 +68,17 @@ class Reporter:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """How many there will be."""
         self._say(count=len(session.items))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Function) -> Generator[None, None, None]:
+        """A conditioner that reads files and was given none is not tried; what it says is the reason."""
+        try:
+            return (yield)
+        except MissingFileError as error:
+            conditioner = item.instance.make()
+            if conditioner.reads and getattr(conditioner.options, conditioner.reads) is None:
+                skip(f"{error.message} {error.hint}")
+            raise
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Said before, so that a crash has a name."""
