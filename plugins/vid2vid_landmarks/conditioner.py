@@ -35,6 +35,8 @@ from vid2vid_landmarks.shape import describe
 from vid2vid_landmarks.topology import COUNT, CURVES
 
 SHAPES = {"face": (COUNT, 2)}
+EYES = (36, 45)
+"""The outer corners of the eyes."""
 
 
 class LandmarkOptions(Options):
@@ -173,6 +175,15 @@ class Landmarks(Conditioner):
                 yield Annotation(height, width, one.quality, {"face": change(points)}, images)
             else:
                 yield Annotation(height, width, 0.0, nothing(height, width, SHAPES).points, images)
+
+    def distances(self, found: Annotation, wanted: Annotation) -> dict[str, float]:
+        """`landmark_error`: the mean distance of the 68 points in % of that of the outer eye corners of `wanted`."""
+        if min(found.quality, wanted.quality) <= 0:
+            return {}
+        one, other = found.points["face"][:, :2], wanted.points["face"][:, :2]
+        eyes = float(np.linalg.norm(other[EYES[0]] - other[EYES[1]]))
+        error = 100 * float(np.linalg.norm(one - other, axis=1).mean()) / max(eyes, 1e-6)
+        return {"landmark_error": error} if np.isfinite(error) else {}
 
     def fingerprint(self) -> dict[str, Any]:
         """Options, the backend that would be used, its version, and the model's sha256."""

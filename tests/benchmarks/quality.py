@@ -93,7 +93,7 @@ def show(found: Mapping[str, Any]) -> str:
 
 def found_on(metrics: Mapping[str, float]) -> str:
     """On how many of the frames a face was found, where that was looked for."""
-    share = metrics.get("landmark_found")
+    share = metrics.get("landmarks_found")
     return "" if share is None else f"a face was found on {100 * share:.0f} % of the frames"
 
 

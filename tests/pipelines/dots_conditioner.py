@@ -18,6 +18,7 @@ from vid2vid_cli.conditioning import (
     Conditioner,
     ConditionerSpec,
     Options,
+    Person,
     View,
     drawing_option,
     files_option,
@@ -34,6 +35,7 @@ class DotOptions(Options):
     bright: int = Field(180, description="How red a pixel of the disc is at least.")
     twice: bool = Field(False, description="Two channels.")
     radius: float = drawing_option(3.0, "Of the dot that is drawn, in pixels.", ge=0.5)
+    person: Person = Field("largest", description="Looked at by nobody.")
     file: Path | None = files_option("A text file with the x and y of each frame.")
 
 
@@ -79,6 +81,11 @@ class Dots(Conditioner):
         mean = [float(value) for value in dots.mean(axis=0)]
         size = {"height": annotations[0].height, "width": annotations[0].width}
         return {"mean": mean, "focus": [float(value) for value in (*low, *high)], **size}
+
+    def distances(self, found: Annotation, wanted: Annotation) -> dict[str, float]:
+        if not (found.quality and wanted.quality):
+            return {}
+        return {"dot_distance": float(np.linalg.norm(found.points["dot"] - wanted.points["dot"]))}
 
     def retarget(
         self, annotations: Iterable[Annotation], source: dict[str, Any], target: dict[str, Any]

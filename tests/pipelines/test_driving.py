@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from makers import blob_frame, make_film
 from media.clips import make_clip
-from pipelines.dots_conditioner import PLUGINS, Dots
+from pipelines.dots_conditioner import PLUGINS, DotOptions, Dots
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
 from vid2vid_cli.config.model import GeneratorConfig
-from vid2vid_cli.core.errors import ConfigError, NothingFoundError
+from vid2vid_cli.core.errors import ConfigError, MissingFileError, NothingFoundError
 from vid2vid_cli.data.framing import frame_view
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, ConditionerUse
 from vid2vid_cli.engine.events import silent
@@ -152,15 +152,15 @@ def test_who_leaves_is_held_until_they_return(tmp_path: Path) -> None:
 
 def test_what_was_found_comes_frame_by_frame_with_its_cuts(tmp_path: Path) -> None:
     frames = [blob_frame(number) for number in range(4)]
-    other = [255 - blob_frame(number) for number in range(3)]
+    other = [255 - blob_frame(number) for number in range(5)]
     make_clip(tmp_path / "cut.mov", [*frames, *other, *frames], 25, codec="png", pixels="rgb24")
     conditioners = (*load_conditioners([("edges", {})]), Dots())
     source = Source(tmp_path / "cut.mov", VideoReader(tmp_path / "cut.mov"), conditioners)
     found = list(source.found())
-    assert [one.cut for one in found] == [number in (4, 7) for number in range(11)]
+    assert [one.cut for one in found] == [number in (4, 9) for number in range(13)]
     for one_, frame in zip(found, [*frames, *other, *frames], strict=True):
         assert np.array_equal(one_.frame, frame)
-    assert [one.annotations[1].quality for one in found] == [1, 1, 1, 1, 0, 0, 0, 1, 1, 1, 1]
+    assert [one.annotations[1].quality for one in found] == [*[1] * 4, *[0] * 5, *[1] * 4]
 
 
 def test_files_beside_the_source_are_read_by_the_videos_own_frames(tmp_path: Path) -> None:
@@ -199,9 +199,26 @@ def test_nothing_anywhere_is_told(tmp_path: Path) -> None:
 
 def test_options_for_the_source_go_over_those_of_the_checkpoint() -> None:
     (made,) = source_conditioners(info_of(dots(bright=100, radius=5.0)), {"dots": {"bright": "200", "file": "a.txt"}})
-    assert made.options.model_dump() == {"bright": 200, "twice": False, "radius": 5.0, "file": Path("a.txt")}
+    assert made.options == DotOptions(bright=200, radius=5.0, file=Path("a.txt"))
     (plain,) = source_conditioners(info_of(dots(bright=100)), {})
     assert plain.options.bright == 100  # type: ignore[attr-defined]
+
+
+def test_whom_a_checkpoint_followed_is_nobody_elsewhere() -> None:
+    """The second from the left of the training footage: the source has its own people."""
+    (plain,) = source_conditioners(info_of(dots(person="2")), {})
+    assert plain.options.person == "largest"  # type: ignore[attr-defined]
+    (named,) = source_conditioners(info_of(dots(person="2")), {"dots": {"person": "3"}})
+    assert named.options.person == "3"  # type: ignore[attr-defined]
+
+
+def test_labels_that_are_only_read_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Dots, "finds", False)
+    with pytest.raises(MissingFileError, match="ada is driven by dots that exist already, and none were") as caught:
+        source_conditioners(info_of(dots()), {})
+    assert "--option dots.file=" in caught.value.hint
+    assert "vid2vid synthesize" in caught.value.hint
+    assert source_conditioners(info_of(dots()), {"dots": {"file": "a.txt"}})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from makers import make_film, tiny_config
-from pipelines.dots_conditioner import PLUGINS
+from pipelines.dots_conditioner import PLUGINS, DotOptions
 
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError
@@ -63,9 +63,9 @@ def test_frames_too_narrow_for_the_generator(dotted: Path) -> None:
 def test_how_things_are_drawn_is_set_in_training_and_remembered(dotted: Path) -> None:
     settings = config(conditioner_options={"dots": {"radius": 7.5}})
     subject = open_subject(dotted, settings)
-    assert subject.conditioners[0].options.model_dump() == {"bright": 190, "twice": False, "radius": 7.5, "file": None}
+    assert subject.conditioners[0].options == DotOptions(bright=190, radius=7.5)
     (use,) = subject.info("ada", settings, {}).conditioners
-    assert use.options == {"bright": 190, "twice": False, "radius": 7.5}
+    assert use.options == {"bright": 190, "twice": False, "radius": 7.5, "person": "largest"}
     drawn = open_for_checkpoint(dotted, subject.info("ada", settings, {}), Path("a.ckpt"))
     assert drawn.conditioners[0].options == subject.conditioners[0].options
     plain, thick = (open_subject(dotted, one).sampler(one).draw(0, 2).conditions for one in (config(), settings))

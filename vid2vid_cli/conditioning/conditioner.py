@@ -97,6 +97,8 @@ class Conditioner(ABC):
     """Whether `retarget` brings annotations into the target's frame; if not, they keep the source's."""
     reads: ClassVar[str] = ""
     """The `files_option` through which labels that exist already are read instead of found; "" where there is none."""
+    finds: ClassVar[bool] = True
+    """Whether it can find things on any video; False: it only reads what exists already."""
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options if options is not None else type(self).Options()
@@ -164,6 +166,14 @@ class Conditioner(ABC):
     ) -> Iterator[Annotation]:
         """A source's annotations brought to the target's place and proportions, one for one, in order."""
         yield from annotations
+
+    def distances(self, found: Annotation, wanted: Annotation) -> dict[str, float]:
+        """How far what is found on a picture is from what it was made from, by name; for `evaluate`.
+
+        Both are in pixels of the picture. A name says what is measured and is no other conditioner's, its unit stands
+        in this docstring; {} where nothing can be said: nothing found, or (as here) no measure of its own.
+        """
+        return {}
 
     def fingerprint(self) -> dict[str, Any]:
         """What the annotations depend on: how things are found, backend, versions; plain JSON data.

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vid2vid_cli.conditioning import Annotation, Bytes, Conditioner, CutDetector, Footage, Statistics, View, view_image
-from vid2vid_cli.core.errors import ConfigError, NothingFoundError
+from vid2vid_cli.core.errors import ConfigError, MissingFileError, NothingFoundError
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.framing import frame_view
 from vid2vid_cli.engine.checkpoint import CheckpointInfo
@@ -25,7 +25,7 @@ from vid2vid_cli.engine.events import Advanced, Tell
 from vid2vid_cli.media.blank import Frames
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.render import Seen, hold_last
-from vid2vid_cli.pipelines.subject import load_conditioners, merged_statistics
+from vid2vid_cli.pipelines.subject import load_conditioners, merged_statistics, of_other_footage
 
 LOOKS = 96
 """Frames, spread over the video, from which the source's own neutral and place are taken."""
@@ -200,8 +200,9 @@ def source_reader(path: Path, info: CheckpointInfo, **where: Any) -> VideoReader
 def source_conditioners(info: CheckpointInfo, options: Options) -> tuple[Conditioner, ...]:
     """The conditioners of a checkpoint, with options for this source over those it remembers.
 
-    Raises PluginError, and ConfigError for an option that does not exist, that says how the checkpoint's conditions
-    are drawn, or that makes conditions of another number of channels.
+    Raises PluginError, MissingFileError (labels that can only be read, and none were named), and ConfigError for an
+    option that does not exist, that says how the checkpoint's conditions are drawn, or that makes conditions of
+    another number of channels.
     """
     names = [use.name for use in info.conditioners]
     for name in options:
@@ -210,11 +211,16 @@ def source_conditioners(info: CheckpointInfo, options: Options) -> tuple[Conditi
                 f"Options were given for {name}, and {info.name} was trained with {' and '.join(names)}.",
                 f"Leave them out, or give {names[0]}.OPTION=VALUE.",
             )
-    conditioners = load_conditioners(
-        [(use.name, {**use.options, **options.get(use.name, {})}) for use in info.conditioners]
-    )
+    uses = [(use.name, {**of_other_footage(use), **options.get(use.name, {})}) for use in info.conditioners]
+    conditioners = load_conditioners(uses)
     for conditioner, use in zip(conditioners, info.conditioners, strict=True):
         given = options.get(use.name, {})
+        if not conditioner.finds and getattr(conditioner.options, conditioner.reads) is None:
+            raise MissingFileError(
+                f"{info.name} is driven by {use.name} that exist already, and none were named.",
+                f"Add --option {use.name}.{conditioner.reads}=FOLDER; or render label video by itself: "
+                "vid2vid synthesize CKPT LABELS",
+            )
         drawing = [option for option in given if option in conditioner.options.names("drawing")]
         if drawing:
             raise ConfigError(

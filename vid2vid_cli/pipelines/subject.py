@@ -19,6 +19,8 @@ from vid2vid_cli.data.manifest import Manifest
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, ConditionerUse
 
 DATASETS = Path("datasets")
+PERSON = "person"
+"""The option of conditioners that follow people: whom, counted in one video."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,11 @@ def open_for_checkpoint(folder: Path, info: CheckpointInfo, checkpoint: Path) ->
     statistics = merged_statistics([manifest.conditioner(use.name).statistics for use in info.conditioners])
     view = frame_view(manifest.height, manifest.width, info.picture, info.crop, statistics)
     return Subject(dataset, conditioners, view)
+
+
+def of_other_footage(use: ConditionerUse) -> dict[str, Any]:
+    """The options of a checkpoint's conditioner for other footage than it learned from: without whom it followed."""
+    return {name: value for name, value in use.options.items() if name != PERSON}
 
 
 def load_conditioners(uses: Sequence[tuple[str, dict[str, Any]]]) -> tuple[Conditioner, ...]:
