@@ -22,12 +22,13 @@ from vid2vid_cli.conditioning import (
     Options,
     Statistics,
     View,
+    placed,
     view_image,
 )
 from vid2vid_labels import SPEC
 from vid2vid_labels.classes import IGNORED, ClassTable, classes_of
 from vid2vid_labels.decode import Decoder, as_instances, as_rgb
-from vid2vid_labels.drawing import coloured, one_hot, outlines, placed
+from vid2vid_labels.drawing import coloured, one_hot, outlines
 from vid2vid_labels.options import LabelOptions
 from vid2vid_labels.settle import settle
 from vid2vid_labels.source import LabelPictures

@@ -1,4 +1,4 @@
-"""Label maps and instance maps as pictures of any size: placed on the frames, one channel per class, outlines."""
+"""Label maps and instance maps as pictures: one channel per class, outlines, colours."""
 
 from __future__ import annotations
 
@@ -7,32 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Bytes, FilesMismatchError, Floats, Footage, View, view_image
-
-SLACK = 0.015
-"""Part by which the shapes of a label picture and its video may differ: sizes are rounded, often to whole blocks."""
-
-
-def placed(
-    picture: NDArray[Any], name: str, shape: tuple[int, int], footage: Footage | None, *, nearest: bool
-) -> NDArray[Any]:
-    """A picture of the whole video frame as the stored frame of `shape` (height, width) shows it.
-
-    It is scaled to the video's own size, whatever its own is. Raises: FilesMismatchError (another shape).
-    """
-    height, width = shape if footage is None else (footage.height, footage.width)
-    own_height, own_width = picture.shape[:2]
-    rounding = 1 / min(height, width, own_height, own_width)
-    if abs(own_width * height / (own_height * width) - 1) > SLACK + rounding:
-        raise FilesMismatchError(
-            f"{name} is {own_width} x {own_height}, and the video {width} x {height}: that is another shape.",
-            "Label pictures may have another scale than the video, but show all of it and nothing more.",
-        )
-    scaled = View.of_box((0, 0, own_width, own_height), height, width)
-    view = scaled if footage is None else View(scaled.then(footage.view.array).matrix, *shape)
-    if (own_height, own_width) == shape and np.allclose(view.array, [[1, 0, 0], [0, 1, 0]], atol=1e-9):
-        return picture
-    return view_image(picture, view, nearest=nearest)
+from vid2vid_cli.conditioning import Bytes, Floats
 
 
 def one_hot(channel: NDArray[Any], count: int) -> Floats:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         nothing,
     )
     from vid2vid_cli.conditioning.footage import Footage
+    from vid2vid_cli.conditioning.placing import placed
     from vid2vid_cli.conditioning.quiet import quietly
     from vid2vid_cli.conditioning.tracking import Person, Tracker
     from vid2vid_cli.core.errors import (
@@ -61,6 +62,7 @@ _LATE = {
     "label_files": "vid2vid_cli.media.labels",
     "nothing": _CONDITIONER,
     "palette": "vid2vid_cli.media.labels",
+    "placed": "vid2vid_cli.conditioning.placing",
     "quietly": "vid2vid_cli.conditioning.quiet",
     "read_labels": "vid2vid_cli.media.labels",
     "view_image": "vid2vid_cli.media.images",
@@ -94,6 +96,7 @@ __all__ = [
     "label_files",
     "nothing",
     "palette",
+    "placed",
     "quietly",
     "read_labels",
     "view_image",
