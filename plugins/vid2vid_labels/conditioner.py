@@ -44,6 +44,7 @@ class Labels(Conditioner):
     spec: ClassVar[ConditionerSpec] = SPEC
     Options: ClassVar[type[Options]] = LabelOptions
     reads: ClassVar[str] = "dir"
+    finds: ClassVar[bool] = False
     options: LabelOptions
 
     def __init__(self, options: LabelOptions | None = None) -> None:
