@@ -102,6 +102,7 @@ def try_(
     """
     extras = values.conditioner_options(option or (), (name,)).get(name, {})
     from vid2vid_cli.core.errors import PluginError
+    from vid2vid_cli.engine.events import Noticed
     from vid2vid_cli.pipelines.contract import try_contract
     from vid2vid_cli.terminal import Terminal
 
@@ -109,6 +110,7 @@ def try_(
         trial = try_contract(name, extras, clip, terminal.tell)
         counts = {outcome: sum(duty.outcome == outcome for duty in trial.duties) for outcome in MARKS}
         data = {"conditioner": name, **counts, "duties": [duty.to_json() for duty in trial.duties]}
+        terminal.tell(Noticed(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + "."))
         terminal.rows(_rows(trial), data)
         broken = [duty.name for duty in trial.duties if duty.outcome == "broken"]
         if broken:

@@ -15,11 +15,23 @@ from tempfile import TemporaryFile
 from typing import Literal
 
 from vid2vid_cli.conditioning.registry import load_conditioner
-from vid2vid_cli.core.errors import MissingFileError, MissingPackageError, PluginError
+from vid2vid_cli.core.errors import (
+    ConfigError,
+    FilesMismatchError,
+    LabelFilesError,
+    MissingFileError,
+    MissingPackageError,
+    PluginError,
+    Vid2VidError,
+)
 from vid2vid_cli.engine.events import Advanced, Tell
 
 Outcome = Literal["kept", "broken", "not tried"]
 _OUTCOMES: Mapping[str, Outcome] = {"passed": "kept", "failed": "broken", "skipped": "not tried"}
+REFUSALS: Mapping[str, type[Vid2VidError]] = {
+    kind.__name__: kind for kind in (MissingFileError, FilesMismatchError, LabelFilesError)
+}
+"""What is wrong with the files that were given, and not with the conditioner."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +63,13 @@ def try_contract(name: str, options: Mapping[str, str], clip: Path | None, tell:
     """Try every duty of the conditioner `name` on a drawn head, or on the first frames of the video `clip`.
 
     Raises: PluginError (there is none, it cannot be imported, or the trial ended before its end), ConfigError (wrong
-    options), MissingPackageError (pytest), MissingFileError and NotAVideoError (the clip).
+    options, labels without their video), MissingPackageError (pytest), MissingFileError and NotAVideoError (the clip),
+    FilesMismatchError and LabelFilesError (labels that do not fit it).
     """
-    load_conditioner(name, options)
+    conditioner = load_conditioner(name, options)
+    if conditioner.reads and getattr(conditioner.options, conditioner.reads) is not None and clip is None:
+        message = f"{name}.{conditioner.reads} names labels of a video, and the video is not named."
+        raise ConfigError(message, "Name the video they were made for: --clip VIDEO")
     if find_spec("pytest") is None:
         raise MissingPackageError("Trying the contract needs pytest, which is not installed.", "pip install pytest")
     if clip is not None:
@@ -70,6 +86,7 @@ def _run(name: str, asked: str, tell: Tell) -> tuple[Duty, ...]:
     """The trial, followed line by line."""
     command = [sys.executable, "-m", "vid2vid_cli.testing.trial", asked]
     duties: dict[str, Duty] = {}
+    refused: Vid2VidError | None = None
     began, count, strange = "", 0, deque[str](maxlen=5)
     with TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
@@ -81,6 +98,8 @@ def _run(name: str, asked: str, tell: Tell) -> tuple[Duty, ...]:
                     strange.append(line.strip())
                 elif "count" in said:
                     count = int(said["count"])
+                elif "refused" in said:
+                    refused = REFUSALS[said["refused"]](said["reason"], said["hint"])
                 elif "began" in said:
                     began = _sentence(said["began"])
                 else:
@@ -88,6 +107,8 @@ def _run(name: str, asked: str, tell: Tell) -> tuple[Duty, ...]:
                     # What fails after a test has passed breaks it; and a duty is tried once.
                     duties[duty.name] = duty
                     tell(Advanced("contract", len(duties), count, "duties"))
+        if refused is not None:
+            raise refused
         if process.returncode not in (0, 1) or len(duties) < count or not duties:
             errors.seek(0)
             raise _cut_short(name, process.returncode, began, [*strange, *errors.read().splitlines()])
@@ -100,7 +121,7 @@ def _line(text: str) -> dict[str, str] | None:
         said = json.loads(text)
     except ValueError:
         return None
-    return said if isinstance(said, dict) and said.keys() & {"count", "began", "test"} else None
+    return said if isinstance(said, dict) and said.keys() & {"count", "began", "test", "refused"} else None
 
 
 def _duty(said: Mapping[str, str]) -> Duty:

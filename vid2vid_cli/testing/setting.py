@@ -97,9 +97,13 @@ class Setting:
 
     def found(self) -> list[Annotation]:
         """The annotations of `clip`, made once for all tests of the class; they are never changed."""
-        if "_found" not in type(self).__dict__:
+        if not self.has_found():
             type(self)._found = self.annotations(self.clip())
         return type(self)._found
+
+    def has_found(self) -> bool:
+        """Whether the annotations of `clip` have been made."""
+        return "_found" in type(self).__dict__
 
     def drawing(self, *, varied: bool) -> Conditioner:
         """The conditioner under test, drawing as by default, or as `drawing_options` say."""

@@ -1,7 +1,8 @@
 """The contract, tried on a conditioner as it is installed: what `vid2vid plugins test` runs in a process of its own.
 
-`python -m vid2vid_cli.testing.trial JSON` prints one JSON object per line: {"began": test} and {"test": ..., "outcome":
-"passed" | "failed" | "skipped", "reason": ..., "where": ..., "seconds": ...}. JSON: {"name", "options", "clip"}.
+`python -m vid2vid_cli.testing.trial JSON`, with {"name", "options", "clip"}, prints one JSON object per line:
+{"count"}, how many tests there are; {"began": test}; {"test", "outcome": passed, failed or skipped, "reason", "where"};
+and where the given files do not fit, {"refused": class of the error, "reason", "hint"}.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, ClassVar
 import pytest
 
 from vid2vid_cli.conditioning.footage import Footage
-from vid2vid_cli.core.errors import MissingFileError
+from vid2vid_cli.core.errors import FilesMismatchError, LabelFilesError, MissingFileError
 from vid2vid_cli.core.geometry import Bytes, View
 from vid2vid_cli.media.probe import Probe, probe
 from vid2vid_cli.media.reader import VideoReader
@@ -71,12 +72,15 @@ class Reporter:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Function) -> Generator[None, None, None]:
-        """A conditioner that reads files and was given none is not tried; what it says is the reason."""
+        """No fault of the plugin: files that were not given leave a duty untried, files that do not fit end the trial."""
         try:
             return (yield)
-        except MissingFileError as error:
-            conditioner = item.instance.make()
-            if conditioner.reads and getattr(conditioner.options, conditioner.reads) is None:
+        except (MissingFileError, FilesMismatchError, LabelFilesError) as error:
+            contract: TestConditioner = item.instance
+            if contract.reads_files() and not contract.has_found():
+                self._say(refused=type(error).__name__, reason=error.message, hint=error.hint)
+                pytest.exit(error.message)
+            if isinstance(error, MissingFileError) and contract.make().reads:
                 skip(f"{error.message} {error.hint}")
             raise
 
@@ -89,7 +93,7 @@ class Reporter:
         if report.when == "call" or report.outcome != "passed":
             reason, where = _reason(report)
             test = report.nodeid.rpartition("::")[2]
-            self._say(test=test, outcome=report.outcome, reason=reason, where=where, seconds=report.duration)
+            self._say(test=test, outcome=report.outcome, reason=reason, where=where)
 
     def _say(self, **line: object) -> None:
         self._out.write(json.dumps(line) + "\n")
