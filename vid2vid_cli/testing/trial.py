@@ -72,7 +72,7 @@ class Reporter:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Function) -> Generator[None, None, None]:
-        """No fault of the plugin: files that were not given leave a duty untried, files that do not fit end the trial."""
+        """Files that were not given leave a duty untried, and files that do not fit end the trial."""
         try:
             return (yield)
         except (MissingFileError, FilesMismatchError, LabelFilesError) as error:
