@@ -12,6 +12,7 @@ from vid2vid_cli.config.resolve import (
     config_from_mapping,
     dump_yaml,
     load_layers,
+    preset_for,
     preset_names,
     preset_path,
     setting_keys,
@@ -50,6 +51,50 @@ def test_origins_cover_every_setting() -> None:
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_loads_and_introduces_itself(name: str) -> None:
     assert load_layers(name, None, [], {}).config.summary == preset_summary(name) != ""
+
+
+@pytest.mark.parametrize(
+    ("name", "conditioners", "picture"),
+    [
+        ("pose", ("pose",), (256, 192)),
+        ("pose_512p", ("pose",), (512, 384)),
+        ("pose_1024p", ("pose",), (1024, 768)),
+        ("street", ("labels",), (256, 512)),
+        ("street", ("segmentation",), (256, 512)),
+        ("street_256", ("segmentation",), (128, 256)),
+        ("street_1024", ("labels",), (512, 1024)),
+        ("street_2048", ("labels",), (1024, 2048)),
+        ("edges", ("edges",), (256, 455)),
+        ("face", ("landmarks",), (256, 256)),
+    ],
+)
+def test_what_each_preset_is_for(name: str, conditioners: tuple[str, ...], picture: tuple[int, int]) -> None:
+    """Of frames of 1920 x 1080; the names say the height of people and the width of streets, as published."""
+    config = load_layers(name, None, [], {}).config
+    assert config.takes(conditioners)
+    assert not config.takes((*conditioners, "other"))
+    assert config.data.picture(1080, 1920) == picture
+
+
+@pytest.mark.parametrize(
+    ("conditioners", "preset"),
+    [
+        (("landmarks",), "face"),
+        (("pose",), "pose"),
+        (("labels",), "street"),
+        (("segmentation",), "street"),
+        (("edges",), "edges"),
+        (("pose", "densepose"), "tiny"),
+        (("something",), "tiny"),
+    ],
+)
+def test_the_preset_for_a_dataset(conditioners: tuple[str, ...], preset: str) -> None:
+    assert preset_for(conditioners) == preset
+
+
+def test_presets_leave_out_joints_as_published() -> None:
+    for name in ("pose", "pose_512p", "pose_1024p"):
+        assert load_layers(name, None, [], {}).config.conditioner_options == {"pose": {"drop": 0.05}}
 
 
 def test_the_two_presets_of_the_readme() -> None:

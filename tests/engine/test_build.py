@@ -13,9 +13,13 @@ from vid2vid_cli.engine.build import build_generator, build_state, parameter_cou
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_every_preset_builds(preset: str) -> None:
+    """And draws a picture of its size, on no device at all."""
     config = load_layers(preset, None, [], {}).config
+    height, width = config.data.picture(1080, 1920)
     with torch.device("meta"):
         generator = build_generator(config.generator, 9)
+        frame = generator(torch.empty(1, 3, 9, height, width), torch.empty(1, 2, 3, height, width))
+    assert frame.image.shape == (1, 3, height, width)
     assert parameter_count(generator) > 10_000
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "config_from_mapping",
     "dump_yaml",
     "load_layers",
+    "preset_for",
     "preset_names",
     "preset_path",
     "presets_dir",
@@ -75,6 +76,13 @@ def config_from_mapping(data: Mapping[str, Any], origin: str) -> Config:
 def dump_yaml(config: Config) -> str:
     """Every setting as YAML; reading it back with `--config` gives the same configuration."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def preset_for(conditioners: Sequence[str], otherwise: str = "tiny") -> str:
+    """The preset for a dataset with these conditioners: of those made for them the one with the plainest name."""
+    made_for = [name for name in preset_names() if read_yaml(preset_path(name), f"preset {name}").get("conditioners")]
+    fitting = [name for name in made_for if load_layers(name, None, (), {}).config.takes(conditioners)]
+    return min(fitting, key=len, default=otherwise)
 
 
 def setting_keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
