@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from vid2vid_cli.conditioning import (
@@ -15,6 +14,7 @@ from vid2vid_cli.conditioning import (
     Bytes,
     Conditioner,
     ConditionerSpec,
+    CutDetector,
     Floats,
     Options,
     Statistics,
@@ -26,8 +26,6 @@ from vid2vid_edges.detect import Method, Steady, Threshold, draw, level, respond
 
 # This share of edge pixels and more is a well-filled drawing: quality 1.
 FULL = 0.02
-# A thumbnail that differs by more than this many grey levels on average is another scene.
-CUT = 25.0
 
 
 class EdgeOptions(Options):
@@ -57,13 +55,10 @@ class Edges(Conditioner):
     def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
         """The image `edges` (h, w) uint8; quality is the share of edge pixels, 0 only on a blank frame."""
         steady = Steady(self.options.steady)
-        before: NDArray[Any] | None = None
+        begins_shot = CutDetector()
         for frame in frames:
             gray = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-            small = cv2.resize(gray, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
-            cut = before is not None and float(np.abs(small - before).mean()) > CUT
-            before = small
-            drawn = self._draw(gray, steady, cut)
+            drawn = self._draw(gray, steady, begins_shot(frame))
             share = float((drawn >= 64).mean())
             quality = min(1.0, share / FULL)
             yield Annotation(frame.shape[0], frame.shape[1], quality, images={"edges": drawn})
