@@ -45,6 +45,7 @@ class Labels(Conditioner):
     Options: ClassVar[type[Options]] = LabelOptions
     reads: ClassVar[str] = "dir"
     finds: ClassVar[bool] = False
+    finds: ClassVar[bool] = False
     options: LabelOptions
 
     def __init__(self, options: LabelOptions | None = None) -> None:

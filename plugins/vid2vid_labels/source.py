@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import (
-    FilesMismatchError,
     Footage,
     LabelFilesError,
     MissingFileError,
     VideoReader,
+    check_count,
     label_files,
     read_labels,
 )
@@ -71,11 +71,7 @@ class LabelPictures:
 
     def read(self, number: int) -> Picture:
         """The picture of that number, from 0; of a video quickest in ascending order. Raises FilesMismatchError."""
-        if number >= self.count:
-            raise FilesMismatchError(
-                f"{self.path} ends after {self.count} pictures, and the video goes on.",
-                f"{self.option} needs one for each frame, in the order of their names.",
-            )
+        check_count(self.count, None, self.path, self.option, number)
         if self._video is None:
             return read_labels(self._files[number])
         if self._frames is None or number < self._next:
@@ -94,13 +90,7 @@ class LabelPictures:
 
     def check(self, footage: Footage | None) -> None:
         """Raise FilesMismatchError where there is not one picture for each frame of the video."""
-        if footage is None or footage.frames is None or footage.frames == self.count:
-            return
-        raise FilesMismatchError(
-            f"{self.path} ({self.option}) holds {self.count} picture{'s' * (self.count != 1)}, "
-            f"and {footage.path} has {footage.frames} frames.",
-            "There must be one for each frame, in the order of their names, and nothing else in the folder.",
-        )
+        check_count(self.count, footage, self.path, self.option)
 
     def close(self) -> None:
         """Let go of the video."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         nothing,
     )
     from vid2vid_cli.conditioning.footage import Footage
-    from vid2vid_cli.conditioning.placing import placed
+    from vid2vid_cli.conditioning.placing import check_count, placed
     from vid2vid_cli.conditioning.quiet import quietly
     from vid2vid_cli.conditioning.tracking import Person, Tracker
     from vid2vid_cli.core.errors import (
@@ -57,6 +57,7 @@ _LATE = {
     "Tracker": "vid2vid_cli.conditioning.tracking",
     "VideoReader": "vid2vid_cli.media.reader",
     "View": _GEOMETRY,
+    "check_count": "vid2vid_cli.conditioning.placing",
     "drawing_option": _CONDITIONER,
     "files_option": _CONDITIONER,
     "label_files": "vid2vid_cli.media.labels",
@@ -91,6 +92,7 @@ __all__ = [
     "VideoReader",
     "View",
     "WeightFile",
+    "check_count",
     "drawing_option",
     "files_option",
     "label_files",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,20 @@ from vid2vid_cli.media.images import view_image
 
 SLACK = 0.015
 """Part by which the shapes of a picture and its video may differ: sizes are rounded, often to whole blocks."""
+
+
+def check_count(count: int, footage: Footage | None, path: Path, option: str, number: int = 0) -> None:
+    """Raise FilesMismatchError unless there are `count` pictures for as many frames, and one of that number.
+
+    `path` is where they lie and `option` what named it, such as labels.dir.
+    """
+    frames = None if footage is None else footage.frames
+    one_each = "There must be one for each frame, in the order of their names, and nothing else in the folder."
+    many = "1 picture" if count == 1 else f"{count} pictures"
+    if footage is not None and frames is not None and frames != count:
+        raise FilesMismatchError(f"{path} ({option}) holds {many}, and {footage.path} has {frames} frames.", one_each)
+    if number >= count:
+        raise FilesMismatchError(f"{path} ({option}) ends after {many}, and the video goes on.", one_each)
 
 
 def placed(
