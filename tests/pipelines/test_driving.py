@@ -20,7 +20,7 @@ from vid2vid_cli.data.framing import frame_view
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, ConditionerUse
 from vid2vid_cli.engine.events import silent
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.pipelines.driving import Driver, Found, Look, Source, shots, source_conditioners
+from vid2vid_cli.pipelines.driving import Driver, Found, Look, Source, check_named, shots, source_conditioners
 from vid2vid_cli.pipelines.subject import load_conditioners
 
 
@@ -215,10 +215,10 @@ def test_whom_a_checkpoint_followed_is_nobody_elsewhere() -> None:
 def test_labels_that_are_only_read_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Dots, "finds", False)
     with pytest.raises(MissingFileError, match="ada is driven by dots that exist already, and none were") as caught:
-        source_conditioners(info_of(dots()), {})
+        check_named(info_of(dots()), source_conditioners(info_of(dots()), {}))
     assert "--option dots.file=" in caught.value.hint
     assert "vid2vid synthesize" in caught.value.hint
-    assert source_conditioners(info_of(dots()), {"dots": {"file": "a.txt"}})
+    check_named(info_of(dots()), source_conditioners(info_of(dots()), {"dots": {"file": "a.txt"}}))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from media.clips import click_times, clicks, make_clip
 from pipelines.prepare_conditioner import Marks, film, picture
 
 from vid2vid_cli.core.errors import (
+    ConfigError,
     DatasetError,
     DatasetMismatchError,
     DeviceError,
@@ -108,9 +109,11 @@ def test_bad_input(run_folder: Path, dataset: Path, film: Path) -> None:
         run(Path("none.ckpt"), dataset)
     with pytest.raises(MissingFileError, match="none does not exist"):
         run(checkpoint, Path("none"))
-    with pytest.raises(DatasetError, match=r"blob\.mp4 is not a dataset") as caught:
+    with pytest.raises(ConfigError, match=r"edges draws its labels from ordinary video, .* from .*blob\.mp4") as caught:
         run(checkpoint, film)
-    assert caught.value.hint == f"For a video: vid2vid transfer {film} --target {checkpoint}"
+    assert caught.value.hint == f"For an ordinary video: vid2vid transfer {film} --target {checkpoint}"
+    with pytest.raises(ConfigError, match="is a dataset: how its labels are read was decided"):
+        run(checkpoint, dataset, options={"edges": {"sigma": "2"}})
     with pytest.raises(ForeignCheckpointError, match=r"blob\.mp4 is not a vid2vid checkpoint"):
         run(film, dataset)
     Path("cut.ckpt").write_bytes(checkpoint.read_bytes()[:-100])

@@ -17,7 +17,11 @@ DATA = "Dataset"
 def prepare(
     videos: Annotated[
         list[Path],
-        typer.Argument(metavar="VIDEO", help="Videos, GIFs, images or folders of images.", show_default=False),
+        typer.Argument(
+            metavar="VIDEO",
+            help="Videos, GIFs, folders of images; or a dataset of vid2vid, pix2pixHD or imaginaire.",
+            show_default=False,
+        ),
     ],
     conditioner: Annotated[
         list[str] | None,
@@ -25,7 +29,7 @@ def prepare(
             "--conditioner",
             "-c",
             metavar="NAME",
-            help="What to draw the labels from: landmarks, edges, ... Repeat to combine.",
+            help="What to draw the labels from: landmarks, edges, ... Repeat to combine. A dataset tells its own.",
             rich_help_panel=DATA,
         ),
     ] = None,
@@ -34,7 +38,7 @@ def prepare(
         typer.Option(
             "--option",
             metavar="NAME.KEY=VALUE",
-            help="An option of a conditioner; `vid2vid plugins show NAME` lists them.",
+            help="An option of a conditioner, or labels that exist already; `vid2vid plugins show NAME` lists them.",
             rich_help_panel=DATA,
         ),
     ] = None,
@@ -73,19 +77,22 @@ def prepare(
 
     Writes datasets/NAME. A killed `prepare` continues where it was when the same line is typed again.
 
+    Labels made elsewhere are read, with options such as pose.json_dir=FOLDER; it may hold a folder for each video.
+
     It computes on the CPU and draws nothing at random: --device and --seed are taken and change nothing.
 
     Examples:
       vid2vid prepare --conditioner landmarks video.mp4
       vid2vid prepare -c edges --option edges.sigma=2 --start 0:10 --end 1:00 walk.mp4
+      vid2vid prepare -c landmarks --option landmarks.points_dir=keypoints/ frames/
     """
     names = tuple(conditioner or ())
-    if not names:
+    if not names and not all(video.is_dir() for video in videos):
         from vid2vid_cli.conditioning.registry import find_conditioners
 
         known = ", ".join(found.name for found in find_conditioners())
         raise typer.BadParameter(f"name at least one of {known}.", param_hint="--conditioner")
-    extras = values.conditioner_options(option or (), names)
+    extras = values.conditioner_options(option or (), names or None)
     from vid2vid_cli.pipelines.prepare import PrepareRequest, plan_prepare
     from vid2vid_cli.pipelines.prepare import prepare as work
     from vid2vid_cli.terminal import Terminal
@@ -113,11 +120,12 @@ def prepare(
         found = {name: {"found": part, "total": whole} for name, (part, whole) in made.found.items()}
         words = [f"{name} on {n['found']} of {n['total']} frames" for name, n in found.items()]
         result = {"frames": made.frames, "found": found, "seconds": made.seconds}
-        terminal.done(made.path, ", ".join(words), _next(made.path, names), result)
+        terminal.done(made.path, ", ".join(words), _next(made.path, tuple(made.found)), result)
 
 
 def _next(path: Path, conditioners: tuple[str, ...]) -> str:
     """The training that fits; the newest dataset under datasets/ need not be named."""
-    preset = "face" if conditioners == ("landmarks",) else "tiny"
-    words = ["vid2vid", "train", "--preset", preset]
+    from vid2vid_cli.config.resolve import preset_for
+
+    words = ["vid2vid", "train", "--preset", preset_for(conditioners)]
     return shlex.join(words if path.parent == Path("datasets") else [*words, "--data", str(path)])

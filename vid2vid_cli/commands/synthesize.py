@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from vid2vid_cli.commands import options
+from vid2vid_cli.commands import options, values
 
 
 def synthesize(
@@ -18,13 +18,30 @@ def synthesize(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="DATASET", help="What `prepare` wrote, with the conditioners of the model.", show_default=False
+            metavar="SOURCE",
+            help="What `prepare` wrote; a label video; a folder of label pictures, JSON or text files.",
+            show_default=False,
         ),
     ],
     split: Annotated[
         Literal["all", "train", "holdout"],
         typer.Option(help="Which frames of a dataset: holdout are those never seen in training."),
     ] = "all",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            metavar="NAME.KEY=VALUE",
+            help="Of label video: further files, such as labels.instances=FOLDER.",
+        ),
+    ] = None,
+    retarget: Annotated[
+        bool,
+        typer.Option(
+            "--retarget/--no-retarget",
+            help="Bring the points of a label video to the model's place and proportions.",
+        ),
+    ] = True,
     out: options.Out = None,
     compare: options.Compare = True,
     device: options.Device = "auto",
@@ -35,11 +52,17 @@ def synthesize(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Render a dataset's labels with a trained model.
+    """Render labels with a trained model: a dataset's, or a label video.
+
+    Label pictures are a video or a folder; points are a folder with a JSON or text file for each frame.
+
+    A folder has the model's frame rate. Datasets of vid2vid, pix2pixHD and imaginaire are read as they are.
 
     The model draws nothing at random: --seed is taken, as everywhere, and changes nothing.
 
-    Example: vid2vid synthesize runs/video/video.ckpt datasets/video --split holdout
+    Examples:
+      vid2vid synthesize runs/video/video.ckpt datasets/video --split holdout
+      vid2vid synthesize runs/street/street.ckpt labels.mkv --option labels.instances=ids/
     """
     from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize
     from vid2vid_cli.pipelines.synthesize import synthesize as work
@@ -50,6 +73,8 @@ def synthesize(
         source=source,
         out=out,
         split=split,
+        options=values.conditioner_options(option or ()),
+        retarget=retarget,
         device=device,
         overwrite=overwrite,
         compare=compare,
@@ -61,5 +86,6 @@ def synthesize(
             return
         terminal.resume = options.as_typed()
         made = work(request, terminal.tell)
-        words = ["vid2vid", "evaluate", str(checkpoint), str(source)]
+        dataset = (source / "dataset.json").is_file()
+        words = ["vid2vid", *(("evaluate", str(checkpoint), str(source)) if dataset else ("inspect", str(made.path)))]
         terminal.done(made.path, *options.rendered(made, shlex.join(words)))

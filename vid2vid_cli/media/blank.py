@@ -42,7 +42,8 @@ class BlankReader:
     """Black frames, (height, width, 3) uint8, one for each label file of `folder`; as `VideoReader` otherwise."""
 
     def __init__(self, folder: Path, count: int, fps: Fraction, size: tuple[int, int]) -> None:
-        self.path, self.fps, self.expected = folder, fps, count
+        self.path, self.fps = folder, fps
+        self.expected: int | None = count
         self.height, self.width = size
         seconds = float(count / fps)
         self.probe = Probe(self.width, self.height, fps, count, seconds, 0, False, "none", False, "rgb", "images")
@@ -61,5 +62,5 @@ class BlankReader:
 
     def __iter__(self) -> Iterator[Bytes]:
         """Each an array of its own."""
-        for _ in range(self.expected):
+        for _ in range(self.probe.frames):
             yield np.zeros((self.height, self.width, 3), dtype=np.uint8)

@@ -113,7 +113,7 @@ class Source:
 
             def passing() -> Iterator[Bytes]:
                 for frame in decoded:
-                    waiting.append((frame, is_cut(frame)))
+                    waiting.append((frame, self.shown and is_cut(frame)))  # of labels nobody can tell
                     yield frame
 
             copies = tee(passing(), len(self.conditioners))
@@ -200,9 +200,8 @@ def source_reader(path: Path, info: CheckpointInfo, **where: Any) -> VideoReader
 def source_conditioners(info: CheckpointInfo, options: Options) -> tuple[Conditioner, ...]:
     """The conditioners of a checkpoint, with options for this source over those it remembers.
 
-    Raises PluginError, MissingFileError (labels that can only be read, and none were named), and ConfigError for an
-    option that does not exist, that says how the checkpoint's conditions are drawn, or that makes conditions of
-    another number of channels.
+    Raises PluginError, and ConfigError for an option that does not exist, that says how the checkpoint's conditions
+    are drawn, or that makes conditions of another number of channels.
     """
     names = [use.name for use in info.conditioners]
     for name in options:
@@ -215,12 +214,6 @@ def source_conditioners(info: CheckpointInfo, options: Options) -> tuple[Conditi
     conditioners = load_conditioners(uses)
     for conditioner, use in zip(conditioners, info.conditioners, strict=True):
         given = options.get(use.name, {})
-        if not conditioner.finds and getattr(conditioner.options, conditioner.reads) is None:
-            raise MissingFileError(
-                f"{info.name} is driven by {use.name} that exist already, and none were named.",
-                f"Add --option {use.name}.{conditioner.reads}=FOLDER; or render label video by itself: "
-                "vid2vid synthesize CKPT LABELS",
-            )
         drawing = [option for option in given if option in conditioner.options.names("drawing")]
         if drawing:
             raise ConfigError(
@@ -235,3 +228,15 @@ def source_conditioners(info: CheckpointInfo, options: Options) -> tuple[Conditi
                 "Leave that option out.",
             )
     return conditioners
+
+
+def check_named(info: CheckpointInfo, conditioners: Sequence[Conditioner]) -> None:
+    """Raise MissingFileError for labels that can only be read, and were not named."""
+    for conditioner in conditioners:
+        name = conditioner.spec.name
+        if not conditioner.finds and getattr(conditioner.options, conditioner.reads) is None:
+            raise MissingFileError(
+                f"{info.name} is driven by {name} that exist already, and none were named.",
+                f"Add --option {name}.{conditioner.reads}=FOLDER; or render label video by itself: "
+                "vid2vid synthesize CKPT LABELS",
+            )

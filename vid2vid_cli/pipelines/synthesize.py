@@ -1,21 +1,25 @@
-"""`synthesize`: a prepared dataset rendered by a checkpoint."""
+"""`synthesize`: a prepared dataset, or label video that exists already, rendered by a checkpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vid2vid_cli.conditioning import Annotation, view_image
-from vid2vid_cli.core.errors import DatasetError, ExistsError, MissingFileError
+from vid2vid_cli.core.errors import ConfigError, DatasetError, ExistsError, MissingFileError
+from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.dataset import Span, Split
 from vid2vid_cli.data.manifest import FILE_NAME, Manifest
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_info
 from vid2vid_cli.engine.device import choose_machine
-from vid2vid_cli.engine.events import Noticed, Tell
+from vid2vid_cli.engine.events import Noticed, Tell, Warned
 from vid2vid_cli.media.files import free_name
+from vid2vid_cli.pipelines.driving import Driver, Source, shots
+from vid2vid_cli.pipelines.label_video import open_labels
 from vid2vid_cli.pipelines.plan import Plan
-from vid2vid_cli.pipelines.render import Output, Painter, Rendered, Seen, compare_path, hold_last, write_video
+from vid2vid_cli.pipelines.render import Clips, Output, Painter, Rendered, Seen, compare_path, hold_last, write_video
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
 from vid2vid_cli.pipelines.subject import Subject, open_for_checkpoint
 
@@ -26,39 +30,47 @@ class SynthesizeRequest:
 
     checkpoint: Path
     source: Path
-    """A dataset folder."""
+    """A dataset folder; a label video or a folder of label files; or a dataset of another program."""
     out: Path | None = None
-    """None: <dataset>_synthesized.mp4 here."""
+    """None: <source>_synthesized.mp4 here."""
     split: Split = "all"
     device: str = "auto"
     overwrite: bool = False
     compare: bool = True
     """Also write source, condition and result side by side."""
     precision: str = "auto"
+    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Conditioner -> option -> value, of label video: further files, such as those of a second conditioner."""
+    retarget: bool = True
+    """Bring the points of a label video to the target's place and proportions."""
 
 
 def plan_synthesize(request: SynthesizeRequest) -> Plan:
     """What `synthesize` would do; writes nothing. Raises as `synthesize`."""
     info = load_info(checkpoint_file(request.checkpoint))
-    subject, spans = _open(request, info)
-    view = info.frame_view()
-    return Plan(
-        (
-            ("checkpoint", f"{info.name}, {view.width}x{view.height}"),
-            ("dataset", f"{subject.dataset.folder}, {sum(span.frames for span in spans)} frames ({request.split})"),
-            ("video", str(_out(request))),
-        )
-    )
+    height, width = info.picture
+    rows = [("checkpoint", f"{info.name}, {width}x{height}")]
+    if _is_dataset(request):
+        subject, spans = _open(request, info)
+        count = sum(span.frames for span in spans)
+        rows.append(("dataset", f"{subject.dataset.folder}, {count} frames ({request.split})"))
+    else:
+        for source in _labels(request, info):
+            rows.append(("labels", f"{source.path}, {source.reader.expected} frames at {source.reader.fps} fps"))
+    return Plan((*rows, ("video", str(_out(request)))))
 
 
 def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
-    """Render the frames of a dataset from its annotations alone; the recursion starts anew with each clip.
+    """Render labels: those of a dataset, or label video. The recursion starts anew with each clip, and at a cut.
 
-    Raises: MissingFileError, DatasetError, DatasetMismatchError, ForeignCheckpointError, TruncatedCheckpointError,
-    DeviceError, DiskFullError, PermissionDeniedError.
+    Raises: MissingFileError, DatasetError, DatasetMismatchError, ConfigError (labels that a conditioner cannot read),
+    FilesMismatchError, LabelFilesError, NothingFoundError, ForeignCheckpointError, TruncatedCheckpointError,
+    DeviceError, DiskFullError, PermissionDeniedError, and what reading a bad video raises.
     """
     path = checkpoint_file(request.checkpoint)
     info = load_info(path)
+    if not _is_dataset(request):
+        return _of_labels(request, path, info, tell)
     subject, spans = _open(request, info)
     dataset, view = subject.dataset, subject.view
     machine = choose_machine(request.device, request.precision)
@@ -81,6 +93,47 @@ def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
     return write_video(clips, output, expected, tell, "synthesize")
 
 
+def _of_labels(request: SynthesizeRequest, path: Path, info: CheckpointInfo, tell: Tell) -> Rendered:
+    """Read, bring to the target, generate and encode in one stream; memory does not grow with its length."""
+    sources = _labels(request, info)
+    out = _out(request)
+    machine = choose_machine(request.device, request.precision)
+    generator, _ = load_checkpoint(path, machine)
+    tell(Noticed(f"{request.source} -> {info.name} on {machine.describe()}"))
+    drivers = [Driver(source, source.look(tell), info, retarget=request.retarget) for source in sources]
+
+    def clips() -> Clips:
+        for source, driver in zip(sources, drivers, strict=True):
+            painter = Painter(generator, source.conditioners, driver.views, machine)
+            with closing(ahead(source.found(), depth=4)) as found:
+                for shot in shots(found):
+                    yield painter, driver.shot(shot)
+
+    reader = sources[0].reader
+    sound = request.source if len(sources) == 1 and reader.probe.has_audio else None
+    output = Output(out, compare_path(out) if request.compare else None, reader.fps, sound)
+    expected = sum(source.reader.expected or 0 for source in sources)
+    made = write_video(clips(), output, expected, tell, "synthesize")
+    for message in dict.fromkeys(message for source in sources for message in source.reader.warnings):
+        tell(Warned(message))
+    missed, frames = (sum(getattr(driver, name) for driver in drivers) for name in ("missed", "frames"))
+    if missed:
+        tell(Warned(f"there is nothing on {missed} of {frames} frames; there the last pose was held."))
+    return made
+
+
+def _is_dataset(request: SynthesizeRequest) -> bool:
+    if not request.source.exists():
+        raise MissingFileError(
+            f"{request.source} does not exist.", "Name a dataset, such as datasets/video, or a label video."
+        )
+    return (request.source / FILE_NAME).is_file()
+
+
+def _labels(request: SynthesizeRequest, info: CheckpointInfo) -> list[Source]:
+    return open_labels(request.source, info, request.checkpoint, request.options, request.split)
+
+
 def output_file(wanted: Path | None, default: Path, *, overwrite: bool, compare: bool) -> Path:
     """The file to write: neither it nor its comparison exists, unless they may be overwritten.
 
@@ -95,17 +148,16 @@ def output_file(wanted: Path | None, default: Path, *, overwrite: bool, compare:
 
 
 def _out(request: SynthesizeRequest) -> Path:
-    default = Path(f"{request.source.resolve().name}_synthesized.mp4")
+    source = request.source.resolve()
+    default = Path(f"{source.name if source.is_dir() else source.stem}_synthesized.mp4")
     return output_file(request.out, default, overwrite=request.overwrite, compare=request.compare)
 
 
 def _open(request: SynthesizeRequest, info: CheckpointInfo) -> tuple[Subject, list[Span]]:
-    if not request.source.exists():
-        raise MissingFileError(f"{request.source} does not exist.", "Name a dataset, such as datasets/video.")
-    if not (request.source / FILE_NAME).is_file():
-        raise DatasetError(
-            f"{request.source} is not a dataset.",
-            f"For a video: vid2vid transfer {request.source} --target {request.checkpoint}",
+    if request.options:
+        raise ConfigError(
+            f"{request.source} is a dataset: how its labels are read was decided when it was prepared.",
+            "Leave --option out.",
         )
     subject = open_for_checkpoint(request.source, info, request.checkpoint)
     spans = subject.dataset.clips(request.split)

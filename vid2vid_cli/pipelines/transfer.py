@@ -14,7 +14,7 @@ from vid2vid_cli.data.manifest import FILE_NAME
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_info
 from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Noticed, Tell, Warned
-from vid2vid_cli.pipelines.driving import Driver, Source, shots, source_conditioners, source_reader
+from vid2vid_cli.pipelines.driving import Driver, Source, check_named, shots, source_conditioners, source_reader
 from vid2vid_cli.pipelines.plan import Plan
 from vid2vid_cli.pipelines.preparing.job import check_conditioners
 from vid2vid_cli.pipelines.render import Output, Painter, Rendered, compare_path, write_video
@@ -97,6 +97,7 @@ def _open(request: TransferRequest) -> tuple[CheckpointInfo, Source]:
             shlex.join(["vid2vid", "synthesize", str(request.target), str(request.source)]),
         )
     conditioners = source_conditioners(info, request.options)
+    check_named(info, conditioners)
     check_conditioners(conditioners)
     where = {"start": request.start, "end": request.end, "max_frames": request.max_frames}
     reader = source_reader(request.source, info, **where)

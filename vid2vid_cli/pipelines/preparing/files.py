@@ -15,6 +15,16 @@ Files = Mapping[str, Mapping[str, Path]]
 """Conditioner -> its `files_option` -> the folder or file of one video."""
 
 
+def chosen_files(conditioners: Sequence[Conditioner], came: Files, typed: Files) -> Files:
+    """What these conditioners know how to read: of the files that came with a video, and of those named, which win."""
+    chosen: dict[str, dict[str, Path]] = {}
+    for conditioner in conditioners:
+        name, known = conditioner.spec.name, conditioner.options.names("files")
+        both = {**came.get(name, {}), **typed.get(name, {})}
+        chosen[name] = {option: path for option, path in both.items() if option in known}
+    return chosen
+
+
 def bound(conditioner: Conditioner, files: Files) -> Conditioner:
     """The conditioner with the files of one video, and with no others."""
     own = files.get(conditioner.spec.name, {})

@@ -9,7 +9,7 @@ from pathlib import Path
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.core.errors import DatasetError, FilesMismatchError, NotAVideoError
 from vid2vid_cli.data.manifest import FILE_NAME
-from vid2vid_cli.pipelines.preparing.files import Files, typed_files
+from vid2vid_cli.pipelines.preparing.files import Files, chosen_files, typed_files
 from vid2vid_cli.pipelines.preparing.layouts import Given, Layout, understand
 
 
@@ -28,15 +28,9 @@ class Opened:
         Raises as `typed_files`.
         """
         typed = typed_files(conditioners, [path for path, _ in self.videos])
-        known = {conditioner.spec.name: set(conditioner.options.names("files")) for conditioner in conditioners}
-        found: list[Files] = []
-        for (_, given), own in zip(self.videos, typed, strict=True):
-            files: dict[str, dict[str, Path]] = {}
-            for name, options in known.items():
-                came = {option: path for option, path in given.files.get(name, {}).items() if option in options}
-                files[name] = {**came, **own.get(name, {})}
-            found.append(files)
-        return found
+        return [
+            chosen_files(conditioners, given.files, own) for (_, given), own in zip(self.videos, typed, strict=True)
+        ]
 
 
 def open_videos(paths: Sequence[Path]) -> Opened:
