@@ -76,7 +76,7 @@ def test_dry_runs_touch_nothing_and_say_what_would_be_done(vid2vid: Vid2Vid, vid
     assert (told[-1]["event"], told[-1]["path"], told[-1]["frames"]) == ("done", "datasets/video", 24)
     assert told[-1]["found"] == {"edges": {"found": 24, "total": 24}}
     assert told[-1]["next"] == "vid2vid train --preset edges"
-    assert "Next: vid2vid train --preset tiny" in done.err
+    assert "Next: vid2vid train --preset edges" in done.err
 
     before = files(tmp_path)
     done = vid2vid("train", "--set", "data.size=32", "--dry-run", "--json", "--device", "cpu")
