@@ -6,7 +6,7 @@ import typer
 
 from vid2vid_cli.commands import options
 
-MARKS = {"ok": "ok", "warning": "!", "failed": "FAILED"}
+MARKS = {"ok": "ok", "absent": "-", "warning": "!", "failed": "FAILED"}
 
 
 def doctor(json: options.Json = False) -> None:

@@ -44,12 +44,14 @@ def show(name: Name, json: options.Json = False) -> None:
 
     Example: vid2vid plugins show landmarks
     """
-    from vid2vid_cli.pipelines.inspect import inspect_conditioner
+    from vid2vid_cli.pipelines.conditioners import OPTION_HEADER, describe_conditioner
     from vid2vid_cli.terminal import Terminal
 
     with Terminal("plugins show", as_json=json) as terminal:
-        seen = inspect_conditioner(name)
+        seen = describe_conditioner(name)
         terminal.rows(seen.rows, seen.to_json())
+        if seen.options and not json:
+            terminal.rows(seen.option_rows(name), {}, OPTION_HEADER)
 
 
 @app.command()

@@ -80,7 +80,7 @@ def check_requirements(spec: ConditionerSpec) -> list[Requirement]:
 
     Where all requirements are optional they are alternatives: if one is there, nothing is missing.
     """
-    missing = [requirement for requirement in spec.requires if not _installed(requirement.module)]
+    missing = [requirement for requirement in spec.requires if not is_installed(requirement.module)]
     needed = [requirement for requirement in missing if not requirement.optional]
     alternatives = bool(spec.requires) and all(requirement.optional for requirement in spec.requires)
     if alternatives and len(missing) == len(spec.requires):
@@ -211,7 +211,8 @@ def _allowed() -> set[str] | None:
     return None if value is None else {part.strip() for part in value.split(",")}
 
 
-def _installed(module: str) -> bool:
+def is_installed(module: str) -> bool:
+    """Whether a module could be imported; it is not."""
     try:
         return find_spec(module) is not None
     except (ImportError, ValueError, AttributeError):  # a parent package that is absent or odd

@@ -26,6 +26,7 @@ class WeightFile:
 
     name: str
     sha256: str
+    """64 hex digits; of a file from torch's hub, of which no more is published, those in its name."""
     size: int
     """Bytes."""
     licence: str

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Literal
 
 from vid2vid_cli.conditioning.registry import find_conditioners
+from vid2vid_cli.conditioning.spec import ConditionerSpec
 from vid2vid_cli.config.presets import preset_names
 from vid2vid_cli.config.resolve import load_layers
 from vid2vid_cli.core.errors import Vid2VidError
+from vid2vid_cli.pipelines.conditioners import needs_of, size, weights_of
 
 TIME_OUT = 90.0
 """Seconds for one trial: a cold import of torch from a slow disk takes some."""
@@ -31,6 +33,7 @@ _PROBES = {
     "OpenCV": ("opencv", "pip install --force-reinstall opencv-python-headless"),
     "video round trip": ("video", "pip install --force-reinstall av imageio-ffmpeg"),
 }
+Status = Literal["ok", "absent", "warning", "failed"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,8 @@ class Check:
     """One thing that was tried."""
 
     name: str
-    status: Literal["ok", "warning", "failed"]
-    """failed: the core does not work without it."""
+    status: Status
+    """failed: the core does not work without it; absent: one way of several that is not here."""
     detail: str
     remedy: str = ""
 
@@ -145,6 +148,27 @@ def _presets() -> Iterator[Check]:
 def _plugins() -> Iterator[Check]:
     """A plugin that is not ready is no failure of the core."""
     for found in find_conditioners():
-        status: Literal["ok", "warning"] = "ok" if found.status == "ready" else "warning"
+        status: Status = "ok" if found.status == "ready" else "warning"
         detail = "ready" if found.status == "ready" else f"{found.status}: {found.problem}"
         yield Check(f"plugin {found.name}", status, f"{detail} ({found.origin})", found.remedy)
+        if found.spec is not None:
+            yield from _equipment(found.spec)
+
+
+def _equipment(spec: ConditionerSpec) -> Iterator[Check]:
+    """The packages of a plugin's backends, and their weights: what is here, and what is not and need not be."""
+    for need in needs_of(spec):
+        state = "installed" if need.installed else "not installed"
+        detail = f"{state}. {need.note}".strip(" .") + ("." if need.note else "")
+        remedy = "" if need.installed else need.install
+        yield Check(f"{spec.name}: {need.module}", "ok" if need.installed else "absent", detail, remedy)
+    for file in weights_of(spec):
+        name = f"{spec.name}: {file.name}"
+        if not file.path:
+            yield Check(name, "absent", f"not on this machine, {size(file.size)}. {file.source}")
+        elif file.is_published():
+            yield Check(name, "ok", f"{file.path}, {size(file.size)}, {file.licence}")
+        else:
+            detail = f"{file.path} is damaged or another file: its sha256 is not {file.sha256[:12]}..."
+            remedy = f"Delete it. {file.source}"
+            yield Check(name, "warning", detail, remedy)

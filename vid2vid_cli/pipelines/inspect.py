@@ -1,4 +1,4 @@
-"""What a file or folder is and holds: a dataset, a run, a checkpoint, a video, a conditioner. Needs no torch."""
+"""What a file or folder is and holds: a dataset, a run, a checkpoint, a video. Needs no torch."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vid2vid_cli.conditioning.registry import Found, find_conditioners, load_conditioner
-from vid2vid_cli.conditioning.spec import ConditionerSpec
 from vid2vid_cli.config.presets import read_yaml
 from vid2vid_cli.core.container import read_header
 from vid2vid_cli.core.errors import MissingFileError, NotAVideoError
+from vid2vid_cli.pipelines.conditioners import named_classes, size
 from vid2vid_cli.pipelines.plan import grouped
 
 Rows = tuple[tuple[str, str], ...]
@@ -52,17 +51,6 @@ def inspect(path: Path) -> Inspected:
         raise NotAVideoError(message, "Name one of those.") from error
 
 
-def inspect_conditioner(name: str) -> Inspected:
-    """What a conditioner yields, takes and needs.
-
-    Raises: PluginError for one that does not exist or cannot be imported.
-    """
-    found = {one.name: one for one in find_conditioners()}
-    if name not in found or found[name].spec is None:
-        load_conditioner(name)  # knows what to say
-    return Inspected("conditioner", tuple(_conditioner(found[name])))
-
-
 def _dataset(path: Path) -> Iterator[tuple[str, str]]:
     from vid2vid_cli.data.manifest import read_manifest
 
@@ -82,8 +70,10 @@ def _dataset(path: Path) -> Iterator[tuple[str, str]]:
         yield "conditioner", f"{record.name}: {record.channels} channels, {found}"
         if record.options:
             yield f"{record.name} options", ", ".join(f"{key}={value}" for key, value in record.options.items())
+        if record.classes:
+            yield f"{record.name} classes", named_classes(record.classes)
     yield "made by", manifest.created_by
-    yield "on disk", _size(sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
+    yield "on disk", size(sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
 
 
 def _run(path: Path) -> Iterator[tuple[str, str]]:
@@ -116,7 +106,7 @@ def _checkpoint(path: Path) -> Iterator[tuple[str, str]]:
     yield "name", str(data.get("name", path.stem))
     numbers = sum(_product(entry["shape"]) for entry in table.values())
     kinds = ", ".join(sorted({str(entry["dtype"]) for entry in table.values()}))
-    yield "weights", f"{numbers / 1e6:.2f} million in {len(table)} tensors, {kinds}, {_size(path.stat().st_size)}"
+    yield "weights", f"{numbers / 1e6:.2f} million in {len(table)} tensors, {kinds}, {size(path.stat().st_size)}"
     for use in data.get("conditioners", ()):
         yield "conditioner", f"{use.get('name')}: {use.get('channels')} channels"
     for key, value in data.items():
@@ -135,32 +125,6 @@ def _video(path: Path) -> Iterator[tuple[str, str]]:
     yield "codec", seen.codec
     yield "colour", seen.colour
     yield "sound", "yes" if seen.has_audio else "no"
-
-
-def _conditioner(found: Found) -> Iterator[tuple[str, str]]:
-    spec = found.spec
-    assert spec is not None
-    yield "name", spec.name
-    yield "summary", spec.summary
-    yield "status", f"{found.status} {found.problem}".strip()
-    if found.remedy:
-        yield "remedy", found.remedy
-    yield "yields", spec.output
-    yield "origin", f"{found.origin}, {spec.implementation}"
-    yield "licence", spec.licence
-    for need in spec.requires:
-        note = "; ".join(filter(None, ("optional" if need.optional else "", need.note)))
-        yield "needs", f"{need.module}: {need.install}" + (f" ({note})" if note else "")
-    for weights in spec.weights:
-        yield "weights", f"{weights.name}, {_size(weights.size)}, {weights.licence}, {weights.source}"
-    yield from _options(spec)
-
-
-def _options(spec: ConditionerSpec) -> Iterator[tuple[str, str]]:
-    """Its options with their defaults; importing the class loads no detector."""
-    for name, field in type(load_conditioner(spec.name).options).model_fields.items():
-        text = f" - {field.description}" if field.description else ""
-        yield f"--option {spec.name}.{name}", f"{field.get_default(call_default_factory=True)}{text}"
 
 
 def _record(path: Path) -> Iterator[tuple[str, str]]:
@@ -209,12 +173,3 @@ def _product(shape: list[int]) -> int:
     for length in shape:
         product *= length
     return product
-
-
-def _size(count: int) -> str:
-    """Bytes for people."""
-    amount, units = float(count), ["B", "kB", "MB", "GB"]
-    while amount >= 1000 and len(units) > 1:
-        amount /= 1000
-        units.pop(0)
-    return f"{amount:.3g} {units[0]}"
