@@ -31,7 +31,8 @@ def evaluate(
 ) -> None:
     """Measure a model on frames that it never saw.
 
-    PSNR and SSIM against the real frames, landmark error, and warping error beside the real clip's own.
+    PSNR and SSIM against the real frames, warping error beside the real clip's own, and how well a face, a body or
+    classes are found again where they should be.
 
     Example: vid2vid evaluate runs/video/video.ckpt datasets/video
     """

@@ -150,7 +150,7 @@ class Config(Section):
     schema_version: Literal[1] = 1
     summary: str = Field("", description="One sentence for `vid2vid presets list`.")
     conditioners: tuple[str, ...] | None = Field(
-        None, description="The conditioners a dataset must have, in order, such as [labels|segmentation]; null: any."
+        None, description="The conditioners a dataset must have, in order, such as [segmentation|labels]; null: any."
     )
     conditioner_options: dict[str, dict[str, Any]] = Field(
         {}, description="How conditions are drawn, {name: {option: value}}, over the options of the dataset."
