@@ -21,7 +21,7 @@ UNFINISHED = ".partial"
 
 
 class Span(NamedTuple):
-    """Consecutive frames of a clip: first to last - 1."""
+    """Consecutive frames of a clip: first to last - 1, counted from the clip's own beginning."""
 
     clip: int
     first: int
@@ -42,11 +42,14 @@ class Dataset:
     def __init__(self, folder: Path, manifest: Manifest | None = None) -> None:
         self.folder = folder
         self.manifest = read_manifest(folder) if manifest is None else manifest
-        self._opened: dict[tuple[int, str], AnnotationFolder] = {}
+        self._opened: dict[tuple[str, str], AnnotationFolder] = {}
+        self._stored: dict[str, int] = {}
+        """Folder -> how many frames lie in it."""
         for clip in self.manifest.clips:
             if not (folder / "clips" / clip.name / "frames").is_dir():
                 missing = folder / "clips" / clip.name / "frames"
                 raise DatasetError(f"The dataset is damaged: {missing} is missing.", REMEDY)
+            self._stored[clip.name] = max(self._stored.get(clip.name, 0), clip.first + clip.frames)
 
     @property
     def height(self) -> int:
@@ -70,14 +73,20 @@ class Dataset:
         chosen = self.manifest.splits.train if split == "train" else self.manifest.splits.holdout
         return [Span(*span) for span in chosen]
 
+    def number(self, clip: int, index: int) -> int:
+        """The number under which a frame of a clip is stored in its folder. Raises IndexError."""
+        entry = self.manifest.clips[clip]
+        if not 0 <= index < entry.frames:
+            raise IndexError(f"clip {clip} has no frame {index}")
+        return entry.first + index
+
     def frame_path(self, clip: int, index: int) -> Path:
-        """Where a frame is stored."""
-        return frame_path(self.folder, self.manifest.clips[clip].name, index, self.manifest.frame_format)
+        """Where a frame is stored. Raises IndexError."""
+        name = self.manifest.clips[clip].name
+        return frame_path(self.folder, name, self.number(clip, index), self.manifest.frame_format)
 
     def frame(self, clip: int, index: int) -> NDArray[np.uint8]:
         """A frame, (h, w, 3) uint8 RGB. Raises DatasetError (missing, damaged, of another size), IndexError."""
-        if not 0 <= index < self.manifest.clips[clip].frames:
-            raise IndexError(f"clip {clip} has no frame {index}")
         path = self.frame_path(clip, index)
         try:
             frame = load_picture(path)
@@ -95,26 +104,31 @@ class Dataset:
 
     def annotation(self, clip: int, index: int, conditioner: str) -> Annotation:
         """What a conditioner found on a frame. Raises DatasetError (no such conditioner, damaged), IndexError."""
-        return self._folder(clip, conditioner).read(index)
+        return self._folder(clip, conditioner).read(self.number(clip, index))
 
     def quality(self, clip: int, conditioner: str) -> NDArray[np.float32]:
         """(t,) float32 over the clip, 0 where nothing was found."""
-        return self._folder(clip, conditioner).quality
+        entry = self.manifest.clips[clip]
+        return self._folder(clip, conditioner).quality[entry.first : entry.first + entry.frames]
 
     def annotations(self, spans: Iterable[Span], conditioner: str) -> AnnotationSequence:
         """What a conditioner found on these stretches, one after the other, read on demand."""
         return AnnotationSequence(
-            [(self._folder(clip, conditioner), index) for clip, a, b in spans for index in range(a, b)]
+            [
+                (self._folder(clip, conditioner), self.number(clip, index))
+                for clip, a, b in spans
+                for index in range(a, b)
+            ]
         )
 
     def _folder(self, clip: int, conditioner: str) -> AnnotationFolder:
-        key = clip, conditioner
-        if key not in self._opened:
+        name = self.manifest.clips[clip].name
+        if (name, conditioner) not in self._opened:
             record = self.manifest.conditioner(conditioner)
-            entry = self.manifest.clips[clip]
-            folder = self.folder / "clips" / entry.name / conditioner
-            self._opened[key] = AnnotationFolder(folder, entry.frames, (self.height, self.width), record.images)
-        return self._opened[key]
+            folder = self.folder / "clips" / name / conditioner
+            size = self.height, self.width
+            self._opened[name, conditioner] = AnnotationFolder(folder, self._stored[name], size, record.images)
+        return self._opened[name, conditioner]
 
 
 def frame_path(folder: Path, clip: str, index: int, suffix: str) -> Path:

@@ -33,10 +33,12 @@ class Source(Record):
 
 
 class Clip(Record):
-    """Consecutive frames of one source."""
+    """Consecutive frames of one source without a cut between them: a shot."""
 
     name: str
-    """Its folder under `clips/`."""
+    """Its folder under `clips/`; the shots of one video share a folder."""
+    first: int = Field(0, ge=0)
+    """Number of its first frame in that folder."""
     frames: int = Field(ge=1)
     source: int = Field(ge=0)
     """Index into the sources."""
