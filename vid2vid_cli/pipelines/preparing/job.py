@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Conditioner, Footage, View
+from vid2vid_cli.conditioning import Conditioner, Footage, Requirement, View
 from vid2vid_cli.core.errors import ConfigError, MissingPackageError, PluginError
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.frames import Format
@@ -219,12 +219,18 @@ def check_conditioners(conditioners: Sequence[Conditioner]) -> None:
     for conditioner in conditioners:
         missing = [] if is_reading(conditioner) else check_requirements(conditioner.spec)
         if missing:
-            modules = ", ".join(requirement.module for requirement in missing)
-            one = "one of " if len(missing) > 1 and all(requirement.optional for requirement in missing) else ""
-            raise MissingPackageError(
-                f"The conditioner {conditioner.spec.name} needs {one}{modules}, which is not installed.",
-                missing[0].install if one else " && ".join(dict.fromkeys(item.install for item in missing)),
-            )
+            raise _missing(conditioner, missing)
+
+
+def _missing(conditioner: Conditioner, missing: Sequence[Requirement]) -> MissingPackageError:
+    """What is missing and how to install it, or how to do without."""
+    name, modules = conditioner.spec.name, ", ".join(requirement.module for requirement in missing)
+    one = len(missing) > 1 and all(requirement.optional for requirement in missing)
+    hint = missing[0].install if one else " && ".join(dict.fromkeys(item.install for item in missing))
+    if conditioner.reads:
+        hint += f". Or read what exists already: --option {name}.{conditioner.reads}=PATH"
+    words = f"one of {modules}, and has none" if one else f"{modules}, not installed here"
+    return MissingPackageError(f"The conditioner {name} needs {words}.", hint)
 
 
 def _sizes(found: Sequence[Size], limit: int | None) -> tuple[Size, list[Size]]:
