@@ -50,17 +50,18 @@ def test_the_larger_one_is_not_taken_later() -> None:
         assert choose(tracker, person(100, high=200), person(400, high=high)) == 0
 
 
-@pytest.mark.parametrize("speed", [4.0, 9.0, 23.0])
-def test_people_who_cross_keep_their_names(speed: float) -> None:
-    """They meet in the middle, where for some frames only one of them is seen."""
+@pytest.mark.parametrize("behind", [True, False], ids=["behind", "in front"])
+@pytest.mark.parametrize("speed", [2.0, 4.0, 9.0, 23.0])
+def test_people_who_cross_keep_their_names(speed: float, behind: bool) -> None:
+    """They meet in the middle, where only the one in front is seen: whoever is wanted is then taken to be there."""
     tracker = Tracker("1")
     for index in range(int(400 / speed)):
         left, right = person(100 + speed * index), person(500 - speed * index, 245)
-        near = abs(left[0] - right[0]) < 12
-        boxes = [left] if near else [right, left] if index % 2 else [left, right]
+        near = abs(left[0] - right[0]) < 40
+        boxes = [right if behind else left] if near else [right, left] if index % 2 else [left, right]
         chosen = choose(tracker, *boxes)
+        assert chosen is not None
         if not near:
-            assert chosen is not None
             assert boxes[chosen] == left
 
 

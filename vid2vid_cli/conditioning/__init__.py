@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vid2vid_cli.conditioning.spec import API, ConditionerSpec, Requirement, WeightFile
 
 if TYPE_CHECKING:
+    from vid2vid_cli.conditioning.boxes import overlap
     from vid2vid_cli.conditioning.conditioner import (
         Annotation,
         Conditioner,
@@ -62,6 +63,7 @@ _LATE = {
     "files_option": _CONDITIONER,
     "label_files": "vid2vid_cli.media.labels",
     "nothing": _CONDITIONER,
+    "overlap": "vid2vid_cli.conditioning.boxes",
     "palette": "vid2vid_cli.media.labels",
     "placed": "vid2vid_cli.conditioning.placing",
     "quietly": "vid2vid_cli.conditioning.quiet",
@@ -97,6 +99,7 @@ __all__ = [
     "files_option",
     "label_files",
     "nothing",
+    "overlap",
     "palette",
     "placed",
     "quietly",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BeforeValidator
 
+from vid2vid_cli.conditioning.boxes import Vector, area, centre, overlap, side
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.geometry import Box
 
@@ -21,13 +21,18 @@ GROWTH = 0.05
 """By how much of it this reach grows with every frame on which they were not seen."""
 RESIZE = 2.0
 """How much larger or smaller somebody looks from one sight to the next at most."""
-INERTIA = 0.5
-"""Weight of the old velocity when a new one is seen, and how fast it fades where none is."""
+MEMORY = 9
+"""Steps from sight to sight whose median is the velocity; the boxes of two who meet jump for a frame or two."""
+FADE = 0.85
+"""By which the velocity of somebody who is not seen fades with every frame."""
 RETURN = 0.25
 """Added to the cost of coming back where one was lost, rather than where one was heading; in longer sides."""
-
-Vector = NDArray[np.float64]
-
+MERGED = 0.2
+"""Overlap (intersection over union) with where somebody should be, from which on a box may show them too."""
+BRIEF = 3
+"""Frames without a sight after which whoever passes is no longer taken for who hides them."""
+KNOWN = 5
+"""Sights after which somebody is no mistake of the detector, and may be hidden behind somebody."""
 
 def check_person(value: Any) -> str:
     """Who is wanted: `largest`, `centre`, or a number from 1. Raises: ValueError."""
@@ -47,20 +52,47 @@ class _Track:
     """One person as they were last seen."""
 
     box: Box
-    velocity: Vector
+    spot: Vector
+    """Where their centre was then; while they are seen as one with somebody, where it should be."""
+    steps: list[Vector] = field(default_factory=list)
     """Of the centre, per frame."""
+    sights: int = 1
+    """Frames on which they were seen."""
     missing: int = 0
     """Frames since then."""
+    hidden: int = 0
+    """Frames for which they have been hidden behind somebody."""
     slot: int | None = None
     """Which of the wanted people this is."""
+
+    @property
+    def velocity(self) -> Vector:
+        """Of the centre, per frame."""
+        return np.median(self.steps, axis=0) if self.steps else np.zeros(2)
+
+    @property
+    def expected(self) -> Box:
+        """Where they should be on the next frame: constant velocity, which fades while they are not seen."""
+        frames = sum(FADE**i for i in range(self.missing + 1))
+        x, y = self.spot + frames * self.velocity
+        wide, high = (self.box[2] - self.box[0]) / 2, (self.box[3] - self.box[1]) / 2
+        return float(x - wide), float(y - high), float(x + wide), float(y + high)
+
+    def see(self, box: Box) -> None:
+        """Take the next sight."""
+        step = (centre(box) - self.spot) / (self.missing + 1)
+        self.steps = [*self.steps[1 - MEMORY :], step]
+        self.box, self.spot = box, centre(box)
+        self.sights, self.missing, self.hidden = self.sights + 1, 0, 0
 
 
 class Tracker:
     """Follows people by their boxes and says which are wanted; of one video, fed every frame in order.
 
     Everybody is followed, the wanted or not, so that who passes in front is not mistaken for who is behind. Boxes go
-    to the person whose place, continued at constant velocity, they are nearest to, best pair first (greedy). Whoever
-    is not seen keeps their name for `patience` frames.
+    to the person whose place, continued at constant velocity, they are nearest to, best pair first (greedy). While two
+    are seen as one, the box is the wanted one's and both are taken to move on as they did. Whoever is not seen keeps
+    their name for `patience` frames.
     """
 
     def __init__(self, who: str, people: int = 1, patience: int = PATIENCE) -> None:
@@ -109,10 +141,12 @@ class Tracker:
             self.forget()
         sound = [i for i, (box, score) in enumerate(zip(boxes, scores, strict=True)) if _sound(box, score)]
         seen = self._associate(boxes, sound)
-        for track in self._tracks:
-            if id(track) not in seen:
-                track.missing += 1
+        self._move(seen, boxes)
         self._tracks = [track for track in self._tracks if track.missing <= self.patience]
+        free = [index for index in sound if index not in seen.values()]
+        for index in free:
+            self._tracks.append(_Track(boxes[index], centre(boxes[index])))
+            seen[id(self._tracks[-1])] = index
         self._take(seen, boxes, scores, height, width)
         chosen: list[int | None] = [None] * self.people
         for track in self._tracks:
@@ -121,7 +155,7 @@ class Tracker:
         return chosen
 
     def _associate(self, boxes: Sequence[Box], sound: list[int]) -> dict[int, int]:
-        """Update the tracks; {id of a track: index of its box} for all that are seen, new ones included."""
+        """{id of a track: index of its box} for all that are known from before and seen."""
         pairs = [
             (cost, place, index)
             for place, track in enumerate(self._tracks)
@@ -129,17 +163,35 @@ class Tracker:
             if (cost := _cost(track, boxes[index])) is not None
         ]
         seen: dict[int, int] = {}
-        free = set(sound)
         for _, place, index in sorted(pairs):
             track = self._tracks[place]
-            if index in free and id(track) not in seen:
-                _update(track, boxes[index])
+            if index not in seen.values() and id(track) not in seen:
                 seen[id(track)] = index
-                free.discard(index)
-        for index in sorted(free):
-            self._tracks.append(_Track(boxes[index], np.zeros(2)))
-            seen[id(self._tracks[-1])] = index
         return seen
+
+    def _move(self, seen: dict[int, int], boxes: Sequence[Box]) -> None:
+        """Bring every track to this frame; where two are seen as one, `seen` has the wanted one."""
+        merged: set[int] = set()
+        for track in self._tracks:
+            if id(track) in seen or track.sights < KNOWN:
+                continue
+            if track.missing > BRIEF or track.hidden >= self.patience:
+                continue
+            rival = max(self._tracks, key=lambda other: _shows(other, track, seen, boxes))
+            if _shows(rival, track, seen, boxes) > MERGED:
+                track.hidden += 1
+                merged |= {id(track), id(rival)}
+                if track.slot is not None and rival.slot is None:
+                    seen[id(track)] = seen.pop(id(rival))
+        for track in self._tracks:
+            index = seen.get(id(track))
+            if id(track) in merged:
+                track.spot = track.spot + track.velocity
+                track.box = track.box if index is None else boxes[index]
+            elif index is None:
+                track.missing += 1
+            else:
+                track.see(boxes[index])
 
     def _take(
         self, seen: dict[int, int], boxes: Sequence[Box], scores: Sequence[float], height: int, width: int
@@ -158,10 +210,10 @@ class Tracker:
                 there[first].slot = 0
         elif self.who == "centre":
             middle = np.array([width, height]) / 2
-            there.sort(key=lambda track: float(np.hypot(*(_centre(track.box) - middle))))
+            there.sort(key=lambda track: float(np.hypot(*(centre(track.box) - middle))))
         else:
             # A ghost, half guessed, is not preferred to a person.
-            there.sort(key=lambda track: -_area(track.box) * scores[seen[id(track)]])
+            there.sort(key=lambda track: -area(track.box) * scores[seen[id(track)]])
         slots = [slot for slot in empty if all(track.slot != slot for track in self._tracks)]
         nobodies = [track for track in there if track.slot is None]
         for slot, track in zip(slots, nobodies, strict=False):
@@ -170,55 +222,23 @@ class Tracker:
 
 def _cost(track: _Track, box: Box) -> float | None:
     """How badly `box` fits, in longer sides of the track's; None where it cannot be the same person."""
-    before, now = _side(track.box), _side(box)
+    before, now = side(track.box), side(box)
     if not 1 / RESIZE < now / before < RESIZE:
         return None
     reach = REACH * (1 + GROWTH * track.missing)
-    step = _step(track)
-    away = float(np.hypot(*(_centre(box) - _centre(track.box) - step))) / before
+    expected = track.expected
+    away = float(np.hypot(*(centre(box) - centre(expected)))) / before
     if track.missing:
-        away = min(away, float(np.hypot(*(_centre(box) - _centre(track.box)))) / before + RETURN)
-    if away >= reach:
-        return None
-    x0, y0, x1, y1 = track.box
-    moved = (x0 + step[0], y0 + step[1], x1 + step[0], y1 + step[1])
-    return away + 0.5 * (1 - _overlap(moved, box))
+        away = min(away, float(np.hypot(*(centre(box) - track.spot))) / before + RETURN)
+    return None if away >= reach else away + 0.5 * (1 - overlap(expected, box))
 
 
-def _step(track: _Track) -> Vector:
-    """From where somebody was last seen to where they are expected: constant velocity that fades when unseen."""
-    frames = sum(INERTIA ** (i / 4) for i in range(track.missing + 1))
-    way: Vector = frames * track.velocity
-    return way
-
-
-def _update(track: _Track, box: Box) -> None:
-    seen = (_centre(box) - _centre(track.box)) / (track.missing + 1)
-    track.velocity = INERTIA * track.velocity + (1 - INERTIA) * seen
-    track.box, track.missing = box, 0
+def _shows(rival: _Track, hidden: _Track, seen: dict[int, int], boxes: Sequence[Box]) -> float:
+    """How well the box of `rival` would fit `hidden` as well, 0..1."""
+    if rival is hidden or id(rival) not in seen or rival.sights < KNOWN:
+        return 0.0
+    return overlap(hidden.expected, boxes[seen[id(rival)]])
 
 
 def _sound(box: Box, score: float) -> bool:
     return bool(np.isfinite(box).all()) and score > 0 and box[2] > box[0] and box[3] > box[1]
-
-
-def _centre(box: Box) -> Vector:
-    middle: Vector = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], dtype=np.float64)
-    return middle
-
-
-def _side(box: Box) -> float:
-    return max(box[2] - box[0], box[3] - box[1])
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """Intersection over union."""
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
-    if wide <= 0 or high <= 0:
-        return 0.0
-    return wide * high / (_area(one) + _area(other) - wide * high)
