@@ -84,18 +84,15 @@ def describe(annotations: Sequence[Annotation]) -> Statistics:
     standing = ~(sizes > (1 + OFF) * heights)
     lengths = {name: _lengths(bodies, name) for name in BONES}
     lengths |= {"hand": extents[:, :1], "face": extents[:, 1:]}
+    limbs = {name: _longest(length[standing] / heights[standing, None]) for name, length in lengths.items()}
     hips = bodies[:, HIP, 0] if np.isfinite(bodies[:, HIP, 0]).any() else np.nanmedian(bodies[:, :, 0], axis=1)
     low, middle, high = np.nanpercentile(hips, [SPAN[0], 50, SPAN[1]])
     return {
         **known,
         "ground": ground,
         "place": {"x": round(float(middle), 3), "spread": round(float(high - low), 3)},
-        "limbs": {
-            name: round(share, 5)
-            for name, length in lengths.items()
-            # Shoulders that are only seen from the side say nothing about their width.
-            if (share := _longest(length[standing] / heights[standing, None])) > LEAST * USUAL[name]
-        },
+        # Shoulders that are only seen from the side say nothing about their width.
+        "limbs": {name: round(limb, 5) for name, limb in limbs.items() if limb > LEAST * USUAL[name]},
     }
 
 
@@ -103,7 +100,7 @@ def height_at(ground: dict[str, Any], y: Any) -> Array:
     """The body's height in pixels where the foot line is y, on the line through far and near; no less than a tenth."""
     far, near = ground["far"], ground["near"]
     span = near["y"] - far["y"]
-    slope = (near["height"] - far["height"]) / span if span > 0 else 0.0
+    slope = (near["height"] - far["height"]) / span if span > 0 else 0.0  # one depth
     line = far["height"] + slope * (np.asarray(y, dtype=np.float64) - far["y"])
     result: Array = np.maximum(line, 0.1 * far["height"])
     return result
@@ -159,7 +156,8 @@ def _sizes(bodies: Array) -> Array:
         shares = np.median(parts[whole] / parts[whole].sum(axis=1, keepdims=True), axis=0)
         shares /= shares.sum()
     seen = np.isfinite(parts) @ shares
-    return np.where(seen >= 0.25, np.nansum(parts, axis=1) / np.maximum(seen, 0.25), np.nan)
+    sizes: Array = np.where(seen >= 0.25, np.nansum(parts, axis=1) / np.maximum(seen, 0.25), np.nan)
+    return sizes
 
 
 def _longest(shares: Array) -> float:
@@ -169,7 +167,7 @@ def _longest(shares: Array) -> float:
 
 def _foot_line(bodies: Array, sizes: Array) -> Array:
     """y of the lower ankle (n,); where no ankle is seen, where it would be below the hip, the neck or the nose."""
-    line = np.fmax.reduce(bodies[:, list(ANKLES), 1], axis=1)
+    line: Array = np.fmax.reduce(bodies[:, list(ANKLES), 1], axis=1)
     legs = USUAL["thigh"] + USUAL["shin"]
     for joint, above in ((HIP, legs), (NECK, legs + USUAL["torso"]), (NOSE, 1.0)):
         line = np.where(np.isfinite(line), line, bodies[:, joint, 1] + above * sizes)
@@ -195,7 +193,8 @@ def _ground(feet: Array, sizes: Array) -> dict[str, Any]:
         usual = sizes <= (1 + OFF) * (slope * feet + level)
         ends = np.percentile(feet[usual], SPAN)
         feet, sizes = feet[usual], sizes[usual]
-    unbent = float(np.percentile(sizes / (slope * feet + level), UNBENT))
+    line: Array = slope * feet + level
+    unbent = float(np.percentile(sizes / line, UNBENT))
     middle = float(ends[0] if one_depth else np.median(feet))
     points = {name: float(y) for name, y in zip(("far", "middle", "near"), (ends[0], middle, ends[1]), strict=True)}
     return {name: {"y": round(y, 3), "height": round(unbent * (slope * y + level), 3)} for name, y in points.items()}
@@ -211,7 +210,8 @@ def _line(x: Array, y: Array) -> tuple[float, float]:
         total = weights.sum()
         mx, my = float(weights @ (x - centre) / total), float(weights @ y / total)
         moved = x - centre - mx
-        slope = float(np.clip((weights * moved) @ (y - my) / max((weights * moved) @ moved, 1e-9), 0, 3))
+        squares = float((weights * moved) @ moved)
+        slope = float(np.clip((weights * moved) @ (y - my) / max(squares, 1e-9), 0, 3))
         level = my - slope * mx
         weights = 1 / np.maximum(np.abs(y - level - slope * (x - centre)), 0.01 * my)
     return slope, level - slope * centre

@@ -6,8 +6,8 @@ For a leg with its ankle at p, the floor's map puts it at
 
 with s the ratio of the heights at the depth d, l that of the legs, X and X' the median places, `low` the y of the
 lower foot: so that a jump, low < d, keeps its height in heights of the body, and a step its length in lengths of the
-leg. Where d, and so s, changes under a standing foot, the foot keeps its place, and what it has come to differ from
-the map is taken up while it is in the air.
+leg; with low > d somebody has come nearer, and it is Y'(low). Where d, and so s, changes under a standing foot, the
+foot keeps its place, and what it has come to differ from the map is taken up while it is in the air.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ LOWER = 0.15  # how much lower than the other, in heights, a foot must be to car
 SHIFT = 0.2  # share per frame by which the weight goes over to where it should be
 STRETCH = 0.2  # of a leg's length: more than this it is not stretched or shortened to reach its foot
 GAP = 8  # frames after which what was known is forgotten
-LEAP = 0.4  # heights per frame that nobody moves: another shot, another person
+LEAP = 0.2  # heights per frame that nobody's joints move in the median: another shot, another person
+GROWTH = 1.4  # the same for how much larger or smaller somebody gets
 SETTLE = 0.85  # what is left per frame of a shift of the body after a foot came into view or went
 
 
@@ -49,16 +50,16 @@ class Footing:
     change: Proportion
     _depth: float | None = None
     _feet: dict[str, _Foot] = field(default_factory=dict)
-    _anchor: tuple[int, Array] | None = None
+    _before: Array | None = None
     _gap: int = 0
     _weights: dict[str, float] = field(default_factory=dict)
     _off: Array | None = None
-    _seen: tuple[int, ...] = ()
+    _seen: tuple[int | str, ...] = ()
     _settle: Array = field(default_factory=lambda: np.zeros(2))
 
     def forget(self) -> None:
         """Begin anew."""
-        self._depth, self._anchor, self._off = None, None, None
+        self._depth, self._before, self._off = None, None, None
         self._feet, self._weights, self._seen, self._gap, self._settle = {}, {}, (), 0, np.zeros(2)
 
     def miss(self) -> None:
@@ -67,21 +68,29 @@ class Footing:
         if self._gap > GAP:
             self.forget()
 
-    def look(self, body: Array, anchor: int) -> Scale:
+    def look(self, body: Array) -> Scale:
         """How deep in the scene the source stands on this frame, given its joints (25, 2)."""
-        scale = self._at()
-        if self._anchor is not None and self._anchor[0] == anchor:
-            leap = np.linalg.norm(body[anchor] - self._anchor[1]) / scale.height
-            if leap > LEAP * (1 + self._gap):
-                self.forget()
+        height = self._at().height
+        if self._before is not None and self._leapt(self._before, body, height):
+            self.forget()
         for foot in self._feet.values():
             foot.age += 1 + self._gap
         self._feet = {side: foot for side, foot in self._feet.items() if foot.age <= GAP}
-        self._anchor, self._gap = (anchor, body[anchor].copy()), 0
+        self._before, self._gap = body.copy(), 0
         low = max((body[leg[1], 1] for leg in LEGS.values() if np.isfinite(body[leg[1]]).all()), default=None)
         if low is not None and self.change.span > 0:
-            self._follow(body, float(low), scale.height)
+            self._follow(body, float(low), height)
         return self._at()
+
+    def _leapt(self, before: Array, body: Array, height: float) -> bool:
+        """Whether this can hardly be the person of the last frame."""
+        both = np.isfinite(before + body).all(axis=1)
+        if both.sum() < 3:
+            return False
+        old, new = before[both], body[both]
+        way = float(np.median(np.linalg.norm(new - old, axis=1))) / height
+        growth = np.linalg.norm(new - new.mean(axis=0)) / max(float(np.linalg.norm(old - old.mean(axis=0))), 1e-6)
+        return way > LEAP * (1 + self._gap) or not 1 / GROWTH < growth < GROWTH
 
     def _at(self) -> Scale:
         return self.change.middle if self._depth is None else self.change.at(self._depth)
@@ -117,8 +126,9 @@ class Footing:
         known = base + self._off if self._off is not None else None
         low = max((body[leg[1], 1] for leg in legs.values()), default=np.nan)
         aims = {side: self._aim(body, shape, side, scale, low, known) for side in legs}
-        place = self._place(body, shape, legs, aims, base, anchor, scale, low)
-        result: Array = shape + place
+        places = {side: aims[side] - shape[leg[1]] for side, leg in legs.items()}
+        weights = {side: self._weight(side, (low - body[leg[1], 1]) / scale.height) for side, leg in legs.items()}
+        result: Array = shape + self._place(base, anchor, places, weights)
         for side, (knee, ankle, toe, heel) in legs.items():
             off = self._stretch(aims[side] - result[ankle], scale)
             result[knee] += self.change.thigh * off
@@ -132,7 +142,9 @@ class Footing:
         """The map of the floor, see above."""
         step = scale.ratio * self.change.leg
         x = self.change.to_x + step * (point[0] - self.change.x)
-        return np.array([x, scale.to_y + scale.ratio * (low - scale.y) + step * (point[1] - low)])
+        # What is above the floor is in the air; what is below it has come nearer.
+        floor = self.change.at(low) if low > scale.y else scale
+        return np.array([x, floor.to_y + scale.ratio * (low - floor.y) + step * (point[1] - low)])
 
     def _base(self, point: Array, anchor: int, scale: Scale) -> Array:
         """Where the hip, the neck or the nose is over the floor when no foot can be seen."""
@@ -160,34 +172,21 @@ class Footing:
         result: Array = stands * held + (1 - stands) * loose
         return result
 
-    def _place(
-        self,
-        body: Array,
-        shape: Array,
-        legs: dict[str, tuple[int, int, int, int]],
-        aims: dict[str, Array],
-        base: Array,
-        anchor: int,
-        scale: Scale,
-        low: float,
-    ) -> Array:
-        """The anchor's place: where the feet carry it, the lower more than the other."""
+    def _place(self, base: Array, anchor: int, places: dict[str, Array], weights: dict[str, float]) -> Array:
+        """The anchor's place: where the legs carry it, each with its weight; eased where one comes or goes."""
         off = np.zeros(2)
-        if legs:
-            ankles = [leg[1] for leg in legs.values()]
-            weights = np.array([self._weight(body[leg[1], 1], side, scale, low) for side, leg in legs.items()])
-            places = np.stack(list(aims.values())) - shape[ankles]
-            off = weights @ places / weights.sum() - base
-        seen = (anchor, *(leg[1] for leg in legs.values()))
-        if self._seen and seen != self._seen:
-            self._settle = self._off - off if self._off is not None and seen[0] == self._seen[0] else np.zeros(2)
+        if places:
+            off = sum((weights[side] * places[side] for side in places), off) / sum(weights.values()) - base
+        seen: tuple[int | str, ...] = (anchor, *places)
+        if self._off is not None and seen != self._seen:
+            self._settle = self._off - off if seen[0] == self._seen[0] else np.zeros(2)
         self._seen, self._off = seen, off + self._settle
         self._settle = SETTLE * self._settle
         return base + self._off
 
-    def _weight(self, y: float, side: str, scale: Scale, low: float) -> float:
-        """How much a leg carries the body: the lower one more, and never suddenly."""
-        aim = float(np.exp((y - low) / (LOWER * scale.height)))
+    def _weight(self, side: str, above: float) -> float:
+        """How much a leg carries the body: the lower one more, and never suddenly; `above` the lower, in heights."""
+        aim = float(np.exp(-above / LOWER))
         before = self._weights.get(side, aim)
         self._weights[side] = before + SHIFT * (aim - before)
         return self._weights[side]
@@ -198,4 +197,5 @@ class Footing:
         size = float(np.linalg.norm(off))
         if size <= limit:
             return off
-        return off * (limit * (2 - np.exp(1 - size / limit)) / size)
+        result: Array = off * (limit * (2 - np.exp(1 - size / limit)) / size)
+        return result

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vid2vid_cli.conditioning import Statistics
-from vid2vid_pose.body import BONES, HIP, JOINTS, NECK, NOSE, height_at
+from vid2vid_pose.body import BONES, HIP, JOINTS, NECK, NOSE, USUAL, height_at
 
 LIMITS = (0.5, 2.0)  # of the ratio of two limbs: beyond, one of them was never seen at its length
 BEYOND = 0.25  # how far, in spans of the clip's depth, people may go beyond its far and near ends
@@ -55,9 +55,7 @@ class Proportion:
     def __init__(self, source: Statistics, target: Statistics) -> None:
         mine, theirs = source["limbs"], target["limbs"]
         self._lengths = mine
-        self.ratios = {
-            name: float(np.clip(theirs[name] / max(mine[name], 1e-3), *LIMITS)) for name in mine if name in theirs
-        }
+        self.ratios = {name: float(np.clip(theirs[name] / mine[name], *LIMITS)) for name in mine if name in theirs}
         self._from, self._to = source["ground"], target["ground"]
         self.x, self.to_x = float(source["place"]["x"]), float(target["place"]["x"])
         self.leg = self.ratio(LEG)
@@ -85,7 +83,7 @@ class Proportion:
     def _sum(self, joints: Sequence[int]) -> float:
         """How long a chain of bones is on the target, in heights."""
         names = [NAME[joint] for joint in joints]
-        return sum(max(self._lengths.get(name, 0.1), 1e-3) * self.ratios.get(name, 1.0) for name in names)
+        return sum(float(self._lengths.get(name, USUAL[name])) * self.ratios.get(name, 1.0) for name in names)
 
     def _foot_line(self) -> tuple[float, float]:
         """Slope and shift of the map of foot lines.

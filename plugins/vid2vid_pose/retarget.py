@@ -45,7 +45,7 @@ class BodyRetarget:
             self._footing.miss()
             return {name: _with(part, np.full((len(part), 2), np.nan)) for name, part in points.items()}
         anchor = next((joint for joint in (HIP, NECK, NOSE) if joint in present), int(present[0]))
-        scale = self._footing.look(body, anchor)
+        scale = self._footing.look(body)
         shape = self._shape(self._change, body, anchor, scale.ratio)
         placed = self._footing.stand(body, shape, anchor, scale)
         result = {"body": _with(points["body"], np.where(np.isfinite(bodies), placed, np.nan))}
