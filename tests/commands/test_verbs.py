@@ -28,6 +28,7 @@ from vid2vid_cli.terminal import Terminal
         (["train", "runs/ada"], "vid2vid train --resume runs/ada"),
         (["train", "--resume", "--set", "data.size=64"], "leave out --set"),
         (["transfer", "other.mp4"], "Missing option '--target'"),
+        (["transfer", "other.mp4", "-t", "a.ckpt", "--option", "person=2"], "NAME.OPTION=VALUE"),
         (["synthesize", "a.ckpt", "data", "--split", "half"], "holdout"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

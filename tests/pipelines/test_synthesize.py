@@ -136,6 +136,19 @@ def film_of_marks() -> Path:
     return film(Path("m.mov"), [picture(index) for index in range(6)])
 
 
+def test_before_anything_is_found_the_first_thing_stands(run_folder: Path) -> None:
+    """Two blank frames have no edges: they are drawn from those of the third, as if it had stood there."""
+    blank = np.full((40, 56, 3), 90, np.uint8)
+    shown = {"late": [blank, blank, *[blob_frame(4)] * 4], "still": [blob_frame(4)] * 6}
+    made = {}
+    for name, frames in shown.items():
+        path = make_clip(Path(f"{name}.mov"), frames, 25, codec="png", pixels="rgb24")
+        data = prepare(PrepareRequest((path,), ("edges",), holdout=0), silent).path
+        made[name] = list(VideoReader(run(run_folder, data).path))
+    for late, still in zip(made["late"], made["still"], strict=True):
+        assert np.abs(late.astype(int) - still).mean() < 3
+
+
 def test_an_empty_split(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
     from vid2vid_cli.data.manifest import read_manifest, write_manifest
 

@@ -84,7 +84,8 @@ def _run(path: Path) -> Iterator[tuple[str, str]]:
     if (path / "config.yaml").is_file():
         config = read_yaml(path / "config.yaml", "the run")
         yield "summary", str(config.get("summary", ""))
-        yield "size", f"{config.get('data', {}).get('size', '?')} px"
+        data = config.get("data", {})
+        yield "size", f"{data.get('size', '?')} px high, aspect {data.get('aspect', 1) or 'of the frames'}"
     yield from _record(path / "run.json")
     last = _last_step(path / "events.jsonl")
     if last:

@@ -7,10 +7,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from vid2vid_cli.conditioning import Annotation, view_image
 from vid2vid_cli.core.errors import ConfigError, DatasetError, ExistsError, MissingFileError
 from vid2vid_cli.core.stream import ahead
-from vid2vid_cli.data.dataset import Span, Split
+from vid2vid_cli.data.dataset import Dataset, Span, Split
 from vid2vid_cli.data.manifest import FILE_NAME, Manifest
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_info
 from vid2vid_cli.engine.device import choose_machine
@@ -79,7 +81,7 @@ def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
     names = [use.name for use in info.conditioners]
 
     def frames(span: Span) -> Iterator[Seen]:
-        held: list[Annotation] = [dataset.annotation(span.clip, span.first, name) for name in names]
+        held = [_first_found(dataset, span, name) for name in names]
         for index in range(span.first, span.last):
             found = [dataset.annotation(span.clip, index, name) for name in names]
             yield Seen(view_image(dataset.frame(span.clip, index), view), hold_last(found, held))
@@ -164,6 +166,12 @@ def _open(request: SynthesizeRequest, info: CheckpointInfo) -> tuple[Subject, li
     if not spans:
         raise DatasetError(f"{request.source} has no {request.split} frames.", "Use --split all.")
     return subject, spans
+
+
+def _first_found(dataset: Dataset, span: Span, conditioner: str) -> Annotation:
+    """What is held until something is found: the first thing of the stretch, where there is any."""
+    found = np.flatnonzero(dataset.quality(span.clip, conditioner)[span.first : span.last] > 0)
+    return dataset.annotation(span.clip, span.first + (int(found[0]) if len(found) else 0), conditioner)
 
 
 def _sound(manifest: Manifest, spans: list[Span]) -> tuple[Path | None, float]:
