@@ -49,6 +49,13 @@ def test_plugins_come_with_it(installed: Path) -> None:
     assert {name.removeprefix("vid2vid_") for name in folders} <= found
 
 
+def test_the_template_of_a_plugin_comes_with_it(installed: Path) -> None:
+    template = REPO / "vid2vid_cli" / "pipelines" / "plugin_template"
+    told = json.loads(vid2vid(installed, "plugins", "new", "depth", "--json"))
+    assert len(told["files"]) == len([path for path in template.rglob("*") if path.is_file()])
+    assert (installed.parent / "vid2vid-depth" / "tests" / "test_depth.py").is_file()
+
+
 def test_nothing_else_lands_in_site_packages(installed: Path) -> None:
     strangers = [path.name for path in installed.iterdir() if not path.name.startswith("vid2vid_")]
     assert strangers == []

@@ -19,7 +19,7 @@ COMMANDS = [
     [],
     *([name] for name in ("prepare", "train", "synthesize", "transfer", "evaluate", "demo", "doctor", "inspect")),
     *(["presets", *more] for more in ([], ["list"], ["show"], ["copy"], ["validate"])),
-    *(["plugins", *more] for more in ([], ["list"], ["show"])),
+    *(["plugins", *more] for more in ([], ["list"], ["show"], ["new"], ["test"])),
 ]
 
 

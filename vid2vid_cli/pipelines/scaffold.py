@@ -8,6 +8,7 @@ from __future__ import annotations
 import keyword
 import re
 import shutil
+import unicodedata
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -82,7 +83,8 @@ def check_name(name: str) -> None:
 
 def _better(name: str) -> str:
     """A name like it that would do; "" where there is none."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain).lower()
     better = re.sub("[^a-z0-9]+", "_", words).strip("_").removeprefix("vid2vid_").lstrip("0123456789_")
     allowed = 0 < len(better) <= LONGEST and not keyword.iskeyword(better) and better not in RESERVED
     return better if allowed and better != name else ""

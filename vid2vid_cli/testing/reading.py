@@ -42,7 +42,8 @@ class ReadingDuties(Setting):
 
     def _clip(self) -> list[Bytes]:
         if not self.reads_files():
-            skip(f"{self.name} finds its labels in the frames")
+            reads = self.make().reads
+            skip(f"{self.name} finds its labels; it would read them with {reads}" if reads else "it reads no files")
         return list(self.clip())
 
     def _read(self, footage: Footage, count: int) -> list[Annotation]:
