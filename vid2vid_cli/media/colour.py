@@ -24,9 +24,10 @@ UNTAGGED = {0, 2, 3}
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 LIMITED, FULL = 1, 2
 
-# Bilinear, exact rounding, and chroma of its own for every RGB pixel. Without the latter two (180, 40, 60) comes
-# back as (180, 39, 60) and colour has half the resolution: 45 instead of 49 dB on a face.
-SWSCALE_FLAGS = 0x2 | 0x40000 | 0x2000
+# swscale's: exact rounding, and chroma of its own for every RGB pixel. Without the two (180, 40, 60) comes back as
+# (180, 39, 60) and colour has half the resolution: 45 instead of 49 dB on a face.
+EXACT = 0x40000 | 0x2000
+BILINEAR, AREA = 0x2, 0x20
 
 
 @dataclass(frozen=True)
@@ -38,23 +39,35 @@ class Colours:
     name: str
     guessed: bool
 
-    def to_rgb(self, frame: VideoFrame, converter: VideoReformatter) -> NDArray[np.uint8]:
+    def to_rgb(
+        self, frame: VideoFrame, converter: VideoReformatter, size: tuple[int, int] | None = None
+    ) -> NDArray[np.uint8]:
         """The frame as uint8 RGB (h, w, 3), as stored: not turned, not stretched.
 
+        Where `size` (height, width) is smaller, the frame is brought to it on the way, averaged over areas: three
+        times as fast as afterwards, and the same within 58 dB. No other size is looked at.
         `converter` keeps its tables between the frames of one video, which is most of the work.
         """
         if self.matrix is None:
             return np.asarray(converter.reformat(frame, format="rgb24").to_ndarray(), dtype=np.uint8)
+        height, width = size if size is not None and _is_smaller(size, frame) else (frame.height, frame.width)
         rgb = converter.reformat(
             frame,
+            width=width,
+            height=height,
             format="rgb24",
             src_colorspace=self.matrix,
             dst_colorspace=5,  # means nothing for RGB, but PyAV before 17 ignores the source without it
             src_color_range=FULL if self.full else LIMITED,
             dst_color_range=FULL,
-            interpolation=SWSCALE_FLAGS,
+            interpolation=EXACT | (BILINEAR if height == frame.height else AREA),
         )
         return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
+
+
+def _is_smaller(size: tuple[int, int], frame: VideoFrame) -> bool:
+    """Along both sides."""
+    return size[0] < frame.height and size[1] < frame.width
 
 
 def colours_of(frame: VideoFrame) -> Colours:

@@ -162,7 +162,7 @@ class VideoReader:
         if grey is not None:
             return np.ascontiguousarray(np.rot90(grey, turns))
         height, width = (self.width, self.height) if turns % 2 else (self.height, self.width)
-        stored = colours_of(frame).to_rgb(frame, converter)
+        stored = colours_of(frame).to_rgb(frame, converter, (height, width))
         if stored.shape[:2] != (height, width):
             stored = resize_to(stored, height, width)
         return np.ascontiguousarray(np.rot90(stored, turns))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.core.errors import ConfigError, NoFramesError, Vid2VidError
 from vid2vid_cli.media.container import is_cut_off
-from vid2vid_cli.media.encode import CONTAINERS, Encoder, InnerEncoder, Job, OuterEncoder, has_inner_encoder
+from vid2vid_cli.media.encode import CONTAINERS, Encoder, InnerEncoder, Job, OuterEncoder, Speed, has_inner_encoder
 from vid2vid_cli.media.failures import writing_failed
 
 
@@ -26,7 +26,8 @@ class VideoWriter:
     or height gets its last column or row repeated once, and the comment of the file keeps the size before that
     ("picture 97x61"). The sound of `audio_from`, from `audio_start` seconds after its first picture on, is copied,
     or encoded as AAC where an MP4 cannot hold it, and ends with the pictures. `crf` is the quality of x264: smaller
-    is better, 18 looks like the original. MP4, MOV and MKV by the suffix of `path`.
+    is better, 18 looks like the original; `preset` its speed: what is written faster is larger. MP4, MOV and MKV by the suffix
+    of `path`.
 
     What is written lies under a hidden temporary name beside `path` until it is whole; an exception removes it.
     Raises DiskFullError, PermissionDeniedError, ConfigError (suffix), NoFramesError (nothing was written),
@@ -41,6 +42,7 @@ class VideoWriter:
         audio_from: Path | None = None,
         audio_start: float = 0.0,
         crf: int = 18,
+        preset: Speed = "fast",
         comment: str = "",
     ) -> None:
         if path.suffix.lower() not in CONTAINERS:
@@ -53,7 +55,7 @@ class VideoWriter:
         self.size: tuple[int, int] | None = None  # (height, width) of the frames, before any padding
         self._unfinished = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
         self._audio, self._audio_start = audio_from, audio_start
-        self._crf, self._comment = crf, comment
+        self._crf, self._preset, self._comment = crf, preset, comment
         self._encoder: Encoder | None = None
 
     def __enter__(self) -> VideoWriter:
@@ -96,7 +98,7 @@ class VideoWriter:
         if (height, width) != self.size and self.size is not None:
             comment = f"{comment} (picture {self.size[1]}x{self.size[0]})".lstrip()
         kind = CONTAINERS[self.path.suffix.lower()]
-        job = Job(self._unfinished, kind, self.fps, self._crf, comment, self._audio, self._audio_start)
+        job = Job(self._unfinished, kind, self.fps, self._crf, self._preset, comment, self._audio, self._audio_start)
         return InnerEncoder(job, height, width) if has_inner_encoder() else OuterEncoder(job, height, width)
 
     def _finish(self) -> None:
