@@ -59,8 +59,9 @@ def describe(annotations: Sequence[Annotation]) -> Statistics:
     """Statistics of a clip; {} where nobody was found, and no `limbs` where nobody can be measured.
 
     `height`, `width` of the frame and `focus` in pixels; `ground`: y of the foot line and the body's height there, in
-    pixels, for `far`, `near` and the `middle` (`far` = `near` for who stays at one depth); `place`: the hip's median x
-    and spread; `limbs`: lengths in heights. The order of the annotations does not matter. People are pooled.
+    pixels, for `far`, `near` and the `middle` (`far` = `near` for who stays at one depth); `place`: the hip's x, its
+    median and how far it goes; `limbs`: lengths in heights. The order of the annotations does not matter. People are
+    pooled.
     """
     found = [one for one in annotations if one.quality > 0 and np.isfinite(one.points["body"][:, :2]).any()]
     if not found:
@@ -90,7 +91,7 @@ def describe(annotations: Sequence[Annotation]) -> Statistics:
     return {
         **known,
         "ground": ground,
-        "place": {"x": round(float(middle), 3), "spread": round(float(high - low), 3)},
+        "place": {"x": round(float(middle), 3), "left": round(float(low), 3), "right": round(float(high), 3)},
         # Shoulders that are only seen from the side say nothing about their width.
         "limbs": {name: round(limb, 5) for name, limb in limbs.items() if limb > LEAST * USUAL[name]},
     }

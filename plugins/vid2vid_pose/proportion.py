@@ -13,6 +13,8 @@ from vid2vid_pose.body import BONES, HIP, JOINTS, NECK, NOSE, USUAL, height_at
 LIMITS = (0.5, 2.0)  # of the ratio of two limbs: beyond, one of them was never seen at its length
 BEYOND = 0.25  # how far, in spans of the clip's depth, people may go beyond its far and near ends
 
+ELBOW_ROOM = 0.25  # heights between the middle of the hips and the edge of the frame
+
 PARENT = {child: parent for sides in BONES.values() for parent, child in sides}
 LEG = (10, 11)  # the joints at the ends of thigh and shin
 CHAINS = {NECK: (NECK,), NOSE: (NECK, NOSE)}  # from the middle of the hips to where a body is held without it
@@ -57,11 +59,11 @@ class Proportion:
         self._lengths = mine
         self.ratios = {name: float(np.clip(theirs[name] / mine[name], *LIMITS)) for name in mine if name in theirs}
         self._from, self._to = source["ground"], target["ground"]
-        self.x, self.to_x = float(source["place"]["x"]), float(target["place"]["x"])
         self.leg = self.ratio(LEG)
         self.thigh = self._sum(LEG[:1]) / self._sum(LEG)
         self.span = float(self._from["near"]["y"] - self._from["far"]["y"])
         self._slope, self._shift = self._foot_line()
+        self.x, self.to_x = float(source["place"]["x"]), self._place(source["place"], target)
 
     def ratio(self, joints: Sequence[int]) -> float:
         """The ratio of the chain of bones that end in these joints; 1 where none is known on both sides."""
@@ -84,6 +86,15 @@ class Proportion:
         """How long a chain of bones is on the target, in heights."""
         names = [NAME[joint] for joint in joints]
         return sum(float(self._lengths.get(name, USUAL[name])) * self.ratios.get(name, 1.0) for name in names)
+
+    def _place(self, mine: dict[str, float], target: Statistics) -> float:
+        """Where the source's usual place comes to lie: at the target's, unless its way would leave the frame."""
+        usual, theirs = self.middle, target["place"]
+        left, right = (usual.ratio * self.leg * (mine[end] - mine["x"]) + theirs["x"] for end in ("left", "right"))
+        edge = ELBOW_ROOM * usual.to_height
+        least = min(edge, theirs["left"]) - left
+        most = max(target["width"] - edge, theirs["right"]) - right
+        return float(theirs["x"] + np.clip(0.0, min(least, most), max(least, most)))
 
     def _foot_line(self) -> tuple[float, float]:
         """Slope and shift of the map of foot lines.
