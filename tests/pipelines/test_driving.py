@@ -20,7 +20,16 @@ from vid2vid_cli.data.framing import frame_view
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, ConditionerUse
 from vid2vid_cli.engine.events import silent
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.pipelines.driving import Driver, Found, Look, Source, check_named, shots, source_conditioners
+from vid2vid_cli.pipelines.driving import (
+    Driver,
+    Found,
+    Look,
+    Source,
+    check_named,
+    shots,
+    source_conditioners,
+    source_reader,
+)
 from vid2vid_cli.pipelines.subject import load_conditioners
 
 
@@ -176,6 +185,14 @@ def test_files_beside_the_source_are_read_by_the_videos_own_frames(tmp_path: Pat
     expected = View.of_box((0, 0, 56, 40), 20, 28).points(rows[5:])
     assert np.allclose(found, expected, atol=1e-4)
     assert np.allclose([one.points["dot"][0] for one in source.look(silent).first], expected[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(("side", "size"), [(40, (512, 597)), (560, (560, 653)), (900, (600, 700))])
+def test_a_source_is_looked_at_as_large_as_the_targets_frames(tmp_path: Path, side: int, size: tuple[int, int]) -> None:
+    """At 512 at least, as `prepare` does, and never enlarged."""
+    make_clip(tmp_path / "a.mov", [np.zeros((600, 700, 3), np.uint8)], 25, codec="png", pixels="rgb24")
+    reader = source_reader(tmp_path / "a.mov", info_of(dots()).model_copy(update={"height": side, "width": 2 * side}))
+    assert (reader.height, reader.width) == size
 
 
 def test_a_long_video_is_looked_at_here_and_there_and_files_follow(tmp_path: Path) -> None:
