@@ -27,6 +27,7 @@ from vid2vid_pose import SPEC
 from vid2vid_pose.augment import vary
 from vid2vid_pose.body import describe
 from vid2vid_pose.choice import Wanted, choose, digest, open_backend, open_files, own_digest, version
+from vid2vid_pose.distance import skeleton_distances
 from vid2vid_pose.drawing import Style, draw
 from vid2vid_pose.following import Follower
 from vid2vid_pose.retarget import BodyRetarget
@@ -147,6 +148,12 @@ class Pose(Conditioner):
         for one in annotations:
             points = change(one.points) if known else _scaled(one, height, width)
             yield replace(one, height=height, width=width, points=points)
+
+    def distances(self, found: Annotation, wanted: Annotation) -> dict[str, float]:
+        """See `distance.skeleton_distances`; {} where nobody is."""
+        if min(found.quality, wanted.quality) <= 0:
+            return {}
+        return skeleton_distances(found.points["body"], wanted.points["body"])
 
     def fingerprint(self) -> dict[str, Any]:
         """Options, the backend that would be used, its version, and the sha256 of the models."""

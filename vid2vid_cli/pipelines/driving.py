@@ -148,10 +148,8 @@ class Driver:
     def __init__(self, source: Source, look: Look, info: CheckpointInfo, *, retarget: bool) -> None:
         self.source, self.statistics = source, look.statistics
         self.targets = [dict(use.statistics) for use in info.conditioners]
-        self.moved = [
-            retarget and conditioner.retargets and bool(target)
-            for conditioner, target in zip(source.conditioners, self.targets, strict=True)
-        ]
+        sides = zip(source.conditioners, look.statistics, self.targets, strict=True)
+        self.moved = [retarget and c.retargets and bool(mine) and bool(theirs) for c, mine, theirs in sides]
         reader = source.reader
         self.own = frame_view(reader.height, reader.width, info.picture, info.crop, merged_statistics(look.statistics))
         self.views = tuple(info.frame_view() if moved else self.own for moved in self.moved)
