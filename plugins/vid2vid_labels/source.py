@@ -48,7 +48,7 @@ class LabelPictures:
         elif self.path.suffix.lower() in SUFFIXES:
             self._files = [self.path]
         else:
-            self._video = VideoReader(self.path, stored=True)
+            self._video = VideoReader(self.path)
         self.count: int = len(self._files) if self._video is None else self._video.expected or 0
 
     @property

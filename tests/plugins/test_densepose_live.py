@@ -173,6 +173,21 @@ def test_another_person_and_several(tmp_path: Path) -> None:
     assert set(np.unique(both.images["iuv"][:, :, 0])) == {0, 2, 15}
 
 
+def test_a_person_is_followed_until_the_scene_changes() -> None:
+    """The first from the left walks past the other; after a cut the first from the left is somebody else."""
+    scenes = np.random.default_rng(0).integers(0, 256, (2, 5, 6, 3)).astype(np.uint8).repeat(8, 1).repeat(10, 2)
+    frames = [scenes[0]] * 12 + [scenes[1]]
+    places = iter([3.0 * step for step in range(12)] + [33.0])
+
+    def finder(frame: Any) -> list[Body]:
+        x = next(places)
+        return [body((18, 6, 26, 36), 2), body((x, 5, x + 8, 35), 1)]
+
+    found = list(load_conditioner("densepose", {"person": 1}).found(frames, finder))  # type: ignore[attr-defined]
+    shown = [set(np.unique(one.images["iuv"][:, :, 0])) - {0} for one in found]
+    assert shown == [{1}] * 12 + [{2}]
+
+
 @pytest.mark.usefixtures("stubs")
 def test_settings_are_those_of_the_published_model(tmp_path: Path) -> None:
     cfg = settings("model.pkl", None, 0.7)
