@@ -159,7 +159,7 @@ def test_without_any_backend_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch)
     from vid2vid_cli.conditioning import registry
 
     monkeypatch.setattr(choice, "_there", lambda module: False)
-    monkeypatch.setattr(registry, "_installed", lambda module: False)
+    monkeypatch.setattr(registry, "is_installed", lambda module: False)
     with pytest.raises(MissingPackageError) as caught:
         annotate([drawn_face()])
     assert caught.value.hint == 'pip install "vid2vid-cli[landmarks]"'
