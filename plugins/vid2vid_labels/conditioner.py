@@ -79,8 +79,7 @@ class Labels(Conditioner):
             )
         by_default = IGNORED.get(options.classes, ()) if isinstance(options.classes, str) else ()
         ignored = by_default if options.ignore is None else options.ignore
-        classes = tuple(one for one in classes_of(options.classes) if one.id not in ignored)
-        return ClassTable(classes, ignored)
+        return ClassTable(classes_of(options.classes), ignored)
 
     def classes(self) -> tuple[LabelClass, ...]:
         """The classes in the order of their channels; () of drawings."""

@@ -75,7 +75,7 @@ class LabelOptions(Options):
     )
     ignore: Annotated[tuple[int, ...] | None, BeforeValidator(check_ignored)] = Field(
         None,
-        description="Ids that stand for nothing and set no channel, such as 255. "
+        description="Ids that stand for nothing, such as 255: where they are, every channel is -1. "
         "Default: 255 for cityscapes_train and voc, otherwise none.",
     )
     nearest: bool = Field(
