@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -19,10 +20,12 @@ from vid2vid_cli.conditioning import (
     Options,
     Statistics,
     View,
+    files_option,
     view_image,
 )
 from vid2vid_edges import SPEC
 from vid2vid_edges.detect import Method, Steady, Threshold, draw, level, respond
+from vid2vid_edges.drawings import read_drawings
 
 # This share of edge pixels and more is a well-filled drawing: quality 1.
 FULL = 0.02
@@ -38,6 +41,10 @@ class EdgeOptions(Options):
     threshold: Threshold = Field("otsu", description="How canny finds its thresholds on each frame.")
     strength: float = Field(1.0, gt=0, description="Above 1: more lines; below 1: fewer.")
     steady: float = Field(0.8, ge=0, lt=1, description="Share of the past in each frame's thresholds; 0: none.")
+    dir: Path | None = files_option(
+        "Drawings of edges, one per frame, read instead of found: a folder of pictures, or a video; light lines on "
+        "black or dark ones on white."
+    )
 
 
 class Edges(Conditioner):
@@ -45,6 +52,7 @@ class Edges(Conditioner):
 
     spec: ClassVar[ConditionerSpec] = SPEC
     Options: ClassVar[type[Options]] = EdgeOptions
+    reads: ClassVar[str] = "dir"
     options: EdgeOptions
 
     @property
@@ -53,15 +61,23 @@ class Edges(Conditioner):
         return 1
 
     def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
-        """The image `edges` (h, w) uint8; quality is the share of edge pixels, 0 only on a blank frame."""
+        """The image `edges` (h, w) uint8; quality is the share of edge pixels, 0 only on a blank frame.
+
+        Raises: FilesMismatchError, LabelFilesError for drawings that are read.
+        """
+        if self.options.dir is not None:
+            for frame, drawn in read_drawings(self.options.dir, self.footage, frames):
+                yield self._annotation(frame, drawn)
+            return
         steady = Steady(self.options.steady)
         begins_shot = CutDetector()
         for frame in frames:
             gray = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-            drawn = self._draw(gray, steady, begins_shot(frame))
-            share = float((drawn >= 64).mean())
-            quality = min(1.0, share / FULL)
-            yield Annotation(frame.shape[0], frame.shape[1], quality, images={"edges": drawn})
+            yield self._annotation(frame, self._draw(gray, steady, begins_shot(frame)))
+
+    def _annotation(self, frame: Bytes, drawn: Bytes) -> Annotation:
+        quality = min(1.0, float((drawn >= 64).mean()) / FULL)
+        return Annotation(frame.shape[0], frame.shape[1], quality, images={"edges": drawn})
 
     def _draw(self, gray: Bytes, steady: Steady, cut: bool) -> Bytes:
         response = respond(gray, self.options.method, self.options.sigma)
@@ -93,3 +109,8 @@ class Edges(Conditioner):
             return {}
         first = annotations[0]
         return {"height": first.height, "width": first.width, "share": float(np.mean(shares))}
+
+    def fingerprint(self) -> dict[str, Any]:
+        """The options; of drawings that are read, that they are."""
+        found = super().fingerprint()
+        return {"name": found["name"], "api": found["api"], "drawn": True} if self.options.dir else found

@@ -11,7 +11,7 @@ import pytest
 from faces import schematic
 from pipelines.prepare_conditioner import picture
 
-from vid2vid_cli.core.errors import ConfigError, DatasetError, FilesMismatchError, NotAVideoError
+from vid2vid_cli.core.errors import ConfigError, DatasetError, FilesMismatchError, NotAVideoError, TooShortError
 from vid2vid_cli.data.dataset import Dataset, Span
 from vid2vid_cli.engine.events import Event, Noticed, silent
 from vid2vid_cli.media.images import save_png
@@ -89,6 +89,23 @@ def test_one_of_imaginaire_without_phases_holds_out_the_ends() -> None:
     assert found == pytest.approx(expected, abs=1)
 
 
+def test_a_sequence_of_unlike_pictures_is_one_clip() -> None:
+    for name in ("hd/train_img", "hd/train_label"):
+        Path(name).mkdir(parents=True)
+    for index in range(6):
+        noise = np.random.default_rng(index).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+        save_png(Path(f"hd/train_img/{index}.png"), noise // (1 + index % 3))
+        save_png(Path(f"hd/train_label/{index}.png"), noise[:, :, 0] // 128)
+    options = {"labels": {"classes": "2"}}
+    made = prepare(PrepareRequest((Path("hd"),), (), options=options), silent)
+    assert Dataset(made.path).clips() == [Span(0, 0, 6)]
+    rows = dict(plan_prepare(PrepareRequest((Path("hd"),), (), options=options)).rows)
+    assert rows["cuts"] == "not looked for"
+    pictures_alone = PrepareRequest((Path("hd/train_img"),), ("edges",))
+    with pytest.raises(TooShortError, match="a shot of its own"):
+        prepare(pictures_alone, silent)
+
+
 def test_conditioners_that_are_named_go_first() -> None:
     pictures("set/images", 6)
     faces("set/landmarks-dlib68", range(6), ".json")
@@ -118,10 +135,10 @@ def test_labels_with_instances_of_vid2vid_and_flat_ones_of_pix2pixhd() -> None:
     assert layout.remarks[-1] == "Not used: train_feat."
 
 
-def test_pose_and_densepose_in_the_order_of_the_channels_of_vid2vid() -> None:
+def test_pose_and_densepose_in_one_order_whatever_the_folders() -> None:
     touch("dance/train_openpose/a/1.json", "dance/train_img/a/1.jpg", "dance/train_densepose/a/1.png")
     layout = understood("dance")
-    assert layout.conditioners == ("densepose", "pose")
+    assert layout.conditioners == ("pose", "densepose")
     assert layout.sequences[0].files["pose"] == {"json_dir": Path("dance/train_openpose/a")}
 
 

@@ -31,7 +31,7 @@ def clip(name: str, count: int = 12) -> Path:
 
 def run(*videos: Path, notes: Path | None, **changes: Any) -> Prepared:
     conditioners = [Notes(NoteOptions(folder=notes)), Bright()]
-    return prepare_with(PrepareRequest(videos, (), **changes), conditioners, silent)
+    return prepare_with(PrepareRequest(videos, (), cuts=False, **changes), conditioners, silent)
 
 
 def noted(made: Prepared, number: int = 0) -> list[float]:

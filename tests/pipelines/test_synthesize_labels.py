@@ -19,7 +19,7 @@ from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import ConfigError, DatasetError, FilesMismatchError, LabelFilesError, MissingFileError
 from vid2vid_cli.data.clips import read_clip, render_conditions
 from vid2vid_cli.data.dataset import Dataset, Span
-from vid2vid_cli.engine.checkpoint import load_info
+from vid2vid_cli.engine.checkpoint import ConditionerUse, load_info
 from vid2vid_cli.engine.events import Event, Warned, silent
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.probe import probe
@@ -200,6 +200,24 @@ def test_points_without_pictures(head: Path) -> None:
     assert away(shown(model, other, retarget=False)[0], own) > 0.2
 
 
+def test_points_of_larger_frames_that_are_not_brought_to_the_target_are_told(head: Path) -> None:
+    model, other = head / "runs" / "blob", write_faces(Path("other"), 6, size=4 * 12, x=4 * 28)
+    events: list[Event] = []
+    run(model, other, tell=events.append)
+    assert not [event for event in events if isinstance(event, Warned)]
+    run(model, other, retarget=False, tell=events.append)
+    (warned,) = [event.message for event in events if isinstance(event, Warned)]
+    assert warned.startswith("The points of other belong to frames larger than the model's 56x40")
+
+
+def test_drawn_edges_drive_a_model_of_edges(run_folder: Path, dataset: Path) -> None:
+    data = Dataset(dataset)
+    Path("drawn").mkdir()
+    for index in range(COUNT):  # dark lines on white, as people draw
+        save_png(Path(f"drawn/{index}.png"), 255 - data.annotation(0, index, "edges").images["edges"])
+    assert np.array_equal(shown(run_folder, Path("drawn"))[0], of_dataset(run_folder, dataset))
+
+
 def test_a_frame_without_a_face_holds_the_last(head: Path) -> None:
     folder = write_faces(Path("points"), 6)
     (folder / "003.json").write_text("[]")
@@ -242,7 +260,7 @@ def test_labels_and_edges_are_channels_in_the_order_named(film: Path, tmp_path: 
     assert run(model, Path("set")).frames == COUNT
     request = TransferRequest(film, model, options={"labels": {"dir": "set/seg_maps"}}, device="cpu", precision="fp32")
     assert transfer(request, silent).frames == COUNT
-    with pytest.raises(ConfigError, match="edges draws its labels from ordinary video"):
+    with pytest.raises(ConfigError, match=r"needs labels of labels and edges, and .* of one of them only"):
         run(model, Path("set/seg_maps"))
 
 
@@ -267,6 +285,11 @@ def test_bad_input(street: Path, head: Path, film: Path) -> None:
     with pytest.raises(ConfigError, match=r"blob\.mp4 holds pictures, and landmarks reads points") as caught:
         run(head / "runs" / "blob", film)
     assert caught.value.hint.startswith("For an ordinary video: vid2vid transfer ")
+    kind = load_conditioner("segmentation")
+    use = ConditionerUse(name="segmentation", options={}, channels=kind.channels, statistics={})
+    info = load_info(street / "runs" / "blob" / "blob.ckpt").model_copy(update={"conditioners": (use,)})
+    with pytest.raises(ConfigError, match="segmentation draws its labels from ordinary video, and cannot read any"):
+        open_labels(film, info, Path("x.ckpt"), {})
     with pytest.raises(LabelFilesError):  # an ordinary video is no label video
         run(street / "runs" / "blob", film)
     Path("nothing").mkdir()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from vid2vid_cli.conditioning import (
     View,
 )
 from vid2vid_cli.conditioning.registry import load_conditioner
+from vid2vid_cli.testing import ConditionerContract
 
 FRAME = np.zeros((90, 120, 3), np.uint8)
 FACE = np.round(schematic() * 30 + (60, 45)).astype(int)
@@ -44,6 +46,14 @@ def write(folder: Path, faces: Sequence[np.ndarray], *, comma: str = ",") -> Pat
         lines = "".join(f"{x}{comma}{y}\n" for x, y in face)
         (folder / f"{index:05d}.txt").write_text(lines)
     return folder
+
+
+class TestPoints(ConditionerContract):
+    name = "landmarks"
+    other_options: ClassVar = {"background_edges": "true"}
+
+    def files(self, folder: Path) -> Mapping[str, Any]:
+        return {"points_dir": write(folder / "p", [FACE + index for index in range(6)])}
 
 
 def test_text_with_commas_or_blanks_and_json_say_the_same(tmp_path: Path) -> None:

@@ -13,16 +13,21 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.core.errors import ConfigError, DatasetError, LabelFilesError
 from vid2vid_cli.data.dataset import Split
 from vid2vid_cli.engine.checkpoint import CheckpointInfo
 from vid2vid_cli.media.blank import BlankReader, Frames
 from vid2vid_cli.media.probe import PICTURES
-from vid2vid_cli.pipelines.driving import Options, Source, source_conditioners, source_reader
+from vid2vid_cli.pipelines.driving import Look, Options, Source, source_conditioners, source_reader
 from vid2vid_cli.pipelines.preparing.files import Files, bound, chosen_files, typed_files
 from vid2vid_cli.pipelines.preparing.job import check_conditioners
 from vid2vid_cli.pipelines.preparing.layouts import Given, Layout, understand
+
+OUTSIDE = 0.2
+"""Share of the points beyond the frame that tells that they are not of this frame."""
 
 
 def open_labels(
@@ -68,8 +73,9 @@ def _of_files(source: Path, info: CheckpointInfo, checkpoint: Path, conditioners
     for conditioner in lacking:
         name = conditioner.spec.name
         files[name] = {**files.get(name, {}), conditioner.reads: source}
-    reader = _reader(source, info)
-    return _source(source, reader, conditioners, files, shown=not lacking)
+    named = [path for own in files.values() for path in own.values()]
+    place = next((path for path in (source, *named) if path.is_file() or _holds_pictures(path)), source)
+    return _source(place, _reader(place, info), conditioners, files, shown=not lacking)
 
 
 def _check_reads(source: Path, checkpoint: Path, conditioner: Conditioner) -> None:
@@ -132,3 +138,16 @@ def _holds_pictures(folder: Path) -> bool:
     return folder.is_dir() and any(
         entry.suffix.lower() in PICTURES and entry.name[0] != "." for entry in folder.iterdir()
     )
+
+
+def lies_outside(source: Source, look: Look) -> bool:
+    """Whether points were found on larger frames than the blank ones that stand for them."""
+    if not isinstance(source.reader, BlankReader):
+        return False
+    for annotation in look.first:
+        for points in annotation.points.values():
+            x, y = points[:, 0], points[:, 1]
+            known = np.isfinite(x)
+            if known.any() and ((x > annotation.width) | (y > annotation.height))[known].mean() > OUTSIDE:
+                return True
+    return False

@@ -19,7 +19,7 @@ from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Noticed, Tell, Warned
 from vid2vid_cli.media.files import free_name
 from vid2vid_cli.pipelines.driving import Driver, Source, shots
-from vid2vid_cli.pipelines.label_video import open_labels
+from vid2vid_cli.pipelines.label_video import lies_outside, open_labels
 from vid2vid_cli.pipelines.plan import Plan
 from vid2vid_cli.pipelines.render import Clips, Output, Painter, Rendered, Seen, compare_path, hold_last, write_video
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
@@ -102,7 +102,10 @@ def _of_labels(request: SynthesizeRequest, path: Path, info: CheckpointInfo, tel
     machine = choose_machine(request.device, request.precision)
     generator, _ = load_checkpoint(path, machine)
     tell(Noticed(f"{request.source} -> {info.name} on {machine.describe()}"))
-    drivers = [Driver(source, source.look(tell), info, retarget=request.retarget) for source in sources]
+    looks = [source.look(tell) for source in sources]
+    drivers = [
+        Driver(source, look, info, retarget=request.retarget) for source, look in zip(sources, looks, strict=True)
+    ]
 
     def clips() -> Clips:
         for source, driver in zip(sources, drivers, strict=True):
@@ -119,6 +122,14 @@ def _of_labels(request: SynthesizeRequest, path: Path, info: CheckpointInfo, tel
     for message in dict.fromkeys(message for source in sources for message in source.reader.warnings):
         tell(Warned(message))
     missed, frames = (sum(getattr(driver, name) for driver in drivers) for name in ("missed", "frames"))
+    for source, look, driver in zip(sources, looks, drivers, strict=True):
+        if lies_outside(source, look) and not all(driver.moved):
+            tell(
+                Warned(
+                    f"The points of {source.path} belong to frames larger than the model's {info.width}x{info.height}: "
+                    "leave --no-retarget out, so that they are brought there."
+                )
+            )
     if missed:
         tell(Warned(f"there is nothing on {missed} of {frames} frames; there the last pose was held."))
     return made

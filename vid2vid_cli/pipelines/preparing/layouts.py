@@ -49,8 +49,8 @@ INSTANCES = Role("labels", "instances", MAPS)
 DENSEPOSE = Role("densepose", "iuv_dir", MAPS)
 POSE = Role("pose", "json_dir", (".json",))
 LANDMARKS = Role("landmarks", "points_dir", (".txt", ".json"))
-ORDER = ("densepose", "pose", "labels", "landmarks")
-"""Of the channels, as in vid2vid."""
+ORDER = ("pose", "densepose", "labels", "landmarks")
+"""Of the conditioners, and so of their channels."""
 
 VID2VID: Mapping[str, Role] = {
     "B": FRAMES,
@@ -80,6 +80,8 @@ class Given:
     """The video, or the folder of pictures; None for labels without pictures."""
     files: Files
     part: Part = ""
+    sequence: bool = False
+    """One of a layout: whoever made that has said where clips begin, so no cuts are looked for in it."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def _sequences(part: Part, roles: Roles) -> Iterator[Given]:
         for role, place in roles.items():
             if role is not FRAMES:
                 files.setdefault(role.conditioner, {})[role.option] = place / name
-        yield Given(roles[FRAMES] / name if FRAMES in roles else None, files, part)
+        yield Given(roles[FRAMES] / name if FRAMES in roles else None, files, part, sequence=True)
 
 
 def _counts(role: Role, folder: Path) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,9 @@ from vid2vid_cli.core.errors import DatasetError, FilesMismatchError, NotAVideoE
 from vid2vid_cli.data.manifest import FILE_NAME
 from vid2vid_cli.pipelines.preparing.files import Files, chosen_files, typed_files
 from vid2vid_cli.pipelines.preparing.layouts import Given, Layout, understand
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
 
 @dataclass(frozen=True)
@@ -87,3 +91,20 @@ def _with_pictures(folder: Path, layout: Layout, remarks: list[str]) -> list[tup
 
 def _kinds(given: Given) -> set[str]:
     return {f"{name}.{option}" for name, own in given.files.items() for option in own}
+
+
+def common_size(found: Sequence[Size], limit: int | None) -> tuple[Size, list[Size]]:
+    """The size of the dataset, and to what size each video is decoded so that it covers that.
+
+    The shape is the first video's; the scale is such that no video is enlarged.
+    """
+    shortest = min(min(size) for size in found)
+    scale = min(1.0, min(limit or shortest, shortest) / min(found[0]))
+    cover = [max(found[0][0] * scale / height, found[0][1] * scale / width) for height, width in found]
+    scale /= max(1.0, *cover)
+    height, width = (max(1, round(side * scale)) for side in found[0])
+    scaled = []
+    for size in found:
+        factor = max(height / size[0], width / size[1])
+        scaled.append((max(height, math.ceil(size[0] * factor - 0.5)), max(width, math.ceil(size[1] * factor - 0.5))))
+    return (height, width), scaled
