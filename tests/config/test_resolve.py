@@ -59,21 +59,23 @@ def test_every_preset_loads_and_introduces_itself(name: str) -> None:
         ("pose", ("pose",), (256, 192)),
         ("pose_512p", ("pose",), (512, 384)),
         ("pose_1024p", ("pose",), (1024, 768)),
+        ("tiny", ("something",), (128, 128)),
         ("street", ("labels",), (256, 512)),
         ("street", ("segmentation",), (256, 512)),
         ("street_256", ("segmentation",), (128, 256)),
         ("street_1024", ("labels",), (512, 1024)),
         ("street_2048", ("labels",), (1024, 2048)),
-        ("edges", ("edges",), (256, 455)),
+        ("edges", ("edges",), (256, 456)),
         ("face", ("landmarks",), (256, 256)),
     ],
 )
 def test_what_each_preset_is_for(name: str, conditioners: tuple[str, ...], picture: tuple[int, int]) -> None:
-    """Of frames of 1920 x 1080; the names say the height of people and the width of streets, as published."""
+    """Of frames of 1920 x 1080 with somebody in them, three wide and four high; the names say the height of people and
+    the width of streets, as published."""
     config = load_layers(name, None, [], {}).config
     assert config.takes(conditioners)
-    assert not config.takes((*conditioners, "other"))
-    assert config.data.picture(1080, 1920) == picture
+    assert config.takes((*conditioners, "other")) is (name == "tiny")
+    assert config.data.picture(1080, 1920, (600, 100, 1200, 900)) == picture
 
 
 @pytest.mark.parametrize(
@@ -187,7 +189,9 @@ def test_a_picture_too_small_for_the_generator_is_refused() -> None:
         (("data.size=64", "data.aspect=0.5", "generator.downsamples=4"), ""),
         (("data.size=64", "data.aspect=0.49", "generator.downsamples=4"), "a picture 31 pixels wide, too narrow for"),
         (("data.size=64", "data.aspect=null", "generator.downsamples=4"), ""),
-        (("data.aspect=-1",), "data.aspect=-1: should be greater than or equal to 0.1 (from --set)."),
+        (("data.aspect=-1",), "data.aspect=-1: should be a number from 0.1 to 10, focus or null (from --set)."),
+        (("data.aspect=wide",), "data.aspect=wide: should be a number from 0.1 to 10, focus or null (from --set)."),
+        (("data.size=16", "data.aspect=focus", "generator.downsamples=3"), ""),
     ],
 )
 def test_both_sides_of_the_picture_are_large_enough(settings: tuple[str, ...], words: str) -> None:
@@ -199,10 +203,32 @@ def test_both_sides_of_the_picture_are_large_enough(settings: tuple[str, ...], w
 
 @pytest.mark.parametrize(
     ("size", "aspect", "picture"),
-    [(256, 1.0, (256, 256)), (256, 0.75, (256, 192)), (61, 1.6, (61, 98)), (100, None, (100, 178))],
+    [
+        (256, 1.0, (256, 256)),
+        (256, 0.75, (256, 192)),
+        (61, 1.6, (61, 98)),
+        (99, 1.0, (99, 99)),
+        (100, None, (100, 178)),
+        (100, "focus", (100, 178)),
+    ],
 )
-def test_the_picture_of_frames(size: int, aspect: float | None, picture: tuple[int, int]) -> None:
+def test_the_picture_of_frames(size: int, aspect: float | str | None, picture: tuple[int, int]) -> None:
     assert DataConfig(size=size, aspect=aspect).picture(1080, 1920) == picture
+
+
+@pytest.mark.parametrize(
+    ("focus", "picture"),
+    [
+        ((10, 20, 70, 100), (100, 76)),
+        ((10, 20, 20, 100), (100, 50)),
+        ((10, 20, 400, 100), (100, 200)),
+        ((10, 20, 60, 20), (100, 200)),
+    ],
+)
+def test_the_picture_of_what_was_found(focus: tuple[float, ...], picture: tuple[int, int]) -> None:
+    """Six by eight; then narrower than half its height, and wider than twice."""
+    assert DataConfig(size=100, aspect="focus").picture(1080, 1920, focus) == picture
+    assert DataConfig(size=100, aspect=1.5).picture(1080, 1920, focus) == (100, 150)
 
 
 def test_settings_of_the_first_release_are_square_and_draw_as_prepared() -> None:

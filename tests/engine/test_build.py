@@ -15,7 +15,7 @@ from vid2vid_cli.engine.build import build_generator, build_state, parameter_cou
 def test_every_preset_builds(preset: str) -> None:
     """And draws a picture of its size, on no device at all."""
     config = load_layers(preset, None, [], {}).config
-    height, width = config.data.picture(1080, 1920)
+    height, width = config.data.picture(1080, 1920, (600, 100, 1200, 900))
     with torch.device("meta"):
         generator = build_generator(config.generator, 9)
         frame = generator(torch.empty(1, 3, 9, height, width), torch.empty(1, 2, 3, height, width))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from makers import make_film, tiny_config
 from pipelines.dots_conditioner import PLUGINS, DotOptions
@@ -12,6 +13,7 @@ from pipelines.dots_conditioner import PLUGINS, DotOptions
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError
 from vid2vid_cli.data.framing import frame_view
+from vid2vid_cli.data.manifest import read_manifest
 from vid2vid_cli.engine.events import silent
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.subject import choose_dataset, open_for_checkpoint, open_subject
@@ -50,10 +52,20 @@ def test_the_picture_has_the_shape_that_is_asked_for(dotted: Path) -> None:
         assert open_for_checkpoint(dotted, info, Path("a.ckpt")).view == subject.view
 
 
+def test_a_picture_of_what_was_found_shows_all_of_it(dotted: Path) -> None:
+    """The dot moves to the right: its box is wider than high, and fills the picture."""
+    dots = read_manifest(dotted).conditioner("dots").statistics["focus"]
+    view = open_subject(dotted, tiny_config(data={"size": 24, "aspect": "focus"})).view
+    wide, tall = dots[2] - dots[0], dots[3] - dots[1]
+    assert view.width == 2 * round(12 * wide / tall) > 26
+    corners = view.points(np.array([[dots[0] - 0.5, dots[1] - 0.5], [dots[2] - 0.5, dots[3] - 0.5]]))
+    assert np.allclose(corners, [[-0.5, -0.5], [view.width - 0.5, 23.5]], atol=0.6)
+
+
 def test_frames_too_narrow_for_the_generator(dotted: Path) -> None:
     """Known only with the dataset, where the picture takes its shape from the frames."""
     settings = tiny_config(data={"size": 45, "aspect": None}, generator={"downsamples": 4})
-    assert open_subject(dotted, settings).view.width == 63
+    assert open_subject(dotted, settings).view.width == 62
     deeper = settings.model_copy(update={"generator": settings.generator.model_copy(update={"downsamples": 5})})
     with pytest.raises(ConfigError, match=r"data.size=45 is too small .* the frames of .* are 56x40") as caught:
         open_subject(dotted, deeper)

@@ -15,12 +15,18 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
+ASPECTS = (0.1, 10.0)
+FOCUS_ASPECTS = (0.5, 2.0)
+"""The narrowest and the widest picture that is made of what was found."""
+
+
 class DataConfig(Section):
     """Which frames a model sees, and how."""
 
     size: int = Field(256, ge=16, description="Height of the picture, in pixels.")
-    aspect: float | None = Field(
-        1.0, ge=0.1, le=10, description="Width over height of the picture; null: as the frames of the dataset."
+    aspect: float | str | None = Field(
+        1.0,
+        description="Width over height of the picture; focus: of what the conditioner found; null: of the frames.",
     )
     crop: Literal["focus", "whole"] = Field(
         "focus", description="focus: close around what the conditioner found; whole: all that fits, from the middle."
@@ -30,10 +36,27 @@ class DataConfig(Section):
     )
     zoom: float = Field(0.0, ge=0, le=0.5, description="Augmentation: largest random change of scale of a clip.")
 
-    def picture(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of the picture that is made from frames of that size."""
-        aspect = width / height if self.aspect is None else self.aspect
-        return self.size, max(1, round(self.size * aspect))
+    @field_validator("aspect")
+    @classmethod
+    def _is_shape(cls, value: float | str | None) -> float | str | None:
+        low, high = ASPECTS
+        if value not in (None, "focus") and not (isinstance(value, float) and low <= value <= high):
+            raise ValueError(f"should be a number from {low:g} to {high:g}, focus or null")
+        return value
+
+    def picture(self, height: int, width: int, focus: Sequence[float] | None = None) -> tuple[int, int]:
+        """(height, width) of the picture that is made from frames of that size, and of a box (x0, y0, x1, y1) in them.
+
+        What is found may be narrower or wider than a picture should be; without it the frames give the shape.
+        """
+        if isinstance(self.aspect, float):
+            return self.size, max(1, round(self.size * self.aspect))
+        aspect = width / height
+        if self.aspect == "focus" and focus:
+            x0, y0, x1, y1 = focus
+            low, high = FOCUS_ASPECTS
+            aspect = min(max((x1 - x0) / max(y1 - y0, 1e-6), low), high)
+        return self.size, max(2, 2 * round(self.size * aspect / 2))  # even, as video wants it
 
 
 class GeneratorConfig(Section):
@@ -177,7 +200,8 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _large_enough(self) -> Config:
-        if self.data.aspect is not None and (words := self.too_small(*self.data.picture(1, 1))):
+        known = isinstance(self.data.aspect, float)  # otherwise the dataset decides
+        if known and (words := self.too_small(*self.data.picture(1, 1))):
             raise ValueError(words)
         return self
 

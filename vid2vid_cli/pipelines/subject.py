@@ -120,14 +120,14 @@ def open_subject(folder: Path, config: Config) -> Subject:
             f"{folder} was prepared with {have}, and the preset needs {wanted_words(config)}.",
             f"Prepare it with {conditioner_words(config)}, or train with --preset tiny, which takes any.",
         )
-    picture = config.data.picture(manifest.height, manifest.width)
+    statistics = merged_statistics([record.statistics for record in manifest.conditioners])
+    picture = config.data.picture(manifest.height, manifest.width, statistics.get("focus"))
     if words := config.too_small(*picture):
         raise ConfigError(
             f"{words}; the frames of {folder} are {manifest.width}x{manifest.height}.",
             "Set a larger data.size or fewer generator.downsamples.",
         )
     conditioners = drawn_as_set(manifest, config)
-    statistics = merged_statistics([record.statistics for record in manifest.conditioners])
     view = frame_view(manifest.height, manifest.width, picture, config.data.crop, statistics)
     return Subject(dataset, conditioners, view)
 
@@ -198,6 +198,6 @@ def load_conditioners(uses: Sequence[tuple[str, dict[str, Any]]]) -> tuple[Condi
     return tuple(load_conditioner(name, options) for name, options in uses)
 
 
-def merged_statistics(all_statistics: Sequence[dict[str, object]]) -> dict[str, object]:
+def merged_statistics(all_statistics: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The first focus that any conditioner names."""
     return next(({"focus": found["focus"]} for found in all_statistics if found.get("focus")), {})
