@@ -12,6 +12,23 @@ SELFIE = WeightFile(
     source="MediaPipe selfie segmentation by Google, for backend=person; part of vid2vid-cli.",
 )
 
+PAGE = "https://download.pytorch.org/models/"
+TERMS = "torchvision's terms; trained on COCO"
+PUBLISHED = tuple(
+    WeightFile(
+        name=f"{name}-{sha256}.pth",
+        sha256=sha256,
+        size=size,
+        licence=TERMS,
+        source=f"torchvision's DeepLabV3 for model={model}, downloaded at first use from {PAGE}{name}-{sha256}.pth",
+    )
+    for model, name, sha256, size in (
+        ("mobilenet", "deeplabv3_mobilenet_v3_large", "fc3c493d", 44_355_000),
+        ("resnet50", "deeplabv3_resnet50_coco", "cd0a2569", 168_312_000),
+        ("resnet101", "deeplabv3_resnet101_coco", "586e9e4e", 244_546_000),
+    )
+)
+
 SPEC = ConditionerSpec(
     name="segmentation",
     summary="A class for every pixel: the 21 of Pascal VOC by DeepLabv3, or a mask for close-ups.",
@@ -37,5 +54,5 @@ SPEC = ConditionerSpec(
             note="For --option segmentation.backend=person, whose model comes with vid2vid-cli (Apache-2.0).",
         ),
     ),
-    weights=(SELFIE,),
+    weights=(SELFIE, *PUBLISHED),
 )

@@ -28,7 +28,7 @@ class WeightFile:
     sha256: str
     """64 hex digits; of a file from torch's hub, of which no more is published, those in its name."""
     size: int
-    """Bytes."""
+    """Bytes, to three digits at least."""
     licence: str
     source: str
     """For people: where it comes from and how to get it by hand."""
