@@ -144,6 +144,14 @@ def test_test_needs_pytest(vid2vid: Vid2Vid, monkeypatch: pytest.MonkeyPatch) ->
     assert done.err == "Error: Trying the contract needs pytest, which is not installed.\nTry: pip install pytest\n"
 
 
+def test_test_of_a_plugin_that_is_not_installed_yet(vid2vid: Vid2Vid) -> None:
+    vid2vid("plugins", "new", "depth")
+    done = vid2vid("plugins", "test", "depth")
+    assert done.code == 42
+    wanted = "Error: The conditioner 'depth' is not installed.\nTry: pip install -e './vid2vid-depth[dev]'\n"
+    assert done.err == wanted
+
+
 @pytest.mark.parametrize(
     ("words", "code", "hint"),
     [

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Literal
 
-from vid2vid_cli.conditioning.registry import load_conditioner
+from vid2vid_cli.conditioning.registry import find_conditioners, load_conditioner
 from vid2vid_cli.core.errors import (
     ConfigError,
     FilesMismatchError,
@@ -66,6 +66,9 @@ def try_contract(name: str, options: Mapping[str, str], clip: Path | None, tell:
     options, labels without their video), MissingPackageError (pytest), MissingFileError and NotAVideoError (the clip),
     FilesMismatchError and LabelFilesError (labels that do not fit it).
     """
+    package = Path(f"vid2vid-{name.replace('_', '-')}")
+    if package.is_dir() and name not in (found.name for found in find_conditioners()):
+        raise PluginError(f"The conditioner {name!r} is not installed.", f"pip install -e './{package}[dev]'")
     conditioner = load_conditioner(name, options)
     if conditioner.reads and getattr(conditioner.options, conditioner.reads) is not None and clip is None:
         message = f"{name}.{conditioner.reads} names labels of a video, and the video is not named."
