@@ -20,14 +20,20 @@ from vid2vid_pose.topology import from_blaze
 
 CANDIDATES = 4
 """People that are looked for; more than two cost no more."""
-ALONE, TOGETHER = 30, 10
-"""Frames between two looks for others while one is followed: where nobody else was seen, and where somebody was."""
-EVERY = 6
-"""Frames between two searches in parts of the frame where nobody is known."""
+ALONE, TOGETHER, CLOSE = 30, 10, 5
+"""Frames between two looks for others while one is followed: nobody else was seen, somebody was, somebody is near."""
 LARGE = 0.3
 """Share of the frame's longer side from which on somebody is found on the whole frame, which is seen at 224 x 224."""
-ROOM = 2.0
-"""Side of the square about somebody that is looked at, in their longer sides."""
+ROOM = 3.0
+"""Side of the square about somebody small that is looked at, in their longer sides."""
+TOUCH = 1.2
+"""How much larger than their boxes people are: within this, one may be taken for the other."""
+TILES = (0.6, 0.3)
+"""Sides of the squares in which people are looked for who are small on the frame, in its shorter sides."""
+AT_ONCE = 4
+"""Such squares that are looked at on each frame on which nobody is known; all of them where a shot begins."""
+SURE = 0.3
+"""Least score of somebody who is found in such a square: they are many, and shrubs are not people."""
 PRESENT = 0.05
 """Least probability that a point is in the picture at all."""
 OUTSIDE = 0.1
@@ -49,35 +55,38 @@ class Blaze(Backend):
         self._video: Landmarker | None = None
         self._window: Box | None = None
         self._others: list[Box] = []
-        self._count = self._empty = 0
+        self._count = self._met = 0
+        self._turn: int | None = None
+        """Which square comes next; None: a shot begins."""
 
     def people(self, frame: Bytes, index: int, near: Sequence[Box]) -> list[Person]:
         """Everybody who is looked for on this frame; at least whoever is followed, if found."""
         self._count += 1
         held = self._follow(frame, near[0]) if near and not self._many else None
-        due = self._count % (TOGETHER if self._others else ALONE) == 0
-        if held is not None and not due and not self._close(held.box):
+        if held is not None and self._count % self._every(held.box):
             return [held]
         found = self.look(frame, near if held is None else ())
         # Of two answers about one person the follower's is the steadier.
         found = found if held is None else [held, *_new(found, [held])]
         mine = held.box if held is not None else near[0] if near else None
-        self._others = [one.box for one in found if mine is None or overlap(one.box, mine) <= SAME]
+        others = [one.box for one in found if mine is None or overlap(one.box, mine) <= SAME]
+        if others or self._count - self._met > ALONE:  # whoever vanishes may be behind somebody
+            self._others, self._met = others, self._count
         return found
 
     def look(self, frame: Bytes, near: Sequence[Box]) -> list[Person]:
-        """Everybody on the frame: the whole of it, about those who are missed, and now and then in parts."""
+        """Everybody on the frame: the whole of it, about those who are missed, in parts where nobody is known."""
         found = self._find(piece(frame))
         for box in near:
             if not any(overlap(person.box, box) > SAME for person in found):
                 found += _new(self._find(piece(frame, around(box, ROOM))), found)
         if not found and not near:
-            if self._empty % EVERY == 0:
-                for part in _parts(*frame.shape[:2]):
-                    found += _new(self._find(piece(frame, part)), found)
-            self._empty += 1
-        if found:
-            self._empty = 0
+            tiles = _tiles(*frame.shape[:2])
+            count = len(tiles) if self._turn is None else AT_ONCE
+            for turn in range(count):
+                part = piece(frame, tiles[((self._turn or 0) + turn) % len(tiles)])
+                found += _new([one for one in self._find(part) if one.score >= SURE], found)
+            self._turn = ((self._turn or 0) + count) % len(tiles)
         return found
 
     def finish(self, frame: Bytes, person: Person) -> Person:
@@ -86,28 +95,37 @@ class Blaze(Backend):
 
     def forget(self) -> None:
         """A new scene: nobody is followed."""
-        self._window, self._others, self._empty = None, [], 0
+        self._window, self._others, self._turn = None, [], None
 
     def _follow(self, frame: Bytes, near: Box) -> Person | None:
         """The followed person, looked at alone; None where that cannot be done or does not succeed."""
-        if self._window is None or not _inside(around(near, 1.1), self._window, frame):
+        part = None
+        if self._window is None or not _inside(around(near, TOUCH), self._window, frame):
             self._window = None
-            if self._close(near):
+            if self._touched(near):
                 return None  # it might take hold of somebody else
-            self._window = _whole(frame) if _large(near, frame) and not self._others else around(near, ROOM)
             self._restart()
+            self._window = _whole(frame) if _large(near, frame) else around(near, ROOM)
+            part = _alone(piece(frame, self._window), near)
+        part = part or piece(frame, self._window)
         assert self._video is not None
-        part = piece(frame, self._window)
         found = _persons(self._video.see(part.image), part)
         if not found or overlap(found[0].box, near) <= SAME:
             self._window = None
             return None
         return found[0]
 
-    def _close(self, box: Box) -> bool:
-        """Whether anybody else was last seen close by."""
-        room = around(box, ROOM)
-        return any(overlap(room, other) > 0 for other in self._others)
+    def _every(self, box: Box) -> int:
+        """Frames between two looks for others."""
+        if not self._others:
+            return ALONE
+        if self._touched(box):
+            return 1
+        return CLOSE if any(overlap(around(box, ROOM), other) > 0 for other in self._others) else TOGETHER
+
+    def _touched(self, box: Box) -> bool:
+        """Whether somebody else was last seen in front, behind or beside."""
+        return any(overlap(_grown(box), _grown(other)) > 0 for other in self._others)
 
     def _restart(self) -> None:
         """Make the landmarker forget whom it follows: it sees nobody for a frame."""
@@ -147,11 +165,29 @@ def _new(found: list[Person], known: list[Person]) -> list[Person]:
     return [one for one in found if not any(overlap(one.box, other.box) > 0.5 for other in known)]
 
 
-def _parts(height: int, width: int) -> list[Box]:
-    """Overlapping squares over the frame, for people who are small on it."""
-    side = 0.6 * min(height, width)
-    lefts, tops = np.arange(0, width - side + 1, side / 2), np.arange(0, height - side + 1, side / 2)
-    return [(float(x), float(y), float(x + side), float(y + side)) for y in tops for x in lefts][:16]
+def _tiles(height: int, width: int) -> list[Box]:
+    """Overlapping squares over the frame, for people who are small on it; at most 64."""
+    squares = []
+    for share in TILES:
+        side = share * min(height, width)
+        lefts, tops = np.arange(0, width - side / 2, side / 2), np.arange(0, height - side / 2, side / 2)
+        squares += [(float(x), float(y), float(x + side), float(y + side)) for y in tops for x in lefts]
+    return squares[:64]
+
+
+def _alone(part: Piece, box: Box) -> Piece:
+    """The part with nothing but what is about `box`, so that nobody else is taken hold of."""
+    image = np.zeros_like(part.image)
+    x0, y0, x1, y1 = _grown(box)
+    left, top, right, bottom = (max(int(edge), 0) for edge in (x0 - part.x, y0 - part.y, x1 - part.x, y1 - part.y))
+    image[top:bottom, left:right] = part.image[top:bottom, left:right]
+    return Piece(image, part.x, part.y)
+
+
+def _grown(box: Box) -> Box:
+    """A box that holds hands, feet and the top of the head besides the joints."""
+    x, y = (TOUCH - 1) / 2 * (box[2] - box[0]), (TOUCH - 1) / 2 * (box[3] - box[1])
+    return box[0] - x, box[1] - y, box[2] + x, box[3] + y
 
 
 def _whole(frame: Bytes) -> Box:

@@ -22,17 +22,18 @@ GROWTH = 0.05
 RESIZE = 2.0
 """How much larger or smaller somebody looks from one sight to the next at most."""
 MEMORY = 9
-"""Steps from sight to sight whose median is the velocity; the boxes of two who meet jump for a frame or two."""
+"""Steps whose median is the velocity; the boxes of two who meet jump for a frame or two."""
 FADE = 0.85
 """By which the velocity of somebody who is not seen fades with every frame."""
-RETURN = 0.25
-"""Added to the cost of coming back where one was lost, rather than where one was heading; in longer sides."""
+ABSENT, RETURN = 0.2, 0.25
+"""Added to the cost of a place, in longer sides: of one who was not seen last; where one was, not was heading."""
 MERGED = 0.2
 """Overlap (intersection over union) with where somebody should be, from which on a box may show them too."""
 BRIEF = 3
 """Frames without a sight after which whoever passes is no longer taken for who hides them."""
 KNOWN = 5
 """Sights after which somebody is no mistake of the detector, and may be hidden behind somebody."""
+
 
 def check_person(value: Any) -> str:
     """Who is wanted: `largest`, `centre`, or a number from 1. Raises: ValueError."""
@@ -62,6 +63,8 @@ class _Track:
     """Frames since then."""
     hidden: int = 0
     """Frames for which they have been hidden behind somebody."""
+    shared: bool = False
+    """Whether the box shows somebody else as well."""
     slot: int | None = None
     """Which of the wanted people this is."""
 
@@ -83,7 +86,7 @@ class _Track:
         step = (centre(box) - self.spot) / (self.missing + 1)
         self.steps = [*self.steps[1 - MEMORY :], step]
         self.box, self.spot = box, centre(box)
-        self.sights, self.missing, self.hidden = self.sights + 1, 0, 0
+        self.sights, self.missing, self.hidden, self.shared = self.sights + 1, 0, 0, False
 
 
 class Tracker:
@@ -143,8 +146,7 @@ class Tracker:
         seen = self._associate(boxes, sound)
         self._move(seen, boxes)
         self._tracks = [track for track in self._tracks if track.missing <= self.patience]
-        free = [index for index in sound if index not in seen.values()]
-        for index in free:
+        for index in [index for index in sound if index not in seen.values()]:
             self._tracks.append(_Track(boxes[index], centre(boxes[index])))
             seen[id(self._tracks[-1])] = index
         self._take(seen, boxes, scores, height, width)
@@ -173,9 +175,8 @@ class Tracker:
         """Bring every track to this frame; where two are seen as one, `seen` has the wanted one."""
         merged: set[int] = set()
         for track in self._tracks:
-            if id(track) in seen or track.sights < KNOWN:
-                continue
-            if track.missing > BRIEF or track.hidden >= self.patience:
+            gone = track.missing > BRIEF or track.hidden >= self.patience
+            if id(track) in seen or track.sights < KNOWN or gone:
                 continue
             rival = max(self._tracks, key=lambda other: _shows(other, track, seen, boxes))
             if _shows(rival, track, seen, boxes) > MERGED:
@@ -187,7 +188,7 @@ class Tracker:
             index = seen.get(id(track))
             if id(track) in merged:
                 track.spot = track.spot + track.velocity
-                track.box = track.box if index is None else boxes[index]
+                track.box, track.shared = (track.box, False) if index is None else (boxes[index], True)
             elif index is None:
                 track.missing += 1
             else:
@@ -222,15 +223,20 @@ class Tracker:
 
 def _cost(track: _Track, box: Box) -> float | None:
     """How badly `box` fits, in longer sides of the track's; None where it cannot be the same person."""
-    before, now = side(track.box), side(box)
-    if not 1 / RESIZE < now / before < RESIZE:
+    before = side(track.box)
+    if not 1 / RESIZE < side(box) / before < RESIZE:
         return None
     reach = REACH * (1 + GROWTH * track.missing)
-    expected = track.expected
-    away = float(np.hypot(*(centre(box) - centre(expected)))) / before
-    if track.missing:
-        away = min(away, float(np.hypot(*(centre(box) - track.spot))) / before + RETURN)
-    return None if away >= reach else away + 0.5 * (1 - overlap(expected, box))
+    unseen = bool(track.missing or track.hidden)
+    places = [(track.expected, ABSENT if unseen else 0.0)]
+    if unseen or track.shared:
+        places.append((track.box, RETURN))
+    fits = [
+        extra + away + 0.5 * (1 - overlap(place, box))
+        for place, extra in places
+        if (away := float(np.hypot(*(centre(box) - centre(place)))) / before) < reach
+    ]
+    return min(fits, default=None)
 
 
 def _shows(rival: _Track, hidden: _Track, seen: dict[int, int], boxes: Sequence[Box]) -> float:
