@@ -177,6 +177,7 @@ def test_what_is_no_layout() -> None:
     assert understand(Path("shots/000.png")) is None
     with pytest.raises(DatasetError, match=r"clips holds no pictures but folders \(a, b\) of no known") as caught:
         understand(Path("clips"))
+    assert caught.value.hint.startswith("To take each folder of pictures as a video: vid2vid prepare")
     assert "seg_maps" in caught.value.hint
     assert "train_A" in caught.value.hint
     with pytest.raises(DatasetError) as caught:

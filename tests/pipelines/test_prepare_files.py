@@ -14,7 +14,7 @@ from vid2vid_cli.core.errors import FilesMismatchError, MissingFileError, Missin
 from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.engine.events import silent
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.pipelines.prepare import Prepared, PrepareRequest, prepare_with
+from vid2vid_cli.pipelines.prepare import Prepared, PrepareRequest, prepare, prepare_with
 from vid2vid_cli.pipelines.preparing.job import make_job
 
 FPS = Fraction(30)
@@ -117,3 +117,10 @@ def test_a_run_that_goes_on_reads_on_where_it_was() -> None:
     (conditioner,) = job.conditioners_of(job.inputs[0], first=7)
     assert conditioner.footage is not None
     assert conditioner.footage.number(2) == 9
+
+
+def test_a_conditioner_that_finds_nothing_itself_is_told_at_once() -> None:
+    with pytest.raises(MissingFileError, match="labels reads what exists already beside a video, and nothing") as error:
+        prepare(PrepareRequest((clip("a.mov"),), ("labels",)), silent)
+    assert error.value.hint.startswith("--option labels.dir=PATH")
+    assert not Path("datasets").exists()

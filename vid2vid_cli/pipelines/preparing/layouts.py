@@ -153,8 +153,12 @@ def _refuse(folder: Path) -> None:
     shown = ", ".join(inside[:4]) + (", ..." if len(inside) > 4 else "")
     phase, _, rest = folder.name.partition("_")
     known = folder.name in IMAGINAIRE or (phase in PHASES and rest in VID2VID)
-    above = f"Name the folder above it: {folder.parent}. " if known else ""
-    raise DatasetError(f"{folder} holds no pictures but folders ({shown}) of no known layout.", above + UNDERSTOOD)
+    first = ""
+    if known:
+        first = f"Name the folder above it: {folder.parent}. "
+    elif any(entry.is_dir() and _holds_files(entry) for entry in folder.iterdir()):
+        first = f"To take each folder of pictures as a video: vid2vid prepare --conditioner NAME {folder}/*\n"
+    raise DatasetError(f"{folder} holds no pictures but folders ({shown}) of no known layout.", first + UNDERSTOOD)
 
 
 def _sequences(part: Part, roles: Roles) -> Iterator[Given]:
