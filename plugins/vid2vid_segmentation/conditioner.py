@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import (
     Annotation,
@@ -27,7 +28,7 @@ from vid2vid_segmentation import SPEC
 from vid2vid_segmentation.backend import Looks, Segmenter
 from vid2vid_segmentation.choice import Kind, SegmentationOptions, classes_of, kind_of, open_segmenter, version
 from vid2vid_segmentation.classes import PERSON, chosen
-from vid2vid_segmentation.maps import labels, planes, quality
+from vid2vid_segmentation.maps import labels, mean_overlap, planes, quality
 from vid2vid_segmentation.steady import Steady
 from vid2vid_segmentation.weights import digest, find
 
@@ -72,12 +73,16 @@ class Segmentation(Conditioner):
 
     def render(self, annotation: Annotation, view: View) -> Floats:
         """(channels, height, width): 1 in the channel of a pixel's class, -1 in the others; never in between."""
+        channels = np.full((self.channels, view.height, view.width), -1, dtype=np.float32)
+        np.put_along_axis(channels, self._channel_of()[self._seen(annotation, view)][None], 1, axis=0)
+        return channels
+
+    def _channel_of(self) -> NDArray[np.intp]:
+        """(256,): the channel of each id."""
         ids = self._ids()
         channel_of = np.zeros(256, dtype=np.intp)
         channel_of[list(ids)] = range(len(ids))
-        channels = np.full((len(ids), view.height, view.width), -1, dtype=np.float32)
-        np.put_along_axis(channels, channel_of[self._seen(annotation, view)][None], 1, axis=0)
-        return channels
+        return channel_of
 
     def picture(self, annotation: Annotation, view: View) -> Bytes:
         """Each class that has a channel in Pascal VOC's colour, on black."""
@@ -110,6 +115,14 @@ class Segmentation(Conditioner):
         share = {one.name: round(float(mean[one.id]), 6) for one in classes if mean[one.id] > 0}
         result: Statistics = {"height": height, "width": width, "share": share}
         return {**result, "focus": _focus(np.array(boxes), height, width)} if boxes else result
+
+    def distances(self, found: Annotation, wanted: Annotation) -> dict[str, float]:
+        """`segmentation_iou`: intersection over union in %, the mean over the classes of the channels that occur."""
+        if not ("labels" in found.images and "labels" in wanted.images):
+            return {}
+        place = self._channel_of()
+        one, other = (place[annotation.images["labels"]] for annotation in (found, wanted))
+        return {"segmentation_iou": mean_overlap(one, other, self.channels)}
 
     def _kind(self) -> Kind:
         return kind_of(self.options)

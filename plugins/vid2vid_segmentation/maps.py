@@ -27,6 +27,13 @@ class Planes:
     values: Floats
 
 
+def mean_overlap(found: NDArray[np.intp], wanted: NDArray[np.intp], count: int) -> float:
+    """Intersection over union of `count` classes, meaned over those that occur in either map, (h, w) twice, in %."""
+    pairs = np.bincount((wanted * count + found).ravel(), minlength=count * count).reshape(count, count)
+    union = pairs.sum(axis=0) + pairs.sum(axis=1) - pairs.diagonal()
+    return float(100 * np.mean(pairs.diagonal()[union > 0] / union[union > 0]))
+
+
 def planes(looks: Looks, ids: tuple[int, ...], also: Iterable[int] = ()) -> Planes:
     """Join the parts of a frame, which fade into each other where they overlap, into probabilities.
 
