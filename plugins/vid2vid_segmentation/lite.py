@@ -104,9 +104,10 @@ def _check(path: Path, given: dict[str, Any], result: dict[str, Any], classes: i
     taken, shape = tuple(map(int, given["shape"])), tuple(map(int, result["shape"]))
     if len(taken) != 4 or taken[0] != 1 or taken[3] != 3 or len(shape) != 4 or shape[3] < 2:
         raise MissingWeightsError(
-            f"{path} is not a segmentation network: it makes {shape} of {taken}, not (1, height, width, classes) of "
+            f"{path} does not tell classes apart: it makes {shape} of {taken}, not (1, height, width, classes) of "
             "(1, height, width, 3).",
-            "Give a DeepLabv3 TFLite file, such as TensorFlow's deeplabv3_257_mv_gpu.tflite.",
+            "Give a DeepLabv3 TFLite file, such as TensorFlow's deeplabv3_257_mv_gpu.tflite; or, for a mask of a "
+            "person, --option segmentation.backend=person, which needs no file.",
         )
     if shape[3] != classes:
         raise MissingWeightsError(

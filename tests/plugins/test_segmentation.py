@@ -232,6 +232,20 @@ def test_batches_find_what_single_frames_find(tmp_path: Path) -> None:
         assert single.quality == pytest.approx(batched.quality, abs=1e-4)
 
 
+def test_frames_reach_torchvision_as_its_own_transforms_bring_them(tmp_path: Path) -> None:
+    torch, torchvision = pytest.importorskip("torch"), pytest.importorskip("torchvision")
+    weights, frame = person_network(tmp_path / "random.pth"), drawn_clip(1, 240, 320)[0]
+    network = torchvision.models.get_model("deeplabv3_mobilenet_v3_large", weights_backbone=None, aux_loss=True).eval()
+    network.load_state_dict(torch.load(weights, weights_only=True))
+    prepared = torchvision.transforms._presets.SemanticSegmentation(resize_size=64)
+    with torch.inference_mode():
+        scores = network(prepared(torch.from_numpy(frame).permute(2, 0, 1))[None])["out"]
+        scores = torch.nn.functional.interpolate(scores, size=frame.shape[:2], mode="bilinear")
+    (found,) = maps([frame], weights=weights, size=64)
+    assert (found == scores[0].argmax(0).numpy()).mean() > 0.97
+    assert 0.2 < (found == 15).mean() < 0.9
+
+
 def test_batch_and_place_of_the_weights_are_no_part_of_the_fingerprint(colours: str, tmp_path: Path) -> None:
     copy = tmp_path / "other.tflite"
     copy.write_bytes(Path(colours).read_bytes())
