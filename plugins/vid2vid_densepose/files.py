@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +31,8 @@ class IuvFiles:
         self._footage = footage
         self._files = label_files(folder.expanduser(), ENDINGS)
         check_count(len(self._files), footage, folder, OPTION)
-        self._order = tuple((self._guess(folder) if order == "auto" else order).index(letter) for letter in "iuv")
+        letters = self._guess(folder) if order == "auto" else order
+        self._order = tuple(letters.index(letter) for letter in "iuv")
 
     def read(self, frames: Iterable[Bytes]) -> Iterator[Bytes]:
         """For each frame what its file shows, I, U and V, (h, w, 3) uint8."""
@@ -41,25 +43,28 @@ class IuvFiles:
             shape = frame.shape[0], frame.shape[1]
             if last is None or last[0] != number or last[1].shape[:2] != shape:
                 path = self._files[number]
-                last = number, placed(self._checked(path), str(path), shape, self._footage, nearest=True)
+                shown = placed(self._checked(path), str(path), shape, self._footage, nearest=True)
+                somebody = shown[:, :, self._order[0]] > 0
+                last = number, np.stack([shown[:, :, place] * somebody for place in self._order], axis=2)
             yield last[1]
 
     def _checked(self, path: Path) -> Bytes:
-        iuv = _picture(path)[:, :, list(self._order)]
-        part = iuv[:, :, 0]
+        """The picture as it is stored, once its parts are known to be parts."""
+        picture = _picture(path)
+        part = cv2.extractChannel(picture, self._order[0])
         if part.max(initial=0) > COUNT:
             row, column = (int(place[0]) for place in np.nonzero(part > COUNT))
             raise LabelFilesError(
                 f"{path} holds the part {part[row, column]} at x={column}, y={row}; there are {COUNT}.",
                 f"Say which channel is which: {_ways()}.",
             )
-        return np.ascontiguousarray(iuv * (part > 0)[:, :, None])
+        return picture
 
     def _guess(self, folder: Path) -> Order:
         """The order in which only one channel can be the parts: U and V go to 255."""
         most = np.zeros(3, dtype=np.int64)
         for path in self._files:
-            most = np.maximum(most, _picture(path).max(axis=(0, 1)))
+            most = np.maximum(most, [int(channel.max()) for channel in cv2.split(_picture(path))])
             fitting = np.flatnonzero(most <= COUNT)
             if not len(fitting):
                 raise LabelFilesError(

@@ -16,6 +16,8 @@ from vid2vid_cli.conditioning import Bytes, Floats
 
 COUNT = 24
 FACE = (23, 24)
+SPAN: Floats = (np.outer([2 / COUNT, 2 / 255, 2 / 255], np.arange(256)) - 1).clip(-1, 1).astype(np.float32)
+"""(3, 256): what each value of I, U and V is in a condition."""
 
 
 def without(iuv: Bytes, parts: Iterable[int]) -> Bytes:
@@ -28,8 +30,7 @@ def without(iuv: Bytes, parts: Iterable[int]) -> Bytes:
 
 def channels_of(iuv: Bytes) -> Floats:
     """(3, h, w) float32: I with 0 to 24 spread over [-1, 1], as vid2vid does; U and V with 0 to 255."""
-    span = np.array([2 / COUNT, 2 / 255, 2 / 255], dtype=np.float32)
-    return np.ascontiguousarray((iuv * span - 1).transpose(2, 0, 1))
+    return np.stack([SPAN[row][iuv[:, :, row]] for row in range(3)])
 
 
 def coloured(iuv: Bytes) -> Bytes:
@@ -38,6 +39,7 @@ def coloured(iuv: Bytes) -> Bytes:
     hues[0, 1:, 0] = np.arange(COUNT) * 180 // COUNT
     hues[0, 1:, 1:] = (190, 255)
     table = cv2.cvtColor(hues, cv2.COLOR_HSV2RGB)[0].astype(np.float32)
-    light = 0.45 + 0.55 * iuv[:, :, 1:].astype(np.float32).mean(axis=2) / 255
+    _, u, v = cv2.split(iuv)
+    light = 0.45 + 0.55 / 510 * cv2.add(u, v, dtype=cv2.CV_32F)
     shaded: Bytes = (table[np.minimum(iuv[:, :, 0], COUNT)] * light[:, :, None]).astype(np.uint8)
     return shaded

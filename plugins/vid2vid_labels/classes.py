@@ -117,11 +117,18 @@ class ClassTable:
         return np.uint8 if top < 256 else np.uint16
 
     @cached_property
-    def place(self) -> NDArray[np.int32]:
-        """(65536,): id -> its channel, the number of classes for an ignored id, -1 for one that is neither."""
-        table = np.full(LIMIT, -1, dtype=np.int32)
+    def channel(self) -> NDArray[np.int32]:
+        """(65536,): id -> its channel; the number of classes for an id that is ignored or of no class."""
+        table = np.full(LIMIT, len(self.classes), dtype=np.int32)
         table[[one.id for one in self.classes]] = np.arange(len(self.classes))
         table[list(self.ignored)] = len(self.classes)
+        return table
+
+    @cached_property
+    def odd(self) -> Bytes:
+        """(65536,): 1 for an id that is neither a class nor ignored, else 0."""
+        table = np.ones(LIMIT, dtype=np.uint8)
+        table[[one.id for one in self.classes] + list(self.ignored)] = 0
         return table
 
     @cached_property

@@ -28,7 +28,7 @@ from vid2vid_cli.conditioning import (
 from vid2vid_labels import SPEC
 from vid2vid_labels.classes import IGNORED, ClassTable, classes_of
 from vid2vid_labels.decode import Decoder, as_instances, as_rgb
-from vid2vid_labels.drawing import coloured, one_hot, outlines
+from vid2vid_labels.drawing import coloured, outlines, set_channels
 from vid2vid_labels.options import LabelOptions
 from vid2vid_labels.settle import settle
 from vid2vid_labels.source import LabelPictures
@@ -44,7 +44,6 @@ class Labels(Conditioner):
     spec: ClassVar[ConditionerSpec] = SPEC
     Options: ClassVar[type[Options]] = LabelOptions
     reads: ClassVar[str] = "dir"
-    finds: ClassVar[bool] = False
     finds: ClassVar[bool] = False
     options: LabelOptions
 
@@ -158,7 +157,7 @@ class Labels(Conditioner):
             seen = view_image(annotation.images["rgb"], view)
             channels[:3] = seen.transpose(2, 0, 1) * np.float32(1 / 127.5) - 1
         elif "labels" in annotation.images:
-            channels[: self._content] = one_hot(self._channel(annotation, view), self._content)
+            set_channels(channels[: self._content], self._channel(annotation, view))
         if self.options.edges and "instances" in annotation.images:
             channels[-1][self._outlines(annotation, view)] = 1
         return channels
@@ -177,8 +176,8 @@ class Labels(Conditioner):
     def _channel(self, annotation: Annotation, view: View) -> NDArray[np.int32]:
         """(height, width): the channel of each pixel, the number of classes where it has none."""
         ids = view_image(annotation.images["labels"], view, nearest=True)
-        channel = self._table.place[ids]
-        return np.where(channel < 0, len(self._table.classes), channel)
+        channel: NDArray[np.int32] = self._table.channel[ids]
+        return channel
 
     def _outlines(self, annotation: Annotation, view: View) -> NDArray[np.bool_]:
         return outlines(view_image(annotation.images["instances"], view, nearest=True))
@@ -192,8 +191,7 @@ class Labels(Conditioner):
         first = annotations[0]
         for one in (annotations[int(number)] for number in numbers):
             if not self._drawing and "labels" in one.images:
-                place = self._table.place[one.images["labels"]].ravel()
-                counts += np.bincount(place[place >= 0], minlength=len(counts))
+                counts += np.bincount(self._table.channel[one.images["labels"]].ravel(), minlength=len(counts))
         found: Statistics = {"height": first.height, "width": first.width}
         if counts.sum():
             shares = zip(self.classes(), (counts / counts.sum()).tolist(), strict=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,10 +37,10 @@ class Decoder:
                 f"{name} holds colours, not label ids.",
                 "--option labels.kind=colours for colour-coded classes, labels.kind=rgb for drawings.",
             )
-        odd = self._table.place[ids] < 0
+        odd = cv2.LUT(ids, self._table.odd[:256]) if ids.dtype == np.uint8 else self._table.odd[ids]
         if odd.any():
             raise self._unknown_ids(ids, odd, name)
-        return ids.astype(self._table.kind)
+        return ids.astype(self._table.kind, copy=False)
 
     def _unknown_ids(self, ids: Picture, odd: Picture, name: str) -> LabelFilesError:
         found = _where(ids, odd)

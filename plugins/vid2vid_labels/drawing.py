@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from vid2vid_cli.conditioning import Bytes, Floats
 
 
-def one_hot(channel: NDArray[Any], count: int) -> Floats:
-    """(count, h, w) float32: 1 in the channel that `channel` (h, w) names, -1 elsewhere; `count` names none."""
-    hot = np.full((count + 1, *channel.shape), -1, dtype=np.float32)
-    np.put_along_axis(hot, channel[None].astype(np.intp), 1.0, axis=0)
-    return hot[:count]
+def set_channels(channels: Floats, channel: NDArray[Any]) -> None:
+    """Set the one of `channels` (c, h, w) that `channel` (h, w) names to 1 in each pixel; `c` and above name none."""
+    named = channel.ravel()
+    pixels = np.flatnonzero(named < len(channels))
+    channels.reshape(len(channels), -1)[named[pixels], pixels] = 1
 
 
 def outlines(ids: NDArray[Any]) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from vid2vid_cli.conditioning import LabelClass, LabelFilesError
@@ -90,8 +91,8 @@ def grey(picture: Picture) -> Picture | None:
 
 def packed(picture: Picture) -> Picture:
     """RGB (h, w, 3) as one number per pixel, (h, w) int32."""
-    wide = picture.astype(np.int32)
-    code: Picture = (wide[:, :, 0] << 16) | (wide[:, :, 1] << 8) | wide[:, :, 2]
+    joined = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGRA)
+    code: Picture = joined.view("<u4")[:, :, 0].astype(np.int32) & 0xFFFFFF
     return code
 
 

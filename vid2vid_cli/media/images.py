@@ -128,6 +128,11 @@ def _pick(image: Image, view: View) -> Image:
     x = np.arange(view.width, dtype=np.float64)[None, :]
     y = np.arange(view.height, dtype=np.float64)[:, None]
     half = 0.5 + 1e-6  # ties go one way, whatever rounding does to the matrix
+    if inverse[0, 1] == inverse[1, 0] == 0:  # rows stay rows: one of each is enough
+        row = np.floor(inverse[1, 1] * y[:, 0] + inverse[1, 2] + half).astype(np.intp)
+        column = np.floor(inverse[0, 0] * x[0] + inverse[0, 2] + half).astype(np.intp)
+        some: Image = image[row.clip(0, image.shape[0] - 1)]
+        return some[:, column.clip(0, image.shape[1] - 1)]
     columns = np.floor(inverse[0, 0] * x + inverse[0, 1] * y + inverse[0, 2] + half).astype(np.intp)
     rows = np.floor(inverse[1, 0] * x + inverse[1, 1] * y + inverse[1, 2] + half).astype(np.intp)
     picked: Image = image[rows.clip(0, image.shape[0] - 1), columns.clip(0, image.shape[1] - 1)]
