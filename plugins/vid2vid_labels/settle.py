@@ -60,9 +60,13 @@ def _decide(options: LabelOptions, pictures: LabelPictures) -> tuple[str, Choice
 def _kind(first: Picture, pictures: LabelPictures, *, named: bool) -> Kind:
     """What the first picture seems to be; `named`: classes were given, so it is no drawing."""
     flat = grey(first)
-    if flat is None or not pictures.exact:
-        return "colours" if named or pictures.exact else "rgb"
-    return "ids" if named or len(np.unique(flat)) <= SHADES else "rgb"
+    if named:
+        return "colours" if flat is None else "ids"
+    if not pictures.exact:
+        return "rgb"
+    if flat is None:
+        return "colours"
+    return "ids" if len(np.unique(flat)) <= SHADES else "rgb"
 
 
 def _amount(classes: Choice) -> str:

@@ -159,9 +159,10 @@ def test_a_label_video_is_read_where_prepare_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("codec", "kind"), [("libx264", "yuv420p"), ("ffv1", "yuv444p")])
 def test_codecs_that_change_ids_are_refused(tmp_path: Path, codec: str, kind: str) -> None:
     source = video_of(tmp_path / "ids.mkv", [np.repeat(ids_of(0)[:, :, None], 3, axis=2)] * 3, codec, kind)
-    with pytest.raises(LabelFilesError, match="does not keep ids exactly") as caught:
-        annotate(labels(dir=source, kind="ids", classes="cityscapes"), 3)
-    assert "ffv1" in caught.value.hint
+    for kind_of_labels in ("ids", "auto"):
+        with pytest.raises(LabelFilesError, match="does not keep ids exactly") as caught:
+            annotate(labels(dir=source, kind=kind_of_labels, classes="cityscapes"), 3)
+        assert "ffv1" in caught.value.hint
 
 
 def test_blurred_colours_find_the_nearest_class(tmp_path: Path) -> None:
