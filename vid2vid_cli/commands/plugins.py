@@ -40,7 +40,8 @@ def show(name: Name, json: options.Json = False) -> None:
     """Show what a conditioner yields, which options it takes, and what it needs.
 
     Options are of three kinds: "finding" says how things are found, and another value wants another `prepare`;
-    "drawing" may be changed in training; "files" names files made beside one video.
+    "drawing" may be changed in training (train --set conditioner_options.NAME.KEY=VALUE); "files" names files made
+    beside one video.
 
     Example: vid2vid plugins show landmarks
     """
