@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,12 @@ def person_network(path: Path, size: int = 64) -> Path:
 
     That is set so that, seen at `size`, a drawn head is a person and a grey frame is background.
     """
+    path.write_bytes(_person_network(size))
+    return path
+
+
+@cache
+def _person_network(size: int) -> bytes:
     import torch
     from vid2vid_segmentation.deeplab import DEVIATION, MEAN
 
@@ -95,5 +103,6 @@ def person_network(path: Path, size: int = 64) -> Path:
         last.bias[0] = 0
         gain = 10 / (middle - low)
         last.weight[15, :, 0, 0], last.bias[15] = direction * gain, -gain * (middle + low) / 2
-    torch.save(network.state_dict(), path)
-    return path
+    file = BytesIO()
+    torch.save(network.state_dict(), file)
+    return file.getvalue()

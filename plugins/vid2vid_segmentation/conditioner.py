@@ -73,9 +73,10 @@ class Segmentation(Conditioner):
 
     def render(self, annotation: Annotation, view: View) -> Floats:
         """(channels, height, width): 1 in the channel of a pixel's class, -1 in the others; never in between."""
-        channels = np.full((self.channels, view.height, view.width), -1, dtype=np.float32)
-        np.put_along_axis(channels, self._channel_of()[self._seen(annotation, view)][None], 1, axis=0)
-        return channels
+        channel = self._channel_of()[self._seen(annotation, view)].ravel()
+        channels = np.full((self.channels, channel.size), -1, dtype=np.float32)
+        channels[channel, np.arange(channel.size)] = 1
+        return channels.reshape(-1, view.height, view.width)
 
     def _channel_of(self) -> NDArray[np.intp]:
         """(256,): the channel of each id."""
