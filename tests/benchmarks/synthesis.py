@@ -66,7 +66,8 @@ class _Bench:
         height, width = self.frames[0].shape[:2]
         own = frame_view(height, width, (case.size, case.size), info.crop, merged_statistics(self.sources))
         moves = any(conditioner.retargets for conditioner in self.conditioners)
-        self.painter = Painter(generator, self.conditioners, (info.frame_view() if moves else own,) * len(self.conditioners), machine)
+        views = (info.frame_view() if moves else own,) * len(self.conditioners)
+        self.painter = Painter(generator, self.conditioners, views, machine)
         annotations, self.conditions = self.draw()
         looks = [view_image(frame, own) for frame in self.frames]
         self.seen = [Seen(look, found) for look, found in zip(looks, annotations, strict=True)]
