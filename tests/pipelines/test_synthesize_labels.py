@@ -16,7 +16,14 @@ from media.clips import click_times, clicks, make_clip
 
 from vid2vid_cli.conditioning import View
 from vid2vid_cli.conditioning.registry import load_conditioner
-from vid2vid_cli.core.errors import ConfigError, DatasetError, FilesMismatchError, LabelFilesError, MissingFileError
+from vid2vid_cli.core.errors import (
+    ConfigError,
+    DatasetError,
+    FilesMismatchError,
+    LabelFilesError,
+    MissingFileError,
+    NothingFoundError,
+)
 from vid2vid_cli.data.clips import read_clip, render_conditions
 from vid2vid_cli.data.dataset import Dataset, Span
 from vid2vid_cli.engine.checkpoint import ConditionerUse, load_info
@@ -292,6 +299,10 @@ def test_bad_input(street: Path, head: Path, film: Path) -> None:
         open_labels(film, info, Path("x.ckpt"), {})
     with pytest.raises(LabelFilesError):  # an ordinary video is no label video
         run(street / "runs" / "blob", film)
+    empty = write_faces(Path("empty"), 0)
+    (empty / "0.json").write_text("[]")
+    with pytest.raises(NothingFoundError, match="labels of landmarks are empty on all of 1 frames of empty"):
+        run(head / "runs" / "blob", empty)
     Path("nothing").mkdir()
     with pytest.raises(LabelFilesError, match="nothing holds no files"):
         run(head / "runs" / "blob", Path("nothing"))

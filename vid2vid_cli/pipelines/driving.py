@@ -100,6 +100,11 @@ class Source:
             if annotation.quality > 0:
                 return annotation
         name = conditioner.spec.name
+        if not self.shown:
+            message = (
+                f"The labels of {name} are empty on all of {len(looked)} frames of {self.path} that were looked at."
+            )
+            raise NothingFoundError(message, "Look at these files: nobody is in them.")
         raise NothingFoundError(
             f"{name}: nothing was found on any of {len(looked)} frames of {self.path}.",
             f"Use a video that shows the subject larger; `vid2vid plugins show {name}` lists options that may help.",

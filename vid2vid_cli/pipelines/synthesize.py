@@ -115,7 +115,7 @@ def _of_labels(request: SynthesizeRequest, path: Path, info: CheckpointInfo, tel
                     yield painter, driver.shot(shot)
 
     reader = sources[0].reader
-    sound = request.source if len(sources) == 1 and reader.probe.has_audio else None
+    sound = sources[0].path if len(sources) == 1 and reader.probe.has_audio else None
     output = Output(out, compare_path(out) if request.compare else None, reader.fps, sound)
     expected = sum(source.reader.expected or 0 for source in sources)
     made = write_video(clips(), output, expected, tell, "synthesize")
