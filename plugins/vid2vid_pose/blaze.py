@@ -30,6 +30,8 @@ TOUCH = 1.2
 """How much larger than their boxes people are: within this, one may be taken for the other."""
 TILES = (0.6, 0.3)
 """Sides of the squares in which people are looked for who are small on the frame, in its shorter sides."""
+SMALLEST = 96
+"""Pixels of a square's side below which nobody on it could be told from a shrub."""
 AT_ONCE = 4
 """Such squares that are looked at on each frame on which nobody is known; all of them where a shot begins."""
 SURE = 0.3
@@ -83,10 +85,10 @@ class Blaze(Backend):
         if not found and not near:
             tiles = _tiles(*frame.shape[:2])
             count = len(tiles) if self._turn is None else AT_ONCE
-            for turn in range(count):
+            for turn in range(count if tiles else 0):
                 part = piece(frame, tiles[((self._turn or 0) + turn) % len(tiles)])
                 found += _new([one for one in self._find(part) if one.score >= SURE], found)
-            self._turn = ((self._turn or 0) + count) % len(tiles)
+            self._turn = ((self._turn or 0) + count) % max(len(tiles), 1)
         return found
 
     def finish(self, frame: Bytes, person: Person) -> Person:
@@ -168,8 +170,9 @@ def _new(found: list[Person], known: list[Person]) -> list[Person]:
 def _tiles(height: int, width: int) -> list[Box]:
     """Overlapping squares over the frame, for people who are small on it; at most 64."""
     squares = []
-    for share in TILES:
-        side = share * min(height, width)
+    for side in (share * min(height, width) for share in TILES):
+        if side < SMALLEST:
+            break
         lefts, tops = np.arange(0, width - side / 2, side / 2), np.arange(0, height - side / 2, side / 2)
         squares += [(float(x), float(y), float(x + side), float(y + side)) for y in tops for x in lefts]
     return squares[:64]

@@ -77,7 +77,7 @@ class Landmarker:
         with quietly(NOISE):
             try:
                 self._task = getattr(vision, f"{kind}Landmarker").create_from_options(options)
-            except (RuntimeError, ValueError) as error:
+            except (RuntimeError, ValueError, OSError) as error:
                 reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
                 message = f"{where or MODEL.name} is not a {kind.lower()} model of MediaPipe: {reason}"
                 hint = f"Use the {kind.lower()}_landmarker.task that MediaPipe publishes."
