@@ -157,7 +157,9 @@ def _sizes(bodies: Array) -> Array:
         shares = np.median(parts[whole] / parts[whole].sum(axis=1, keepdims=True), axis=0)
         shares /= shares.sum()
     seen = np.isfinite(parts) @ shares
-    sizes: Array = np.where(seen >= 0.25, np.nansum(parts, axis=1) / np.maximum(seen, 0.25), np.nan)
+    # Of a bust, the neck and the shoulders.
+    bust = (parts[:, 0] + _lengths(bodies, "shoulder").sum(axis=1)) / (USUAL["head"] + 2 * USUAL["shoulder"])
+    sizes: Array = np.where(seen >= 0.25, np.nansum(parts, axis=1) / np.maximum(seen, 0.25), bust)
     return sizes
 
 

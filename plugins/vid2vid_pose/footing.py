@@ -74,7 +74,7 @@ class Footing:
         if self._before is not None and self._leapt(self._before, body, height):
             self.forget()
         for foot in self._feet.values():
-            foot.age += 1 + self._gap
+            foot.age += 1
         self._feet = {side: foot for side, foot in self._feet.items() if foot.age <= GAP}
         self._before, self._gap = body.copy(), 0
         low = max((body[leg[1], 1] for leg in LEGS.values() if np.isfinite(body[leg[1]]).all()), default=None)
@@ -105,10 +105,10 @@ class Footing:
         self._depth = self.change.at(self._depth + rate * (low - self._depth)).y
 
     def _moved(self, body: Array, side: str) -> tuple[Array, float, int]:
-        """How the points of a foot moved since it was seen; speed per frame and number of the slowest."""
+        """How the points of a foot moved since it was seen; way and number of the slowest."""
         foot = self._feet[side]
         moved = body[list(LEGS[side][1:])] - foot.before
-        speeds = np.linalg.norm(moved, axis=1) / foot.age
+        speeds = np.linalg.norm(moved, axis=1)
         if not np.isfinite(speeds).any():
             return moved, np.inf, 0
         slowest = int(np.nanargmin(speeds))
@@ -123,9 +123,8 @@ class Footing:
         """The target's joints (25, 2), from their places `shape` relative to the anchor."""
         legs = {side: leg for side, leg in LEGS.items() if np.isfinite(body[leg[1]]).all()}
         base = self._base(body[anchor], anchor, scale)
-        known = base + self._off if self._off is not None else None
         low = max((body[leg[1], 1] for leg in legs.values()), default=np.nan)
-        aims = {side: self._aim(body, shape, side, scale, low, known) for side in legs}
+        aims = {side: self._aim(body, shape, side, scale, low) for side in legs}
         places = {side: aims[side] - shape[leg[1]] for side, leg in legs.items()}
         weights = {side: self._weight(side, (low - body[leg[1], 1]) / scale.height) for side, leg in legs.items()}
         result: Array = shape + self._place(base, anchor, places, weights)
@@ -152,14 +151,13 @@ class Footing:
         x = self.change.to_x + scale.ratio * self.change.leg * (point[0] - self.change.x)
         return np.array([x, scale.to_y + scale.ratio * self.change.ratio(chain) * (point[1] - scale.y)])
 
-    def _aim(self, body: Array, shape: Array, side: str, scale: Scale, low: float, known: Array | None) -> Array:
+    def _aim(self, body: Array, shape: Array, side: str, scale: Scale, low: float) -> Array:
         """Where an ankle should be: where it stood, if it stands; otherwise on its way to the floor's map."""
         ankle = LEGS[side][1]
         floor = self._floor(body[ankle], scale, low)
         foot = self._feet.get(side)
         if foot is None:
-            # A foot that comes into view begins where the body has it.
-            return floor if known is None else known + shape[ankle]
+            return floor
         moved, speed, slowest = self._moved(body, side)
         speed /= scale.height
         loose = floor + foot.off * (1 - min(1.0, speed / REACH))

@@ -11,7 +11,7 @@ from vid2vid_cli.conditioning import Statistics
 from vid2vid_pose.body import BONES, HIP, JOINTS, NECK, NOSE, USUAL, height_at
 
 LIMITS = (0.5, 2.0)  # of the ratio of two limbs: beyond, one of them was never seen at its length
-BEYOND = 0.25  # how far, in spans of the clip's depth, people may go beyond its far and near ends
+BEYOND = 1.0  # how far, in spans of the clip's depth, people may go beyond its far and near ends
 
 ELBOW_ROOM = 0.25  # heights between the middle of the hips and the edge of the frame
 

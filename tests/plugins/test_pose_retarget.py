@@ -138,6 +138,16 @@ def test_standing_feet_stand(name: str, one: str, other: str) -> None:
     assert max(abs(found[limb] / theirs["limbs"][limb] - 1) for limb in ("torso", "thigh", "shin")) < 0.05
 
 
+def test_a_sliding_foot_slides_no_farther_in_heights_on_longer_legs() -> None:
+    source = perform(dance(60, (0, 0)), ADULT, HERE)[30:31].repeat(60, axis=0)
+    source[:, :, 0] += 0.8 * np.arange(60)[:, None]
+    mine = statistics(perform(dance(200, (0, 0)), ADULT, HERE), HERE)
+    theirs = statistics(perform(dance(200, (0, 0)), LANKY, THERE), THERE)
+    assert theirs["limbs"]["thigh"] > 1.05 * mine["limbs"]["thigh"]
+    before = slides(source, ANKLES, mine)
+    assert slides(carried(source, mine, theirs), ANKLES, theirs).max() <= 1.001 * before.max()
+
+
 @pytest.mark.parametrize(("one", "other"), PAIRS)
 def test_feet_slide_no_more_than_the_sources(one: str, other: str) -> None:
     """With the noise of a detector, and feet that roll over their toes."""
@@ -161,6 +171,10 @@ def test_a_long_approach_becomes_a_walk_on_the_spot() -> None:
     result = carried(source, mine, theirs)
     still = slides(source, ANKLES, mine) < 1e-6
     assert np.mean(slides(result, ANKLES, theirs)[still]) < 1e-4
+    shaken = jerks(result, theirs)
+    assert shaken.max() < 0.035  # the source's: 0.024
+    assert shaken[:, 8].max() < 0.012
+    assert np.abs(np.diff(lengths(result, "torso")[:, 0], 2)).max() < 2.5
     assert slides(result, ANKLES, theirs)[still].max() < 0.003
     assert mine["ground"]["near"]["height"] > 1.5 * mine["ground"]["far"]["height"]
     torso = lengths(result, "torso")[:, 0]
@@ -207,17 +221,32 @@ def test_jumps_keep_their_height_in_heights(one: str, other: str) -> None:
 # Near and far
 
 
-def test_near_goes_to_near_and_far_to_far() -> None:
-    source = perform(walk(200, (0.3, 3), (-0.6, -4)), ADULT, HERE)
+@pytest.mark.parametrize("way", ["nearer", "away"])
+def test_near_goes_to_near_and_far_to_far(way: str) -> None:
+    approach = walk(200, (0.3, 3), (-0.6, -4)) if way == "nearer" else walk(200, (-0.3, -0.5), (0.6, 4))
+    source = perform(approach, ADULT, HERE)
     target = perform(walk(200, (-0.3, 0), (0.4, 3)), CHILD, THERE)
     mine, theirs = statistics(source, HERE), statistics(target, THERE)
     result = carried(source, mine, theirs)
     size = lengths(result, "torso")[:, 0] / theirs["limbs"]["torso"]
-    assert size[:8].mean() == pytest.approx(theirs["ground"]["far"]["height"], rel=0.08)
-    assert size[-8:].mean() == pytest.approx(theirs["ground"]["near"]["height"], rel=0.08)
     feet = result[:, ANKLES, 1].max(axis=1)
-    assert feet[:8].mean() == pytest.approx(theirs["ground"]["far"]["y"], abs=0.05 * size[0])
-    assert feet[-8:].mean() == pytest.approx(theirs["ground"]["near"]["y"], abs=0.05 * size[-1])
+    first, last = ("far", "near") if way == "nearer" else ("near", "far")
+    # A foot that lands farther away lands where a foot that is lifted so high would be, and stays there.
+    error = 0.05 if way == "nearer" else 0.08
+    for end, frames in ((first, slice(0, 8)), (last, slice(-8, None))):
+        assert size[frames].mean() == pytest.approx(theirs["ground"][end]["height"], rel=0.08)
+        assert feet[frames].mean() == pytest.approx(theirs["ground"][end]["y"], abs=error * size[frames].mean())
+
+
+def test_who_goes_farther_than_was_looked_at_keeps_the_size() -> None:
+    """`transfer` looks at some frames only: the line of heights goes on beyond its ends."""
+    source = perform(walk(200, (0.3, 3), (-0.6, -4)), ADULT, HERE)
+    mine = statistics(source[40:70], HERE)
+    theirs = statistics(perform(dance(100, (0, 0)), CHILD, THERE), THERE)
+    assert mine["ground"]["near"]["height"] > mine["ground"]["far"]["height"]
+    size = lengths(carried(source, mine, theirs), "torso")[:, 0]
+    assert size.max() < 1.25 * size.min()
+    assert lengths(source, "torso").max() > 1.8 * lengths(source, "torso").min()
 
 
 def test_a_little_to_and_fro_is_not_spread_over_all_of_the_targets_depth() -> None:
@@ -314,7 +343,7 @@ def test_missing_joints_stay_missing_and_the_rest_stays_in_place() -> None:
         assert np.isnan(result[:, lost]).all()
         away = np.linalg.norm(result[:, kept] - whole[:, kept], axis=-1) / theirs["ground"]["middle"]["height"]
         assert np.median(away) < 0.03, lost
-        assert away.max() < 0.15, lost
+        assert away.max() < (0.01 if lost == [8] else 0.15), lost
 
 
 def test_ankles_that_come_and_go_do_not_throw_the_body_about() -> None:
@@ -335,18 +364,20 @@ def test_ankles_that_come_and_go_do_not_throw_the_body_about() -> None:
     assert away.max() < 0.08
 
 
-def test_upper_bodies_are_carried_without_feet() -> None:
-    """Both sides cut off at the hips: heights are filled up by an adult's proportions."""
+@pytest.mark.parametrize("cut", ["hips", "breast"])
+def test_upper_bodies_are_carried_without_feet(cut: str) -> None:
+    """Both sides cut off: heights are filled up by an adult's proportions."""
     source, target = perform(dance(100, (0, 0)), ADULT, HERE), perform(dance(100, (0, 0)), CHILD, THERE)
-    legs = [9, 10, 11, 12, 13, 14, 19, 20, 21, 22, 23, 24]
-    source[:, legs], target[:, legs] = np.nan, np.nan
+    lost = [9, 10, 11, 12, 13, 14, 19, 20, 21, 22, 23, 24, *([8] if cut == "breast" else [])]
+    source[:, lost], target[:, lost] = np.nan, np.nan
     mine, theirs = statistics(source, HERE), statistics(target, THERE)
     result = carried(source, mine, theirs)
     found = statistics(result, THERE, 0)
-    for name in ("torso", "head", "upper_arm", "shoulder"):
+    for name in ("head", "upper_arm", "shoulder"):
         assert found["limbs"][name] == pytest.approx(theirs["limbs"][name], rel=0.05)
     assert found["place"]["x"] == pytest.approx(theirs["place"]["x"], abs=4)
-    assert np.abs(result[:, 8] - target[:, 8]).max() < 0.08 * theirs["ground"]["middle"]["height"]
+    away = np.linalg.norm(result[:, 1] - target[:, 1], axis=-1) / np.linalg.norm(target[:, 1] - target[:, 0], axis=-1)
+    assert np.median(away) < 0.3  # of a neck's length
 
 
 def test_a_gap_is_empty_and_a_long_one_forgets() -> None:
@@ -370,10 +401,12 @@ def test_another_shot_begins_anew() -> None:
     source = perform(walk(200, (0.3, 3), (-0.6, -4)), ADULT, HERE)
     mine = statistics(source, HERE)
     theirs = statistics(perform(dance(100, (0, 0)), CHILD, THERE), THERE)
-    cut = np.concatenate([source[150:180], source[20:60]])
-    np.testing.assert_allclose(
-        carried(cut, mine, theirs)[30:], carried(source[20:60], mine, theirs), atol=1e-3
-    )  # fmt: skip
+    elsewhere = source[20:60] - [250, 0]
+    middle = source[180].mean(axis=0)
+    farther = middle + 0.5 * (source[181:] - middle)  # the same place in the picture, but half the size
+    for after in (elsewhere, farther):
+        cut = np.concatenate([source[150:181], after])
+        np.testing.assert_allclose(carried(cut, mine, theirs)[31:], carried(after, mine, theirs), atol=1e-3)
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
