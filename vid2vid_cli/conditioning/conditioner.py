@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, cast
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,10 @@ class Options(BaseModel):
     def lasting(self) -> dict[str, Any]:
         """What a dataset and a checkpoint remember, as plain JSON: all but the files of one video."""
         return self.model_dump(mode="json", exclude=set(self.names("files")))
+
+
+AnyOptions: TypeAlias = Options
+"""The same class, where `Options` is already the name of a conditioner's own."""
 
 
 def role_of(field: FieldInfo) -> Role:
@@ -92,7 +96,7 @@ class Conditioner(ABC):
     """One way of turning frames into conditions. Constructing one is cheap and loads no library or weights."""
 
     spec: ClassVar[ConditionerSpec]
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[AnyOptions]] = Options
     retargets: ClassVar[bool] = False
     """Whether `retarget` brings annotations into the target's frame; if not, they keep the source's."""
     reads: ClassVar[str] = ""
@@ -100,7 +104,7 @@ class Conditioner(ABC):
     finds: ClassVar[bool] = True
     """Whether it can find things on any video; False: it only reads what exists already."""
 
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(self, options: AnyOptions | None = None) -> None:
         self.options = options if options is not None else type(self).Options()
         self.footage: Footage | None = None
         """Which frames `annotate` is about to see, where the caller said so."""
