@@ -20,9 +20,10 @@ if TYPE_CHECKING:
         nothing,
     )
     from vid2vid_cli.conditioning.footage import Footage
+    from vid2vid_cli.conditioning.person import Person
     from vid2vid_cli.conditioning.placing import check_count, placed
     from vid2vid_cli.conditioning.quiet import quietly
-    from vid2vid_cli.conditioning.tracking import Person, Tracker
+    from vid2vid_cli.conditioning.tracking import Tracker
     from vid2vid_cli.core.errors import (
         FilesMismatchError,
         LabelFilesError,
@@ -53,7 +54,7 @@ _LATE = {
     "MissingPackageError": _ERRORS,
     "MissingWeightsError": _ERRORS,
     "Options": _CONDITIONER,
-    "Person": "vid2vid_cli.conditioning.tracking",
+    "Person": "vid2vid_cli.conditioning.person",
     "Statistics": _CONDITIONER,
     "Tracker": "vid2vid_cli.conditioning.tracking",
     "VideoReader": "vid2vid_cli.media.reader",

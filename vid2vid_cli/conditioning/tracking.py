@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BeforeValidator
 
 from vid2vid_cli.conditioning.boxes import Vector, area, centre, overlap, side
+from vid2vid_cli.conditioning.person import check_person
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.geometry import Box
 
@@ -33,19 +32,6 @@ BRIEF = 3
 """Frames without a sight after which whoever passes is no longer taken for who hides them."""
 KNOWN = 5
 """Sights after which somebody is no mistake of the detector, and may be hidden behind somebody."""
-
-
-def check_person(value: Any) -> str:
-    """Who is wanted: `largest`, `centre`, or a number from 1. Raises: ValueError."""
-    text = str(value).strip().lower()
-    text = {"center": "centre"}.get(text, text)
-    if text in ("largest", "centre") or (text.isdecimal() and int(text) >= 1):
-        return text
-    raise ValueError(f"{value} is nobody: write largest, centre, or 1, 2, ... from left to right")
-
-
-Person = Annotated[str, BeforeValidator(check_person)]
-"""Type of the option `person` of a conditioner that follows people."""
 
 
 @dataclass
