@@ -39,6 +39,13 @@ Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
     typer.Option(help="auto: bf16 where it measures faster.", rich_help_panel=MACHINE),
 ]
+Person = Annotated[
+    str | None,
+    typer.Option(
+        metavar="largest|centre|N",
+        help="Whom to follow where several are seen; N counts from the left, where so many are first seen.",
+    ),
+]
 Compare = Annotated[
     bool,
     typer.Option(help="Also write a video of source, condition and result side by side.", rich_help_panel=OUTPUT),

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vid2vid_cli.conditioning.person import with_person
 from vid2vid_cli.core.errors import NotAVideoError
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.manifest import FILE_NAME
@@ -33,6 +34,8 @@ class TransferRequest:
     """None: <source>_as_<target>.mp4 here."""
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Conditioner -> option -> value: how things are found on the source, or files made beside it."""
+    person: str | None = None
+    """Whom to follow: largest, centre, or N; for every conditioner that follows people."""
     retarget: bool = True
     compare: bool = True
     """Also write source, condition and result side by side."""
@@ -96,7 +99,8 @@ def _open(request: TransferRequest) -> tuple[CheckpointInfo, Source]:
             f"{request.source} is a dataset, not a video.",
             shlex.join(["vid2vid", "synthesize", str(request.target), str(request.source)]),
         )
-    conditioners = source_conditioners(info, request.options)
+    names = [use.name for use in info.conditioners]
+    conditioners = source_conditioners(info, with_person(request.options, names, request.person))
     check_named(info, conditioners)
     check_conditioners(conditioners)
     where = {"start": request.start, "end": request.end, "max_frames": request.max_frames}
