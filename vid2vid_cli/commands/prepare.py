@@ -42,6 +42,7 @@ def prepare(
             rich_help_panel=DATA,
         ),
     ] = None,
+    person: options.Person = None,
     out: options.Out = None,
     size: Annotated[
         int | None,
@@ -102,6 +103,7 @@ def prepare(
         conditioners=names,
         out=out,
         options=extras,
+        person=person,
         size=size,
         fps=fps,
         start=start,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vid2vid_cli.conditioning import Conditioner, ConditionerSpec
+from vid2vid_cli.conditioning.person import with_person
 from vid2vid_cli.conditioning.registry import find_conditioners, load_conditioner
 from vid2vid_cli.core.errors import (
     ConfigError,
@@ -122,7 +123,8 @@ def _load(request: PrepareRequest) -> list[Conditioner]:
             f"Options were given for {', '.join(sorted(strange))}, which is not among the conditioners.",
             f"Add --conditioner {sorted(strange)[0]}, or leave the options out.",
         )
-    return [load_conditioner(name, request.options.get(name)) for name in names]
+    options = with_person(request.options, names, request.person)
+    return [load_conditioner(name, options.get(name)) for name in names]
 
 
 def _held_out(job: Job) -> str:

@@ -40,6 +40,8 @@ class PrepareRequest:
     """The dataset folder; None: datasets/<name of the video>."""
     options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Conditioner -> option -> value."""
+    person: str | None = None
+    """Whom to follow: largest, centre, or N; for every conditioner that follows people."""
     size: int | None = 512
     """Largest short side of the stored frames, in pixels; frames are never enlarged; None: as they are."""
     fps: Fraction | None = None
