@@ -138,9 +138,9 @@ def write_notes(folder: Path, numbers: Iterable[float]) -> Path:
 
 
 def picture(index: int, height: int = 61, width: int = 97, *, mark: bool = True) -> Bytes:
-    """A dark frame, each of another colour, with a red square that moves one pixel a frame."""
+    """A dark frame, each of a slightly other colour, with a red square that moves one pixel a frame."""
     frame = np.random.default_rng(0).integers(0, 20, (height, width, 3), dtype=np.uint8)
-    frame += np.array([index % 50, index * 7 % 50, index * 3 % 70], np.uint8)
+    frame += np.array([abs(index % 100 - 50), abs(index * 7 % 100 - 50), abs(index * 3 % 140 - 70)], np.uint8)
     if mark:
         left = 5 + index % (width - 20)
         frame[20:30, left : left + 10] = (255, 10, 10)

@@ -61,6 +61,10 @@ def prepare(
         float,
         typer.Option(min=0, max=0.9, help="Part at the end kept out of training.", rich_help_panel=DATA),
     ] = 0.2,
+    cuts: Annotated[
+        bool,
+        typer.Option("--cuts/--no-cuts", help="Make a clip of each shot, at scene cuts.", rich_help_panel=DATA),
+    ] = True,
     jpeg: Annotated[
         bool, typer.Option("--jpeg", help="Store frames as JPEG: smaller, less exact.", rich_help_panel=DATA)
     ] = False,
@@ -110,6 +114,7 @@ def prepare(
         end=end,
         max_frames=max_frames,
         holdout=holdout,
+        cuts=cuts,
         overwrite=overwrite,
         jpeg=jpeg,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -103,6 +104,7 @@ def _strip(cells: Sequence[Bytes], width: int) -> Bytes:
     return strip
 
 
+@lru_cache(maxsize=64)  # the frames of a video have the same
 def _bar(label: str, width: int) -> Bytes:
     """A dark bar with a caption, smaller where it is long, cut off where it would be too small to read."""
     bar = np.full((BAR_HEIGHT, width, 3), BAR, np.uint8)

@@ -26,8 +26,8 @@ class VideoWriter:
     or height gets its last column or row repeated once, and the comment of the file keeps the size before that
     ("picture 97x61"). The sound of `audio_from`, from `audio_start` seconds after its first picture on, is copied,
     or encoded as AAC where an MP4 cannot hold it, and ends with the pictures. `crf` is the quality of x264: smaller
-    is better, 18 looks like the original; `preset` its speed: what is written faster is larger. MP4, MOV and MKV by the suffix
-    of `path`.
+    is better, 18 looks like the original; `preset` its speed: what is written faster is larger. MP4, MOV and MKV by the
+    suffix of `path`.
 
     What is written lies under a hidden temporary name beside `path` until it is whole; an exception removes it.
     Raises DiskFullError, PermissionDeniedError, ConfigError (suffix), NoFramesError (nothing was written),

@@ -61,7 +61,9 @@ def _dataset(path: Path) -> Iterator[tuple[str, str]]:
         yield "source", f"{source.path} (sha256 {source.sha256[:12]})"
     yield "size", f"{manifest.width} x {manifest.height}"
     seconds = manifest.frames / manifest.rate
-    yield "frames", f"{manifest.frames} at {manifest.fps} fps ({float(seconds):.1f} s), {len(manifest.clips)} clips"
+    yield "frames", f"{manifest.frames} at {manifest.fps} fps ({float(seconds):.1f} s)"
+    shots, videos = len(manifest.clips), len({clip.name for clip in manifest.clips})
+    yield "clips", f"{shots}, the shots of {videos} video{'s' * (videos > 1)}" if shots > videos else f"{shots}"
     for name, spans in (("training", manifest.splits.train), ("held out", manifest.splits.holdout)):
         yield name, f"{sum(last - first for _, first, last in spans)} frames"
     for record in manifest.conditioners:

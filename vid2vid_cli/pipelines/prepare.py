@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from vid2vid_cli.conditioning import Conditioner, ConditionerSpec
 from vid2vid_cli.conditioning.person import with_person
@@ -24,8 +27,9 @@ from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.data.manifest import Manifest, read_manifest, write_manifest
 from vid2vid_cli.engine.events import Advanced, Noticed, Tell, Warned, Wrote
 from vid2vid_cli.pipelines.plan import Plan
-from vid2vid_cli.pipelines.preparing.clip import ClipFiles, prepare_clip
+from vid2vid_cli.pipelines.preparing.clip import ClipFiles, Clipped, prepare_clip
 from vid2vid_cli.pipelines.preparing.job import Job, PrepareRequest, make_job
+from vid2vid_cli.pipelines.preparing.live import LivePreview
 from vid2vid_cli.pipelines.preparing.looks import write_preview, write_sheet
 from vid2vid_cli.pipelines.preparing.manifest import bare_manifest, with_findings
 from vid2vid_cli.pipelines.preparing.opening import open_videos
@@ -36,6 +40,8 @@ __all__ = ["PrepareRequest", "Prepared", "plan_prepare", "prepare", "prepare_wit
 STAGE = "prepare"
 HOPELESS = (TooShortError, NothingFoundError, NoFramesError, FilesMismatchError, LabelFilesError)
 """Errors after which nothing can be continued: what mends them makes other content."""
+SAID_CUTS = 6
+"""Cuts whose times are said."""
 SELDOM = 0.9
 """A conditioner that finds something on a smaller part of the frames is worth a warning."""
 
@@ -66,6 +72,7 @@ def plan_prepare(request: PrepareRequest) -> Plan:
         ("size", f"{job.size[1]}x{job.size[0]}"),
         ("fps", str(job.fps)),
         ("held out", _held_out(job)),
+        ("cuts", "each shot becomes a clip" if any(map(job.is_searched, job.inputs)) else "not looked for"),
         ("dataset", said.get(place.state, f"{place.final} (continued from {place.partial})")),
     ]
     return Plan(tuple(rows))
@@ -129,7 +136,7 @@ def _load(request: PrepareRequest) -> list[Conditioner]:
 
 def _held_out(job: Job) -> str:
     whole = sum(item.part == "holdout" for item in job.inputs)
-    return f"{whole} of the videos" if whole else f"the last {job.request.holdout:.0%} of each clip"
+    return f"{whole} of the videos" if whole else f"the last {job.request.holdout:.0%} of each shot"
 
 
 def _wanted(job: Job) -> Path:
@@ -152,49 +159,69 @@ def _safe_frames(job: Job, place: Place) -> int:
 def _fill(job: Job, place: Place, tell: Tell) -> Manifest:
     """Everything a dataset holds, into the unfinished folder."""
     files = [ClipFiles.of(place, index) for index in range(len(job.inputs))]
-    expected = job.expected()
     done = _safe_frames(job, place)
     if done:
-        tell(Noticed(f"continuing: {done} of {expected or 'unknown'} frames were done"))
-    counts: list[int] = []
-    for item, clip in zip(job.inputs, files, strict=True):
-        before = sum(counts)
-        frames = prepare_clip(
-            job,
-            item,
-            clip,
-            lambda now, before=before: tell(Advanced(STAGE, before + now, expected)),  # type: ignore[misc]
-            tell,
-        )
-        if frames < 2:
-            raise TooShortError(
-                f"{item.path} gives only {frames} frame; two are the least there is motion in.",
-                "Give a longer video, or a larger stretch with --start, --end and --max-frames.",
-            )
-        counts.append(frames)
-    bare = Dataset(place.partial, bare_manifest(job, place.final.name, files, counts))
-    _check_found(job, bare, tell)
-    manifest = with_findings(job, bare)
-    dataset = Dataset(place.partial, manifest)
-    write_sheet(dataset, job.conditioners, place.partial / "contact_sheet.png")
-    write_preview(dataset, job, place.partial / "preview.mp4", tell)
+        tell(Noticed(f"continuing: {done} of {job.expected() or 'unknown'} frames were done"))
+    path = place.partial / "preview.mp4"
+    with nullcontext() if done else LivePreview(path, job) as preview:
+        videos = _videos(job, files, tell, preview)
+        bare = Dataset(place.partial, bare_manifest(job, place.final.name, files, videos))
+        _check_found(job, bare, tell)
+        manifest = with_findings(job, bare)
+        dataset = Dataset(place.partial, manifest)
+        write_sheet(dataset, job.conditioners, place.partial / "contact_sheet.png")
+        if preview is not None:
+            preview.finish()
+    if preview is None:
+        write_preview(dataset, job, path, tell)
     write_manifest(place.partial, manifest)
     return manifest
 
 
+def _videos(job: Job, files: Sequence[ClipFiles], tell: Tell, preview: LivePreview | None) -> list[Clipped]:
+    """Every video, one after the other. Raises TooShortError where nothing moves."""
+    expected, before = job.expected(), 0
+    videos: list[Clipped] = []
+    for item, clip in zip(job.inputs, files, strict=True):
+
+        def advanced(now: int, before: int = before) -> None:
+            tell(Advanced(STAGE, before + now, expected))
+
+        video = prepare_clip(job, item, clip, advanced, tell, preview)
+        if video.frames < 2:
+            raise TooShortError(
+                f"{item.path} gives only {video.frames} frame; two are the least there is motion in.",
+                "Give a longer video, or a larger stretch with --start, --end and --max-frames.",
+            )
+        if video.cuts:
+            at = [f"{float(cut / job.fps):.2f}" for cut in video.cuts]
+            said = ", ".join(at if len(at) <= SAID_CUTS else [*at[:SAID_CUTS], "..."])
+            tell(Noticed(f"{item.path}: {len(video.shots)} shots, cut at {said} s; each becomes a clip."))
+        videos.append(video)
+        before += video.frames
+    if not any(frames > 1 for video in videos for _, frames in video.shots):
+        raise TooShortError(
+            f"Every frame of {job.inputs[0].path} seems to be a shot of its own; there is no motion to learn from.",
+            "Where it is one shot after all: --no-cuts",
+        )
+    return videos
+
+
 def _check_found(job: Job, dataset: Dataset, tell: Tell) -> None:
     """Raise NothingFoundError for a video on which a conditioner found nothing; warn where it found little."""
-    for span, item in zip(dataset.clips(), job.inputs, strict=True):
+    for source, item in enumerate(job.inputs):
+        clips = [index for index, clip in enumerate(dataset.manifest.clips) if clip.source == source]
         for conditioner in job.conditioners:
             spec = conditioner.spec
-            found = int((dataset.quality(span.clip, spec.name) > 0).sum())
+            quality = np.concatenate([dataset.quality(clip, spec.name) for clip in clips])
+            found, frames = int((quality > 0).sum()), len(quality)
             if not found:
                 raise NothingFoundError(
-                    f"{nothing_found(spec)} on any of the {span.frames} frames of {item.path}.",
+                    f"{nothing_found(spec)} on any of the {frames} frames of {item.path}.",
                     f"Look at the video; `vid2vid plugins show {spec.name}` lists options that may help.",
                 )
-            if found < SELDOM * span.frames:
-                tell(Warned(f"{spec.name} found something on {found} of {span.frames} frames of {item.path} only."))
+            if found < SELDOM * frames:
+                tell(Warned(f"{spec.name} found something on {found} of {frames} frames of {item.path} only."))
 
 
 def nothing_found(spec: ConditionerSpec) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Conditioner, Footage, Requirement, View
-from vid2vid_cli.core.errors import ConfigError, MissingPackageError, PluginError
+from vid2vid_cli.core.errors import ConfigError, MissingFileError, MissingPackageError, PluginError
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.frames import Format
 from vid2vid_cli.data.manifest import SCHEMA_VERSION
@@ -22,15 +21,14 @@ from vid2vid_cli.media.probe import Probe, probe
 from vid2vid_cli.media.reader import VideoReader, pictures_before
 from vid2vid_cli.pipelines.preparing.files import Files, bound, hash_of, hashes_of, is_reading, neediest
 from vid2vid_cli.pipelines.preparing.layouts import Part
-from vid2vid_cli.pipelines.preparing.opening import open_videos
+from vid2vid_cli.pipelines.preparing.opening import Size, common_size, open_videos
 
 Frame = NDArray[np.uint8]
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class PrepareRequest:
-    """One or many videos to become one dataset, a clip from each."""
+    """One or many videos to become one dataset, a clip from each of their shots."""
 
     videos: tuple[Path, ...]
     """Videos, folders of pictures, or datasets in the layout of another program."""
@@ -50,9 +48,11 @@ class PrepareRequest:
     end: float | None = None
     """Seconds; None: to the end."""
     max_frames: int | None = None
-    """Of each clip."""
+    """Of each video."""
     holdout: float = 0.2
-    """Part of each clip, at its end, that is kept from training."""
+    """Part of each shot, at its end, that is kept from training."""
+    cuts: bool = True
+    """Look for scene cuts, and make a clip of each shot."""
     overwrite: bool = False
     jpeg: bool = False
     """Store frames as JPEG (quality 95) and not as PNG: a third of the space, not exact."""
@@ -71,6 +71,8 @@ class Input:
     """Labels that exist beside it."""
     part: Part = ""
     """The split that all of it belongs to; "": its end is held out."""
+    sequence: bool = False
+    """A clip as it is, in which no cuts are looked for."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,10 @@ class Job:
         footage = self.footage(item, first)
         return [bound(conditioner, item.files).of(footage) for conditioner in self.conditioners]
 
+    def is_searched(self, item: Input) -> bool:
+        """Whether scene cuts are looked for in a video."""
+        return self.request.cuts and not item.sequence
+
     def expected(self) -> int | None:
         """How many frames there will be, if every video says."""
         counts = [self.reader(item).expected for item in self.inputs]
@@ -158,11 +164,11 @@ def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner]) -> Jo
     probes = [probe(path) for path in paths]
     files = opened.files(conditioners)
     check_conditioners([neediest(conditioner, files) for conditioner in conditioners])
-    size, scaled = _sizes([(found.height, found.width) for found in probes], request.size)
+    size, scaled = common_size([(found.height, found.width) for found in probes], request.size)
     fps = request.fps or probes[0].fps
     hashes = [hash_of(path) for path in paths]
     inputs = tuple(
-        Input(path, digest, found, fitted, own, given.part)
+        Input(path, digest, found, fitted, own, given.part, given.sequence)
         for (path, given), digest, found, fitted, own in zip(opened.videos, hashes, probes, scaled, files, strict=True)
     )
     # Of all the conditioners, those of the first video stand in the dataset.
@@ -176,10 +182,11 @@ def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner]) -> Jo
         "end": request.end,
         "max_frames": request.max_frames,
         "holdout": request.holdout,
+        "cuts": request.cuts,
         "jpeg": request.jpeg,
         "conditioners": [conditioner.fingerprint() for conditioner in conditioners],
         "files": [hashes_of(item.files) for item in inputs],
-        "parts": [item.part for item in inputs],
+        "parts": [[item.part, item.sequence] for item in inputs],
     }
     text = json.dumps(content, sort_keys=True)
     identity = hashlib.sha256(text.encode()).hexdigest()
@@ -205,7 +212,7 @@ def _check(request: PrepareRequest) -> None:
 
 
 def check_conditioners(conditioners: Sequence[Conditioner]) -> None:
-    """Raise MissingPackageError where one misses a package, ConfigError for none or two of a name.
+    """Raise MissingPackageError or MissingFileError where one lacks what it needs, ConfigError for none or twice one.
 
     One that reads labels which exist already needs no package for it.
     """
@@ -219,6 +226,12 @@ def check_conditioners(conditioners: Sequence[Conditioner]) -> None:
     if "frames" in names:
         raise PluginError("A conditioner cannot be called frames: a dataset keeps its frames under that name.")
     for conditioner in conditioners:
+        if not conditioner.finds and not is_reading(conditioner):
+            name = conditioner.spec.name
+            raise MissingFileError(
+                f"The conditioner {name} reads what exists already beside a video, and nothing was named.",
+                f"--option {name}.{conditioner.reads}=PATH, with one file for each frame",
+            )
         missing = [] if is_reading(conditioner) else check_requirements(conditioner.spec)
         if missing:
             raise _missing(conditioner, missing)
@@ -233,20 +246,3 @@ def _missing(conditioner: Conditioner, missing: Sequence[Requirement]) -> Missin
         hint += f". Or read what exists already: --option {name}.{conditioner.reads}=PATH"
     words = f"one of {modules}, and has none" if one else f"{modules}, not installed here"
     return MissingPackageError(f"The conditioner {name} needs {words}.", hint)
-
-
-def _sizes(found: Sequence[Size], limit: int | None) -> tuple[Size, list[Size]]:
-    """The size of the dataset, and to what size each video is decoded so that it covers that.
-
-    The shape is the first video's; the scale is such that no video is enlarged.
-    """
-    shortest = min(min(size) for size in found)
-    scale = min(1.0, min(limit or shortest, shortest) / min(found[0]))
-    cover = [max(found[0][0] * scale / height, found[0][1] * scale / width) for height, width in found]
-    scale /= max(1.0, *cover)
-    height, width = (max(1, round(side * scale)) for side in found[0])
-    scaled = []
-    for size in found:
-        factor = max(height / size[0], width / size[1])
-        scaled.append((max(height, math.ceil(size[0] * factor - 0.5)), max(width, math.ceil(size[1] * factor - 0.5))))
-    return (height, width), scaled

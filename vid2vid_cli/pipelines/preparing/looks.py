@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Conditioner, View, view_image
+from vid2vid_cli.conditioning import Annotation, Conditioner, View, view_image
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.dataset import Dataset, Span
 from vid2vid_cli.engine.events import Advanced, Tell
-from vid2vid_cli.media.images import save_png
+from vid2vid_cli.media.images import resize_to, save_png
 from vid2vid_cli.media.sheet import contact_sheet, side_by_side
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.preparing.job import Job
@@ -21,7 +23,7 @@ from vid2vid_cli.pipelines.preparing.job import Job
 Picture = NDArray[np.uint8]
 
 PREVIEW_HEIGHT = (192, 288)
-"""Pixels; lower frames are enlarged to the first, higher ones reduced to the second."""
+"""Pixels; lower frames are enlarged to the first, higher ones reduced to the second or less."""
 PREVIEW_CRF = 24
 TILE_HEIGHT = 200
 COLUMNS = 8
@@ -29,43 +31,70 @@ SHEET_WIDTH = 2000
 LOST = (255, 64, 64)
 
 
+class Look:
+    """How a frame and what was found on it are shown side by side in a preview."""
+
+    def __init__(self, job: Job) -> None:
+        self._conditioners = job.conditioners
+        self._names = [conditioner.spec.name for conditioner in job.conditioners]
+        self._view = preview_view(*job.size)
+
+    def side_by_side(self, frame: Picture, shot: int, annotations: Sequence[Annotation]) -> Picture:
+        """(h, w, 3) uint8 of one size throughout; `shot` is the number of the frame's shot in its video."""
+        view = self._view
+        shown = resize_to(frame, view.height, view.width)
+        drawn = [c.picture(found, view) for c, found in zip(self._conditioners, annotations, strict=True)]
+        label = f"video, shot {shot + 1}" if shot else "video"
+        return side_by_side([shown, *drawn], [label, *self._names], view.height)
+
+
+def preview_view(height: int, width: int) -> View:
+    """The whole frame at the size of a preview: a whole number of times smaller, which is fast to make."""
+    low, high = PREVIEW_HEIGHT
+    scale = 1 / math.ceil(height / high) if height > high else max(1.0, low / height)
+    return View.of_box((0, 0, width, height), max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def preview_writer(job: Job, path: Path) -> VideoWriter:
+    """What takes the pictures of a preview; with sound where the dataset is one video."""
+    only = job.inputs[0] if len(job.inputs) == 1 else None
+    sound = only.path if only is not None and only.probe.has_audio else None
+    start = job.request.start
+    return VideoWriter(path, job.fps, audio_from=sound, audio_start=start, crf=PREVIEW_CRF, preset="ultrafast")
+
+
 def write_preview(dataset: Dataset, job: Job, path: Path, tell: Tell) -> None:
-    """Source and condition side by side, every frame; with sound where the dataset is one video.
+    """Source and condition side by side, every frame of a dataset that lies on disk.
 
     Raises DiskFullError, PermissionDeniedError.
     """
-    only = job.inputs[0] if len(job.inputs) == 1 else None
-    sound = only.path if only is not None and only.probe.has_audio else None
-    low, high = PREVIEW_HEIGHT
-    height = min(max(dataset.height, low), high)
-    labels = ["video", *(conditioner.spec.name for conditioner in job.conditioners)]
-    total = dataset.manifest.frames
-    with VideoWriter(path, dataset.fps, audio_from=sound, audio_start=job.request.start, crf=PREVIEW_CRF) as writer:
-        for done, pictures in enumerate(ahead(_pictures(dataset, job.conditioners, height)), start=1):
-            writer.write(side_by_side(pictures, labels, height))
+    look, total = Look(job), dataset.manifest.frames
+    with preview_writer(job, path) as writer:
+        for done, (frame, shot, annotations) in enumerate(ahead(_stored(dataset)), start=1):
+            writer.write(look.side_by_side(frame, shot, annotations))
             tell(Advanced("preview", done, total))
 
 
-def _pictures(dataset: Dataset, conditioners: Sequence[Conditioner], height: int) -> Iterator[list[Picture]]:
-    for span in dataset.clips():
+def _stored(dataset: Dataset) -> Iterator[tuple[Picture, int, list[Annotation]]]:
+    """Each frame, the number of its shot in its video, and its annotations."""
+    names, shots = dataset.manifest.conditioner_names, Counter[int]()
+    for span, clip in zip(dataset.clips(), dataset.manifest.clips, strict=True):
         for index in range(span.first, span.last):
-            yield pictures_of(dataset, conditioners, span.clip, index, height)
+            found = [dataset.annotation(span.clip, index, name) for name in names]
+            yield dataset.frame(span.clip, index), shots[clip.source], found
+        shots[clip.source] += 1
 
 
 def pictures_of(
     dataset: Dataset, conditioners: Sequence[Conditioner], clip: int, index: int, height: int
 ) -> list[Picture]:
     """A frame, and its conditions as people see them, (height, w, 3) uint8 each."""
-    view = view_of_height(dataset, height)
+    view = View.of_box(
+        (0, 0, dataset.width, dataset.height), height, max(1, round(dataset.width * height / dataset.height))
+    )
     frame: Picture = view_image(dataset.frame(clip, index), view)
     drawn = [c.picture(dataset.annotation(clip, index, c.spec.name), view) for c in conditioners]
     return [frame, *drawn]
-
-
-def view_of_height(dataset: Dataset, height: int) -> View:
-    """The whole frame, `height` pixels high."""
-    width = max(1, round(dataset.width * height / dataset.height))
-    return View.of_box((0, 0, dataset.width, dataset.height), height, width)
 
 
 def write_sheet(dataset: Dataset, conditioners: Sequence[Conditioner], path: Path) -> None:
@@ -84,10 +113,15 @@ def write_sheet(dataset: Dataset, conditioners: Sequence[Conditioner], path: Pat
             text = f"quality {quality:.2f}" if quality > 0 else "nothing found"
             row.append(caption(pictures[number], text, lost=quality <= 0))
         rows.append(row)
-    several = len(dataset.manifest.clips) > 1
-    titles = [f"clip {clip}, {index}" if several else f"frame {index}" for clip, index in chosen]
+    titles = [_title(dataset, clip, index) for clip, index in chosen]
     labels = ["video", *(conditioner.spec.name for conditioner in conditioners)]
     save_png(path, contact_sheet(rows, labels=labels, titles=titles, height=height, widest=SHEET_WIDTH))
+
+
+def _title(dataset: Dataset, clip: int, index: int) -> str:
+    """Where a frame is stored: its number, after the folder where there are several."""
+    number, folders = dataset.number(clip, index), {entry.name for entry in dataset.manifest.clips}
+    return f"frame {number}" if len(folders) == 1 else f"clip {dataset.manifest.clips[clip].name}, {number}"
 
 
 def chosen_frames(dataset: Dataset, count: int) -> list[tuple[int, int]]:

@@ -10,14 +10,28 @@ from vid2vid_cli import __version__
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.data.manifest import ClassRecord, Clip, ConditionerRecord, Manifest, Quality, Source, Splits
-from vid2vid_cli.pipelines.preparing.clip import ClipFiles
+from vid2vid_cli.pipelines.preparing.clip import ClipFiles, Clipped
 from vid2vid_cli.pipelines.preparing.job import Job
 from vid2vid_cli.pipelines.preparing.layouts import Part
 
+DIVISIBLE = 5
+"""Frames of the shortest shot of which a part is held out."""
 
-def bare_manifest(job: Job, name: str, files: Sequence[ClipFiles], counts: Sequence[int]) -> Manifest:
-    """The manifest of a dataset called `name` without quality and statistics."""
-    splits = [split_of(frames, job.request.holdout, item.part) for item, frames in zip(job.inputs, counts, strict=True)]
+
+def bare_manifest(job: Job, name: str, files: Sequence[ClipFiles], videos: Sequence[Clipped]) -> Manifest:
+    """The manifest of a dataset called `name` without quality and statistics: every shot is a clip."""
+    clips: list[Clip] = []
+    train: list[tuple[int, int, int]] = []
+    holdout: list[tuple[int, int, int]] = []
+    for source, (item, folder, video) in enumerate(zip(job.inputs, files, videos, strict=True)):
+        for first, frames in video.shots:
+            learned, _ = split_of(frames, job.request.holdout, item.part)
+            if learned:
+                train.append((len(clips), 0, learned))
+            if learned < frames:
+                holdout.append((len(clips), learned, frames))
+            start = job.request.start + float(first / job.fps)
+            clips.append(Clip(name=folder.name, first=first, frames=frames, source=source, start=start))
     return Manifest(
         name=name,
         created_by=f"vid2vid {__version__}",
@@ -27,17 +41,11 @@ def bare_manifest(job: Job, name: str, files: Sequence[ClipFiles], counts: Seque
         height=job.size[0],
         width=job.size[1],
         fps=f"{job.fps.numerator}/{job.fps.denominator}",
-        frames=sum(counts),
+        frames=sum(video.frames for video in videos),
         frame_format=job.frame_format,
-        clips=tuple(
-            Clip(name=clip.name, frames=frames, source=index, start=job.request.start)
-            for index, (clip, frames) in enumerate(zip(files, counts, strict=True))
-        ),
+        clips=tuple(clips),
         conditioners=tuple(_bare_record(conditioner, files) for conditioner in job.conditioners),
-        splits=Splits(
-            train=tuple((index, 0, train) for index, (train, _) in enumerate(splits) if train),
-            holdout=tuple((index, train, frames) for index, (train, frames) in enumerate(splits) if train < frames),
-        ),
+        splits=Splits(train=tuple(train), holdout=tuple(holdout)),
         identity=job.identity,
     )
 
@@ -57,16 +65,15 @@ def _bare_record(conditioner: Conditioner, files: Sequence[ClipFiles]) -> Condit
 
 
 def split_of(frames: int, holdout: float, part: Part = "") -> tuple[int, int]:
-    """(frames to train on, frames in all): the end is held out, at least 1 of 5 frames, and 2 always remain.
+    """(frames to train on, frames in all) of a shot: its end is held out, 1 frame at least, and 2 always remain.
 
-    A clip that belongs to one `part` is not divided.
+    A shot of fewer than `DIVISIBLE` frames, or one that belongs to one `part`, is not divided.
     """
     if part:
         return (frames if part == "train" else 0), frames
-    held = round(frames * holdout)
-    if holdout > 0 and frames >= 5:
-        held = max(1, held)
-    return max(2, frames - held), frames
+    if frames < DIVISIBLE or holdout <= 0:
+        return frames, frames
+    return max(2, frames - max(1, round(frames * holdout))), frames
 
 
 def with_findings(job: Job, dataset: Dataset) -> Manifest:
