@@ -335,7 +335,10 @@ def test_missing_joints_stay_missing_and_the_rest_stays_in_place() -> None:
     target = perform(dance(100, (0, 0)), LANKY, THERE)
     mine, theirs = statistics(source, HERE), statistics(target, THERE)
     whole = carried(source, mine, theirs)
-    for lost in ([3], [8], [1], [8, 9, 12], [10], [11], [11, 14], [1, 8, 9, 12], [0, 1, 8, 9, 12]):
+    legs = [9, 10, 11, 12, 13, 14, 19, 20, 21, 22, 23, 24]
+    cases = [([8], 0.001), ([8, *legs], 0.03), ([11], 0.03), ([11, 14], 0.05), ([3], 0.05), ([10], 0.05)]
+    cases += [([1], 0.1), ([8, 9, 12], 0.1), ([1, 8, 9, 12], 0.15), ([0, 1, 8, 9, 12], 0.15)]
+    for lost, limit in cases:
         holed = source.copy()
         holed[:, lost] = np.nan
         result = carried(holed, mine, theirs)
@@ -343,7 +346,7 @@ def test_missing_joints_stay_missing_and_the_rest_stays_in_place() -> None:
         assert np.isnan(result[:, lost]).all()
         away = np.linalg.norm(result[:, kept] - whole[:, kept], axis=-1) / theirs["ground"]["middle"]["height"]
         assert np.median(away) < 0.03, lost
-        assert away.max() < (0.01 if lost == [8] else 0.15), lost
+        assert away.max() < limit, lost
 
 
 def test_ankles_that_come_and_go_do_not_throw_the_body_about() -> None:
@@ -403,7 +406,7 @@ def test_another_shot_begins_anew() -> None:
     theirs = statistics(perform(dance(100, (0, 0)), CHILD, THERE), THERE)
     elsewhere = source[20:60] - [250, 0]
     middle = source[180].mean(axis=0)
-    farther = middle + 0.5 * (source[181:] - middle)  # the same place in the picture, but half the size
+    farther = middle + 0.6 * (source[181:] - middle)  # the same place in the picture, but smaller
     for after in (elsewhere, farther):
         cut = np.concatenate([source[150:181], after])
         np.testing.assert_allclose(carried(cut, mine, theirs)[31:], carried(after, mine, theirs), atol=1e-3)
