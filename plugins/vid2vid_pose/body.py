@@ -87,7 +87,7 @@ def describe(annotations: Sequence[Annotation]) -> Statistics:
     lengths |= {"hand": extents[:, :1], "face": extents[:, 1:]}
     limbs = {name: _longest(length[standing] / heights[standing, None]) for name, length in lengths.items()}
     hips = bodies[:, HIP, 0] if np.isfinite(bodies[:, HIP, 0]).any() else np.nanmedian(bodies[:, :, 0], axis=1)
-    low, middle, high = np.nanpercentile(hips, [SPAN[0], 50, SPAN[1]])
+    low, middle, high = np.nanpercentile(hips, [2, 50, 98])
     return {
         **known,
         "ground": ground,
