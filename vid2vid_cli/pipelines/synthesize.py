@@ -186,9 +186,12 @@ def _first_found(dataset: Dataset, span: Span, conditioner: str) -> Annotation:
 
 
 def _sound(manifest: Manifest, spans: list[Span]) -> tuple[Path | None, float]:
-    """The video whose sound belongs to a single stretch, and where it begins; none where it is gone."""
-    if len(spans) != 1:
+    """The video whose sound belongs to stretches that follow each other, and where they begin; none if it is gone."""
+    clips = [manifest.clips[span.clip] for span in spans]
+    places = [
+        (clip.name, clip.first + span.first, clip.first + span.last) for clip, span in zip(clips, spans, strict=True)
+    ]
+    if any(one[0] != other[0] or one[2] != other[1] for one, other in pairwise(places)):
         return None, 0.0
-    clip = manifest.clips[spans[0].clip]
-    source = Path(manifest.source[clip.source].path)
-    return (source if source.is_file() else None), clip.start + float(spans[0].first / manifest.rate)
+    source = Path(manifest.source[clips[0].source].path)
+    return (source if source.is_file() else None), clips[0].start + float(spans[0].first / manifest.rate)
