@@ -71,6 +71,18 @@ def test_a_dataset_gives_frames_and_stretches(tmp_path: Path) -> None:
         opened.frame(0, 5)
 
 
+def test_clips_may_share_a_folder(tmp_path: Path) -> None:
+    clips = [{"name": "000", "frames": 2, "source": 0}, {"name": "000", "first": 2, "frames": 3, "source": 0}]
+    splits = {"train": [[0, 0, 2], [1, 0, 2]], "holdout": [[1, 2, 3]]}
+    opened = Dataset(dataset(tmp_path / "a", clips=clips, splits=splits))
+    assert opened.clips() == [Span(0, 0, 2), Span(1, 0, 3)]
+    assert [int(opened.frame(*place)[0, 0, 0]) for place in ((0, 1), (1, 0), (1, 2))] == [1, 2, 4]
+    assert (opened.number(1, 2), opened.frame_path(1, 2).name) == (4, "000004.png")
+    for clip, index in ((0, 2), (1, 3), (1, -1)):
+        with pytest.raises(IndexError):
+            opened.frame(clip, index)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
