@@ -24,7 +24,7 @@ Picture = NDArray[np.uint8]
 
 PREVIEW_HEIGHT = (192, 288)
 """Pixels; lower frames are enlarged to the first, higher ones reduced to the second or less."""
-PREVIEW_CRF = 24
+PREVIEW_CRF = 28
 TILE_HEIGHT = 200
 COLUMNS = 8
 SHEET_WIDTH = 2000
