@@ -6,6 +6,7 @@ there under its final name, and that file is written last: whatever kills the pr
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -97,11 +98,15 @@ class PartQueue:
 
 
 class WriterPool:
-    """A few threads that write pictures; at most `depth` wait at a time, so that memory stays bounded."""
+    """Threads that write pictures, half as many as there are cores, 2 to 8.
 
-    def __init__(self, threads: int = 2, depth: int = 12) -> None:
+    A few pictures for each may wait, so that memory stays bounded.
+    """
+
+    def __init__(self) -> None:
+        threads = max(2, min((os.cpu_count() or 2) // 2, 8))
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="writer")
-        self._room = threading.BoundedSemaphore(depth)
+        self._room = threading.BoundedSemaphore(6 * threads)
 
     def submit(self, save: Save, path: Path, array: Array) -> Future[None]:
         """Have `save(path, array)` called; waits while the pool is full."""
