@@ -57,6 +57,8 @@ class Blaze(Backend):
         self._video: Landmarker | None = None
         self._window: Box | None = None
         self._others: list[Box] = []
+        self._all = False
+        """Whether whoever is followed is among the others: it was not known yet who that is."""
         self._count = self._met = 0
         self._turn: int | None = None
         """Which square comes next; None: a shot begins."""
@@ -64,6 +66,9 @@ class Blaze(Backend):
     def people(self, frame: Bytes, index: int, near: Sequence[Box]) -> list[Person]:
         """Everybody who is looked for on this frame; at least whoever is followed, if found."""
         self._count += 1
+        if near and self._all:
+            self._others = [box for box in self._others if overlap(box, near[0]) <= SAME]
+            self._all = False
         held = self._follow(frame, near[0]) if near and not self._many else None
         if held is not None and self._count % self._every(held.box):
             return [held]
@@ -71,6 +76,7 @@ class Blaze(Backend):
         # Of two answers about one person the follower's is the steadier.
         found = found if held is None else [held, *_new(found, [held])]
         mine = held.box if held is not None else near[0] if near else None
+        self._all = mine is None
         others = [one.box for one in found if mine is None or overlap(one.box, mine) <= SAME]
         if others or self._count - self._met > ALONE:  # whoever vanishes may be behind somebody
             self._others, self._met = others, self._count

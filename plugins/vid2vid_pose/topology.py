@@ -8,6 +8,7 @@ finger from the thumb on; faces 70, iBUG's 68 and the pupils.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from vid2vid_cli.conditioning import Floats
 
 Colour = tuple[int, int, int]
 Edge = tuple[int, int, Colour]
+Table = tuple[tuple[int, ...], ...]
 
 BODY, HAND, FACE = 25, 21, 70
 NAMES = {"body": BODY, "left_hand": HAND, "right_hand": HAND, "face": FACE}
@@ -145,12 +147,18 @@ def with_pupils(face: NDArray[Any]) -> Floats:
     return np.vstack([face, pupils]).astype(np.float32)
 
 
-def _mapped(points: NDArray[Any], table: tuple[tuple[int, ...], ...]) -> Floats:
+@cache
+def _pairs(table: Table) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Both sources of each row (n, 2), the same twice where there is one, and which rows have any (n,)."""
+    pairs = np.array([(row[0], row[-1]) if row else (0, 0) for row in table])
+    return pairs, np.array([bool(row) for row in table])
+
+
+def _mapped(points: NDArray[Any], table: Table) -> Floats:
     """Rows of `points`; where two stand for one, their middle and the lesser confidence; NaN where there is none."""
-    result = empty(len(table))
-    for row, sources in enumerate(table):
-        if sources:
-            members = points[list(sources)]
-            result[row, :2] = members[:, :2].mean(axis=0)
-            result[row, 2] = members[:, 2].min()
+    pairs, known = _pairs(table)
+    one, other = points[pairs[:, 0]], points[pairs[:, 1]]
+    result: Floats = ((one + other) / 2).astype(np.float32)
+    result[:, 2] = np.minimum(one[:, 2], other[:, 2])
+    result[~known] = np.nan
     return result

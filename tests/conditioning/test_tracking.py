@@ -123,3 +123,35 @@ def test_several_from_the_second_on() -> None:
 def test_broken_boxes_are_nobody() -> None:
     nan = float("nan")
     assert choose(Tracker("largest"), (nan, nan, nan, nan), (10, 10, 10, 20), person(300)) == 2
+
+
+SEEN = (
+    [(232, 455), (484, 729)], [(236, 460), (424, 722)], [(242, 465), (499, 717)], [(245, 467), (493, 709)],
+    [(252, 470), (465, 702)], [(256, 474), (441, 708)], [(261, 475), (467, 703)], [(268, 472), (440, 711)],
+    [(275, 477), (422, 703)], [(283, 474), (436, 700)], [(284, 510), (432, 633)],
+    [(298, 552), (408, 613), (362, 672)],
+    [(303, 522)], [(310, 561)], [(323, 572)], [(333, 593)], [(336, 565)], [(343, 577)], [(358, 574)], [(361, 579)],
+    [(373, 579)], [(373, 580)], [(374, 583)], [(373, 589)], [(371, 591)], [(371, 602)], [(361, 608)], [(352, 611)],
+    [(348, 605)], [(344, 572)], [(355, 559)], [(388, 560)], [(393, 537)], [(399, 566)],
+    [(377, 564), (449, 652)], [(437, 664), (370, 478)], [(460, 685)], [(461, 691), (319, 481)],
+    [(466, 712), (309, 486)], [(446, 720), (303, 472)], [(465, 730), (282, 484)], [(487, 733), (277, 480)], [(479, 730), (272, 488)],
+)  # fmt: skip
+"""Left and right edges of the boxes of two dancers who cross, as MediaPipe found them: limbs of both mixed, a ghost
+where they meet, one skeleton while one hides the other."""
+
+
+def test_two_dancers_as_a_detector_sees_them() -> None:
+    for who, place in (("1", 0), ("2", 1)):
+        tracker = Tracker(who)
+        for edges in SEEN:
+            boxes = [(float(x0), 40.0, float(x1), 515.0) for x0, x1 in edges]
+            chosen = tracker.choose(boxes, [1.0] * len(boxes), 540, 960)
+        assert chosen == place, "who came from the left is on the right at the end"
+
+
+def test_many_people_cost_little() -> None:
+    tracker = Tracker("7", people=3)
+    for frame in range(20):
+        boxes = [person(30 * i + frame, 200 + 20 * (i % 3), high=100) for i in range(20)]
+        chosen = tracker.follow(boxes, [1.0] * 20, HEIGHT, WIDTH)
+        assert chosen[0] == 6

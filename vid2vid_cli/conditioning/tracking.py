@@ -3,76 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 
-from vid2vid_cli.conditioning.boxes import Vector, area, centre, overlap, side
+from vid2vid_cli.conditioning.boxes import area, centre, overlap
 from vid2vid_cli.conditioning.person import check_person
+from vid2vid_cli.conditioning.track import Track, cost_of, crossed
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.geometry import Box
 
 PATIENCE = 30
 """Frames for which a person who is not seen is waited for, and nobody else taken instead."""
-REACH = 0.6
-"""How far somebody moves between two frames at most, as a share of their longer side."""
-GROWTH = 0.05
-"""By how much of it this reach grows with every frame on which they were not seen."""
-RESIZE = 2.0
-"""How much larger or smaller somebody looks from one sight to the next at most."""
-MEMORY = 9
-"""Steps whose median is the velocity; the boxes of two who meet jump for a frame or two."""
-FADE = 0.85
-"""By which the velocity of somebody who is not seen fades with every frame."""
-ABSENT, RETURN = 0.2, 0.25
-"""Added to the cost of a place, in longer sides: of one who was not seen last; where one was, not was heading."""
 MERGED = 0.2
 """Overlap (intersection over union) with where somebody should be, from which on a box may show them too."""
 BRIEF = 3
 """Frames without a sight after which whoever passes is no longer taken for who hides them."""
 KNOWN = 5
 """Sights after which somebody is no mistake of the detector, and may be hidden behind somebody."""
-
-
-@dataclass
-class _Track:
-    """One person as they were last seen."""
-
-    box: Box
-    spot: Vector
-    """Where their centre was then; while they are seen as one with somebody, where it should be."""
-    steps: list[Vector] = field(default_factory=list)
-    """Of the centre, per frame."""
-    sights: int = 1
-    """Frames on which they were seen."""
-    missing: int = 0
-    """Frames since then."""
-    hidden: int = 0
-    """Frames for which they have been hidden behind somebody."""
-    shared: bool = False
-    """Whether the box shows somebody else as well."""
-    slot: int | None = None
-    """Which of the wanted people this is."""
-
-    @property
-    def velocity(self) -> Vector:
-        """Of the centre, per frame."""
-        return np.median(self.steps, axis=0) if self.steps else np.zeros(2)
-
-    @property
-    def expected(self) -> Box:
-        """Where they should be on the next frame: constant velocity, which fades while they are not seen."""
-        frames = sum(FADE**i for i in range(self.missing + 1))
-        x, y = self.spot + frames * self.velocity
-        wide, high = (self.box[2] - self.box[0]) / 2, (self.box[3] - self.box[1]) / 2
-        return float(x - wide), float(y - high), float(x + wide), float(y + high)
-
-    def see(self, box: Box) -> None:
-        """Take the next sight."""
-        step = (centre(box) - self.spot) / (self.missing + 1)
-        self.steps = [*self.steps[1 - MEMORY :], step]
-        self.box, self.spot = box, centre(box)
-        self.sights, self.missing, self.hidden, self.shared = self.sights + 1, 0, 0, False
 
 
 class Tracker:
@@ -96,7 +44,7 @@ class Tracker:
             raise ConfigError(f"{error}.", "Set --person largest, --person centre, or --person 2.") from error
         self.people = people
         self.patience = patience
-        self._tracks: list[_Track] = []
+        self._tracks: list[Track] = []
 
     @property
     def box(self) -> Box | None:
@@ -131,9 +79,9 @@ class Tracker:
         sound = [i for i, (box, score) in enumerate(zip(boxes, scores, strict=True)) if _sound(box, score)]
         seen = self._associate(boxes, sound)
         self._move(seen, boxes)
-        self._tracks = [track for track in self._tracks if track.missing <= self.patience]
+        self._tracks = [track for track in self._tracks if track.missing <= self._patience(track)]
         for index in [index for index in sound if index not in seen.values()]:
-            self._tracks.append(_Track(boxes[index], centre(boxes[index])))
+            self._tracks.append(Track(boxes[index], centre(boxes[index])))
             seen[id(self._tracks[-1])] = index
         self._take(seen, boxes, scores, height, width)
         chosen: list[int | None] = [None] * self.people
@@ -144,17 +92,25 @@ class Tracker:
 
     def _associate(self, boxes: Sequence[Box], sound: list[int]) -> dict[int, int]:
         """{id of a track: index of its box} for all that are known from before and seen."""
-        pairs = [
-            (cost, place, index)
-            for place, track in enumerate(self._tracks)
-            for index in sound
-            if (cost := _cost(track, boxes[index])) is not None
-        ]
+        costs: dict[tuple[int, int], float] = {}
+        for track in self._tracks:
+            expected = track.expected
+            for index in sound:
+                cost = cost_of(track, expected, boxes[index])
+                if cost is not None:
+                    costs[id(track), index] = cost
         seen: dict[int, int] = {}
-        for _, place, index in sorted(pairs):
-            track = self._tracks[place]
-            if index not in seen.values() and id(track) not in seen:
-                seen[id(track)] = index
+        for name, index in sorted(costs, key=costs.__getitem__):
+            if index not in seen.values() and name not in seen:
+                seen[name] = index
+        tracks = {id(track): track for track in self._tracks}
+        for one, other in combinations(seen, 2):
+            mine, yours = seen[one], seen[other]
+            if (one, yours) not in costs or (other, mine) not in costs:
+                continue
+            gain = costs[one, mine] + costs[other, yours] - costs[one, yours] - costs[other, mine]
+            if crossed(tracks[one], tracks[other], boxes[mine], boxes[yours], gain):
+                seen[one], seen[other] = yours, mine
         return seen
 
     def _move(self, seen: dict[int, int], boxes: Sequence[Box]) -> None:
@@ -165,7 +121,7 @@ class Tracker:
             if id(track) in seen or track.sights < KNOWN or gone:
                 continue
             rival = max(self._tracks, key=lambda other: _shows(other, track, seen, boxes))
-            if _shows(rival, track, seen, boxes) > MERGED:
+            if _shows(rival, track, seen, boxes) > (0.0 if track.hidden else MERGED):
                 track.hidden += 1
                 merged |= {id(track), id(rival)}
                 if track.slot is not None and rival.slot is None:
@@ -179,6 +135,10 @@ class Tracker:
                 track.missing += 1
             else:
                 track.see(boxes[index])
+
+    def _patience(self, track: Track) -> int:
+        """Frames for which somebody is waited for; briefly for who may be a mistake of the detector."""
+        return self.patience if track.slot is not None or track.sights >= KNOWN else BRIEF
 
     def _take(
         self, seen: dict[int, int], boxes: Sequence[Box], scores: Sequence[float], height: int, width: int
@@ -207,25 +167,7 @@ class Tracker:
             track.slot = slot
 
 
-def _cost(track: _Track, box: Box) -> float | None:
-    """How badly `box` fits, in longer sides of the track's; None where it cannot be the same person."""
-    before = side(track.box)
-    if not 1 / RESIZE < side(box) / before < RESIZE:
-        return None
-    reach = REACH * (1 + GROWTH * track.missing)
-    unseen = bool(track.missing or track.hidden)
-    places = [(track.expected, ABSENT if unseen else 0.0)]
-    if unseen or track.shared:
-        places.append((track.box, RETURN))
-    fits = [
-        extra + away + 0.5 * (1 - overlap(place, box))
-        for place, extra in places
-        if (away := float(np.hypot(*(centre(box) - centre(place)))) / before) < reach
-    ]
-    return min(fits, default=None)
-
-
-def _shows(rival: _Track, hidden: _Track, seen: dict[int, int], boxes: Sequence[Box]) -> float:
+def _shows(rival: Track, hidden: Track, seen: dict[int, int], boxes: Sequence[Box]) -> float:
     """How well the box of `rival` would fit `hidden` as well, 0..1."""
     if rival is hidden or id(rival) not in seen or rival.sights < KNOWN:
         return 0.0
