@@ -100,7 +100,7 @@ class _Bench:
         self.case, self.clip, self.out = case, clip, folder / "prepared"
         self.frames, options = plan.frames, dict(case.options)
         if case.name == "labels":
-            options["dir"] = str(_labels_of(clip, folder / "labels", plan.frames))
+            options["dir"] = str(_labels_of(clip, folder / "labels"))
         self.options, self.size = options, plan.size
         job = make_job(self._request(), [load_conditioner(case.name, options)])
         self.conditioner: Conditioner = job.conditioners_of(job.inputs[0])[0]
@@ -230,10 +230,10 @@ def _clip(shows: Shows, folder: Path, plan: PreparePlan) -> Path | None:
     return looped(folder / "short.mp4", plan.frames, folder / "drawn.mp4")
 
 
-def _labels_of(clip: Path, folder: Path, frames: int) -> Path:
-    """Label maps beside a clip: its brightness in a few steps."""
+def _labels_of(clip: Path, folder: Path) -> Path:
+    """Label maps beside all of a clip: its brightness in a few steps."""
     folder.mkdir()
-    for index, frame in enumerate(VideoReader(clip, max_frames=frames)):
+    for index, frame in enumerate(VideoReader(clip)):
         soft = cv2.GaussianBlur(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (0, 0), 4)
         save_labels(folder / f"{index:06d}.png", (np.asarray(soft) // (256 // CLASSES)).astype(np.uint8))
     return folder
