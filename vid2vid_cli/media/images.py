@@ -18,12 +18,15 @@ from numpy.typing import NDArray
 from vid2vid_cli.core.errors import NotAVideoError
 from vid2vid_cli.core.geometry import View
 from vid2vid_cli.media.failures import reading_failed, writing_failed
-from vid2vid_cli.media.png import encode_png
 
 Image = NDArray[Any]
 
 # The types OpenCV can interpolate; the others pass through float32.
 INTERPOLATED = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32))
+
+# Each row as its difference from the one above: on video a tenth faster than OpenCV's own choice, and a tenth smaller.
+# OpenCV before 4.12 cannot be told.
+PNG_OPTIONS = [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP] if hasattr(cv2, "IMWRITE_PNG_FILTER") else []
 
 
 def save_png(path: Path, array: Image) -> None:
@@ -32,18 +35,13 @@ def save_png(path: Path, array: Image) -> None:
     The file appears whole or not at all.
     Raises DiskFullError, PermissionDeniedError, MissingFileError (no such folder).
     """
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    if array.dtype == np.uint8 and (array.ndim == 2 or array.shape[2] == 3):
-        _write(path, encode_png(array))
-    else:
-        _write(path, _encoded(".png", array, []))
+    _save(path, ".png", array, PNG_OPTIONS)
 
 
 def save_jpeg(path: Path, array: NDArray[np.uint8], quality: int = 95) -> None:
     """Write (h, w) or (h, w, 3) RGB uint8 as JPEG, colour at full resolution; errors as in `save_png`."""
     sampling = [int(cv2.IMWRITE_JPEG_SAMPLING_FACTOR), int(cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)]
-    _write(path, _encoded(".jpg", array, [int(cv2.IMWRITE_JPEG_QUALITY), quality, *sampling]))
+    _save(path, ".jpg", array, [int(cv2.IMWRITE_JPEG_QUALITY), quality, *sampling])
 
 
 def load_png(path: Path) -> Image:
@@ -146,17 +144,16 @@ def _is_identity(image: Image, view: View) -> bool:
     return same_size and bool(np.allclose(view.array, [[1, 0, 0], [0, 1, 0]], atol=1e-9))
 
 
-def _encoded(suffix: str, array: Image, options: list[int]) -> bytes:
+def _save(path: Path, suffix: str, array: Image, options: list[int]) -> None:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
     if array.ndim == 3:
         code = cv2.COLOR_RGB2BGR if array.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
         array = cv2.cvtColor(np.ascontiguousarray(array), code)
-    return bytes(cv2.imencode(suffix, array, options)[1].tobytes())
-
-
-def _write(path: Path, content: bytes) -> None:
+    encoded = cv2.imencode(suffix, array, options)[1]
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        unfinished.write_bytes(content)
+        unfinished.write_bytes(encoded.tobytes())
         unfinished.replace(path)
     except OSError as error:
         with suppress(OSError):
