@@ -62,7 +62,7 @@ class TestBlaze(ConditionerContract):
 # Real footage
 
 
-@pytest.mark.parametrize(("height", "count"), [(1080, 20), (160, 40)])
+@pytest.mark.parametrize(("height", "count"), [(1080, 12), (160, 24)])
 def test_a_dancing_woman_is_found(shared_data: Path, height: int, count: int) -> None:
     annotations = annotate(dance(shared_data, height, count))
     assert np.mean([one.quality > 0.5 for one in annotations]) >= 0.95
