@@ -15,6 +15,7 @@ import torch
 from makers import CPU, Counting, tiny_sampler
 
 from vid2vid_cli.conditioning import Annotation, view_image
+from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.data.dataset import Dataset, Span
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.events import Advanced, Event
@@ -134,10 +135,16 @@ def test_an_error_leaves_nothing_behind(dataset: Path, painter: Painter, tmp_pat
 def test_what_was_found_last_is_held() -> None:
     found, lost = Annotation(4, 4, 0.5), Annotation(4, 4, 0.0)
     other = Annotation(4, 4, 1.0)
-    held = [found, found]
-    assert hold_last([lost, other], held) == (found, other)
-    assert hold_last([lost, lost], held) == (found, other)
-    assert hold_last([other, lost], held) == (other, other)
+    held, points = [found, found], [load_conditioner("edges"), load_conditioner("landmarks")]
+    assert hold_last([lost, other], held, points) == (found, other)
+    assert hold_last([lost, lost], held, points) == (found, other)
+    assert hold_last([other, lost], held, points) == (other, other)
+
+
+def test_a_label_map_without_anybody_is_not_held_back() -> None:
+    found, nobody = Annotation(4, 4, 0.5), Annotation(4, 4, 0.0)
+    who = [load_conditioner("segmentation", {"backend": "person"}), load_conditioner("pose")]
+    assert hold_last([nobody, nobody], [found, found], who) == (nobody, found)
 
 
 def test_where_the_comparison_goes() -> None:

@@ -24,7 +24,7 @@ from vid2vid_cli.engine.checkpoint import CheckpointInfo
 from vid2vid_cli.engine.events import Advanced, Tell
 from vid2vid_cli.media.blank import Frames
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.pipelines.render import Seen, hold_last
+from vid2vid_cli.pipelines.render import Seen, hold_last, is_lost
 from vid2vid_cli.pipelines.subject import load_conditioners, merged_statistics, of_other_footage
 
 LOOKS = 96
@@ -175,8 +175,8 @@ class Driver:
         copies = tee(passing(), len(self.views))
         for brought in zip(*(self._bring(index, copy) for index, copy in enumerate(copies)), strict=True):
             self.frames += 1
-            self.missed += any(annotation.quality == 0 for annotation in brought)
-            yield Seen(pictures.popleft(), hold_last(brought, self._held))
+            self.missed += any(map(is_lost, brought, self.source.conditioners))
+            yield Seen(pictures.popleft(), hold_last(brought, self._held, self.source.conditioners))
 
     def _bring(self, index: int, found: Iterable[Found]) -> Iterator[Annotation]:
         """What one conditioner found, in the frames that its view looks at."""

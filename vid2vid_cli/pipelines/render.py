@@ -147,9 +147,16 @@ def compare_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_compare{path.suffix}")
 
 
-def hold_last(annotations: Sequence[Annotation], held: list[Annotation]) -> tuple[Annotation, ...]:
-    """For each conditioner what it found, or where that is nothing what it found last; `held` is kept up to date."""
-    for index, annotation in enumerate(annotations):
-        if annotation.quality > 0:
+def is_lost(annotation: Annotation, conditioner: Conditioner) -> bool:
+    """Whether who was followed is gone for a while. A label map without anybody is a map too, and none is lost."""
+    return annotation.quality == 0 and conditioner.spec.output != "labels"
+
+
+def hold_last(
+    annotations: Sequence[Annotation], held: list[Annotation], conditioners: Sequence[Conditioner]
+) -> tuple[Annotation, ...]:
+    """For each conditioner what it found, or where that is lost what it found last; `held` is kept up to date."""
+    for index, (annotation, conditioner) in enumerate(zip(annotations, conditioners, strict=True)):
+        if not is_lost(annotation, conditioner):
             held[index] = annotation
     return tuple(held)

@@ -85,7 +85,7 @@ def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
         held = [_first_found(dataset, span, name) for name in names]
         for index in range(span.first, span.last):
             found = [dataset.annotation(span.clip, index, name) for name in names]
-            yield Seen(view_image(dataset.frame(span.clip, index), view), hold_last(found, held))
+            yield Seen(view_image(dataset.frame(span.clip, index), view), hold_last(found, held, subject.conditioners))
 
     tell(Noticed(f"{dataset.folder} -> {info.name} on {machine.describe()}"))
     out = _out(request)
