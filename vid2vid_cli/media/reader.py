@@ -33,7 +33,8 @@ class VideoReader:
     `fps` is the rate of the grid, the video's own by default. A folder has no rate of its own: there `fps` says
     what it is (25 by default) and every picture is one frame. `size` is (height, width); `start` and `end` are
     seconds after the first frame. `stored`: frames of a grey video are (h, w) uint8 or uint16 as the file has them, of
-    the file's size: no number is changed, as label maps need it. May be iterated repeatedly, each time from the start.
+    the file's size: no number is changed, as label maps need it. `known`: what `probe` said of the
+    path before. May be iterated repeatedly, each time from the start.
     Raises what `probe` raises; NoFramesError where start and end leave nothing; ConfigError for values that fit
     no video.
     """
@@ -48,10 +49,11 @@ class VideoReader:
         end: float | None = None,
         max_frames: int | None = None,
         stored: bool = False,
+        known: Probe | None = None,
     ) -> None:
         self.path = path
         self._stored = stored
-        self.probe: Probe = probe(path)
+        self.probe: Probe = known if known is not None else probe(path)
         self.fps: Fraction = Fraction(fps) if fps is not None else self.probe.fps
         self.height, self.width = size if size is not None else (self.probe.height, self.probe.width)
         self.start = Fraction(start)

@@ -104,6 +104,7 @@ class Job:
             start=request.start,
             end=request.end,
             max_frames=request.max_frames,
+            known=item.probe,
         )
 
     def frames(self, reader: VideoReader) -> Generator[Frame, None, None]:
