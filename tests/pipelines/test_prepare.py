@@ -32,6 +32,7 @@ from vid2vid_cli.media.images import load_picture, save_png
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.prepare import Prepared, PrepareRequest, plan_prepare, prepare, prepare_with
+from vid2vid_cli.pipelines.preparing.looks import preview_view
 from vid2vid_cli.pipelines.preparing.manifest import split_of
 
 COUNT = 60
@@ -380,3 +381,16 @@ def test_a_film_cut_off_is_said_once_and_what_is_left_is_used(tmp_path: Path) ->
     assert 2 <= made.frames < 40
     (warned,) = [event.message for event in events if isinstance(event, Warned)]
     assert warned.startswith(f"{cut} is cut off")
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [((480, 480), (240, 240)), ((768, 512), (256, 170)), ((1080, 1920), (270, 480)), ((61, 97), (192, 305))],
+)
+def test_a_preview_is_a_whole_number_of_times_smaller(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    view = preview_view(*size)
+    assert (view.height, view.width) == shown
+    assert shown[0] > size[0] or 1 / view.scale == pytest.approx(round(1 / view.scale))
+    for odd in ((16, 5000), (5000, 1), (3, 3), (289, 2)):
+        assert 0 < preview_view(*odd).width <= 1920
+        assert preview_view(*odd).height > 0

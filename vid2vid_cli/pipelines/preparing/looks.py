@@ -24,6 +24,8 @@ Picture = NDArray[np.uint8]
 
 PREVIEW_HEIGHT = (192, 288)
 """Pixels; lower frames are enlarged to the first, higher ones reduced to the second or less."""
+PREVIEW_WIDTH = 1920
+"""At most, of each of the pictures side by side."""
 PREVIEW_CRF = 28
 TILE_HEIGHT = 200
 COLUMNS = 8
@@ -41,18 +43,26 @@ class Look:
 
     def side_by_side(self, frame: Picture, shot: int, annotations: Sequence[Annotation]) -> Picture:
         """(h, w, 3) uint8 of one size throughout; `shot` is the number of the frame's shot in its video."""
-        view = self._view
-        shown = resize_to(frame, view.height, view.width)
+        view, times = self._view, round(1 / self._view.scale)
+        whole = frame[: view.height * times, : view.width * times] if times > 1 else frame
+        shown = resize_to(whole, view.height, view.width)
         drawn = [c.picture(found, view) for c, found in zip(self._conditioners, annotations, strict=True)]
         label = f"video, shot {shot + 1}" if shot else "video"
         return side_by_side([shown, *drawn], [label, *self._names], view.height)
 
 
 def preview_view(height: int, width: int) -> View:
-    """The whole frame at the size of a preview: a whole number of times smaller, which is fast to make."""
+    """The frame at the size of a preview: a whole number of times smaller, which is fast to make.
+
+    What that leaves over at the right and at the foot, a pixel or two, is not shown.
+    """
     low, high = PREVIEW_HEIGHT
-    scale = 1 / math.ceil(height / high) if height > high else max(1.0, low / height)
-    return View.of_box((0, 0, width, height), max(1, round(height * scale)), max(1, round(width * scale)))
+    times = max(math.ceil(height / high), math.ceil(width / PREVIEW_WIDTH))
+    if 1 < times <= min(height, width):
+        shown = height // times, width // times
+        return View.of_box((0, 0, shown[1] * times, shown[0] * times), *shown)
+    scale = max(1.0, min(low / height, PREVIEW_WIDTH / width))
+    return View.of_box((0, 0, width, height), round(height * scale), round(width * scale))
 
 
 def preview_writer(job: Job, path: Path) -> VideoWriter:
