@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from vid2vid_cli.conditioning import (
     Statistics,
     Tracker,
     View,
+    digest_of,
     drawing_option,
     files_option,
     view_image,
@@ -162,10 +162,6 @@ def _annotation(iuv: Bytes, quality: float) -> Annotation:
 def _hash(path: Path) -> str:
     """sha256 of a file; "" where there is none, which `annotate` will say."""
     try:
-        with path.open("rb") as file:
-            digest = hashlib.sha256()
-            while block := file.read(1 << 20):
-                digest.update(block)
-            return digest.hexdigest()
+        return digest_of(path)
     except OSError:
         return ""

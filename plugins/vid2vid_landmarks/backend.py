@@ -73,10 +73,3 @@ def crop(frame: Bytes, box: tuple[float, float, float, float], scale: float) -> 
         size = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
         piece = cv2.resize(piece, size, interpolation=flags)
     return Crop(np.ascontiguousarray(piece, dtype=np.uint8), x0, y0, scale)
-
-
-def around(box: tuple[float, float, float, float], times: float) -> tuple[float, float, float, float]:
-    """A square about a box's centre, `times` its longer side."""
-    half = 0.5 * times * max(box[2] - box[0], box[3] - box[1])
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    return x - half, y - half, x + half, y + half

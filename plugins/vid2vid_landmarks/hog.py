@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vid2vid_cli.conditioning import Bytes, MissingPackageError, MissingWeightsError
-from vid2vid_landmarks.backend import Backend, Crop, Face, around, crop
+from vid2vid_cli.conditioning import Bytes, MissingPackageError, MissingWeightsError, around
+from vid2vid_landmarks.backend import Backend, Crop, Face, crop
 
 PREDICTOR = "shape_predictor_68_face_landmarks.dat"
 INSTALL = 'pip install "vid2vid-cli[dlib]"'

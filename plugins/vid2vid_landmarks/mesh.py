@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Bytes, MissingPackageError, MissingWeightsError, quietly
+from vid2vid_cli.conditioning import Bytes, MissingPackageError, around, own_weights, quietly
 from vid2vid_landmarks import MESH
-from vid2vid_landmarks.backend import Backend, Crop, Face, around, crop
+from vid2vid_landmarks.backend import Backend, Crop, Face, crop
 from vid2vid_landmarks.topology import from_mesh
 
 MODEL = Path(__file__).parent / "models" / MESH.name
@@ -100,16 +99,7 @@ def _image(part: Crop) -> Any:
 
 def _model() -> bytes:
     """The model's bytes, checked."""
-    try:
-        data = MODEL.read_bytes()
-    except OSError as error:
-        raise MissingWeightsError(
-            f"The face model is missing: {MODEL.name}.", "pip install --force-reinstall vid2vid-cli"
-        ) from error
-    if sha256(data).hexdigest() != MESH.sha256:
-        message = f"The face model is damaged: {MODEL.name} has not the published sha256."
-        raise MissingWeightsError(message, "pip install --force-reinstall vid2vid-cli")
-    return data
+    return own_weights(MODEL, MESH, "face model")
 
 
 def _landmarker(model: bytes, *, video: bool) -> Any:

@@ -78,13 +78,6 @@ def shapes(names: Sequence[str], people: int) -> dict[str, tuple[int, int]]:
     return {name: (people * count, 3) for name, count in NAMES.items() if name in names}
 
 
-def around(box: Box, times: float) -> Box:
-    """A square about a box's centre, `times` its longer side."""
-    half = 0.5 * times * max(box[2] - box[0], box[3] - box[1])
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    return x - half, y - half, x + half, y + half
-
-
 @dataclass(frozen=True)
 class Piece:
     """A part of a frame, as it is, and where it lies."""

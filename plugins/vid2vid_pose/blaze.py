@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Bytes, Floats, overlap
-from vid2vid_pose.backend import Backend, Box, Person, Piece, around, piece
+from vid2vid_cli.conditioning import Bytes, Floats, around, overlap
+from vid2vid_pose.backend import Backend, Box, Person, Piece, piece
 from vid2vid_pose.parts import Parts
 from vid2vid_pose.tasks import Landmarker, own_model
 from vid2vid_pose.topology import from_blaze

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import sha256
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from vid2vid_cli.conditioning import Footage, MissingWeightsError
+from vid2vid_cli.conditioning import Footage, MissingWeightsError, digest_of
 from vid2vid_pose import POSE
 from vid2vid_pose.backend import Backend
 
@@ -74,11 +73,7 @@ def digest(path: Path | None) -> str:
 @lru_cache(maxsize=8)
 def _digest(path: Path, changed: int, size: int) -> str:
     """Read once for as long as the file does not change."""
-    with path.open("rb") as file:
-        total = sha256()
-        while block := file.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()
+    return digest_of(path)
 
 
 def own_digest(name: Name) -> str:

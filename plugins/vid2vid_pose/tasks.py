@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Bytes, MissingPackageError, MissingWeightsError, quietly
+from vid2vid_cli.conditioning import Bytes, MissingPackageError, MissingWeightsError, own_weights, quietly
 from vid2vid_pose import POSE
 
 MODEL = Path(__file__).parent / "models" / POSE.name
@@ -30,14 +29,7 @@ COUNTS: dict[Kind, str] = {"Pose": "num_poses", "Hand": "num_hands", "Face": "nu
 
 def own_model() -> bytes:
     """The pose model that comes with the plugin. Raises: MissingWeightsError."""
-    hint = "pip install --force-reinstall vid2vid-cli"
-    try:
-        data = MODEL.read_bytes()
-    except OSError as error:
-        raise MissingWeightsError(f"The pose model is missing: {MODEL.name}.", hint) from error
-    if sha256(data).hexdigest() != POSE.sha256:
-        raise MissingWeightsError(f"The pose model is damaged: {MODEL.name} has not the published sha256.", hint)
-    return data
+    return own_weights(MODEL, POSE, "pose model")
 
 
 def given_model(path: Path, option: str) -> bytes:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Bytes, MissingPackageError, MissingWeightsError, quietly
+from vid2vid_cli.conditioning import Bytes, MissingPackageError, own_weights, quietly
 from vid2vid_segmentation import INSTALL, SELFIE
 from vid2vid_segmentation.backend import Look, Looks, Segmenter, resized
 from vid2vid_segmentation.classes import PERSON
@@ -17,7 +16,6 @@ from vid2vid_segmentation.classes import PERSON
 MODEL = Path(__file__).parent / "models" / SELFIE.name
 SIDE = 256  # of the model's input
 NOISE = (b"XNNPACK delegate", b"absl::InitializeLog", b"inference_feedback_manager")
-REPAIR = "pip install --force-reinstall vid2vid-cli"
 
 
 class SelfieSegmenter(Segmenter):
@@ -27,7 +25,7 @@ class SelfieSegmenter(Segmenter):
 
     def __init__(self, threshold: float) -> None:
         self._bias = np.float32(_logit(threshold))
-        self._segmenter = _segmenter(_model())
+        self._segmenter = _segmenter(own_weights(MODEL, SELFIE, "person model"))
 
     def look(self, frames: Sequence[Bytes]) -> list[Looks]:
         """The whole frame at once."""
@@ -56,17 +54,6 @@ def _image(picture: Bytes) -> Any:
     import mediapipe
 
     return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=picture)
-
-
-def _model() -> bytes:
-    """The model's bytes, checked."""
-    try:
-        data = MODEL.read_bytes()
-    except OSError as error:
-        raise MissingWeightsError(f"The person model is missing: {MODEL.name}.", REPAIR) from error
-    if sha256(data).hexdigest() != SELFIE.sha256:
-        raise MissingWeightsError(f"The person model is damaged: {MODEL.name} has not the published sha256.", REPAIR)
-    return data
 
 
 def _segmenter(model: bytes) -> Any:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from hashlib import sha256
 from pathlib import Path
 
-from vid2vid_cli.conditioning import MissingWeightsError
+from vid2vid_cli.conditioning import MissingWeightsError, digest_of
 
 OTHER_WAYS = (
     "or give a DeepLabv3 TFLite file: --option segmentation.weights=FILE.tflite; "
@@ -75,14 +74,10 @@ def prefix(path: Path) -> str:
 
 def digest(path: Path) -> str:
     """The sha256 of a file. Raises: MissingWeightsError (cannot be read)."""
-    total = sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                total.update(block)
+        return digest_of(path)
     except OSError as error:
         raise MissingWeightsError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
-    return total.hexdigest()
 
 
 def _download(url: str, path: Path) -> None:

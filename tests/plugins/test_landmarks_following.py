@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from faces import eye_distance, gap, place, schematic
-from vid2vid_landmarks.backend import Face, around, crop
+from vid2vid_landmarks.backend import Face, crop
 from vid2vid_landmarks.following import PATIENCE, Follower, Smoother, quality
+
+from vid2vid_cli.conditioning import around
 
 
 def face(scale: float, x: float, y: float = 100) -> Face:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vid2vid_cli.conditioning.spec import API, ConditionerSpec, Requirement, WeightFile
 
 if TYPE_CHECKING:
-    from vid2vid_cli.conditioning.boxes import overlap
+    from vid2vid_cli.conditioning.boxes import around, overlap
     from vid2vid_cli.conditioning.conditioner import (
         Annotation,
         Conditioner,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vid2vid_cli.conditioning.placing import check_count, placed
     from vid2vid_cli.conditioning.quiet import quietly
     from vid2vid_cli.conditioning.tracking import Tracker
+    from vid2vid_cli.conditioning.weights import own_weights
     from vid2vid_cli.core.errors import (
         FilesMismatchError,
         LabelFilesError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     )
     from vid2vid_cli.core.geometry import Bytes, Floats, View
     from vid2vid_cli.media.cuts import CutDetector
+    from vid2vid_cli.media.files import digest_of
     from vid2vid_cli.media.images import view_image
     from vid2vid_cli.media.labels import label_files, palette, read_labels
     from vid2vid_cli.media.reader import VideoReader
@@ -59,12 +61,15 @@ _LATE = {
     "Tracker": "vid2vid_cli.conditioning.tracking",
     "VideoReader": "vid2vid_cli.media.reader",
     "View": _GEOMETRY,
+    "around": "vid2vid_cli.conditioning.boxes",
     "check_count": "vid2vid_cli.conditioning.placing",
+    "digest_of": "vid2vid_cli.media.files",
     "drawing_option": _CONDITIONER,
     "files_option": _CONDITIONER,
     "label_files": "vid2vid_cli.media.labels",
     "nothing": _CONDITIONER,
     "overlap": "vid2vid_cli.conditioning.boxes",
+    "own_weights": "vid2vid_cli.conditioning.weights",
     "palette": "vid2vid_cli.media.labels",
     "placed": "vid2vid_cli.conditioning.placing",
     "quietly": "vid2vid_cli.conditioning.quiet",
@@ -95,12 +100,15 @@ __all__ = [
     "VideoReader",
     "View",
     "WeightFile",
+    "around",
     "check_count",
+    "digest_of",
     "drawing_option",
     "files_option",
     "label_files",
     "nothing",
     "overlap",
+    "own_weights",
     "palette",
     "placed",
     "quietly",

@@ -26,6 +26,13 @@ def area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
+def around(box: Box, times: float) -> Box:
+    """A square about a box's centre, `times` its longer side."""
+    half = 0.5 * times * side(box)
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return x - half, y - half, x + half, y + half
+
+
 def overlap(one: Box, other: Box) -> float:
     """Intersection over union, 0..1; 0 where a coordinate is NaN."""
     wide = min(one[2], other[2]) - max(one[0], other[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from vid2vid_cli.media.failures import writing_failed
@@ -37,6 +38,16 @@ def write_text(path: Path, text: str) -> None:
         unfinished.write_text(text, encoding="utf-8")
 
     write_whole(path, write)
+
+
+def digest_of(*files: Path) -> str:
+    """sha256 of the contents of files, one after the other; memory does not grow with them. Raises OSError."""
+    total = sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                total.update(block)
+    return total.hexdigest()
 
 
 def free_name(path: Path, *, folder: bool = False, taken: Callable[[Path], bool] = Path.exists) -> Path:

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from vid2vid_cli.conditioning.registry import Found, find_conditioners, is_insta
 from vid2vid_cli.conditioning.spec import ConditionerSpec, WeightFile
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.data.manifest import ClassRecord
+from vid2vid_cli.media.files import digest_of
 from vid2vid_cli.pipelines.plan import grouped
 
 Rows = tuple[tuple[str, str], ...]
@@ -63,14 +63,10 @@ class Weights:
 
     def is_published(self) -> bool:
         """Whether the file is the one the spec means; reads all of it."""
-        total = sha256()
         try:
-            with Path(self.path).open("rb") as file:
-                while block := file.read(1 << 20):
-                    total.update(block)
+            return digest_of(Path(self.path)).startswith(self.sha256)
         except OSError:
             return False
-        return total.hexdigest().startswith(self.sha256)
 
 
 @dataclass(frozen=True)

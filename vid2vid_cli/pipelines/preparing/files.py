@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.core.errors import FilesMismatchError, MissingFileError
 from vid2vid_cli.media.failures import reading_failed
+from vid2vid_cli.media.files import digest_of
 from vid2vid_cli.media.probe import natural
 
 Files = Mapping[str, Mapping[str, Path]]
@@ -108,16 +108,11 @@ def _check_names(videos: Sequence[Path]) -> None:
 
 def hash_of(path: Path) -> str:
     """sha256 of a file, or of all files of a folder in order. Raises PermissionDeniedError, MissingFileError."""
-    digest = hashlib.sha256()
     inside = sorted((p for p in path.rglob("*") if p.is_file()), key=natural) if path.is_dir() else [path]
-    for file in inside:
-        try:
-            with file.open("rb") as opened:
-                while block := opened.read(1 << 20):
-                    digest.update(block)
-        except OSError as error:
-            raise reading_failed(file, error) from error
-    return digest.hexdigest()
+    try:
+        return digest_of(*inside)
+    except OSError as error:
+        raise reading_failed(Path(error.filename or path), error) from error
 
 
 def hashes_of(files: Files) -> dict[str, dict[str, str]]:
