@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Before torch is imported, and for every process that a test starts: test processes run side by side, and a second
+# thread for networks as small as these only waits.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 from makers import make_film, tiny_config

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import memory, prepare, quality, run, synthesis, training
+from benchmarks import memory, prepare, quality, response, run, synthesis, training
 from benchmarks.material import Case, Material, gather, looped, surroundings
 from benchmarks.peak import peak_of
 from benchmarks.tables import surroundings_line
@@ -109,6 +109,13 @@ def test_prepare(material: Material) -> None:
     shown = rows(prepare.show(found))
     assert shown["edges"][3] == f"{100 * found['cases']['edges']['ratio']:.0f} %"
     assert not list((material.folder / "prepare").rglob("dataset.json"))
+
+
+def test_response(material: Material) -> None:
+    found = response.measure(material, say, response.ResponsePlan(rounds=1, frames=2))
+    assert found["help"].keys() == {"vid2vid --help", "vid2vid train --help", "vid2vid presets show --help"}
+    assert {len(values) for values in found["draw"].values()} == {2}
+    assert set(rows(response.show(found))) >= {*found["help"], "conditions at 256 px"}
 
 
 def test_a_peak_is_the_command_s_own() -> None:

@@ -31,7 +31,7 @@ def vid2vid(site: Path, *words: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(site)}
     command = [sys.executable, "-m", "vid2vid_cli", *words]
     cwd = site.parent
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=cwd, env=environment, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=cwd, env=environment, timeout=600)
     return done.stdout
 
 

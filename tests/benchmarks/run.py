@@ -1,6 +1,7 @@
 """The benchmarks of the project, by one command.
 
-    python tests/benchmarks/run.py [--only synthesis|memory|training|quality|prepare] [--video FILE] [--out FILE]
+    python tests/benchmarks/run.py [--only synthesis|memory|training|quality|prepare|response] [--video FILE]
+        [--out FILE]
 
 What is measured is printed as Markdown on stdout and written as JSON to `--out`, after each benchmark; how far it has
 come is said on stderr. On 2 cores all of it takes about 40 minutes with nothing else running: only then do speeds
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import memory, prepare, quality, synthesis, training
+from benchmarks import memory, prepare, quality, response, synthesis, training
 from benchmarks.material import Material, Say, gather, surroundings
 from benchmarks.tables import surroundings_line
 
@@ -52,6 +53,7 @@ BENCHMARKS = {
         ),
         prepare.show,
     ),
+    "response": Benchmark(lambda material, say, _: response.measure(material, say), response.show),
 }
 
 

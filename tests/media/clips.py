@@ -134,4 +134,4 @@ def to_yuv420(frame: np.ndarray, matrix: int, full: bool) -> np.ndarray:
 
 def ffmpeg(*arguments: str | Path) -> None:
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *map(str, arguments)]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=600)

@@ -47,7 +47,7 @@ def begin_and_kill(video: Path, out: Path, ripe: Callable[[Path], bool]) -> None
     command = [sys.executable, str(prepare_conditioner.__file__), str(video), str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     partial = out.with_name(out.name + ".partial")
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 600
     while process.poll() is None and not ripe(partial) and time.monotonic() < limit:
         time.sleep(0.002)
     assert process.poll() is None, "it ended before it could be killed"

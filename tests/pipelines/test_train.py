@@ -287,7 +287,7 @@ def test_a_kill_at_any_moment_leaves_a_run_to_resume(dataset: Path, tmp_path: Pa
     )
     folder = RunFolder(Path("killed"))
     child = subprocess.Popen([sys.executable, "-c", code, str(dataset)], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and child.poll() is None:
         last = pointed(folder.checkpoints, "last")
         if last is not None and int(last.name[5:]) >= 4:
