@@ -6,57 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-
-class Section(BaseModel):
-    """Base of every section: frozen, unknown keys refused, defaults checked like values."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-ASPECTS = (0.1, 10.0)
-FOCUS_ASPECTS = (0.5, 2.0)
-"""The narrowest and the widest picture that is made of what was found."""
-
-
-class DataConfig(Section):
-    """Which frames a model sees, and how."""
-
-    size: int = Field(256, ge=16, description="Height of the picture, in pixels.")
-    aspect: float | str | None = Field(
-        1.0,
-        description="Width over height of the picture; focus: of what the conditioner found; null: of the frames.",
-    )
-    crop: Literal["focus", "whole"] = Field(
-        "focus", description="focus: close around what the conditioner found; whole: all that fits, from the middle."
-    )
-    shift: float = Field(
-        0.0, ge=0, le=0.5, description="Augmentation: largest random shift of a clip, as a part of the size."
-    )
-    zoom: float = Field(0.0, ge=0, le=0.5, description="Augmentation: largest random change of scale of a clip.")
-
-    @field_validator("aspect")
-    @classmethod
-    def _is_shape(cls, value: float | str | None) -> float | str | None:
-        low, high = ASPECTS
-        if value not in (None, "focus") and not (isinstance(value, float) and low <= value <= high):
-            raise ValueError(f"should be a number from {low:g} to {high:g}, focus or null")
-        return value
-
-    def picture(self, height: int, width: int, focus: Sequence[float] | None = None) -> tuple[int, int]:
-        """(height, width) of the picture that is made from frames of that size, and of a box (x0, y0, x1, y1) in them.
-
-        What is found may be narrower or wider than a picture should be; without it the frames give the shape.
-        """
-        if isinstance(self.aspect, float):
-            return self.size, max(1, round(self.size * self.aspect))
-        aspect = width / height
-        if self.aspect == "focus" and focus:
-            x0, y0, x1, y1 = focus
-            low, high = FOCUS_ASPECTS
-            aspect = min(max((x1 - x0) / max(y1 - y0, 1e-6), low), high)
-        return self.size, max(2, 2 * round(self.size * aspect / 2))  # even, as video wants it
+from vid2vid_cli.config.data import DataConfig
+from vid2vid_cli.config.section import Section
 
 
 class GeneratorConfig(Section):
@@ -66,21 +19,36 @@ class GeneratorConfig(Section):
     past: int = Field(2, ge=0, le=8, description="Generated frames that the next one sees; 0: frame-wise model.")
     flow: bool = Field(True, description="Warp the last frame and blend it through the occlusion mask.")
     flow_unit: float = Field(
-        20.0, gt=0, description="Pixels that an output of 1 of the flow head stands for: its learning rate."
+        20.0, gt=0, description="Pixels that an output of 1 of the coarsest flow head stands for: its learning rate."
     )
-    width: int = Field(64, ge=4, description="Channels at full resolution; doubled at each downsampling.")
-    downsamples: int = Field(3, ge=1, le=6, description="Stride-2 convolutions in each encoder.")
+    scales: int = Field(1, ge=1, le=3, description="Spatial scales; each finer one has twice the size, data.size the last.")
+    width: int = Field(64, ge=4, description="Channels at the coarsest scale; doubled at each downsampling.")
+    downsamples: int = Field(3, ge=1, le=6, description="Stride-2 convolutions in each encoder of the coarsest scale.")
     blocks: int = Field(9, ge=2, description="Residual blocks: the larger half before, the rest after the sum.")
+    blocks_local: int = Field(3, ge=1, description="Residual blocks of each branch of a finer scale.")
     kernel: Literal[3, 5, 7] = Field(7, description="Kernel size of the first and last convolutions.")
     norm: Literal["instance", "group"] = Field("instance", description="Normalisation with learned affine.")
     upsample: Literal["transpose", "resize"] = Field(
         "resize", description="transpose: as published; resize: nearest upsampling and a convolution."
     )
 
+    foreground: tuple[str, ...] = Field(
+        (), description="Classes, by name, that a branch of their own draws from the labels alone; () for none."
+    )
+    foreground_over: bool = Field(
+        False, description="true: the foreground covers warped pixels too, as in the published code; false: eq. 9."
+    )
+
     @model_validator(mode="after")
-    def _flow_needs_past(self) -> GeneratorConfig:
+    def _fits_together(self) -> GeneratorConfig:
         if self.flow and self.past == 0:
             raise ValueError("generator.flow needs generator.past of at least 1: there is no last frame to warp")
+        halvings = self.scales - 1 + bool(self.foreground and self.downsamples > 2)
+        if self.width % (1 << halvings):
+            raise ValueError(
+                f"generator.width={self.width} is halved at each finer scale and in the foreground branch, "
+                f"{halvings} times here: it should be a multiple of {1 << halvings}"
+            )
         return self
 
 
@@ -135,6 +103,7 @@ class ScheduleConfig(Section):
     grow_every: int = Field(5000, ge=1, description="Steps after which the clip length doubles.")
     frames_per_update: int = Field(3, ge=1, description="Frames of a clip generated for one optimiser update.")
     backpropagate: int = Field(1, ge=1, description="Frames that gradients flow back through at most.")
+    fix_global: int = Field(0, ge=0, description="Steps at the start in which only the finest scale learns.")
     decay_from: int | None = Field(None, ge=0, description="Step at which the learning rates begin to fall.")
     decay_steps: int = Field(10000, ge=1, description="Steps in which they fall to zero, linearly.")
 
@@ -155,6 +124,9 @@ class EngineConfig(Section):
 
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where it measures faster.")
     channels_last: bool | None = Field(None, description="Memory format; null: where it gains.")
+    recompute: bool = Field(
+        False, description="Compute activations again in the backward pass (gradient checkpointing): a third slower."
+    )
     seed: int = Field(0, ge=0, description="Everything random derives from it and from the step.")
 
 
@@ -208,8 +180,11 @@ class Config(Section):
     def too_small(self, height: int, width: int) -> str:
         """What is wrong with a picture of that size; "" where nothing is."""
         # The innermost maps must have 2 x 2 cells: reflection padding needs a neighbour, normalisation a spread.
-        least = max(16, 2 << self.generator.downsamples)
+        scales = self.generator.scales
+        least = max(16, 2 << self.generator.downsamples) << (scales - 1)
         deep = f"generator.downsamples={self.generator.downsamples}"
+        if scales > 1:
+            deep += f" at the coarsest of {scales} scales"
         if height < least:
             return (
                 f"data.size={height} is too small for {deep}: at least {least} pixels are needed, or fewer downsamples"
