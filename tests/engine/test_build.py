@@ -55,8 +55,8 @@ def test_a_state_has_a_judge_per_rate_and_both_optimisers() -> None:
     config = tiny_config(temporal={"rates": (1, 2, 5), "frames": 2}, optimizer={"rate": 1e-3, "beta1": 0.1})
     state = build_state(config, 7, CPU)
     assert list(state.temporal) == ["1", "2", "5"]
-    assert state.temporal["2"].copies[0].stages[0][0].in_channels == 3 * 2 + 2
-    assert state.discriminator.copies[0].stages[0][0].in_channels == 7 + 3
+    assert state.temporal["2"].copies["24"].stages[0][0].in_channels == 3 * 2 + 2
+    assert state.discriminator.copies["24"].stages[0][0].in_channels == 7 + 3
     judged = parameter_count(state.discriminator) + parameter_count(state.temporal)
     assert sum(p.numel() for p in state.discriminator_optimizer.param_groups[0]["params"]) == judged
     learned = state.generator_optimizer.param_groups[0]

@@ -169,7 +169,7 @@ def test_the_real_side_gives_the_generator_no_gradient() -> None:
 def test_the_discriminators_loss_is_each_fake_against_the_real_one(gan: str) -> None:
     """All pictures go through the network together, and come out as if alone."""
     torch.manual_seed(0)
-    judge, losses = MultiScaleDiscriminator(2, scales=2, width=4, layers=1), LossConfig(gan=gan)  # type: ignore[arg-type]
+    judge, losses = MultiScaleDiscriminator(2, height=16, scales=2, width=4, layers=1), LossConfig(gan=gan)  # type: ignore[arg-type]
     real, *fakes = (torch.rand(3, 2, 16, 16) for _ in range(3))
     compare = objective.GAN_LOSSES[gan][1]
     alone = [compare(objective.scores(judge(real)), objective.scores(judge(fake))) for fake in fakes]

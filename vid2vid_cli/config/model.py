@@ -58,6 +58,9 @@ class PatchConfig(Section):
     scales: int = Field(2, ge=1, le=4, description="Copies on an image pyramid.")
     layers: int = Field(3, ge=1, le=5, description="Stride-2 convolutions per copy.")
     width: int = Field(64, ge=4, description="Channels of the first convolution.")
+    widest: int | None = Field(
+        None, ge=4, description="Of the coarser copies: doubled with each, up to this; null: all copies alike."
+    )
 
 
 class TemporalConfig(PatchConfig):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from vid2vid_cli.config.model import Config, GeneratorConfig
+from vid2vid_cli.config.model import Config, GeneratorConfig, PatchConfig
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.networks.composite import CompositeGenerator
@@ -35,23 +35,10 @@ def build_state(config: Config, channels: int, machine: Machine) -> TrainState:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.engine.seed)
         generator = build_generator(config.generator, channels)
-        discriminator = MultiScaleDiscriminator(
-            channels + 3,
-            scales=config.discriminator.scales,
-            width=config.discriminator.width,
-            layers=config.discriminator.layers,
-        )
-        frames = config.temporal.frames
+        discriminator = build_discriminator(config.discriminator, channels + 3, config.data.size)
+        group = 3 * config.temporal.frames + 2 * (config.temporal.frames - 1)
         temporal = nn.ModuleDict(
-            {
-                str(rate): MultiScaleDiscriminator(
-                    3 * frames + 2 * (frames - 1),
-                    scales=config.temporal.scales,
-                    width=config.temporal.width,
-                    layers=config.temporal.layers,
-                )
-                for rate in config.temporal.rates
-            }
+            {str(rate): build_discriminator(config.temporal, group, config.data.size) for rate in config.temporal.rates}
         )
     for network in (generator, discriminator, temporal):
         machine.place(network)
@@ -63,6 +50,18 @@ def build_state(config: Config, channels: int, machine: Machine) -> TrainState:
         temporal,
         torch.optim.Adam(generator.parameters(), config.optimizer.rate, betas, fused=True),
         torch.optim.Adam(judges, config.optimizer.discriminator_rate, betas, fused=True),
+    )
+
+
+def build_discriminator(config: PatchConfig, channels: int, height: int) -> MultiScaleDiscriminator:
+    """A discriminator of `channels` channels for pictures of that height."""
+    return MultiScaleDiscriminator(
+        channels,
+        height=height,
+        scales=config.scales,
+        width=config.width,
+        layers=config.layers,
+        widest=config.widest,
     )
 
 

@@ -38,19 +38,35 @@ class PatchDiscriminator(nn.Module):
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """Copies of a patch discriminator on an image pyramid, the finest first."""
+    """Copies of a patch discriminator on an image pyramid, the finest first, named after the height they judge.
 
-    def __init__(self, channels: int, *, scales: int, width: int, layers: int, norm: Norm = "instance") -> None:
+    A copy keeps its name when the picture grows: of "256" and "128", learned at 256 pixels, a discriminator for 512
+    takes both over (`growing.take_over`), and only "512" starts from scratch.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        height: int,
+        scales: int,
+        width: int,
+        layers: int,
+        widest: int | None = None,
+        norm: Norm = "instance",
+    ) -> None:
+        """`height` of the pictures, in pixels; `widest`: widths double towards the coarse copies, up to it."""
         super().__init__()
-        self.copies = nn.ModuleList(
-            PatchDiscriminator(channels, width=width, layers=layers, norm=norm) for _ in range(scales)
-        )
+        self.copies = nn.ModuleDict()
+        for _ in range(scales):
+            self.copies[str(height)] = PatchDiscriminator(channels, width=width, layers=layers, norm=norm)
+            height, width = (height + 1) // 2, max(width, min(widest or width, width * 2))
         initialise(self)
 
     def forward(self, picture: Tensor) -> list[Judgement]:
-        """(b, channels, h, w) -> one judgement per scale."""
+        """(b, channels, h, w) -> one judgement per scale; h may differ from the height that names the copies."""
         judgements = []
-        for index, copy in enumerate(self.copies):
+        for index, copy in enumerate(self.copies.values()):
             if index:
                 picture = halve(picture)
             judgements.append(copy(picture))
