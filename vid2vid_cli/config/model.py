@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
 from vid2vid_cli.config.data import DataConfig
+from vid2vid_cli.config.judging import LossConfig, PatchConfig, RegionConfig, TemporalConfig
 from vid2vid_cli.config.section import Section
 
 
@@ -21,7 +22,9 @@ class GeneratorConfig(Section):
     flow_unit: float = Field(
         20.0, gt=0, description="Pixels that an output of 1 of the coarsest flow head stands for: its learning rate."
     )
-    scales: int = Field(1, ge=1, le=3, description="Spatial scales; each finer one has twice the size, data.size the last.")
+    scales: int = Field(
+        1, ge=1, le=3, description="Spatial scales; each finer one has twice the size, data.size the last."
+    )
     width: int = Field(64, ge=4, description="Channels at the coarsest scale; doubled at each downsampling.")
     downsamples: int = Field(3, ge=1, le=6, description="Stride-2 convolutions in each encoder of the coarsest scale.")
     blocks: int = Field(9, ge=2, description="Residual blocks: the larger half before, the rest after the sum.")
@@ -52,38 +55,15 @@ class GeneratorConfig(Section):
         return self
 
 
-class PatchConfig(Section):
-    """A multi-scale patch discriminator."""
+class Adam(NamedTuple):
+    """The settings of one Adam optimiser."""
 
-    scales: int = Field(2, ge=1, le=4, description="Copies on an image pyramid.")
-    layers: int = Field(3, ge=1, le=5, description="Stride-2 convolutions per copy.")
-    width: int = Field(64, ge=4, description="Channels of the first convolution.")
-    widest: int | None = Field(
-        None, ge=4, description="Of the coarser copies: doubled with each, up to this; null: all copies alike."
-    )
+    rate: float
+    betas: tuple[float, float]
 
 
-class TemporalConfig(PatchConfig):
-    """The temporal discriminators: one per frame rate, conditioned on flow."""
-
-    rates: tuple[int, ...] = Field((1, 3), description="Spacing of the frames of a group; () for none.")
-    frames: int = Field(3, ge=2, le=5, description="Frames of a group.")
-
-
-class LossConfig(Section):
-    """The weights of the loss terms; 0 switches a term off."""
-
-    gan: Literal["least_squares", "hinge"] = Field("least_squares", description="The adversarial loss.")
-    adversarial: float = Field(1.0, ge=0, description="Image discriminator, on the final and the raw frame.")
-    feature_matching: float = Field(10.0, ge=0, description="Inner features of the image discriminator.")
-    perceptual: float = Field(10.0, ge=0, description="VGG19 features; off where no weights are at hand.")
-    pixel: float = Field(0.0, ge=0, description="L1 between frames, final and raw.")
-    flow: float = Field(10.0, ge=0, description="Generated flow against the teacher's.")
-    flow_warp: float = Field(10.0, ge=0, description="Last real frame, warped by the flow, against the real one.")
-    frame_warp: float = Field(10.0, ge=0, description="Last generated frame, warped by the teacher's flow.")
-    occlusion: float = Field(1.0, ge=0, description="Mask against 0 where the teacher's flow is certain.")
-    temporal_adversarial: float = Field(1.0, ge=0, description="Temporal discriminators.")
-    temporal_feature_matching: float = Field(10.0, ge=0, description="Their inner features.")
+TTUR_BETAS = (0.0, 0.9)
+"""Heusel et al., NIPS 2017, as vid2vid sets them."""
 
 
 class OptimizerConfig(Section):
@@ -93,7 +73,22 @@ class OptimizerConfig(Section):
     discriminator_rate: float = Field(2e-4, gt=0, description="Learning rate of the discriminators.")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam.")
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam.")
+    ttur: bool = Field(
+        False,
+        description="Two time scales: half the generator's rate, twice the discriminators', and betas 0 and 0.9.",
+    )
     average: float = Field(0.999, ge=0, lt=1, description="Decay of the moving average of the weights (EMA).")
+
+    @property
+    def generator(self) -> Adam:
+        """Of the generator, before any decay."""
+        return Adam(self.rate / 2, TTUR_BETAS) if self.ttur else Adam(self.rate, (self.beta1, self.beta2))
+
+    @property
+    def discriminators(self) -> Adam:
+        """Of all discriminators, before any decay."""
+        rate = self.discriminator_rate
+        return Adam(rate * 2, TTUR_BETAS) if self.ttur else Adam(rate, (self.beta1, self.beta2))
 
 
 class ScheduleConfig(Section):
@@ -157,6 +152,7 @@ class Config(Section):
     generator: GeneratorConfig = GeneratorConfig()
     discriminator: PatchConfig = PatchConfig()
     temporal: TemporalConfig = TemporalConfig()
+    region: RegionConfig = RegionConfig()
     losses: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
