@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from media.clips import RATE, clicks, make_clip
 from torch import Tensor
 
 from vid2vid_cli.config.model import Config
-from vid2vid_cli.core.nouns import ClipBatch, FrameOutput
+from vid2vid_cli.core.nouns import ClipBatch, ConditionLayout, FrameOutput
 from vid2vid_cli.data.clips import ClipSampler
 from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.data.framing import frame_view
@@ -65,7 +65,7 @@ def tiny_config(**sections: Mapping[str, Any]) -> Config:
 
 def tiny_state(config: Config, channels: int = 1) -> tuple[Trainer, TrainState]:
     """Fresh networks on the CPU, and what steps them."""
-    return Trainer(config, CPU, DisTeacher()), build_state(config, channels, CPU)
+    return Trainer(config, CPU, DisTeacher()), build_state(config, ConditionLayout(channels), CPU)
 
 
 def tiny_sampler(folder: Path, **changes: Any) -> ClipSampler:
@@ -99,14 +99,14 @@ class Counting:
     """A generator that answers the last frame plus one, and remembers what it was shown."""
 
     def __init__(self, past: int = 2) -> None:
-        self.past, self.window = past, past + 1
+        self.scales, self.past, self.window = 1, past, past + 1
         self.windows: list[Tensor] = []
         self.pasts: list[Tensor] = []
         self.firsts: list[bool] = []
 
-    def __call__(self, window: Tensor, past: Tensor, first: bool = False) -> FrameOutput:
+    def __call__(self, window: Tensor, past: Sequence[Tensor], first: bool = False) -> FrameOutput:
         self.windows.append(window)
-        self.pasts.append(past)
+        self.pasts.append(past[0])
         self.firsts.append(first)
-        image = past[:, -1] + 1
+        image = past[0][:, -1] + 1
         return FrameOutput(image, image)

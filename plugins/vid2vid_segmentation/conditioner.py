@@ -49,6 +49,11 @@ class Segmentation(Conditioner):
         """All classes of the label maps, whatever `keep` says."""
         return classes_of(self.options)
 
+    def class_channels(self) -> dict[str, int]:
+        """Those that `keep` names, and the first."""
+        names = {one.id: one.name for one in self.classes()}
+        return {names[id_]: channel for channel, id_ in enumerate(self._ids())}
+
     def _ids(self) -> tuple[int, ...]:
         """The class of each channel; the first takes all that has no channel of its own."""
         classes = self.classes()

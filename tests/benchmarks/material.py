@@ -59,7 +59,7 @@ class Material:
         path = self.folder / f"{case.preset}_{case.size}.ckpt"
         subject = open_subject(self.dataset, case.config)
         torch.manual_seed(0)
-        generator = build_generator(case.config.generator, subject.channels)
+        generator = build_generator(case.config.generator, subject.layout(case.config))
         save_checkpoint(path, generator, subject.info(path.stem, case.config, {"steps": 0}))
         return path
 

@@ -69,7 +69,7 @@ def _case(case: Case, material: Material, say: Say, plan: TrainingPlan) -> dict[
     subject = open_subject(material.dataset, config)
     sampler = subject.sampler(config)
     machines = {name: choose_machine(material.device, name, config.engine.channels_last) for name in PRECISIONS}
-    states = {name: build_state(config, subject.channels, machine) for name, machine in machines.items()}
+    states = {name: build_state(config, subject.layout(config), machine) for name, machine in machines.items()}
     device = machines["fp32"].device
     perceptual, notice = find_perceptual(config.losses.perceptual, device)
     trainers = {name: Trainer(config, machine, DisTeacher(), perceptual) for name, machine in machines.items()}

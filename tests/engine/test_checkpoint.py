@@ -23,6 +23,7 @@ from vid2vid_cli.core.errors import (
     TruncatedCheckpointError,
 )
 from vid2vid_cli.core.geometry import View
+from vid2vid_cli.core.nouns import ConditionLayout
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint import (
     STATE_FILE,
@@ -61,16 +62,16 @@ def info(**changes: Any) -> CheckpointInfo:
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "a.ckpt"
     torch.manual_seed(3)
-    save_checkpoint(path, build_generator(info().generator, 1), info())
+    save_checkpoint(path, build_generator(info().generator, ConditionLayout(1)), info())
     return path
 
 
 def test_round_trip(saved: Path) -> None:
     torch.manual_seed(3)
-    original = build_generator(info().generator, 1)
+    original = build_generator(info().generator, ConditionLayout(1))
     generator, read = load_checkpoint(saved, CPU)
     assert read == info()
-    assert read.channels == 1
+    assert read.layout == ConditionLayout(1)
     assert read.frame_view() == View.of_box((1, 2, 33, 34), 24, 24)
     assert same(weights_of(generator), weights_of(original))
     assert not generator.training
@@ -97,7 +98,7 @@ def test_a_foreign_file_is_told(tmp_path: Path, kind: str) -> None:
 def test_tensors_that_do_not_fit_are_told(saved: Path, tmp_path: Path) -> None:
     """Of another architecture than the metadata says; and with a type that does not exist."""
     other = tmp_path / "other.ckpt"
-    save_checkpoint(other, build_generator(tiny_config(generator={"width": 8}).generator, 1), info())
+    save_checkpoint(other, build_generator(tiny_config(generator={"width": 8}).generator, ConditionLayout(1)), info())
     with pytest.raises(TruncatedCheckpointError, match=r"other\.ckpt is damaged"):
         load_checkpoint(other, CPU)
     saved.write_bytes(saved.read_bytes().replace(b'"dtype":"F32"', b'"dtype":"X32"', 1))
@@ -130,12 +131,14 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_keeps_what_was_there(tiny_disk: Path) -> None:
     """Whatever torch and safetensors make of it, it is one error of ours, and the older file is whole."""
-    generator = build_generator(info().generator, 1)
+    generator = build_generator(info().generator, ConditionLayout(1))
     save_checkpoint(tiny_disk / "a.ckpt", generator, info())
     for _ in range(2):
         with pytest.raises(DiskFullError, match=r"No space left .*a\.ckpt"):
             save_checkpoint(
-                tiny_disk / "a.ckpt", build_generator(tiny_config(generator={"width": 32}).generator, 1), info()
+                tiny_disk / "a.ckpt",
+                build_generator(tiny_config(generator={"width": 32}).generator, ConditionLayout(1)),
+                info(),
             )
     assert load_info(tiny_disk / "a.ckpt") == info()
     with pytest.raises(DiskFullError, match=STATE_FILE):
@@ -147,7 +150,7 @@ def test_a_full_disk_keeps_what_was_there(tiny_disk: Path) -> None:
 def test_a_disk_for_reading_only(tiny_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", tiny_disk], check=True)
     with pytest.raises(PermissionDeniedError, match=r"a\.ckpt"):
-        save_checkpoint(tiny_disk / "a.ckpt", build_generator(info().generator, 1), info())
+        save_checkpoint(tiny_disk / "a.ckpt", build_generator(info().generator, ConditionLayout(1)), info())
 
 
 def test_the_state_holds_tensors_and_primitives_only(tmp_path: Path) -> None:

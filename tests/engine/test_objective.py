@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vid2vid_cli.config.model import LossConfig
+from vid2vid_cli.config.judging import LossConfig
 from vid2vid_cli.core.nouns import Flow, FrameOutput
 from vid2vid_cli.engine import objective
-from vid2vid_cli.engine.objective import Chunk, chunk_of, groups
+from vid2vid_cli.engine.objective import Chunk, chunk_of, group_ends, groups, pair_terms
 from vid2vid_cli.networks.patch import MultiScaleDiscriminator
 
 SIDE = 2
@@ -157,7 +157,7 @@ def test_the_real_side_gives_the_generator_no_gradient() -> None:
     assert of.real.grad is None
     assert of.image.grad is not None
     fake = of.image.detach().requires_grad_()
-    terms = objective.temporal_terms(of.real, fake, Echo(), LossConfig())
+    terms = pair_terms("temporal", {"1": (of.real, fake)}, nn.ModuleDict({"1": Echo()}), LossConfig())
     assert float(terms["temporal_adversarial"].detach()) == pytest.approx((0.125 - 1) ** 2)
     assert float(terms["temporal_feature_matching"].detach()) == pytest.approx(4 * 0.375)
     sum(terms.values()).backward()  # type: ignore[union-attr]

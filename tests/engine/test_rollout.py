@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import ClassVar
 
 import pytest
 import torch
@@ -40,7 +41,7 @@ def test_the_past_is_zeros_and_then_the_last_frames_oldest_first() -> None:
 
 def test_the_blend_is_fed_back_and_not_the_raw_frame() -> None:
     class Blending(Counting):
-        def __call__(self, window: Tensor, past: Tensor, first: bool = False) -> FrameOutput:
+        def __call__(self, window: Tensor, past: Sequence[Tensor], first: bool = False) -> FrameOutput:
             output = super().__call__(window, past, first)
             return FrameOutput(output.image, output.image + 50)
 
@@ -60,14 +61,41 @@ def test_a_frame_wise_model_sees_one_condition_and_no_past() -> None:
     shapes = []
 
     class FrameWise:
-        past, window = 0, 1
+        scales, past, window = 1, 0, 1
 
-        def __call__(self, window: Tensor, past: Tensor, first: bool = False) -> FrameOutput:
-            shapes.append((tuple(window.shape), tuple(past.shape)))
+        def __call__(self, window: Tensor, past: Sequence[Tensor], first: bool = False) -> FrameOutput:
+            shapes.append((tuple(window.shape), tuple(past[0].shape)))
             return FrameOutput(window[:, 0], window[:, 0])
 
     assert [number(o.image) for o in rollout(FrameWise(), conditions(3))] == [0, 1, 2]
     assert shapes == [((1, 1, 1, 4, 4), (1, 0, 3, 4, 4))] * 3
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"), [([8, 9], [[8, 9], [9, 10], [10, 11]]), ([9], [[9, 9], [9, 10]]), ([7, 8, 9], [[8, 9], [9, 10]])]
+)
+def test_the_recursion_begins_with_the_frames_it_is_given(given: list[float], seen: list[list[float]]) -> None:
+    generator = Counting(past=2)
+    begin = torch.tensor(given).view(1, -1, 1, 1, 1).expand(1, len(given), 3, 4, 4)
+    outputs = list(rollout(generator, conditions(len(seen)), begin=begin))
+    assert [[number(past[:, index]) for index in range(2)] for past in generator.pasts] == seen
+    assert generator.firsts == [False] * len(seen)
+    assert number(outputs[0].image) == 10
+
+
+def test_each_scale_is_fed_its_own_frames() -> None:
+    class Scaled:
+        scales, past, window = 3, 1, 2
+        pasts: ClassVar[list[list[tuple[int, float]]]] = []
+
+        def __call__(self, window: Tensor, past: Sequence[Tensor], first: bool = False) -> FrameOutput:
+            self.pasts.append([(frames.shape[-1], number(frames)) for frames in past])
+            images = [frames[:, -1] + step for frames, step in zip(past, (1, 10, 100), strict=True)]
+            return FrameOutput(images[0], images[0], coarse=tuple(images[1:]))
+
+    generator = Scaled()
+    list(rollout(generator, conditions(3, size=7)))
+    assert generator.pasts == [[(7, n), (4, 10 * n), (2, 100 * n)] for n in range(3)]
 
 
 def test_no_condition_is_asked_for_too_early() -> None:
@@ -123,8 +151,8 @@ def test_how_far_gradients_reach(every: int, reach: list[int]) -> None:
     weight = torch.tensor(0.5, requires_grad=True)
 
     class Adding(Counting):
-        def __call__(self, window: Tensor, past: Tensor, first: bool = False) -> FrameOutput:
-            image = past[:, -1] + weight
+        def __call__(self, window: Tensor, past: Sequence[Tensor], first: bool = False) -> FrameOutput:
+            image = past[0][:, -1] + weight
             return FrameOutput(image, image)
 
     outputs = list(rollout(Adding(), conditions(6), detach_every=every))

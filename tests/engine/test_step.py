@@ -24,14 +24,15 @@ MOTION = {"flow", "flow_warp", "frame_warp", "occlusion"}
 TIME = {"temporal_adversarial", "temporal_feature_matching"}
 
 
-def parts(trainer: Trainer, state: TrainState) -> tuple[objective.Chunk, dict[str, tuple[Tensor, Tensor]]]:
-    """The chunk and the groups of a whole clip, as a step makes them."""
+def parts(trainer: Trainer, state: TrainState) -> tuple[objective.Chunk, step.Seen]:
+    """A whole clip as one chunk, and what is seen of it, as a step makes them."""
     batch = some_clips(length=4)
     flows = {rate: reference_flow(trainer.teacher, batch.frames, rate) for rate in (1, 3)}
     outputs = list(rollout(state.generator, batch.conditions.unbind(1)))
     fakes = torch.stack([output.image for output in outputs], 1)
-    chunk = objective.chunk_of(outputs, 0, batch.conditions, batch.frames, fakes, flows[1])
-    return chunk, step._groups(trainer.config, batch.frames, fakes, flows, 0)
+    chunk = objective.chunk_of(outputs, 0, batch.conditions, batch.frames, fakes, flows[1], batch.regions)
+    seen = step.Seen(step._groups(trainer.config, batch.frames, fakes, flows, 0), step._regions(trainer.config, chunk))
+    return chunk, seen
 
 
 def gradients(network: nn.Module) -> list[Tensor]:

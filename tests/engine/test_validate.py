@@ -6,7 +6,7 @@ import pytest
 import torch
 from makers import CPU, Counting, some_clips, tiny_config
 
-from vid2vid_cli.core.nouns import ClipBatch, FrameOutput
+from vid2vid_cli.core.nouns import ClipBatch, ConditionLayout, FrameOutput
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.validate import evenly, generate, held_out_quality, to_picture
@@ -33,7 +33,7 @@ def test_quality_is_the_mean_over_frames() -> None:
 def test_generating_is_the_rollout_without_gradients() -> None:
     outputs = generate(Counting(), torch.zeros(1, 3, 1, 4, 4), CPU)
     assert [float(output.image.mean()) for output in outputs] == [1, 2, 3]
-    generator = build_generator(tiny_config().generator, 1)
+    generator = build_generator(tiny_config().generator, ConditionLayout(1))
     for precision in ("fp32", "bf16"):
         outputs = generate(generator, some_clips().conditions, Machine(torch.device("cpu"), precision, True))
         assert len(outputs) == 4

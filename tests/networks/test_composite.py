@@ -18,10 +18,10 @@ def small(channels: int = 2, **changes: object) -> CompositeGenerator:
     return CompositeGenerator(channels, **settings)  # type: ignore[arg-type]
 
 
-def inputs(height: int, width: int, *, channels: int = 2, past: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+def inputs(height: int, width: int, *, channels: int = 2, past: int = 2) -> tuple[torch.Tensor, list[torch.Tensor]]:
     random = torch.Generator().manual_seed(1)
     window = torch.rand(1, past + 1, channels, height, width, generator=random) * 2 - 1
-    return window, torch.rand(1, past, 3, height, width, generator=random) * 2 - 1
+    return window, [torch.rand(1, past, 3, height, width, generator=random) * 2 - 1]
 
 
 @pytest.mark.parametrize(("height", "width"), [(61, 97), (97, 61), (16, 16), (17, 33)])
@@ -37,10 +37,10 @@ def test_no_size_is_refused_for_not_being_a_multiple(height: int, width: int, up
 
 def test_the_fusion_is_that_of_the_paper() -> None:
     generator, (window, past) = small(), inputs(16, 20)
-    torch.nn.init.normal_(generator.flow_head.weight, 0, 0.1)
+    torch.nn.init.normal_(generator.networks[0].flow_head.weight, 0, 0.1)
     output = generator(window, past)
     assert output.flow.abs().max() > 0.1
-    mask, carried = output.occlusion, warp(past[:, -1], output.flow)
+    mask, carried = output.occlusion, warp(past[0][:, -1], output.flow)
     assert torch.allclose(output.image, mask * output.raw + (1 - mask) * carried, atol=1e-6)
 
 
@@ -48,20 +48,20 @@ def test_the_fusion_is_that_of_the_paper() -> None:
 def test_which_way_the_mask_weighs(bias: float, synthesised: bool) -> None:
     """1 = synthesise, 0 = trust the warp; flow begins at zero, so the warp is the last frame itself."""
     generator, (window, past) = small(), inputs(16, 16)
-    torch.nn.init.constant_(generator.occlusion_head.bias, bias)
+    torch.nn.init.constant_(generator.networks[0].occlusion_head.bias, bias)
     output = generator(window, past)
     assert torch.equal(output.flow, torch.zeros_like(output.flow))
-    assert torch.allclose(output.image, output.raw if synthesised else past[:, -1], atol=1e-4)
-    assert not torch.allclose(output.raw, past[:, -1], atol=1e-2)
+    assert torch.allclose(output.image, output.raw if synthesised else past[0][:, -1], atol=1e-4)
+    assert not torch.allclose(output.raw, past[0][:, -1], atol=1e-2)
 
 
 def test_flow_is_in_units_of_twenty_pixels_unless_told_otherwise() -> None:
     generator, (window, past) = small(), inputs(16, 16)
-    torch.nn.init.constant_(generator.flow_head.bias, 0.1)
+    torch.nn.init.constant_(generator.networks[0].flow_head.bias, 0.1)
     assert torch.allclose(generator(window, past).flow, torch.full((1, 2, 16, 16), 0.1 * FLOW_UNIT), atol=1e-6)
     assert FLOW_UNIT == 20
     generator = small(flow_unit=5.0)
-    torch.nn.init.constant_(generator.flow_head.bias, 0.1)
+    torch.nn.init.constant_(generator.networks[0].flow_head.bias, 0.1)
     assert torch.allclose(generator(window, past).flow, torch.full((1, 2, 16, 16), 0.5), atol=1e-6)
 
 
@@ -76,7 +76,7 @@ def test_a_frame_wise_model_is_a_window_of_one_without_past() -> None:
     generator = small(past=0, flow=False)
     window, past = inputs(16, 16, past=0)
     output = generator(window, past)
-    assert (generator.window, generator.past_encoder, generator.flow_decoder) == (1, None, None)
+    assert (generator.window, generator.networks[0].past_encoder, generator.networks[0].flow_decoder) == (1, None, None)
     assert torch.equal(output.image, output.raw)
 
 
@@ -88,16 +88,16 @@ def test_all_of_the_past_and_of_the_window_matter() -> None:
         changed[:, index] += 0.5 * torch.rand(2, 16, 16)
         assert not torch.equal(generator(changed, past).raw, before)
     for index in range(2):
-        changed = past.clone()
+        changed = past[0].clone()
         changed[:, index] += 0.5 * torch.rand(3, 16, 16)
-        assert not torch.equal(generator(window, changed).raw, before)
+        assert not torch.equal(generator(window, [changed]).raw, before)
 
 
 def test_a_clip_in_a_batch_is_as_if_alone() -> None:
     generator = small()
     (window, past), (other, other_past) = inputs(16, 16), (torch.rand(1, 3, 2, 16, 16), torch.rand(1, 2, 3, 16, 16))
     alone = generator(window, past).image
-    together = generator(torch.cat([other, window]), torch.cat([other_past, past])).image[1:]
+    together = generator(torch.cat([other, window]), [torch.cat([other_past, past[0]])]).image[1:]
     assert torch.allclose(alone, together, atol=1e-5)
 
 
@@ -131,7 +131,7 @@ def test_bf16_gives_float32_frames_close_to_those_of_float32() -> None:
 @pytest.mark.parametrize(("l", "c", "p"), [(2, 2, 2), (3, 1, 2), (3, 2, 1)])
 def test_a_wrong_window_or_past_is_refused(l: int, c: int, p: int) -> None:  # noqa: E741
     with pytest.raises(ShapeError):
-        small()(torch.zeros(1, l, c, 16, 16), torch.zeros(1, p, 3, 16, 16))
+        small()(torch.zeros(1, l, c, 16, 16), [torch.zeros(1, p, 3, 16, 16)])
 
 
 @pytest.mark.parametrize("upsample", ["transpose", "resize"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def test_transferred(trained: tuple[Path, Path]) -> None:
 class Brightening(Counting):
     """Answers the last frame, a little brighter: how bright a frame is says how many came before it."""
 
-    def __call__(self, window: torch.Tensor, past: torch.Tensor, first: bool = False) -> FrameOutput:
+    def __call__(self, window: torch.Tensor, past: Sequence[torch.Tensor], first: bool = False) -> FrameOutput:
         image = super().__call__(window, past, first).image - 0.9
         return FrameOutput(image, image)
 

@@ -72,7 +72,7 @@ def test_what_a_run_leaves_behind(run_folder: Path) -> None:
     assert [path.name for path in sorted(folder.samples.iterdir())] == ["step_0000002.png", "step_0000004.png"]
     assert load_png(folder.samples / "step_0000004.png").shape[2] == 3
     info = load_info(folder.result)
-    assert (info.name, info.fps, info.channels, info.crop) == ("blob", "30000/1001", 1, "focus")
+    assert (info.name, info.fps, info.layout.channels, info.crop) == ("blob", "30000/1001", 1, "focus")
     assert info.training["steps"] == 4
     assert info.training["dataset"] == "blob"
     assert (info.height, info.width, info.frame_view().height) == (40, 56, 24)

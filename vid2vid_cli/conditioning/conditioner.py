@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar, cast
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from vid2vid_cli.conditioning.footage import Footage
+from vid2vid_cli.conditioning.mirroring import exchange_of, mirror_images, mirror_points
 from vid2vid_cli.conditioning.spec import ConditionerSpec
 from vid2vid_cli.core.geometry import Bytes, Floats, View
 
@@ -103,6 +104,9 @@ class Conditioner(ABC):
     """The `files_option` through which labels that exist already are read instead of found; "" where there is none."""
     finds: ClassVar[bool] = True
     """Whether it can find things on any video; False: it only reads what exists already."""
+    sides: ClassVar[Mapping[str, tuple[int, ...]]] = {}
+    """Name of points -> the row that stands in the place of each in a mirror, for one person: the left eye's for the
+    right eye's. Not needed of points without sides, nor for those whose names tell them: `left_hand`, `right_hand`."""
 
     def __init__(self, options: AnyOptions | None = None) -> None:
         self.options = options if options is not None else type(self).Options()
@@ -140,7 +144,8 @@ class Conditioner(ABC):
     def render(self, annotation: Annotation, view: View) -> Floats:
         """The condition channels, (channels, view.height, view.width) float32 in [-1, 1].
 
-        Fast and exact, with numpy and OpenCV only; never the library that `annotate` needs.
+        Fast and exact, with numpy and OpenCV only; never the library that `annotate` needs. Several threads may call
+        it at once, as all that training asks for.
         """
 
     @abstractmethod
@@ -154,9 +159,23 @@ class Conditioner(ABC):
         """
         return annotations
 
+    def mirror(self, annotation: Annotation) -> Annotation:
+        """What would be found on the mirrored frame: all turned about its middle, and left and right exchanged.
+
+        Of points as `sides` say, and of names: of points, images and classes, where both `left` and `right` occur.
+        To be overridden where more than that tells one side from the other. Twice is the annotation itself.
+        """
+        exchange = exchange_of(tuple((one.id, one.name) for one in self.classes()))
+        points = mirror_points(annotation.points, annotation.width, self.sides)
+        return replace(annotation, points=points, images=mirror_images(annotation.images, exchange))
+
     def classes(self) -> tuple[LabelClass, ...]:
         """The classes of its label maps; () where it yields none."""
         return ()
+
+    def class_channels(self) -> dict[str, int]:
+        """Name of a class -> its channel in `render`; without those that share one. As here, in their order."""
+        return {one.name: index for index, one in enumerate(self.classes())}
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """What `retarget` and framing need to know about a clip, as plain JSON data.

@@ -9,7 +9,8 @@ Occlusion m: 1 = synthesise, 0 = trust the warp: final = m * raw + (1 - m) * war
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -45,14 +46,28 @@ class ClipBatch:
     """(b, t, c, h, w)"""
     frames: Tensor
     """(b, t, 3, h, w)"""
+    regions: Mapping[str, Tensor] = field(default_factory=dict)
+    """Name -> boxes (b, t, r, 4) in pixels of the picture, edge coordinates, NaN where not found. They stay where they
+    are: what is cut where is decided on the CPU, and a GPU would only be waited for."""
 
     def __post_init__(self) -> None:
         seen = check_shape("conditions", self.conditions, "b t c h w")
         check_shape("frames", self.frames, "b t 3 h w", **{axis: seen[axis] for axis in "bthw"})
+        for name, boxes in self.regions.items():
+            check_shape(f"regions[{name!r}]", boxes, "b t r 4", b=seen["b"], t=seen["t"])
 
     def to(self, mover: object) -> ClipBatch:
         """The same clips on another device."""
-        return ClipBatch(self.conditions.to(mover), self.frames.to(mover))  # type: ignore[call-overload]
+        return replace(self, conditions=self.conditions.to(mover), frames=self.frames.to(mover))  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class ConditionLayout:
+    """What a generator must know of the condition channels that it will see."""
+
+    channels: int
+    foreground: tuple[int, ...] = ()
+    """The channels of the classes that a foreground branch draws."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,8 @@ class FrameOutput:
     """(b, 2, h, w) pixels; None for a model without flow and on a first frame."""
     occlusion: Tensor | None = None
     """(b, 1, h, w); None like flow."""
+    coarse: tuple[Tensor, ...] = ()
+    """(b, 3, h', w') the blends of the coarser scales, each half as large, rounded up; the next coarser first."""
 
 
 @dataclass(frozen=True)

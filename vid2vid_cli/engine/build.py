@@ -5,52 +5,68 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from vid2vid_cli.config.model import Config, GeneratorConfig, PatchConfig
+from vid2vid_cli.config.judging import PatchConfig
+from vid2vid_cli.config.model import Adam, Config, GeneratorConfig
+from vid2vid_cli.core.nouns import ConditionLayout
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.patch import MultiScaleDiscriminator
 
 
-def build_generator(config: GeneratorConfig, channels: int) -> CompositeGenerator:
-    """The generator for `channels` condition channels."""
+def build_generator(config: GeneratorConfig, layout: ConditionLayout) -> CompositeGenerator:
+    """The generator for conditions of that layout."""
     match config.kind:
         case "composite":
             return CompositeGenerator(
-                channels,
+                layout.channels,
+                scales=config.scales,
                 past=config.past,
                 flow=config.flow,
                 flow_unit=config.flow_unit,
                 width=config.width,
                 downsamples=config.downsamples,
                 blocks=config.blocks,
+                blocks_local=config.blocks_local,
                 kernel=config.kernel,
                 norm=config.norm,
                 upsample=config.upsample,
+                foreground=layout.foreground,
+                foreground_over=config.foreground_over,
             )
 
 
-def build_state(config: Config, channels: int, machine: Machine) -> TrainState:
+def build_state(config: Config, layout: ConditionLayout, machine: Machine) -> TrainState:
     """Fresh networks and optimisers, from the seed; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.engine.seed)
-        generator = build_generator(config.generator, channels)
-        discriminator = build_discriminator(config.discriminator, channels + 3, config.data.size)
+        generator = build_generator(config.generator, layout)
+        generator.keep_less(config.engine.recompute)
+        discriminator = build_discriminator(config.discriminator, layout.channels + 3, config.data.size)
         group = 3 * config.temporal.frames + 2 * (config.temporal.frames - 1)
         temporal = nn.ModuleDict(
             {str(rate): build_discriminator(config.temporal, group, config.data.size) for rate in config.temporal.rates}
         )
-    for network in (generator, discriminator, temporal):
+        side = config.region.side(config.data.size)
+        region = nn.ModuleDict(
+            {name: build_discriminator(config.region, layout.channels + 3, side) for name in config.region.names}
+        )
+    for network in (generator, discriminator, temporal, region):
         machine.place(network)
-    betas = (config.optimizer.beta1, config.optimizer.beta2)
-    judges = [*discriminator.parameters(), *temporal.parameters()]
     return TrainState(
         generator,
         discriminator,
         temporal,
-        torch.optim.Adam(generator.parameters(), config.optimizer.rate, betas, fused=True),
-        torch.optim.Adam(judges, config.optimizer.discriminator_rate, betas, fused=True),
+        region,
+        build_optimizer(config.optimizer.generator, generator),
+        build_optimizer(config.optimizer.discriminators, discriminator, temporal, region),
     )
+
+
+def build_optimizer(config: Adam, *networks: nn.Module) -> torch.optim.Adam:
+    """One optimiser for all weights of some networks."""
+    weights = [weight for network in networks for weight in network.parameters()]
+    return torch.optim.Adam(weights, config.rate, config.betas, fused=True)
 
 
 def build_discriminator(config: PatchConfig, channels: int, height: int) -> MultiScaleDiscriminator:

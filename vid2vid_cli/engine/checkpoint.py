@@ -14,11 +14,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from vid2vid_cli.config.model import GeneratorConfig
 from vid2vid_cli.core.container import KEY, read_header
 from vid2vid_cli.core.errors import RunError, TruncatedCheckpointError
 from vid2vid_cli.core.geometry import View
+from vid2vid_cli.core.nouns import ConditionLayout
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.state import TrainState
@@ -56,11 +58,13 @@ class CheckpointInfo(BaseModel):
     training: dict[str, Any]
     """Steps, seconds, dataset, preset, measured quality."""
     created_by: str
+    foreground: tuple[int, ...] = ()
+    """The condition channels of the foreground's classes."""
 
     @property
-    def channels(self) -> int:
-        """Condition channels of all conditioners together."""
-        return sum(use.channels for use in self.conditioners)
+    def layout(self) -> ConditionLayout:
+        """What the generator was built for: the channels of all conditioners, one below the other."""
+        return ConditionLayout(sum(use.channels for use in self.conditioners), self.foreground)
 
     def frame_view(self) -> View:
         """The view of the target's frames."""
@@ -100,13 +104,22 @@ def load_info(path: Path) -> CheckpointInfo:
 def load_checkpoint(path: Path, machine: Machine) -> tuple[CompositeGenerator, CheckpointInfo]:
     """The generator, ready for synthesis on `machine`, and its metadata; the errors of `load_info`."""
     info = load_info(path)
-    generator = build_generator(info.generator, info.channels)
+    generator = build_generator(info.generator, info.layout)
     try:
-        generator.load_state_dict(load_file(path))
+        generator.load_state_dict(load_weights(path))
     except (RuntimeError, ValueError, SafetensorError) as error:
         raise TruncatedCheckpointError(f"{path} is damaged: {error}", "Copy it again, or train again.") from None
     machine.place(generator.eval().requires_grad_(False))
     return generator, info
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """The weights of a `.ckpt` by name. Raises SafetensorError for a damaged file."""
+    weights = load_file(path)
+    if not any(name.startswith("networks.") for name in weights):
+        # Written before there were scales: these are the coarsest's.
+        return {f"networks.0.{name}": value for name, value in weights.items()}
+    return weights
 
 
 STATE_FILE = "state.pt"

@@ -1,83 +1,144 @@
-"""The sequential generator of vid2vid (Wang et al., NeurIPS 2018, section 3), one spatial scale.
+"""The sequential generator of vid2vid (Wang et al., NeurIPS 2018), coarse to fine.
 
-    x_t = m * h + (1 - m) * warp(x_{t-1}, w)
+    x_t = m * h + (1 - m) * warp(x_{t-1}, w)                    eq. 4
+    h = m_F * h_F + (1 - m_F) * h_B                             eq. 9, where there is a foreground
 
-where h (raw image), w (flow) and m (soft occlusion mask) are predicted from the last conditions and the last
-generated frames. Two encoders, one of each kind, are summed; an image decoder and a flow decoder follow; flow and
-mask share all but their last layer.
+h (raw image), w (flow) and m (soft occlusion mask) are predicted from the last conditions and the last generated
+frames, at each spatial scale anew; what a scale hands on are features alone. m_F comes from the condition itself.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from vid2vid_cli.core.nouns import FLOW_UNIT, FrameOutput, check_shape
-from vid2vid_cli.networks.blocks import Norm, Upsample, decoder, encoder, head, initialise
-from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
+from vid2vid_cli.networks.blocks import Norm, Upsample
+from vid2vid_cli.networks.scale import Estimate, Features, ScaleNetwork, Shape
+from vid2vid_cli.ops.resample import crop_to, halve, pad_to_multiple
 from vid2vid_cli.ops.warp import warp
 
 
 class CompositeGenerator(nn.Module):
-    """One network call per frame; its only state is the last `past` frames, which the caller keeps."""
+    """One call per frame; its only state are the last `past` frames of each scale, which the caller keeps."""
 
     def __init__(
         self,
         condition_channels: int,
         *,
+        scales: int = 1,
         past: int = 2,
         flow: bool = True,
         flow_unit: float = FLOW_UNIT,
         width: int = 64,
         downsamples: int = 3,
         blocks: int = 9,
+        blocks_local: int = 3,
         kernel: int = 7,
         norm: Norm = "instance",
         upsample: Upsample = "resize",
+        foreground: Sequence[int] = (),
+        foreground_over: bool = False,
     ) -> None:
+        """`foreground`: the condition channels of the classes that it is made of.
+
+        `foreground_over`: the foreground covers warped pixels too, as in the published code; otherwise eq. 9.
+        """
         super().__init__()
+        self.scales = scales
         self.past = past
         self.window = past + 1
         self.flow_unit = flow_unit
         self.condition_channels = condition_channels
-        self.multiple = 1 << downsamples
+        self.foreground = tuple(foreground)
+        self.foreground_over = foreground_over
+        self.finest_only = False
+        """Whether only the finest scale is being trained."""
+        front = (width // 2 if downsamples > 2 else width) if foreground else 0
         late = blocks // 2
-        shape = {"width": width, "downsamples": downsamples}
+        coarsest = Shape(
+            condition_channels, past, width, downsamples, blocks - late, late, kernel, norm, upsample, flow, front
+        )
+        self.networks = nn.ModuleList([ScaleNetwork(coarsest)])
+        for scale in range(1, scales):
+            local = Shape(
+                condition_channels,
+                past,
+                width >> scale,
+                1,
+                0,
+                blocks_local,
+                kernel,
+                norm,
+                upsample,
+                flow,
+                front >> scale,
+            )
+            self.networks.append(ScaleNetwork(local))
+        self.multiple = coarsest.multiple << (scales - 1)
 
-        def enter(channels: int) -> nn.Sequential:
-            return encoder(channels, **shape, blocks=blocks - late, kernel=kernel, norm=norm)
+    def forward(self, window: Tensor, past: Sequence[Tensor], first: bool = False) -> FrameOutput:
+        """The next frame, (b, l, c, h, w), (b, p, 3, h, w) per scale, finest first -> FrameOutput of (b, ., h, w).
 
-        def leave() -> nn.Sequential:
-            return decoder(**shape, blocks=late, norm=norm, upsample=upsample)
-
-        self.condition_encoder = enter(condition_channels * self.window)
-        self.past_encoder = enter(3 * past) if past else None
-        self.image_decoder = leave()
-        self.image_head = head(width, 3, kernel)
-        self.flow_decoder = leave() if flow else None
-        self.flow_head = head(width, 2, kernel) if flow else None
-        self.occlusion_head = head(width, 1, kernel) if flow else None
-        initialise(self)
-        if self.flow_head is not None:
-            # Flow begins at zero, "the picture stands still", rather than at some 20 random pixels.
-            nn.init.zeros_(self.flow_head.weight)
-
-    def forward(self, window: Tensor, past: Tensor, first: bool = False) -> FrameOutput:
-        """The next frame, (b, l, c, h, w), (b, p, 3, h, w) -> FrameOutput of (b, ., h, w).
-
-        `first`: there is no past yet (it is all zeros), so the frame is the raw image and nothing is warped.
+        Each coarser scale is half the size of the finer, rounded up. `first`: there is no past yet (it is all zeros),
+        so the frame is the raw image and nothing is warped.
         """
         seen = check_shape("window", window, "b l c h w", l=self.window, c=self.condition_channels)
-        height, width = seen["h"], seen["w"]
-        features = self.condition_encoder(pad_to_multiple(window.flatten(1, 2), self.multiple))
-        if self.past_encoder is not None:
-            check_shape("past", past, "b p 3 h w", b=seen["b"], p=self.past, h=height, w=width)
-            features = features + self.past_encoder(pad_to_multiple(past.flatten(1, 2), self.multiple))
-        raw = crop_to(torch.tanh(self.image_head(self.image_decoder(features)).float()), height, width)
-        if first or self.flow_decoder is None or self.flow_head is None or self.occlusion_head is None:
+        pyramid = [window.flatten(1, 2)]
+        for _ in range(1, self.scales):
+            pyramid.append(halve(pyramid[-1]))
+        features: Features | None = None
+        outputs: list[FrameOutput] = []
+        for scale in range(self.scales):
+            level = self.scales - 1 - scale
+            height, width = pyramid[level].shape[-2:]
+            if self.past:
+                check_shape("past", past[level], "b p 3 h w", b=seen["b"], p=self.past, h=height, w=width)
+            multiple = self.multiple >> level
+            given = pad_to_multiple(pyramid[level], multiple)
+            before = pad_to_multiple(past[level].flatten(1, 2), multiple) if self.past else given[:, :0]
+            fixed = self.finest_only and level > 0
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not fixed):
+                estimate = self.networks[scale](given, before, features, still=first)
+                outputs.append(self._blend(estimate, pyramid[level], past[level], 1 << scale))
+            features = estimate.features
+        image = outputs.pop()
+        coarse = tuple(output.image for output in reversed(outputs))
+        return FrameOutput(image.image, image.raw, image.flow, image.occlusion, coarse)
+
+    def _blend(self, estimate: Estimate, window: Tensor, past: Tensor, times: int) -> FrameOutput:
+        """The frame of one scale, from its own past; `times`: how much finer than the coarsest it is."""
+        height, width = window.shape[-2:]
+        raw = crop_to(estimate.raw, height, width)
+        front = mask = None
+        if estimate.foreground is not None:
+            front = crop_to(estimate.foreground, height, width)
+            mask = self._foreground_mask(window)
+            raw = torch.lerp(raw, front, mask)
+        if estimate.flow is None or estimate.occlusion is None:
             return FrameOutput(raw, raw)
-        motion = self.flow_decoder(features)
-        flow = crop_to(self.flow_head(motion).float() * self.flow_unit, height, width)
-        occlusion = crop_to(torch.sigmoid(self.occlusion_head(motion).float()), height, width)
+        flow = crop_to(estimate.flow * (self.flow_unit * times), height, width)
+        occlusion = crop_to(estimate.occlusion, height, width)
         image = torch.lerp(warp(past[:, -1].float(), flow), raw, occlusion)
+        if self.foreground_over and front is not None and mask is not None:
+            image = torch.lerp(image, front, mask)
         return FrameOutput(image, raw, flow, occlusion)
+
+    def _foreground_mask(self, window: Tensor) -> Tensor:
+        """(b, l * c, h, w) -> (b, 1, h, w) in [0, 1]; soft at coarser scales, where labels are averages."""
+        current = window[:, -self.condition_channels :]
+        chosen = (current[:, list(self.foreground)].float() + 1) / 2
+        return chosen.sum(1, keepdim=True).clamp(0, 1)
+
+    def learn(self, *, finest_only: bool) -> None:
+        """Train the finest scale alone, or all; its coarser scales then run without gradients."""
+        self.finest_only = finest_only and self.scales > 1
+        for network in list(self.networks)[:-1]:
+            network.requires_grad_(not self.finest_only)
+
+    def keep_less(self, recompute: bool) -> None:
+        """Whether activations are computed again in the backward pass, which takes a third longer and far less room."""
+        for network in self.networks:
+            network.recompute = recompute

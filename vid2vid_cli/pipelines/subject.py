@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from vid2vid_cli.conditioning import Conditioner, View
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError, MissingFileError
+from vid2vid_cli.core.nouns import ConditionLayout
 from vid2vid_cli.data.clips import ClipSampler
 from vid2vid_cli.data.dataset import Dataset, newest_dataset
 from vid2vid_cli.data.framing import frame_view
@@ -36,10 +38,10 @@ class Subject:
         """The view once for each conditioner: of a dataset, all lie in the same frames."""
         return (self.view,) * len(self.conditioners)
 
-    @property
-    def channels(self) -> int:
-        """Condition channels of all conditioners together."""
-        return sum(conditioner.channels for conditioner in self.conditioners)
+    def layout(self, config: Config) -> ConditionLayout:
+        """The condition channels of all conditioners, one below the other. Raises ConfigError (an unknown class)."""
+        channels = sum(conditioner.channels for conditioner in self.conditioners)
+        return ConditionLayout(channels, channels_of(self.conditioners, config.generator.foreground))
 
     def sampler(self, config: Config) -> ClipSampler:
         """Clips as the settings want them. Raises TooShortError."""
@@ -68,6 +70,7 @@ class Subject:
         return CheckpointInfo(
             name=name,
             generator=config.generator,
+            foreground=self.layout(config).foreground,
             conditioners=uses,
             crop=config.data.crop,
             view=self.view.to_json(),
@@ -77,6 +80,25 @@ class Subject:
             training=training,
             created_by=f"vid2vid-cli {__version__}",
         )
+
+
+def channels_of(conditioners: Sequence[Conditioner], names: Sequence[str]) -> tuple[int, ...]:
+    """The condition channels of classes by name, whatever their case. Raises ConfigError where there is none."""
+    known: dict[str, list[int]] = {}
+    below = 0
+    for conditioner in conditioners:
+        for name, channel in conditioner.class_channels().items():
+            known.setdefault(name.casefold(), []).append(below + channel)
+        below += conditioner.channels
+    for name in names:
+        if name.casefold() not in known:
+            near = difflib.get_close_matches(name.casefold(), known, 3)
+            having = " and ".join(conditioner.spec.name for conditioner in conditioners)
+            raise ConfigError(
+                f"generator.foreground: there is no class {name!r} in {having}.",
+                f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known) or 'none'}.",
+            )
+    return tuple(sorted({channel for name in names for channel in known[name.casefold()]}))
 
 
 def choose_dataset(named: Path | None, config: Config, preset: str) -> Path:

@@ -76,7 +76,7 @@ def plan_train(request: TrainRequest) -> Plan:
     config, subject = job.config, job.subject
     until = _until(request, config, 0.0)
     machine = choose_machine(request.device, config.engine.precision, config.engine.channels_last)
-    state = build_state(config, subject.channels, machine)
+    state = build_state(config, subject.layout(config), machine)
     judges = parameter_count(state.discriminator) + parameter_count(state.temporal)
     usable = sum(run.frames for run in subject.sampler(config).runs)
     return Plan(
@@ -107,7 +107,7 @@ def train(request: TrainRequest, tell: Tell) -> Trained:
     same_device = resumed is not None and request.device in ("auto", resumed.device)
     precision = resumed.precision if resumed and same_device else config.engine.precision
     machine = choose_machine(request.device, precision, config.engine.channels_last)
-    state = build_state(config, subject.channels, machine)
+    state = build_state(config, subject.layout(config), machine)
     if resumed:
         run = find_run(job.run)
         kept = load_state(last_state(run), state, machine)
