@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,7 +9,7 @@ from torch import Tensor, nn
 from vid2vid_cli.config.judging import LossConfig
 from vid2vid_cli.core.nouns import Flow, FrameOutput
 from vid2vid_cli.engine import objective
-from vid2vid_cli.engine.objective import Chunk, chunk_of, group_ends, groups, pair_terms
+from vid2vid_cli.engine.objective import Chunk, chunk_of, pair_terms
 from vid2vid_cli.networks.patch import MultiScaleDiscriminator
 
 SIDE = 2
@@ -45,7 +43,9 @@ def outputs(first: int, last: int, *, flow: bool = True) -> list[FrameOutput]:
 def chunk(first: int, last: int, *, flow: bool = True) -> Chunk:
     teacher = Flow(marked(6000, 8, 2), marked(7000, 8, 1))
     fakes = marked(2000, last, 3).clone().requires_grad_()
-    return chunk_of(outputs(first, last, flow=flow), first, marked(1000, 8, 1), marked(0, 8, 3), fakes, teacher)
+    boxes = {"face": marked(8000, 8, 2)[..., 0].expand(2, 8, 2, 2).repeat(1, 1, 1, 2)}
+    made = outputs(first, last, flow=flow)
+    return chunk_of(made, first, marked(1000, 8, 1), marked(0, 8, 3), fakes, teacher, boxes)
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 3), (3, 6), (6, 8), (0, 1), (1, 2)])
@@ -57,6 +57,7 @@ def test_every_tensor_of_a_chunk_is_of_its_frame(first: int, last: int) -> None:
     assert numbers(of.conditions) == [1000 + n for n in frames]
     assert numbers(of.image) == [2000 + n for n in frames]
     assert numbers(of.raw) == [3000 + n for n in frames]
+    assert numbers(of.regions["face"]) == [8000 + n for n in frames]
     moving = [n for n in frames if n % 100]
     assert numbers(of.real_before) == [n - 1 for n in moving]
     assert numbers(of.fake_before) == [2000 + n - 1 for n in moving]
@@ -149,6 +150,37 @@ def test_image_terms_by_hand() -> None:
     assert names == {"adversarial", "feature_matching"}
 
 
+def test_real_frames_are_judged_for_the_generator_only_where_features_are_matched() -> None:
+    class Counter(Echo):
+        asked = 0
+
+        def forward(self, picture: Tensor) -> list[list[Tensor]]:
+            self.asked += 1
+            return super().forward(picture)
+
+    pair = {"1": (of_numbers().real, of_numbers().image)}
+    for weights, asked, groups_asked in (
+        ({}, 3, 2),
+        ({"feature_matching": 0.0, "temporal_feature_matching": 0.0}, 2, 1),
+    ):
+        judge, over_time, losses = Counter(), Counter(), LossConfig(**weights)
+        terms = objective.image_terms(of_numbers(), judge, None, losses)
+        terms |= pair_terms("temporal", pair, nn.ModuleDict({"1": over_time}), losses)
+        assert (judge.asked, over_time.asked) == (asked, groups_asked)
+        assert ("feature_matching" in terms, "temporal_feature_matching" in terms) == (not weights, not weights)
+
+
+def test_the_terms_of_several_networks_are_summed() -> None:
+    one, other = of_numbers(), of_numbers(image=1.5)
+    pairs = {"1": (one.real, one.image), "3": (other.real, other.image)}
+    judges = nn.ModuleDict({"1": Echo(), "3": Echo()})
+    for kind in ("temporal", "region"):
+        terms = {name: float(term) for name, term in pair_terms(kind, pairs, judges, LossConfig()).items()}  # type: ignore[arg-type]
+        adversarial, matching = (0.125 - 1) ** 2 + (1.5 - 1) ** 2, 4 * (0.375 + 1.0)
+        assert terms == pytest.approx({f"{kind}_adversarial": adversarial, f"{kind}_feature_matching": matching})
+    assert pair_terms("region", {}, judges, LossConfig()) == {}
+
+
 def test_the_real_side_gives_the_generator_no_gradient() -> None:
     of = of_numbers()
     of.real.requires_grad_()
@@ -178,38 +210,3 @@ def test_the_discriminators_loss_is_each_fake_against_the_real_one(gan: str) -> 
     fakes[0].requires_grad_()
     objective.discriminator_loss(real, fakes, judge, losses).backward()
     assert fakes[0].grad is None
-
-
-def of_group(part: Tensor, frames: int) -> tuple[list[float], list[float]]:
-    """Numbers of the frames and of the flows (in pixels) of one group (3 * frames + 2 * (frames - 1), h, w)."""
-    pictures = [float(part[3 * index : 3 * index + 3].unique()) for index in range(frames)]
-    flows = [float(part[3 * frames + 2 * k : 3 * frames + 2 * k + 2].unique()) * 20 for k in range(frames - 1)]
-    return pictures, [round(flow, 3) for flow in flows]
-
-
-@pytest.mark.parametrize(
-    ("rate", "size", "first", "last", "ends"),
-    [
-        (1, 3, 0, 6, [2, 3, 4, 5]),
-        (1, 3, 4, 6, [4, 5]),
-        (3, 3, 6, 9, [6, 7, 8]),
-        (3, 3, 3, 9, [6, 7, 8]),
-        (2, 2, 0, 4, [2, 3]),
-    ],
-)
-def test_groups_by_hand(rate: int, size: int, first: int, last: int, ends: Sequence[int]) -> None:
-    """Frames `rate` apart, oldest first, and the flow into each but the first; one group per frame and clip."""
-    found = groups(marked(0, last, 3), marked(6000, 12, 2), rate, size, first, last)
-    assert found is not None
-    assert found.shape == (2 * len(ends), 3 * size + 2 * (size - 1), SIDE, SIDE)
-    expected = []
-    for end in ends:
-        indices = [end - rate * back for back in reversed(range(size))]
-        for b in range(2):
-            expected.append(([100.0 * b + i for i in indices], [6000.0 + 100 * b + i for i in indices[1:]]))
-    assert [of_group(part, size) for part in found] == expected
-
-
-def test_no_group_without_enough_past() -> None:
-    assert groups(marked(0, 6, 3), marked(0, 6, 2), 3, 3, 0, 6) is None
-    assert groups(marked(0, 2, 3), marked(0, 2, 2), 1, 3, 0, 2) is None

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vid2vid_cli.config.model import LossConfig
+from vid2vid_cli.config.judging import LossConfig
 from vid2vid_cli.core.nouns import FLOW_UNIT, Flow, FrameOutput
 from vid2vid_cli.losses.adversarial import GAN_LOSSES, feature_matching
 from vid2vid_cli.losses.reconstruction import masked_l1
 from vid2vid_cli.networks.patch import Judgement
+from vid2vid_cli.ops.crop import cut
 from vid2vid_cli.ops.warp import warp
 
 Terms = dict[str, Tensor]
 Perceptual = Callable[[Tensor, Tensor], Tensor]
+Pairs = dict[str, tuple[Tensor, Tensor]]
+"""What discriminators are shown, real and generated, by the name of the network."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Chunk:
     """(k, 2, h, w)"""
     confidence: Tensor
     """(k, 1, h, w)"""
+    regions: Mapping[str, Tensor] = field(default_factory=dict)
+    """Name -> boxes (n, r, 4)."""
 
 
 def chunk_of(
@@ -50,8 +56,12 @@ def chunk_of(
     frames: Tensor,
     fakes: Tensor,
     teacher: Flow,
+    regions: Mapping[str, Tensor],
 ) -> Chunk:
-    """Gather frames `first` .. `first + len(outputs)` of a clip; `fakes` (b, t', 3, h, w) are all up to the last."""
+    """Gather frames `first` .. `first + len(outputs)` of a clip; `fakes` (b, t', 3, h, w) are all up to the last.
+
+    `regions` are name -> (b, t, r, 4).
+    """
     last = first + len(outputs)
     moving = slice(max(first, 1), last)
     before = slice(max(first, 1) - 1, last - 1)
@@ -72,6 +82,7 @@ def chunk_of(
         flat(fakes[:, before].detach()),
         flat(teacher.flow[:, moving]),
         flat(teacher.confidence[:, moving]),
+        {name: flat(boxes[:, first:last]) for name, boxes in regions.items()},
     )
 
 
@@ -83,34 +94,25 @@ def synthesised(chunk: Chunk) -> list[Tensor]:
 def image_terms(chunk: Chunk, judge: nn.Module, perceptual: Perceptual | None, losses: LossConfig) -> Terms:
     """The generator's terms from single frames: adversarial, feature matching, perceptual, pixel."""
     for_generator = GAN_LOSSES[losses.gan][0]
-    judged = is_judged(losses)
     with torch.no_grad():
-        real = judge(torch.cat([chunk.conditions, chunk.real], 1)) if judged else []
+        matched = losses.feature_matching > 0
+        real = judge(torch.cat([chunk.conditions, chunk.real], 1)) if matched else []
     terms: dict[str, list[Tensor]] = {}
 
     def add(name: str, value: Tensor) -> None:
         terms.setdefault(name, []).append(value)
 
     for picture in synthesised(chunk):
-        if judged:
+        if losses.judge_frames:
             fake = judge(torch.cat([chunk.conditions, picture], 1))
             add("adversarial", for_generator(scores(fake)))
-            add("feature_matching", feature_matching(real, fake))
+            if matched:
+                add("feature_matching", feature_matching(real, fake))
         if perceptual is not None and losses.perceptual:
             add("perceptual", perceptual(picture, chunk.real))
         if losses.pixel:
             add("pixel", F.l1_loss(picture, chunk.real))
     return {name: torch.stack(values).sum() for name, values in terms.items()}
-
-
-def is_judged(losses: LossConfig) -> bool:
-    """Whether any term needs the image discriminator; where none does, it is neither asked nor trained."""
-    return losses.adversarial > 0 or losses.feature_matching > 0
-
-
-def is_judged_over_time(losses: LossConfig) -> bool:
-    """The same for the temporal discriminators."""
-    return losses.temporal_adversarial > 0 or losses.temporal_feature_matching > 0
 
 
 def motion_terms(chunk: Chunk) -> Terms:
@@ -127,32 +129,63 @@ def motion_terms(chunk: Chunk) -> Terms:
     }
 
 
-def groups(frames: Tensor, flows: Tensor, rate: int, size: int, first: int, last: int) -> Tensor | None:
-    """What a temporal discriminator sees: `size` frames `rate` apart and the flows between them.
+def group_ends(kind: Literal["every", "covering", "sparse"], rate: int, size: int, first: int, last: int) -> list[int]:
+    """The newest frames of the groups that are judged once frames `first` .. `last - 1` of a clip are there.
 
-    One group ends at each frame of `first` .. `last` that has enough past: (b, t, 3, h, w), (b, t, 2, h, w) ->
-    (n, 3 * size + 2 * (size - 1), h, w), or None. Flows are those of `rate`, divided by 20.
+    A group is `size` frames, `rate` apart, and may reach back before `first`. every: one ends at each of the frames.
+    covering: one ends at the newest, others in steps of `size` before it, until the new frames are covered, as
+    published. sparse: those that share no frame with another, were every `rate`-th frame of the clip dealt out.
+    """
+    span = rate * (size - 1)
+    ends: Sequence[int] = range(first, last)
+    if kind == "covering":
+        ends = range(last - 1, first - 1, -size)
+    elif kind == "sparse":
+        ends = [end for end in ends if (end - span) % (rate * size) == 0]
+    return [end for end in ends if end >= span]
+
+
+def groups(frames: Tensor, flows: Tensor, rate: int, size: int, ends: Sequence[int]) -> Tensor:
+    """What a temporal discriminator sees: `size` frames, `rate` apart, and the flows between them.
+
+    One group for each of `ends`, (b, t, 3, h, w), (b, t, 2, h, w) -> (n, 3 * size + 2 * (size - 1), h, w). The flows
+    are those over `rate` frames, divided by 20.
     """
     parts = []
-    for end in range(first, last):
+    for end in ends:
         start = end - rate * (size - 1)
-        if start < 0:
-            continue
         seen = frames[:, start : end + 1 : rate].flatten(1, 2)
         moved = flows[:, start + rate : end + 1 : rate].flatten(1, 2) / FLOW_UNIT
         parts.append(torch.cat([seen, moved], 1))
-    return torch.cat(parts) if parts else None
+    return torch.cat(parts)
 
 
-def temporal_terms(real: Tensor, fake: Tensor, judge: nn.Module, losses: LossConfig) -> Terms:
-    """The generator's terms from groups of frames, from one temporal discriminator."""
-    with torch.no_grad():
-        of_real = judge(real)
-    of_fake = judge(fake)
-    return {
-        "temporal_adversarial": GAN_LOSSES[losses.gan][0](scores(of_fake)),
-        "temporal_feature_matching": feature_matching(of_real, of_fake),
-    }
+def regions(chunk: Chunk, names: Sequence[str], side: int) -> Pairs:
+    """What region discriminators see: squares of `side` pixels about the boxes, conditions and frame, real and final.
+
+    By the name of the region; one that is on no frame is left out.
+    """
+    pairs: Pairs = {}
+    for name in names:
+        boxes = chunk.regions[name]
+        conditions, real, fake = (cut(each, boxes, side) for each in (chunk.conditions, chunk.real, chunk.image))
+        if conditions is not None and real is not None and fake is not None:
+            pairs[name] = (torch.cat([conditions, real], 1), torch.cat([conditions, fake], 1))
+    return pairs
+
+
+def pair_terms(kind: Literal["temporal", "region"], pairs: Pairs, judges: nn.ModuleDict, losses: LossConfig) -> Terms:
+    """The generator's terms from one kind of discriminators, each shown its pair; the sums over the networks."""
+    adversarial, matching = [], []
+    for name, (real, fake) in pairs.items():
+        of_fake = judges[name](fake)
+        adversarial.append(GAN_LOSSES[losses.gan][0](scores(of_fake)))
+        if getattr(losses, f"{kind}_feature_matching") > 0:
+            with torch.no_grad():
+                of_real = judges[name](real)
+            matching.append(feature_matching(of_real, of_fake))
+    found = {f"{kind}_adversarial": adversarial, f"{kind}_feature_matching": matching}
+    return {name: torch.stack(values).sum() for name, values in found.items() if values}
 
 
 def discriminator_loss(real: Tensor, fakes: Sequence[Tensor], judge: nn.Module, losses: LossConfig) -> Tensor:

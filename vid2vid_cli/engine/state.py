@@ -19,6 +19,7 @@ class TrainState:
         generator: CompositeGenerator,
         discriminator: nn.Module,
         temporal: nn.ModuleDict,
+        region: nn.ModuleDict,
         generator_optimizer: torch.optim.Optimizer,
         discriminator_optimizer: torch.optim.Optimizer,
     ) -> None:
@@ -26,9 +27,11 @@ class TrainState:
         self.discriminator = discriminator
         self.temporal = temporal
         """One discriminator per frame rate, by the rate as a string."""
+        self.region = region
+        """One per name of a region."""
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
-        """Both kinds of discriminators, so that their rates decay together."""
+        """All discriminators, so that their rates decay together."""
         self.average = copy.deepcopy(generator).requires_grad_(False).eval()
         self.step = 0
 

@@ -12,7 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from vid2vid_cli.config.model import Config, LossConfig
+from vid2vid_cli.config.judging import LossConfig
+from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.errors import DivergedError
 from vid2vid_cli.core.nouns import ClipBatch, Flow
 from vid2vid_cli.engine import objective
@@ -47,12 +48,13 @@ def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[st
     Raises DivergedError where a loss is NaN or infinite; the weights of that step are then not to be kept.
     """
     config = trainer.config
-    for optimizer, rate in (
-        (state.generator_optimizer, config.optimizer.rate),
-        (state.discriminator_optimizer, config.optimizer.discriminator_rate),
+    for optimizer, adam in (
+        (state.generator_optimizer, config.optimizer.generator),
+        (state.discriminator_optimizer, config.optimizer.discriminators),
     ):
         for group in optimizer.param_groups:
-            group["lr"] = rate * rate_factor(config.schedule, state.step)
+            group["lr"] = adam.rate * rate_factor(config.schedule, state.step)
+    state.generator.learn(finest_only=state.step < config.schedule.fix_global)
     flows = {rate: reference_flow(trainer.teacher, batch.frames, rate) for rate in rates(config)}
     sums: dict[str, list[Tensor]] = {}
     with trainer.machine.autocast():
@@ -62,9 +64,9 @@ def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[st
             first = fakes.shape[1] if fakes is not None else 0
             new = torch.stack([output.image for output in outputs], 1)
             fakes = new if fakes is None else torch.cat([fakes.detach(), new], 1)
-            chunk = objective.chunk_of(outputs, first, batch.conditions, batch.frames, fakes, flows[1])
-            over_time = objective.is_judged_over_time(config.losses)
-            seen = _groups(config, batch.frames, fakes, flows, first) if over_time else {}
+            moved = flows.get(1, no_flow(batch.frames))
+            chunk = objective.chunk_of(outputs, first, batch.conditions, batch.frames, fakes, moved, batch.regions)
+            seen = Seen(_groups(config, batch.frames, fakes, flows, first), _regions(config, chunk))
             for name, value in {
                 **_update_generator(trainer, state, chunk, seen),
                 **_update_discriminators(config.losses, state, chunk, seen),
@@ -80,47 +82,65 @@ def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[st
 
 
 def rates(config: Config) -> list[int]:
-    """The frame rates that reference flow is needed at; 1 is always among them."""
-    return sorted({1, *config.temporal.rates})
+    """The frame rates that reference flow is needed at: 1 by a generator with flow, and those of the groups judged."""
+    judged = config.temporal.rates if config.losses.judge_motion else ()
+    return sorted({*judged, *((1,) if config.generator.flow else ())})
+
+
+def no_flow(frames: Tensor) -> Flow:
+    """Flow that is nowhere to be trusted, for a clip (b, t, 3, h, w)."""
+    batch, length, _, height, width = frames.shape
+    return Flow(frames.new_zeros(batch, length, 2, height, width), frames.new_zeros(batch, length, 1, height, width))
 
 
 def reference_flow(teacher: Teacher, frames: Tensor, rate: int) -> Flow:
-    """The teacher's flow over `rate` frames for each frame of a clip, (b, t, 3, h, w) -> Flow."""
+    """The teacher's flow over `rate` frames for each frame of a clip, (b, t, 3, h, w) -> Flow.
+
+    Asked of the teacher directly: the sum of flows from frame to frame is another, and worse, flow.
+    """
     batch, length, _, height, width = frames.shape
-    flow = frames.new_zeros(batch, length, 2, height, width)
-    confidence = frames.new_zeros(batch, length, 1, height, width)
+    found = no_flow(frames)
     if length > rate:
-        found, trust = teacher(frames[:, :-rate].flatten(0, 1), frames[:, rate:].flatten(0, 1))
-        flow[:, rate:] = found.reshape(batch, length - rate, 2, height, width)
-        confidence[:, rate:] = trust.reshape(batch, length - rate, 1, height, width)
-    return Flow(flow, confidence)
+        flow, trust = teacher(frames[:, :-rate].flatten(0, 1), frames[:, rate:].flatten(0, 1))
+        found.flow[:, rate:] = flow.reshape(batch, length - rate, 2, height, width)
+        found.confidence[:, rate:] = trust.reshape(batch, length - rate, 1, height, width)
+    return found
 
 
-Seen = dict[str, tuple[Tensor, Tensor]]
+@dataclass(frozen=True)
+class Seen:
+    """What the discriminators beside the image's are shown of a chunk."""
+
+    temporal: objective.Pairs
+    region: objective.Pairs
 
 
-def _groups(config: Config, frames: Tensor, fakes: Tensor, flows: dict[int, Flow], first: int) -> Seen:
-    """Real and generated groups per frame rate; rates without enough past are left out."""
-    seen: Seen = {}
-    last, size = fakes.shape[1], config.temporal.frames
-    for rate in config.temporal.rates:
-        real = objective.groups(frames, flows[rate].flow, rate, size, first, last)
-        fake = objective.groups(fakes, flows[rate].flow, rate, size, first, last)
-        if real is not None and fake is not None:
-            seen[str(rate)] = (real, fake)
-    return seen
+def _groups(config: Config, frames: Tensor, fakes: Tensor, flows: dict[int, Flow], first: int) -> objective.Pairs:
+    """Real and generated groups by frame rate; rates without enough past are left out."""
+    pairs: objective.Pairs = {}
+    own, last = config.temporal, fakes.shape[1]
+    for rate in own.rates if config.losses.judge_motion else ():
+        ends = objective.group_ends(own.groups, rate, own.frames, first, last)
+        if ends:
+            real, fake = (objective.groups(each, flows[rate].flow, rate, own.frames, ends) for each in (frames, fakes))
+            pairs[str(rate)] = (real, fake)
+    return pairs
+
+
+def _regions(config: Config, chunk: objective.Chunk) -> objective.Pairs:
+    """Real and generated squares by region; regions that are on no frame are left out."""
+    if not config.losses.judge_regions:
+        return {}
+    return objective.regions(chunk, config.region.names, config.region.side(chunk.real.shape[-2]))
 
 
 def _update_generator(trainer: Trainer, state: TrainState, chunk: objective.Chunk, seen: Seen) -> dict[str, Tensor]:
     losses = trainer.config.losses
-    with _frozen(state.discriminator, state.temporal):
+    with _frozen(state.discriminator, state.temporal, state.region):
         terms = objective.image_terms(chunk, state.discriminator, trainer.perceptual, losses)
         terms |= objective.motion_terms(chunk)
-        per_rate = [
-            objective.temporal_terms(real, fake, state.temporal[rate], losses) for rate, (real, fake) in seen.items()
-        ]
-        for name in dict.fromkeys(name for found in per_rate for name in found):
-            terms[name] = torch.stack([found[name] for found in per_rate]).sum()
+        terms |= objective.pair_terms("temporal", seen.temporal, state.temporal, losses)
+        terms |= objective.pair_terms("region", seen.region, state.region, losses)
         loss = total(terms, {name: getattr(losses, name) for name in terms})
         state.generator_optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -135,13 +155,12 @@ def _update_discriminators(
         return torch.cat([chunk.conditions, picture], 1)
 
     terms: dict[str, Tensor] = {}
-    if objective.is_judged(losses):
+    if losses.judge_frames:
         real, fakes = conditioned(chunk.real), [conditioned(picture) for picture in objective.synthesised(chunk)]
         terms["discriminator"] = objective.discriminator_loss(real, fakes, state.discriminator, losses)
-    for rate, (real, fake) in seen.items():
-        terms[f"temporal_discriminator_{rate}"] = objective.discriminator_loss(
-            real, [fake], state.temporal[rate], losses
-        )
+    for kind, pairs, judges in (("temporal", seen.temporal, state.temporal), ("region", seen.region, state.region)):
+        for name, (real, fake) in pairs.items():
+            terms[f"{kind}_discriminator_{name}"] = objective.discriminator_loss(real, [fake], judges[name], losses)
     if not terms:
         return {}
     state.discriminator_optimizer.zero_grad(set_to_none=True)
