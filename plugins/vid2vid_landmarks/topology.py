@@ -44,6 +44,13 @@ CURVES: tuple[tuple[str, tuple[int, ...]], ...] = (
 )
 """The fourteen curves that are drawn, in the order of the distance maps: part and points."""
 
+MIRRORED: tuple[int, ...] = (
+    *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
+    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
+    *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65,
+)  # fmt: skip
+"""The point that stands in the place of each in a mirror."""
+
 # Upper and lower point of each gap that opens and shuts, from left to right.
 EYE_GAPS = ((37, 41), (38, 40), (43, 47), (44, 46))
 LIP_GAPS = ((61, 67), (62, 66), (63, 65))

@@ -77,6 +77,16 @@ FACE_CURVES: tuple[tuple[int, ...], ...] = (
 )  # fmt: skip
 """Brows, nose, eyes and outer lips; the jaw is not drawn."""
 
+SIDES: dict[str, tuple[int, ...]] = {
+    "body": (0, 1, 5, 6, 7, 2, 3, 4, 8, 12, 13, 14, 9, 10, 11, 16, 15, 18, 17, 22, 23, 24, 19, 20, 21),
+    "face": (
+        *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
+        45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
+        *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65, 69, 68,
+    ),
+}  # fmt: skip
+"""The point that stands in the place of each in a mirror; hands change places as wholes, by their names."""
+
 # For each joint of BODY_25 the points of another model whose middle it is; () where the model has none.
 _BLAZE = (
     (0,), (11, 12), (12,), (14,), (16,), (11,), (13,), (15,), (23, 24), (24,), (26,), (28,), (23,), (25,), (27,),

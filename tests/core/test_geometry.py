@@ -38,3 +38,14 @@ def test_then_is_applied_after() -> None:
 def test_json_round_trip() -> None:
     view = View.of_box((1.25, 2, 30.5, 40), 64, 48)
     assert View.from_json(view.to_json()) == view
+
+
+def test_the_mirrored_view_shows_the_mirrored_picture() -> None:
+    """Of a turned and shifted view of a frame 97 pixels wide, as of an upright one: x becomes 39 - x of 40."""
+    turned = View(((0.5, 0.2, 3.0), (-0.1, 0.7, -2.0)), 30, 40)
+    points = np.array([[0.0, 0.0], [96.0, 60.0], [3.5, 7.25]])
+    for view in (turned, View.of_box((10, 5, 70, 50), 30, 40)):
+        seen = view.mirrored(97).points(points * (-1, 1) + (96, 0))
+        assert np.allclose(seen, view.points(points) * (-1, 1) + (39, 0), atol=1e-4)
+        assert np.allclose(view.mirrored(97).mirrored(97).array, view.array)
+    assert view.mirrored(97).matrix[0][0] > 0  # nothing is drawn backwards

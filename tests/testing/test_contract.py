@@ -84,6 +84,43 @@ BUGS: Mapping[str, tuple[str, str, str]] = {
         "    def retarget(self, annotations, source, target):\n"
         f"        return (one for one in annotations if one.quality > 0)\n\n{EXTRA}",
     ),
+    "regions that it does not offer": (
+        "regions_are_boxes_in_the_picture",
+        EXTRA,
+        f"    def regions(self, annotation, view):\n        return {{'face': np.zeros((1, 4), np.float32)}}\n\n{EXTRA}",
+    ),
+    "regions in pixels of the frame": (
+        "regions_are_boxes_in_the_picture",
+        EXTRA,
+        "    offers = ('face',)\n\n"
+        "    def regions(self, annotation, view):\n"
+        "        box = np.array([[4, 4, 20, 20]], np.float32)\n"
+        f"        return {{'face': box if annotation.quality > 0 else box * np.nan}}\n\n{EXTRA}",
+    ),
+    "a mirror that shows things as they are": (
+        "the_mirrored_is_drawn_where_the_mirror_shows_it",
+        EXTRA,
+        f"    def mirror(self, annotation):\n        return annotation\n\n{EXTRA}",
+    ),
+    "a mirror out of the middle": (
+        "mirrored_twice_is_the_annotation_itself",
+        EXTRA,
+        "    def mirror(self, annotation):\n"
+        "        turned = np.roll(annotation.images['tones'], 1, axis=1)\n"
+        f"        return replace(annotation, images={{'tones': turned}})\n\n{EXTRA}",
+    ),
+    "a mirror that changes what it was given": (
+        "mirrored_twice_is_the_annotation_itself",
+        EXTRA,
+        "    def mirror(self, annotation):\n"
+        "        annotation.images['tones'][:] = annotation.images['tones'][:, ::-1].copy()\n"
+        f"        return annotation\n\n{EXTRA}",
+    ),
+    "sides where there are none": (
+        "mirror_is_what_is_found_on_mirrored_frames",
+        'f"tone {tone}"',
+        '("left", "right", "dark", "light")[tone]',
+    ),
     "an option without words": ("options_are_explained", ', description="How many tones."', ""),
     "an option without default": ("all_options_may_be_left_out", "Field(4, ge=2", "Field(ge=2"),
     "reads what is no option": ("reads_names_a_files_option", "    @property", '    reads = "folder"\n\n    @property'),

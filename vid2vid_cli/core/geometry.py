@@ -59,6 +59,15 @@ class View:
         rows = tuple(tuple(float(v) for v in row) for row in product)
         return View((rows[0], rows[1]), self.height, self.width)  # type: ignore[arg-type]
 
+    def mirrored(self, width: int) -> View:
+        """The view that shows of a mirrored frame, `width` pixels wide, this view's picture mirrored.
+
+        Its scale keeps its sign: nothing that is drawn through it is drawn backwards.
+        """
+        (a, b, x), (c, d, y) = self.matrix
+        last = width - 1
+        return View(((a, -b, self.width - 1 - a * last - x), (-c, d, c * last + y)), self.height, self.width)
+
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
         return {"matrix": [list(row) for row in self.matrix], "height": self.height, "width": self.width}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-_DUTIES = ("checks", "options", "finding", "reading", "showing")
+_DUTIES = ("checks", "options", "finding", "reading", "showing", "mirroring")
 
 with suppress(ImportError):
     import pytest

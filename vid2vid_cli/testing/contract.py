@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from vid2vid_cli.testing.finding import FindingDuties
+from vid2vid_cli.testing.mirroring import MirrorDuties
 from vid2vid_cli.testing.options import OptionDuties
 from vid2vid_cli.testing.reading import ReadingDuties
 from vid2vid_cli.testing.showing import ShowingDuties
 
 
-class ConditionerContract(OptionDuties, FindingDuties, ReadingDuties, ShowingDuties):
+class ConditionerContract(OptionDuties, FindingDuties, ReadingDuties, ShowingDuties, MirrorDuties):
     """What every conditioner keeps to. Inherit it and set `name`.
 
     Override `clip` where a drawn head shows nothing that the conditioner finds; `files` where it reads labels from
