@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,6 +54,15 @@ def train(
         Path | None,
         typer.Option(metavar="DATASET", help="Default: the newest under datasets/ that fits.", rich_help_panel=MODEL),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN|CKPT",
+            help="Begin with the weights of another run, as far as they fit: to grow to a larger size.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Steps from the start of the run.", rich_help_panel=LENGTH)
     ] = None,
@@ -90,7 +100,19 @@ def train(
       vid2vid train -p tiny --data datasets/video --time 5m --set losses.pixel=20
       vid2vid train --resume runs/video --steps 40000
     """
-    _refuse_mixed(run, resume, preset, config, sets, data, out, seed)
+    _refuse_mixed(
+        run,
+        resume,
+        {
+            "--preset": preset,
+            "--config": config,
+            "--set": sets,
+            "--data": data,
+            "--from": start,
+            "--out": out,
+            "--seed": seed,
+        },
+    )
     from vid2vid_cli.config.resolve import load_layers
 
     name = preset or ("" if config is not None or resume else DEFAULT_PRESET)
@@ -106,6 +128,7 @@ def train(
         data=data,
         out=out,
         resume=(run or "newest") if resume else None,
+        start=start,
         steps=steps,
         seconds=time,
         device=device,
@@ -121,21 +144,11 @@ def train(
         _show(terminal, work(request, _remember(terminal)))
 
 
-def _refuse_mixed(
-    run: Path | None,
-    resume: bool,
-    preset: str | None,
-    config: Path | None,
-    sets: list[str] | None,
-    data: Path | None,
-    out: Path | None,
-    seed: int | None,
-) -> None:
+def _refuse_mixed(run: Path | None, resume: bool, typed: Mapping[str, object]) -> None:
     """A resumed run keeps its settings: say so rather than ignore what was typed."""
     if run is not None and not resume:
         message = f"{run}: train takes no file by itself. To continue a run: vid2vid train --resume {run}."
         raise typer.BadParameter(f"{message} To learn from a dataset: vid2vid train --data {run}.", param_hint="RUN")
-    typed = {"--config": config, "--set": sets, "--data": data, "--out": out, "--seed": seed, "--preset": preset}
     given = [flag for flag, value in typed.items() if value is not None]
     if resume and given:
         message = f"a resumed run keeps its settings: leave out {' and '.join(given)}."

@@ -48,6 +48,14 @@ class TrainState:
             part.load_state_dict(saved[name])
         self.step = int(saved["step"])
 
+    def networks(self) -> dict[str, nn.Module]:
+        """Those that learn, by name; not the average."""
+        return {
+            name: part
+            for name, part in self._parts().items()
+            if isinstance(part, nn.Module) and part is not self.average
+        }
+
     @torch.no_grad()
     def is_finite(self) -> bool:
         """Whether no weight of any network is NaN or infinite."""

@@ -151,6 +151,16 @@ def last_state(run: RunFolder) -> Path:
     return place
 
 
+def start_of(path: Path) -> Path:
+    """What a new run may begin with: the newest state of a run folder, or the `.ckpt` that is named or in it.
+
+    Raises MissingFileError, RunError.
+    """
+    if path.is_dir() and (state := pointed(RunFolder(path).checkpoints, "last")) is not None:
+        return state
+    return checkpoint_file(path)
+
+
 def checkpoint_file(path: Path) -> Path:
     """The `.ckpt` that a user means: a file, or the result inside a run folder. Raises MissingFileError, RunError."""
     if not path.is_dir() or not (path / CONFIG).is_file():

@@ -17,6 +17,7 @@ from vid2vid_cli.engine.checkpoint import load_state
 from vid2vid_cli.engine.curriculum import clip_length
 from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Noticed, Tell
+from vid2vid_cli.engine.growing import grow
 from vid2vid_cli.engine.journal import journal
 from vid2vid_cli.engine.loop import Until, train_loop
 from vid2vid_cli.engine.step import Trainer
@@ -26,7 +27,15 @@ from vid2vid_cli.pipelines.interrupt import Interrupt
 from vid2vid_cli.pipelines.keeping import Keeper
 from vid2vid_cli.pipelines.plan import Plan
 from vid2vid_cli.pipelines.report import write_report
-from vid2vid_cli.pipelines.run_folder import RunRecord, create_run, dataset_of, find_run, last_state, planned_run
+from vid2vid_cli.pipelines.run_folder import (
+    RunRecord,
+    create_run,
+    dataset_of,
+    find_run,
+    last_state,
+    planned_run,
+    start_of,
+)
 from vid2vid_cli.pipelines.subject import Subject, choose_dataset, open_subject
 
 
@@ -40,6 +49,8 @@ class TrainRequest:
     out: Path | None = None
     resume: Path | str | None = None
     """A run folder, or "newest"; its own settings are used, and of these only the steps."""
+    start: Path | None = None
+    """A `.ckpt` or a run whose weights a new run begins with, as far as they fit."""
     steps: int | None = None
     seconds: float | None = None
     """Stop after so long, whatever the steps."""
@@ -77,6 +88,7 @@ def plan_train(request: TrainRequest) -> Plan:
     until = _until(request, config, 0.0)
     machine = choose_machine(request.device, config.engine.precision, config.engine.channels_last)
     state = build_state(config, subject.layout(config), machine)
+    begun = grow(state, start_of(request.start)).describe() if request.start is not None else ""
     judges = parameter_count(state.discriminator) + parameter_count(state.temporal)
     usable = sum(run.frames for run in subject.sampler(config).runs)
     return Plan(
@@ -86,6 +98,7 @@ def plan_train(request: TrainRequest) -> Plan:
             ("picture", f"{subject.view.width}x{subject.view.height}, {config.data.crop}"),
             ("generator", f"{config.generator.kind}, {parameter_count(state.generator) / 1e6:.2f} million parameters"),
             ("discriminators", f"{judges / 1e6:.2f} million parameters"),
+            *((("begins with", f"{request.start}: {begun}"),) if begun else ()),
             ("machine", machine.describe()),
             ("until", f"step {until.steps}" if until.steps else f"{until.seconds:.0f} seconds are over"),
             ("run", f"{job.run} (resumed)" if job.record else str(job.run)),
@@ -115,11 +128,14 @@ def train(request: TrainRequest, tell: Tell) -> Trained:
         record = RunRecord(
             str(subject.dataset.folder.absolute()), request.preset, machine.precision, machine.device.type
         )
+        grown = grow(state, start_of(request.start)) if request.start is not None else None
         run, kept = create_run(job.run, config, record, request.command), {"seconds": 0.0}
     tell = journal(run.path, tell)
     tell(Noticed(f"{subject.dataset.folder} -> {run.path} on {machine.describe()}"))
     if resumed:
         tell(Noticed(f"resumed at step {state.step}"))
+    elif grown is not None:
+        tell(Noticed(f"begun with {request.start}: {grown.describe()}"))
     perceptual, notice = find_perceptual(config.losses.perceptual, machine.device)
     if notice:
         tell(Noticed(notice))
