@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 OUTPUT = "Output"
 MACHINE = "Machine"
 PART = "Part of the video"
+EDIT = "Other labels than were found"
 
 Json = Annotated[
     bool,
@@ -72,6 +73,26 @@ End = Annotated[
 ]
 MaxFrames = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="At most so many frames.", rich_help_panel=PART)
+]
+
+Replace = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--replace",
+        metavar="OLD=NEW[@WHERE]",
+        help="Draw a class of a label map as another: building=vegetation. May be given several times.",
+        rich_help_panel=EDIT,
+    ),
+]
+Remove = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--remove",
+        metavar="NAME[@WHERE]",
+        help="Take a class out: person. WHERE is a time in what is written, @10s-20s or frames @50-120, and a box, "
+        "@0%,0%,50%,100% or in the source's pixels; or both.",
+        rich_help_panel=EDIT,
+    ),
 ]
 
 

@@ -42,6 +42,8 @@ def synthesize(
             help="Bring the points of a label video to the model's place and proportions.",
         ),
     ] = True,
+    replace: options.Replace = None,
+    remove: options.Remove = None,
     out: options.Out = None,
     compare: options.Compare = True,
     device: options.Device = "auto",
@@ -63,6 +65,7 @@ def synthesize(
     Examples:
       vid2vid synthesize runs/video/video.ckpt datasets/video --split holdout
       vid2vid synthesize runs/street/street.ckpt labels.mkv --option labels.instances=ids/
+      vid2vid synthesize runs/street/street.ckpt labels.mkv --replace building=vegetation@10s-20s --remove person
     """
     from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize
     from vid2vid_cli.pipelines.synthesize import synthesize as work
@@ -79,6 +82,8 @@ def synthesize(
         overwrite=overwrite,
         compare=compare,
         precision=precision,
+        replace=tuple(replace or ()),
+        remove=tuple(remove or ()),
     )
     with Terminal("synthesize", as_json=json, quiet=quiet) as terminal:
         if dry_run:

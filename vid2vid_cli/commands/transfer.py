@@ -38,6 +38,8 @@ def transfer(
         ),
     ] = None,
     person: options.Person = None,
+    replace: options.Replace = None,
+    remove: options.Remove = None,
     out: options.Out = None,
     compare: options.Compare = True,
     start: options.Start = 0.0,
@@ -77,6 +79,8 @@ def transfer(
         end=end,
         max_frames=max_frames,
         precision=precision,
+        replace=tuple(replace or ()),
+        remove=tuple(remove or ()),
     )
     with Terminal("transfer", as_json=json, quiet=quiet) as terminal:
         if dry_run:

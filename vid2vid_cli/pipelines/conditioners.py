@@ -143,7 +143,7 @@ def _yields(found: Found, spec: ConditionerSpec, conditioner: Conditioner) -> It
         channels, classes = "channels as its files have classes", ()
     yield "yields", f"{spec.output}, {channels}"
     if classes:
-        yield "classes", named_classes(classes)
+        yield "classes", named_classes(classes, NAMES)
     if conditioner.reads:
         yield "reads", f"labels that exist already: --option {spec.name}.{conditioner.reads}=PATH"
     yield "transfer", "fits a source to the target" if conditioner.retargets else "takes a source as it is"
@@ -209,10 +209,10 @@ def _limits(schema: Mapping[str, Any]) -> str:
     return " and ".join(filter(None, (first, last)))
 
 
-def named_classes(classes: Sequence[LabelClass | ClassRecord]) -> str:
-    """Classes for people, the first by name."""
-    names = [f"{one.id} {one.name}" for one in classes[:NAMES]]
-    more = f" and {len(classes) - NAMES} more" if len(classes) > NAMES else ""
+def named_classes(classes: Sequence[LabelClass | ClassRecord], most: int) -> str:
+    """Classes for people, the first `most` by name."""
+    names = [f"{one.id} {one.name}" for one in classes[:most]]
+    more = f" and {len(classes) - most} more" if len(classes) > most else ""
     return ", ".join(names) + more
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vid2vid_cli.conditioning.conditioner import LabelClass
+from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.presets import read_yaml
 from vid2vid_cli.core.container import read_header
-from vid2vid_cli.core.errors import MissingFileError, NotAVideoError
+from vid2vid_cli.core.errors import MissingFileError, NotAVideoError, Vid2VidError
 from vid2vid_cli.pipelines.conditioners import named_classes, size
 from vid2vid_cli.pipelines.plan import grouped
 
@@ -73,7 +75,7 @@ def _dataset(path: Path) -> Iterator[tuple[str, str]]:
         if record.options:
             yield f"{record.name} options", ", ".join(f"{key}={value}" for key, value in record.options.items())
         if record.classes:
-            yield f"{record.name} classes", named_classes(record.classes)
+            yield f"{record.name} classes", named_classes(record.classes, len(record.classes))
     yield "made by", manifest.created_by
     yield "on disk", size(sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
 
@@ -112,9 +114,20 @@ def _checkpoint(path: Path) -> Iterator[tuple[str, str]]:
     yield "weights", f"{numbers / 1e6:.2f} million in {len(table)} tensors, {kinds}, {size(path.stat().st_size)}"
     for use in data.get("conditioners", ()):
         yield "conditioner", f"{use.get('name')}: {use.get('channels')} channels"
+        classes = _classes(str(use.get("name")), use.get("options", {}))
+        if classes:
+            yield f"{use.get('name')} classes", named_classes(classes, len(classes))
     for key, value in data.items():
         if key not in ("name", "conditioners", "view"):
             yield from _flat(key.replace("_", " "), value)
+
+
+def _classes(name: str, options: dict[str, Any]) -> tuple[LabelClass, ...]:
+    """What `--replace` and `--remove` may name; () where the conditioner is not on this machine."""
+    try:
+        return load_conditioner(name, options).classes()
+    except Vid2VidError:
+        return ()
 
 
 def _video(path: Path) -> Iterator[tuple[str, str]]:

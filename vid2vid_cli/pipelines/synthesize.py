@@ -20,8 +20,10 @@ from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Noticed, Tell, Warned
 from vid2vid_cli.media.files import free_name
 from vid2vid_cli.pipelines.driving import Driver, Source, shots
+from vid2vid_cli.pipelines.edit_words import understand_edits
 from vid2vid_cli.pipelines.label_video import lies_outside, open_labels
 from vid2vid_cli.pipelines.plan import Plan
+from vid2vid_cli.pipelines.relabel import Relabelling, editing_of, frame_size
 from vid2vid_cli.pipelines.render import Clips, Output, Painter, Rendered, Seen, compare_path, hold_last, write_video
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
 from vid2vid_cli.pipelines.subject import Subject, open_for_checkpoint
@@ -46,6 +48,10 @@ class SynthesizeRequest:
     """Conditioner -> option -> value, of label video: further files, such as those of a second conditioner."""
     retarget: bool = True
     """Bring the points of a label video to the target's place and proportions."""
+    replace: tuple[str, ...] = ()
+    """Classes drawn as others, and where, as typed: building=vegetation@10s-20s."""
+    remove: tuple[str, ...] = ()
+    """Classes taken out, and where, as typed: person@0%,0%,50%,100%."""
 
 
 def plan_synthesize(request: SynthesizeRequest) -> Plan:
@@ -57,10 +63,13 @@ def plan_synthesize(request: SynthesizeRequest) -> Plan:
         subject, spans = _open(request, info)
         count = sum(span.frames for span in spans)
         rows.append(("dataset", f"{subject.dataset.folder}, {count} frames ({request.split})"))
+        editing = _editing_dataset(request, subject)
     else:
-        for source in _labels(request, info):
+        sources = _labels(request, info)
+        for source in sources:
             rows.append(("labels", f"{source.path}, {source.reader.expected} frames at {source.reader.fps} fps"))
-    return Plan((*rows, ("video", str(_out(request)))))
+        editing = editing_of(sources, request.replace, request.remove)
+    return Plan((*rows, *editing.rows(), ("video", str(_out(request)))))
 
 
 def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
@@ -76,6 +85,7 @@ def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
         return _of_labels(request, path, info, tell)
     subject, spans = _open(request, info)
     dataset, view = subject.dataset, subject.view
+    editing = _editing_dataset(request, subject)
     machine = choose_machine(request.device, request.precision)
     generator, _ = load_checkpoint(path, machine)
     painter = Painter(generator, subject.conditioners, subject.views, machine)
@@ -92,13 +102,16 @@ def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
     sound, start = _sound(dataset.manifest, spans)
     output = Output(out, compare_path(out) if request.compare else None, dataset.fps, sound, start)
     expected = sum(span.frames for span in spans)
-    clips = ((painter, frames(span)) for span in spans)
-    return write_video(clips, output, expected, tell, "synthesize")
+    clips = ((painter, editing.clip(frames(span), (dataset.height, dataset.width))) for span in spans)
+    made = write_video(clips, output, expected, tell, "synthesize")
+    editing.report(tell)
+    return made
 
 
 def _of_labels(request: SynthesizeRequest, path: Path, info: CheckpointInfo, tell: Tell) -> Rendered:
     """Read, bring to the target, generate and encode in one stream; memory does not grow with its length."""
     sources = _labels(request, info)
+    editing = editing_of(sources, request.replace, request.remove)
     out = _out(request)
     machine = choose_machine(request.device, request.precision)
     generator, _ = load_checkpoint(path, machine)
@@ -113,13 +126,14 @@ def _of_labels(request: SynthesizeRequest, path: Path, info: CheckpointInfo, tel
             painter = Painter(generator, source.conditioners, driver.views, machine)
             with closing(ahead(source.found(), depth=4)) as found:
                 for shot in shots(found):
-                    yield painter, driver.shot(shot)
+                    yield painter, editing.clip(driver.shot(shot), frame_size(source))
 
     reader = sources[0].reader
     sound = sources[0].path if len(sources) == 1 and reader.probe.has_audio else None
     output = Output(out, compare_path(out) if request.compare else None, reader.fps, sound)
     expected = sum(source.reader.expected or 0 for source in sources)
     made = write_video(clips(), output, expected, tell, "synthesize")
+    editing.report(tell)
     for message in dict.fromkeys(message for source in sources for message in source.reader.warnings):
         tell(Warned(message))
     missed, frames = (sum(getattr(driver, name) for driver in drivers) for name in ("missed", "frames"))
@@ -146,6 +160,13 @@ def _is_dataset(request: SynthesizeRequest) -> bool:
 
 def _labels(request: SynthesizeRequest, info: CheckpointInfo) -> list[Source]:
     return open_labels(request.source, info, request.checkpoint, request.options, request.split)
+
+
+def _editing_dataset(request: SynthesizeRequest, subject: Subject) -> Relabelling:
+    dataset, wanted = subject.dataset, understand_edits(request.replace, request.remove)
+    editing = Relabelling(wanted, subject.conditioners, dataset.fps)
+    editing.check([(dataset.height, dataset.width)])
+    return editing
 
 
 def output_file(wanted: Path | None, default: Path, *, overwrite: bool, compare: bool) -> Path:

@@ -18,6 +18,7 @@ from vid2vid_cli.engine.events import Noticed, Tell, Warned
 from vid2vid_cli.pipelines.driving import Driver, Source, check_named, shots, source_conditioners, source_reader
 from vid2vid_cli.pipelines.plan import Plan
 from vid2vid_cli.pipelines.preparing.job import check_conditioners
+from vid2vid_cli.pipelines.relabel import editing_of, frame_size
 from vid2vid_cli.pipelines.render import Output, Painter, Rendered, compare_path, write_video
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
 from vid2vid_cli.pipelines.synthesize import output_file
@@ -45,12 +46,17 @@ class TransferRequest:
     end: float | None = None
     max_frames: int | None = None
     precision: str = "auto"
+    replace: tuple[str, ...] = ()
+    """Classes drawn as others, and where, as typed; of a target that is driven by a segmentation."""
+    remove: tuple[str, ...] = ()
+    """Classes taken out, and where, as typed."""
 
 
 def plan_transfer(request: TransferRequest) -> Plan:
     """What `transfer` would do; writes nothing. Raises as `transfer`, but for what only frames can tell."""
     info, source = _open(request)
     height, width = info.picture
+    editing = editing_of([source], request.replace, request.remove)
     moved = [c.spec.name for c in source.conditioners if c.retargets and request.retarget]
     return Plan(
         (
@@ -58,6 +64,7 @@ def plan_transfer(request: TransferRequest) -> Plan:
             ("target", f"{info.name}, {width}x{height}"),
             ("conditioners", ", ".join(use.name for use in info.conditioners)),
             ("retargeted", ", ".join(moved) or "no"),
+            *editing.rows(),
             ("video", str(_out(request, info))),
         )
     )
@@ -72,6 +79,7 @@ def transfer(request: TransferRequest, tell: Tell) -> Rendered:
     PluginError, MissingPackageError, DeviceError, DiskFullError, PermissionDeniedError.
     """
     info, source = _open(request)
+    editing = editing_of([source], request.replace, request.remove)
     out = _out(request, info)
     machine = choose_machine(request.device, request.precision)
     generator, _ = load_checkpoint(checkpoint_file(request.target), machine)
@@ -81,8 +89,9 @@ def transfer(request: TransferRequest, tell: Tell) -> Rendered:
     reader = source.reader
     output = Output(out, compare_path(out) if request.compare else None, reader.fps, request.source, request.start)
     with closing(ahead(source.found(), depth=4)) as found:
-        clips = ((painter, driver.shot(shot)) for shot in shots(found))
+        clips = ((painter, editing.clip(driver.shot(shot), frame_size(source))) for shot in shots(found))
         made = write_video(clips, output, reader.expected, tell, "transfer")
+    editing.report(tell)
     for warning in reader.warnings:
         tell(Warned(warning))
     for remark in reader.remarks:
