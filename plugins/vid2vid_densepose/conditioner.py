@@ -31,7 +31,7 @@ from vid2vid_densepose import SPEC
 from vid2vid_densepose.backend import Detectron
 from vid2vid_densepose.bodies import Finder, drawn
 from vid2vid_densepose.files import IuvFiles, Order
-from vid2vid_densepose.parts import COUNT, FACE, channels_of, coloured, without
+from vid2vid_densepose.parts import COUNT, FACE, HANDS, boxes_of, channels_of, coloured, mirrored, without
 from vid2vid_densepose.retarget import describe, moved, similarity
 
 
@@ -62,6 +62,7 @@ class DensePose(Conditioner):
     Options: ClassVar[type[Options]] = DensePoseOptions
     retargets: ClassVar[bool] = True
     reads: ClassVar[str] = "iuv_dir"
+    offers: ClassVar[tuple[str, ...]] = ("face", "hands")
     options: DensePoseOptions
 
     @property
@@ -119,6 +120,17 @@ class DensePose(Conditioner):
             replace(one, images={name: without(image, lost.tolist()) for name, image in one.images.items()})
             for one in annotations
         ]
+
+    def mirror(self, annotation: Annotation) -> Annotation:
+        """See `parts.mirrored`."""
+        return replace(annotation, images={name: mirrored(image) for name, image in annotation.images.items()})
+
+    def regions(self, annotation: Annotation, view: View) -> dict[str, Floats]:
+        """One box of the largest head, one for each side's largest hand; `remove_face` does not hide it here."""
+        seen = np.zeros((1, 1, 3), np.uint8)
+        if annotation.quality > 0:
+            seen = view_image(annotation.images["iuv"], view, nearest=True)
+        return {"face": boxes_of(seen, FACE), "hands": np.concatenate([boxes_of(seen, (hand,)) for hand in HANDS])}
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """See `retarget.describe`; {} where nobody was found."""

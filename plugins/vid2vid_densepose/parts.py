@@ -7,7 +7,7 @@ arms; 23, 24 head.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -15,7 +15,8 @@ import numpy as np
 from vid2vid_cli.conditioning import Bytes, Floats
 
 COUNT = 24
-FACE = (23, 24)
+TORSO, HANDS, HEAD = (1, 2), (3, 4), (23, 24)
+FACE = HEAD
 SPAN: Floats = (np.outer([2 / COUNT, 2 / 255, 2 / 255], np.arange(256)) - 1).clip(-1, 1).astype(np.float32)
 """(3, 256): what each value of I, U and V is in a condition."""
 
@@ -26,6 +27,31 @@ def without(iuv: Bytes, parts: Iterable[int]) -> Bytes:
     kept[list(parts)] = False
     result: Bytes = iuv * kept[iuv[:, :, 0]][:, :, None]
     return result
+
+
+def mirrored(iuv: Bytes) -> Bytes:
+    """The IUV picture (h, w, 3) of the mirrored frame: left and right parts change places.
+
+    Charts of a pair are each other's mirror images, and U and V stay. Torso and head lie across the middle: on the
+    torso V runs from side to side and is turned round, on the head U, whose halves also change places. So it is, but
+    for a few levels, on real frames; DensePose's own tables of these symmetries are not at hand.
+    """
+    part, u, v = cv2.split(np.ascontiguousarray(iuv[:, ::-1]))
+    other = np.arange(256, dtype=np.uint8)
+    other[3 : COUNT + 1] = (other[3 : COUNT + 1] - 1 ^ 1) + 1
+    v = np.where(np.isin(part, TORSO), 255 - v, v)
+    u = np.where(np.isin(part, HEAD), 255 - u, u)
+    return np.stack([other[part], u, v], axis=-1)
+
+
+def boxes_of(iuv: Bytes, parts: Sequence[int]) -> Floats:
+    """The box (1, 4), x0, y0, x1, y1 in pixels, of the largest piece of some parts; NaN where there is none."""
+    there = np.isin(iuv[:, :, 0], parts).astype(np.uint8)
+    _, _, pieces, _ = cv2.connectedComponentsWithStats(there, connectivity=8)
+    if len(pieces) < 2:  # the first is the ground
+        return np.full((1, 4), np.nan, dtype=np.float32)
+    x, y, width, height, _ = max(pieces[1:].tolist(), key=lambda piece: piece[cv2.CC_STAT_AREA])
+    return np.array([[x, y, x + width, y + height]], dtype=np.float32)
 
 
 def channels_of(iuv: Bytes) -> Floats:

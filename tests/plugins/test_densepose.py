@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from vid2vid_densepose.parts import without
+from vid2vid_densepose.parts import mirrored, without
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, Footage, View
 from vid2vid_cli.conditioning.registry import load_conditioner
@@ -228,3 +228,25 @@ def test_prepare_with_files_needs_no_package(tmp_path: Path, film: Path) -> None
     assert made.found == {"densepose": (24, 24)}
     stored = load_png(tmp_path / "out" / "clips" / "000" / "densepose" / "iuv" / "000007.png")
     assert np.array_equal(stored, person(17, 5, 32, 40, 56))
+
+
+def test_left_parts_are_right_parts_in_the_mirror() -> None:
+    """Charts of a pair mirror each other; V runs across the torso, U across the head."""
+    row = [(0, 0, 0), (1, 10, 20), (2, 10, 20), (3, 10, 20), (4, 11, 21), (22, 12, 22), (23, 13, 23), (24, 14, 24)]
+    found = mirrored(np.array([row], np.uint8))
+    turned = [(0, 0, 0), (1, 10, 235), (2, 10, 235), (4, 10, 20), (3, 11, 21), (21, 12, 22), (24, 242, 23)]
+    assert found[0, ::-1].tolist() == [list(pixel) for pixel in (*turned, (23, 241, 24))]
+    assert found.dtype == np.uint8
+
+
+def test_the_mirror_continues_real_charts(shared_data: Path) -> None:
+    """Across a real body U and V rise and fall in the mirror as on the other side of the body itself."""
+    files = sorted((shared_data / "pose" / "openpose_densepose_5frames").glob("pose_maps-densepose/*/*.png"))
+    iuv = np.ascontiguousarray(load_png(files[0])[:, :, ::-1])  # written by OpenCV as I, U, V
+    turned = mirrored(iuv)
+    for part, channel in ((2, 2), (9, 2), (10, 2), (15, 2), (16, 2), (21, 1), (22, 1), (23, 1), (24, 1)):
+        slopes = []
+        for picture in (iuv, turned):
+            y, x = np.nonzero(picture[:, :, 0] == part)
+            slopes.append(np.polyfit(x, picture[y, x, channel].astype(float), 1)[0])
+        assert np.sign(slopes[0]) == np.sign(slopes[1]), (part, slopes)
