@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -20,6 +20,7 @@ from vid2vid_cli.conditioning import (
     Person,
     Statistics,
     View,
+    bounds,
     files_option,
     nothing,
     view_image,
@@ -32,7 +33,7 @@ from vid2vid_landmarks.files import read_faces
 from vid2vid_landmarks.following import Follower, Smoother, quality
 from vid2vid_landmarks.retarget import Retarget
 from vid2vid_landmarks.shape import describe
-from vid2vid_landmarks.topology import COUNT, CURVES
+from vid2vid_landmarks.topology import COUNT, CURVES, MIRRORED, PARTS
 
 SHAPES = {"face": (COUNT, 2)}
 EYES = (36, 45)
@@ -68,6 +69,8 @@ class Landmarks(Conditioner):
     Options: ClassVar[type[Options]] = LandmarkOptions
     retargets: ClassVar[bool] = True
     reads: ClassVar[str] = "points_dir"
+    sides: ClassVar[Mapping[str, tuple[int, ...]]] = {"face": MIRRORED}
+    offers: ClassVar[tuple[str, ...]] = ("face", "eyes", "mouth")
     options: LandmarkOptions
 
     @property
@@ -146,6 +149,15 @@ class Landmarks(Conditioner):
         if annotation.quality <= 0 or points is None or not np.isfinite(points).any():
             return []
         return polylines(points[:, :2], view)
+
+    def regions(self, annotation: Annotation, view: View) -> dict[str, Floats]:
+        """One box each of the face and the mouth, one for each eye."""
+        points = annotation.points["face"] if annotation.quality > 0 else np.full((COUNT, 2), np.nan)
+
+        def about(*parts: str) -> Floats:
+            return np.stack([bounds(points[list(PARTS[part])], view) for part in parts])
+
+        return {"face": bounds(points, view)[None], "eyes": about("left_eye", "right_eye"), "mouth": about("mouth")}
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """See `shape.describe`; {} where no face was found."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -30,7 +30,9 @@ from vid2vid_pose.choice import Wanted, choose, digest, open_backend, open_files
 from vid2vid_pose.distance import skeleton_distances
 from vid2vid_pose.drawing import Style, draw
 from vid2vid_pose.following import Follower
+from vid2vid_pose.regions import NAMES, regions_of
 from vid2vid_pose.retarget import BodyRetarget
+from vid2vid_pose.topology import BODY, SIDES, empty
 
 Layout = Annotated[Literal["25", "18"], BeforeValidator(str)]
 
@@ -82,6 +84,8 @@ class Pose(Conditioner):
     Options: ClassVar[type[Options]] = PoseOptions
     retargets: ClassVar[bool] = True
     reads: ClassVar[str] = "json_dir"
+    sides: ClassVar[Mapping[str, tuple[int, ...]]] = SIDES
+    offers: ClassVar[tuple[str, ...]] = NAMES
     options: PoseOptions
 
     @property
@@ -126,6 +130,11 @@ class Pose(Conditioner):
     def augment(self, annotations: Sequence[Annotation], random: np.random.Generator) -> Sequence[Annotation]:
         """Joints, hands and faces left out by `drop`, heads moved by `jitter`: the same throughout the clip."""
         return vary(annotations, random, self.options.drop, self.options.jitter)
+
+    def regions(self, annotation: Annotation, view: View) -> dict[str, Floats]:
+        """See `regions.regions_of`: boxes of `face` (p, 4) and `hands` (2 p, 4), p being the option `people`."""
+        points = annotation.points if annotation.quality > 0 else {"body": empty(BODY * self.options.people)}
+        return regions_of(points, view, self.options.least)
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """See `body.describe`; {} where nobody was found."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vid2vid_cli.conditioning.spec import API, ConditionerSpec, Requirement, WeightFile
 
 if TYPE_CHECKING:
-    from vid2vid_cli.conditioning.boxes import around, overlap
+    from vid2vid_cli.conditioning.boxes import around, bounds, overlap
     from vid2vid_cli.conditioning.conditioner import (
         Annotation,
         Conditioner,
@@ -62,6 +62,7 @@ _LATE = {
     "VideoReader": "vid2vid_cli.media.reader",
     "View": _GEOMETRY,
     "around": "vid2vid_cli.conditioning.boxes",
+    "bounds": "vid2vid_cli.conditioning.boxes",
     "check_count": "vid2vid_cli.conditioning.placing",
     "digest_of": "vid2vid_cli.media.files",
     "drawing_option": _CONDITIONER,
@@ -101,6 +102,7 @@ __all__ = [
     "View",
     "WeightFile",
     "around",
+    "bounds",
     "check_count",
     "digest_of",
     "drawing_option",

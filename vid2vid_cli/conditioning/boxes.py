@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.core.geometry import Box
+from vid2vid_cli.core.geometry import Box, Floats, View
 
 Vector = NDArray[np.float64]
 
@@ -31,6 +33,16 @@ def around(box: Box, times: float) -> Box:
     half = 0.5 * times * side(box)
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     return x - half, y - half, x + half, y + half
+
+
+def bounds(points: NDArray[Any], view: View) -> Floats:
+    """The box (4,) about points (n, 2 or more) of a frame, in pixels of the picture; NaN where none of them is."""
+    places = view.points(points[:, :2])
+    places = places[np.isfinite(places).all(axis=1)]
+    if not len(places):
+        return np.full(4, np.nan, dtype=np.float32)
+    box: Floats = np.concatenate([places.min(axis=0), places.max(axis=0)]) + np.float32(0.5)  # centres to edges
+    return box
 
 
 def overlap(one: Box, other: Box) -> float:

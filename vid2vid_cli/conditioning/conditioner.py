@@ -107,6 +107,8 @@ class Conditioner(ABC):
     sides: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     """Name of points -> the row that stands in the place of each in a mirror, for one person: the left eye's for the
     right eye's. Not needed of points without sides, nor for those whose names tell them: `left_hand`, `right_hand`."""
+    offers: ClassVar[tuple[str, ...]] = ()
+    """Names of what `regions` may find: the field's words, such as face, eyes, mouth, hands."""
 
     def __init__(self, options: AnyOptions | None = None) -> None:
         self.options = options if options is not None else type(self).Options()
@@ -168,6 +170,14 @@ class Conditioner(ABC):
         exchange = exchange_of(tuple((one.id, one.name) for one in self.classes()))
         points = mirror_points(annotation.points, annotation.width, self.sides)
         return replace(annotation, points=points, images=mirror_images(annotation.images, exchange))
+
+    def regions(self, annotation: Annotation, view: View) -> dict[str, Floats]:
+        """What is worth a closer look in training: each name of `offers` -> boxes (n, 4) float32.
+
+        Boxes are (x0, y0, x1, y1) in pixels of the picture, and may lie outside of it; NaN where nothing was found. A
+        name's n is the same on every frame. Whatever the options leave out of the condition is still where it is.
+        """
+        return {}
 
     def classes(self) -> tuple[LabelClass, ...]:
         """The classes of its label maps; () where it yields none."""

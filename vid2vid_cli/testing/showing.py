@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vid2vid_cli.conditioning.conditioner import Annotation
+from vid2vid_cli.core.geometry import View
 from vid2vid_cli.testing.checks import check_all_same, check_render, layout, run
 from vid2vid_cli.testing.setting import Setting
 
@@ -24,6 +26,7 @@ annotations = pickle.loads(Path(sys.argv[3]).read_bytes())
 conditioner = load_conditioner(sys.argv[1], json.loads(sys.argv[4]))
 view = View.of_box((0, 0, annotations[0].width, annotations[0].height), 32, 48)
 conditioner.render(annotations[0], view), conditioner.picture(annotations[0], view)
+conditioner.regions(annotations[0], view)
 conditioner.augment(annotations, numpy.random.default_rng(0)), conditioner.classes()
 statistics = conditioner.statistics(annotations)
 list(conditioner.retarget(annotations, statistics, statistics))
@@ -50,6 +53,27 @@ class ShowingDuties(Setting):
         lasting = json.dumps(self.make().options.lasting())
         imported = run(_RENDER_IS_LIGHT, self.name, json.dumps(names), str(tmp_path / "annotations"), lasting)
         assert imported == [], f"training would need {', '.join(imported)}: import that inside annotate"
+
+    def test_regions_are_boxes_in_the_picture(self) -> None:
+        conditioner = self.make()
+        whole = View.of_box((0.0, 0.0, float(self.found()[0].width), float(self.found()[0].height)), 96, 96)
+        counts: dict[str, int] = {}
+        for one in self.found():
+            regions, none = conditioner.regions(one, whole), conditioner.regions(replace(one, quality=0.0), whole)
+            for found in (regions, none):
+                assert tuple(found) == conditioner.offers, f"regions finds {tuple(found)}"
+                for name, boxes in found.items():
+                    count = counts.setdefault(name, len(boxes))
+                    assert boxes.shape == (count, 4), f"{name}: boxes (n, 4), n the same on every frame"
+                    assert boxes.dtype == np.float32, f"{name}: boxes are float32, not {boxes.dtype}"
+                    upside_down = (boxes[:, 2:] < boxes[:, :2]).any()
+                    assert not upside_down, f"{name}: a box is (x0, y0, x1, y1), and x1, y1 are not the smaller"
+            for boxes in none.values():
+                assert np.isnan(boxes).all(), "where nothing was found, no region is"
+            near = conditioner.regions(one, View.of_box((0.0, 0.0, float(one.width), float(one.height)), 192, 192))
+            for name, boxes in regions.items():
+                same = np.allclose(near[name], 2 * boxes, atol=4, equal_nan=True)
+                assert same, f"{name}: boxes are in pixels of the picture, and twice as far in one twice as large"
 
     def test_augment_is_one_for_one(self) -> None:
         found, conditioner = self.found(), self.drawing(varied=True)
