@@ -119,6 +119,19 @@ def test_the_foreground_is_blended_by_the_labels(over: bool) -> None:
     assert torch.allclose(output.image, wanted, atol=1e-5)
 
 
+def test_over_a_soft_mask_the_foreground_is_blended_once() -> None:
+    """As published: m_F h_F + (1 - m_F) (m h_B + (1 - m) warp), where labels are averages."""
+    generator, past = small(1, foreground=(1,), foreground_over=True), inputs(16, 16, 1)[1]
+    window = torch.zeros(1, 3, 3, 16, 16)  # every label a half
+    network = generator.networks[0]
+    for head, value in ((network.foreground_head, 0.7), (network.image_head, -0.4)):
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.constant_(head.bias, float(torch.atanh(torch.tensor(value))))
+    output = generator(window, past)
+    behind = output.occlusion * -0.4 + (1 - output.occlusion) * past[0][:, -1]
+    assert torch.allclose(output.image, 0.35 + 0.5 * behind, atol=1e-5)
+
+
 def test_the_foreground_sees_the_labels_alone_and_of_the_present_frame_its_mask() -> None:
     generator, (window, past) = small(1, foreground=(0,)), inputs(16, 16, 1)
     window = window.clone()
@@ -156,3 +169,16 @@ def test_parameter_counts_are_the_published_ones(
         )
     counts = [sum(p.numel() for p in network.parameters()) / 1e6 for network in generator.networks]
     assert [round(count, 1 if index == 0 else 2) for index, count in enumerate(counts)] == list(millions)
+
+
+@pytest.mark.parametrize(("scales", "count"), [(1, 182_546_755), (2, 182_866_470)])
+def test_pix2pixhd_is_this_generator_without_past_and_flow(scales: int, count: int) -> None:
+    """Reference 1.6 and 3b: the global one of 182.5 million, with the local enhancer 182.9, norms without an affine.
+
+    Street: 35 labels and the instance edge. Ours keeps the global one's own head, 9411 weights, beside the enhancer.
+    """
+    with torch.device("meta"):
+        generator = CompositeGenerator(
+            36, scales=scales, past=0, flow=False, downsamples=4, norm="instance_plain", upsample="transpose"
+        )
+    assert sum(p.numel() for p in generator.parameters()) == count

@@ -5,6 +5,9 @@
 
 h (raw image), w (flow) and m (soft occlusion mask) are predicted from the last conditions and the last generated
 frames, at each spatial scale anew; what a scale hands on are features alone. m_F comes from the condition itself.
+
+Without past and flow it is pix2pixHD's (Wang et al., CVPR 2018): one scale its global generator, each finer one a local
+enhancer.
 """
 
 from __future__ import annotations
@@ -111,19 +114,22 @@ class CompositeGenerator(nn.Module):
     def _blend(self, estimate: Estimate, window: Tensor, past: Tensor, times: int) -> FrameOutput:
         """The frame of one scale, from its own past; `times`: how much finer than the coarsest it is."""
         height, width = window.shape[-2:]
-        raw = crop_to(estimate.raw, height, width)
+        raw = behind = crop_to(estimate.raw, height, width)
         front = mask = None
         if estimate.foreground is not None:
             front = crop_to(estimate.foreground, height, width)
             mask = self._foreground_mask(window)
-            raw = torch.lerp(raw, front, mask)
+            raw = torch.lerp(behind, front, mask)
         if estimate.flow is None or estimate.occlusion is None:
             return FrameOutput(raw, raw)
         flow = crop_to(estimate.flow * (self.flow_unit * times), height, width)
         occlusion = crop_to(estimate.occlusion, height, width)
-        image = torch.lerp(warp(past[:, -1].float(), flow), raw, occlusion)
+        image = warp(past[:, -1].float(), flow)
         if self.foreground_over and front is not None and mask is not None:
-            image = torch.lerp(image, front, mask)
+            # The foreground once: where labels are averages, twice would count for more.
+            image = torch.lerp(torch.lerp(image, behind, occlusion), front, mask)
+        else:
+            image = torch.lerp(image, raw, occlusion)
         return FrameOutput(image, raw, flow, occlusion)
 
     def _foreground_mask(self, window: Tensor) -> Tensor:
