@@ -12,6 +12,7 @@ from vid2vid_cli.conditioning import Annotation, Conditioner, Floats, View, view
 from vid2vid_cli.core.errors import TooShortError
 from vid2vid_cli.core.nouns import ClipBatch
 from vid2vid_cli.data.dataset import Dataset, Span, Split
+from vid2vid_cli.data.regions import region_boxes
 
 
 def render_conditions(
@@ -50,18 +51,19 @@ def read_clip(
     view: View,
     span: Span,
     random: np.random.Generator | None = None,
+    regions: Sequence[str] = (),
 ) -> ClipBatch:
     """A stretch of a dataset as a batch of one; with `random`, annotations are varied as their options say."""
-    found: list[Sequence[Annotation]] = []
-    for conditioner in conditioners:
-        annotations = dataset.annotations([span], conditioner.spec.name)
-        found.append(conditioner.augment(annotations, random) if random is not None else annotations)
+    found: list[Sequence[Annotation]] = [dataset.annotations([span], c.spec.name) for c in conditioners]
+    boxes = region_boxes(conditioners, found, view, regions)
+    if random is not None:
+        found = [c.augment(annotations, random) for c, annotations in zip(conditioners, found, strict=True)]
     views = [view] * len(conditioners)
     conditions, frames = [], []
     for index, annotations_of_frame in enumerate(zip(*found, strict=True), start=span.first):
         conditions.append(torch.from_numpy(render_conditions(conditioners, annotations_of_frame, views)))
         frames.append(frame_tensor(view_image(dataset.frame(span.clip, index), view)))
-    return ClipBatch(torch.stack(conditions)[None], torch.stack(frames)[None])
+    return ClipBatch(torch.stack(conditions)[None], torch.stack(frames)[None], boxes)
 
 
 class ClipSampler:
@@ -77,6 +79,7 @@ class ClipSampler:
         batch: int,
         shift: float = 0.0,
         zoom: float = 0.0,
+        regions: Sequence[str] = (),
     ) -> None:
         self.dataset = dataset
         self.conditioners = tuple(conditioners)
@@ -85,6 +88,8 @@ class ClipSampler:
         self.batch = batch
         self.shift = shift
         self.zoom = zoom
+        self.regions = tuple(regions)
+        """Names of those whose places come with the clips."""
         self.runs = usable_runs(dataset, [c.spec.name for c in conditioners], "train")
         self.longest = max((run.last - run.first for run in self.runs), default=0)
         """Frames of the longest clip there is."""
@@ -104,9 +109,10 @@ class ClipSampler:
             run = fitting[random.choice(len(fitting), p=starts / starts.sum())]
             first = run.first + int(random.integers(run.last - run.first - length + 1))
             span, view = Span(run.clip, first, first + length), self._vary(random)
-            clips.append(read_clip(self.dataset, self.conditioners, view, span, random))
+            clips.append(read_clip(self.dataset, self.conditioners, view, span, random, self.regions))
         conditions, frames = zip(*((clip.conditions, clip.frames) for clip in clips), strict=True)
-        return ClipBatch(torch.cat(conditions), torch.cat(frames))
+        boxes = {name: torch.cat([clip.regions[name] for clip in clips]) for name in self.regions}
+        return ClipBatch(torch.cat(conditions), torch.cat(frames), boxes)
 
     def stream(self, step: int, length: Callable[[int], int]) -> Iterator[ClipBatch]:
         """The batches of `step`, `step` + 1, ... without end."""

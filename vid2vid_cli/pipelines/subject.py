@@ -18,6 +18,7 @@ from vid2vid_cli.data.clips import ClipSampler
 from vid2vid_cli.data.dataset import Dataset, newest_dataset
 from vid2vid_cli.data.framing import frame_view
 from vid2vid_cli.data.manifest import Manifest
+from vid2vid_cli.data.regions import offered
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, ConditionerUse
 
 DATASETS = Path("datasets")
@@ -53,6 +54,7 @@ class Subject:
             batch=config.schedule.batch,
             shift=config.data.shift,
             zoom=config.data.zoom,
+            regions=config.region.names,
         )
 
     def info(self, name: str, config: Config, training: dict[str, object]) -> CheckpointInfo:
@@ -132,7 +134,7 @@ def open_subject(folder: Path, config: Config) -> Subject:
     """Open a dataset as the settings want it seen and drawn.
 
     Raises MissingFileError, DatasetError, DatasetMismatchError, PluginError, ConfigError (an option of a conditioner
-    that does not fit, a picture that is too small).
+    that does not fit, a region that it does not know, a picture that is too small).
     """
     dataset = Dataset(folder)
     manifest = dataset.manifest
@@ -150,8 +152,21 @@ def open_subject(folder: Path, config: Config) -> Subject:
             "Set a larger data.size or fewer generator.downsamples.",
         )
     conditioners = drawn_as_set(manifest, config)
+    _check_regions(config, conditioners)
     view = frame_view(manifest.height, manifest.width, picture, config.data.crop, statistics)
     return Subject(dataset, conditioners, view)
+
+
+def _check_regions(config: Config, conditioners: Sequence[Conditioner]) -> None:
+    """Refuse regions of which nobody knows where they are."""
+    known = offered(conditioners)
+    for name in config.region.names:
+        if name not in known:
+            having = " and ".join(conditioner.spec.name for conditioner in conditioners)
+            raise ConfigError(
+                f"region.names: {having} cannot say where {name!r} is.",
+                f"There are: {', '.join(known)}." if known else "Set region.names=[] to do without.",
+            )
 
 
 def drawn_as_set(manifest: Manifest, config: Config) -> tuple[Conditioner, ...]:

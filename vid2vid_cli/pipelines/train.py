@@ -89,7 +89,7 @@ def plan_train(request: TrainRequest) -> Plan:
     machine = choose_machine(request.device, config.engine.precision, config.engine.channels_last)
     state = build_state(config, subject.layout(config), machine)
     begun = grow(state, start_of(request.start)).describe() if request.start is not None else ""
-    judges = parameter_count(state.discriminator) + parameter_count(state.temporal)
+    judges = sum(parameter_count(judge) for judge in (state.discriminator, state.temporal, state.region))
     usable = sum(run.frames for run in subject.sampler(config).runs)
     return Plan(
         (
