@@ -17,6 +17,13 @@ def test_instance_is_instance_normalisation() -> None:
     assert torch.allclose(layer(picture), expected, atol=1e-5)
 
 
+def test_plain_is_instance_normalisation_that_learns_nothing() -> None:
+    layer, picture = normalise(6, "instance_plain"), torch.rand(2, 6, 5, 7)
+    initialise(nn.Sequential(layer))
+    assert not list(layer.parameters())
+    assert torch.allclose(layer(picture), nn.functional.instance_norm(picture), atol=1e-5)
+
+
 @pytest.mark.parametrize(("channels", "groups"), [(64, 4), (8, 1)])
 def test_group_is_sixteen_channels_to_a_group(channels: int, groups: int) -> None:
     assert normalise(channels, "group").num_groups == groups
