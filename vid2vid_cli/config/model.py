@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from vid2vid_cli.config.data import DataConfig
 from vid2vid_cli.config.judging import LossConfig, PatchConfig, RegionConfig, TemporalConfig
 from vid2vid_cli.config.section import Section
+from vid2vid_cli.config.style import StyleConfig
 
 
 class GeneratorConfig(Section):
@@ -150,6 +151,7 @@ class Config(Section):
     )
     data: DataConfig = DataConfig()
     generator: GeneratorConfig = GeneratorConfig()
+    style: StyleConfig = StyleConfig()
     discriminator: PatchConfig = PatchConfig()
     temporal: TemporalConfig = TemporalConfig()
     region: RegionConfig = RegionConfig()
@@ -178,6 +180,9 @@ class Config(Section):
 
     def too_small(self, height: int, width: int) -> str:
         """What is wrong with a picture of that size; "" where nothing is."""
+        seen = self.style.least
+        if min(height, width) < seen:
+            return f"a picture of {width}x{height} is too small for the styles: at least {seen} pixels are needed"
         # The innermost maps must have 2 x 2 cells: reflection padding needs a neighbour, normalisation a spread.
         scales = self.generator.scales
         least = max(16, 2 << self.generator.downsamples) << (scales - 1)

@@ -49,16 +49,35 @@ class ClipBatch:
     regions: Mapping[str, Tensor] = field(default_factory=dict)
     """Name -> boxes (b, t, r, 4) in pixels of the picture, edge coordinates, NaN where not found. They stay where they
     are: what is cut where is decided on the CPU, and a GPU would only be waited for."""
+    instances: Tensor | None = None
+    """(b, t, h, w) int64: the object that each pixel belongs to, the same on all frames of a clip; negative: none."""
 
     def __post_init__(self) -> None:
         seen = check_shape("conditions", self.conditions, "b t c h w")
         check_shape("frames", self.frames, "b t 3 h w", **{axis: seen[axis] for axis in "bthw"})
         for name, boxes in self.regions.items():
             check_shape(f"regions[{name!r}]", boxes, "b t r 4", b=seen["b"], t=seen["t"])
+        if self.instances is not None:
+            check_shape("instances", self.instances, "b t h w", **{axis: seen[axis] for axis in "bthw"})
 
     def to(self, mover: object) -> ClipBatch:
         """The same clips on another device."""
-        return replace(self, conditions=self.conditions.to(mover), frames=self.frames.to(mover))  # type: ignore[call-overload]
+        instances = None if self.instances is None else self.instances.to(mover)  # type: ignore[call-overload]
+        return replace(
+            self,
+            conditions=self.conditions.to(mover),  # type: ignore[call-overload]
+            frames=self.frames.to(mover),  # type: ignore[call-overload]
+            instances=instances,
+        )
+
+
+@dataclass(frozen=True)
+class StyleShape:
+    """The numbers of a style encoder."""
+
+    features: int
+    width: int
+    downsamples: int
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,13 @@ class ConditionLayout:
     channels: int
     foreground: tuple[int, ...] = ()
     """The channels of the classes that a foreground branch draws."""
+    style: StyleShape | None = None
+    """Of the encoder whose features are the last channels that a generator, and no discriminator, is shown."""
+
+    @property
+    def shown(self) -> int:
+        """All channels that a generator is shown: of the conditions, and of the styles."""
+        return self.channels + (self.style.features if self.style is not None else 0)
 
 
 @dataclass(frozen=True)

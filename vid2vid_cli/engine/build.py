@@ -12,14 +12,22 @@ from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.patch import MultiScaleDiscriminator
+from vid2vid_cli.networks.style_encoder import StyleEncoder
 
 
 def build_generator(config: GeneratorConfig, layout: ConditionLayout) -> CompositeGenerator:
-    """The generator for conditions of that layout."""
+    """The generator for conditions of that layout; where there are styles, with their encoder as its `style`."""
+    generator = _of_kind(config, layout)
+    if layout.style is not None:
+        generator.add_module("style", StyleEncoder(layout.style, norm=config.norm, upsample=config.upsample))
+    return generator
+
+
+def _of_kind(config: GeneratorConfig, layout: ConditionLayout) -> CompositeGenerator:
     match config.kind:
         case "composite":
             return CompositeGenerator(
-                layout.channels,
+                layout.shown,
                 scales=config.scales,
                 past=config.past,
                 flow=config.flow,
