@@ -19,6 +19,7 @@ from vid2vid_cli.core.errors import (
     TruncatedVideoError,
     Vid2VidError,
 )
+from vid2vid_cli.media.images import save_jpeg, save_png
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
 
@@ -53,6 +54,22 @@ def test_a_long_clip_is_counted_without_reading_all_of_it(tmp_path: Path) -> Non
     frames = [numbered(index % 256, 16, 16) for index in range(1000)]
     for name in ("a.mp4", "a.mkv"):
         assert probe(make_clip(tmp_path / name, frames, 30)).frames == 1000, name
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "exact"),
+    [("libx264", "yuv420p", False), ("libx264rgb", "rgb24", True), ("ffv1", "bgr0", True), ("mpeg4", "yuv420p", False)],
+)
+def test_whether_anything_was_lost(tmp_path: Path, codec: str, pixels: str, exact: bool) -> None:
+    path = make_clip(tmp_path / "a.mkv", [np.zeros((32, 48, 3), np.uint8)] * 3, codec=codec, pixels=pixels)
+    assert probe(path).lossless is exact
+
+
+def test_a_folder_with_one_exact_picture_is_exact(tmp_path: Path) -> None:
+    save_jpeg(tmp_path / "0.jpg", np.zeros((8, 8, 3), np.uint8))
+    assert not probe(tmp_path).lossless
+    save_png(tmp_path / "1.png", np.zeros((8, 8, 3), np.uint8))
+    assert probe(tmp_path).lossless
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

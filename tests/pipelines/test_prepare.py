@@ -164,6 +164,21 @@ def test_jpeg_takes_less_room_and_stays_close(video: Path) -> None:
     assert np.abs(data.frame(0, 0).astype(int) - picture(0)).mean() < 5
 
 
+def test_nothing_is_lost_that_was_not_lost_before(tmp_path: Path, video: Path) -> None:
+    lossy = make_clip(tmp_path / "a.mp4", [picture(index, 32, 48) for index in range(6)])
+    made = {name: run(path, max_frames=5, out=Path(name)) for name, path in {"lossy": lossy, "exact": video}.items()}
+    both = run(lossy, video, max_frames=5, out=Path("both"), cuts=False)
+    asked = run(lossy, max_frames=5, out=Path("lossy"), jpeg=False)
+    assert asked.path == Path("lossy-2")  # another dataset
+    assert run(lossy, max_frames=5, out=Path("lossy"), jpeg=True).seconds == 0
+    stored = {made.path.name: Dataset(made.path).frame_path(0, 0).suffix for made in (*made.values(), both, asked)}
+    assert stored == {"lossy": ".jpg", "exact": ".png", "both": ".png", "lossy-2": ".png"}
+    masks = {path.suffix for path in (Path("lossy/clips/000/marks")).rglob("0*")}
+    assert masks == {".png"}
+    found = [Dataset(one.path).annotation(0, 3, "marks").images for one in (made["lossy"], asked)]
+    assert all(np.array_equal(found[0][name], found[1][name]) for name in ("mask", "ids"))  # exact, 16 bits and all
+
+
 def test_a_folder_of_pictures_is_a_video(tmp_path: Path) -> None:
     folder = tmp_path / "shots.v2"
     folder.mkdir()

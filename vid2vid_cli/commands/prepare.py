@@ -66,8 +66,14 @@ def prepare(
         typer.Option("--cuts/--no-cuts", help="Make a clip of each shot, at scene cuts.", rich_help_panel=DATA),
     ] = True,
     jpeg: Annotated[
-        bool, typer.Option("--jpeg", help="Store frames as JPEG: smaller, less exact.", rich_help_panel=DATA)
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--jpeg/--png",
+            help="How frames are stored. Default: JPEG, quality 95; PNG where the video is lossless.",
+            rich_help_panel=DATA,
+            show_default=False,
+        ),
+    ] = None,
     start: options.Start = 0.0,
     end: options.End = None,
     max_frames: options.MaxFrames = None,

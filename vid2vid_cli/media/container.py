@@ -76,6 +76,12 @@ def codec_name(stream: VideoStream | AudioStream) -> str:
     return str(stream.codec_context.codec.canonical_name)
 
 
+def is_lossless(stream: VideoStream) -> bool:
+    """Whether nothing was lost when the pictures were stored: by the codec, or by the profile of H.264."""
+    codec = stream.codec_context.codec
+    return (codec.lossless and not codec.lossy) or stream.codec_context.profile == "High 4:4:4 Predictive"
+
+
 def is_cut_off(path: Path) -> bool:
     """Whether a file begins like a known container but ends before its index.
 

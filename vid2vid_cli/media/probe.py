@@ -27,6 +27,7 @@ from vid2vid_cli.media.container import (
     codec_name,
     first_picture_time,
     has_stamps,
+    is_lossless,
     open_video,
 )
 from vid2vid_cli.media.failures import reading_failed
@@ -36,6 +37,7 @@ Stamp = tuple[Fraction, Fraction]  # shown at, and for how long, seconds
 Kind = Literal["video", "images", "image", "gif"]
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+LOSSY_PICTURES = {".jpg", ".jpeg"}
 PICTURE_FPS = Fraction(25)
 
 # Rates that cameras and encoders mean when they write something within 0.2 % of them (1 ms clocks, averages).
@@ -67,6 +69,7 @@ class Probe:
     colour: str  # "bt709", "bt601 (not tagged)", "rgb" ...
     kind: Kind
     begin: Fraction = Fraction(0)  # time stamp of the first picture, seconds
+    lossless: bool = False  # what is stored is what was there
 
     def to_json(self) -> dict[str, Any]:
         """As plain data; rates are strings such as "30000/1001"."""
@@ -120,7 +123,8 @@ def _probe_pictures(path: Path, files: list[Path], kind: Kind) -> Probe:
     height, width = load_picture(files[0]).shape[:2]
     codec = files[0].suffix[1:].lower()
     seconds = float(len(files) / PICTURE_FPS)
-    return Probe(width, height, PICTURE_FPS, len(files), seconds, 0, False, codec, False, "rgb", kind)
+    exact = not all(file.suffix.lower() in LOSSY_PICTURES for file in files)
+    return Probe(width, height, PICTURE_FPS, len(files), seconds, 0, False, codec, False, "rgb", kind, lossless=exact)
 
 
 def _probe_stream(path: Path, container: InputContainer, stream: VideoStream) -> Probe:
@@ -145,6 +149,7 @@ def _probe_stream(path: Path, container: InputContainer, stream: VideoStream) ->
         colour=colours.name + (" (not tagged)" if colours.guessed else ""),
         kind="gif" if container.format.name == "gif" else "video",
         begin=begin,
+        lossless=is_lossless(stream),
     )
 
 

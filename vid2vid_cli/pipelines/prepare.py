@@ -71,6 +71,7 @@ def plan_prepare(request: PrepareRequest) -> Plan:
         ("frames", f"about {expected}" if expected else "unknown"),
         ("size", f"{job.size[1]}x{job.size[0]}"),
         ("fps", str(job.fps)),
+        ("stored as", {"jpg": "JPEG, quality 95 (--png: exactly)", "png": "PNG"}[job.frame_format]),
         ("held out", _held_out(job)),
         ("cuts", "each shot becomes a clip" if any(map(job.is_searched, job.inputs)) else "not looked for"),
         ("dataset", said.get(place.state, f"{place.final} (continued from {place.partial})")),
