@@ -163,7 +163,7 @@ def test_a_file_that_holds_no_settings(tmp_path: Path) -> None:
         ("zzz=3", "zzz: not a setting (from --set)."),
         ("generator=3", "generator: a section, not a setting (from --set)."),
         ("data.size=4", "data.size=4: should be greater than or equal to 16 (from --set)."),
-        ("data.crop=face", "data.crop=face: should be 'focus' or 'whole' (from --set)."),
+        ("data.crop=face", "data.crop=face: should be 'focus', 'whole' or 'random' (from --set)."),
         ("data.size", "--set data.size: no value."),
         ("schema_version=2", "schema_version=2: this vid2vid reads version 1 (from --set)."),
         (

@@ -17,6 +17,7 @@ from vid2vid_cli.conditioning import Annotation, Conditioner, ConditionerSpec, V
 from vid2vid_cli.core.errors import TooShortError
 from vid2vid_cli.data.clips import ClipSampler, frame_tensor, render_conditions, usable_runs
 from vid2vid_cli.data.dataset import Dataset, Span
+from vid2vid_cli.data.variation import Variation
 from vid2vid_cli.engine.events import silent
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with
 
@@ -43,6 +44,7 @@ class Copy(Conditioner):
 
 
 MISSING = (3, 10, 11, 12, 20)
+MOVED = Variation(shift=0.2, zoom=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +83,14 @@ def test_every_clip_lies_in_a_run_and_every_frame_is_reached(marked: Dataset) ->
 
 
 def test_a_draw_is_a_pure_function_of_the_step(dataset: Path) -> None:
-    first, other = tiny_sampler(dataset, shift=0.2, zoom=0.2), tiny_sampler(dataset, shift=0.2, zoom=0.2)
+    first, other = tiny_sampler(dataset, vary=MOVED), tiny_sampler(dataset, vary=MOVED)
     expected = first.draw(7, 4)
     for step in (3, 9, 7):
         drawn = other.draw(step, 4)
     assert torch.equal(drawn.frames, expected.frames)
     assert torch.equal(drawn.conditions, expected.conditions)
     assert not torch.equal(first.draw(8, 4).frames, expected.frames)
-    assert not torch.equal(tiny_sampler(dataset, shift=0.2, zoom=0.2, seed=1).draw(7, 4).frames, expected.frames)
+    assert not torch.equal(tiny_sampler(dataset, vary=MOVED, seed=1).draw(7, 4).frames, expected.frames)
 
 
 def test_the_stream_is_the_draws_from_a_step_on(dataset: Path) -> None:
@@ -99,25 +101,35 @@ def test_the_stream_is_the_draws_from_a_step_on(dataset: Path) -> None:
         assert batch.frames.shape[1] == lengths[step]
 
 
-@pytest.mark.parametrize(("shift", "zoom"), [(0.0, 0.0), (0.2, 0.0), (0.0, 0.3), (0.1, 0.2)])
-def test_condition_and_frame_move_as_one(marked: Dataset, shift: float, zoom: float) -> None:
-    draws = sampler(marked, shift=shift, zoom=zoom)
+@pytest.mark.parametrize(
+    "vary",
+    [
+        Variation(),
+        Variation(shift=0.2),
+        Variation(zoom=0.3),
+        Variation(shift=0.1, zoom=0.2, flip=0.5),
+        Variation(flip=1),
+        Variation(crop=(24, 40), scale=(1.2, 2), flip=0.5),
+    ],
+)
+def test_condition_and_frame_move_as_one(marked: Dataset, vary: Variation) -> None:
+    draws = sampler(marked, vary=vary)
     still = sampler(marked)
     moved = False
     for step in range(5):
         batch = draws.draw(step, 3)
         assert torch.equal(batch.conditions, batch.frames)
         moved |= not torch.equal(batch.frames, still.draw(step, 3).frames)
-    assert moved is (shift > 0 or zoom > 0)
+    assert moved is (vary != Variation())
 
 
 def test_how_far_a_clip_is_moved(marked: Dataset) -> None:
     """At most the part of the size that was asked for, both ways, and as one for a whole clip."""
-    draws = sampler(marked, view=View.of_box((18, 0, 66, 61), 61, 48), shift=0.25, zoom=0.1)
+    draws = sampler(marked, view=View.of_box((18, 0, 66, 61), 61, 48), vary=Variation(shift=0.25, zoom=0.1))
     random = np.random.default_rng(0)
     scales, shifts = [], []
     for _ in range(300):
-        view = draws._vary(random)
+        view = draws.take(2, random).view
         assert (view.height, view.width) == (61, 48)
         scales.append(view.scale / draws.view.scale)
         # The centre of the picture, which zoom leaves where it is; a shift is a part of its own side.
@@ -131,7 +143,7 @@ def test_how_far_a_clip_is_moved(marked: Dataset) -> None:
 
 
 def test_a_span_is_as_it_is(marked: Dataset) -> None:
-    draws = sampler(marked, shift=0.5, zoom=0.5)
+    draws = sampler(marked, vary=Variation(0.5, 0.5, crop=(16, 16), scale=(2, 2), frame_step=3, flip=1))
     clip = draws.span(Span(0, 41, 44))
     for index, frame in zip((41, 42, 43), clip.frames[0], strict=True):
         assert torch.equal(frame, frame_tensor(view_image(marked.frame(0, index), draws.view)))

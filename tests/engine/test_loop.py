@@ -14,6 +14,7 @@ from makers import CPU, some_clips, tiny_config, tiny_sampler, tiny_state
 
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.nouns import ClipBatch
+from vid2vid_cli.data.variation import Variation
 from vid2vid_cli.engine.checkpoint import load_state, save_state
 from vid2vid_cli.engine.curriculum import clip_length
 from vid2vid_cli.engine.events import Event, Stepped, silent
@@ -46,7 +47,7 @@ def differing(first: TrainState, second: TrainState) -> list[str]:
 
 def steps(config: Config, state: TrainState, folder: Path, until: int, told: list[Event] | None = None) -> None:
     """Train on to step `until` with a sampler of its own, shifting and zooming."""
-    sampler = tiny_sampler(folder, shift=0.1, zoom=0.1, batch=1)
+    sampler = tiny_sampler(folder, vary=Variation(shift=0.1, zoom=0.1), batch=1)
     trainer = tiny_state(config)[0]
 
     def length(step: int) -> int:

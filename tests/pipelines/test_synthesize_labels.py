@@ -26,6 +26,7 @@ from vid2vid_cli.core.errors import (
 )
 from vid2vid_cli.data.clips import read_clip, render_conditions
 from vid2vid_cli.data.dataset import Dataset, Span
+from vid2vid_cli.data.variation import Take
 from vid2vid_cli.engine.checkpoint import ConditionerUse, load_info
 from vid2vid_cli.engine.events import Event, Warned, silent
 from vid2vid_cli.media.images import save_png
@@ -253,7 +254,7 @@ def test_labels_and_edges_are_channels_in_the_order_named(film: Path, tmp_path: 
     data = Dataset(tmp_path / "data" / "blob")
     both = [load_conditioner(use.name, use.options) for use in info.conditioners]
     view = View.of_box((0, 0, WIDTH, HEIGHT), 24, 24)
-    conditions = read_clip(data, both, view, Span(0, 0, 2)).conditions[0, 1].numpy()
+    conditions = read_clip(data, both, Take(view, Span(0, 0, 2))).conditions[0, 1].numpy()
     found = [data.annotation(0, 1, use.name) for use in info.conditioners]
     assert np.array_equal(conditions[:3], both[0].render(found[0], view))
     assert np.array_equal(conditions[3:], both[1].render(found[1], view))

@@ -13,6 +13,7 @@ from vid2vid_cli.core.errors import TooShortError
 from vid2vid_cli.core.nouns import ClipBatch
 from vid2vid_cli.data.dataset import Dataset, Span, Split
 from vid2vid_cli.data.regions import region_boxes
+from vid2vid_cli.data.variation import AS_IT_IS, Take, Variation
 
 
 def render_conditions(
@@ -48,21 +49,26 @@ def usable_runs(dataset: Dataset, names: Sequence[str], split: Split) -> list[Sp
 def read_clip(
     dataset: Dataset,
     conditioners: Sequence[Conditioner],
-    view: View,
-    span: Span,
+    take: Take,
     random: np.random.Generator | None = None,
     regions: Sequence[str] = (),
 ) -> ClipBatch:
-    """A stretch of a dataset as a batch of one; with `random`, annotations are varied as their options say."""
-    found: list[Sequence[Annotation]] = [dataset.annotations([span], c.spec.name) for c in conditioners]
+    """A part of a dataset as a batch of one; with `random`, annotations are varied as their options say."""
+    view = take.view.mirrored(dataset.width) if take.mirrored else take.view
+    spans = [Span(take.span.clip, index, index + 1) for index in take.frames]
+    found: list[Sequence[Annotation]] = [dataset.annotations(spans, c.spec.name) for c in conditioners]
+    if take.mirrored:
+        found = [list(map(c.mirror, annotations)) for c, annotations in zip(conditioners, found, strict=True)]
     boxes = region_boxes(conditioners, found, view, regions)
     if random is not None:
         found = [c.augment(annotations, random) for c, annotations in zip(conditioners, found, strict=True)]
     views = [view] * len(conditioners)
     conditions, frames = [], []
-    for index, annotations_of_frame in enumerate(zip(*found, strict=True), start=span.first):
+    for index, annotations_of_frame in zip(take.frames, zip(*found, strict=True), strict=True):
         conditions.append(torch.from_numpy(render_conditions(conditioners, annotations_of_frame, views)))
-        frames.append(frame_tensor(view_image(dataset.frame(span.clip, index), view)))
+        frame = dataset.frame(take.span.clip, index)
+        whole = np.ascontiguousarray(frame[:, ::-1]) if take.mirrored else frame
+        frames.append(frame_tensor(view_image(whole, view)))
     return ClipBatch(torch.stack(conditions)[None], torch.stack(frames)[None], boxes)
 
 
@@ -77,8 +83,7 @@ class ClipSampler:
         *,
         seed: int,
         batch: int,
-        shift: float = 0.0,
-        zoom: float = 0.0,
+        vary: Variation = AS_IT_IS,
         regions: Sequence[str] = (),
     ) -> None:
         self.dataset = dataset
@@ -86,8 +91,7 @@ class ClipSampler:
         self.view = view
         self.seed = seed
         self.batch = batch
-        self.shift = shift
-        self.zoom = zoom
+        self.vary = vary
         self.regions = tuple(regions)
         """Names of those whose places come with the clips."""
         self.runs = usable_runs(dataset, [c.spec.name for c in conditioners], "train")
@@ -102,14 +106,10 @@ class ClipSampler:
     def draw(self, step: int, length: int) -> ClipBatch:
         """The batch of `step`, clips of `length` frames; (b, t, c, h, w) and (b, t, 3, h, w)."""
         random = np.random.default_rng([self.seed, step])
-        fitting = [run for run in self.runs if run.last - run.first >= length]
-        starts = np.array([run.last - run.first - length + 1 for run in fitting], dtype=np.float64)
         clips = []
         for _ in range(self.batch):
-            run = fitting[random.choice(len(fitting), p=starts / starts.sum())]
-            first = run.first + int(random.integers(run.last - run.first - length + 1))
-            span, view = Span(run.clip, first, first + length), self._vary(random)
-            clips.append(read_clip(self.dataset, self.conditioners, view, span, random, self.regions))
+            take = self.take(length, random)
+            clips.append(read_clip(self.dataset, self.conditioners, take, random, self.regions))
         conditions, frames = zip(*((clip.conditions, clip.frames) for clip in clips), strict=True)
         boxes = {name: torch.cat([clip.regions[name] for clip in clips]) for name in self.regions}
         return ClipBatch(torch.cat(conditions), torch.cat(frames), boxes)
@@ -120,14 +120,13 @@ class ClipSampler:
             yield self.draw(step, length(step))
             step += 1
 
+    def take(self, length: int, random: np.random.Generator) -> Take:
+        """Which frames the next clip is made of, each start being as likely as any other, and how they are seen."""
+        fitting = [run for run in self.runs if run.frames >= length]
+        starts = np.array([run.frames - length + 1 for run in fitting], dtype=np.float64)
+        run = fitting[random.choice(len(fitting), p=starts / starts.sum())]
+        return self.vary.take(run, length, self.view, (self.dataset.height, self.dataset.width), random)
+
     def span(self, span: Span) -> ClipBatch:
         """A stretch as it is, without augmentation, as a batch of one."""
-        return read_clip(self.dataset, self.conditioners, self.view, span)
-
-    def _vary(self, random: np.random.Generator) -> View:
-        """The view with a random zoom about its centre and a random shift, the same for a whole clip."""
-        scale = 1.0 + random.uniform(-self.zoom, self.zoom)
-        shift = random.uniform(-self.shift, self.shift, 2) * (self.view.width, self.view.height)
-        centre = np.array([self.view.width - 1, self.view.height - 1]) / 2
-        offset = centre * (1 - scale) + shift
-        return self.view.then(np.array([[scale, 0.0, offset[0]], [0.0, scale, offset[1]]]))
+        return read_clip(self.dataset, self.conditioners, Take(self.view, span))

@@ -7,7 +7,17 @@ from typing import Any, Literal
 
 from vid2vid_cli.core.geometry import Box, View
 
-Crop = Literal["focus", "whole"]
+Crop = Literal["focus", "whole", "random"]
+
+
+def whole_picture(height: int, width: int, part: tuple[int, int], scale: tuple[float, float]) -> tuple[int, int]:
+    """(height, width) of whole frames, drawn as large as those of which random parts (height, width) are cut.
+
+    At scale 1 a part just fits into the frame; of a range of scales it is the middle. Even, as video wants it.
+    """
+    fits = min(height, width * part[0] / part[1])
+    times = part[0] / fits * sum(scale) / 2
+    return max(2, 2 * round(height * times / 2)), max(2, 2 * round(width * times / 2))
 
 
 def frame_view(height: int, width: int, picture: tuple[int, int], crop: Crop, statistics: Mapping[str, Any]) -> View:
@@ -15,7 +25,7 @@ def frame_view(height: int, width: int, picture: tuple[int, int], crop: Crop, st
 
     `focus`: the smallest box of the picture's shape around the conditioner's focus box, shifted into the frame and
     shrunk only where the frame is too small for it; `whole`, and where there is no focus: the largest such box, in
-    the middle. No part of the view lies outside the frame.
+    the middle; `random` too, of whose frames the whole is wanted. No part of the view lies outside the frame.
     """
     aspect = picture[1] / picture[0]
     tallest = min(float(height), width / aspect)

@@ -15,6 +15,7 @@ from vid2vid_cli.core.errors import DatasetError
 from vid2vid_cli.core.nouns import ClipBatch
 from vid2vid_cli.data.clips import read_clip, usable_runs
 from vid2vid_cli.data.dataset import Split
+from vid2vid_cli.data.variation import Take
 from vid2vid_cli.engine.checkpoint import load_checkpoint, load_info
 from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Advanced, Tell
@@ -70,7 +71,7 @@ def evaluate(request: EvaluateRequest, tell: Tell) -> Evaluated:
     again = refinders(info.conditioners, tell)
     measured: list[Measured] = []
     for index, span in enumerate(spans):
-        clip = read_clip(dataset, conditioners, view, span)
+        clip = read_clip(dataset, conditioners, Take(view, span))
         outputs = generate(generator, clip.conditions, machine)
         images = torch.cat([output.image.cpu().float() for output in outputs])
         found = refind(again, dataset, span, view, {"": images, "_real": clip.frames[0]})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,12 @@ from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError, MissingFi
 from vid2vid_cli.core.nouns import ConditionLayout
 from vid2vid_cli.data.clips import ClipSampler
 from vid2vid_cli.data.dataset import Dataset, newest_dataset
-from vid2vid_cli.data.framing import frame_view
+from vid2vid_cli.data.framing import frame_view, whole_picture
 from vid2vid_cli.data.manifest import Manifest
 from vid2vid_cli.data.regions import offered
+from vid2vid_cli.data.variation import Variation
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, ConditionerUse
+from vid2vid_cli.pipelines.foreground import channels_of
 
 DATASETS = Path("datasets")
 PERSON = "person"
@@ -33,6 +34,14 @@ class Subject:
     dataset: Dataset
     conditioners: tuple[Conditioner, ...]
     view: View
+    """What the model is shown where nothing is random."""
+    part: tuple[int, int] | None = None
+    """(height, width) of the parts that training cuts anywhere out of frames as large as in the view; None: none."""
+
+    @property
+    def picture(self) -> tuple[int, int]:
+        """(height, width) of the pictures of training."""
+        return self.part or (self.view.height, self.view.width)
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -52,8 +61,14 @@ class Subject:
             self.view,
             seed=config.engine.seed,
             batch=config.schedule.batch,
-            shift=config.data.shift,
-            zoom=config.data.zoom,
+            vary=Variation(
+                shift=config.data.shift,
+                zoom=config.data.zoom,
+                crop=self.part,
+                scale=config.data.scale,
+                frame_step=config.data.frame_step,
+                flip=config.data.flip,
+            ),
             regions=config.region.names,
         )
 
@@ -74,7 +89,7 @@ class Subject:
             generator=config.generator,
             foreground=self.layout(config).foreground,
             conditioners=uses,
-            crop=config.data.crop,
+            crop="focus" if config.data.crop == "focus" else "whole",
             view=self.view.to_json(),
             height=manifest.height,
             width=manifest.width,
@@ -82,25 +97,6 @@ class Subject:
             training=training,
             created_by=f"vid2vid-cli {__version__}",
         )
-
-
-def channels_of(conditioners: Sequence[Conditioner], names: Sequence[str]) -> tuple[int, ...]:
-    """The condition channels of classes by name, whatever their case. Raises ConfigError where there is none."""
-    known: dict[str, list[int]] = {}
-    below = 0
-    for conditioner in conditioners:
-        for name, channel in conditioner.class_channels().items():
-            known.setdefault(name.casefold(), []).append(below + channel)
-        below += conditioner.channels
-    for name in names:
-        if name.casefold() not in known:
-            near = difflib.get_close_matches(name.casefold(), known, 3)
-            having = " and ".join(conditioner.spec.name for conditioner in conditioners)
-            raise ConfigError(
-                f"generator.foreground: there is no class {name!r} in {having}.",
-                f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known) or 'none'}.",
-            )
-    return tuple(sorted({channel for name in names for channel in known[name.casefold()]}))
 
 
 def choose_dataset(named: Path | None, config: Config, preset: str) -> Path:
@@ -153,8 +149,11 @@ def open_subject(folder: Path, config: Config) -> Subject:
         )
     conditioners = drawn_as_set(manifest, config)
     _check_regions(config, conditioners)
+    part = picture if config.data.crop == "random" else None
+    if part is not None:
+        picture = whole_picture(manifest.height, manifest.width, part, config.data.scale)
     view = frame_view(manifest.height, manifest.width, picture, config.data.crop, statistics)
-    return Subject(dataset, conditioners, view)
+    return Subject(dataset, conditioners, view, part)
 
 
 def _check_regions(config: Config, conditioners: Sequence[Conditioner]) -> None:

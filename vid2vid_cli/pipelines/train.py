@@ -95,7 +95,7 @@ def plan_train(request: TrainRequest) -> Plan:
         (
             ("dataset", f"{subject.dataset.folder} ({usable} frames to learn from)"),
             ("conditioners", ", ".join(c.spec.name for c in subject.conditioners)),
-            ("picture", f"{subject.view.width}x{subject.view.height}, {config.data.crop}"),
+            ("picture", f"{subject.picture[1]}x{subject.picture[0]}, {config.data.crop}"),
             ("generator", f"{config.generator.kind}, {parameter_count(state.generator) / 1e6:.2f} million parameters"),
             ("discriminators", f"{judges / 1e6:.2f} million parameters"),
             *((("begins with", f"{request.start}: {begun}"),) if begun else ()),
