@@ -119,7 +119,7 @@ class Segmentation(Conditioner):
             return {}
         mean = np.mean(shares, axis=0)
         share = {one.name: round(float(mean[one.id]), 6) for one in classes if mean[one.id] > 0}
-        result: Statistics = {"height": height, "width": width, "share": share}
+        result: Statistics = {"height": height, "width": width, "shares": share}
         return {**result, "focus": _focus(np.array(boxes), height, width)} if boxes else result
 
     def distances(self, found: Annotation, wanted: Annotation) -> dict[str, float]:

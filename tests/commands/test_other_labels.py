@@ -47,5 +47,8 @@ def test_label_video_is_synthesized(vid2vid: Vid2Vid, run_folder: Path) -> None:
     assert last["next"] == "vid2vid inspect sketch_synthesized.mp4"
     done = vid2vid("synthesize", str(run_folder), "sketch", "--option", "edges.dir=nowhere")
     assert (done.code, "nowhere does not exist (edges.dir)" in done.err) == (10, True)
+    for words in (("synthesize", str(run_folder), "sketch"), ("transfer", "sketch", "-t", str(run_folder))):
+        done = vid2vid(*words, "--replace", "car=bus@1s-2s", "--remove", "man")
+        assert (done.code, "--remove man: there are no label maps to edit; this is" in done.err) == (21, True)
     done = vid2vid("synthesize", str(run_folder), "sketch", "--dry-run", "--option", "edges.sigma")
     assert (done.code, "write NAME.OPTION=VALUE" in done.err) == (2, True)

@@ -53,6 +53,7 @@ def test_replacements_are_made_at_once_and_the_last_wins() -> None:
 
 def test_a_box_holds_the_pixels_whose_centres_lie_in_it() -> None:
     assert one(Edit(WALL, TREE, Part((0.25, 0.5, 0.75, 1))), "1111", "1111") == ["1111", "1221"]
+    assert Part((0.0, 0.3, 1.0, 0.8)).pixels(4, 1) == (slice(1, 3), slice(0, 1))
     assert Part((0.0, 0.0, 0.5, 1.0)).pixels(1, 5) == (slice(0, 1), slice(0, 2))  # the centre of the third is its edge
     thirds = [Part((n / 3, 0, (n + 1) / 3, 1)).pixels(1, 7)[1] for n in range(3)]
     assert [pixel for part in thirds for pixel in range(7)[part]] == list(range(7))  # none twice, none left out
@@ -105,13 +106,11 @@ def test_memory_that_does_not_fit_its_surroundings_is_not_used() -> None:
 
 
 def test_what_was_never_seen_is_filled_from_what_was() -> None:
-    """The right half of him was always covered: it takes what is remembered beside it, not the wall farther off."""
-    first = ids("1111111", "1222441", "1222441", "1222441", "1111111")
-    second = ids("1111111", "1444441", "1444441", "1444441", "1111111")
-    third = ids("1222221", "1244421", "1244421", "1244421", "1222221")
-    assert edited([Edit(MAN, None)], [first, second])[1][2, :4].tolist() == [1, 1, 1, 1]  # the rim is wall: no seam
-    found = edited([Edit(MAN, None)], [first, third])[1]
-    assert found[2].tolist() == [1, 2, 2, 2, 2, 2, 1]
+    """His right side was always covered: it takes what is remembered beside it, or the wall where that is nearer."""
+    found = edited([Edit(MAN, None)], [ids("2222444411"), ids("2244444411")])
+    assert found[1].tolist() == [[2, 2, 2, 2, 2, 2, 1, 1, 1, 1]]
+    # A tree seen between his arms says nothing of what is at his sides.
+    assert edited([Edit(MAN, None)], [ids("142241"), ids("144441")])[1].tolist() == [[1, 1, 1, 1, 1, 1]]
 
 
 def test_the_clip_is_its_own_memory_and_starts_before_the_removal() -> None:

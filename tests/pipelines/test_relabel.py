@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from makers import COUNT, HEIGHT, WIDTH, blob_frame, tiny_config
 
+from vid2vid_cli.cli import run
 from vid2vid_cli.conditioning import Annotation
 from vid2vid_cli.conditioning.editing import LABELS
 from vid2vid_cli.conditioning.registry import load_conditioner
@@ -106,7 +107,11 @@ def test_replaced_and_removed_as_by_hand(model: Path) -> None:
     wanted = pictures(model, write("edited", maps), write("edited_things", ids))
     plain = pictures(model, model / "labels", model / "things")
     assert away(plain, wanted) > 10
-    assert away(pictures(model, model / "labels", model / "things", **edits), wanted) < ENCODED
+    told: list[Event] = []
+    assert away(pictures(model, model / "labels", model / "things", tell=told.append, **edits), wanted) < ENCODED
+    assert [event.message.partition(": ")[2] for event in told if isinstance(event, Warned)] == [
+        "the model hardly ever saw tree; what it draws there is a guess."
+    ]
     assert away(pictures(model, model / "data", model / "things", **edits), wanted) < ENCODED
     request = TransferRequest(
         next((model.parent.parent).rglob("blob.mp4")),
@@ -180,7 +185,8 @@ def test_what_changes_nothing_is_told(model: Path) -> None:
     ]
     full = Seen(None, (Annotation(2, 2, 1.0, images={LABELS: np.full((2, 2), MAN, np.uint8)}),))
     editing = Relabelling(understand_edits([], ["man"]), [load_conditioner("labels", CLASSES)], Fraction(25))
-    assert next(editing.clip([full], (2, 2))).annotations[0].images[LABELS].tolist() == [[MAN, MAN]] * 2
+    (made,) = editing.clip([full], (2, 2))
+    assert made.annotations[0].images[LABELS].tolist() == [[MAN, MAN]] * 2
     editing.report(events.append)
     assert isinstance(events[-1], Warned)
     assert events[-1].message == "on 1 of 1 frames nothing could be removed: nothing else is there."
@@ -210,3 +216,13 @@ def test_inspect_names_the_classes(model: Path) -> None:
     assert dict(inspect(model / "data").rows)["labels classes"] == named
     rows = plan_synthesize(SynthesizeRequest(model / "run", model / "data", remove=("man", "tree@1-2"))).rows
     assert [value for name, value in rows if name == "edit"] == ["remove man", "remove tree@1-2"]
+
+
+def test_on_the_command_line(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--replace", "road=tree@1-2", "--replace", "wall=1", "--remove", "man@50%,0%,100%,100%"]
+    assert run(["synthesize", str(model / "run"), str(model / "data"), *words, "--dry-run"]) == 21
+    assert "--replace wall=1: both are the class 1." in capsys.readouterr().err
+    words[3] = "wall=road"
+    assert run(["synthesize", str(model / "run"), str(model / "data"), *words, "--device", "cpu", "--no-compare"]) == 0
+    assert "Warning: --replace road=tree@1-2: the model hardly ever saw tree" in capsys.readouterr().err
+    assert list(Path.cwd().iterdir()) == [Path.cwd() / "data_synthesized.mp4"]

@@ -176,7 +176,7 @@ def test_statistics_name_shares_and_focus() -> None:
     labels[10:30, 20:30] = 15
     some = [Annotation(40, 60, 1.0, images={"labels": labels}), Annotation(40, 60, 0.0, images={"labels": labels * 0})]
     person = load_conditioner("segmentation", {"backend": "person"}).statistics(some)
-    assert person["share"] == pytest.approx({"background": 11 / 12, "person": 1 / 12}, abs=1e-5)
+    assert person["shares"] == pytest.approx({"background": 11 / 12, "person": 1 / 12}, abs=1e-5)
     assert person["focus"] == pytest.approx([19.5, 9, 30.5, 31])
     assert "focus" not in load_conditioner("segmentation", {}).statistics(some)
 

@@ -24,7 +24,7 @@ Role = Literal["finding", "drawing", "files"]
 Self = TypeVar("Self", bound="Conditioner")
 Statistics = dict[str, Any]
 """Plain JSON data about a clip; the key `focus`, where present, is the box (x0, y0, x1, y1) in pixels of the
-annotated frame that a model should look at."""
+annotated frame that a model should look at; `shares` the share of the pixels of each class that occurs, by name."""
 
 
 class Options(BaseModel):

@@ -120,11 +120,10 @@ class LabelEditor:
         elif not remembered.any():
             return None
         planes = {name: np.where(remembered, self._memory[name], image) for name, image in now.items()}
-        rest = hole & ~remembered
-        if not rest.any():
+        if np.array_equal(remembered, hole):
             return planes
-        nearest = _nearest(seen | remembered)
-        return {name: np.where(rest, plane.ravel()[nearest], plane) for name, plane in planes.items()}
+        nearest = _nearest(seen | remembered)  # of what is remembered, itself
+        return {name: np.where(hole, plane.ravel()[nearest], plane) for name, plane in planes.items()}
 
     def _continues(self, hole: Mask, seen: Mask, labels: Plane) -> Mask:
         """The connected regions of the hole whose memory goes over into what stands around them without a seam.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from fractions import Fraction
 
-from vid2vid_cli.conditioning import Conditioner, LabelClass
+from vid2vid_cli.conditioning import Conditioner, LabelClass, Statistics
 from vid2vid_cli.conditioning.editing import LABELS, Edit, LabelEditor
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.engine.events import Tell, Warned
@@ -51,6 +51,16 @@ class Relabelling:
     def rows(self) -> tuple[tuple[str, str], ...]:
         """What is about to be edited, for people."""
         return tuple(("edit", one.text.removeprefix("--")) for one in self.wanted)
+
+    def begin(self, learned: Sequence[Statistics], tell: Tell) -> None:
+        """Warn of classes that the model hardly saw; `learned` is what it knows of each conditioner."""
+        for number, one in enumerate(self.wanted):
+            for index, ids in self._ids.items():
+                shares = learned[index].get("shares")
+                names = {own.id: own.name for own in self._classes[index]}
+                name = names.get(ids[number][1]) if number in ids else None  # of a removal, none
+                if shares and name is not None and name not in shares:
+                    tell(Warned(f"{one.text}: the model hardly ever saw {name}; what it draws there is a guess."))
 
     def clip(self, clip: Iterable[Seen], size: tuple[int, int]) -> Iterator[Seen]:
         """The frames of the next clip, edited; boxes are in pixels of frames of `size` (height, width)."""

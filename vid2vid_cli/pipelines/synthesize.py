@@ -98,6 +98,7 @@ def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
             yield Seen(view_image(dataset.frame(span.clip, index), view), hold_last(found, held, subject.conditioners))
 
     tell(Noticed(f"{dataset.folder} -> {info.name} on {machine.describe()}"))
+    editing.begin([use.statistics for use in info.conditioners], tell)
     out = _out(request)
     sound, start = _sound(dataset.manifest, spans)
     output = Output(out, compare_path(out) if request.compare else None, dataset.fps, sound, start)
@@ -116,6 +117,7 @@ def _of_labels(request: SynthesizeRequest, path: Path, info: CheckpointInfo, tel
     machine = choose_machine(request.device, request.precision)
     generator, _ = load_checkpoint(path, machine)
     tell(Noticed(f"{request.source} -> {info.name} on {machine.describe()}"))
+    editing.begin([use.statistics for use in info.conditioners], tell)
     looks = [source.look(tell) for source in sources]
     drivers = [
         Driver(source, look, info, retarget=request.retarget) for source, look in zip(sources, looks, strict=True)

@@ -84,6 +84,7 @@ def transfer(request: TransferRequest, tell: Tell) -> Rendered:
     machine = choose_machine(request.device, request.precision)
     generator, _ = load_checkpoint(checkpoint_file(request.target), machine)
     tell(Noticed(f"{request.source} -> {info.name} on {machine.describe()}"))
+    editing.begin([use.statistics for use in info.conditioners], tell)
     driver = Driver(source, source.look(tell), info, retarget=request.retarget)
     painter = Painter(generator, source.conditioners, driver.views, machine)
     reader = source.reader
