@@ -93,6 +93,19 @@ def test_a_draw_is_a_pure_function_of_the_step(dataset: Path) -> None:
     assert not torch.equal(tiny_sampler(dataset, vary=MOVED, seed=1).draw(7, 4).frames, expected.frames)
 
 
+def test_processes_draw_together_what_one_draws(dataset: Path) -> None:
+    """Also where drawing one clip takes more or fewer random numbers than drawing another."""
+    draws = tiny_sampler(dataset, vary=Variation(shift=0.1, zoom=0.1, flip=0.5, frame_step=3), batch=4)
+    whole = draws.draw(7, 4)
+    parts = [draws.draw(7, 4, range(rank, 4, 2)) for rank in range(2)]
+    for rank, part in enumerate(parts):
+        assert torch.equal(part.frames, whole.frames[rank::2])
+        assert torch.equal(part.conditions, whole.conditions[rank::2])
+    assert not torch.equal(parts[0].frames[0], parts[0].frames[1])
+    (own,) = (batch for batch, _ in zip(draws.stream(7, lambda step: 4, [3]), range(1), strict=False))
+    assert torch.equal(own.frames, whole.frames[3:])
+
+
 def test_the_stream_is_the_draws_from_a_step_on(dataset: Path) -> None:
     draws = tiny_sampler(dataset)
     lengths = {5: 2, 6: 3, 7: 4}

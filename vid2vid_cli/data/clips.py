@@ -103,21 +103,24 @@ class ClipSampler:
                 "Prepare a longer video, or one that shows more of the subject.",
             )
 
-    def draw(self, step: int, length: int) -> ClipBatch:
-        """The batch of `step`, clips of `length` frames; (b, t, c, h, w) and (b, t, 3, h, w)."""
-        random = np.random.default_rng([self.seed, step])
+    def draw(self, step: int, length: int, own: Sequence[int] | None = None) -> ClipBatch:
+        """The batch of `step`, clips of `length` frames; (b, t, c, h, w) and (b, t, 3, h, w).
+
+        With `own`, only the clips of these numbers: each is drawn for itself, so that several processes may share one.
+        """
         clips = []
-        for _ in range(self.batch):
+        for number in range(self.batch) if own is None else own:
+            random = np.random.default_rng([self.seed, step, number])
             take = self.take(length, random)
             clips.append(read_clip(self.dataset, self.conditioners, take, random, self.regions))
         conditions, frames = zip(*((clip.conditions, clip.frames) for clip in clips), strict=True)
         boxes = {name: torch.cat([clip.regions[name] for clip in clips]) for name in self.regions}
         return ClipBatch(torch.cat(conditions), torch.cat(frames), boxes)
 
-    def stream(self, step: int, length: Callable[[int], int]) -> Iterator[ClipBatch]:
-        """The batches of `step`, `step` + 1, ... without end."""
+    def stream(self, step: int, length: Callable[[int], int], own: Sequence[int] | None = None) -> Iterator[ClipBatch]:
+        """The batches of `step`, `step` + 1, ... without end; of `own` clips alone, as in `draw`."""
         while True:
-            yield self.draw(step, length(step))
+            yield self.draw(step, length(step), own)
             step += 1
 
     def take(self, length: int, random: np.random.Generator) -> Take:
