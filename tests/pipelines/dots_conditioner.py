@@ -6,7 +6,6 @@ Found by name as a third party's is: VID2VID_PLUGINS="dots=pipelines.dots_condit
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,7 +36,6 @@ class DotOptions(Options):
     bright: int = Field(180, description="How red a pixel of the disc is at least.")
     twice: bool = Field(False, description="Two channels.")
     radius: float = drawing_option(3.0, "Of the dot that is drawn, in pixels.", ge=0.5)
-    lose: bool = drawing_option(False, "Training: leave the dot out of the condition.")
     person: Person = Field("largest", description="Looked at by nobody.")
     file: Path | None = files_option("A text file with the x and y of each frame.")
 
@@ -76,11 +74,6 @@ class Dots(Conditioner):
     def picture(self, annotation: Annotation, view: View) -> Bytes:
         drawn = self.render(annotation, view)[0] > 0
         return np.repeat(drawn[:, :, None], 3, axis=2).astype(np.uint8) * 255
-
-    def augment(self, annotations: Sequence[Annotation], random: np.random.Generator) -> Sequence[Annotation]:
-        """Left out of the condition where `lose` says so."""
-        gone = {"dot": np.full((1, 2), np.nan, np.float32)}
-        return [replace(one, points=gone) for one in annotations] if self.options.lose else annotations
 
     def regions(self, annotation: Annotation, view: View) -> dict[str, NDArray[np.float32]]:
         """The disc, and two corners that no frame has."""

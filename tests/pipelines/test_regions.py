@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from makers import make_film, tiny_config
-from pipelines.dots_conditioner import PLUGINS
+from pipelines.dots_conditioner import PLUGINS, Dots
 
+from vid2vid_cli.conditioning import Annotation
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.data.clips import ClipSampler
 from vid2vid_cli.engine.events import Event, Stepped, silent
 from vid2vid_cli.ops.crop import cut
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
@@ -61,15 +66,24 @@ def test_what_is_cut_out_of_a_clip_is_the_region(dotted: Path, data: dict[str, A
     assert blue.max() < -0.4
 
 
+class Forgetful(Dots):
+    """Leaves the dot out of every clip."""
+
+    def augment(self, annotations: Sequence[Annotation], random: np.random.Generator) -> Sequence[Annotation]:
+        gone = {"dot": np.full((1, 2), np.nan, np.float32)}
+        return [replace(one, points=gone) for one in annotations]
+
+
 def test_a_region_is_where_it_is_found_whatever_is_left_out_of_the_condition(dotted: Path) -> None:
-    (kept, plain), (lost, found) = (
-        ((batch := open_subject(dotted, config).sampler(config).draw(0, 3)).conditions[:, :, 1:], batch.regions["disc"])
-        for config in (regional(), regional(conditioner_options={"dots": {"lose": "true"}}))
+    subject = open_subject(dotted, regional())
+    kept, lost = (
+        ClipSampler(subject.dataset, [dots()], subject.view, seed=0, batch=1, regions=("disc",)).draw(0, 3)
+        for dots in (Dots, Forgetful)
     )
-    assert kept.max() == 1
-    assert lost.max() == -1
-    assert torch.equal(plain, found)
-    assert found.isfinite().all()
+    assert kept.conditions.max() == 1
+    assert lost.conditions.max() == -1
+    assert torch.equal(kept.regions["disc"], lost.regions["disc"])
+    assert lost.regions["disc"].isfinite().all()
 
 
 def test_a_run_trains_saves_and_resumes_its_region_discriminator(dotted: Path) -> None:
