@@ -34,6 +34,7 @@ Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Numbers = NDArray[np.int32]
 Vector = NDArray[np.float64]
+Box = tuple[slice, slice]
 
 
 def class_of(ids: Ids) -> Ids:
@@ -112,19 +113,33 @@ class Follower:
         numbered = ids.copy()
         for thing, known in self._known.items():
             mask = ids == thing << NUMBERS
-            if mask.any() or known.missing:
-                numbered[mask] += _follow(known, mask)[mask]
+            if known.places.shape != mask.shape:
+                known.places = np.zeros(mask.shape, np.int32)
+            if (box := _box(mask | (known.places > 0))) is not None:
+                part = numbered[box]
+                part[mask[box]] += _follow(known, mask[box], box)[mask[box]]
         return numbered
 
 
-def _follow(known: _Things, mask: Mask) -> Numbers:
-    """The number of each pixel of `mask`, 0 elsewhere; `known` is brought to this frame."""
-    if known.places.shape != mask.shape:
-        known.places = np.zeros(mask.shape, np.int32)
+def _box(mask: Mask) -> Box | None:
+    """The rows and columns that hold all of a mask."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _follow(known: _Things, mask: Mask, box: Box) -> Numbers:
+    """The number of each pixel of `mask`, 0 elsewhere; `known` is brought to this frame.
+
+    `mask` is that part of the frame, `box`, in which any of these things are or were.
+    """
+    corner = np.array([box[1].start, box[0].start])
+    places = known.places[box]
     count, regions, stats, middles = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     areas = stats[:, cv2.CC_STAT_AREA]
-    names = _overlapping(known, regions, areas)
-    names.update(_moved(known, names, areas, middles))
+    names = _overlapping(known, places, regions, areas)
+    names.update(_moved(known, places, names, areas, middles + corner))
     table = np.zeros(count, np.int32)
     for region in range(1, count):
         if region not in names:
@@ -135,18 +150,20 @@ def _follow(known: _Things, mask: Mask) -> Numbers:
     for region, own in names.items():
         if len(own) > 1:
             here = regions == region
-            numbers[here] = _nearest(known.places, own)[here]
-    _remember(known, numbers)
+            numbers[here] = _nearest(places, own)[here]
+    known.places[box] = _remember(known, places, numbers, corner)
     return numbers
 
 
-def _overlapping(known: _Things, regions: Numbers, areas: NDArray[np.int32]) -> dict[int, list[int]]:
+def _overlapping(known: _Things, places: Numbers, regions: Numbers, areas: NDArray[np.int32]) -> dict[int, list[int]]:
     """Region -> the things it shows, by the pixels that it shares with where they were last seen."""
-    both = (regions > 0) & (known.places > 0)
-    pairs, shared = np.unique(np.stack([regions[both], known.places[both]]), axis=1, return_counts=True)
-    sizes = np.bincount(known.places.ravel(), minlength=known.count + 1)
+    both = (regions > 0) & (places > 0)
+    all_of = known.count + 1
+    pairs, shared = np.unique(regions[both].astype(np.int64) * all_of + places[both], return_counts=True)
+    sizes = np.bincount(places.ravel(), minlength=known.count + 1)
     table: dict[tuple[int, int], int] = {}
-    for (region, number), pixels in zip(pairs.T.tolist(), shared.tolist(), strict=True):
+    for pair, pixels in zip(pairs.tolist(), shared.tolist(), strict=True):
+        region, number = divmod(pair, all_of)
         if pixels >= SHARE * min(areas[region], sizes[number]):
             table[region, number] = pixels
     names: dict[int, list[int]] = {}
@@ -162,11 +179,11 @@ def _overlapping(known: _Things, regions: Numbers, areas: NDArray[np.int32]) -> 
 
 
 def _moved(
-    known: _Things, names: dict[int, list[int]], areas: NDArray[np.int32], middles: Vector
+    known: _Things, places: Numbers, names: dict[int, list[int]], areas: NDArray[np.int32], middles: Vector
 ) -> dict[int, list[int]]:
     """The same for regions that overlap with nothing: the nearest thing of about their size that is nowhere else."""
     taken = {number for own in names.values() for number in own}
-    sizes = np.bincount(known.places.ravel(), minlength=known.count + 1)
+    sizes = np.bincount(places.ravel(), minlength=known.count + 1)
     costs: dict[tuple[int, int], float] = {}
     for number, (middle, step) in known.centres.items():
         for region in range(1, len(areas)):
@@ -186,7 +203,9 @@ def _moved(
 
 def _nearest(places: Numbers, chosen: Sequence[int]) -> Numbers:
     """(h, w): for each pixel the nearest of the chosen things."""
-    seeds = np.isin(places, chosen)
+    is_chosen = np.zeros(int(places.max()) + 1, np.bool_)
+    is_chosen[list(chosen)] = True
+    seeds = is_chosen[places]
     _, labels = cv2.distanceTransformWithLabels(
         (~seeds).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -195,8 +214,8 @@ def _nearest(places: Numbers, chosen: Sequence[int]) -> Numbers:
     return np.asarray(table[labels], dtype=np.int32)
 
 
-def _remember(known: _Things, numbers: Numbers) -> None:
-    """Bring what is known to this frame: where things are now, and for a while where others were."""
+def _remember(known: _Things, places: Numbers, numbers: Numbers, corner: Vector) -> Numbers:
+    """Bring what is known to this frame; the answer is where things are now, and for a while where others were."""
     rows, columns = np.nonzero(numbers)
     of = numbers[rows, columns]
     pixels = np.bincount(of, minlength=known.count + 1)
@@ -204,15 +223,17 @@ def _remember(known: _Things, numbers: Numbers) -> None:
     seen = set(np.flatnonzero(pixels).tolist())
     known.missing = {number: missing + 1 for number, missing in known.missing.items() if missing < PATIENCE}
     known.missing.update(dict.fromkeys(seen, 0))
-    gone = np.isin(known.places, [number for number in known.missing if number not in seen])
-    known.places = np.where(numbers > 0, numbers, np.where(gone, known.places, 0))
+    kept = np.zeros(known.count + 1, np.int32)
+    kept[list(known.missing)] = list(known.missing)
+    kept[list(seen)] = 0
     centres = {}
     for number in known.missing:
         if number in seen:
-            middle = middles[number] / pixels[number]
+            middle = middles[number] / pixels[number] + corner
             before = known.centres.get(number)
             centres[number] = (middle, middle - before[0] if before is not None else np.zeros(2))
         else:
             middle, step = known.centres[number]
             centres[number] = (middle + step, step)
     known.centres = centres
+    return np.where(numbers > 0, numbers, kept[places])
