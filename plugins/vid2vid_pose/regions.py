@@ -40,4 +40,5 @@ def _own(sure: Mapping[str, Floats], name: str, count: int, person: int) -> Floa
 def _beyond(joints: Floats, elbow: int, wrist: int) -> Floats:
     """The middle of a hand (1, 2): the wrist itself where the elbow is not known."""
     along = np.nan_to_num(joints[wrist] - joints[elbow])
-    return (joints[wrist] + MIDDLE * along)[None].astype(np.float32)
+    middle: Floats = np.asarray(joints[wrist] + MIDDLE * along, dtype=np.float32)
+    return middle[None]
