@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -24,6 +26,16 @@ def test_hinge_by_hand() -> None:
     # max(0, 1 - [2, 0]) = [0, 1]; max(0, 1 + [-2, 0]) = [0, 1]; then 0.5 and 4.
     assert float(discriminator(REAL, FAKE)) == pytest.approx(0.5 * (0.5 + 0.5 + 0.5 + 4))
     assert float(discriminator(REAL[:1], FAKE[:1])) == pytest.approx(0.5)
+
+
+def test_cross_entropy_by_hand() -> None:
+    """Of logits: s(0) = 1/2 costs log 2 whichever it should be; s(log 3) = 3/4."""
+    generator, discriminator = GAN_LOSSES["cross_entropy"]
+    three = torch.tensor([3.0]).log()
+    assert float(generator([torch.zeros(2), three])) == pytest.approx(math.log(2) + math.log(4 / 3))
+    assert float(discriminator([three], [torch.zeros(1)])) == pytest.approx(0.5 * (math.log(4 / 3) + math.log(2)))
+    assert float(discriminator([torch.zeros(1)], [three])) == pytest.approx(0.5 * (math.log(2) + math.log(4)))
+    assert float(generator([torch.tensor([-500.0])])) == pytest.approx(500)
 
 
 @pytest.mark.parametrize("name", GAN_LOSSES)

@@ -58,7 +58,9 @@ class RegionConfig(PatchConfig):
 class LossConfig(Section):
     """The weights of the loss terms; 0 switches a term off."""
 
-    gan: Literal["least_squares", "hinge"] = Field("least_squares", description="The adversarial loss.")
+    gan: Literal["least_squares", "hinge", "cross_entropy"] = Field(
+        "least_squares", description="The adversarial loss; cross_entropy: pix2pix's."
+    )
     adversarial: float = Field(1.0, ge=0, description="Image discriminator, on the final and the raw frame.")
     feature_matching: float = Field(10.0, ge=0, description="Inner features of the image discriminator.")
     perceptual: float = Field(10.0, ge=0, description="VGG19 features; off where no weights are at hand.")

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.config.presets import preset_names, preset_path, presets_dir, read_value, read_yaml
+from vid2vid_cli.config.recipes import recipe, unused
 from vid2vid_cli.core.errors import ConfigError
 
 __all__ = [
@@ -47,7 +48,7 @@ class Resolved:
 
 
 def load_layers(preset: str | None, config: Path | None, sets: Sequence[str], flags: Mapping[str, Any]) -> Resolved:
-    """Model defaults < preset < --config file < --set < flags (dotted key -> value; None is not given).
+    """Model defaults < preset < what `model` sets < --config file < --set < flags (dotted key -> value; None: none).
 
     Raises: UnknownPresetError, MissingFileError, ConfigError with the field, its origin and the nearest name.
     """
@@ -62,7 +63,13 @@ def load_layers(preset: str | None, config: Path | None, sets: Sequence[str], fl
     for key, value in flags.items():
         if value is not None:
             layers.append((f"--{key.rpartition('.')[2]}", {key: value}))
-    return _resolve(layers)
+    said = {key: value for _, leaves in layers for key, value in leaves.items()}
+    layers.insert(preset is not None, (f"model={said.get('model')}", recipe(said)))
+    resolved = _resolve(layers)
+    for key, why in unused(resolved.config).items():
+        if resolved.origins[key] == "--set":
+            raise ConfigError(f"{key}: {why} (from --set).", "Leave it out.")
+    return resolved
 
 
 def config_from_mapping(data: Mapping[str, Any], origin: str) -> Config:

@@ -11,11 +11,13 @@ from vid2vid_cli.core.nouns import ConditionLayout
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.networks.composite import CompositeGenerator
+from vid2vid_cli.networks.family import Generator
 from vid2vid_cli.networks.patch import MultiScaleDiscriminator
 from vid2vid_cli.networks.style_encoder import StyleEncoder
+from vid2vid_cli.networks.unet import UNetGenerator
 
 
-def build_generator(config: GeneratorConfig, layout: ConditionLayout) -> CompositeGenerator:
+def build_generator(config: GeneratorConfig, layout: ConditionLayout) -> Generator:
     """The generator for conditions of that layout; where there are styles, with their encoder as its `style`."""
     generator = _of_kind(config, layout)
     if layout.style is not None:
@@ -23,7 +25,7 @@ def build_generator(config: GeneratorConfig, layout: ConditionLayout) -> Composi
     return generator
 
 
-def _of_kind(config: GeneratorConfig, layout: ConditionLayout) -> CompositeGenerator:
+def _of_kind(config: GeneratorConfig, layout: ConditionLayout) -> Generator:
     match config.kind:
         case "composite":
             return CompositeGenerator(
@@ -41,6 +43,15 @@ def _of_kind(config: GeneratorConfig, layout: ConditionLayout) -> CompositeGener
                 upsample=config.upsample,
                 foreground=layout.foreground,
                 foreground_over=config.foreground_over,
+            )
+        case "unet":
+            return UNetGenerator(
+                layout.shown,
+                width=config.width,
+                downsamples=config.downsamples,
+                norm=config.norm,
+                upsample=config.upsample,
+                dropout=config.dropout,
             )
 
 

@@ -25,7 +25,7 @@ from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.media.files import write_text, write_whole
-from vid2vid_cli.networks.composite import CompositeGenerator
+from vid2vid_cli.networks.family import Generator
 
 
 class ConditionerUse(BaseModel):
@@ -77,7 +77,7 @@ class CheckpointInfo(BaseModel):
         return view.height, view.width
 
 
-def save_checkpoint(path: Path, generator: CompositeGenerator, info: CheckpointInfo) -> None:
+def save_checkpoint(path: Path, generator: Generator, info: CheckpointInfo) -> None:
     """Write a `.ckpt`, whole or not at all. Raises DiskFullError, PermissionDeniedError."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in generator.state_dict().items()}
     metadata = {KEY: json.dumps(info.model_dump(mode="json"))}
@@ -101,7 +101,7 @@ def load_info(path: Path) -> CheckpointInfo:
         ) from None
 
 
-def load_checkpoint(path: Path, machine: Machine) -> tuple[CompositeGenerator, CheckpointInfo]:
+def load_checkpoint(path: Path, machine: Machine) -> tuple[Generator, CheckpointInfo]:
     """The generator, ready for synthesis on `machine`, and its metadata; the errors of `load_info`."""
     info = load_info(path)
     generator = build_generator(info.generator, info.layout)
@@ -116,7 +116,7 @@ def load_checkpoint(path: Path, machine: Machine) -> tuple[CompositeGenerator, C
 def load_weights(path: Path) -> dict[str, Tensor]:
     """The weights of a `.ckpt` by name. Raises SafetensorError for a damaged file."""
     weights = load_file(path)
-    if not any(name.startswith("networks.") for name in weights):
+    if any(name.startswith("condition_encoder.") for name in weights):
         # Written before there were scales: these are the coarsest's.
         return {f"networks.0.{name}": value for name, value in weights.items()}
     return weights

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vid2vid_cli.networks.composite import CompositeGenerator
+from vid2vid_cli.networks.family import Generator
 
 
 class TrainState:
@@ -16,7 +16,7 @@ class TrainState:
 
     def __init__(
         self,
-        generator: CompositeGenerator,
+        generator: Generator,
         discriminator: nn.Module,
         temporal: nn.ModuleDict,
         region: nn.ModuleDict,

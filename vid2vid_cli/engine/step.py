@@ -57,7 +57,7 @@ def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[st
     state.generator.learn(finest_only=state.step < config.schedule.fix_global)
     flows = {rate: reference_flow(trainer.teacher, batch.frames, rate) for rate in rates(config)}
     sums: dict[str, list[Tensor]] = {}
-    with trainer.machine.autocast():
+    with trainer.machine.autocast(), _same_noise(config.engine.seed, state.step, trainer.machine.device):
         stream = rollout(state.generator, batch.conditions.unbind(1), detach_every=config.schedule.backpropagate)
         fakes: Tensor | None = None
         while outputs := list(islice(stream, config.schedule.frames_per_update)):
@@ -167,6 +167,14 @@ def _update_discriminators(
     torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
     state.discriminator_optimizer.step()
     return {name: term.detach() for name, term in terms.items()}
+
+
+@contextlib.contextmanager
+def _same_noise(seed: int, step: int, device: torch.device) -> Iterator[None]:
+    """What networks draw at random (dropout) depends on seed and step alone, so that a resumed run draws the same."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed((seed << 32) + step)
+        yield
 
 
 @contextlib.contextmanager

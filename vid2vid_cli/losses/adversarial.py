@@ -36,9 +36,20 @@ def hinge_discriminator(real: Scores, fake: Scores) -> Tensor:
     return 0.5 * _sum([F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)])
 
 
+def cross_entropy_generator(fake: Scores) -> Tensor:
+    """Sum over scales of E[-log s(D(fake))], s the sigmoid (Goodfellow et al., NIPS 2014, as pix2pix minimises it)."""
+    return _sum([F.softplus(-score).mean() for score in fake])
+
+
+def cross_entropy_discriminator(real: Scores, fake: Scores) -> Tensor:
+    """Half the sum over scales of E[-log s(D(real))] + E[-log(1 - s(D(fake)))]."""
+    return 0.5 * _sum([F.softplus(-r).mean() + F.softplus(f).mean() for r, f in zip(real, fake, strict=True)])
+
+
 GAN_LOSSES: dict[str, tuple[Callable[[Scores], Tensor], Callable[[Scores, Scores], Tensor]]] = {
     "least_squares": (least_squares_generator, least_squares_discriminator),
     "hinge": (hinge_generator, hinge_discriminator),
+    "cross_entropy": (cross_entropy_generator, cross_entropy_discriminator),
 }
 """Name -> (generator's loss, discriminator's loss)."""
 

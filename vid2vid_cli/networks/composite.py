@@ -101,11 +101,12 @@ class CompositeGenerator(nn.Module):
                 check_shape("past", past[level], "b p 3 h w", b=seen["b"], p=self.past, h=height, w=width)
             multiple = self.multiple >> level
             given = pad_to_multiple(pyramid[level], multiple)
-            before = pad_to_multiple(past[level].flatten(1, 2), multiple) if self.past else given[:, :0]
+            frames = past[level] if self.past else pyramid[level][:, None, :0]  # of a frame-wise model there are none
+            before = pad_to_multiple(frames.flatten(1, 2), multiple) if self.past else given[:, :0]
             fixed = self.finest_only and level > 0
             with torch.set_grad_enabled(torch.is_grad_enabled() and not fixed):
                 estimate = self.networks[scale](given, before, features, still=first)
-                outputs.append(self._blend(estimate, pyramid[level], past[level], 1 << scale))
+                outputs.append(self._blend(estimate, pyramid[level], frames, 1 << scale))
             features = estimate.features
         image = outputs.pop()
         coarse = tuple(output.image for output in reversed(outputs))

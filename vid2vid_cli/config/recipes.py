@@ -1,0 +1,66 @@
+"""What belongs to a model of the family, beside its size: one preset then trains any of them, for comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vid2vid_cli.config.data import DataConfig
+from vid2vid_cli.config.model import Config
+
+FRAME_WISE: Mapping[str, Any] = {
+    "generator.past": 0,
+    "generator.flow": False,
+    "generator.foreground": [],
+    "temporal.rates": [],
+    "region.names": [],
+}
+PIX2PIXHD: Mapping[str, Any] = {
+    # Its other losses are those that vid2vid took over from it, and stay the preset's.
+    **FRAME_WISE,
+    "generator.kind": "composite",
+    "losses.gan": "least_squares",
+}
+PIX2PIX: Mapping[str, Any] = {
+    **FRAME_WISE,
+    "generator.kind": "unet",
+    "generator.scales": 1,
+    "discriminator.scales": 1,
+    "discriminator.layers": 3,  # it sees patches of 70 x 70 pixels
+    "losses.gan": "cross_entropy",
+    "losses.adversarial": 1,
+    "losses.feature_matching": 0,
+    "losses.perceptual": 0,
+    "losses.pixel": 100,
+    "schedule.fix_global": 0,
+}
+DEEPEST = 8
+"""Levels of the published U-Net, for 256 pixels: down to a single cell."""
+MOTION = ("generator.flow_unit", "losses.flow", "losses.flow_warp", "losses.frame_warp", "losses.occlusion")
+
+
+def recipe(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings (dotted key -> value) of the model that `said`, of the same kind, names; none for vid2vid."""
+    match said.get("model"):
+        case "pix2pixhd":
+            return dict(PIX2PIXHD)
+        case "pix2pix":
+            size = said.get("data.size")
+            size = size if isinstance(size, int) else DataConfig().size
+            return {**PIX2PIX, "generator.downsamples": max(1, min(DEEPEST, size.bit_length() - 1))}
+    return {}
+
+
+def unused(config: Config) -> dict[str, str]:
+    """The settings that the model chosen does not look at, and why: who sets one expects something of it."""
+    generator = config.generator
+    found: dict[str, str] = {}
+    if generator.kind == "unet":
+        names = ("blocks", "blocks_local", "kernel", "foreground_over")
+        found |= {f"generator.{name}": "a unet has no such thing" for name in names}
+        found["schedule.fix_global"] = "a unet has one scale"
+    else:
+        found["generator.dropout"] = "only a unet has this noise"
+    if not generator.flow:
+        found |= dict.fromkeys(MOTION, "there is no flow without generator.flow")
+    return found
