@@ -54,7 +54,7 @@ def test_the_generators_update_leaves_the_judges_untouched() -> None:
 def test_the_judges_update_leaves_the_generator_untouched() -> None:
     trainer, state = tiny_state(tiny_config())
     before = {name: weights_of(getattr(state, name)) for name in ("generator", "discriminator", "temporal")}
-    step._update_discriminators(trainer.config.losses, state, *parts(trainer, state))
+    step._update_discriminators(trainer, state, *parts(trainer, state))
     assert gradients(state.generator) == []
     assert same(weights_of(state.generator), before["generator"])
     assert not same(weights_of(state.discriminator), before["discriminator"])

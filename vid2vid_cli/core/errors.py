@@ -164,6 +164,12 @@ class DeviceError(Vid2VidError):
     exit_code = 45
 
 
+class LostProcessError(Vid2VidError):
+    """One of several processes that train together has ended or cannot be reached."""
+
+    exit_code = 46
+
+
 # 50-59: training
 
 

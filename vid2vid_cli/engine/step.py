@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from vid2vid_cli.config.judging import LossConfig
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.errors import DivergedError
 from vid2vid_cli.core.nouns import ClipBatch, Flow
 from vid2vid_cli.engine import objective
 from vid2vid_cli.engine.curriculum import average_decay, rate_factor
 from vid2vid_cli.engine.device import Machine
+from vid2vid_cli.engine.distributed import ALONE, Group
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.losses.reconstruction import total
@@ -40,12 +40,15 @@ class Trainer:
     machine: Machine
     teacher: Teacher
     perceptual: objective.Perceptual | None = None
+    group: Group = ALONE
+    """The processes that each bring some of a batch's clips."""
 
 
 def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[str, float]:
     """Update all networks with one batch and return the mean of each loss term.
 
-    Raises DivergedError where a loss is NaN or infinite; the weights of that step are then not to be kept.
+    Where several processes share the batch, the means are those over all of them, and so are all weights. Raises
+    DivergedError where a loss is NaN or infinite, in all processes: the weights of that step are then not to be kept.
     """
     config = trainer.config
     for optimizer, adam in (
@@ -55,9 +58,21 @@ def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[st
         for group in optimizer.param_groups:
             group["lr"] = adam.rate * rate_factor(config.schedule, state.step)
     state.generator.learn(finest_only=state.step < config.schedule.fix_global)
+    means = _means(trainer.group.means(_numbers(update(trainer, state, batch))))
+    broken = [name for name, value in means.items() if not math.isfinite(value)]
+    if broken:
+        raise DivergedError(f"the loss {broken[0]} became {means[broken[0]]} at step {state.step + 1}")
+    state.step += 1
+    state.move_average(average_decay(config.optimizer.average, state.step))
+    return means
+
+
+def update(trainer: Trainer, state: TrainState, batch: ClipBatch) -> list[dict[str, Tensor]]:
+    """Roll a batch out, update all networks with each chunk, and return the loss terms, (), of each."""
+    config = trainer.config
     flows = {rate: reference_flow(trainer.teacher, batch.frames, rate) for rate in rates(config)}
-    sums: dict[str, list[Tensor]] = {}
-    with trainer.machine.autocast(), _same_noise(config.engine.seed, state.step, trainer.machine.device):
+    told: list[dict[str, Tensor]] = []
+    with trainer.machine.autocast(), _noise(trainer, state.step):
         stream = rollout(state.generator, batch.conditions.unbind(1), detach_every=config.schedule.backpropagate)
         fakes: Tensor | None = None
         while outputs := list(islice(stream, config.schedule.frames_per_update)):
@@ -66,19 +81,29 @@ def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[st
             fakes = new if fakes is None else torch.cat([fakes.detach(), new], 1)
             moved = flows.get(1, no_flow(batch.frames))
             chunk = objective.chunk_of(outputs, first, batch.conditions, batch.frames, fakes, moved, batch.regions)
-            seen = Seen(_groups(config, batch.frames, fakes, flows, first), _regions(config, chunk))
-            for name, value in {
-                **_update_generator(trainer, state, chunk, seen),
-                **_update_discriminators(config.losses, state, chunk, seen),
-            }.items():
-                sums.setdefault(name, []).append(value)
-    means = {name: float(torch.stack(values).mean()) for name, values in sums.items()}
-    broken = [name for name, value in means.items() if not math.isfinite(value)]
-    if broken:
-        raise DivergedError(f"the loss {broken[0]} became {means[broken[0]]} at step {state.step + 1}")
-    state.step += 1
-    state.move_average(average_decay(config.optimizer.average, state.step))
-    return means
+            regions = _regions(config, chunk)
+            counts = {TRUSTED: chunk.confidence.sum(), **_found(config, regions)}
+            shares = trainer.group.shares(counts, chunk.real)
+            seen = Seen(_groups(config, batch.frames, fakes, flows, first), regions, shares)
+            told.append(
+                _update_generator(trainer, state, chunk, seen) | _update_discriminators(trainer, state, chunk, seen)
+            )
+    return told
+
+
+def _numbers(told: list[dict[str, Tensor]]) -> list[dict[str, float]]:
+    """The same as numbers; a GPU is waited for once."""
+    values = iter(torch.stack([value.float() for terms in told for value in terms.values()]).tolist())
+    return [{name: next(values) for name in terms} for terms in told]
+
+
+def _means(told: list[dict[str, float]]) -> dict[str, float]:
+    """The mean of each term over the chunks that have it."""
+    values: dict[str, list[float]] = {}
+    for terms in told:
+        for name, value in terms.items():
+            values.setdefault(name, []).append(value)
+    return {name: sum(found) / len(found) for name, found in values.items()}
 
 
 def rates(config: Config) -> list[int]:
@@ -113,6 +138,18 @@ class Seen:
 
     temporal: objective.Pairs
     region: objective.Pairs
+    shares: Mapping[str, Tensor | float] = field(default_factory=dict)
+    """What means over things that one process may have more of than another weigh in this one; none where it is alone.
+
+    All others are over as many things in each. With these, processes that share a batch learn what one would.
+    """
+
+    def share(self, name: str) -> Tensor | float:
+        """Of the trusted pixels of flow, or of a region's squares."""
+        return self.shares.get(name, 1.0)
+
+
+TRUSTED = "trusted pixels"
 
 
 def _groups(config: Config, frames: Tensor, fakes: Tensor, flows: dict[int, Flow], first: int) -> objective.Pairs:
@@ -134,23 +171,33 @@ def _regions(config: Config, chunk: objective.Chunk) -> objective.Pairs:
     return objective.regions(chunk, config.region.names, config.region.side(chunk.real.shape[-2]))
 
 
+def _found(config: Config, regions: objective.Pairs) -> dict[str, int]:
+    """How many squares of each region there are; 0 too, as every process must speak of the same."""
+    return {name: len(regions[name][0]) if name in regions else 0 for name in config.region.names}
+
+
 def _update_generator(trainer: Trainer, state: TrainState, chunk: objective.Chunk, seen: Seen) -> dict[str, Tensor]:
     losses = trainer.config.losses
     with _frozen(state.discriminator, state.temporal, state.region):
         terms = objective.image_terms(chunk, state.discriminator, trainer.perceptual, losses)
-        terms |= objective.motion_terms(chunk)
+        terms |= {name: seen.share(TRUSTED) * term for name, term in objective.motion_terms(chunk).items()}
         terms |= objective.pair_terms("temporal", seen.temporal, state.temporal, losses)
-        terms |= objective.pair_terms("region", seen.region, state.region, losses)
+        for region, pair in seen.region.items():
+            for name, term in objective.pair_terms("region", {region: pair}, state.region, losses).items():
+                terms[name] = terms.get(name, 0.0) + seen.share(region) * term
         loss = total(terms, {name: getattr(losses, name) for name in terms})
         state.generator_optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+    trainer.group.average(state.generator_optimizer)
     state.generator_optimizer.step()
     return {name: term.detach() for name, term in terms.items()}
 
 
 def _update_discriminators(
-    losses: LossConfig, state: TrainState, chunk: objective.Chunk, seen: Seen
+    trainer: Trainer, state: TrainState, chunk: objective.Chunk, seen: Seen
 ) -> dict[str, Tensor]:
+    losses = trainer.config.losses
+
     def conditioned(picture: Tensor) -> Tensor:
         return torch.cat([chunk.conditions, picture], 1)
 
@@ -160,20 +207,25 @@ def _update_discriminators(
         terms["discriminator"] = objective.discriminator_loss(real, fakes, state.discriminator, losses)
     for kind, pairs, judges in (("temporal", seen.temporal, state.temporal), ("region", seen.region, state.region)):
         for name, (real, fake) in pairs.items():
-            terms[f"{kind}_discriminator_{name}"] = objective.discriminator_loss(real, [fake], judges[name], losses)
-    if not terms:
-        return {}
+            loss = objective.discriminator_loss(real, [fake], judges[name], losses)
+            terms[f"{kind}_discriminator_{name}"] = seen.share(name) * loss
     state.discriminator_optimizer.zero_grad(set_to_none=True)
-    torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+    if terms:
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+    trainer.group.average(state.discriminator_optimizer)  # also where a region is on no frame of this process
     state.discriminator_optimizer.step()
     return {name: term.detach() for name, term in terms.items()}
 
 
 @contextlib.contextmanager
-def _same_noise(seed: int, step: int, device: torch.device) -> Iterator[None]:
-    """What networks draw at random (dropout) depends on seed and step alone, so that a resumed run draws the same."""
+def _noise(trainer: Trainer, step: int) -> Iterator[None]:
+    """What networks draw at random (dropout) depends on seed and step alone, so that a resumed run draws the same.
+
+    And on the process, so that two do not drop the same: the one thing in which many differ from one.
+    """
+    device, group = trainer.machine.device, trainer.group
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed((seed << 32) + step)
+        torch.manual_seed((trainer.config.engine.seed << 32) + step * group.world + group.rank)
         yield
 
 

@@ -1,0 +1,105 @@
+"""Starting the processes of a training, and meeting in them: torchrun's side of `engine/distributed.py`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import torch
+import torch.distributed as dist
+
+from vid2vid_cli.core.errors import DeviceError, LostProcessError
+from vid2vid_cli.engine.distributed import EndedElsewhereError, Group, reaching, too_few_gpus
+
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+PATIENCE = timedelta(hours=1)
+"""How long a process is waited for that is still there: the first one may be saving, or drawing samples."""
+LAST_SECONDS = 600
+"""How long the processes may take to save after Ctrl-C."""
+
+
+@contextmanager
+def join() -> Iterator[Group]:
+    """Meet the other processes that torchrun has started, and leave them whatever happens; alone, do nothing.
+
+    An error is noted where torchrun looks for what went wrong first. Raises LostProcessError.
+    """
+    group = Group.around()
+    if group.world == 1:
+        yield group
+        return
+    cuda = torch.cuda.is_available()
+    if cuda and group.local_rank < torch.cuda.device_count():
+        torch.cuda.set_device(group.local_rank)
+    with reaching():
+        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PATIENCE)
+    try:
+        yield group
+    except (EndedElsewhereError, LostProcessError):
+        raise
+    except Exception as error:
+        from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+        get_error_handler().record_exception(error)
+        raise
+    finally:
+        dist.destroy_process_group()
+
+
+def check_gpus(count: int, device: str) -> None:
+    """Raise DeviceError where this machine has no `count` devices of that kind."""
+    if device == "cpu":
+        return
+    if device not in ("auto", "cuda"):
+        raise DeviceError(f"{device!r} is not for {count} processes.", "Use --device auto, cuda or cpu.")
+    there = torch.cuda.device_count()
+    if count > there:
+        raise too_few_gpus(count, there)
+
+
+def launch(count: int, arguments: Sequence[str]) -> None:
+    """Run `vid2vid ARGUMENTS` in `count` processes of this machine by torchrun; only the first one's words are shown.
+
+    Raises SystemExit with the exit code of the first process where that says why it failed, LostProcessError where
+    another one failed, and KeyboardInterrupt after Ctrl-C, once all have ended.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
+    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # the processes speak for themselves
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(LAST_SECONDS))
+    with TemporaryDirectory(prefix="vid2vid-") as notes:
+        words = ["--standalone", f"--nproc-per-node={count}", "--local-ranks-filter=0", f"--log-dir={notes}"]
+        try:
+            run(parse_args([*words, "-m", "vid2vid_cli", *arguments]))
+        except ChildFailedError as error:
+            raise _why(error.failures, count) from None
+        except SignalException:
+            raise KeyboardInterrupt from None
+
+
+def _why(failures: dict[int, ProcessFailure], count: int) -> BaseException:
+    """The failure that was the first, as well as can be told: those that merely lost another came later."""
+
+    def late(rank: int) -> tuple[bool, int, int]:
+        code = failures[rank].exitcode
+        return code in (LostProcessError.exit_code, -signal.SIGTERM), failures[rank].timestamp, rank
+
+    rank = min(failures, key=late)
+    failed = failures[rank]
+    if rank == 0 and failed.exitcode > 0:
+        return SystemExit(failed.exitcode)
+    told = failed.message if isinstance(failed.message, str) else failed.message["message"]
+    how = f"was ended by {failed.signal_name()}" if failed.exitcode < 0 else f"failed: {told}"
+    error = LostProcessError(f"Process {rank} of {count} {how}.", "Continue from the last checkpoint, if there is one.")
+    return error
