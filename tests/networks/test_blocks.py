@@ -24,6 +24,17 @@ def test_plain_is_instance_normalisation_that_learns_nothing() -> None:
     assert torch.allclose(layer(picture), nn.functional.instance_norm(picture), atol=1e-5)
 
 
+def test_batch_is_by_the_pictures_at_hand_in_training_and_afterwards() -> None:
+    layer, pictures = normalise(6, "batch"), torch.rand(2, 6, 5, 7) + 3
+    together = pictures.transpose(0, 1).flatten(1)
+    wanted = (pictures - together.mean(1).view(6, 1, 1)) / (together.var(1, correction=0) + 1e-5).sqrt().view(6, 1, 1)
+    for network in (layer.train(), layer.eval()):
+        assert torch.allclose(network(pictures), wanted, atol=1e-4)
+    assert [name for name, _ in layer.named_buffers()] == []
+    alone = normalise(6, "instance")(pictures[:1])
+    assert torch.allclose(layer(pictures[:1]), alone, atol=1e-4)
+
+
 @pytest.mark.parametrize(("channels", "groups"), [(64, 4), (8, 1)])
 def test_group_is_sixteen_channels_to_a_group(channels: int, groups: int) -> None:
     assert normalise(channels, "group").num_groups == groups

@@ -33,8 +33,10 @@ class GeneratorConfig(Section):
     blocks: int = Field(9, ge=2, description="Residual blocks: the larger half before, the rest after the sum.")
     blocks_local: int = Field(3, ge=1, description="Residual blocks of each branch of a finer scale.")
     kernel: Literal[3, 5, 7] = Field(7, description="Kernel size of the first and last convolutions.")
-    norm: Literal["instance", "instance_plain", "group"] = Field(
-        "instance", description="Normalisation with learned affine; instance_plain: without, as pix2pixHD's."
+    norm: Literal["instance", "instance_plain", "group", "batch"] = Field(
+        "instance",
+        description="Normalisation with learned affine; instance_plain: without, as pix2pixHD's; "
+        "batch: by the clips of a step together, as vid2vid's.",
     )
     upsample: Literal["transpose", "resize"] = Field(
         "resize", description="transpose: as published; resize: nearest upsampling and a convolution."
@@ -113,6 +115,11 @@ class ScheduleConfig(Section):
     clip_max: int = Field(24, ge=1, description="Frames per clip in the end; at most the data's longest.")
     grow_every: int = Field(5000, ge=1, description="Steps after which the clip length doubles.")
     frames_per_update: int = Field(3, ge=1, description="Frames of a clip generated for one optimiser update.")
+    first: Literal["zeros", "real"] = Field(
+        "zeros",
+        description="What clips begin with. zeros: nothing; real: as many real frames as the generator sees, read besides "
+        "and not judged, as published.",
+    )
     backpropagate: int = Field(1, ge=1, description="Frames that gradients flow back through at most.")
     fix_global: int = Field(0, ge=0, description="Steps at the start in which only the finest scale learns.")
     decay_from: int | None = Field(None, ge=0, description="Step at which the learning rates begin to fall.")
@@ -217,6 +224,11 @@ class Config(Section):
             made = f"data.size={height} and data.aspect={aspect} make a picture {width} pixels wide"
             return f"{made}, too narrow for {deep}: at least {least} pixels are needed"
         return ""
+
+    @property
+    def given(self) -> int:
+        """Real frames that each clip begins with, before the first that is generated."""
+        return self.generator.past if self.schedule.first == "real" else 0
 
     def takes(self, conditioners: Sequence[str]) -> bool:
         """Whether a dataset with these conditioners, in this order, is what is asked for."""
