@@ -167,3 +167,18 @@ def by_hand(condition: int, past: int, n: int) -> int:
     encoders = block(condition, n, 7) + block(past, n, 7) + 2 * (down + 5 * residual)
     decoders = 2 * (4 * residual + up)
     return encoders + decoders + conv(n, 3, 7) + conv(n, 2, 7) + conv(n, 1, 7)
+
+
+def test_unit_conditions_are_shown_from_nought_to_one_and_chosen_as_before() -> None:
+    window, past = inputs(19, 22)
+    unit, signed = (small(foreground=(1,), unit_conditions=unit) for unit in (True, False))
+    given = window.clone()
+    for name in ("raw", "occlusion"):
+        assert not torch.allclose(getattr(unit(window, past), name), getattr(signed(window, past), name), atol=1e-3)
+    assert torch.equal(window, given)
+    plain = [small(unit_conditions=unit) for unit in (True, False)]
+    assert torch.equal(plain[0](window, past).image, plain[1]((window + 1) / 2, past).image)
+    window[:, -1, 1] = -1  # nothing in front
+    for network in unit.networks:
+        torch.nn.init.constant_(network.foreground_head.bias, 9.0)
+    assert unit(window, past).raw.max() < 1 - 1e-3

@@ -48,6 +48,9 @@ class GeneratorConfig(Section):
     foreground_over: bool = Field(
         False, description="true: the foreground covers warped pixels too, as in the published code; false: eq. 9."
     )
+    unit_conditions: bool = Field(
+        False, description="Show the networks conditions from 0 to 1, as published labels and faces; false: -1 to 1."
+    )
     dropout: float = Field(
         0.5, ge=0, lt=1, description="Noise in training, in the innermost levels of a unet; never in synthesis."
     )
@@ -121,7 +124,9 @@ class ScheduleConfig(Section):
         "and not judged, as published.",
     )
     backpropagate: int = Field(1, ge=1, description="Frames that gradients flow back through at most.")
-    fix_global: int = Field(0, ge=0, description="Steps at the start in which only the finest scale learns.")
+    fix_global: int = Field(
+        0, ge=0, description="Steps at the start in which only the finest scale learns, in a run begun with --from."
+    )
     decay_from: int | None = Field(None, ge=0, description="Step at which the learning rates begin to fall.")
     decay_steps: int = Field(10000, ge=1, description="Steps in which they fall to zero, linearly.")
 

@@ -43,6 +43,7 @@ def _of_kind(config: GeneratorConfig, layout: ConditionLayout) -> Generator:
                 upsample=config.upsample,
                 foreground=layout.foreground,
                 foreground_over=config.foreground_over,
+                unit_conditions=config.unit_conditions,
             )
         case "unet":
             return UNetGenerator(

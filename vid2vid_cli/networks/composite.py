@@ -44,10 +44,13 @@ class CompositeGenerator(nn.Module):
         upsample: Upsample = "resize",
         foreground: Sequence[int] = (),
         foreground_over: bool = False,
+        unit_conditions: bool = False,
     ) -> None:
         """`foreground`: the condition channels of the classes that it is made of.
 
         `foreground_over`: the foreground covers warped pixels too, as in the published code; otherwise eq. 9.
+        `unit_conditions`: the networks are shown (x + 1) / 2 of each condition. Weights for one could be turned into
+        weights for the other, but with labels that are mostly -1 the sums would lose two digits.
         """
         super().__init__()
         self.scales = scales
@@ -57,6 +60,7 @@ class CompositeGenerator(nn.Module):
         self.condition_channels = condition_channels
         self.foreground = tuple(foreground)
         self.foreground_over = foreground_over
+        self.unit_conditions = unit_conditions
         self.finest_only = False
         """Whether only the finest scale is being trained."""
         front = (width // 2 if downsamples > 2 else width) if foreground else 0
@@ -101,6 +105,8 @@ class CompositeGenerator(nn.Module):
                 check_shape("past", past[level], "b p 3 h w", b=seen["b"], p=self.past, h=height, w=width)
             multiple = self.multiple >> level
             given = pad_to_multiple(pyramid[level], multiple)
+            if self.unit_conditions:
+                given = (given + 1).mul_(0.5)
             frames = past[level] if self.past else pyramid[level][:, None, :0]  # of a frame-wise model there are none
             before = pad_to_multiple(frames.flatten(1, 2), multiple) if self.past else given[:, :0]
             fixed = self.finest_only and level > 0
