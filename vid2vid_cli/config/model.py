@@ -123,6 +123,11 @@ class ScheduleConfig(Section):
         description="What clips begin with. zeros: nothing; real: as many real frames as the generator sees, read besides "
         "and not judged, as published.",
     )
+    first: Literal["zeros", "real"] = Field(
+        "zeros",
+        description="What clips begin with. zeros: nothing; real: as many real frames as the generator sees, read besides "
+        "and not judged, as published.",
+    )
     backpropagate: int = Field(1, ge=1, description="Frames that gradients flow back through at most.")
     fix_global: int = Field(
         0, ge=0, description="Steps at the start in which only the finest scale learns, in a run begun with --from."
@@ -229,6 +234,11 @@ class Config(Section):
             made = f"data.size={height} and data.aspect={aspect} make a picture {width} pixels wide"
             return f"{made}, too narrow for {deep}: at least {least} pixels are needed"
         return ""
+
+    @property
+    def given(self) -> int:
+        """Real frames that each clip begins with, before the first that is generated."""
+        return self.generator.past if self.schedule.first == "real" else 0
 
     @property
     def given(self) -> int:

@@ -14,6 +14,7 @@ FRAME_WISE: Mapping[str, Any] = {
     "generator.foreground": [],
     "temporal.rates": [],
     "region.names": [],
+    "schedule.first": "zeros",
 }
 PIX2PIXHD: Mapping[str, Any] = {
     # Its other losses are those that vid2vid took over from it, and stay the preset's.
@@ -61,6 +62,8 @@ def unused(config: Config) -> dict[str, str]:
         found["schedule.fix_global"] = "a unet has one scale"
     else:
         found["generator.dropout"] = "only a unet has this noise"
+    if not generator.past:
+        found["schedule.first"] = "nothing is seen of frames before"
     if not generator.flow:
         found |= dict.fromkeys(MOTION, "there is no flow without generator.flow")
     return found

@@ -5,10 +5,13 @@ from __future__ import annotations
 from vid2vid_cli.config.model import ScheduleConfig
 
 
-def clip_length(schedule: ScheduleConfig, step: int, longest: int) -> int:
-    """Frames per clip at `step`: doubled every `grow_every` steps, up to `clip_max` and the data's `longest` run."""
+def clip_length(schedule: ScheduleConfig, step: int, longest: int, given: int = 0) -> int:
+    """Frames per clip at `step`: doubled every `grow_every` steps, up to `clip_max` and the data's `longest` run.
+
+    `given`: real frames that it begins with, which come on top.
+    """
     grown: int = schedule.clip << min(step // schedule.grow_every, 30)
-    return max(1, min(grown, schedule.clip_max, longest))
+    return max(1, min(given + min(grown, schedule.clip_max), longest))
 
 
 def rate_factor(schedule: ScheduleConfig, step: int) -> float:

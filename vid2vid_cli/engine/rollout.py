@@ -34,20 +34,22 @@ def rollout(
     *,
     detach_every: int = 1,
     begin: Tensor | None = None,
+    seen: Iterable[Tensor] = (),
 ) -> Iterator[FrameOutput]:
     """One frame per condition (b, c, h, w), in order, each drawn only when its frame is asked for.
 
-    Before the first frame the past is `begin`, (b, n, 3, h, w) the frames before it, oldest first, or zeros; and the
-    window repeats the first condition. A frame-wise model is a sequence model with a window of one and no past.
+    Before the first frame the past is `begin`, (b, n, 3, h, w) the frames before it, oldest first, or zeros. `seen` are
+    the conditions of those frames; where none are known the window repeats the first condition, as though all had stood
+    still. A frame-wise model is a sequence model with a window of one and no past.
     Gradients flow back through at most `detach_every` frames. The iterator is the state: whoever holds it may draw
     some frames, update the weights, and draw on.
     """
-    window: deque[Tensor] = deque(maxlen=generator.window)
+    window: deque[Tensor] = deque(seen, maxlen=generator.window)
     past: list[Tensor] = []
     for index, condition in enumerate(conditions):
         window.append(condition)
         while len(window) < generator.window:
-            window.append(condition)
+            window.appendleft(window[0])
         if not past:
             past = _pyramid(_before(condition, generator.past, begin), generator.scales)
         if index % detach_every == 0:

@@ -72,9 +72,13 @@ def update(trainer: Trainer, state: TrainState, batch: ClipBatch) -> list[dict[s
     config = trainer.config
     flows = {rate: reference_flow(trainer.teacher, batch.frames, rate) for rate in rates(config)}
     told: list[dict[str, Tensor]] = []
+    given = min(config.given, batch.frames.shape[1] - 1)
+    begin = batch.frames[:, :given] if given else None
     with trainer.machine.autocast(), _noise(trainer, state.step):
-        stream = rollout(state.generator, batch.conditions.unbind(1), detach_every=config.schedule.backpropagate)
-        fakes: Tensor | None = None
+        conditions = iter(batch.conditions.unbind(1))
+        before, every = tuple(islice(conditions, given)), config.schedule.backpropagate
+        stream = rollout(state.generator, conditions, detach_every=every, begin=begin, seen=before)
+        fakes: Tensor | None = begin
         while outputs := list(islice(stream, config.schedule.frames_per_update)):
             first = fakes.shape[1] if fakes is not None else 0
             new = torch.stack([output.image for output in outputs], 1)

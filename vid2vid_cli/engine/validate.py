@@ -16,10 +16,13 @@ from vid2vid_cli.metrics.image import psnr
 
 
 @torch.inference_mode()
-def generate(generator: SequentialGenerator, conditions: Tensor, machine: Machine) -> list[FrameOutput]:
-    """All frames of a clip from its conditions alone, (b, t, c, h, w) -> t outputs."""
+def generate(
+    generator: SequentialGenerator, conditions: Tensor, machine: Machine, begin: Tensor | None = None
+) -> list[FrameOutput]:
+    """All frames of a clip from its conditions, (b, t, c, h, w) -> t outputs; `begin` as that of the rollout."""
+    begin = begin if begin is None else begin.to(machine.device)
     with machine.autocast():
-        return list(rollout(generator, conditions.to(machine.device).unbind(1)))
+        return list(rollout(generator, conditions.to(machine.device).unbind(1), begin=begin))
 
 
 def held_out_quality(outputs: Sequence[FrameOutput], clip: ClipBatch) -> float:

@@ -165,7 +165,7 @@ def train(request: TrainRequest, tell: Tell) -> Trained:
 
 
 def _length(config: Config, sampler: ClipSampler, step: int) -> int:
-    return clip_length(config.schedule, step, sampler.longest)
+    return clip_length(config.schedule, step, sampler.longest, config.given)
 
 
 def _job(request: TrainRequest) -> _Job:
