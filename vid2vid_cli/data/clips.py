@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
+from itertools import count
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Annotation, Conditioner, Floats, View, view_image
+from vid2vid_cli.conditioning import Annotation, Channels, Conditioner, View, view_image
+from vid2vid_cli.conditioning.instances import InstanceReader
 from vid2vid_cli.core.errors import TooShortError
 from vid2vid_cli.core.nouns import ClipBatch
+from vid2vid_cli.core.stream import ahead_by_threads
 from vid2vid_cli.data.dataset import Dataset, Span, Split
 from vid2vid_cli.data.regions import region_boxes
 from vid2vid_cli.data.variation import AS_IT_IS, Take, Variation
@@ -18,19 +21,19 @@ from vid2vid_cli.data.variation import AS_IT_IS, Take, Variation
 
 def render_conditions(
     conditioners: Sequence[Conditioner], annotations: Sequence[Annotation], views: Sequence[View]
-) -> Floats:
-    """The channels of all conditioners for one frame, one below the other, (c, h, w) in [-1, 1].
+) -> Channels:
+    """The channels of all conditioners for one frame, one below the other, (c, h, w) in [-1, 1]: float32 or int8.
 
     Each through its own view, all of one size: what was brought to a target lies in the target's frames, the rest in
     the source's.
     """
     drawn = [c.render(a, view) for c, a, view in zip(conditioners, annotations, views, strict=True)]
-    return np.concatenate(drawn).astype(np.float32, copy=False)
+    return drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
 
 
 def frame_tensor(frame: NDArray[np.uint8]) -> torch.Tensor:
     """uint8 (h, w, 3) -> (3, h, w) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1))).float() / 127.5 - 1
+    return torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1))).float().div_(127.5).sub_(1)
 
 
 def usable_runs(dataset: Dataset, names: Sequence[str], split: Split) -> list[Span]:
@@ -52,8 +55,12 @@ def read_clip(
     take: Take,
     random: np.random.Generator | None = None,
     regions: Sequence[str] = (),
+    things: Collection[int] | None = None,
 ) -> ClipBatch:
-    """A part of a dataset as a batch of one; with `random`, annotations are varied as their options say."""
+    """A part of a dataset as a batch of one; with `random`, annotations are varied as their options say.
+
+    With `things`, the classes whose regions are told apart, the instances of its frames are there too.
+    """
     view = take.view.mirrored(dataset.width) if take.mirrored else take.view
     spans = [Span(take.span.clip, index, index + 1) for index in take.frames]
     found: list[Sequence[Annotation]] = [dataset.annotations(spans, c.spec.name) for c in conditioners]
@@ -63,13 +70,17 @@ def read_clip(
     if random is not None:
         found = [c.augment(annotations, random) for c, annotations in zip(conditioners, found, strict=True)]
     views = [view] * len(conditioners)
-    conditions, frames = [], []
+    read = None if things is None else InstanceReader(conditioners, views, things)
+    conditions, frames, instances = [], [], []
     for index, annotations_of_frame in zip(take.frames, zip(*found, strict=True), strict=True):
         conditions.append(torch.from_numpy(render_conditions(conditioners, annotations_of_frame, views)))
+        if read is not None:
+            instances.append(torch.from_numpy(read(annotations_of_frame)))
         frame = dataset.frame(take.span.clip, index)
         whole = np.ascontiguousarray(frame[:, ::-1]) if take.mirrored else frame
         frames.append(frame_tensor(view_image(whole, view)))
-    return ClipBatch(torch.stack(conditions)[None], torch.stack(frames)[None], boxes)
+    objects = torch.stack(instances)[None] if instances else None
+    return ClipBatch(torch.stack(conditions)[None], torch.stack(frames)[None], boxes, objects)
 
 
 class ClipSampler:
@@ -85,6 +96,7 @@ class ClipSampler:
         batch: int,
         vary: Variation = AS_IT_IS,
         regions: Sequence[str] = (),
+        things: Collection[int] | None = None,
     ) -> None:
         self.dataset = dataset
         self.conditioners = tuple(conditioners)
@@ -94,6 +106,8 @@ class ClipSampler:
         self.vary = vary
         self.regions = tuple(regions)
         """Names of those whose places come with the clips."""
+        self.things = things
+        """With the clips come their instances, of these classes each region by itself; None: none come."""
         self.runs = usable_runs(dataset, [c.spec.name for c in conditioners], "train")
         self.longest = max((run.last - run.first for run in self.runs), default=0)
         """Frames of the longest clip there is."""
@@ -112,16 +126,28 @@ class ClipSampler:
         for number in range(self.batch) if own is None else own:
             random = np.random.default_rng([self.seed, step, number])
             take = self.take(length, random)
-            clips.append(read_clip(self.dataset, self.conditioners, take, random, self.regions))
+            clips.append(read_clip(self.dataset, self.conditioners, take, random, self.regions, self.things))
+        if len(clips) == 1:
+            return clips[0]
         conditions, frames = zip(*((clip.conditions, clip.frames) for clip in clips), strict=True)
         boxes = {name: torch.cat([clip.regions[name] for clip in clips]) for name in self.regions}
-        return ClipBatch(torch.cat(conditions), torch.cat(frames), boxes)
+        found = [clip.instances for clip in clips if clip.instances is not None]
+        return ClipBatch(torch.cat(conditions), torch.cat(frames), boxes, torch.cat(found) if found else None)
 
-    def stream(self, step: int, length: Callable[[int], int], own: Sequence[int] | None = None) -> Iterator[ClipBatch]:
-        """The batches of `step`, `step` + 1, ... without end; of `own` clips alone, as in `draw`."""
-        while True:
-            yield self.draw(step, length(step), own)
-            step += 1
+    def stream(
+        self, step: int, length: Callable[[int], int], own: Sequence[int] | None = None, *, threads: int = 0
+    ) -> Generator[ClipBatch, None, None]:
+        """The batches of `step`, `step` + 1, ... without end; of `own` clips alone, as in `draw`.
+
+        Each when it is asked for, or drawn ahead by so many threads, which keep no more than one each and one more.
+        """
+
+        def draw(step: int) -> ClipBatch:
+            return self.draw(step, length(step), own)
+
+        if threads:
+            yield from ahead_by_threads(draw, count(step), threads, threads + 1)
+        yield from map(draw, count(step))
 
     def take(self, length: int, random: np.random.Generator) -> Take:
         """Which frames the next clip is made of, each start being as likely as any other, and how they are seen."""
@@ -132,4 +158,4 @@ class ClipSampler:
 
     def span(self, span: Span) -> ClipBatch:
         """A stretch as it is, without augmentation, as a batch of one."""
-        return read_clip(self.dataset, self.conditioners, Take(self.view, span))
+        return read_clip(self.dataset, self.conditioners, Take(self.view, span), things=self.things)

@@ -24,6 +24,7 @@ from vid2vid_cli.core.nouns import ConditionLayout
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.style_bank import StyleBank
 from vid2vid_cli.media.files import write_text, write_whole
 from vid2vid_cli.networks.family import Generator
 
@@ -60,11 +61,14 @@ class CheckpointInfo(BaseModel):
     created_by: str
     foreground: tuple[int, ...] = ()
     """The condition channels of the foreground's classes."""
+    styles: StyleBank | None = None
+    """None: a model that is told of no styles."""
 
     @property
     def layout(self) -> ConditionLayout:
         """What the generator was built for: the channels of all conditioners, one below the other."""
-        return ConditionLayout(sum(use.channels for use in self.conditioners), self.foreground)
+        style = None if self.styles is None else self.styles.shape
+        return ConditionLayout(sum(use.channels for use in self.conditioners), self.foreground, style)
 
     def frame_view(self) -> View:
         """The view of the target's frames."""

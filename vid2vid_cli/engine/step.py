@@ -21,6 +21,7 @@ from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.distributed import ALONE, Group
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.styles import tell_styles
 from vid2vid_cli.losses.reconstruction import total
 
 
@@ -75,7 +76,8 @@ def update(trainer: Trainer, state: TrainState, batch: ClipBatch) -> list[dict[s
     given = min(config.given, batch.frames.shape[1] - 1)
     begin = batch.frames[:, :given] if given else None
     with trainer.machine.autocast(), _noise(trainer, state.step):
-        conditions = iter(batch.conditions.unbind(1))
+        shown = tell_styles(state.generator, batch)
+        conditions = iter(shown.conditions.unbind(1))
         before, every = tuple(islice(conditions, given)), config.schedule.backpropagate
         stream = rollout(state.generator, conditions, detach_every=every, begin=begin, seen=before)
         fakes: Tensor | None = begin
@@ -92,6 +94,7 @@ def update(trainer: Trainer, state: TrainState, batch: ClipBatch) -> list[dict[s
             told.append(
                 _update_generator(trainer, state, chunk, seen) | _update_discriminators(trainer, state, chunk, seen)
             )
+        shown.learn(state.generator_optimizer, trainer.group)
     return told
 
 

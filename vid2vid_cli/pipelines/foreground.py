@@ -1,11 +1,13 @@
-"""Which condition channels the classes are that settings name."""
+"""Which classes are meant that settings name."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from vid2vid_cli.conditioning import Conditioner
+from vid2vid_cli.conditioning.instances import instance_classes
+from vid2vid_cli.config.style import THINGS
 from vid2vid_cli.core.errors import ConfigError
 
 
@@ -17,12 +19,28 @@ def channels_of(conditioners: Sequence[Conditioner], names: Sequence[str]) -> tu
         for name, channel in conditioner.class_channels().items():
             known.setdefault(name.casefold(), []).append(below + channel)
         below += conditioner.channels
+    _check("generator.foreground", conditioners, names, known)
+    return tuple(sorted({channel for name in names for channel in known[name.casefold()]}))
+
+
+def things_of(conditioners: Sequence[Conditioner], names: Sequence[str] | None) -> tuple[int, ...]:
+    """The ids of the classes that are counted, by name, whatever their case; of None those that commonly are.
+
+    Raises ConfigError where there is none.
+    """
+    known = {one.name.casefold(): one.id for one in instance_classes(conditioners)}
+    if names is None:
+        return tuple(sorted(known[name] for name in THINGS if name in known))
+    _check("style.things", conditioners, names, known)
+    return tuple(sorted({known[name.casefold()] for name in names}))
+
+
+def _check(setting: str, conditioners: Sequence[Conditioner], names: Sequence[str], known: Collection[str]) -> None:
     for name in names:
         if name.casefold() not in known:
             near = difflib.get_close_matches(name.casefold(), known, 3)
             having = " and ".join(conditioner.spec.name for conditioner in conditioners)
             raise ConfigError(
-                f"generator.foreground: there is no class {name!r} in {having}.",
+                f"{setting}: there is no class {name!r} in {having}.",
                 f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known) or 'none'}.",
             )
-    return tuple(sorted({channel for name in names for channel in known[name.casefold()]}))

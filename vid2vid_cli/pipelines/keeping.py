@@ -15,8 +15,12 @@ from vid2vid_cli.engine.checkpoint import drop_old, mark_best, pointed, save_che
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.events import Tell, Wrote
 from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.style_bank import StyleBank, StyleChoice, Styler
+from vid2vid_cli.engine.styles import give_styles
 from vid2vid_cli.engine.validate import generate, held_out_quality
 from vid2vid_cli.media.images import save_png
+from vid2vid_cli.networks.style_encoder import style_encoder
+from vid2vid_cli.pipelines.collecting import collect_styles
 from vid2vid_cli.pipelines.interrupt import Interrupt
 from vid2vid_cli.pipelines.run_folder import RunFolder
 from vid2vid_cli.pipelines.samples import sample_sheet
@@ -46,9 +50,11 @@ class Keeper:
         self.best: float | None = kept.get("best")
         self.saved_at = state.step
         self.saved_when = float(kept["seconds"])
+        self.sampler = sampler
         self.span, self.seen = _sample_span(subject, sampler)
         self.clip: ClipBatch = sampler.span(self.span)
         self._generated: tuple[int, list[FrameOutput]] | None = None
+        self._bank: tuple[int, StyleBank] | None = None
         run.samples.mkdir(parents=True, exist_ok=True)
 
     def after_step(self, seconds: float) -> bool:
@@ -105,7 +111,7 @@ class Keeper:
             "dataset": self.subject.dataset.manifest.name,
             f"psnr_{self.seen.replace('-', '_')}": round(self.quality, 2),
         }
-        info = self.subject.info(self.run.name, self.config, training)
+        info = self.subject.info(self.run.name, self.config, training, self._styles())
         save_checkpoint(self.run.result, self.state.average, info)
         drop_old(self.run.checkpoints, self.config.output.keep)
         self.saved_at, self.saved_when = self.state.step, seconds
@@ -114,9 +120,20 @@ class Keeper:
     def _look(self) -> list[FrameOutput]:
         """The sample frames as the average weights draw them, generated once a step for sample and state alike."""
         if self._generated is None or self._generated[0] != self.state.step:
-            outputs = generate(self.state.average, self.clip.conditions, self.machine)
+            styles = self._styles()
+            # As in synthesis where nothing is chosen: what the encoder sees in these frames would tell the answer.
+            conditions = give_styles(self.clip, None if styles is None else Styler(styles, StyleChoice()))
+            outputs = generate(self.state.average, conditions, self.machine)
             self._generated = self.state.step, outputs
         return self._generated[1]
+
+    def _styles(self) -> StyleBank | None:
+        """What the average encoder sees in the training frames, collected once a step; None for a model without."""
+        encoder = style_encoder(self.state.average)
+        if encoder is not None and (self._bank is None or self._bank[0] != self.state.step):
+            bank = collect_styles(self.subject, self.sampler, self.config.style, encoder, self.machine)
+            self._bank = self.state.step, bank
+        return None if self._bank is None else self._bank[1]
 
     def _sample(self) -> None:
         path = self.run.samples / f"step_{self.state.step:07d}.png"

@@ -12,7 +12,7 @@ from vid2vid_cli.conditioning import Conditioner, View
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError, MissingFileError
-from vid2vid_cli.core.nouns import ConditionLayout
+from vid2vid_cli.core.nouns import ConditionLayout, StyleShape
 from vid2vid_cli.data.clips import ClipSampler
 from vid2vid_cli.data.dataset import Dataset, newest_dataset
 from vid2vid_cli.data.framing import frame_view, whole_picture
@@ -20,7 +20,8 @@ from vid2vid_cli.data.manifest import Manifest
 from vid2vid_cli.data.regions import offered
 from vid2vid_cli.data.variation import Variation
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, ConditionerUse
-from vid2vid_cli.pipelines.foreground import channels_of
+from vid2vid_cli.engine.style_bank import StyleBank
+from vid2vid_cli.pipelines.foreground import channels_of, things_of
 
 DATASETS = Path("datasets")
 PERSON = "person"
@@ -51,7 +52,9 @@ class Subject:
     def layout(self, config: Config) -> ConditionLayout:
         """The condition channels of all conditioners, one below the other. Raises ConfigError (an unknown class)."""
         channels = sum(conditioner.channels for conditioner in self.conditioners)
-        return ConditionLayout(channels, channels_of(self.conditioners, config.generator.foreground))
+        own = config.style
+        style = StyleShape(own.features, own.width, own.downsamples) if own.features else None
+        return ConditionLayout(channels, channels_of(self.conditioners, config.generator.foreground), style)
 
     def sampler(self, config: Config) -> ClipSampler:
         """Clips as the settings want them. Raises TooShortError."""
@@ -70,9 +73,12 @@ class Subject:
                 flip=config.data.flip,
             ),
             regions=config.region.names,
+            things=things_of(self.conditioners, config.style.things) if config.style.features else None,
         )
 
-    def info(self, name: str, config: Config, training: dict[str, object]) -> CheckpointInfo:
+    def info(
+        self, name: str, config: Config, training: dict[str, object], styles: StyleBank | None = None
+    ) -> CheckpointInfo:
         """What a checkpoint of this subject must remember."""
         manifest = self.dataset.manifest
         uses = tuple(
@@ -96,6 +102,7 @@ class Subject:
             fps=manifest.fps,
             training=training,
             created_by=f"vid2vid-cli {__version__}",
+            styles=styles,
         )
 
 
