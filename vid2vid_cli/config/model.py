@@ -120,13 +120,8 @@ class ScheduleConfig(Section):
     frames_per_update: int = Field(3, ge=1, description="Frames of a clip generated for one optimiser update.")
     first: Literal["zeros", "real"] = Field(
         "zeros",
-        description="What clips begin with. zeros: nothing; real: as many real frames as the generator sees, read besides "
-        "and not judged, as published.",
-    )
-    first: Literal["zeros", "real"] = Field(
-        "zeros",
-        description="What clips begin with. zeros: nothing; real: as many real frames as the generator sees, read besides "
-        "and not judged, as published.",
+        description="What clips begin with. zeros: nothing; real: as many real frames as the generator sees, read "
+        "besides and not judged, as published.",
     )
     backpropagate: int = Field(1, ge=1, description="Frames that gradients flow back through at most.")
     fix_global: int = Field(
@@ -234,11 +229,6 @@ class Config(Section):
             made = f"data.size={height} and data.aspect={aspect} make a picture {width} pixels wide"
             return f"{made}, too narrow for {deep}: at least {least} pixels are needed"
         return ""
-
-    @property
-    def given(self) -> int:
-        """Real frames that each clip begins with, before the first that is generated."""
-        return self.generator.past if self.schedule.first == "real" else 0
 
     @property
     def given(self) -> int:
