@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from vid2vid_cli.conditioning import (
     Annotation,
     Bytes,
+    Channels,
     Conditioner,
     ConditionerSpec,
-    Floats,
     LabelClass,
     LabelFilesError,
     MissingFileError,
@@ -147,12 +147,13 @@ class Labels(Conditioner):
             picture = decoder(picture, called)
         return placed(picture, called, shape, self.footage, nearest=name != "rgb")
 
-    def render(self, annotation: Annotation, view: View) -> Floats:
+    def render(self, annotation: Annotation, view: View) -> Channels:
         """(classes [+ 1], height, width): 1 in the channel of a pixel's class, -1 elsewhere; or (3 [+ 1], ...) RGB.
 
         Labels take the nearest pixel. The last channel, if any, is 1 on the outlines of instances at this size.
         """
-        channels = np.full((self.channels, view.height, view.width), -1, dtype=np.float32)
+        kind = np.float32 if self._drawing else np.int8
+        channels: Channels = np.full((self.channels, view.height, view.width), -1, dtype=kind)
         if self._drawing and "rgb" in annotation.images:
             seen = view_image(annotation.images["rgb"], view)
             channels[:3] = seen.transpose(2, 0, 1) * np.float32(1 / 127.5) - 1

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Bytes, Floats
+from vid2vid_cli.conditioning import Bytes, Channels
 
 
-def set_channels(channels: Floats, channel: NDArray[Any]) -> None:
+def set_channels(channels: Channels, channel: NDArray[Any]) -> None:
     """Set the one of `channels` (c, h, w) that `channel` (h, w) names to 1 in each pixel; `c` and above name none."""
     named = channel.ravel()
     pixels = np.flatnonzero(named < len(channels))

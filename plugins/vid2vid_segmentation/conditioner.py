@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vid2vid_cli.conditioning import (
     Annotation,
     Bytes,
+    Channels,
     Conditioner,
     ConditionerSpec,
     Floats,
@@ -76,10 +77,10 @@ class Segmentation(Conditioner):
                 map_ = labels(found, height, width)
                 yield Annotation(height, width, quality(found, map_), images={"labels": map_})
 
-    def render(self, annotation: Annotation, view: View) -> Floats:
+    def render(self, annotation: Annotation, view: View) -> Channels:
         """(channels, height, width): 1 in the channel of a pixel's class, -1 in the others; never in between."""
         channel = self._channel_of()[self._seen(annotation, view)].ravel()
-        channels = np.full((self.channels, channel.size), -1, dtype=np.float32)
+        channels = np.full((self.channels, channel.size), -1, dtype=np.int8)
         channels[channel, np.arange(channel.size)] = 1
         return channels.reshape(-1, view.height, view.width)
 

@@ -99,7 +99,7 @@ class _Bench:
 
     @torch.inference_mode()
     def generate(self) -> list[NDArray[np.uint8]]:
-        conditions = (channels[None].to(self.machine.device) for channels in self.conditions)
+        conditions = (channels[None].to(self.machine.device).float() for channels in self.conditions)
         with self.machine.autocast():
             return [to_picture(output.image[0]) for output in rollout(self.painter.generator, conditions)]
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vid2vid_cli.conditioning.boxes import around, bounds, overlap
     from vid2vid_cli.conditioning.conditioner import (
         Annotation,
+        Channels,
         Conditioner,
         LabelClass,
         Options,
@@ -45,6 +46,7 @@ _GEOMETRY = "vid2vid_cli.core.geometry"
 _LATE = {
     "Annotation": _CONDITIONER,
     "Bytes": _GEOMETRY,
+    "Channels": _CONDITIONER,
     "Conditioner": _CONDITIONER,
     "CutDetector": "vid2vid_cli.media.cuts",
     "FilesMismatchError": _ERRORS,
@@ -82,6 +84,7 @@ __all__ = [
     "API",
     "Annotation",
     "Bytes",
+    "Channels",
     "Conditioner",
     "ConditionerSpec",
     "CutDetector",

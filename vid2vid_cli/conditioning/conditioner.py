@@ -22,6 +22,7 @@ from vid2vid_cli.core.geometry import Bytes, Floats, View
 Role = Literal["finding", "drawing", "files"]
 """What an option acts on."""
 Self = TypeVar("Self", bound="Conditioner")
+Channels: TypeAlias = "Floats | NDArray[np.int8]"
 Statistics = dict[str, Any]
 """Plain JSON data about a clip; the key `focus`, where present, is the box (x0, y0, x1, y1) in pixels of the
 annotated frame that a model should look at; `shares` the share of the pixels of each class that occurs, by name."""
@@ -143,8 +144,10 @@ class Conditioner(ABC):
         """
 
     @abstractmethod
-    def render(self, annotation: Annotation, view: View) -> Floats:
-        """The condition channels, (channels, view.height, view.width) float32 in [-1, 1].
+    def render(self, annotation: Annotation, view: View) -> Channels:
+        """The condition channels, (channels, view.height, view.width) float32 in [-1, 1], or int8 of -1, 0 and 1 alone.
+
+        Label maps are better int8: many channels, of which a clip then takes a quarter of the memory.
 
         Fast and exact, with numpy and OpenCV only; never the library that `annotate` needs. Several threads may call
         it at once, as all that training asks for.

@@ -43,7 +43,7 @@ class ClipBatch:
     """Clips of equal length: what training draws."""
 
     conditions: Tensor
-    """(b, t, c, h, w)"""
+    """(b, t, c, h, w) in [-1, 1]; where all is -1, 0 or 1 also int8, until it is on its device."""
     frames: Tensor
     """(b, t, 3, h, w)"""
     regions: Mapping[str, Tensor] = field(default_factory=dict)
@@ -61,11 +61,11 @@ class ClipBatch:
             check_shape("instances", self.instances, "b t h w", **{axis: seen[axis] for axis in "bthw"})
 
     def to(self, mover: object) -> ClipBatch:
-        """The same clips on another device."""
+        """The same clips on another device, the conditions float."""
         instances = None if self.instances is None else self.instances.to(mover)  # type: ignore[call-overload]
         return replace(
             self,
-            conditions=self.conditions.to(mover),  # type: ignore[call-overload]
+            conditions=self.conditions.to(mover).float(),  # type: ignore[call-overload]
             frames=self.frames.to(mover),  # type: ignore[call-overload]
             instances=instances,
         )

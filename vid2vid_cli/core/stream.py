@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Key = TypeVar("Key")
 
 
 class _End:
@@ -63,3 +67,25 @@ def ahead(source: Iterable[Item], depth: int = 4) -> Generator[Item, None, None]
     finally:
         stopped.set()
         thread.join(timeout=10)
+
+
+def ahead_by_threads(
+    function: Callable[[Key], Item], keys: Iterable[Key], threads: int, depth: int
+) -> Generator[Item, None, None]:
+    """`function` of each key, in the order of the keys, computed up to `depth` items early by several threads.
+
+    For a function whose answer depends on its key alone. Memory, exceptions and early ends are as with `ahead`: an
+    item that is being computed counts as one of `depth`.
+    """
+    following = iter(keys)
+    with ThreadPoolExecutor(threads, thread_name_prefix="ahead") as pool:
+        waiting: deque[Future[Item]] = deque()
+        try:
+            waiting.extend(pool.submit(function, key) for key in islice(following, depth))
+            while waiting:
+                item = waiting.popleft().result()
+                waiting.extend(pool.submit(function, key) for key in islice(following, 1))
+                yield item
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -22,7 +22,7 @@ def generate(
     """All frames of a clip from its conditions, (b, t, c, h, w) -> t outputs; `begin` as that of the rollout."""
     begin = begin if begin is None else begin.to(machine.device)
     with machine.autocast():
-        return list(rollout(generator, conditions.to(machine.device).unbind(1), begin=begin))
+        return list(rollout(generator, conditions.to(machine.device).float().unbind(1), begin=begin))
 
 
 def held_out_quality(outputs: Sequence[FrameOutput], clip: ClipBatch) -> float:

@@ -15,11 +15,13 @@ import torch
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
+from vid2vid_cli.conditioning.instances import InstanceReader
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.clips import render_conditions
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.events import Advanced, Tell
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
+from vid2vid_cli.engine.style_bank import Styler
 from vid2vid_cli.engine.validate import to_picture
 from vid2vid_cli.media.sheet import side_by_side
 from vid2vid_cli.media.writer import VideoWriter
@@ -63,6 +65,8 @@ class Painter:
     views: tuple[View, ...]
     """One for each conditioner, all of the size of the picture."""
     machine: Machine
+    styler: Styler | None = None
+    """Of a generator with styles: which each object gets."""
 
     def paint(self, source: Iterable[Seen]) -> Iterator[tuple[Seen, Picture]]:
         """One picture (h, w, 3) per frame of one clip, in order; drawing runs ahead in a thread."""
@@ -72,7 +76,7 @@ class Painter:
             def conditions() -> Iterator[torch.Tensor]:
                 for item in drawn:
                     seen.append(item.seen)
-                    yield item.conditions[None].to(self.machine.device, non_blocking=True)
+                    yield item.conditions[None].to(self.machine.device, non_blocking=True).float()
 
             outputs = rollout(self.generator, conditions())
             while True:
@@ -85,8 +89,11 @@ class Painter:
                 yield seen.pop(), picture
 
     def _draw(self, source: Iterable[Seen]) -> Iterator[Drawn]:
+        read = None if self.styler is None else InstanceReader(self.conditioners, self.views, self.styler.bank.things)
         for seen in source:
             channels = render_conditions(self.conditioners, seen.annotations, self.views)
+            if self.styler is not None and read is not None:
+                channels = np.concatenate([channels, self.styler(read(seen.annotations))])
             yield Drawn(seen, torch.from_numpy(channels))
 
     def comparison(self, seen: Seen, result: Picture) -> Picture:

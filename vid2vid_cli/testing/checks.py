@@ -52,7 +52,7 @@ def check_render(conditioner: Conditioner, one: Annotation) -> None:
         channels = conditioner.render(one, view)
         wanted = (conditioner.channels, height, width)
         assert channels.shape == wanted, f"render gives (channels, height, width) = {wanted}, not {channels.shape}"
-        assert channels.dtype == np.float32, f"render gives float32, not {channels.dtype}"
+        assert channels.dtype in (np.float32, np.int8), f"render gives float32 or int8, not {channels.dtype}"
         assert np.isfinite(channels).all(), "render gives numbers that are not finite"
         low, high = float(channels.min()), float(channels.max())
         assert low >= -1, f"render stays within [-1, 1], {low:.4g} does not"
