@@ -150,6 +150,7 @@ class EngineConfig(Section):
     recompute: bool = Field(
         False, description="Compute activations again in the backward pass (gradient checkpointing): a third slower."
     )
+    readers: int = Field(2, ge=1, le=64, description="Threads that draw clips ahead; memory holds one more than these.")
     seed: int = Field(0, ge=0, description="Everything random derives from it and from the step.")
 
 
