@@ -13,11 +13,13 @@ from vid2vid_cli.commands import values
 
 if TYPE_CHECKING:
     from vid2vid_cli.pipelines.render import Rendered
+    from vid2vid_cli.pipelines.style_choice import StyleWords
 
 OUTPUT = "Output"
 MACHINE = "Machine"
 PART = "Part of the video"
 EDIT = "Other labels than were found"
+STYLE = "Styles, of a model that learned them"
 
 Json = Annotated[
     bool,
@@ -92,6 +94,48 @@ Remove = Annotated[
         help="Take a class out: person. WHERE is a time in what is written, @10s-20s or frames @50-120, and a box, "
         "@0%,0%,50%,100% or in the source's pixels; or both.",
         rich_help_panel=EDIT,
+    ),
+]
+
+StyleOf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--style",
+        metavar="CLASS=N",
+        help="The style of a class, car=3, or of one thing, car#2=3. May be given several times.",
+        rich_help_panel=STYLE,
+    ),
+]
+StyleSeed = Annotated[
+    int | None,
+    typer.Option(
+        min=0, metavar="N", help="Draw a style for every object; another seed draws others.", rich_help_panel=STYLE
+    ),
+]
+StyleFrom = Annotated[
+    Path | None,
+    typer.Option(metavar="PHOTO", help="Give each class the style that it has on a picture.", rich_help_panel=STYLE),
+]
+StyleLabels = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE", help="Labels of that picture, for a model that only reads its labels.", rich_help_panel=STYLE
+    ),
+]
+
+
+def style_words(styles: list[str] | None, seed: int | None, photo: Path | None, labels: list[str] | None) -> StyleWords:
+    """What is typed about styles, for a pipeline."""
+    from vid2vid_cli.pipelines.style_choice import StyleWords
+
+    return StyleWords(seed, tuple(styles or ()), photo, tuple(labels or ()))
+First = Annotated[
+    str | None,
+    typer.Option(
+        "--first",
+        metavar="zeros|real|FRAME.png|CKPT",
+        help="What each clip begins with: nothing, its real frame (of a dataset), a picture, or what a frame-wise model "
+        "draws, such as one trained with --set model=pix2pixhd. Default: as the model was trained.",
     ),
 ]
 

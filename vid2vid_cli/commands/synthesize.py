@@ -44,6 +44,10 @@ def synthesize(
     ] = True,
     replace: options.Replace = None,
     remove: options.Remove = None,
+    style: options.StyleOf = None,
+    style_seed: options.StyleSeed = None,
+    style_from: options.StyleFrom = None,
+    style_labels: options.StyleLabels = None,
     out: options.Out = None,
     compare: options.Compare = True,
     device: options.Device = "auto",
@@ -84,6 +88,7 @@ def synthesize(
         precision=precision,
         replace=tuple(replace or ()),
         remove=tuple(remove or ()),
+        style=options.style_words(style, style_seed, style_from, style_labels),
     )
     with Terminal("synthesize", as_json=json, quiet=quiet) as terminal:
         if dry_run:

@@ -40,6 +40,10 @@ def transfer(
     person: options.Person = None,
     replace: options.Replace = None,
     remove: options.Remove = None,
+    style: options.StyleOf = None,
+    style_seed: options.StyleSeed = None,
+    style_from: options.StyleFrom = None,
+    style_labels: options.StyleLabels = None,
     out: options.Out = None,
     compare: options.Compare = True,
     start: options.Start = 0.0,
@@ -81,6 +85,7 @@ def transfer(
         precision=precision,
         replace=tuple(replace or ()),
         remove=tuple(remove or ()),
+        style=options.style_words(style, style_seed, style_from, style_labels),
     )
     with Terminal("transfer", as_json=json, quiet=quiet) as terminal:
         if dry_run:

@@ -19,11 +19,14 @@ from vid2vid_cli.data.variation import Take
 from vid2vid_cli.engine.checkpoint import load_checkpoint, load_info
 from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Advanced, Tell
+from vid2vid_cli.engine.style_bank import StyleChoice, Styler
+from vid2vid_cli.engine.styles import give_styles
 from vid2vid_cli.engine.validate import generate
 from vid2vid_cli.media.files import write_text
 from vid2vid_cli.metrics.image import psnr, ssim
 from vid2vid_cli.metrics.temporal import warping_error
 from vid2vid_cli.networks.flow_teacher import DisTeacher
+from vid2vid_cli.pipelines.first import open_first
 from vid2vid_cli.pipelines.refinding import Measured, refind, refinders
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
 from vid2vid_cli.pipelines.subject import open_for_checkpoint
@@ -40,6 +43,8 @@ class EvaluateRequest:
     device: str = "auto"
     split: Split = "holdout"
     precision: str = "auto"
+    first: str | None = None
+    """What clips begin with: zeros, real, a picture, or the .ckpt of a frame-wise model. None: as in training."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,8 @@ def evaluate(request: EvaluateRequest, tell: Tell) -> Evaluated:
     `psnr` (dB) and `ssim`: means over frames. `warping_error` and `warping_error_real`: RMS in [0, 1] along the real
     flow. And of every conditioner that says how: the distance between what it finds on the output and what that was
     made from, such as `landmark_error` in % of the distance of the eyes; ending in `_real`, the same for the real
-    frames, the least that can be expected. Raises as `synthesize`.
+    frames, the least that can be expected. A model with styles gives all objects of a class that
+    of most in training. Raises as `synthesize`.
     """
     path = checkpoint_file(request.checkpoint)
     info = load_info(path)
@@ -69,10 +75,15 @@ def evaluate(request: EvaluateRequest, tell: Tell) -> Evaluated:
     if not spans:
         raise DatasetError(f"{request.data} has no {request.split} frames to measure on.", "Prepare a longer video.")
     again = refinders(info.conditioners, tell)
+    before = open_first(request.first, info, request.checkpoint, machine, tell, real=True)
+    styler = Styler(info.styles, StyleChoice()) if info.styles is not None else None
     measured: list[Measured] = []
     for index, span in enumerate(spans):
-        clip = read_clip(dataset, conditioners, Take(view, span))
-        outputs = generate(generator, clip.conditions, machine)
+        clip = read_clip(dataset, conditioners, Take(view, span), things=styler and styler.bank.things)
+        with machine.autocast():
+            head = clip.conditions[:, 0].to(machine.device).float()
+            begin = None if before is None else before(clip.frames[:, 0], head)
+        outputs = generate(generator, give_styles(clip, styler), machine, begin)
         images = torch.cat([output.image.cpu().float() for output in outputs])
         found = refind(again, dataset, span, view, {"": images, "_real": clip.frames[0]})
         measured.append(_likeness(images, clip) | found)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
 from vid2vid_cli.conditioning.instances import InstanceReader
 from vid2vid_cli.core.stream import ahead
-from vid2vid_cli.data.clips import render_conditions
+from vid2vid_cli.data.clips import frame_tensor, render_conditions
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.events import Advanced, Tell
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
@@ -25,6 +26,7 @@ from vid2vid_cli.engine.style_bank import Styler
 from vid2vid_cli.engine.validate import to_picture
 from vid2vid_cli.media.sheet import side_by_side
 from vid2vid_cli.media.writer import VideoWriter
+from vid2vid_cli.pipelines.first import Beginning
 from vid2vid_cli.pipelines.samples import condition_picture
 
 Picture = NDArray[np.uint8]
@@ -67,18 +69,23 @@ class Painter:
     machine: Machine
     styler: Styler | None = None
     """Of a generator with styles: which each object gets."""
+    begin: Beginning | None = None
+    """What the frames before a clip are; None: nothing."""
 
     def paint(self, source: Iterable[Seen]) -> Iterator[tuple[Seen, Picture]]:
         """One picture (h, w, 3) per frame of one clip, in order; drawing runs ahead in a thread."""
         with closing(ahead(self._draw(source), depth=4)) as drawn:
             seen: list[Seen] = []
+            head = list(islice(drawn, 1))
+            if not head:
+                return
 
             def conditions() -> Iterator[torch.Tensor]:
-                for item in drawn:
+                for item in chain(head, drawn):
                     seen.append(item.seen)
                     yield item.conditions[None].to(self.machine.device, non_blocking=True).float()
 
-            outputs = rollout(self.generator, conditions())
+            outputs = rollout(self.generator, conditions(), begin=self._before(head[0]))
             while True:
                 # Both are the thread's, which between two frames is the consumer's again.
                 with torch.inference_mode(), self.machine.autocast():
@@ -87,6 +94,16 @@ class Painter:
                         return
                     picture = to_picture(output.image[0])
                 yield seen.pop(), picture
+
+    @torch.inference_mode()
+    def _before(self, drawn: Drawn) -> torch.Tensor | None:
+        """The frame before a clip of which that is the first, (1, 1, 3, h, w)."""
+        if self.begin is None:
+            return None
+        own = None if drawn.seen.picture is None else frame_tensor(drawn.seen.picture)[None]
+        channels = sum(conditioner.channels for conditioner in self.conditioners)  # and not the styles, which follow
+        with self.machine.autocast():
+            return self.begin(own, drawn.conditions[None, :channels].to(self.machine.device).float())
 
     def _draw(self, source: Iterable[Seen]) -> Iterator[Drawn]:
         read = None if self.styler is None else InstanceReader(self.conditioners, self.views, self.styler.bank.things)

@@ -26,6 +26,7 @@ from vid2vid_cli.pipelines.plan import Plan
 from vid2vid_cli.pipelines.relabel import Relabelling, editing_of, frame_size
 from vid2vid_cli.pipelines.render import Clips, Output, Painter, Rendered, Seen, compare_path, hold_last, write_video
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
+from vid2vid_cli.pipelines.style_choice import StyleWords, choose_styler, understand_styles
 from vid2vid_cli.pipelines.subject import Subject, open_for_checkpoint
 
 
@@ -52,11 +53,14 @@ class SynthesizeRequest:
     """Classes drawn as others, and where, as typed: building=vegetation@10s-20s."""
     remove: tuple[str, ...] = ()
     """Classes taken out, and where, as typed: person@0%,0%,50%,100%."""
+    style: StyleWords = field(default_factory=StyleWords)
+    """Which of the styles that the model knows each object gets."""
 
 
 def plan_synthesize(request: SynthesizeRequest) -> Plan:
     """What `synthesize` would do; writes nothing. Raises as `synthesize`."""
     info = load_info(checkpoint_file(request.checkpoint))
+    understand_styles(request.style, info)
     height, width = info.picture
     rows = [("checkpoint", f"{info.name}, {width}x{height}")]
     if _is_dataset(request):
@@ -69,15 +73,16 @@ def plan_synthesize(request: SynthesizeRequest) -> Plan:
         for source in sources:
             rows.append(("labels", f"{source.path}, {source.reader.expected} frames at {source.reader.fps} fps"))
         editing = editing_of(sources, request.replace, request.remove)
-    return Plan((*rows, *editing.rows(), ("video", str(_out(request)))))
+    return Plan((*rows, *editing.rows(), *request.style.rows(), ("video", str(_out(request)))))
 
 
 def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
     """Render labels: those of a dataset, or label video. The recursion starts anew with each clip, and at a cut.
 
-    Raises: MissingFileError, DatasetError, DatasetMismatchError, ConfigError (labels that a conditioner cannot read),
-    FilesMismatchError, LabelFilesError, NothingFoundError, ForeignCheckpointError, TruncatedCheckpointError,
-    DeviceError, DiskFullError, PermissionDeniedError, and what reading a bad video raises.
+    Raises: MissingFileError, DatasetError, DatasetMismatchError, ConfigError (labels that a conditioner cannot read,
+    styles that the model does not know), FilesMismatchError, LabelFilesError, NothingFoundError,
+    ForeignCheckpointError, TruncatedCheckpointError, DeviceError, DiskFullError, PermissionDeniedError, and what
+    reading a bad video raises.
     """
     path = checkpoint_file(request.checkpoint)
     info = load_info(path)
@@ -88,7 +93,8 @@ def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
     editing = _editing_dataset(request, subject)
     machine = choose_machine(request.device, request.precision)
     generator, _ = load_checkpoint(path, machine)
-    painter = Painter(generator, subject.conditioners, subject.views, machine)
+    styler = choose_styler(request.style, info, generator, machine, tell)
+    painter = Painter(generator, subject.conditioners, subject.views, machine, styler)
     names = [use.name for use in info.conditioners]
 
     def frames(span: Span) -> Iterator[Seen]:
@@ -118,6 +124,7 @@ def _of_labels(request: SynthesizeRequest, path: Path, info: CheckpointInfo, tel
     generator, _ = load_checkpoint(path, machine)
     tell(Noticed(f"{request.source} -> {info.name} on {machine.describe()}"))
     editing.begin([use.statistics for use in info.conditioners], tell)
+    styler = choose_styler(request.style, info, generator, machine, tell)
     looks = [source.look(tell) for source in sources]
     drivers = [
         Driver(source, look, info, retarget=request.retarget) for source, look in zip(sources, looks, strict=True)
@@ -125,7 +132,7 @@ def _of_labels(request: SynthesizeRequest, path: Path, info: CheckpointInfo, tel
 
     def clips() -> Clips:
         for source, driver in zip(sources, drivers, strict=True):
-            painter = Painter(generator, source.conditioners, driver.views, machine)
+            painter = Painter(generator, source.conditioners, driver.views, machine, styler)
             with closing(ahead(source.found(), depth=4)) as found:
                 for shot in shots(found):
                     yield painter, editing.clip(driver.shot(shot), frame_size(source))

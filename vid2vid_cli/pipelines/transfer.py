@@ -21,6 +21,7 @@ from vid2vid_cli.pipelines.preparing.job import check_conditioners
 from vid2vid_cli.pipelines.relabel import editing_of, frame_size
 from vid2vid_cli.pipelines.render import Output, Painter, Rendered, compare_path, write_video
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
+from vid2vid_cli.pipelines.style_choice import StyleWords, choose_styler, understand_styles
 from vid2vid_cli.pipelines.synthesize import output_file
 
 
@@ -50,11 +51,14 @@ class TransferRequest:
     """Classes drawn as others, and where, as typed; of a target that is driven by a segmentation."""
     remove: tuple[str, ...] = ()
     """Classes taken out, and where, as typed."""
+    style: StyleWords = field(default_factory=StyleWords)
+    """Which of the styles that the model knows each object gets."""
 
 
 def plan_transfer(request: TransferRequest) -> Plan:
     """What `transfer` would do; writes nothing. Raises as `transfer`, but for what only frames can tell."""
     info, source = _open(request)
+    understand_styles(request.style, info)
     height, width = info.picture
     editing = editing_of([source], request.replace, request.remove)
     moved = [c.spec.name for c in source.conditioners if c.retargets and request.retarget]
@@ -65,6 +69,7 @@ def plan_transfer(request: TransferRequest) -> Plan:
             ("conditioners", ", ".join(use.name for use in info.conditioners)),
             ("retargeted", ", ".join(moved) or "no"),
             *editing.rows(),
+            *request.style.rows(),
             ("video", str(_out(request, info))),
         )
     )
@@ -86,7 +91,8 @@ def transfer(request: TransferRequest, tell: Tell) -> Rendered:
     tell(Noticed(f"{request.source} -> {info.name} on {machine.describe()}"))
     editing.begin([use.statistics for use in info.conditioners], tell)
     driver = Driver(source, source.look(tell), info, retarget=request.retarget)
-    painter = Painter(generator, source.conditioners, driver.views, machine)
+    styler = choose_styler(request.style, info, generator, machine, tell)
+    painter = Painter(generator, source.conditioners, driver.views, machine, styler)
     reader = source.reader
     output = Output(out, compare_path(out) if request.compare else None, reader.fps, request.source, request.start)
     with closing(ahead(source.found(), depth=4)) as found:
