@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vid2vid_cli.core.stream import ahead
+from vid2vid_cli.core.stream import ahead, ahead_by_threads
 
 
 def test_order_is_kept_and_the_end_is_an_end() -> None:
@@ -61,4 +61,46 @@ def test_closing_early_closes_the_source_and_ends_the_thread() -> None:
     next(stream)
     stream.close()
     assert closed.wait(5)
+    assert threading.active_count() == before
+
+
+def test_threads_keep_the_order() -> None:
+    """Whichever is done first: the even ones wait until an odd one is."""
+    odd = threading.Event()
+
+    def twice(key: int) -> int:
+        if key % 2:
+            odd.set()
+        else:
+            assert odd.wait(5)
+            odd.clear()
+        return 2 * key
+
+    assert list(ahead_by_threads(twice, range(10), threads=2, depth=2)) == list(range(0, 20, 2))
+    assert list(ahead_by_threads(twice, [], threads=2, depth=3)) == []
+
+
+def test_threads_run_ahead_but_not_far() -> None:
+    asked: list[int] = []
+    stream = ahead_by_threads(asked.append, range(1000), threads=2, depth=3)
+    next(stream)
+    stream.close()  # waits for what was begun
+    assert len(asked) <= 4
+    assert set(asked) <= {0, 1, 2, 3}
+
+
+def test_an_error_of_a_thread_comes_in_its_place() -> None:
+    stream = ahead_by_threads(lambda key: 6 // key, [3, 2, 0, 1], threads=2, depth=4)
+    assert (next(stream), next(stream)) == (2, 3)
+    with pytest.raises(ZeroDivisionError):
+        next(stream)
+    assert list(stream) == []
+
+
+def test_closing_early_ends_the_threads() -> None:
+    before = threading.active_count()
+    stream = ahead_by_threads(lambda key: key, range(100), threads=3, depth=4)
+    assert next(stream) == 0
+    assert threading.active_count() > before
+    stream.close()
     assert threading.active_count() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,15 @@ def test_the_stream_is_the_draws_from_a_step_on(dataset: Path) -> None:
     for step, batch in zip(lengths, draws.stream(5, lambda step: lengths.get(step, 1)), strict=False):
         assert torch.equal(batch.frames, draws.draw(step, lengths[step]).frames)
         assert batch.frames.shape[1] == lengths[step]
+
+
+def test_threads_draw_the_same_clips_in_the_same_order(dataset: Path) -> None:
+    draws = tiny_sampler(dataset, vary=Variation(0.2, 0.2, flip=0.5, frame_step=2))
+    plain = list(zip(range(12), draws.stream(3, lambda step: 2 + step % 3), strict=False))
+    with closing(draws.stream(3, lambda step: 2 + step % 3, threads=3)) as stream:
+        for (_, one), other in zip(plain, stream, strict=False):
+            assert torch.equal(one.frames, other.frames)
+            assert torch.equal(one.conditions, other.conditions)
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,8 @@ def differing(first: TrainState, second: TrainState) -> list[str]:
 
 
 def steps(config: Config, state: TrainState, folder: Path, until: int, told: list[Event] | None = None) -> None:
-    """Train on to step `until` with a sampler of its own, shifting and zooming."""
-    sampler = tiny_sampler(folder, vary=Variation(shift=0.1, zoom=0.1), batch=1)
+    """Train on to step `until` with a sampler of its own, which varies all there is."""
+    sampler = tiny_sampler(folder, vary=Variation(0.1, 0.1, (24, 24), (1, 1.5), 2, 0.5), batch=1)
     trainer = tiny_state(config)[0]
 
     def length(step: int) -> int:
