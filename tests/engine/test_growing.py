@@ -35,7 +35,7 @@ def learned(tmp_path: Path) -> Path:
 
 
 def test_what_was_learned_at_half_the_size_is_the_coarse_part_of_the_whole(learned: Path) -> None:
-    (trainer, small), (_, large) = tiny_state(config(24, 1)), tiny_state(config(48, 2))
+    (_, small), (_, large) = tiny_state(config(24, 1)), tiny_state(config(48, 2))
     small.load_state_dict(torch.load(learned / "state.pt", weights_only=True)["state"])
     fresh = weights_of(large.generator.networks[1])
     grown = grow(large, learned)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vid2vid_cli.commands import options
+
+if TYPE_CHECKING:
+    from vid2vid_cli.config.model import Config
 
 app = typer.Typer(no_args_is_help=True, help="Ready-made settings: list, show, copy, validate.")
 
@@ -33,9 +36,12 @@ def show(
         list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="As `train --set`.")
     ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="As `train --config`.")] = None,
+    count: Annotated[
+        bool, typer.Option("--count/--no-count", help="Count parameters and memory, which takes some seconds.")
+    ] = True,
     json: options.Json = False,
 ) -> None:
-    """Show every setting of a preset, and where each value comes from.
+    """Show every setting of a preset, where each value comes from, and how large the model is.
 
     Example: vid2vid presets show face --set generator.width=32
     """
@@ -44,8 +50,11 @@ def show(
 
     resolved = load_layers(name, config, sets or (), {})
     rows = [(key, _value(value), "" if origin == "default" else origin) for key, value, origin in resolved.rows()]
-    data = {"config": resolved.config.model_dump(mode="json"), "origins": dict(resolved.origins)}
+    data: dict[str, Any] = {"config": resolved.config.model_dump(mode="json"), "origins": dict(resolved.origins)}
     with Terminal("presets show", as_json=json) as terminal:
+        if count:
+            counted, data["counted"] = _counted(resolved.config)
+            rows += counted
         terminal.rows(rows, data, ("setting", "value", "from"))
 
 
@@ -83,6 +92,28 @@ def validate(name: Name, json: options.Json = False) -> None:
     own = sum(origin != "default" for origin in resolved.origins.values())
     with Terminal("presets validate", as_json=json) as terminal:
         terminal.rows([(name, f"valid; {own} settings of its own")], {"name": name, "valid": True, "own": own})
+
+
+def _counted(config: Config) -> tuple[list[tuple[str, str, str]], dict[str, Any]]:
+    """Rows for people, and the same as data."""
+    from dataclasses import asdict
+
+    from vid2vid_cli.pipelines.sizing import sizing
+
+    size = sizing(config)
+    height, width = size.picture
+    seen = f"{size.channels} condition channels"
+    rows = [("picture", f"{width}x{height}", "counted")]
+    rows += [(name, f"{count / 1e6:.2f} million parameters", "") for name, count in size.found.parameters.items()]
+    rows += [
+        ("memory, training", _size(size.found.training), f"counted, {seen}"),
+        ("memory, synthesis", _size(size.found.synthesis), "counted"),
+    ]
+    return rows, asdict(size)
+
+
+def _size(bytes_: int) -> str:
+    return f"{bytes_ / 2**30:.1f} GiB" if bytes_ >= 2**30 else f"{bytes_ / 2**20:.0f} MiB"
 
 
 def _value(value: object) -> str:

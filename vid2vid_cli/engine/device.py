@@ -29,7 +29,8 @@ class Machine:
 
     def place(self, network: nn.Module) -> nn.Module:
         """The network, moved here in the chosen memory format."""
-        network.to(self.device)
+        if any(weight.device != self.device for weight in network.parameters()):  # fake weights cannot be moved at all
+            network.to(self.device)
         if self.channels_last:
             network.to(memory_format=torch.channels_last)
         return network

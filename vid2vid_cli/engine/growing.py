@@ -58,7 +58,7 @@ def grow(state: TrainState, source: Path) -> Grown:
 
 
 def _network_of(name: str) -> str:
-    """The scale of a generator, or the copy of a discriminator, that a weight belongs to: `networks.1`, `copies.256`."""
+    """The scale of a generator or the copy of a discriminator that a weight belongs to: `networks.1`, `copies.256`."""
     scale = re.match(r"networks\.\d+", name)
     return scale.group() if scale else name.partition(".stages.")[0]
 

@@ -17,6 +17,8 @@ FILE_NAME = "vgg19-dcbb9e9d.pth"
 VARIABLE = "VID2VID_VGG19"
 LAYERS = (1, 6, 11, 20, 29)
 """relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 among torchvision's `features`."""
+WIDEST = 1024
+"""Pixels, as published for vid2vid: at full size VGG19 would take more memory than the generator."""
 WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 
@@ -38,7 +40,9 @@ class PerceptualLoss(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, picture: Tensor, target: Tensor) -> Tensor:
-        """(b, 3, h, w) twice -> scalar; no gradient flows into `target`."""
+        """(b, 3, h, w) twice -> scalar; no gradient flows into `target`. Pictures wider than 1024 px are halved."""
+        while picture.shape[-1] > WIDEST:
+            picture, target = (F.avg_pool2d(image, 2) for image in (picture, target))
         a, b = (((image + 1) / 2 - self.mean) / self.deviation for image in (picture, target))
         distances = []
         for weight, part in zip(WEIGHTS, self.slices, strict=True):
