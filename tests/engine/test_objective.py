@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -75,7 +77,7 @@ def test_every_tensor_of_a_chunk_is_of_its_frame(first: int, last: int) -> None:
 def test_raw_frames_are_judged_too_where_they_differ() -> None:
     assert [numbers(p)[0] for p in objective.synthesised(chunk(1, 3))] == [2001, 3001]
     assert [numbers(p)[0] for p in objective.synthesised(chunk(0, 3, flow=False))] == [2000]
-    assert objective.motion_terms(chunk(0, 3, flow=False)) == {}
+    assert set(objective.motion_terms(chunk(0, 3, flow=False))) == {"frame_warp"}  # of the teacher's flow, as published
     assert objective.motion_terms(chunk(0, 1)) == {}
 
 
@@ -90,6 +92,16 @@ def of_numbers(**changes: float) -> Chunk:
 def test_motion_terms_by_hand() -> None:
     terms = {name: float(term) for name, term in objective.motion_terms(of_numbers()).items()}
     assert terms == pytest.approx({"flow": 3.0, "flow_warp": 0.5, "frame_warp": 0.625, "occlusion": 0.75})
+
+
+def test_a_model_without_flow_is_kept_still_by_the_teachers() -> None:
+    """Where its frames follow each other; without a teacher, as for single frames, nothing moves."""
+    still = replace(of_numbers(), flow=None, occlusion=None)
+    terms = {name: float(term) for name, term in objective.motion_terms(still).items()}
+    assert terms == pytest.approx({"frame_warp": 0.625})
+    alone = chunk_of(outputs(0, 3, flow=False), 0, marked(0, 3, 1), marked(0, 3, 3), marked(0, 3, 3), None, {})
+    assert alone.teacher.shape == (0, 2, SIDE, SIDE)
+    assert objective.motion_terms(alone) == {}
 
 
 def test_motion_terms_count_where_the_teacher_is_sure_alone() -> None:

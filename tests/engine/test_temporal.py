@@ -132,12 +132,15 @@ def test_flow_is_asked_for_only_where_it_is_needed() -> None:
     assert rates(tiny_config()) == [1, 3]
     assert rates(tiny_config(losses=still)) == [1]
     assert rates(tiny_config(temporal={"rates": (3,)})) == [1, 3]
+    assert rates(tiny_config(generator={"flow": False}, losses=still)) == [1]  # to keep its frames still
     plain = {"flow": False, "past": 0}
     assert rates(tiny_config(generator=plain)) == [1, 3]
     assert rates(tiny_config(generator=plain, losses=still)) == []
     trainer, state = tiny_state(tiny_config(generator=plain, losses=still))
     terms = train_step(trainer, state, some_clips(length=3))
     assert set(terms) == {"adversarial", "feature_matching", "pixel", "discriminator"}
+    trainer, state = tiny_state(tiny_config(generator=plain, temporal={"rates": (1,)}))
+    assert "frame_warp" not in train_step(trainer, state, some_clips(length=3))
 
 
 @pytest.mark.parametrize("wrong", [(0,), (1, 1), (1, 3, 9, 27), (-3,)])

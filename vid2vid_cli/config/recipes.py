@@ -37,7 +37,7 @@ PIX2PIX: Mapping[str, Any] = {
 }
 DEEPEST = 8
 """Levels of the published U-Net, for 256 pixels: down to a single cell."""
-MOTION = ("generator.flow_unit", "losses.flow", "losses.flow_warp", "losses.frame_warp", "losses.occlusion")
+MOTION = ("generator.flow_unit", "losses.flow", "losses.flow_warp", "losses.occlusion")
 
 
 def recipe(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def unused(config: Config) -> dict[str, str]:
     else:
         found["generator.dropout"] = "only a unet has this noise"
     if not generator.past:
-        found["schedule.first"] = "nothing is seen of frames before"
+        found |= dict.fromkeys(("schedule.first", "losses.frame_warp"), "nothing is seen of frames before")
     if not generator.flow:
         found |= dict.fromkeys(MOTION, "there is no flow without generator.flow")
     return found

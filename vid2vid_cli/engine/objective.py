@@ -35,7 +35,7 @@ class Chunk:
     image: Tensor
     raw: Tensor
     flow: Tensor | None
-    """(k, 2, h, w) of the last k frames: all, or all but the first of the clip; None without flow."""
+    """(k, 2, h, w) of the last k frames: all, all but the first of the clip, or none; None without flow."""
     occlusion: Tensor | None
     real_before: Tensor
     """(k, 3, h, w) the real frame before each of the last k."""
@@ -55,16 +55,16 @@ def chunk_of(
     conditions: Tensor,
     frames: Tensor,
     fakes: Tensor,
-    teacher: Flow,
+    teacher: Flow | None,
     regions: Mapping[str, Tensor],
 ) -> Chunk:
     """Gather frames `first` .. `first + len(outputs)` of a clip; `fakes` (b, t', 3, h, w) are all up to the last.
 
-    `regions` are name -> (b, t, r, 4).
+    Without a teacher no frame moves. `regions` are name -> (b, t, r, 4).
     """
     last = first + len(outputs)
-    moving = slice(max(first, 1), last)
-    before = slice(max(first, 1) - 1, last - 1)
+    begin = max(first, 1) if teacher is not None else last
+    moving, before = slice(begin, last), slice(begin - 1, last - 1)
 
     def flat(tensor: Tensor) -> Tensor:
         return tensor.transpose(0, 1).flatten(0, 1)
@@ -80,8 +80,8 @@ def chunk_of(
         torch.cat(masks) if masks else None,
         flat(frames[:, before]),
         flat(fakes[:, before].detach()),
-        flat(teacher.flow[:, moving]),
-        flat(teacher.confidence[:, moving]),
+        flat(frames[:, moving, :2] if teacher is None else teacher.flow[:, moving]),
+        flat(frames[:, moving, :1] if teacher is None else teacher.confidence[:, moving]),
         {name: flat(boxes[:, first:last]) for name, boxes in regions.items()},
     )
 
@@ -116,15 +116,21 @@ def image_terms(chunk: Chunk, judge: nn.Module, perceptual: Perceptual | None, l
 
 
 def motion_terms(chunk: Chunk) -> Terms:
-    """The generator's terms about motion: flow, both warps, occlusion; none for a model without flow."""
-    if chunk.flow is None or chunk.occlusion is None:
-        return {}
+    """The generator's terms about motion: flow, both warps, occlusion; the second warp alone for a model without flow.
+
+    That warp is the teacher's, and keeps every model still whose frames follow each other.
+    """
     count = len(chunk.teacher)
+    if count == 0:
+        return {}
     real, image, sure = chunk.real[-count:], chunk.image[-count:], chunk.confidence
+    frame_warp = masked_l1(image, warp(chunk.fake_before, chunk.teacher), sure)
+    if chunk.flow is None or chunk.occlusion is None:
+        return {"frame_warp": frame_warp}
     return {
         "flow": masked_l1(chunk.flow, chunk.teacher, sure),
         "flow_warp": masked_l1(warp(chunk.real_before, chunk.flow), real, sure),
-        "frame_warp": masked_l1(image, warp(chunk.fake_before, chunk.teacher), sure),
+        "frame_warp": frame_warp,
         "occlusion": masked_l1(chunk.occlusion, 0.0, sure),
     }
 

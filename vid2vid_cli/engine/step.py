@@ -85,7 +85,7 @@ def update(trainer: Trainer, state: TrainState, batch: ClipBatch) -> list[dict[s
             first = fakes.shape[1] if fakes is not None else 0
             new = torch.stack([output.image for output in outputs], 1)
             fakes = new if fakes is None else torch.cat([fakes.detach(), new], 1)
-            moved = flows.get(1, no_flow(batch.frames))
+            moved = flows[1] if config.generator.past else None
             chunk = objective.chunk_of(outputs, first, batch.conditions, batch.frames, fakes, moved, batch.regions)
             regions = _regions(config, chunk)
             counts = {TRUSTED: chunk.confidence.sum(), **_found(config, regions)}
@@ -114,9 +114,9 @@ def _means(told: list[dict[str, float]]) -> dict[str, float]:
 
 
 def rates(config: Config) -> list[int]:
-    """The frame rates that reference flow is needed at: 1 by a generator with flow, and those of the groups judged."""
+    """The frame rates that reference flow is needed at: 1 by a generator with a past, and those of groups judged."""
     judged = config.temporal.rates if config.losses.judge_motion else ()
-    return sorted({*judged, *((1,) if config.generator.flow else ())})
+    return sorted({*judged, *((1,) if config.generator.past else ())})
 
 
 def no_flow(frames: Tensor) -> Flow:
