@@ -95,7 +95,8 @@ def test_dry_runs_touch_nothing_and_say_what_would_be_done(vid2vid: Vid2Vid, vid
 
 def test_ctrl_c_names_the_run_that_was_saved(capsys: pytest.CaptureFixture[str]) -> None:
     terminal = Terminal("train", quiet=True)
-    _remember(terminal)(Wrote("runs/video-2/checkpoints/step_0000016", "checkpoint"))
-    with pytest.raises(KeyboardInterrupt), terminal:
-        raise KeyboardInterrupt
-    assert capsys.readouterr().err == "Stopped.\nContinue: vid2vid train --resume runs/video-2\n"
+    for gpus, more in ((None, ""), (2, " --gpus 2")):
+        _remember(terminal, gpus)(Wrote("runs/video-2/checkpoints/step_0000016", "checkpoint"))
+        with pytest.raises(KeyboardInterrupt), terminal:
+            raise KeyboardInterrupt
+        assert capsys.readouterr().err == f"Stopped.\nContinue: vid2vid train --resume runs/video-2{more}\n"

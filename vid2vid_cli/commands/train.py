@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,6 +80,15 @@ def train(
     ] = False,
     out: options.Out = None,
     device: options.Device = "auto",
+    gpus: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Share each batch between N processes, one GPU each; with --device cpu, on the CPU.",
+            rich_help_panel=options.MACHINE,
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -95,35 +106,38 @@ def train(
 
     Stop it whenever you like with Ctrl-C: `vid2vid train --resume` continues as if nothing had happened.
 
+    What is learned does not depend on --gpus but on schedule.batch, the clips of a step, which the GPUs share. Where
+    nothing sets it, it is one clip for each. On several machines, type this on each of them, with the dataset at the
+    same place:
+      torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint HOST:29500 -m vid2vid_cli train ...
+
     Examples:
       vid2vid train --preset face
+      vid2vid train --preset street --gpus 8 --set schedule.batch=16
       vid2vid train -p tiny --data datasets/video --time 5m --set losses.pixel=20
       vid2vid train --resume runs/video --steps 40000
     """
-    _refuse_mixed(
-        run,
-        resume,
-        {
-            "--preset": preset,
-            "--config": config,
-            "--set": sets,
-            "--data": data,
-            "--from": start,
-            "--out": out,
-            "--seed": seed,
-        },
-    )
+    lasting = {"--preset": preset, "--config": config, "--set": sets, "--data": data, "--from": start}
+    _refuse_mixed(run, resume, {**lasting, "--out": out, "--seed": seed})
     from vid2vid_cli.config.resolve import load_layers
 
     name = preset or ("" if config is not None or resume else DEFAULT_PRESET)
-    settings = load_layers(name or None, config, sets or (), {"schedule.steps": steps, "engine.seed": seed}).config
+    resolved = load_layers(name or None, config, sets or (), {"schedule.steps": steps, "engine.seed": seed})
+    from vid2vid_cli.engine.distributed import EndedElsewhereError, Group
     from vid2vid_cli.engine.events import Noticed
-    from vid2vid_cli.pipelines.train import TrainRequest, plan_train
+    from vid2vid_cli.engine.torchrun import check_gpus, launch
+    from vid2vid_cli.pipelines.train import plan_train
     from vid2vid_cli.pipelines.train import train as work
+    from vid2vid_cli.pipelines.training_job import TrainRequest, one_clip_each
     from vid2vid_cli.terminal import Terminal
 
+    group = Group.around()
+    alone = group.world == 1
+    processes = gpus or 1 if alone else group.world
+    if gpus and alone:
+        check_gpus(gpus, device)
     request = TrainRequest(
-        config=settings,
+        config=one_clip_each(resolved, processes),
         preset=name,
         data=data,
         out=out,
@@ -132,16 +146,23 @@ def train(
         steps=steps,
         seconds=time,
         device=device,
+        processes=processes,
         overwrite=overwrite,
         command=options.as_typed(),
     )
+    if processes > 1 and alone and not dry_run:
+        launch(processes, sys.argv[1:])
+        return
     with Terminal("train", as_json=json, quiet=quiet) as terminal:
         if dry_run:
             terminal.plan(plan_train(request))
             return
-        if name and preset is None:
+        if group.leads and name and preset is None:
             terminal.tell(Noticed(f"no --preset given: {name}"))
-        _show(terminal, work(request, _remember(terminal)))
+        with suppress(EndedElsewhereError):
+            made = work(request, _remember(terminal, gpus))
+            if group.leads:
+                _show(terminal, made)
 
 
 def _refuse_mixed(run: Path | None, resume: bool, typed: Mapping[str, object]) -> None:
@@ -152,17 +173,19 @@ def _refuse_mixed(run: Path | None, resume: bool, typed: Mapping[str, object]) -
     given = [flag for flag, value in typed.items() if value is not None]
     if resume and given:
         message = f"a resumed run keeps its settings: leave out {' and '.join(given)}."
-        raise typer.BadParameter(f"{message} --steps, --time and --device may change.", param_hint="--resume")
+        raise typer.BadParameter(f"{message} --steps, --time, --device and --gpus may change.", param_hint="--resume")
 
 
-def _remember(terminal: Terminal) -> Tell:
+def _remember(terminal: Terminal, gpus: int | None) -> Tell:
     """The terminal's listener, which also learns from each checkpoint how to go on after Ctrl-C."""
     from vid2vid_cli.engine.events import Event, Wrote
+
+    shared = [] if gpus is None else ["--gpus", str(gpus)]
 
     def listen(event: Event) -> None:
         if isinstance(event, Wrote) and event.what == "checkpoint":
             run = Path(event.path).parents[1]  # RUN/checkpoints/step_...
-            terminal.resume = shlex.join(["vid2vid", "train", "--resume", str(run)])
+            terminal.resume = shlex.join(["vid2vid", "train", "--resume", str(run), *shared])
         terminal.tell(event)
 
     return listen

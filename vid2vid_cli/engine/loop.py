@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from vid2vid_cli.core.nouns import ClipBatch
 from vid2vid_cli.engine.events import Stepped, Tell
@@ -38,7 +39,8 @@ def train_loop(
     """Step until the end and return the seconds trained in all, `before` of them in earlier processes.
 
     `after_step` is called with the seconds after each step, and training ends where it answers False; saving and
-    sampling live there. Resuming is calling this again with a loaded state. Raises DivergedError.
+    sampling live there. Resuming is calling this again with a loaded state. Of several processes that train together,
+    all end after the same step, whichever wants to. Raises DivergedError, EndedElsewhereError, LostProcessError.
     """
     began = time.monotonic() - before
     elapsed = before
@@ -48,6 +50,10 @@ def train_loop(
         terms = train_step(trainer, state, batch.to(trainer.machine.device))
         elapsed = time.monotonic() - began
         tell(Stepped(state.step, until.steps, terms, elapsed, until.seconds))
-        if not after_step(elapsed):
+        if not trainer.group.go_on(partial(_goes_on, after_step, until, state.step, elapsed)):
             break
     return elapsed
+
+
+def _goes_on(after_step: Callable[[float], bool], until: Until, step: int, elapsed: float) -> bool:
+    return after_step(elapsed) and not until.reached(step, elapsed)

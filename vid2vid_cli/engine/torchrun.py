@@ -24,6 +24,8 @@ PATIENCE = timedelta(hours=1)
 """How long a process is waited for that is still there: the first one may be saving, or drawing samples."""
 LAST_SECONDS = 600
 """How long the processes may take to save after Ctrl-C."""
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
 
 
 @contextmanager
@@ -68,8 +70,8 @@ def check_gpus(count: int, device: str) -> None:
 def launch(count: int, arguments: Sequence[str]) -> None:
     """Run `vid2vid ARGUMENTS` in `count` processes of this machine by torchrun; only the first one's words are shown.
 
-    Raises SystemExit with the exit code of the first process where that says why it failed, LostProcessError where
-    another one failed, and KeyboardInterrupt after Ctrl-C, once all have ended.
+    Raises SystemExit with the exit code of the first process where that has said why it failed, or after Ctrl-C, once
+    all have ended; LostProcessError where another one failed.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -85,21 +87,20 @@ def launch(count: int, arguments: Sequence[str]) -> None:
         except ChildFailedError as error:
             raise _why(error.failures, count) from None
         except SignalException:
-            raise KeyboardInterrupt from None
+            raise SystemExit(INTERRUPTED) from None
 
 
 def _why(failures: dict[int, ProcessFailure], count: int) -> BaseException:
-    """The failure that was the first, as well as can be told: those that merely lost another came later."""
+    """The failure that was the first: of those that did not merely lose another process, or were told to end."""
 
-    def late(rank: int) -> tuple[bool, int, int]:
-        code = failures[rank].exitcode
-        return code in (LostProcessError.exit_code, -signal.SIGTERM), failures[rank].timestamp, rank
+    def followed(rank: int) -> tuple[bool, int]:
+        return failures[rank].exitcode in (LostProcessError.exit_code, -signal.SIGTERM), rank
 
-    rank = min(failures, key=late)
+    rank = min(failures, key=followed)
     failed = failures[rank]
     if rank == 0 and failed.exitcode > 0:
         return SystemExit(failed.exitcode)
     told = failed.message if isinstance(failed.message, str) else failed.message["message"]
     how = f"was ended by {failed.signal_name()}" if failed.exitcode < 0 else f"failed: {told}"
-    error = LostProcessError(f"Process {rank} of {count} {how}.", "Continue from the last checkpoint, if there is one.")
-    return error
+    hint = "Continue from the last checkpoint, if there is one: vid2vid train --resume"
+    return LostProcessError(f"Process {rank} of 0 to {count - 1} {how}.", hint)

@@ -2,61 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.errors import DiskFullError, DivergedError
-from vid2vid_cli.core.stream import ahead
+from vid2vid_cli.core.nouns import ClipBatch
 from vid2vid_cli.data.clips import ClipSampler
 from vid2vid_cli.engine.build import build_state, parameter_count
 from vid2vid_cli.engine.checkpoint import load_state
 from vid2vid_cli.engine.curriculum import clip_length
-from vid2vid_cli.engine.device import choose_machine
-from vid2vid_cli.engine.events import Noticed, Tell
+from vid2vid_cli.engine.device import Machine, choose_device, choose_machine
+from vid2vid_cli.engine.distributed import EndedElsewhereError, Group
+from vid2vid_cli.engine.events import Noticed, Tell, silent
 from vid2vid_cli.engine.growing import grow
 from vid2vid_cli.engine.journal import journal
 from vid2vid_cli.engine.loop import Until, train_loop
+from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.step import Trainer
+from vid2vid_cli.engine.torchrun import join
 from vid2vid_cli.networks.flow_teacher import DisTeacher
 from vid2vid_cli.networks.perceptual import find_perceptual
 from vid2vid_cli.pipelines.interrupt import Interrupt
 from vid2vid_cli.pipelines.keeping import Keeper
 from vid2vid_cli.pipelines.plan import Plan
 from vid2vid_cli.pipelines.report import write_report
-from vid2vid_cli.pipelines.run_folder import (
-    RunRecord,
-    create_run,
-    dataset_of,
-    find_run,
-    last_state,
-    planned_run,
-    start_of,
-)
-from vid2vid_cli.pipelines.subject import Subject, choose_dataset, open_subject
-
-
-@dataclass(frozen=True)
-class TrainRequest:
-    """What `train` is asked to do."""
-
-    config: Config
-    preset: str = ""
-    data: Path | None = None
-    out: Path | None = None
-    resume: Path | str | None = None
-    """A run folder, or "newest"; its own settings are used, and of these only the steps."""
-    start: Path | None = None
-    """A `.ckpt` or a run whose weights a new run begins with, as far as they fit."""
-    steps: int | None = None
-    seconds: float | None = None
-    """Stop after so long, whatever the steps."""
-    device: str = "auto"
-    overwrite: bool = False
-    command: str = "vid2vid train"
+from vid2vid_cli.pipelines.run_folder import RunFolder, RunRecord, create_run, find_run, last_state, start_of
+from vid2vid_cli.pipelines.training_job import Job, TrainRequest, find_job, open_job
 
 
 @dataclass(frozen=True)
@@ -70,20 +46,9 @@ class Trained:
     metrics: Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class _Job:
-    """A request with everything found, but nothing begun."""
-
-    config: Config
-    subject: Subject
-    run: Path
-    record: RunRecord | None
-    """Of the run to be resumed."""
-
-
 def plan_train(request: TrainRequest) -> Plan:
     """What `train` would do; writes nothing. Raises as `train`."""
-    job = _job(request)
+    job = find_job(request, Group(world=request.processes))
     config, subject = job.config, job.subject
     until = _until(request, config, 0.0)
     machine = choose_machine(request.device, config.engine.precision, config.engine.channels_last)
@@ -100,6 +65,7 @@ def plan_train(request: TrainRequest) -> Plan:
             ("discriminators", f"{judges / 1e6:.2f} million parameters"),
             *((("begins with", f"{request.start}: {begun}"),) if begun else ()),
             ("machine", machine.describe()),
+            ("clips", _clips(Group(world=request.processes), config)),
             ("until", f"step {until.steps}" if until.steps else f"{until.seconds:.0f} seconds are over"),
             ("run", f"{job.run} (resumed)" if job.record else str(job.run)),
         )
@@ -107,75 +73,110 @@ def plan_train(request: TrainRequest) -> Plan:
 
 
 def train(request: TrainRequest, tell: Tell) -> Trained:
-    """Train, or train on, and leave a `.ckpt` behind.
+    """Train, or train on, and leave a `.ckpt` behind; together with others where torchrun has started several.
 
     Ctrl-C finishes the step, saves, and raises KeyboardInterrupt. Raises: MissingFileError (no dataset),
     DatasetMismatchError, TooShortError, RunError, ExistsError, DeviceError, DivergedError (the last good checkpoint
-    is kept), DiskFullError, PermissionDeniedError.
+    is kept), DiskFullError, PermissionDeniedError. Of several processes only the leading one writes, tells and raises
+    these; LostProcessError where another is gone, and in the others EndedElsewhereError where one has raised.
     """
-    job = _job(request)
+    with join() as group:
+        return _train(request, tell if group.leads else silent, group)
+
+
+def _train(request: TrainRequest, tell: Tell, group: Group) -> Trained:
+    job = open_job(request, group)
     config, subject = job.config, job.subject
     sampler = subject.sampler(config)
-    resumed = job.record
-    same_device = resumed is not None and request.device in ("auto", resumed.device)
-    precision = resumed.precision if resumed and same_device else config.engine.precision
-    machine = choose_machine(request.device, precision, config.engine.channels_last)
+    machine = _machine(request, job, group)
     state = build_state(config, subject.layout(config), machine)
-    if resumed:
-        run = find_run(job.run)
-        kept = load_state(last_state(run), state, machine)
-    else:
-        record = RunRecord(
-            str(subject.dataset.folder.absolute()), request.preset, machine.precision, machine.device.type
-        )
-        grown = grow(state, start_of(request.start)) if request.start is not None else None
-        run, kept = create_run(job.run, config, record, request.command), {"seconds": 0.0}
-    tell = journal(run.path, tell)
-    tell(Noticed(f"{subject.dataset.folder} -> {run.path} on {machine.describe()}"))
-    if resumed:
-        tell(Noticed(f"resumed at step {state.step}"))
-    elif grown is not None:
-        tell(Noticed(f"begun with {request.start}: {grown.describe()}"))
+    run, kept, words = group.decide(lambda: _begin(request, job, machine, state))
+    group.share(state, machine.device)
+    tell = journal(run.path, tell) if group.leads else silent
+    shared = f", clips: {_clips(group, config)}" if group.world > 1 else ""
+    tell(Noticed(f"{subject.dataset.folder} -> {run.path} on {machine.describe()}{shared}"))
     perceptual, notice = find_perceptual(config.losses.perceptual, machine.device)
-    if notice:
-        tell(Noticed(notice))
-    trainer = Trainer(config, machine, DisTeacher(), perceptual)
-    before = float(kept["seconds"])
-    length = partial(_length, config, sampler)
-    with Interrupt() as interrupt, closing(ahead(sampler.stream(state.step, length), depth=2)) as batches:
+    if not group.go_on(lambda: not notice) and not notice:
+        perceptual, notice = None, "the perceptual loss is off: VGG19's weights are not at hand on every machine"
+    for said in filter(None, (words, notice)):
+        tell(Noticed(said))
+    trainer = Trainer(config, machine, DisTeacher(), perceptual, group)
+    until, before = _until(request, config, float(kept["seconds"])), float(kept["seconds"])
+    own, length = group.clips(config.schedule.batch), partial(_length, config, sampler)
+    stream = sampler.stream(state.step, length, own, threads=config.engine.readers)
+    with Interrupt() as interrupt, closing(stream) as batches:
+        if not group.leads:
+            return _follow(trainer, state, batches, until, before, interrupt, run)
         keeper = Keeper(run, config, subject, sampler, machine, state, kept, tell, interrupt)
         try:
-            seconds = train_loop(
-                trainer,
-                state,
-                batches,
-                _until(request, config, before),
-                before=before,
-                tell=tell,
-                after_step=keeper.after_step,
-            )
-            quality = keeper.finish(seconds)
+            seconds = train_loop(trainer, state, batches, until, before=before, tell=tell, after_step=keeper.after_step)
+            quality = group.decide(lambda: keeper.finish(seconds))
         except DivergedError as error:
             raise keeper.diverged(error) from None
         except DiskFullError as error:
             raise keeper.full(error) from error
-        interrupt.raise_if_asked()
+        if not group.go_on(lambda: not interrupt.asked):
+            raise KeyboardInterrupt
     write_report(run, tell)
     return Trained(run.path, run.result, state.step, seconds, quality)
 
 
+def _follow(
+    trainer: Trainer,
+    state: TrainState,
+    batches: Iterable[ClipBatch],
+    until: Until,
+    before: float,
+    interrupt: Interrupt,
+    run: RunFolder,
+) -> Trained:
+    """What a process does that does not lead: everything but telling and keeping."""
+    try:
+        seconds = train_loop(
+            trainer, state, batches, until, before=before, tell=silent, after_step=lambda _: not interrupt.asked
+        )
+    except DivergedError:
+        raise EndedElsewhereError from None  # so did the leading one, at the same step
+    quality: Mapping[str, float] = trainer.group.decide(dict)
+    if not trainer.group.go_on(lambda: not interrupt.asked):
+        raise EndedElsewhereError
+    return Trained(run.path, run.result, state.step, seconds, quality)
+
+
+def _machine(request: TrainRequest, job: Job, group: Group) -> Machine:
+    """The precision that the leading process chooses, each on a device of its own."""
+    wanted = group.device(request.device)
+    same_device = job.record is not None and request.device in ("auto", job.record.device)
+    precision = job.record.precision if job.record and same_device else job.config.engine.precision
+    machine = group.decide(lambda: choose_machine(wanted, precision, job.config.engine.channels_last))
+    return replace(machine, device=choose_device(wanted))
+
+
+def _begin(
+    request: TrainRequest, job: Job, machine: Machine, state: TrainState
+) -> tuple[RunFolder, dict[str, Any], str]:
+    """The run, new or resumed, what its last state kept beside the weights, and what to say of it."""
+    if job.record:
+        run = find_run(job.run)
+        kept = load_state(last_state(run), state, machine)
+        return run, kept, f"resumed at step {state.step}"
+    dataset = str(job.subject.dataset.folder.absolute())
+    record = RunRecord(dataset, request.preset, machine.precision, machine.device.type)
+    words = ""
+    if request.start is not None:
+        words = f"begun with {request.start}: {grow(state, start_of(request.start)).describe()}"
+    return create_run(job.run, job.config, record, request.command), {"seconds": 0.0}, words
+
+
+def _clips(group: Group, config: Config) -> str:
+    """For people: `8 a step, 4 in each of 2 processes`."""
+    batch = config.schedule.batch
+    each = f", {len(group.clips(batch))} in each of {group.world} processes" if group.world > 1 else ""
+    return f"{batch} a step{each}"
+
+
 def _length(config: Config, sampler: ClipSampler, step: int) -> int:
     return clip_length(config.schedule, step, sampler.longest, config.given)
-
-
-def _job(request: TrainRequest) -> _Job:
-    if request.resume is not None:
-        run = find_run(request.resume)
-        record, config = run.record(), run.config()
-        return _Job(config, open_subject(dataset_of(run), config), run.path, record)
-    dataset = choose_dataset(request.data, request.config, request.preset)
-    subject = open_subject(dataset, request.config)
-    return _Job(request.config, subject, planned_run(request.out, dataset, overwrite=request.overwrite), None)
 
 
 def _until(request: TrainRequest, config: Config, before: float) -> Until:

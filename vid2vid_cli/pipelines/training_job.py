@@ -1,0 +1,92 @@
+"""A training before it begins: what was asked for, and what was found for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vid2vid_cli.config.model import Config
+from vid2vid_cli.config.resolve import Resolved
+from vid2vid_cli.engine.distributed import Group
+from vid2vid_cli.pipelines.run_folder import RunRecord, dataset_of, find_run, planned_run
+from vid2vid_cli.pipelines.subject import Subject, choose_dataset, open_subject
+
+BATCH = "schedule.batch"
+
+
+def one_clip_each(resolved: Resolved, processes: int) -> Config:
+    """The settings, with a clip for each process where a smaller batch is only the preset's.
+
+    A batch that somebody has chosen stays as it is.
+    """
+    config = resolved.config
+    chosen = resolved.origins[BATCH].startswith("--")
+    if config.schedule.batch >= processes or chosen:
+        return config
+    schedule = config.schedule.model_copy(update={"batch": processes})
+    return config.model_copy(update={"schedule": schedule})
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What `train` is asked to do."""
+
+    config: Config
+    preset: str = ""
+    data: Path | None = None
+    out: Path | None = None
+    resume: Path | str | None = None
+    """A run folder, or "newest"; its own settings are used, and of these only the steps."""
+    start: Path | None = None
+    """A `.ckpt` or a run whose weights a new run begins with, as far as they fit."""
+    steps: int | None = None
+    seconds: float | None = None
+    """Stop after so long, whatever the steps."""
+    device: str = "auto"
+    processes: int = 1
+    """How many the plan is for; `train` itself is told by torchrun."""
+    overwrite: bool = False
+    command: str = "vid2vid train"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request with everything found, but nothing begun."""
+
+    config: Config
+    subject: Subject
+    run: Path
+    record: RunRecord | None
+    """Of the run to be resumed."""
+
+
+def open_job(request: TrainRequest, group: Group) -> Job:
+    """Found by the leading process, so that all mean the same, and opened by each."""
+    own: list[Job] = []
+
+    def find() -> tuple[Config, Path, Path, RunRecord | None]:
+        job = find_job(request, group)
+        own.append(job)
+        return job.config, job.subject.dataset.folder, job.run, job.record
+
+    config, dataset, run, record = group.decide(find)
+    return own[0] if own else Job(config, open_subject(dataset, config), run, record)
+
+
+def find_job(request: TrainRequest, group: Group) -> Job:
+    """What is there to be done; nothing is begun. Raises what `train` raises before it begins."""
+    if request.resume is not None:
+        run = find_run(request.resume)
+        record, config = run.record(), run.config()
+        job = Job(config, open_subject(dataset_of(run), config), run.path, record)
+    else:
+        config = request.config
+        if request.start is None:
+            # There is nothing yet to be fixed: what has not learned must learn with the rest.
+            config = config.model_copy(update={"schedule": config.schedule.model_copy(update={"fix_global": 0})})
+        dataset = choose_dataset(request.data, config, request.preset)
+        subject = open_subject(dataset, config)
+        place = planned_run(request.out, dataset, overwrite=request.overwrite)
+        job = Job(config, subject, place, None)
+    group.clips(job.config.schedule.batch)
+    return job
