@@ -147,3 +147,11 @@ def test_flow_is_asked_for_only_where_it_is_needed() -> None:
 def test_rates_that_make_no_sense_are_refused(wrong: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="spacings"):
         tiny_config(temporal={"rates": wrong})
+
+
+def test_three_rates_reach_over_nineteen_frames() -> None:
+    """And not over eighteen: each rate has a discriminator that is asked and trained where its groups fit."""
+    trainer, state = tiny_state(tiny_config(temporal={"rates": (1, 3, 9)}, schedule={"frames_per_update": 6}))
+    judged = {f"temporal_discriminator_{rate}" for rate in (1, 3, 9)}
+    assert judged - set(train_step(trainer, state, some_clips(length=18))) == {"temporal_discriminator_9"}
+    assert judged <= set(train_step(trainer, state, some_clips(length=19)))
