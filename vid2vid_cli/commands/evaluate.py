@@ -24,6 +24,7 @@ def evaluate(
         Literal["all", "train", "holdout"],
         typer.Option(help="Which frames: holdout are those never seen in training."),
     ] = "holdout",
+    first: options.First = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     json: options.Json = False,
@@ -41,7 +42,7 @@ def evaluate(
     from vid2vid_cli.terminal import Terminal
 
     request = EvaluateRequest(
-        checkpoint=checkpoint, data=data, out=out, device=device, split=split, precision=precision
+        checkpoint=checkpoint, data=data, out=out, device=device, split=split, precision=precision, first=first
     )
     with Terminal("evaluate", as_json=json, quiet=quiet) as terminal:
         terminal.resume = options.as_typed()

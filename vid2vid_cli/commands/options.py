@@ -134,8 +134,8 @@ First = Annotated[
     typer.Option(
         "--first",
         metavar="zeros|real|FRAME.png|CKPT",
-        help="What each clip begins with: nothing, its real frame (of a dataset), a picture, or what a frame-wise model "
-        "draws, such as one trained with --set model=pix2pixhd. Default: as the model was trained.",
+        help="What each clip begins with: nothing, its real frame (of a dataset), a picture, or what a frame-wise "
+        "model draws, such as one trained with --set model=pix2pixhd. Default: as the model was trained.",
     ),
 ]
 

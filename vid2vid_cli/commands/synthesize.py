@@ -44,6 +44,7 @@ def synthesize(
     ] = True,
     replace: options.Replace = None,
     remove: options.Remove = None,
+    first: options.First = None,
     style: options.StyleOf = None,
     style_seed: options.StyleSeed = None,
     style_from: options.StyleFrom = None,
@@ -88,6 +89,7 @@ def synthesize(
         precision=precision,
         replace=tuple(replace or ()),
         remove=tuple(remove or ()),
+        first=first,
         style=options.style_words(style, style_seed, style_from, style_labels),
     )
     with Terminal("synthesize", as_json=json, quiet=quiet) as terminal:

@@ -40,6 +40,7 @@ def transfer(
     person: options.Person = None,
     replace: options.Replace = None,
     remove: options.Remove = None,
+    first: options.First = None,
     style: options.StyleOf = None,
     style_seed: options.StyleSeed = None,
     style_from: options.StyleFrom = None,
@@ -85,6 +86,7 @@ def transfer(
         precision=precision,
         replace=tuple(replace or ()),
         remove=tuple(remove or ()),
+        first=first,
         style=options.style_words(style, style_seed, style_from, style_labels),
     )
     with Terminal("transfer", as_json=json, quiet=quiet) as terminal:

@@ -61,6 +61,8 @@ class CheckpointInfo(BaseModel):
     created_by: str
     foreground: tuple[int, ...] = ()
     """The condition channels of the foreground's classes."""
+    first: Literal["zeros", "real"] = "zeros"
+    """What clips began with in training."""
     styles: StyleBank | None = None
     """None: a model that is told of no styles."""
 

@@ -123,7 +123,8 @@ class Keeper:
             styles = self._styles()
             # As in synthesis where nothing is chosen: what the encoder sees in these frames would tell the answer.
             conditions = give_styles(self.clip, None if styles is None else Styler(styles, StyleChoice()))
-            outputs = generate(self.state.average, conditions, self.machine)
+            begin = self.clip.frames[:, :1] if self.config.given else None
+            outputs = generate(self.state.average, conditions, self.machine, begin)
             self._generated = self.state.step, outputs
         return self._generated[1]
 

@@ -94,6 +94,7 @@ class Subject:
             name=name,
             generator=config.generator,
             foreground=self.layout(config).foreground,
+            first=config.schedule.first,
             conditioners=uses,
             crop="focus" if config.data.crop == "focus" else "whole",
             view=self.view.to_json(),

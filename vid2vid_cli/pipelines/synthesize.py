@@ -21,6 +21,7 @@ from vid2vid_cli.engine.events import Noticed, Tell, Warned
 from vid2vid_cli.media.files import free_name
 from vid2vid_cli.pipelines.driving import Driver, Source, shots
 from vid2vid_cli.pipelines.edit_words import understand_edits
+from vid2vid_cli.pipelines.first import choose_first, open_first
 from vid2vid_cli.pipelines.label_video import lies_outside, open_labels
 from vid2vid_cli.pipelines.plan import Plan
 from vid2vid_cli.pipelines.relabel import Relabelling, editing_of, frame_size
@@ -53,6 +54,8 @@ class SynthesizeRequest:
     """Classes drawn as others, and where, as typed: building=vegetation@10s-20s."""
     remove: tuple[str, ...] = ()
     """Classes taken out, and where, as typed: person@0%,0%,50%,100%."""
+    first: str | None = None
+    """What each clip begins with: zeros, real, a picture, or a frame-wise .ckpt. None: as the model was trained."""
     style: StyleWords = field(default_factory=StyleWords)
     """Which of the styles that the model knows each object gets."""
 
@@ -73,7 +76,8 @@ def plan_synthesize(request: SynthesizeRequest) -> Plan:
         for source in sources:
             rows.append(("labels", f"{source.path}, {source.reader.expected} frames at {source.reader.fps} fps"))
         editing = editing_of(sources, request.replace, request.remove)
-    return Plan((*rows, *editing.rows(), *request.style.rows(), ("video", str(_out(request)))))
+    first = choose_first(request.first, info, request.checkpoint, real=_is_dataset(request))
+    return Plan((*rows, *editing.rows(), *first.rows(), *request.style.rows(), ("video", str(_out(request)))))
 
 
 def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
@@ -94,7 +98,8 @@ def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
     machine = choose_machine(request.device, request.precision)
     generator, _ = load_checkpoint(path, machine)
     styler = choose_styler(request.style, info, generator, machine, tell)
-    painter = Painter(generator, subject.conditioners, subject.views, machine, styler)
+    begin = open_first(request.first, info, request.checkpoint, machine, tell, real=True)
+    painter = Painter(generator, subject.conditioners, subject.views, machine, styler, begin)
     names = [use.name for use in info.conditioners]
 
     def frames(span: Span) -> Iterator[Seen]:
@@ -125,6 +130,7 @@ def _of_labels(request: SynthesizeRequest, path: Path, info: CheckpointInfo, tel
     tell(Noticed(f"{request.source} -> {info.name} on {machine.describe()}"))
     editing.begin([use.statistics for use in info.conditioners], tell)
     styler = choose_styler(request.style, info, generator, machine, tell)
+    begin = open_first(request.first, info, request.checkpoint, machine, tell, real=False)
     looks = [source.look(tell) for source in sources]
     drivers = [
         Driver(source, look, info, retarget=request.retarget) for source, look in zip(sources, looks, strict=True)
@@ -132,7 +138,7 @@ def _of_labels(request: SynthesizeRequest, path: Path, info: CheckpointInfo, tel
 
     def clips() -> Clips:
         for source, driver in zip(sources, drivers, strict=True):
-            painter = Painter(generator, source.conditioners, driver.views, machine, styler)
+            painter = Painter(generator, source.conditioners, driver.views, machine, styler, begin)
             with closing(ahead(source.found(), depth=4)) as found:
                 for shot in shots(found):
                     yield painter, editing.clip(driver.shot(shot), frame_size(source))

@@ -16,6 +16,7 @@ from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_
 from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Noticed, Tell, Warned
 from vid2vid_cli.pipelines.driving import Driver, Source, check_named, shots, source_conditioners, source_reader
+from vid2vid_cli.pipelines.first import choose_first, open_first
 from vid2vid_cli.pipelines.plan import Plan
 from vid2vid_cli.pipelines.preparing.job import check_conditioners
 from vid2vid_cli.pipelines.relabel import editing_of, frame_size
@@ -51,6 +52,8 @@ class TransferRequest:
     """Classes drawn as others, and where, as typed; of a target that is driven by a segmentation."""
     remove: tuple[str, ...] = ()
     """Classes taken out, and where, as typed."""
+    first: str | None = None
+    """What each shot begins with: zeros, a picture, or a frame-wise .ckpt. None: as the model was trained."""
     style: StyleWords = field(default_factory=StyleWords)
     """Which of the styles that the model knows each object gets."""
 
@@ -69,6 +72,7 @@ def plan_transfer(request: TransferRequest) -> Plan:
             ("conditioners", ", ".join(use.name for use in info.conditioners)),
             ("retargeted", ", ".join(moved) or "no"),
             *editing.rows(),
+            *choose_first(request.first, info, request.target, real=False).rows(),
             *request.style.rows(),
             ("video", str(_out(request, info))),
         )
@@ -92,7 +96,8 @@ def transfer(request: TransferRequest, tell: Tell) -> Rendered:
     editing.begin([use.statistics for use in info.conditioners], tell)
     driver = Driver(source, source.look(tell), info, retarget=request.retarget)
     styler = choose_styler(request.style, info, generator, machine, tell)
-    painter = Painter(generator, source.conditioners, driver.views, machine, styler)
+    begin = open_first(request.first, info, request.target, machine, tell, real=False)
+    painter = Painter(generator, source.conditioners, driver.views, machine, styler, begin)
     reader = source.reader
     output = Output(out, compare_path(out) if request.compare else None, reader.fps, request.source, request.start)
     with closing(ahead(source.found(), depth=4)) as found:
