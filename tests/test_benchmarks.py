@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import memory, prepare, quality, response, run, synthesis, training
+from benchmarks import data, memory, prepare, quality, response, run, synthesis, training
 from benchmarks.material import Case, Material, gather, looped, surroundings
 from benchmarks.peak import peak_of
 from benchmarks.tables import surroundings_line
@@ -65,6 +65,18 @@ def test_synthesis(material: Material) -> None:
     assert set(rows(synthesis.show(found))) >= {CASE.name, *synthesis.STAGES}
 
 
+def test_data(material: Material) -> None:
+    cases = (CASE, Case("street_256", 32, (*TOY, "data.aspect=2.0", "discriminator.layers=1", "temporal.layers=1")))
+    found = data.measure(material, say, data.DataPlan(cases, seconds=0.0, street=(48, 96)))
+    plain, labels = found["cases"].values()
+    assert (plain["channels"], labels["channels"], labels["picture"]) == (1, 34, [32, 64])
+    assert labels["megabytes"] == pytest.approx(3 * 32 * 64 * (34 + 3 * 4) / 1e6)  # a byte for each class
+    assert [*rows(data.show(found))][2:] == [
+        "tiny, 32²: 3 frames of 32x32, 1 channels",
+        "street_256, 32²: 3 frames of 64x32, 34 channels",
+    ]
+
+
 def test_training(material: Material) -> None:
     found = training.measure(material, say, training.TrainingPlan((CASE,), rounds=2, block_seconds=0.0))
     case = found["cases"][CASE.name]
@@ -74,12 +86,13 @@ def test_training(material: Material) -> None:
 
 
 def test_quality(material: Material) -> None:
+    """At 32 pixels, two scales down to 16."""
     found = quality.measure(material, say, quality.QualityPlan(CASE, minutes=0.01))
     models: dict[str, Any] = found["models"]
-    assert list(models) == ["sequential", "frame-wise"]
+    assert list(models) == ["vid2vid", "vid2vid, frame-wise", "pix2pixhd", "pix2pix"]
     assert all(one["steps"] >= 2 and one["metrics"]["psnr"] > 0 for one in models.values())
     shown = rows(quality.show(found))
-    assert len(shown["warping error"]) == 2
+    assert len(shown["warping error"]) == 4
     assert "landmark error, % of the distance of the eyes" not in shown  # edges know no landmarks
 
 

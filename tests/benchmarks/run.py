@@ -1,6 +1,6 @@
 """The benchmarks of the project, by one command.
 
-    python tests/benchmarks/run.py [--only synthesis|memory|training|quality|prepare|response] [--video FILE]
+    python tests/benchmarks/run.py [--only synthesis|memory|training|quality|prepare|response|data] [--video FILE]
         [--out FILE]
 
 What is measured is printed as Markdown on stdout and written as JSON to `--out`, after each benchmark; how far it has
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import memory, prepare, quality, response, synthesis, training
+from benchmarks import data, memory, prepare, quality, response, synthesis, training
 from benchmarks.material import Material, Say, gather, surroundings
 from benchmarks.tables import surroundings_line
 
@@ -54,6 +54,7 @@ BENCHMARKS = {
         prepare.show,
     ),
     "response": Benchmark(lambda material, say, _: response.measure(material, say), response.show),
+    "data": Benchmark(lambda material, say, _: data.measure(material, say), data.show),
 }
 
 
