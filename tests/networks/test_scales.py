@@ -182,3 +182,18 @@ def test_pix2pixhd_is_this_generator_without_past_and_flow(scales: int, count: i
             36, scales=scales, past=0, flow=False, downsamples=4, norm="instance_plain", upsample="transpose"
         )
     assert sum(p.numel() for p in generator.parameters()) == count
+
+
+@pytest.mark.parametrize("scales", [1, 2])
+def test_planes_can_be_drawn_from_their_past_alone(scales: int) -> None:
+    """As label maps are, which nothing conditions: (b, l, 0, h, w) -> (b, 5, h, w)."""
+    generator = small(scales, channels=0, picture=5)
+    past = [torch.rand(2, 2, 5, 32, 30)]
+    for _ in range(1, scales):
+        past.append(torch.stack([halve(frame) for frame in past[-1].unbind(1)], 1))
+    output = generator(torch.zeros(2, 3, 0, 32, 30), past)
+    assert output.image.shape == output.raw.shape == (2, 5, 32, 30)
+    assert output.flow.shape == (2, 2, 32, 30)
+    changed = [frames.clone() for frames in past]
+    changed[0][:, 0, 4] += 0.5
+    assert not torch.equal(generator(torch.zeros(2, 3, 0, 32, 30), changed).raw, output.raw)

@@ -45,8 +45,11 @@ class CompositeGenerator(nn.Module):
         foreground: Sequence[int] = (),
         foreground_over: bool = False,
         unit_conditions: bool = False,
+        picture: int = 3,
     ) -> None:
-        """`foreground`: the condition channels of the classes that it is made of.
+        """`picture`: channels of what is drawn, 3 for frames.
+
+        `foreground`: the condition channels of the classes that it is made of.
 
         `foreground_over`: the foreground covers warped pixels too, as in the published code; otherwise eq. 9.
         `unit_conditions`: the networks are shown (x + 1) / 2 of each condition. Weights for one could be turned into
@@ -61,12 +64,24 @@ class CompositeGenerator(nn.Module):
         self.foreground = tuple(foreground)
         self.foreground_over = foreground_over
         self.unit_conditions = unit_conditions
+        self.picture = picture
         self.finest_only = False
         """Whether only the finest scale is being trained."""
         front = (width // 2 if downsamples > 2 else width) if foreground else 0
         late = blocks // 2
         coarsest = Shape(
-            condition_channels, past, width, downsamples, blocks - late, late, kernel, norm, upsample, flow, front
+            condition_channels,
+            past,
+            width,
+            downsamples,
+            blocks - late,
+            late,
+            kernel,
+            norm,
+            upsample,
+            flow,
+            front,
+            picture,
         )
         self.networks = nn.ModuleList([ScaleNetwork(coarsest)])
         for scale in range(1, scales):
@@ -82,12 +97,13 @@ class CompositeGenerator(nn.Module):
                 upsample,
                 flow,
                 front >> scale,
+                picture,
             )
             self.networks.append(ScaleNetwork(local))
         self.multiple = coarsest.multiple << (scales - 1)
 
     def forward(self, window: Tensor, past: Sequence[Tensor], first: bool = False) -> FrameOutput:
-        """The next frame, (b, l, c, h, w), (b, p, 3, h, w) per scale, finest first -> FrameOutput of (b, ., h, w).
+        """The next frame, (b, l, c, h, w), (b, p, k, h, w) per scale, finest first -> FrameOutput of (b, ., h, w).
 
         Each coarser scale is half the size of the finer, rounded up. `first`: there is no past yet (it is all zeros),
         so the frame is the raw image and nothing is warped.
@@ -95,16 +111,17 @@ class CompositeGenerator(nn.Module):
         seen = check_shape("window", window, "b l c h w", l=self.window, c=self.condition_channels)
         pyramid = [window.flatten(1, 2)]
         for _ in range(1, self.scales):
-            pyramid.append(halve(pyramid[-1]))
+            pyramid.append(halve(pyramid[-1]) if self.condition_channels else pyramid[-1][..., ::2, ::2])
         features: Features | None = None
         outputs: list[FrameOutput] = []
         for scale in range(self.scales):
             level = self.scales - 1 - scale
             height, width = pyramid[level].shape[-2:]
             if self.past:
-                check_shape("past", past[level], "b p 3 h w", b=seen["b"], p=self.past, h=height, w=width)
+                known = {"b": seen["b"], "p": self.past, "k": self.picture, "h": height, "w": width}
+                check_shape("past", past[level], "b p k h w", **known)
             multiple = self.multiple >> level
-            given = pad_to_multiple(pyramid[level], multiple)
+            given = pad_to_multiple(pyramid[level], multiple) if self.condition_channels else pyramid[level]
             if self.unit_conditions:
                 given = (given + 1).mul_(0.5)
             frames = past[level] if self.past else pyramid[level][:, None, :0]  # of a frame-wise model there are none

@@ -21,7 +21,7 @@ class Shape:
     """The numbers of one scale."""
 
     channels: int
-    """Of the condition, per frame."""
+    """Of the condition, per frame; 0 for what is drawn from its past alone."""
     past: int
     width: int
     downsamples: int
@@ -94,7 +94,7 @@ class ScaleNetwork(nn.Module):
             )
 
         width, kernel = shape.width, shape.kernel
-        self.condition_encoder = enter(window, width)
+        self.condition_encoder = enter(window, width) if window else None
         self.past_encoder = enter(shape.picture * shape.past, width) if shape.past else None
         self.image_decoder = leave(width)
         self.image_head = head(width, shape.picture, kernel)
@@ -114,9 +114,12 @@ class ScaleNetwork(nn.Module):
 
         `still`: there is no past, so flow and mask are not asked for.
         """
-        features = self._run(self.condition_encoder, window)
-        if self.past_encoder is not None:
-            features = features + self._run(self.past_encoder, past)
+        entered = [
+            self._run(layers, seen)
+            for layers, seen in ((self.condition_encoder, window), (self.past_encoder, past))
+            if layers is not None
+        ]
+        features = entered[0] if len(entered) == 1 else entered[0] + entered[1]
         image = self._run(self.image_decoder, _sum(features, coarser and coarser.image))
         raw = torch.tanh(self.image_head(image).float())
         motion = flow = occlusion = None
