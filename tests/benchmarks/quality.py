@@ -1,4 +1,4 @@
-"""How good held-out frames are, and what the temporal part gives: beside it a frame-wise one, trained equally long."""
+"""How good held-out frames are, and what the video model gives: beside it the frame-wise family, as long trained."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ from vid2vid_cli.pipelines.train import TrainRequest, train
 
 CASE = Case("tiny", 128)
 MODELS: Mapping[str, tuple[str, ...]] = {
-    "sequential": (),
-    "frame-wise": ("generator.past=0", "generator.flow=false", "temporal.rates=[]"),
+    "vid2vid": (),
+    "vid2vid, frame-wise": ("generator.past=0", "generator.flow=false", "temporal.rates=[]"),
+    "pix2pixhd": ("model=pix2pixhd", "generator.scales=2", "generator.norm=instance_plain"),
+    "pix2pix": ("model=pix2pix",),
 }
-"""The same generator with its past, its flow and its temporal judges, and without."""
+"""vid2vid; the same without its past, its flow and its temporal judges; and recipes over the same preset: pix2pixHD's
+global generator with a local enhancer, and pix2pix's U-Net with L1."""
+NOT_OF_A_UNET = ("generator.blocks=", "generator.downsamples=")
+"""It is as deep as the picture is large."""
 BOTH = ("schedule.decay_from=null",)
 """The learning rate falls with the steps, and the quicker model would be through with them before its time is up."""
 MEASURES: Mapping[str, str] = {
@@ -39,18 +44,19 @@ class QualityPlan:
     minutes: float = 5.0
     """For each model."""
     slices: int = 2
-    """They train in turns, this many each, so that what else the machine does hits both alike."""
+    """They train in turns, this many each, so that what else the machine does hits all alike."""
 
 
 def measure(material: Material, say: Say, plan: QualityPlan | None = None) -> dict[str, Any]:
-    """Train both models through the pipelines, and evaluate them on the frames that `prepare` held out."""
+    """Train all models through the pipelines, and evaluate them on the frames that `prepare` held out."""
     plan = plan or QualityPlan()
     seconds = plan.minutes * 60 / plan.slices
-    runs = {name: material.folder / f"run_{name}" for name in MODELS}
+    runs = {name: material.folder / f"run_{index}" for index, name in enumerate(MODELS)}
     found: dict[str, Any] = {}
     for turn in range(plan.slices):
         for name, sets in MODELS.items():
-            config = Case(plan.case.preset, plan.case.size, (*plan.case.sets, *BOTH, *sets)).config
+            own = [one for one in plan.case.sets if name != "pix2pix" or not one.startswith(NOT_OF_A_UNET)]
+            config = Case(plan.case.preset, plan.case.size, (*own, *BOTH, *sets)).config
             resume = runs[name] if turn else None
             request = TrainRequest(
                 config,
