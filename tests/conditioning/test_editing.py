@@ -76,6 +76,37 @@ def test_what_is_removed_becomes_what_is_nearest() -> None:
     ]
 
 
+def test_layers_go_on_level() -> None:
+    """A car before the foot of a wall: road below, wall above, as at its sides; not what is nearest to its middle."""
+    rows = ["1" * 12, "111133331111", "111133331111", "000033330000", "000033330000", "0" * 12]
+    assert one(Edit(CAR, None), *rows) == ["1" * 12] * 3 + ["0" * 12] * 3
+    # Wider than four times its height, it is filled from above and below.
+    assert one(Edit(CAR, None), "1" * 14, "2" + "3" * 12 + "2", "0" * 14)[1] == "22222111122222"
+
+
+def test_rows_and_columns_that_hold_nothing_else() -> None:
+    """The middle of a cross takes what its arms have found."""
+    assert one(Edit(MAN, None), "141", "444", "142") == ["111", "111", "112"]
+    assert one(Edit(MAN, None), "494", "949", "491") == ["191", "919", "191"]  # past what is of no class
+    assert one(Edit(MAN, None), "49", "91") == ["19", "91"]
+
+
+def test_a_pole_is_not_what_stands_behind() -> None:
+    """128 pixels wide, 2 is not narrow, and 1 is."""
+    for pole, behind in ((1, TREE), (2, WALL)):
+        map_ = np.full((1, 128), TREE, np.uint8)
+        map_[0, 60:70], map_[0, 60 - pole : 60], map_[0, 70 : 70 + pole] = MAN, WALL, WALL
+        found = edited([Edit(MAN, None)], [map_])[0]
+        assert found[0, 60:70].tolist() == [behind] * 10
+        assert np.array_equal(np.delete(found, np.s_[60:70]), np.delete(map_, np.s_[60:70]))
+    # But one that was seen comes back.
+    before, later = np.full((1, 128), TREE, np.uint8), np.full((1, 128), TREE, np.uint8)
+    before[0, 57], before[0, 60:70], later[0, 55:70] = WALL, MAN, MAN
+    found = edited([Edit(MAN, None)], [before, later])[1]
+    assert np.flatnonzero(found[0] != TREE).tolist() == [57]
+    assert edited([Edit(MAN, None)], [np.array([[WALL] + [MAN] * 127], np.uint8)])[0].tolist() == [[WALL] * 128]
+
+
 def test_what_is_removed_never_becomes_another_removed_class_nor_nothing() -> None:
     edits = [Edit(MAN, None), Edit(CAR, None)]
     assert edited(edits, [ids("1134430")])[0].tolist() == [[1, 1, 1, 1, 0, 0, 0]]

@@ -18,6 +18,10 @@ LABELS = "labels"
 """The image of an annotation that holds class ids."""
 SEAMLESS = 0.75
 """Share of a region's rim that must remember what now stands beside it, before its memory is trusted."""
+STEEP = 4
+"""How many pixels sideways are as far as one up or down: the layers of a scene, such as a horizon, lie level."""
+THIN = 64
+"""What is narrower than this part of the width is not taken for what stands behind."""
 NEAR = 2
 """How many pixels away that may be; on maps higher than 256 px, one in 128 of their height."""
 
@@ -61,7 +65,8 @@ class LabelEditor:
 
     Removals look at the labels as they are read; then replacements are made, all at once, of several for the same
     pixel the last. A removed pixel gets the label that was last seen there, where that continues what stands around
-    its region now; else that of the nearest pixel. Neither is ever of a class that is removed anywhere.
+    its region now; else that of the nearest pixel in its row or column, poles and the like left out. Neither is ever of
+    a class that is removed anywhere.
     """
 
     def __init__(self, edits: Sequence[Edit], classes: Collection[int]) -> None:
@@ -120,10 +125,11 @@ class LabelEditor:
         elif not remembered.any():
             return None
         planes = {name: np.where(remembered, self._memory[name], image) for name, image in now.items()}
-        if np.array_equal(remembered, hole):
+        rest = hole & ~remembered
+        if not rest.any():
             return planes
-        nearest = _nearest(seen | remembered)  # of what is remembered, itself
-        return {name: np.where(hole, plane.ravel()[nearest], plane) for name, plane in planes.items()}
+        nearest = _nearest(_broad(planes[LABELS], seen | remembered), rest)
+        return {name: np.where(rest, plane.ravel()[nearest], plane) for name, plane in planes.items()}
 
     def _continues(self, hole: Mask, seen: Mask, labels: Plane) -> Mask:
         """The connected regions of the hole whose memory goes over into what stands around them without a seam.
@@ -163,11 +169,42 @@ def _grown(mask: Mask, pixels: int) -> Mask:
     return cv2.dilate(mask.astype(np.uint8), kernel).astype(np.bool_)
 
 
-def _nearest(sources: Mask) -> NDArray[np.int64]:
-    """(h, w): for each pixel the place, in the flattened map, of the nearest source; there must be one."""
-    _, labels = cv2.distanceTransformWithLabels(
-        (~sources).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    places = np.zeros(int(labels.max()) + 1, dtype=np.int64)
-    places[labels[sources]] = np.flatnonzero(sources)
-    return np.asarray(places[labels])
+def _broad(labels: Plane, seen: Mask) -> Mask:
+    """What is seen without poles and the like, which stand before things and are not what is behind them."""
+    index = np.arange(labels.shape[1], dtype=np.int32)
+    starts, ends = np.zeros(labels.shape, dtype=np.int32), np.full(labels.shape, len(index), dtype=np.int32)
+    changes = labels[:, 1:] != labels[:, :-1]
+    starts[:, 1:] = np.maximum.accumulate(np.where(changes, index[1:], 0), axis=1)
+    ends[:, -2::-1] = np.minimum.accumulate(np.where(changes, index[1:], len(index))[:, ::-1], axis=1)
+    broad: Mask = seen & (ends - starts >= len(index) // THIN)
+    return broad if broad.any() else seen
+
+
+def _nearest(sources: Mask, hole: Mask) -> NDArray[np.int32]:
+    """(h, w): the place, in the flattened map, of the nearest source in the row or column of each pixel of the hole.
+
+    There must be a source. Where none is in its row or column, that of the nearest pixel which has found one.
+    """
+    index = np.arange(sources.size, dtype=np.int32).reshape(sources.shape)
+    places = _spread(np.where(sources, index, np.int32(-1)), hole)
+    while (places[hole] < 0).any():
+        places = _spread(places, places < 0)
+    return places
+
+
+def _spread(places: NDArray[np.int32], wanted: Mask) -> NDArray[np.int32]:
+    """What is known (not -1), taken along rows and columns to what is wanted and not known."""
+    result, best = places.copy(), np.where(places < 0, np.float32(np.inf), np.float32(0))
+    upright = places, result, best, wanted
+    for (over, found, far, mask), cost in ((upright, 1), (tuple(map_.T for map_ in upright), STEEP)):
+        lines = np.flatnonzero(mask.any(axis=1))
+        for step in (1, -1):
+            known = np.ascontiguousarray(over[lines, ::step])
+            index = np.arange(known.shape[1], dtype=np.int32)
+            last = np.maximum.accumulate(np.where(known < 0, np.int32(-1), index), axis=1)
+            away = np.where(last < 0, np.float32(np.inf), (index - last) * np.float32(cost))[:, ::step]
+            there = np.take_along_axis(known, np.maximum(last, 0), axis=1)[:, ::step]
+            nearer = away < far[lines]
+            found[lines] = np.where(nearer, there, found[lines])
+            far[lines] = np.where(nearer, away, far[lines])
+    return result
