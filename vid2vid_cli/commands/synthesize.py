@@ -70,7 +70,7 @@ def synthesize(
     Examples:
       vid2vid synthesize runs/video/video.ckpt datasets/video --split holdout
       vid2vid synthesize runs/street/street.ckpt labels.mkv --option labels.instances=ids/
-      vid2vid synthesize runs/street/street.ckpt labels.mkv --replace building=vegetation@10s-20s --remove person
+      vid2vid synthesize runs/street/street.ckpt labels.mkv --remove person --replace car=bus@9s-
     """
     from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize
     from vid2vid_cli.pipelines.synthesize import synthesize as work
