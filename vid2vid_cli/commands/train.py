@@ -125,17 +125,14 @@ def train(
     resolved = load_layers(name or None, config, sets or (), {"schedule.steps": steps, "engine.seed": seed})
     from vid2vid_cli.engine.distributed import EndedElsewhereError, Group
     from vid2vid_cli.engine.events import Noticed
-    from vid2vid_cli.engine.torchrun import check_gpus, launch
+    from vid2vid_cli.engine.torchrun import launch, process_count
     from vid2vid_cli.pipelines.train import plan_train
     from vid2vid_cli.pipelines.train import train as work
     from vid2vid_cli.pipelines.training_job import TrainRequest, one_clip_each
     from vid2vid_cli.terminal import Terminal
 
     group = Group.around()
-    alone = group.world == 1
-    processes = gpus or 1 if alone else group.world
-    if gpus and alone:
-        check_gpus(gpus, device)
+    processes = process_count(gpus, device)
     request = TrainRequest(
         config=one_clip_each(resolved, processes),
         preset=name,
@@ -150,7 +147,7 @@ def train(
         overwrite=overwrite,
         command=options.as_typed(),
     )
-    if processes > 1 and alone and not dry_run:
+    if processes > group.world and not dry_run:
         launch(processes, sys.argv[1:])
         return
     with Terminal("train", as_json=json, quiet=quiet) as terminal:

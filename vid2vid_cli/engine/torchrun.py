@@ -56,15 +56,22 @@ def join() -> Iterator[Group]:
         dist.destroy_process_group()
 
 
-def check_gpus(count: int, device: str) -> None:
-    """Raise DeviceError where this machine has no `count` devices of that kind."""
-    if device == "cpu":
-        return
+def process_count(gpus: int | None, device: str) -> int:
+    """How many processes share the work: as many as torchrun has started, or else `gpus` of this machine.
+
+    Raises DeviceError where this machine has not so many.
+    """
+    group = Group.around()
+    if group.world > 1 or gpus is None:
+        return group.world
+    if gpus > 1 and device not in ("auto", "cuda", "cpu"):
+        raise DeviceError(f"{device!r} is not for {gpus} processes.", "Use --device auto, cuda or cpu.")
     if device not in ("auto", "cuda"):
-        raise DeviceError(f"{device!r} is not for {count} processes.", "Use --device auto, cuda or cpu.")
+        return gpus
     there = torch.cuda.device_count()
-    if count > there:
-        raise too_few_gpus(count, there)
+    if gpus > there:
+        raise too_few_gpus(gpus, there)
+    return gpus
 
 
 def launch(count: int, arguments: Sequence[str]) -> None:
