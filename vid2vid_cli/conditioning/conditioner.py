@@ -22,7 +22,7 @@ from vid2vid_cli.core.geometry import Bytes, Floats, View
 Role = Literal["finding", "drawing", "files"]
 """What an option acts on."""
 Self = TypeVar("Self", bound="Conditioner")
-Channels: TypeAlias = "Floats | NDArray[np.int8]"
+Channels: TypeAlias = "NDArray[np.float32 | np.int8]"
 Statistics = dict[str, Any]
 """Plain JSON data about a clip; the key `focus`, where present, is the box (x0, y0, x1, y1) in pixels of the
 annotated frame that a model should look at; `shares` the share of the pixels of each class that occurs, by name."""
