@@ -11,7 +11,10 @@ from makers import CPU, same, some_clips, tiny_config, tiny_state, weights_of
 
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.config.recipes import recipe
+from vid2vid_cli.core.nouns import ConditionLayout
+from vid2vid_cli.engine.build import parameter_count
 from vid2vid_cli.engine.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
+from vid2vid_cli.engine.footprint import footprint
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.step import train_step
 from vid2vid_cli.engine.validate import generate
@@ -92,6 +95,13 @@ def test_a_tiny_clip_is_learned(model: str) -> None:
     clip = some_clips(length=2)
     losses = [train_step(trainer, state, clip)["pixel"] for _ in range(30)]
     assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_unet_is_counted_before_it_is_built() -> None:
+    config = config_of("pix2pix", engine={"precision": "fp32"})
+    found = footprint(config, ConditionLayout(1), 24, 24)
+    assert found.parameters["generator, scale 0"] == parameter_count(tiny_state(config)[1].generator)
+    assert "temporal" not in found.parameters
 
 
 def test_the_global_generator_may_be_fixed_while_the_enhancer_learns() -> None:

@@ -57,7 +57,7 @@ def unused(config: Config) -> dict[str, str]:
     generator = config.generator
     found: dict[str, str] = {}
     if generator.kind == "unet":
-        names = ("blocks", "blocks_local", "kernel", "foreground_over")
+        names = ("blocks", "blocks_local", "kernel", "foreground_over", "unit_conditions")
         found |= {f"generator.{name}": "a unet has no such thing" for name in names}
         found["schedule.fix_global"] = "a unet has one scale"
     else:

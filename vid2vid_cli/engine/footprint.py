@@ -26,6 +26,7 @@ from vid2vid_cli.engine.build import build_generator, build_state, parameter_cou
 from vid2vid_cli.engine.device import Machine, Precision
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.step import Trainer, update
+from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.perceptual import PerceptualLoss
 
 
@@ -107,7 +108,7 @@ def _training(
     without_regions = config.losses.model_copy(update={"region_adversarial": 0.0, "region_feature_matching": 0.0})
     trainer = Trainer(config.model_copy(update={"losses": without_regions}), machine, _still, _perceptual(config))
     frames = config.schedule.frames_per_update
-    shape = (config.schedule.batch, max(frames, 2))
+    shape = (config.schedule.batch, max(config.given + frames, 2))
     batch = ClipBatch(torch.empty(*shape, layout.channels, *size), torch.empty(*shape, 3, *size))
     for optimizer in (
         state.generator_optimizer,
@@ -118,7 +119,9 @@ def _training(
         optimizer.step()
     live.peak = live.now
     update(trainer, state, batch)
-    counts = {f"generator, scale {index}": parameter_count(part) for index, part in enumerate(state.generator.networks)}
+    one = state.generator
+    parts = one.networks if isinstance(one, CompositeGenerator) else [one]
+    counts = {f"generator, scale {index}": parameter_count(part) for index, part in enumerate(parts)}
     others = {name: parameter_count(part) for name, part in state.networks().items() if name != "generator"}
     return {**counts, **{name: count for name, count in others.items() if count}}, live.peak
 
