@@ -29,3 +29,10 @@ def test_frames_must_belong_to_the_conditions(frames: tuple[int, ...]) -> None:
 def test_clips_move_together() -> None:
     moved = ClipBatch(torch.zeros(1, 1, 1, 2, 2), torch.zeros(1, 1, 3, 2, 2)).to("meta")
     assert (moved.conditions.device.type, moved.frames.device.type) == ("meta", "meta")
+
+
+def test_labels_are_small_until_they_are_where_they_are_seen() -> None:
+    labels = torch.tensor([-1, 0, 1, 1], dtype=torch.int8).view(1, 1, 1, 2, 2)
+    moved = ClipBatch(labels, torch.zeros(1, 1, 3, 2, 2)).to("cpu").conditions
+    assert moved.dtype == torch.float32
+    assert moved.flatten().tolist() == [-1, 0, 1, 1]
