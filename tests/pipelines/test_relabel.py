@@ -192,6 +192,19 @@ def test_what_changes_nothing_is_told(model: Path) -> None:
     assert events[-1].message == "on 1 of 1 frames nothing could be removed: nothing else is there."
 
 
+def test_classes_that_were_hardly_ever_seen_are_told() -> None:
+    editing = Relabelling(
+        understand_edits(["man=road", "man=wall", "road=tree"], ["tree"]),
+        [load_conditioner("edges"), load_conditioner("labels", CLASSES)],
+        Fraction(25),
+    )
+    for shares, rare in (({"road": 0.9, "wall": 0.0004}, ["wall", "tree"]), ({}, [])):
+        events: list[Event] = []
+        editing.begin([{}, {"shares": shares}], events.append)
+        said = [event.message for event in events if isinstance(event, Warned)]
+        assert [message.split(" saw ")[1].partition(";")[0] for message in said] == rare
+
+
 def test_wrong_words(model: Path, run_folder: Path, dataset: Path) -> None:
     def refused(said: str, checkpoint: Path = model / "run", source: Path = model / "data", **edits: Any) -> str:
         for work in (plan_synthesize, lambda request: synthesize(request, silent)):

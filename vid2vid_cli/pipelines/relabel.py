@@ -15,6 +15,8 @@ from vid2vid_cli.pipelines.driving import Source
 from vid2vid_cli.pipelines.edit_words import Wanted, understand_edits
 from vid2vid_cli.pipelines.render import Seen
 
+SELDOM = 0.0005
+"""Share of the pixels in training below which a class can hardly have been learned."""
 ALL = "`vid2vid inspect CKPT` lists the classes."
 
 
@@ -59,7 +61,7 @@ class Relabelling:
                 shares = learned[index].get("shares")
                 names = {own.id: own.name for own in self._classes[index]}
                 name = names.get(ids[number][1]) if number in ids else None  # of a removal, none
-                if shares and name is not None and name not in shares:
+                if shares and name is not None and shares.get(name, 0.0) < SELDOM:
                     tell(Warned(f"{one.text}: the model hardly ever saw {name}; what it draws there is a guess."))
 
     def clip(self, clip: Iterable[Seen], size: tuple[int, int]) -> Iterator[Seen]:
