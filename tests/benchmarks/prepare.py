@@ -194,9 +194,14 @@ def _summary(bench: _Bench, took: Mapping[str, Sequence[Took]]) -> dict[str, Any
 
 
 def _took(work: Callable[[], object], frames: int) -> Took:
-    busy, began = time.process_time(), time.perf_counter()
+    busy, began = _busy(), time.perf_counter()
     work()
-    return Took(frames / (time.perf_counter() - began), 1000 * (time.process_time() - busy) / frames)
+    return Took(frames / (time.perf_counter() - began), 1000 * (_busy() - busy) / frames)
+
+
+def _busy() -> float:
+    """Seconds that this process has worked, and those that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def _benches(folder: Path, plan: PreparePlan, say: Say) -> list[_Bench]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import threading
+import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,15 @@ import numpy as np
 import pytest
 
 from vid2vid_cli.conditioning import Annotation
-from vid2vid_cli.core.errors import DatasetError, LabelFilesError, MissingFileError, PermissionDeniedError, PluginError
+from vid2vid_cli.core.beside import Beside
+from vid2vid_cli.core.errors import (
+    DatasetError,
+    DiskFullError,
+    LabelFilesError,
+    MissingFileError,
+    PermissionDeniedError,
+    PluginError,
+)
 from vid2vid_cli.data.annotations import AnnotationFolder, AnnotationsAhead, AnnotationSequence, AnnotationWriter
 from vid2vid_cli.data.frames import FrameWriter
 from vid2vid_cli.data.manifest import write_json
@@ -124,14 +134,24 @@ def test_damaged_points_are_named(tmp_path: Path) -> None:
         AnnotationFolder(tmp_path / "a", 5, (61, 97)).read(0)
 
 
-def test_frames_come_back_exactly_and_count_only_when_written(tmp_path: Path) -> None:
+@pytest.fixture(params=["here", "beside"])
+def pool(request: pytest.FixtureRequest) -> Iterator[WriterPool]:
+    if request.param == "here":
+        with WriterPool() as pool:
+            yield pool
+    else:
+        with Beside() as beside, WriterPool(beside) as pool:
+            beside.call(abs, 1).result(60)
+            yield pool
+
+
+def test_frames_come_back_exactly_and_count_only_when_written(tmp_path: Path, pool: WriterPool) -> None:
     frames = [np.random.default_rng(i).integers(0, 256, (61, 97, 3), dtype=np.uint8) for i in range(PART + 2)]
     parts = Parts(tmp_path / "work")
-    with WriterPool() as pool:
-        writer = FrameWriter(tmp_path / "frames", parts, pool)
-        for frame in frames:
-            writer.add(frame)
-        writer.finish()
+    writer = FrameWriter(tmp_path / "frames", parts, pool)
+    for frame in frames:
+        writer.add(frame)
+    writer.finish()
     assert parts.full() == 1
     for index, frame in enumerate(frames):
         stored = cv2.imread(str(tmp_path / "frames" / f"{index:06d}.png"))[:, :, ::-1]
@@ -142,18 +162,54 @@ def test_frames_come_back_exactly_and_count_only_when_written(tmp_path: Path) ->
     ]
 
 
-def test_a_part_with_a_frame_that_failed_does_not_count(tmp_path: Path) -> None:
+def test_a_part_with_a_frame_that_failed_does_not_count(tmp_path: Path, pool: WriterPool) -> None:
     """The error of a writing thread comes out at the end of the part, before the part is noted."""
     parts = Parts(tmp_path / "work")
-    with WriterPool() as pool:
-        writer = FrameWriter(tmp_path / "frames", parts, pool)
-        for _ in range(PART - 1):
-            writer.add(np.zeros((8, 8, 3), np.uint8))
-        (tmp_path / "frames").rename(tmp_path / "elsewhere")
+    writer = FrameWriter(tmp_path / "frames", parts, pool)
+    for _ in range(PART - 1):
         writer.add(np.zeros((8, 8, 3), np.uint8))
-        with pytest.raises(MissingFileError):
-            writer.finish()
+    (tmp_path / "frames").rename(tmp_path / "elsewhere")
+    writer.add(np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(MissingFileError):
+        writer.finish()
     assert parts.full() == 0
+
+
+def test_a_full_disk_is_said_by_the_process_beside(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with Beside() as beside, WriterPool(beside) as pool:
+        process = beside.call(os.getpid).result(60)
+        writer = FrameWriter(tmp_path, Parts(tmp_path / "work"), pool)
+        (tmp_path / f".000001.png.{process}.partial").symlink_to("/dev/full")
+        for _ in range(5):
+            writer.add(np.zeros((8, 8, 3), np.uint8))
+        with pytest.raises(DiskFullError, match=r"000001\.png"):
+            writer.finish()
+    assert not (tmp_path / "000001.png").exists()
+
+
+def test_no_more_pictures_wait_than_there_is_room_for(tmp_path: Path, pool: WriterPool) -> None:
+    begun: list[int] = []
+
+    def feed() -> None:
+        for index in range(60):
+            begun.append(index)
+            pool.submit(wait_for, tmp_path / "go", np.zeros(1))
+
+    feeder = threading.Thread(target=feed, daemon=True)
+    feeder.start()
+    time.sleep(0.5)
+    waiting = len(begun)
+    (tmp_path / "go").touch()
+    feeder.join(60)
+    assert waiting <= 6 * 8 + 1
+    assert len(begun) == 60
+
+
+def wait_for(path: Path, array: np.ndarray) -> None:
+    while not path.exists():
+        time.sleep(0.01)
 
 
 def test_labels_are_indexed_png_with_colours(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from vid2vid_cli.data.manifest import read_manifest
 from vid2vid_cli.data.parts import PART
 from vid2vid_cli.engine.events import Advanced, Event, Noticed, silent
 from vid2vid_cli.media.reader import VideoReader
+from vid2vid_cli.pipelines import prepare as prepare_module
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with
 from vid2vid_cli.pipelines.preparing import job as prepare_job
 from vid2vid_cli.pipelines.preparing.place import Claim, choose_place
@@ -115,10 +116,20 @@ def test_killed_and_continued(
     assert os.listdir(tmp_path) == [moment]  # noqa: PTH208
 
 
-def test_a_full_disk_loses_nothing(tmp_path: Path, video: Path, whole: Path) -> None:
+def test_a_second_process_writes_the_same(
+    tmp_path: Path, video: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And `whole`, of so many frames, was made with one."""
+    assert prepare_module.LONG <= COUNT
+    monkeypatch.setattr(prepare_module, "LONG", COUNT + 1)
+    same_content(whole, prepare_with(PrepareRequest((video,), (), tmp_path / "x"), [Marks(), Bright()], silent).path)
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, video: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The temporary file of frame 60 leads to /dev/full, which is always full."""
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
+    monkeypatch.setattr(prepare_module, "LONG", COUNT + 1)  # so that the name of the temporary file is known
     out = tmp_path / "x"
     trap = tmp_path / "x.partial/clips/000/frames" / f".000060.png.{os.getpid()}.partial"
 

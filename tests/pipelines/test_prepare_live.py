@@ -18,7 +18,9 @@ from vid2vid_cli.core.errors import DiskFullError
 from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.engine.events import Advanced, Event, silent
 from vid2vid_cli.media.reader import VideoReader
+from vid2vid_cli.pipelines import prepare as prepare_module
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with
+from vid2vid_cli.pipelines.preparing import live as live_module
 from vid2vid_cli.pipelines.preparing.job import make_job
 from vid2vid_cli.pipelines.preparing.live import LivePreview, Meeting, Seen
 from vid2vid_cli.pipelines.preparing.looks import write_preview
@@ -41,7 +43,11 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return film(tmp_path_factory.mktemp("v") / "v.mov", [picture(index, 32, 48) for index in range(COUNT)])
 
 
-def test_it_is_the_one_drawn_from_the_dataset(tmp_path: Path, video: Path) -> None:
+@pytest.mark.parametrize("long", [1, 1000], ids=["beside", "here"])
+def test_it_is_the_one_drawn_from_the_dataset(
+    tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch, long: int
+) -> None:
+    made = watched(monkeypatch, long)
     events: list[Event] = []
     request = PrepareRequest((video, video), (), tmp_path / "d")
     conditioners = [Marks(), Slow()]
@@ -51,20 +57,38 @@ def test_it_is_the_one_drawn_from_the_dataset(tmp_path: Path, video: Path) -> No
     live, after = (list(VideoReader(path)) for path in (folder / "preview.mp4", tmp_path / "after.mp4"))
     assert len(live) == len(after) == 2 * COUNT
     assert all(np.array_equal(one, other) for one, other in zip(live, after, strict=True))
+    assert made == [live_module.DistantEasel if long == 1 else live_module.Easel]
 
 
-def test_a_picture_that_cannot_be_drawn_comes_out_and_nothing_hangs(tmp_path: Path, video: Path) -> None:
-    class Ugly(Marks):
-        def picture(self, annotation: Annotation, view: View) -> Bytes:
-            raise ZeroDivisionError("in the plugin")
+class Ugly(Marks):
+    """Cannot be drawn."""
 
-    with pytest.raises(ZeroDivisionError):
-        prepare_with(PrepareRequest((video,), (), tmp_path / "d"), [Ugly()], silent)
+    def picture(self, annotation: Annotation, view: View) -> Bytes:
+        raise ZeroDivisionError("in the plugin")
+
+
+@pytest.mark.parametrize(("long", "local"), [(1, False), (1, True), (1000, False)], ids=["beside", "local", "here"])
+def test_a_picture_that_cannot_be_drawn_comes_out_and_nothing_hangs(
+    tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch, long: int, local: bool
+) -> None:
+    made = watched(monkeypatch, long)
+
+    class Nowhere(Ugly):
+        """Is not found by another process."""
+
+    with pytest.raises(ZeroDivisionError, match="in the plugin"):
+        prepare_with(PrepareRequest((video,), (), tmp_path / "d"), [Nowhere() if local else Ugly()], silent)
+    assert made == [live_module.DistantEasel if long == 1 and not local else live_module.Easel]
     assert not list(tmp_path.rglob("*.mp4"))
     assert "preview" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_an_error_elsewhere_leaves_no_half_of_it(tmp_path: Path, video: Path) -> None:
+@pytest.mark.parametrize("long", [1, 1000], ids=["beside", "here"])
+def test_an_error_elsewhere_leaves_no_half_of_it(
+    tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch, long: int
+) -> None:
+    monkeypatch.setattr(prepare_module, "LONG", long)
+
     class Broken(Marks):
         def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
             for index, annotation in enumerate(super().annotate(frames)):
@@ -92,6 +116,21 @@ def test_a_full_disk_is_said(tmp_path: Path, video: Path) -> None:
             meeting.found_by(0)(found)
         with pytest.raises(DiskFullError, match=r"p\.mp4"):
             preview.finish()
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, long: int) -> list[type]:
+    """Who draws; videos of `long` frames and more are given a second process."""
+    made: list[type] = []
+    artist = LivePreview._artist
+
+    def noted(self: LivePreview) -> live_module.Artist:
+        chosen = artist(self)
+        made.append(type(chosen))
+        return chosen
+
+    monkeypatch.setattr(prepare_module, "LONG", long)
+    monkeypatch.setattr(LivePreview, "_artist", noted)
+    return made
 
 
 def frames(count: int) -> list[Bytes]:

@@ -1,4 +1,4 @@
-"""Unfinished streams of a clip, saved part by part, and the small pool of threads that writes their pictures.
+"""Unfinished streams of a clip, saved part by part, and the small pool that writes their pictures.
 
 A stream (the frames, or what one conditioner found) is cut into parts of `PART` frames. A part counts once its file is
 there under its final name, and that file is written last: whatever kills the process, at most one part is lost.
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vid2vid_cli.core.beside import Beside
 from vid2vid_cli.media.failures import writing_failed
 from vid2vid_cli.media.files import write_whole
 
@@ -98,12 +99,13 @@ class PartQueue:
 
 
 class WriterPool:
-    """Threads that write pictures, half as many as there are cores, 2 to 8.
+    """Threads that write pictures, half as many as there are cores, 2 to 8; or the process `beside`, once it is there.
 
     A few pictures for each may wait, so that memory stays bounded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, beside: Beside | None = None) -> None:
+        self._beside = beside
         threads = max(2, min((os.cpu_count() or 2) // 2, 8))
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="writer")
         self._room = threading.BoundedSemaphore(6 * threads)
@@ -112,7 +114,10 @@ class WriterPool:
         """Have `save(path, array)` called; waits while the pool is full."""
         self._room.acquire()
         try:
-            future = self._threads.submit(save, path, array)
+            if self._beside is not None and self._beside.ready:
+                future = self._beside.call(save, path, array)
+            else:
+                future = self._threads.submit(save, path, array)
         except BaseException:
             self._room.release()
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 from vid2vid_cli.conditioning import Conditioner, ConditionerSpec
 from vid2vid_cli.conditioning.person import with_person
 from vid2vid_cli.conditioning.registry import find_conditioners, load_conditioner
+from vid2vid_cli.core.beside import Beside
 from vid2vid_cli.core.errors import (
     ConfigError,
     DiskFullError,
@@ -40,6 +41,8 @@ __all__ = ["PrepareRequest", "Prepared", "plan_prepare", "prepare", "prepare_wit
 STAGE = "prepare"
 HOPELESS = (TooShortError, NothingFoundError, NoFramesError, FilesMismatchError, LabelFilesError)
 """Errors after which nothing can be continued: what mends them makes other content."""
+LONG = 100
+"""Frames from which on a second process is worth its start, about a second of one core."""
 SAID_CUTS = 6
 """Cuts whose times are said."""
 SELDOM = 0.9
@@ -164,8 +167,10 @@ def _fill(job: Job, place: Place, tell: Tell) -> Manifest:
     if done:
         tell(Noticed(f"continuing: {done} of {job.expected() or 'unknown'} frames were done"))
     path = place.partial / "preview.mp4"
-    with nullcontext() if done else LivePreview(path, job) as preview:
-        videos = _videos(job, files, tell, preview)
+    with ExitStack() as stack:
+        beside = stack.enter_context(Beside()) if (job.expected() or LONG) - done >= LONG else None
+        preview = None if done else stack.enter_context(LivePreview(path, job, beside))
+        videos = _videos(job, files, tell, preview, beside)
         bare = Dataset(place.partial, bare_manifest(job, place.final.name, files, videos))
         _check_found(job, bare, tell)
         manifest = with_findings(job, bare)
@@ -179,7 +184,9 @@ def _fill(job: Job, place: Place, tell: Tell) -> Manifest:
     return manifest
 
 
-def _videos(job: Job, files: Sequence[ClipFiles], tell: Tell, preview: LivePreview | None) -> list[Clipped]:
+def _videos(
+    job: Job, files: Sequence[ClipFiles], tell: Tell, preview: LivePreview | None, beside: Beside | None
+) -> list[Clipped]:
     """Every video, one after the other. Raises TooShortError where nothing moves."""
     expected, before = job.expected(), 0
     videos: list[Clipped] = []
@@ -188,7 +195,7 @@ def _videos(job: Job, files: Sequence[ClipFiles], tell: Tell, preview: LivePrevi
         def advanced(now: int, before: int = before) -> None:
             tell(Advanced(STAGE, before + now, expected))
 
-        video = prepare_clip(job, item, clip, advanced, tell, preview)
+        video = prepare_clip(job, item, clip, advanced, tell, preview, beside)
         if video.frames < 2:
             raise TooShortError(
                 f"{item.path} gives only {video.frames} frame; two are the least there is motion in.",

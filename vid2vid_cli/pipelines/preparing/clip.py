@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Conditioner
+from vid2vid_cli.core.beside import Beside
 from vid2vid_cli.data.annotations import AnnotationWriter
 from vid2vid_cli.data.frames import FrameWriter
 from vid2vid_cli.data.manifest import write_json
@@ -90,20 +91,22 @@ def prepare_clip(
     advanced: Callable[[int], None],
     tell: Tell,
     preview: LivePreview | None = None,
+    beside: Beside | None = None,
 ) -> Clipped:
     """Write the frames and annotations of one video, from where an earlier run left them.
 
     `advanced` is told how many frames are through, `tell` what is odd about the video, and `preview`, which must see
-    every frame, what was found. On taking up, conditioners see one part of frames again before the first new one, so
-    that trackers and smoothing are warm: their annotations may differ slightly from those of a run in one go; cuts,
-    frames and the annotations of conditioners without memory are the same to the bit.
+    every frame, what was found. The process `beside` writes the pictures where there is one. On taking up,
+    conditioners see one part of frames again before the first new one, so that trackers and smoothing are warm: their
+    annotations may differ slightly from those of a run in one go; cuts, frames and the annotations of conditioners
+    without memory are the same to the bit.
     """
     complete = files.complete()
     if complete is not None:
         return complete
     done = files.done(job.conditioners)
     reader = job.reader(item)
-    with WriterPool() as pool:
+    with WriterPool(beside) as pool:
         work = _Work(job, item, files, done, pool, preview)
         try:
             with closing(job.frames(reader)) as stream:

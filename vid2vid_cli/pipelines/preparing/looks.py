@@ -41,11 +41,15 @@ class Look:
         self._names = [conditioner.spec.name for conditioner in job.conditioners]
         self._view = preview_view(*job.size)
 
-    def side_by_side(self, frame: Picture, shot: int, annotations: Sequence[Annotation]) -> Picture:
-        """(h, w, 3) uint8 of one size throughout; `shot` is the number of the frame's shot in its video."""
+    def shown(self, frame: Picture) -> Picture:
+        """The frame at the size of the preview, an array of its own."""
         view, times = self._view, round(1 / self._view.scale)
         whole = frame[: view.height * times, : view.width * times] if times > 1 else frame
-        shown = resize_to(whole, view.height, view.width)
+        return resize_to(whole, view.height, view.width)
+
+    def side_by_side(self, shown: Picture, shot: int, annotations: Sequence[Annotation]) -> Picture:
+        """(h, w, 3) uint8 of one size throughout; `shot` is the number of the frame's shot in its video."""
+        view = self._view
         drawn = [c.picture(found, view) for c, found in zip(self._conditioners, annotations, strict=True)]
         label = f"video, shot {shot + 1}" if shot else "video"
         return side_by_side([shown, *drawn], [label, *self._names], view.height)
@@ -81,7 +85,7 @@ def write_preview(dataset: Dataset, job: Job, path: Path, tell: Tell) -> None:
     look, total = Look(job), dataset.manifest.frames
     with preview_writer(job, path) as writer:
         for done, (frame, shot, annotations) in enumerate(ahead(_stored(dataset)), start=1):
-            writer.write(look.side_by_side(frame, shot, annotations))
+            writer.write(look.side_by_side(look.shown(frame), shot, annotations))
             tell(Advanced("preview", done, total))
 
 
