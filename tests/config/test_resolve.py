@@ -164,6 +164,11 @@ def test_a_file_that_holds_no_settings(tmp_path: Path) -> None:
         ("generator=3", "generator: a section, not a setting (from --set)."),
         ("data.size=4", "data.size=4: should be greater than or equal to 16 (from --set)."),
         ("data.crop=face", "data.crop=face: should be 'focus', 'whole' or 'random' (from --set)."),
+        (
+            "data.scale=[2,1]",
+            "data.scale=[2, 1]: should be two numbers from 1 to 16, the smaller one first (from --set).",
+        ),
+        ("data.scale=[1,2]", "data.scale is for data.crop=random, and data.crop is focus (from --set)."),
         ("data.size", "--set data.size: no value."),
         ("schema_version=2", "schema_version=2: this vid2vid reads version 1 (from --set)."),
         (
