@@ -56,13 +56,13 @@ class Relabelling:
 
     def begin(self, learned: Sequence[Statistics], tell: Tell) -> None:
         """Warn of classes that the model hardly saw; `learned` is what it knows of each conditioner."""
-        for number, one in enumerate(self.wanted):
-            for index, ids in self._ids.items():
-                shares = learned[index].get("shares")
-                names = {own.id: own.name for own in self._classes[index]}
-                name = names.get(ids[number][1]) if number in ids else None  # of a removal, none
-                if shares and name is not None and shares.get(name, 0.0) < SELDOM:
-                    tell(Warned(f"{one.text}: the model hardly ever saw {name}; what it draws there is a guess."))
+        for index, ids in self._ids.items():
+            shares = learned[index].get("shares")
+            names = {own.id: own.name for own in self._classes[index]}
+            for number, (_, new) in ids.items():
+                if shares and new is not None and shares.get(names[new], 0.0) < SELDOM:
+                    text = self.wanted[number].text
+                    tell(Warned(f"{text}: the model hardly ever saw {names[new]}; what it draws there is a guess."))
 
     def clip(self, clip: Iterable[Seen], size: tuple[int, int]) -> Iterator[Seen]:
         """The frames of the next clip, edited; boxes are in pixels of frames of `size` (height, width)."""
