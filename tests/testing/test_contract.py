@@ -97,6 +97,14 @@ BUGS: Mapping[str, tuple[str, str, str]] = {
         "        box = np.array([[4, 4, 20, 20]], np.float32)\n"
         f"        return {{'face': box if annotation.quality > 0 else box * np.nan}}\n\n{EXTRA}",
     ),
+    "one canvas for all": (
+        "several_threads_may_render_at_once",
+        "return (self._seen(annotation, view).astype(np.float32) / 127.5 - 1.0)[None]",
+        "drawn = (self._seen(annotation, view).astype(np.float32) / 127.5 - 1.0)[None]\n"
+        "        canvas = self.__dict__.setdefault('canvas', {}).setdefault(drawn.shape, drawn)\n"
+        "        canvas[:] = drawn\n"
+        "        return canvas",
+    ),
     "a mirror that shows things as they are": (
         "the_mirrored_is_drawn_where_the_mirror_shows_it",
         EXTRA,

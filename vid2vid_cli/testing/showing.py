@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from vid2vid_cli.conditioning.conditioner import Annotation
 from vid2vid_cli.core.geometry import View
-from vid2vid_cli.testing.checks import check_all_same, check_render, layout, run
+from vid2vid_cli.testing.checks import check_all_same, check_equal, check_render, layout, run
 from vid2vid_cli.testing.setting import Setting
 
 _RENDER_IS_LIGHT = """
@@ -40,6 +41,16 @@ class ShowingDuties(Setting):
     def test_render_and_picture_at_any_size(self) -> None:
         for one in self.found():
             check_render(self.make(), one)
+
+    def test_several_threads_may_render_at_once(self) -> None:
+        """Training draws its clips so; nothing that one call made is another's to draw on."""
+        conditioner, found = self.make(), list(self.found()) * 2
+        view = View.of_box((0.0, 0.0, float(found[0].width), float(found[0].height)), 40, 56)
+        wanted = [conditioner.render(one, view).copy() for one in found]
+        with ThreadPoolExecutor(4) as pool:
+            drawn = list(pool.map(lambda one: conditioner.render(one, view), found))
+        for one, other in zip(wanted, drawn, strict=True):
+            check_equal(one, other, "what render gives in one of several threads")
 
     def test_render_does_not_change_the_annotation(self) -> None:
         before = pickle.dumps(self.found())
