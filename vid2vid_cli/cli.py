@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 
 from vid2vid_cli import __version__
-from vid2vid_cli.commands import demo, doctor, evaluate, inspect, plugins, prepare, presets, synthesize, train
+from vid2vid_cli.commands import demo, doctor, evaluate, inspect, plugins, prepare, presets, styles, synthesize, train
+from vid2vid_cli.commands import import_ as import_command
 from vid2vid_cli.commands import transfer as transfer_command
 from vid2vid_cli.core.errors import DeviceError, DiskFullError, PermissionDeniedError, Vid2VidError
 
@@ -35,6 +36,8 @@ app.command(rich_help_panel=LOOK, no_args_is_help=True)(evaluate.evaluate)
 app.command(rich_help_panel=LOOK, no_args_is_help=True)(inspect.inspect)
 app.add_typer(presets.app, name="presets", rich_help_panel=LIBRARY)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=LIBRARY)
+app.add_typer(styles.app, name="styles", rich_help_panel=LOOK)
+app.add_typer(import_command.app, name="import", rich_help_panel=LIBRARY)
 app.command(rich_help_panel=LOOK)(doctor.doctor)
 
 

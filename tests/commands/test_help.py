@@ -17,6 +17,7 @@ COMMANDS = [
     [],
     *([name] for name in ("prepare", "train", "synthesize", "transfer", "evaluate", "demo", "doctor", "inspect")),
     *(["presets", *more] for more in ([], ["list"], ["show"], ["copy"], ["validate"])),
+    *(["import", *more] for more in ([], ["nvidia"])),
     *(["plugins", *more] for more in ([], ["list"], ["show"], ["new"], ["test"])),
 ]
 

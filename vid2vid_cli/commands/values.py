@@ -53,6 +53,14 @@ def rate(text: str | Fraction) -> Fraction:
     return near if value.denominator > 1 and abs(near - value) < Fraction(1, 150) else value
 
 
+def picture_size(text: str) -> tuple[int, int]:
+    """(height, width) in pixels of 1024x512, which is the width first."""
+    match = re.fullmatch(r"(\d+)\s*[xX×]\s*(\d+)", text.strip())
+    if match is None or not all(int(side) for side in match.groups()):
+        raise typer.BadParameter(f"{text} is not a size: write WIDTHxHEIGHT, such as 1024x512.", param_hint="--size")
+    return int(match[2]), int(match[1])
+
+
 def device(text: str) -> str:
     """auto, cpu, cuda, cuda:1 or mps."""
     if _DEVICE.fullmatch(text) is None:

@@ -1,0 +1,136 @@
+"""What comes out of an imported network is what comes out of the published one."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+from makers import CPU
+from published import Scale, Single, exactly, written
+from torch import Tensor
+
+from vid2vid_cli.engine.checkpoint import load_checkpoint, load_info
+from vid2vid_cli.engine.events import silent
+from vid2vid_cli.engine.rollout import rollout
+from vid2vid_cli.pipelines.import_nvidia import Imported, ImportRequest, import_release
+from vid2vid_cli.pipelines.importing.material import Preset
+
+FRAMES, CAR = 4, 26
+
+
+def release(folder: Path, channels: int, count: int = 1, **shape: object) -> list[Scale]:
+    """The files of a network with `count` scales, and the network."""
+    files = [folder / f"latest_net_G{scale}.pth" for scale in range(count)]
+    return [
+        written(Scale(channels, scale, **shape), file, seed=scale)  # type: ignore[arg-type, misc]
+        for scale, file in enumerate(files)
+    ]
+
+
+def imported(folder: Path, preset: Preset, **changes: object) -> Imported:
+    request = ImportRequest(folder, preset, folder.parent / "made.ckpt", size=(64, 96), **changes)  # type: ignore[arg-type]
+    return import_release(request, silent)
+
+
+def streets(height: int, width: int, edges: bool = True) -> list[Tensor]:
+    """One-hot labels and outlines as our conditioner gives them, (1, 36, h, w) of -1 and 1."""
+    random = torch.Generator().manual_seed(5)
+    ids = torch.randint(0, 35, (FRAMES, height // 8, width // 8), generator=random)
+    ids[:, 2:4, 1:3] = CAR
+    ids = ids.repeat_interleave(8, 1).repeat_interleave(8, 2)
+    planes = torch.nn.functional.one_hot(ids, 35).permute(0, 3, 1, 2).float()
+    if edges:
+        planes = torch.cat([planes, (torch.rand(FRAMES, 1, height, width, generator=random) > 0.8).float()], 1)
+    return list((planes * 2 - 1).split(1))
+
+
+def drawings(channels: int, height: int, width: int) -> list[Tensor]:
+    """Anything between -1 and 1 that a picture can be: rounding errors of warped noise would multiply."""
+    coarse = torch.rand(FRAMES, channels, height // 8, width // 8, generator=torch.Generator().manual_seed(6)) * 2 - 1
+    return list(torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear").split(1))
+
+
+def compare(path: Path, scales: list[Scale], ours: list[Tensor], theirs: list[Tensor], *, real: bool) -> None:
+    generator, info = load_checkpoint(path, CPU)
+    assert info.layout.channels == ours[0].shape[1]
+    begin = drawings(6, *ours[0].shape[-2:])[0].unflatten(1, (2, 3)) if real else None
+    wanted = list(exactly(scales, theirs, begin, CAR if scales[0].front else None))
+    with torch.no_grad():
+        made = [output.image for output in islice(rollout(generator, ours, begin=begin), FRAMES)]
+    for frame, other in zip(made, wanted, strict=True):
+        assert other.std() > 0.05  # neither black nor all the same
+        assert (frame - other).abs().max() < 1e-4
+    assert (made[1] - made[3]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("count", "shape", "real"),
+    [
+        (1, {}, True),
+        (1, {"front": True}, False),
+        (2, {"front": True, "downs": 2, "width": 4}, True),
+        (3, {"front": True}, True),
+        (3, {"blocks": 4, "local": 3}, True),
+    ],
+)
+def test_streets_are_the_published_ones(tmp_path: Path, count: int, shape: dict[str, int], real: bool) -> None:
+    scales = release(tmp_path / "label2city", 36, count, **shape)
+    ours = streets(64, 96)
+    compare(imported(tmp_path / "label2city", "street").path, scales, ours, [(one + 1) / 2 for one in ours], real=real)
+
+
+@pytest.mark.parametrize(("channels", "count"), [(15, 2), (1, 1)])
+def test_faces_are_the_published_ones(tmp_path: Path, channels: int, count: int) -> None:
+    scales = release(tmp_path / "edge2face", channels, count)
+    ours = drawings(channels, 64, 64)
+    compare(imported(tmp_path / "edge2face", "face").path, scales, ours, [(one + 1) / 2 for one in ours], real=True)
+
+
+def test_dancers_are_the_published_ones(tmp_path: Path) -> None:
+    """There a frame is V, U, I of DensePose, and the drawing; ours are I, U, V, and the drawing."""
+    scales = release(tmp_path / "pose", 6, 2)
+    ours = drawings(6, 64, 32)
+    theirs = [one[:, [2, 1, 0, 3, 4, 5]] for one in ours]
+    made = imported(tmp_path / "pose", "pose").path
+    assert [use.name for use in load_info(made).conditioners] == ["densepose", "pose"]
+    compare(made, scales, ours, theirs, real=False)
+
+
+def test_of_openpose_alone_there_is_no_flow(tmp_path: Path) -> None:
+    scales = release(tmp_path / "pose", 3, 1, flow=False, past=1)
+    ours = drawings(3, 64, 32)
+    made = imported(tmp_path / "pose", "pose").path
+    assert [use.name for use in load_info(made).conditioners] == ["pose"]
+    generator, _ = load_checkpoint(made, CPU)
+    wanted = list(exactly(scales, ours, None))
+    for output, other in zip(rollout(generator, ours), wanted, strict=True):
+        assert output.flow is None
+        assert (output.image - other).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(("name", "shape"), [("G_1024", {}), ("G_2048", {"local": 2})])
+def test_the_first_frame_is_the_published_one(tmp_path: Path, name: str, shape: dict[str, int]) -> None:
+    """It sees labels without outlines; ours is given both, so that the same labels drive it and the video."""
+    release(tmp_path / "label2city", 36)
+    single = written(Single(35, **shape), tmp_path / "label2city_single" / f"latest_net_{name}.pth", old=True)
+    made = imported(tmp_path / "label2city", "street")
+    assert made.first == tmp_path / "made_first.ckpt"
+    generator, info = load_checkpoint(made.first, CPU)
+    assert info.layout == load_info(made.path).layout.__class__(36)
+    labels = streets(32, 64)[0]
+    (output,) = rollout(generator, [labels])
+    with torch.no_grad():
+        assert (output.image - single((labels[:, :35] + 1) / 2)).abs().max() < 1e-4
+
+
+def test_files_of_a_torch_of_2018_and_of_data_parallel_networks(tmp_path: Path) -> None:
+    scale = written(Scale(15), tmp_path / "a" / "latest_net_G0.pth", old=True)
+    torch.save({f"module.{k}": v for k, v in scale.state_dict().items()}, tmp_path / "a" / "7_net_G0.pth")
+    one = imported(tmp_path / "a", "face").path
+    (tmp_path / "a" / "latest_net_G0.pth").unlink()
+    other = imported(tmp_path / "a", "face").path
+    assert other.name == "made-2.ckpt"
+    first, second = (load_checkpoint(path, CPU)[0].state_dict() for path in (one, other))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())

@@ -1,0 +1,78 @@
+"""`vid2vid import`: networks that other programs have trained."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from vid2vid_cli.commands import options, values
+
+if TYPE_CHECKING:
+    from vid2vid_cli.pipelines.import_nvidia import Preset
+
+app = typer.Typer(no_args_is_help=True, help="Networks of other programs as checkpoints: nvidia.")
+
+DRIVEN = {
+    "street": "vid2vid synthesize {} LABELS --option labels.instances=INSTANCES",
+    "face": "vid2vid prepare --conditioner landmarks VIDEO",
+    "pose": "vid2vid prepare --conditioner densepose --conditioner pose VIDEO",
+}
+
+
+@app.callback()
+def root() -> None:
+    """Networks of other programs as checkpoints."""
+
+
+@app.command(no_args_is_help=True)
+def nvidia(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder with latest_net_G0.pth.", show_default=False)
+    ],
+    preset: Annotated[
+        Literal["street", "face", "pose"],
+        typer.Option("--preset", "-p", help="What the network was trained on.", show_default=False),
+    ],
+    out: options.Out = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Default: that of the folder.", show_default=False)
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WIDTHxHEIGHT", help="Of the picture. Default: as published.", show_default=False),
+    ] = None,
+    overwrite: options.Overwrite = False,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Make a checkpoint of the files that NVIDIA's vid2vid published or wrote, for research and play.
+
+    What comes out of it is what came out there: the same layers, norms, flow and warp. The published weights are under
+    CC BY-NC-SA 4.0, not for commercial use.
+
+    Example: vid2vid import nvidia checkpoints/label2city_1024_g1 --preset street
+    """
+    from vid2vid_cli.pipelines.import_nvidia import ImportRequest, import_release, plan_import
+    from vid2vid_cli.terminal import Terminal
+
+    picture = None if size is None else values.picture_size(size)
+    request = ImportRequest(folder, preset, out, name, picture, overwrite)
+    with Terminal("import nvidia", as_json=json, quiet=quiet) as terminal:
+        if dry_run:
+            terminal.plan(plan_import(request))
+            return
+        made = import_release(request, terminal.tell)
+        summary = "\n".join(f"{file:<24} {count / 1e6:.2f} million weights" for file, count in made.counts.items())
+        if made.first is not None:
+            summary += f"\nfor the first frames: {made.first}"
+        first = None if made.first is None else str(made.first)
+        terminal.done(made.path, summary, _next(preset, made.path), {"first": first, "weights": made.counts})
+
+
+def _next(preset: Preset, path: Path) -> str:
+    """How it is driven."""
+    return DRIVEN[preset].format(shlex.quote(str(path)))
