@@ -136,8 +136,8 @@ def _follow(known: _Things, mask: Mask, box: Box) -> Numbers:
     """
     corner = np.array([box[1].start, box[0].start])
     places = known.places[box]
-    count, regions, stats, middles = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    areas = stats[:, cv2.CC_STAT_AREA]
+    count, found, stats, middles = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    regions, areas = np.asarray(found, np.int32), np.asarray(stats[:, cv2.CC_STAT_AREA], np.int32)
     names = _overlapping(known, places, regions, areas)
     names.update(_moved(known, places, names, areas, middles + corner))
     table = np.zeros(count, np.int32)
@@ -146,7 +146,7 @@ def _follow(known: _Things, mask: Mask, box: Box) -> Numbers:
             known.count += 1
             names[region] = [known.count]
         table[region] = names[region][0]
-    numbers = table[regions]
+    numbers: Numbers = table[regions]
     for region, own in names.items():
         if len(own) > 1:
             here = regions == region

@@ -117,7 +117,7 @@ class Styler:
 
     def style(self, instance: int) -> Vectors:
         """That of one object, (f,)."""
-        one, of = int(number_of(np.int64(instance))), int(class_of(np.int64(instance)))
+        one, of = int(number_of(np.array(instance))), int(class_of(np.array(instance)))
         known = self._classes.get(of)
         if known is None:
             return np.zeros(self.bank.features)

@@ -67,10 +67,12 @@ def pool(features: Tensor, instances: Tensor) -> Pooled:
     """
     seen = check_shape("features", features, "b t f h w")
     check_shape("instances", instances, "b t h w", **{axis: seen[axis] for axis in "bthw"})
-    found, clip_of, rows = [], [], []
+    found: list[Tensor] = []
+    clip_of: list[Tensor] = []
+    rows: list[Tensor] = []
     for clip, ids in enumerate(instances):
         own, inverse = torch.unique(ids, return_inverse=True)
-        rows.append(inverse + sum(map(len, found)))
+        rows.append(inverse + sum(len(others) for others in found))
         found.append(own)
         clip_of.append(torch.full_like(own, clip))
     ids, row = torch.cat(found), torch.stack(rows)

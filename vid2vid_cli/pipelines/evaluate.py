@@ -77,9 +77,10 @@ def evaluate(request: EvaluateRequest, tell: Tell) -> Evaluated:
     again = refinders(info.conditioners, tell)
     before = open_first(request.first, info, request.checkpoint, machine, tell, real=True)
     styler = Styler(info.styles, StyleChoice()) if info.styles is not None else None
+    things = info.styles.things if info.styles is not None else None
     measured: list[Measured] = []
     for index, span in enumerate(spans):
-        clip = read_clip(dataset, conditioners, Take(view, span), things=styler and styler.bank.things)
+        clip = read_clip(dataset, conditioners, Take(view, span), things=things)
         with machine.autocast():
             head = clip.conditions[:, 0].to(machine.device).float()
             begin = None if before is None else before(clip.frames[:, 0], head)
