@@ -14,7 +14,7 @@ from media.clips import make_clip
 from pipelines.dots_conditioner import PLUGINS, DotOptions, Dots
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
-from vid2vid_cli.config.model import GeneratorConfig
+from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.errors import ConfigError, MissingFileError, NothingFoundError
 from vid2vid_cli.data.framing import frame_view
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, ConditionerUse

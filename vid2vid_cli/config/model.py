@@ -9,68 +9,10 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, field_validator, model_validator
 
 from vid2vid_cli.config.data import DataConfig
+from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.config.judging import LossConfig, PatchConfig, RegionConfig, TemporalConfig
 from vid2vid_cli.config.section import Section
 from vid2vid_cli.config.style import StyleConfig
-
-
-class GeneratorConfig(Section):
-    """The generator."""
-
-    kind: Literal["composite", "unet"] = Field(
-        "composite", description="composite: vid2vid's, and without past and flow pix2pixHD's; unet: pix2pix's."
-    )
-    past: int = Field(2, ge=0, le=8, description="Generated frames that the next one sees; 0: frame-wise model.")
-    flow: bool = Field(True, description="Warp the last frame and blend it through the occlusion mask.")
-    flow_unit: float = Field(
-        20.0, gt=0, description="Pixels that an output of 1 of the coarsest flow head stands for: its learning rate."
-    )
-    scales: int = Field(
-        1, ge=1, le=3, description="Spatial scales; each finer one has twice the size, data.size the last."
-    )
-    width: int = Field(64, ge=4, description="Channels at the coarsest scale; doubled at each downsampling.")
-    downsamples: int = Field(3, ge=1, le=8, description="Stride-2 convolutions in each encoder of the coarsest scale.")
-    blocks: int = Field(9, ge=2, description="Residual blocks: the larger half before, the rest after the sum.")
-    blocks_local: int = Field(3, ge=1, description="Residual blocks of each branch of a finer scale.")
-    kernel: Literal[3, 5, 7] = Field(7, description="Kernel size of the first and last convolutions.")
-    norm: Literal["instance", "instance_plain", "group", "batch"] = Field(
-        "instance",
-        description="Normalisation with learned affine; instance_plain: without, as pix2pixHD's; "
-        "batch: by the clips of a step together, as vid2vid's.",
-    )
-    upsample: Literal["transpose", "resize"] = Field(
-        "resize", description="transpose: as published; resize: nearest upsampling and a convolution."
-    )
-
-    foreground: tuple[str, ...] = Field(
-        (), description="Classes, by name, that a branch of their own draws from the labels alone; () for none."
-    )
-    foreground_over: bool = Field(
-        False, description="true: the foreground covers warped pixels too, as in the published code; false: eq. 9."
-    )
-    unit_conditions: bool = Field(
-        False, description="Show the networks conditions from 0 to 1, as published labels and faces; false: -1 to 1."
-    )
-    dropout: float = Field(
-        0.5, ge=0, lt=1, description="Noise in training, in the innermost levels of a unet; never in synthesis."
-    )
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> GeneratorConfig:
-        if self.flow and self.past == 0:
-            raise ValueError("generator.flow needs generator.past of at least 1: there is no last frame to warp")
-        if self.kind == "unet" and (self.past or self.scales > 1 or self.foreground):
-            raise ValueError(
-                "generator.kind=unet draws each frame alone, at one scale: it takes generator.past=0, "
-                "generator.flow=false, generator.scales=1 and no generator.foreground; model=pix2pix sets them all"
-            )
-        halvings = self.scales - 1 + bool(self.foreground and self.downsamples > 2)
-        if self.width % (1 << halvings):
-            raise ValueError(
-                f"generator.width={self.width} is halved at each finer scale and in the foreground branch, "
-                f"{halvings} times here: it should be a multiple of {1 << halvings}"
-            )
-        return self
 
 
 class Adam(NamedTuple):
@@ -168,10 +110,10 @@ class Config(Section):
 
     schema_version: Literal[1] = 1
     summary: str = Field("", description="One sentence for `vid2vid presets list`.")
-    model: Literal["vid2vid", "pix2pixhd", "pix2pix"] = Field(
+    model: Literal["vid2vid", "pix2pixhd", "pix2pix", "predict"] = Field(
         "vid2vid",
         description="Sets what belongs to a model, over the preset and under all else: pix2pixhd and pix2pix draw each "
-        "frame alone. Size, width and steps stay the preset's.",
+        "frame alone, predict goes on with label maps. Size, width and steps stay the preset's.",
     )
     conditioners: tuple[str, ...] | None = Field(
         None, description="The conditioners a dataset must have, in order, such as [segmentation|labels]; null: any."

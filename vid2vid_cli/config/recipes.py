@@ -35,6 +35,15 @@ PIX2PIX: Mapping[str, Any] = {
     "losses.pixel": 100,
     "schedule.fix_global": 0,
 }
+PREDICT: Mapping[str, Any] = {
+    # Of label maps: there is no texture to be judged by VGG, and no single region that people look at.
+    "generator.kind": "composite",
+    "generator.draws": "labels",
+    "generator.foreground": [],
+    "region.names": [],
+    "losses.perceptual": 0,
+    "schedule.first": "real",
+}
 DEEPEST = 8
 """Levels of the published U-Net, for 256 pixels: down to a single cell."""
 MOTION = ("generator.flow_unit", "losses.flow", "losses.flow_warp", "losses.occlusion")
@@ -49,6 +58,8 @@ def recipe(said: Mapping[str, Any]) -> dict[str, Any]:
             size = said.get("data.size")
             size = size if isinstance(size, int) else DataConfig().size
             return {**PIX2PIX, "generator.downsamples": max(1, min(DEEPEST, size.bit_length() - 1))}
+        case "predict":
+            return dict(PREDICT)
     return {}
 
 

@@ -45,16 +45,28 @@ class ClipBatch:
     conditions: Tensor
     """(b, t, c, h, w) in [-1, 1]; where all is -1, 0 or 1 also int8, until it is on its device."""
     frames: Tensor
-    """(b, t, 3, h, w)"""
+    """(b, t, 3, h, w); or what else is to be drawn, (b, t, k, h, w) in [-1, 1]."""
     regions: Mapping[str, Tensor] = field(default_factory=dict)
     """Name -> boxes (b, t, r, 4) in pixels of the picture, edge coordinates, NaN where not found. They stay where they
     are: what is cut where is decided on the CPU, and a GPU would only be waited for."""
     instances: Tensor | None = None
     """(b, t, h, w) int64: the object that each pixel belongs to, the same on all frames of a clip; negative: none."""
+    watched: Tensor | None = None
+    """(b, t, 3, h, w) the pictures that things move in, where `frames` are none."""
+
+    @property
+    def pictures(self) -> Tensor:
+        """(b, t, 3, h, w) what a flow teacher looks at."""
+        return self.frames if self.watched is None else self.watched
+
+    def of_labels(self) -> ClipBatch:
+        """The conditions as what is to be drawn, from their past alone."""
+        return replace(self, conditions=self.conditions[:, :, :0], frames=self.conditions.float(), watched=self.frames)
 
     def __post_init__(self) -> None:
         seen = check_shape("conditions", self.conditions, "b t c h w")
-        check_shape("frames", self.frames, "b t 3 h w", **{axis: seen[axis] for axis in "bthw"})
+        check_shape("frames", self.frames, "b t k h w", **{axis: seen[axis] for axis in "bthw"})
+        check_shape("pictures", self.pictures, "b t 3 h w", **{axis: seen[axis] for axis in "bthw"})
         for name, boxes in self.regions.items():
             check_shape(f"regions[{name!r}]", boxes, "b t r 4", b=seen["b"], t=seen["t"])
         if self.instances is not None:
@@ -68,6 +80,7 @@ class ClipBatch:
             conditions=self.conditions.to(mover).float(),  # type: ignore[call-overload]
             frames=self.frames.to(mover),  # type: ignore[call-overload]
             instances=instances,
+            watched=None if self.watched is None else self.watched.to(mover),  # type: ignore[call-overload]
         )
 
 

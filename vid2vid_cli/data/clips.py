@@ -97,6 +97,7 @@ class ClipSampler:
         vary: Variation = AS_IT_IS,
         regions: Sequence[str] = (),
         things: Collection[int] | None = None,
+        of_labels: bool = False,
     ) -> None:
         self.dataset = dataset
         self.conditioners = tuple(conditioners)
@@ -108,6 +109,8 @@ class ClipSampler:
         """Names of those whose places come with the clips."""
         self.things = things
         """With the clips come their instances, of these classes each region by itself; None: none come."""
+        self.of_labels = of_labels
+        """Whether the conditions are what is to be drawn."""
         self.runs = usable_runs(dataset, [c.spec.name for c in conditioners], "train")
         self.longest = max((run.last - run.first for run in self.runs), default=0)
         """Frames of the longest clip there is."""
@@ -127,12 +130,7 @@ class ClipSampler:
             random = np.random.default_rng([self.seed, step, number])
             take = self.take(length, random)
             clips.append(read_clip(self.dataset, self.conditioners, take, random, self.regions, self.things))
-        if len(clips) == 1:
-            return clips[0]
-        conditions, frames = zip(*((clip.conditions, clip.frames) for clip in clips), strict=True)
-        boxes = {name: torch.cat([clip.regions[name] for clip in clips]) for name in self.regions}
-        found = [clip.instances for clip in clips if clip.instances is not None]
-        return ClipBatch(torch.cat(conditions), torch.cat(frames), boxes, torch.cat(found) if found else None)
+        return _together([clip.of_labels() for clip in clips] if self.of_labels else clips)
 
     def stream(
         self, step: int, length: Callable[[int], int], own: Sequence[int] | None = None, *, threads: int = 0
@@ -158,4 +156,21 @@ class ClipSampler:
 
     def span(self, span: Span) -> ClipBatch:
         """A stretch as it is, without augmentation, as a batch of one."""
-        return read_clip(self.dataset, self.conditioners, Take(self.view, span), things=self.things)
+        clip = read_clip(self.dataset, self.conditioners, Take(self.view, span), things=self.things)
+        return clip.of_labels() if self.of_labels else clip
+
+
+def _together(clips: Sequence[ClipBatch]) -> ClipBatch:
+    """Clips of equal length, one below the other."""
+    if len(clips) == 1:
+        return clips[0]
+    boxes = {name: torch.cat([clip.regions[name] for clip in clips]) for name in clips[0].regions}
+    found = [clip.instances for clip in clips if clip.instances is not None]
+    watched = [clip.watched for clip in clips if clip.watched is not None]
+    return ClipBatch(
+        torch.cat([clip.conditions for clip in clips]),
+        torch.cat([clip.frames for clip in clips]),
+        boxes,
+        torch.cat(found) if found else None,
+        torch.cat(watched) if watched else None,
+    )

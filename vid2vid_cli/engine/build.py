@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.config.judging import PatchConfig
-from vid2vid_cli.config.model import Adam, Config, GeneratorConfig
+from vid2vid_cli.config.model import Adam, Config
 from vid2vid_cli.core.nouns import ConditionLayout
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.state import TrainState
@@ -28,8 +29,10 @@ def build_generator(config: GeneratorConfig, layout: ConditionLayout) -> Generat
 def _of_kind(config: GeneratorConfig, layout: ConditionLayout) -> Generator:
     match config.kind:
         case "composite":
+            labels = config.draws == "labels"
             return CompositeGenerator(
-                layout.shown,
+                0 if labels else layout.shown,
+                picture=layout.channels if labels else 3,
                 scales=config.scales,
                 past=config.past,
                 flow=config.flow,
@@ -62,15 +65,16 @@ def build_state(config: Config, layout: ConditionLayout, machine: Machine) -> Tr
         torch.manual_seed(config.engine.seed)
         generator = build_generator(config.generator, layout)
         generator.keep_less(config.engine.recompute)
-        discriminator = build_discriminator(config.discriminator, layout.channels + 3, config.data.size)
-        group = 3 * config.temporal.frames + 2 * (config.temporal.frames - 1)
+        # What is judged: a frame below its conditions; or the planes of labels, which have none.
+        drawn = layout.channels if config.generator.draws == "labels" else 3
+        judged = drawn if config.generator.draws == "labels" else layout.channels + drawn
+        discriminator = build_discriminator(config.discriminator, judged, config.data.size)
+        group = drawn * config.temporal.frames + 2 * (config.temporal.frames - 1)
         temporal = nn.ModuleDict(
             {str(rate): build_discriminator(config.temporal, group, config.data.size) for rate in config.temporal.rates}
         )
         side = config.region.side(config.data.size)
-        region = nn.ModuleDict(
-            {name: build_discriminator(config.region, layout.channels + 3, side) for name in config.region.names}
-        )
+        region = nn.ModuleDict({name: build_discriminator(config.region, judged, side) for name in config.region.names})
     for network in (generator, discriminator, temporal, region):
         machine.place(network)
     return TrainState(

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from vid2vid_cli.config.model import GeneratorConfig
+from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.container import KEY, read_header
 from vid2vid_cli.core.errors import RunError, TruncatedCheckpointError
 from vid2vid_cli.core.geometry import View

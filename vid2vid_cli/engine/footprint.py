@@ -93,9 +93,11 @@ def footprint(config: Config, layout: ConditionLayout, height: int, width: int) 
         gc.collect()
         live.peak = live.now
         generator = build_generator(config.generator, layout)
-        conditions = [torch.empty(1, layout.channels, height, width) for _ in range(2)]
+        labels = config.generator.draws == "labels"
+        conditions = [torch.empty(1, 0 if labels else layout.shown, height, width) for _ in range(2)]
+        begin = torch.empty(1, generator.past, layout.channels, height, width) if labels else None
         with torch.no_grad(), machine.autocast():
-            for _ in rollout(generator, conditions):
+            for _ in rollout(generator, conditions, begin=begin):
                 pass
         return Footprint(parameters, training, live.peak)
 
@@ -110,10 +112,9 @@ def _training(
     frames = config.schedule.frames_per_update
     shape = (config.schedule.batch, max(config.given + frames, 2))
     batch = ClipBatch(torch.empty(*shape, layout.channels, *size), torch.empty(*shape, 3, *size))
-    for optimizer in (
-        state.generator_optimizer,
-        state.discriminator_optimizer,
-    ):  # Adam's two means, there from step 2 on
+    batch = batch.of_labels() if config.generator.draws == "labels" else batch
+    # Adam's two means, which are there from the second step on.
+    for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
         for weight in (weight for group in optimizer.param_groups for weight in group["params"]):
             weight.grad = torch.zeros_like(weight)
         optimizer.step()

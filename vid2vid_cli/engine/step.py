@@ -71,7 +71,7 @@ def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[st
 def update(trainer: Trainer, state: TrainState, batch: ClipBatch) -> list[dict[str, Tensor]]:
     """Roll a batch out, update all networks with each chunk, and return the loss terms, (), of each."""
     config = trainer.config
-    flows = {rate: reference_flow(trainer.teacher, batch.frames, rate) for rate in rates(config)}
+    flows = {rate: reference_flow(trainer.teacher, batch.pictures, rate) for rate in rates(config)}
     told: list[dict[str, Tensor]] = []
     given = min(config.given, batch.frames.shape[1] - 1)
     begin = batch.frames[:, :given] if given else None

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from vid2vid_cli.config.model import Config, OptimizerConfig
 from vid2vid_cli.core.errors import DiskFullError, DivergedError
 from vid2vid_cli.core.nouns import ClipBatch, FrameOutput
@@ -17,15 +19,18 @@ from vid2vid_cli.engine.events import Tell, Wrote
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.style_bank import StyleBank, StyleChoice, Styler
 from vid2vid_cli.engine.styles import give_styles
-from vid2vid_cli.engine.validate import generate, held_out_quality
+from vid2vid_cli.engine.validate import generate, held_out_quality, to_picture
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.networks.style_encoder import style_encoder
 from vid2vid_cli.pipelines.collecting import collect_styles
 from vid2vid_cli.pipelines.interrupt import Interrupt
+from vid2vid_cli.pipelines.planes import planes_of
 from vid2vid_cli.pipelines.run_folder import RunFolder
 from vid2vid_cli.pipelines.samples import sample_sheet
 from vid2vid_cli.pipelines.subject import Subject
 
+PREDICTED = 10
+"""Label maps that a sample's quality is measured on, where they are predicted."""
 LOOKED_AT = 24
 """Held-out frames that are generated for a sample; enough to see motion, and soon done."""
 
@@ -51,6 +56,7 @@ class Keeper:
         self.saved_at = state.step
         self.saved_when = float(kept["seconds"])
         self.sampler = sampler
+        self.planes = planes_of(subject.conditioners) if config.generator.draws == "labels" else None
         self.span, self.seen = _sample_span(subject, sampler)
         self.clip: ClipBatch = sampler.span(self.span)
         self._generated: tuple[int, list[FrameOutput]] | None = None
@@ -72,7 +78,8 @@ class Keeper:
         if self.state.step % self.config.output.sample_every or self.state.step == 0:
             self._sample()
         self._save(seconds)
-        return {f"PSNR on {self.seen} frames (dB)": self.quality}
+        what = "PSNR on {} frames (dB)" if self.planes is None else "mean IoU on {} frames (%)"
+        return {what.format(self.seen): self.quality}
 
     def diverged(self, error: DivergedError) -> DivergedError:
         """The same error, with what is left and what to do."""
@@ -98,7 +105,7 @@ class Keeper:
         # A step may break the weights without breaking its own losses: what was good must not be replaced by that.
         if not self.state.is_finite():
             raise DivergedError(f"weights became NaN or infinite at step {self.state.step}")
-        self.quality = held_out_quality(self._look(), self.clip)
+        self.quality = self._measure()
         better = self.best is None or self.quality > self.best
         self.best = self.quality if better else self.best
         extra = {"seconds": seconds, "best": self.best, "quality": self.quality}
@@ -109,7 +116,7 @@ class Keeper:
             "steps": self.state.step,
             "seconds": round(seconds, 1),
             "dataset": self.subject.dataset.manifest.name,
-            f"psnr_{self.seen.replace('-', '_')}": round(self.quality, 2),
+            f"{'psnr' if self.planes is None else 'iou'}_{self.seen.replace('-', '_')}": round(self.quality, 2),
         }
         info = self.subject.info(self.run.name, self.config, training, self._styles())
         save_checkpoint(self.run.result, self.state.average, info)
@@ -117,16 +124,31 @@ class Keeper:
         self.saved_at, self.saved_when = self.state.step, seconds
         self.tell(Wrote(str(place), "checkpoint", extra))
 
+    def _measure(self) -> float:
+        """How good the sample is: PSNR in dB; of label maps the mean IoU of the next ones in %, more being better."""
+        if self.planes is None:
+            return held_out_quality(self._look(), self.clip)
+        given, wanted = self.config.given, self.clip.frames[0].float()
+        found = torch.cat([output.image.cpu().float() for output in self._look()])
+        ahead = slice(given, given + PREDICTED)
+        return float(self.planes.overlap(found[ahead], wanted[ahead]).mean())
+
     def _look(self) -> list[FrameOutput]:
         """The sample frames as the average weights draw them, generated once a step for sample and state alike."""
         if self._generated is None or self._generated[0] != self.state.step:
+            self._generated = self.state.step, self._draw()
+        return self._generated[1]
+
+    def _draw(self) -> list[FrameOutput]:
+        if self.planes is None:
             styles = self._styles()
             # As in synthesis where nothing is chosen: what the encoder sees in these frames would tell the answer.
             conditions = give_styles(self.clip, None if styles is None else Styler(styles, StyleChoice()))
             begin = self.clip.frames[:, :1] if self.config.given else None
-            outputs = generate(self.state.average, conditions, self.machine, begin)
-            self._generated = self.state.step, outputs
-        return self._generated[1]
+            return generate(self.state.average, conditions, self.machine, begin)
+        known = self.clip.frames[:, : self.config.given].float()
+        outputs = generate(self.state.average, self.clip.conditions[:, self.config.given :], self.machine, known)
+        return [*(FrameOutput(frame, frame) for frame in known.unbind(1)), *outputs]
 
     def _styles(self) -> StyleBank | None:
         """What the average encoder sees in the training frames, collected once a step; None for a model without."""
@@ -138,7 +160,8 @@ class Keeper:
 
     def _sample(self) -> None:
         path = self.run.samples / f"step_{self.state.step:07d}.png"
-        save_png(path, sample_sheet(self.subject, self.span, self.clip, self._look()))
+        paint = to_picture if self.planes is None else self.planes.picture
+        save_png(path, sample_sheet(self.subject, self.span, self.clip, self._look(), paint))
         self.tell(Wrote(str(path), "sample"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,17 @@ def condition_picture(
     return picture
 
 
-def sample_sheet(subject: Subject, span: Span, clip: ClipBatch, outputs: Sequence[FrameOutput]) -> Picture:
-    """Rows of condition, real, generated, synthesised part and occlusion mask; columns of time."""
+def sample_sheet(
+    subject: Subject,
+    span: Span,
+    clip: ClipBatch,
+    outputs: Sequence[FrameOutput],
+    paint: Callable[[Tensor], Picture] = to_picture,
+) -> Picture:
+    """Rows of condition, real, generated, synthesised part and occlusion mask; columns of time.
+
+    `paint`: how what is drawn, (k, h, w), is shown.
+    """
     chosen = evenly(len(outputs), COLUMNS)
     names = [conditioner.spec.name for conditioner in subject.conditioners]
     conditions = []
@@ -40,12 +49,12 @@ def sample_sheet(subject: Subject, span: Span, clip: ClipBatch, outputs: Sequenc
         conditions.append(condition_picture(subject.conditioners, annotations, subject.views))
     rows = [
         conditions,
-        [to_picture(clip.frames[0, index]) for index in chosen],
-        [to_picture(outputs[index].image[0]) for index in chosen],
+        [paint(clip.frames[0, index]) for index in chosen],
+        [paint(outputs[index].image[0]) for index in chosen],
     ]
     labels = ["condition", "real", "generated"]
     if outputs[-1].occlusion is not None:
-        rows.append([to_picture(outputs[index].raw[0]) for index in chosen])
+        rows.append([paint(outputs[index].raw[0]) for index in chosen])
         rows.append([_mask_picture(outputs[index]) for index in chosen])
         labels += ["synthesised", "occlusion (white: synthesised)"]
     return contact_sheet(rows, labels=labels)

@@ -73,6 +73,7 @@ class Subject:
                 flip=config.data.flip,
             ),
             regions=config.region.names,
+            of_labels=config.generator.draws == "labels",
             things=things_of(self.conditioners, config.style.things) if config.style.features else None,
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.config.resolve import Resolved
 from vid2vid_cli.engine.distributed import Group
+from vid2vid_cli.pipelines.planes import planes_of
 from vid2vid_cli.pipelines.run_folder import RunRecord, dataset_of, find_run, planned_run
 from vid2vid_cli.pipelines.subject import Subject, choose_dataset, open_subject
 
@@ -88,5 +89,7 @@ def find_job(request: TrainRequest, group: Group) -> Job:
         subject = open_subject(dataset, config)
         place = planned_run(request.out, dataset, overwrite=request.overwrite)
         job = Job(config, subject, place, None)
+    if job.config.generator.draws == "labels":
+        planes_of(job.subject.conditioners)
     group.clips(job.config.schedule.batch)
     return job
