@@ -168,7 +168,7 @@ def show(found: Mapping[str, Any]) -> str:
     counts = " / ".join(str(case["frames"]) for case in found["cases"].values())
     note = (
         f"{counts} frames, {found['cores']} cores; medians of rounds by turns. Alone: frames decoded beforehand, "
-        "`annotate` and nothing else. `prepare`: from file to a whole dataset with PNG frames and preview. The "
+        "`annotate` and nothing else. `prepare`: from file to a whole dataset with frames (JPEG) and preview. The "
         f"milliseconds are those of all cores together, per frame. The goal is {found['goal']:.0%}."
     )
     return table(f"`prepare` at {found['size']} pixels", header, rows, note)

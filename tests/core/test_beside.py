@@ -99,6 +99,14 @@ def test_its_end_is_told_to_those_who_wait() -> None:
         assert not beside.ready
 
 
+@pytest.mark.parametrize("python", ["", "/nowhere/python"])
+def test_where_none_can_be_started_it_is_never_ready(monkeypatch: pytest.MonkeyPatch, python: str) -> None:
+    monkeypatch.setattr(sys, "executable", python)
+    with Beside() as beside:
+        assert isinstance(beside.keep(Diary, "a").made.exception(60), Vid2VidError)
+        assert not beside.ready
+
+
 def test_it_ends_with_a_process_that_is_killed_and_runs_nothing_of_its_program_again(tmp_path: Path) -> None:
     """A script without a guard around its main part, as people write them."""
     script = tmp_path / "script.py"

@@ -40,25 +40,26 @@ class Beside:
     """The second process while the `with` lasts; after it nothing is done there any more.
 
     Functions, arguments and results are pickled, errors with them. What is asked for waits in memory until the other
-    side takes it: whoever asks bounds how much that is.
+    side takes it: whoever asks bounds how much that is. Where no process can be started, it is never `ready`.
     """
 
     def __init__(self) -> None:
         self._numbers, self._lines = itertools.count(), itertools.count(ANY + 1)
         self._waiting: dict[int, Future[Any]] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._threads: list[threading.Thread] = []
         self._ended = False
         self._lock = threading.Lock()
         self._outgoing: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def __enter__(self) -> Beside:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", BOOT],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=sys.platform != "win32",  # Ctrl-C is for this process alone
-            creationflags=NEW_GROUP if sys.platform == "win32" else 0,
-        )
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._send, self._receive)]
+        try:
+            self._process = _start()
+        except OSError:
+            self._ended = True
+        else:
+            pipes = ((self._send, self._process.stdin), (self._receive, self._process.stdout))
+            self._threads = [threading.Thread(target=work, args=(pipe,), daemon=True) for work, pipe in pipes]
         for thread in self._threads:
             thread.start()
         self._outgoing.put(sys.path)
@@ -69,6 +70,8 @@ class Beside:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._outgoing.put(None)
+        if self._process is None:
+            return
         try:
             self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -103,16 +106,14 @@ class Beside:
         self._outgoing.put((number, line, what, arguments))
         return future
 
-    def _send(self) -> None:
-        assert self._process.stdin is not None
-        with suppress(OSError, ValueError), self._process.stdin as pipe:  # a broken one is seen by `_receive`
+    def _send(self, pipe: BinaryIO) -> None:
+        with suppress(OSError, ValueError), pipe:  # a broken one is seen by `_receive`
             for message in iter(self._outgoing.get, None):
                 pickle.dump(message, pipe, protocol=5)
                 pipe.flush()
 
-    def _receive(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as pipe, suppress(EOFError, OSError, pickle.UnpicklingError):
+    def _receive(self, pipe: BinaryIO) -> None:
+        with pipe, suppress(EOFError, OSError, pickle.UnpicklingError):
             while True:
                 number, error, value = pickle.load(pipe)
                 future = self._waiting.pop(number)
@@ -138,6 +139,18 @@ class Kept:
     def call(self, name: str, *arguments: Any) -> Future[Any]:
         """Have the method of that name called with these."""
         return self._ask(name, arguments)
+
+
+def _start() -> subprocess.Popen[bytes]:
+    if not sys.executable:  # Python inside another program
+        raise FileNotFoundError
+    return subprocess.Popen(
+        [sys.executable, "-c", BOOT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=sys.platform != "win32",  # Ctrl-C is for this process alone
+        creationflags=NEW_GROUP if sys.platform == "win32" else 0,
+    )
 
 
 def _gone() -> Vid2VidError:
