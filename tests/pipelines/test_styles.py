@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from makers import COUNT, CPU, HEIGHT, WIDTH, blob_frame, tiny_config
+from pydantic import ValidationError
 
 from vid2vid_cli.cli import run as command
 from vid2vid_cli.conditioning import Annotation
-from vid2vid_cli.conditioning.instances import NUMBERS
+from vid2vid_cli.conditioning.instances import NUMBERS, class_of, number_of
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_info
 from vid2vid_cli.engine.events import Event, Noticed, Warned, silent
@@ -22,10 +23,12 @@ from vid2vid_cli.media.images import load_png, save_png
 from vid2vid_cli.networks.style_encoder import style_encoder
 from vid2vid_cli.pipelines.collecting import pack, unpack
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
+from vid2vid_cli.pipelines.inspect import inspect
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.render import Painter, Seen
 from vid2vid_cli.pipelines.style_choice import StyleWords, understand_styles
 from vid2vid_cli.pipelines.styles import ShowStylesRequest, show_styles
+from vid2vid_cli.pipelines.subject import open_subject
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train
 
@@ -118,6 +121,36 @@ def test_what_the_checkpoint_knows(model: Path, info: CheckpointInfo) -> None:
         assert sum(one.weights) == pytest.approx(1)
     generator, _ = load_checkpoint(model / "run" / "run.ckpt", CPU)
     assert style_encoder(generator) is not None
+
+
+def test_clips_come_with_the_objects_that_their_conditions_show(model: Path) -> None:
+    """However they are seen: the class of each pixel is that of the channel which is on."""
+    data = {"shift": 0.2, "zoom": 0.2, "flip": 0.5}
+    config = tiny_config(data=data, schedule={**SCHEDULE, "batch": 3}, style={**STYLE, "things": ["CAR"]})
+    subject = open_subject(model / "data", config)
+    for step in range(3):
+        clip = subject.sampler(config).draw(step, 4)
+        assert clip.instances is not None
+        np.testing.assert_array_equal(class_of(clip.instances.numpy()), clip.conditions.argmax(2).numpy())
+        numbers = number_of(clip.instances.numpy())
+        assert set(numbers[clip.conditions.argmax(2).numpy() == CAR]) <= {1, 2}
+    assert subject.sampler(tiny_config(schedule=SCHEDULE)).draw(0, 4).instances is None
+
+
+def test_settings_that_do_not_fit(model: Path) -> None:
+    config = tiny_config(style={**STYLE, "things": ["cat"]})
+    subject = open_subject(model / "data", config)
+    with pytest.raises(ConfigError, match="no class 'cat'") as caught:
+        subject.sampler(config)
+    assert "car" in caught.value.hint
+    with pytest.raises(ValidationError, match="too small for the styles: at least 64 pixels"):
+        tiny_config(style={"features": 3, "downsamples": 5})
+
+
+def test_inspect_counts_them(model: Path) -> None:
+    rows = dict(inspect(model / "run" / "run.ckpt").rows)
+    assert rows["styles"].startswith("road ")
+    assert not any("zlib" in value or "frame" in name for name, value in rows.items())
 
 
 def test_seeds_differ_and_each_gives_the_same_again(model: Path, pictures: Studio) -> None:

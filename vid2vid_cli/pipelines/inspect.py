@@ -118,7 +118,10 @@ def _checkpoint(path: Path) -> Iterator[tuple[str, str]]:
         if classes:
             yield f"{use.get('name')} classes", named_classes(classes, len(classes))
     for key, value in data.items():
-        if key not in ("name", "conditioners", "view"):
+        if key == "styles" and value:
+            known = (f"{one.get('name')} {len(one.get('sizes', ()))}" for one in value.get("classes", ()))
+            yield "styles", f"{', '.join(known)}; drawn by vid2vid styles show {path}"
+        elif key not in ("name", "conditioners", "view"):
             yield from _flat(key.replace("_", " "), value)
 
 
