@@ -122,14 +122,14 @@ class Landmarks(Conditioner):
         Without a face the drawing is -1 (but for background edges) and all distances are 1, the farthest.
         """
         curves = self._curves(annotation, view)
-        drawing = draw_curves(curves, view.height, view.width)
+        drawing = draw_curves(curves, view)
         if self.options.background_edges and "background" in annotation.images:
             np.maximum(drawing, view_image(annotation.images["background"], view), out=drawing)
         channels = np.empty((self.channels, view.height, view.width), dtype=np.float32)
         np.multiply(drawing, np.float32(1 / 127.5), out=channels[0])
         channels[0] -= 1
         if curves and self.options.distance_maps:
-            distance_maps(curves, channels[1:])
+            distance_maps(curves, channels[1:], min(view.whole))
         else:
             channels[1:] = 1
         return channels
@@ -141,7 +141,7 @@ class Landmarks(Conditioner):
             canvas[:] = (view_image(annotation.images["background"], view) // 2)[:, :, None]
         curves = self._curves(annotation, view)
         if curves:
-            draw_picture(canvas, curves)
+            draw_picture(canvas, curves, min(view.whole))
         return canvas
 
     def _curves(self, annotation: Annotation, view: View) -> list[Any]:

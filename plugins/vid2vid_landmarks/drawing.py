@@ -13,8 +13,8 @@ from vid2vid_landmarks.topology import CURVES, PARTS, spline, with_forehead
 
 SHIFT = 4  # OpenCV draws at 1/16 pixel
 STEPS = 5  # samples between two points
-WIDTH = 0.01  # line width as a share of the picture's shorter side: 2.5 pixels at 256
-REACH = 0.5  # where the distance maps end, as a share of the picture's shorter side
+WIDTH = 0.01  # line width as a share of the whole picture's shorter side: 2.5 pixels at 256
+REACH = 0.5  # where the distance maps end, as a share of that side
 
 COLOURS = {
     "outline": (235, 235, 235),
@@ -56,17 +56,17 @@ def _coded(curve: Floats) -> Polyline:
     return np.rint(np.clip(curve, -8e3, 8e3) * (1 << SHIFT)).astype(np.int32)[:, None]
 
 
-def draw_curves(curves: list[Polyline | None], height: int, width: int) -> Bytes:
-    """All curves in white on black (height, width), antialiased.
+def draw_curves(curves: list[Polyline | None], view: View) -> Bytes:
+    """All curves in white on black (view.height, view.width), antialiased.
 
     Drawn several times larger and averaged: OpenCV's own antialiased lines have whole widths and lean to one side.
     """
+    height, width, side = view.height, view.width, min(view.whole)
     canvas = np.zeros((height, width), dtype=np.uint8)
     lines = [curve for curve in curves if curve is not None]
     if not lines:
         return canvas
-    side = min(height, width)
-    times = 4 if side <= 320 else 2
+    times = 4 if min(height, width) <= 320 else 2
     ends = np.concatenate(lines)[:, 0] / (1 << SHIFT)
     margin = WIDTH * side + 2
     x0, y0 = np.clip(np.floor(ends.min(axis=0) - margin), 0, (width, height)).astype(int)
@@ -83,17 +83,18 @@ def draw_curves(curves: list[Polyline | None], height: int, width: int) -> Bytes
     return canvas
 
 
-def distance_maps(curves: list[Polyline | None], out: Floats) -> None:
-    """One map per curve into `out` (14, height, width): -1 on it, rising with the distance to 1 at `REACH` and on.
+def distance_maps(curves: list[Polyline | None], out: Floats, side: int) -> None:
+    """One map per curve into `out` (14, height, width): -1 on it, rising with the distance to 1 at `REACH` of `side`.
 
-    Distances are smooth, so they are taken on a coarser grid and interpolated; the drawing has the exact place.
+    A curve beyond the picture's border is as far as can be. Distances are smooth, so they are taken on a coarser grid
+    and interpolated; the drawing has the exact place.
     """
     height, width = out.shape[1:]
     times = _coarser(min(height, width))
     rows, columns = -(-height // times), -(-width // times)
     scale = np.array([columns / width, rows / height])
     offset = (scale - 1) / 2 * (1 << SHIFT)  # the centre of pixel 0 of one grid in the other
-    slope = np.float32(2 / (REACH * min(rows, columns)))
+    slope = np.float32(2 / (REACH * (min(rows, columns) * side / min(height, width))))
     mask = np.empty((rows, columns), dtype=np.uint8)
     for curve, channel in zip(curves, out, strict=True):
         if curve is None:
@@ -117,9 +118,9 @@ def _coarser(side: int) -> int:
     return max(1, -(-side // 96))
 
 
-def draw_picture(canvas: Bytes, curves: list[Polyline | None]) -> None:
-    """The curves in one colour per part on (h, w, 3)."""
-    thickness = max(1, round(WIDTH * min(canvas.shape[:2])))
+def draw_picture(canvas: Bytes, curves: list[Polyline | None], side: int) -> None:
+    """The curves in one colour per part on (h, w, 3); `side` is that of the whole picture."""
+    thickness = max(1, round(WIDTH * side))
     for (part, _), curve in zip(CURVES, curves, strict=True):
         if curve is not None:
             cv2.polylines(canvas, [curve], False, COLOURS[part], thickness, cv2.LINE_AA, SHIFT)

@@ -24,7 +24,7 @@ from vid2vid_pose.topology import (
 )
 
 LIMB = 0.01
-"""Width of a limb as a share of the picture's height: vid2vid draws 7 pixels on 720 lines."""
+"""Width of a limb as a share of the whole picture's height: vid2vid draws 7 pixels on 720 lines."""
 LINE = 3 / 720
 """Width of fingers and of the face's curves, likewise."""
 THINNEST = 1.0
@@ -86,7 +86,7 @@ def _places(rows: Floats, view: View, least: float) -> Floats:
 
 def _lines(seen: Mapping[str, Floats], view: View, style: Style) -> Iterator[Stroke]:
     """Limbs, fingers and curves of which every point is there."""
-    limb, thin = max(LIMB * view.height, THINNEST), max(LINE * view.height, THINNEST)
+    limb, thin = max(LIMB * view.whole[0], THINNEST), max(LINE * view.whole[0], THINNEST)
     edges = LIMBS[0 if style.head else 4 :] if style.joints == 25 else LIMBS_18[: 17 if style.head else 13]
     for body in _people(seen, "body", BODY):
         for one, other, colour in edges:
@@ -104,7 +104,7 @@ def _lines(seen: Mapping[str, Floats], view: View, style: Style) -> Iterator[Str
 
 
 def _dots(bodies: Floats, view: View, style: Style) -> Iterator[Stroke]:
-    width = DOT * max(LIMB * view.height, THINNEST)
+    width = DOT * max(LIMB * view.whole[0], THINNEST)
     for body in bodies.reshape(-1, BODY, 3):
         for joint, colour in zip(COCO_18, DOTS_18, strict=True):
             if style.head or joint < 15:

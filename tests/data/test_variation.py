@@ -48,6 +48,7 @@ def test_random_parts_lie_anywhere_within_the_frame() -> None:
         assert sx == pytest.approx(sy)
         x0, y0 = (-0.5 - tx) / sx + 0.5, (-0.5 - ty) / sy + 0.5
         wide, tall = 48 / sx, 32 / sy
+        assert take.view.whole == (round(60 * sy), round(100 * sx))
         scales.append(60 / tall)  # the largest box of that shape is as high as the frame
         places.append((x0 / (100 - wide), y0 / (60 - tall)))
     assert 1.25 <= min(scales) < 1.27

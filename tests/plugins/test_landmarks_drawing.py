@@ -126,3 +126,16 @@ def test_background_edges_are_outside_the_face() -> None:
     with_edges = load_conditioner("landmarks", {"background_edges": True}).render(one, view(256))
     assert with_edges[0][edges > 0].min() == 1
     np.testing.assert_array_equal(LANDMARKS.render(one, view(256))[0], render()[0])
+
+
+def test_a_part_is_drawn_as_in_the_whole_picture() -> None:
+    """Lines keep their width, and distances their slope, where a picture is cut from a larger one."""
+    whole, part = view(256), View(((1.0, 0.0, -64.0), (0.0, 1.0, -50.0)), 128, 160, part_of=(256, 256))
+    found = annotation(FACE, 256, 256)
+    wanted = LANDMARKS.render(found, whole)[:, 50:178, 64:224]
+    drawn = LANDMARKS.render(found, part)
+    assert np.abs(drawn[0] - wanted[0]).mean() < 0.002  # 1/16 of a pixel
+    near = wanted[1:] < -0.5  # the coarser grid of the distances is another one
+    assert np.abs(drawn[1:] - wanted[1:])[near].mean() < 0.03
+    alone = LANDMARKS.render(found, View(part.matrix, 128, 160))
+    assert np.abs(alone[0] - wanted[0]).mean() > 0.02

@@ -255,3 +255,12 @@ def test_other_models_agree_on_one_person() -> None:
 def test_the_mesh_is_read_as_landmarks_reads_it() -> None:
     mesh = np.random.default_rng(0).uniform(0, 100, (478, 3))
     np.testing.assert_allclose(from_mesh(mesh)[:68, :2], landmarks_of_mesh(mesh), atol=1e-4)
+
+
+@pytest.mark.parametrize("joints", [25, 18])
+def test_a_part_is_drawn_as_in_the_whole_picture(joints: int) -> None:
+    """Limbs and dots keep their width where a picture is cut from a larger one."""
+    part = View(((1.0, 0.0, -90.0), (0.0, 1.0, -20.0)), 150, 140, part_of=(240, 320))
+    wanted = draw(everything(), WHOLE, Style(joints))[20:170, 90:230]
+    assert np.allclose(draw(everything(), part, Style(joints)), wanted, atol=0.1)
+    assert not np.allclose(draw(everything(), View(part.matrix, 150, 140), Style(joints)), wanted, atol=0.1)

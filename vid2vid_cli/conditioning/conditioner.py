@@ -150,7 +150,8 @@ class Conditioner(ABC):
         Label maps are better int8: many channels, of which a clip then takes a quarter of the memory.
 
         Fast and exact, with numpy and OpenCV only; never the library that `annotate` needs. Several threads may call
-        it at once, as all that training asks for.
+        it at once, as all that training asks for. A line's width is a share of `view.whole`, so that it is the same
+        in any part of a picture.
         """
 
     @abstractmethod

@@ -6,7 +6,7 @@ in edge coordinates, so that the whole of a width-w frame is x0 = 0, x1 = w.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ class View:
     matrix: tuple[tuple[float, float, float], tuple[float, float, float]]
     height: int
     width: int
+    part_of: tuple[int, int] | None = None
+    """(height, width) of the larger picture that this one is cut from; None: from none."""
 
     @staticmethod
     def of_box(box: Box, height: int, width: int) -> View:
@@ -35,6 +37,11 @@ class View:
             height,
             width,
         )
+
+    @property
+    def whole(self) -> tuple[int, int]:
+        """(height, width) of the picture that lines should be in proportion to, wherever a part is cut out of it."""
+        return self.part_of or (self.height, self.width)
 
     @property
     def array(self) -> NDArray[np.float64]:
@@ -56,8 +63,8 @@ class View:
         """This view followed by a (2, 3) map from picture pixels to picture pixels, for augmentation."""
         square = np.vstack([self.array, [0.0, 0.0, 1.0]])
         product = matrix @ square
-        rows = tuple(tuple(float(v) for v in row) for row in product)
-        return View((rows[0], rows[1]), self.height, self.width)  # type: ignore[arg-type]
+        first, second = (tuple(float(v) for v in row) for row in product[:2])
+        return replace(self, matrix=(first, second))  # type: ignore[arg-type]
 
     def mirrored(self, width: int) -> View:
         """The view that shows of a mirrored frame, `width` pixels wide, this view's picture mirrored.
@@ -66,7 +73,7 @@ class View:
         """
         (a, b, x), (c, d, y) = self.matrix
         last = width - 1
-        return View(((a, -b, self.width - 1 - a * last - x), (-c, d, c * last + y)), self.height, self.width)
+        return replace(self, matrix=((a, -b, self.width - 1 - a * last - x), (-c, d, c * last + y)))
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +66,9 @@ class Variation:
         tall = min(height, width / aspect) / random.uniform(*self.scale)
         slack = max(width - tall * aspect, 0.0), max(height - tall, 0.0)
         left, top = (random.uniform(0, 1, 2) * slack).tolist()
-        return View.of_box((left, top, left + tall * aspect, top + tall), *picture)
+        times = picture[0] / tall
+        whole = round(height * times), round(width * times)
+        return replace(View.of_box((left, top, left + tall * aspect, top + tall), *picture), part_of=whole)
 
     def _moved(self, view: View, random: np.random.Generator) -> View:
         """A view with a random zoom about its centre and a random shift."""
