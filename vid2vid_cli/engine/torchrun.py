@@ -24,6 +24,8 @@ PATIENCE = timedelta(hours=1)
 """How long a process is waited for that is still there: the first one may be saving, or drawing samples."""
 LAST_SECONDS = 600
 """How long the processes may take to save after Ctrl-C."""
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+"""What torchrun listens to."""
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
 
@@ -84,7 +86,8 @@ def launch(count: int, arguments: Sequence[str]) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # the processes speak for themselves
+    logging.disable(logging.ERROR)  # the processes speak for themselves
+    handlers = {number: signal.getsignal(number) for number in HANDLED}
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(LAST_SECONDS))
     with TemporaryDirectory(prefix="vid2vid-") as notes:
@@ -95,6 +98,10 @@ def launch(count: int, arguments: Sequence[str]) -> None:
             raise _why(error.failures, count) from None
         except SignalException:
             raise SystemExit(INTERRUPTED) from None
+        finally:
+            logging.disable(logging.NOTSET)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 def _why(failures: dict[int, ProcessFailure], count: int) -> BaseException:
@@ -110,4 +117,4 @@ def _why(failures: dict[int, ProcessFailure], count: int) -> BaseException:
     told = failed.message if isinstance(failed.message, str) else failed.message["message"]
     how = f"was ended by {failed.signal_name()}" if failed.exitcode < 0 else f"failed: {told}"
     hint = "Continue from the last checkpoint, if there is one: vid2vid train --resume"
-    return LostProcessError(f"Process {rank} of 0 to {count - 1} {how}.", hint)
+    return LostProcessError(f"Process {rank + 1} of {count} {how}.", hint)
