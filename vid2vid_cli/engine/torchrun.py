@@ -24,7 +24,7 @@ PATIENCE = timedelta(hours=1)
 """How long a process is waited for that is still there: the first one may be saving, or drawing samples."""
 LAST_SECONDS = 600
 """How long the processes may take to save after Ctrl-C."""
-HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+HANDLED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 """What torchrun listens to."""
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
