@@ -18,6 +18,7 @@ COMMANDS = [
     *([name] for name in ("prepare", "train", "synthesize", "transfer", "evaluate", "demo", "doctor", "inspect")),
     *(["presets", *more] for more in ([], ["list"], ["show"], ["copy"], ["validate"])),
     *(["import", *more] for more in ([], ["nvidia"])),
+    *(["styles", *more] for more in ([], ["show"])),
     *(["plugins", *more] for more in ([], ["list"], ["show"], ["new"], ["test"])),
 ]
 

@@ -65,12 +65,13 @@ def synthesize(
 
     A folder has the model's frame rate. Datasets of vid2vid, pix2pixHD and imaginaire are read as they are.
 
-    The model draws nothing at random: --seed is taken, as everywhere, and changes nothing.
+    Nothing but --style-seed draws at random: --seed is taken, as everywhere, and changes nothing.
 
     Examples:
       vid2vid synthesize runs/video/video.ckpt datasets/video --split holdout
       vid2vid synthesize runs/street/street.ckpt labels.mkv --option labels.instances=ids/
       vid2vid synthesize runs/street/street.ckpt labels.mkv --remove person --replace car=bus@9s-
+      vid2vid synthesize runs/street/street.ckpt labels.mkv --style-seed 7 --style car=3
     """
     from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize
     from vid2vid_cli.pipelines.synthesize import synthesize as work

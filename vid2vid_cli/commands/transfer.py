@@ -62,7 +62,7 @@ def transfer(
 
     Writes SOURCE_as_TARGET.mp4, and beside it a comparison: source, condition, result.
 
-    The model draws nothing at random: --seed is taken, as everywhere, and changes nothing.
+    Nothing but --style-seed draws at random: --seed is taken, as everywhere, and changes nothing.
 
     Example: vid2vid transfer other.mp4 --target runs/video/video.ckpt
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from vid2vid_cli.ops.clustering import Mixture, fit_mixture, k_means
 
 Vectors = NDArray[np.float64]
 DIGITS = 4
+KEPT = 4096
+"""Objects whose styles are not worked out again on each frame."""
 Rows = tuple[tuple[float, ...], ...]
 
 
@@ -99,11 +102,12 @@ class StyleChoice:
 class Styler:
     """Gives every object its style: a pure function of the choice, the class and the number of the object.
 
-    It remembers nothing, so that the length of a video does not matter, and an object that comes back is as it was.
+    Nothing need be remembered, so that the length of a video does not matter; an object that comes back is as it was.
     """
 
     def __init__(self, bank: StyleBank, choice: StyleChoice) -> None:
         self.bank, self.choice = bank, choice
+        self.style = lru_cache(KEPT)(self._style)
         self._classes = {one.id: one for one in bank.classes}
 
     def __call__(self, ids: Ids) -> Floats:
@@ -115,7 +119,7 @@ class Styler:
         rows = np.repeat(rows.ravel(), np.diff(np.append(starts, len(flat))))
         return np.ascontiguousarray(table[rows].T).reshape(-1, *ids.shape)
 
-    def style(self, instance: int) -> Vectors:
+    def _style(self, instance: int) -> Vectors:
         """That of one object, (f,)."""
         one, of = int(number_of(np.array(instance))), int(class_of(np.array(instance)))
         known = self._classes.get(of)
