@@ -33,6 +33,9 @@ from vid2vid_segmentation.maps import labels, mean_overlap, planes, quality
 from vid2vid_segmentation.steady import Steady
 from vid2vid_segmentation.weights import digest, find
 
+FEW = 8
+"""Classes that are counted one by one."""
+
 
 class Segmentation(Conditioner):
     """Label maps with the ids of Pascal VOC, whatever the backend."""
@@ -113,7 +116,7 @@ class Segmentation(Conditioner):
             if one.quality <= 0 or map_ is None:
                 continue
             height, width = map_.shape
-            shares.append(np.bincount(map_.ravel(), minlength=256) / map_.size)
+            shares.append(_counts(map_, classes) / map_.size)
             if self._kind() == "person":
                 boxes.append(_box(map_ == PERSON))
         if not shares:
@@ -164,11 +167,21 @@ def _looked(segmenter: Segmenter, frames: Iterator[Bytes]) -> Iterator[tuple[Byt
             before = coming
 
 
+def _counts(map_: Bytes, classes: Sequence[LabelClass]) -> NDArray[np.int64]:
+    """Pixels of each of 256 values; of a few classes, each counted for itself is ten times as fast."""
+    if len(classes) >= FEW:
+        return np.bincount(map_.ravel(), minlength=256)
+    counts = np.zeros(256, dtype=np.int64)
+    for one in classes:
+        counts[one.id] = np.count_nonzero(map_ == one.id)
+    return counts
+
+
 def _box(mask: Bytes) -> tuple[float, float, float, float]:
     """The box (x0, y0, x1, y1) in edge coordinates that holds a mask but for its outermost specks."""
     sides = []
     for axis in (0, 1):
-        filled = np.cumsum(mask.sum(axis=axis))
+        filled = np.cumsum(mask.view(np.uint8).sum(axis=axis, dtype=np.uint32))
         first, last = np.searchsorted(filled, (0.005 * filled[-1], 0.995 * filled[-1]))
         sides.append((float(first), float(last + 1)))
     (x0, x1), (y0, y1) = sides

@@ -178,7 +178,9 @@ def test_statistics_name_shares_and_focus() -> None:
     person = load_conditioner("segmentation", {"backend": "person"}).statistics(some)
     assert person["shares"] == pytest.approx({"background": 11 / 12, "person": 1 / 12}, abs=1e-5)
     assert person["focus"] == pytest.approx([19.5, 9, 30.5, 31])
-    assert "focus" not in load_conditioner("segmentation", {}).statistics(some)
+    every = load_conditioner("segmentation", {}).statistics(some)
+    assert every["shares"] == person["shares"]
+    assert "focus" not in every
 
 
 # Smoothing, batching
