@@ -13,7 +13,7 @@ from makers import CPU, some_clips, tiny_config, weights_of
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.nouns import ClipBatch, ConditionLayout, ShapeError, StyleShape
 from vid2vid_cli.engine.build import build_state
-from vid2vid_cli.engine.distributed import ALONE
+from vid2vid_cli.engine.distributed import ALONE, Group
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.step import Trainer, train_step
 from vid2vid_cli.engine.styles import tell_styles
@@ -70,6 +70,31 @@ def test_the_encoder_learns_what_all_updates_say_and_nothing_else_moves() -> Non
         assert old.grad is not None
         torch.testing.assert_close(new, old - old.grad)
     assert all(map(torch.equal, others, weights_of(state.generator.networks)))  # type: ignore[arg-type]
+
+
+class Halving(Group):
+    """As though another process had found no gradient at all."""
+
+    def average(self, optimizer: torch.optim.Optimizer) -> None:
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    weight.grad /= 2
+
+
+def test_processes_that_share_a_batch_learn_the_mean() -> None:
+    moved = []
+    for group in (ALONE, Halving()):
+        _, state = styled()
+        encoder = style_encoder(state.generator)
+        assert encoder is not None
+        before = weights_of(encoder)
+        told = tell_styles(state.generator, clips())
+        told.conditions.square().sum().backward()
+        told.learn(torch.optim.SGD(encoder.parameters(), lr=1.0), group)
+        moved.append([new - old for new, old in zip(encoder.parameters(), before, strict=True)])
+    for whole, half in zip(*moved, strict=True):
+        torch.testing.assert_close(half * 2, whole)
 
 
 def test_what_is_told_is_constant_over_each_object_of_a_clip() -> None:

@@ -31,6 +31,7 @@ from vid2vid_cli.pipelines.styles import ShowStylesRequest, show_styles
 from vid2vid_cli.pipelines.subject import open_subject
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train
+from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
 
 NAMES = ("road", "wall", "car")
 ROAD, WALL, CAR = range(3)
@@ -160,6 +161,16 @@ def test_seeds_differ_and_each_gives_the_same_again(model: Path, pictures: Studi
     assert away(seven, seven_again) == 0
     assert min(away(seven, eight), away(seven, plain)) > 0
     assert away(seven, pictures(model, "data", seed=7)) == 0
+
+
+def test_transfer_gives_the_same_styles(model: Path, film: Path, pictures: Studio) -> None:
+    """Its frames are those of the film, which the labels are of, so that all is as in `synthesize`."""
+    wanted = pictures(model, seed=7)
+    pictures.painted.clear()
+    files = {"labels": {"dir": str(model / "labels")}}
+    words = {"device": "cpu", "precision": "fp32", "compare": False, "style": StyleWords(seed=7)}
+    transfer(TransferRequest(film, model / "run", options=files, **words), silent)
+    assert away(np.stack(pictures.painted).astype(int), wanted) == 0
 
 
 def test_a_style_by_number_is_that_cluster(model: Path, pictures: Studio, info: CheckpointInfo) -> None:
