@@ -113,7 +113,8 @@ class Group:
         with reaching():
             dist.all_reduce(flat)
         flat /= self.world
-        for weight, mean in zip(weights, flat.split([weight.numel() for weight in weights]), strict=True):
+        means = flat.split([weight.numel() for weight in weights])  # type: ignore[no-untyped-call]
+        for weight, mean in zip(weights, means, strict=True):
             weight.grad.copy_(mean.view_as(weight))
 
     def shares(self, counts: Mapping[str, Tensor | int], like: Tensor) -> dict[str, Tensor | float]:

@@ -88,7 +88,7 @@ def update(trainer: Trainer, state: TrainState, batch: ClipBatch) -> list[dict[s
             moved = flows[1] if config.generator.past else None
             chunk = objective.chunk_of(outputs, first, batch.conditions, batch.frames, fakes, moved, batch.regions)
             regions = _regions(config, chunk)
-            counts = {TRUSTED: chunk.confidence.sum(), **_found(config, regions)}
+            counts: dict[str, Tensor | int] = {TRUSTED: chunk.confidence.sum(), **_found(config, regions)}
             shares = trainer.group.shares(counts, chunk.real)
             seen = Seen(_groups(config, batch.frames, fakes, flows, first), regions, shares)
             told.append(

@@ -93,7 +93,7 @@ def launch(count: int, arguments: Sequence[str]) -> None:
     with TemporaryDirectory(prefix="vid2vid-") as notes:
         words = ["--standalone", f"--nproc-per-node={count}", "--local-ranks-filter=0", f"--log-dir={notes}"]
         try:
-            run(parse_args([*words, "-m", "vid2vid_cli", *arguments]))
+            run(parse_args([*words, "-m", "vid2vid_cli", *arguments]))  # type: ignore[no-untyped-call]
         except ChildFailedError as error:
             raise _why(error.failures, count) from None
         except SignalException:
