@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 
 from vid2vid_cli import __version__
-from vid2vid_cli.commands import demo, doctor, evaluate, inspect, plugins, prepare, presets, styles, synthesize, train
+from vid2vid_cli.commands import (
+    demo,
+    doctor,
+    evaluate,
+    inspect,
+    plugins,
+    predict,
+    prepare,
+    presets,
+    styles,
+    synthesize,
+    train,
+)
 from vid2vid_cli.commands import import_ as import_command
 from vid2vid_cli.commands import transfer as transfer_command
 from vid2vid_cli.core.errors import DeviceError, DiskFullError, PermissionDeniedError, Vid2VidError
@@ -33,6 +45,7 @@ app.command(rich_help_panel=MAIN, no_args_is_help=True)(synthesize.synthesize)
 app.command(rich_help_panel=MAIN, no_args_is_help=True)(transfer_command.transfer)
 app.command(rich_help_panel=LOOK)(demo.demo)
 app.command(rich_help_panel=LOOK, no_args_is_help=True)(evaluate.evaluate)
+app.command(rich_help_panel=LOOK, no_args_is_help=True)(predict.predict)
 app.command(rich_help_panel=LOOK, no_args_is_help=True)(inspect.inspect)
 app.add_typer(presets.app, name="presets", rich_help_panel=LIBRARY)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=LIBRARY)

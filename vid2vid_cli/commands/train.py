@@ -200,5 +200,7 @@ def _show(terminal: Terminal, made: Trained) -> None:
         "metrics": dict(made.metrics),
     }
     data = str(dataset_of(RunFolder(made.path)))
-    words = ["vid2vid", "synthesize", str(made.checkpoint), data, "--split", "holdout"]
+    draws = RunFolder(made.path).config().generator.draws
+    verb = "synthesize" if draws == "frames" else "predict"
+    words = ["vid2vid", verb, str(made.checkpoint), data, "--split", "holdout"]
     terminal.done(made.checkpoint, f"{made.steps} steps{quality}", shlex.join(words), result)

@@ -26,6 +26,7 @@ from vid2vid_cli.media.files import write_text
 from vid2vid_cli.metrics.image import psnr, ssim
 from vid2vid_cli.metrics.temporal import warping_error
 from vid2vid_cli.networks.flow_teacher import DisTeacher
+from vid2vid_cli.pipelines.drawing import check_draws
 from vid2vid_cli.pipelines.first import open_first
 from vid2vid_cli.pipelines.refinding import Measured, refind, refinders
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
@@ -66,6 +67,7 @@ def evaluate(request: EvaluateRequest, tell: Tell) -> Evaluated:
     """
     path = checkpoint_file(request.checkpoint)
     info = load_info(path)
+    check_draws(info, path, "frames")
     machine = choose_machine(request.device, request.precision)
     generator, _ = load_checkpoint(path, machine)
     subject = open_for_checkpoint(request.data, info, request.checkpoint)

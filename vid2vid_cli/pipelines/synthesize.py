@@ -19,6 +19,7 @@ from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_
 from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Noticed, Tell, Warned
 from vid2vid_cli.media.files import free_name
+from vid2vid_cli.pipelines.drawing import check_draws
 from vid2vid_cli.pipelines.driving import Driver, Source, shots
 from vid2vid_cli.pipelines.edit_words import understand_edits
 from vid2vid_cli.pipelines.first import choose_first, open_first
@@ -63,6 +64,7 @@ class SynthesizeRequest:
 def plan_synthesize(request: SynthesizeRequest) -> Plan:
     """What `synthesize` would do; writes nothing. Raises as `synthesize`."""
     info = load_info(checkpoint_file(request.checkpoint))
+    check_draws(info, request.checkpoint, "frames")
     understand_styles(request.style, info)
     height, width = info.picture
     rows = [("checkpoint", f"{info.name}, {width}x{height}")]
@@ -90,6 +92,7 @@ def synthesize(request: SynthesizeRequest, tell: Tell) -> Rendered:
     """
     path = checkpoint_file(request.checkpoint)
     info = load_info(path)
+    check_draws(info, request.checkpoint, "frames")
     if not _is_dataset(request):
         return _of_labels(request, path, info, tell)
     subject, spans = _open(request, info)

@@ -15,6 +15,7 @@ from vid2vid_cli.data.manifest import FILE_NAME
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_info
 from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Noticed, Tell, Warned
+from vid2vid_cli.pipelines.drawing import check_draws
 from vid2vid_cli.pipelines.driving import Driver, Source, check_named, shots, source_conditioners, source_reader
 from vid2vid_cli.pipelines.first import choose_first, open_first
 from vid2vid_cli.pipelines.plan import Plan
@@ -115,6 +116,7 @@ def transfer(request: TransferRequest, tell: Tell) -> Rendered:
 
 def _open(request: TransferRequest) -> tuple[CheckpointInfo, Source]:
     info = load_info(checkpoint_file(request.target))
+    check_draws(info, request.target, "frames")
     if (request.source / FILE_NAME).is_file():  # its contact sheet would pass for a video of one frame
         raise NotAVideoError(
             f"{request.source} is a dataset, not a video.",
