@@ -21,6 +21,7 @@ from vid2vid_cli.conditioning import (
     Statistics,
     View,
     bounds,
+    drawing_option,
     files_option,
     nothing,
     view_image,
@@ -31,6 +32,7 @@ from vid2vid_landmarks.choice import choose, open_backend, version
 from vid2vid_landmarks.drawing import background_edges, distance_maps, draw_curves, draw_picture, polylines
 from vid2vid_landmarks.files import read_faces
 from vid2vid_landmarks.following import Follower, Smoother, quality
+from vid2vid_landmarks.published import channels as as_published
 from vid2vid_landmarks.retarget import Retarget
 from vid2vid_landmarks.shape import describe
 from vid2vid_landmarks.topology import COUNT, CURVES, MIRRORED, PARTS
@@ -56,6 +58,9 @@ class LandmarkOptions(Options):
     distance_maps: bool = Field(True, description="Besides the drawing, a distance map for each of the 14 curves.")
     background_edges: bool = Field(
         False, description="Draw the edges outside the face too; they carry the background into the condition."
+    )
+    drawing: Literal["smooth", "vid2vid"] = drawing_option(
+        "smooth", "smooth: as fine as the picture; vid2vid: in whole pixels of the frame, for its own networks."
     )
     points_dir: Path | None = files_option(
         "A folder with 68 points for each frame, as text (x,y on a line) or JSON, read as they are instead of found."
@@ -121,6 +126,10 @@ class Landmarks(Conditioner):
 
         Without a face the drawing is -1 (but for background edges) and all distances are 1, the farthest.
         """
+        if self.options.drawing == "vid2vid":
+            edges = annotation.images.get("background") if self.options.background_edges else None
+            found = annotation.points.get("face") if annotation.quality > 0 else None
+            return as_published(found, edges, view, annotation.height, annotation.width)[: self.channels]
         curves = self._curves(annotation, view)
         drawing = draw_curves(curves, view)
         if self.options.background_edges and "background" in annotation.images:
