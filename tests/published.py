@@ -144,16 +144,16 @@ def pooled(frames: Tensor) -> Tensor:
 def run(
     scales: Sequence[Scale], conditions: Sequence[Tensor], begin: Tensor | None, car: int | None = None
 ) -> Iterator[Tensor]:
-    """Frames of published conditions (1, c, h, w), after `begin` (1, 2, 3, h, w) or from nothing.
+    """Frames of published conditions (1, c, h, w): after `begin` (1, 2, 3, h, w), the frames of the first two, or all.
 
-    Where there is no condition before the first, the first stands for it, as in ours.
+    From nothing, the first condition stands for those before it, as in ours; the published program draws none of these.
     """
     first = conditions[0]
     past = first.new_zeros(1, scales[0].past, 3, *first.shape[-2:]) if begin is None else begin
     pasts = [past]
     for _ in scales[1:]:
         pasts.append(pooled(pasts[-1][0])[None])
-    for index in range(len(conditions)):
+    for index in range(0 if begin is None else begin.shape[1], len(conditions)):
         window = torch.cat([conditions[max(0, index - back)] for back in reversed(range(scales[0].past + 1))], 1)
         pyramid = [window]
         for _ in scales[1:]:
@@ -219,9 +219,10 @@ def written(network: nn.Module, path: Path, *, old: bool = False, seed: int = 0)
             value.normal_(1.0 if name.endswith(("weight", "var")) else 0.0, 0.2, generator=random)
     # Some pixels of flow and no wilder pictures: what is warped again and again multiplies every rounding error.
     flow = 0.03 / 2 ** getattr(network, "scale", 0)
-    for final, part in (("model_final_flow", flow), ("model_final_w", 0.3), ("model_final_img", 0.3)):
+    for final, part in (("model_final_flow", flow), ("model_final_w", 0.3), ("model_final_img", 0.2)):
         if hasattr(network, final):
-            getattr(network, final)[1].weight.data.mul_(part)
+            for weight in getattr(network, final).parameters():
+                weight.data.mul_(part)
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), path, _use_new_zipfile_serialization=not old)
     return network.train()

@@ -11,15 +11,16 @@ import typer
 from vid2vid_cli.commands import options, values
 
 if TYPE_CHECKING:
-    from vid2vid_cli.pipelines.import_nvidia import Preset
+    from vid2vid_cli.pipelines.importing.material import Preset
 
 app = typer.Typer(no_args_is_help=True, help="Networks of other programs as checkpoints: nvidia.")
 
 DRIVEN = {
-    "street": "vid2vid synthesize {} LABELS --option labels.instances=INSTANCES",
-    "face": "vid2vid prepare --conditioner landmarks VIDEO",
-    "pose": "vid2vid prepare --conditioner densepose --conditioner pose VIDEO",
+    "street": "synthesize {} LABELS --option labels.instances=INSTANCES",
+    "face": "prepare --conditioner landmarks --option landmarks.background_edges=true VIDEO",
+    "pose": "prepare --conditioner densepose --conditioner pose VIDEO",
 }
+"""What to type next; a face and a dancer are then drawn from the dataset: synthesize CKPT datasets/VIDEO."""
 
 
 @app.callback()
@@ -70,9 +71,10 @@ def nvidia(
         if made.first is not None:
             summary += f"\nfor the first frames: {made.first}"
         first = None if made.first is None else str(made.first)
-        terminal.done(made.path, summary, _next(preset, made.path), {"first": first, "weights": made.counts})
+        terminal.done(made.path, summary, _next(preset, made.path, first), {"first": first, "weights": made.counts})
 
 
-def _next(preset: Preset, path: Path) -> str:
+def _next(preset: Preset, path: Path, first: str | None) -> str:
     """How it is driven."""
-    return DRIVEN[preset].format(shlex.quote(str(path)))
+    begin = "" if first is None else f" --first {shlex.quote(first)}"
+    return f"vid2vid {DRIVEN[preset].format(shlex.quote(str(path)))}{begin}"

@@ -8,7 +8,7 @@ latest_net_D*.pth, _E, *.npy    left out, and said why
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ class _Network:
 def plan_import(request: ImportRequest) -> Plan:
     """What `import_release` would write; reads the files and writes nothing. Raises as it."""
     release, video, chosen = _look(request)
-    image = _image(request, chosen)
+    image = _image(request, chosen, request.size if video is None else video.size)
     rows = [("folder", f"{release.folder}, epoch {release.epoch}")]
     for network in filter(None, (video, image)):
         rows += network.rows()
@@ -111,12 +111,13 @@ def import_release(request: ImportRequest, tell: Tell) -> Imported:
     tell(Warned(f"These weights are under {LICENCE}."))
     counts: dict[str, int] = {}
     path = first = None
+    size = request.size if video is None else video.size
     if video is not None:
         path = _write(request, video, out, tell)
         counts |= video.counts()
     remarks = video.material.remarks if video is not None else ()
     video = None  # its weights may be as large as the memory
-    if (image := _image(request, chosen)) is not None:
+    if (image := _image(request, chosen, size)) is not None:
         first = _write(request, image, _beside(out) if path is not None else out, tell)
         counts |= image.counts()
         remarks = remarks or image.material.remarks
@@ -152,11 +153,11 @@ def _look(request: ImportRequest) -> tuple[Release, _Network | None, Chosen]:
     return release, video, choose_single(release, request.preset, width)
 
 
-def _image(request: ImportRequest, chosen: Chosen) -> _Network | None:
+def _image(request: ImportRequest, chosen: Chosen, size: tuple[int, int] | None) -> _Network | None:
     if chosen.path is None:
         return None
     weights = read_weights(chosen.path)
-    return _network(request, of_image(weights, chosen.path), [chosen.path], [weights])
+    return _network(replace(request, size=size), of_image(weights, chosen.path), [chosen.path], [weights])
 
 
 def _network(
@@ -198,6 +199,7 @@ def _write(request: ImportRequest, network: _Network, path: Path, tell: Tell) ->
         training=training,
         created_by=f"vid2vid-cli {__version__}",
         foreground=made.foreground_channels if config.foreground else (),
+        first="zeros" if request.preset == "pose" or not config.past else "real",
     )
     with torch.device("meta"):
         generator = build_generator(config, info.layout)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vid2vid_cli.config.model import GeneratorConfig
+from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.errors import ForeignCheckpointError, Vid2VidError
 from vid2vid_cli.pipelines.importing.files import Weights
 from vid2vid_cli.pipelines.importing.layers import Depth, image_layers, scale_layers
@@ -49,7 +49,7 @@ class Architecture:
             downsamples=self.downsamples,
             blocks=self.blocks,
             blocks_local=self.blocks_local,
-            kernel=self.kernel,  # type: ignore[arg-type]
+            kernel=self.kernel,
             norm="batch",
             upsample="transpose",
             foreground=tuple(foreground) if self.foreground else (),

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vid2vid_cli.config.model import GeneratorConfig
+from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.nouns import ConditionLayout
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.pipelines.importing.architecture import Architecture, check_layers

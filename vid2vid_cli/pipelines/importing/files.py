@@ -36,7 +36,7 @@ class Release:
     @property
     def scales(self) -> list[Path]:
         """G0, G1, ... without a gap."""
-        found = []
+        found: list[Path] = []
         while (path := self.files.get(f"G{len(found)}")) is not None:
             found.append(path)
         return found

@@ -18,6 +18,11 @@ PUBLISHED_CHANNELS: Mapping[Preset, tuple[int, ...]] = {"street": (36, 35), "fac
 CITYSCAPES = 35
 """Ids 0 to 34 as published; our list of Cityscapes' classes ends at 33."""
 LABELS, EDGE = tuple(range(CITYSCAPES)), CITYSCAPES
+FACE_DRAWN = (
+    "Curves and distance maps are drawn as published (landmarks.drawing=vid2vid), on the frames of the dataset: "
+    "prepare these as large as the source. The edges behind the face that the network learned too "
+    "(landmarks.background_edges=true) are Canny's, with thresholds of our own."
+)
 POSE_DRAWN = (
     "Colours and order of pose are OpenPose's, as published; its lines are as wide as published on 720 lines of frame, "
     "and smooth. The picture is the middle of the frame at its full height, as published."
@@ -111,7 +116,7 @@ def _street(channels: int, architecture: Architecture) -> Material:
 
 def _face(channels: int) -> Material:
     """The drawing and its fourteen distance maps, all in [0, 1]."""
-    use = _use("landmarks", distance_maps=channels > 1, background_edges=True)
+    use = _use("landmarks", distance_maps=channels > 1, background_edges=True, drawing="vid2vid")
     return Material(
         uses=(use,),
         channels=Channels(tuple(range(channels)), use.channels, zero_to_one=True),
@@ -119,7 +124,7 @@ def _face(channels: int) -> Material:
         foreground_channels=(),
         crop="focus",
         fps="30",
-        remarks=(),
+        remarks=(FACE_DRAWN,),
     )
 
 

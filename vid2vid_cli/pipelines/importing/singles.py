@@ -12,6 +12,10 @@ from vid2vid_cli.pipelines.importing.material import Preset
 
 FOLDERS: Mapping[Preset, str] = {"street": "label2city_single", "face": "edge2face_single"}
 """Where the published program looks, beside the network's own folder; for bodies there is none."""
+GOES_ON = (
+    "The published network goes on from real frames and was never shown a beginning: it takes those of a dataset, or "
+    "of synthesize --first FRAME.png."
+)
 FACE = (
     "is made for faces with features of their parts, looked up in features.npy by a real photo of the same face. That "
     "file is a pickle, which can execute anything when it is read."
@@ -32,12 +36,11 @@ def choose_single(release: Release, preset: Preset, width: int | None) -> Chosen
     if preset == "pose":
         return Chosen(None)  # it begins by itself, from nothing
     found = release if release.single else _beside(release, preset)
-    start = "the published network was never shown a beginning: give real frames or a generator to synthesize --first"
     if found is None:
-        return Chosen(None, (f"No single-image generator here or in {FOLDERS[preset]}/; {start}.",))
+        return Chosen(None, (f"No single-image generator lies here or in {FOLDERS[preset]}/. {GOES_ON}",))
     if preset == "face":
         names = ", ".join(path.name for path in found.single)
-        return Chosen(None, (f"For the first frame {start}.",), (f"{found.folder / names}: it {FACE}",))
+        return Chosen(None, (GOES_ON,), (f"{found.folder / names}: it {FACE}",))
     fits = [path for path in found.single if width is None or path.stem.endswith(f"_{width}")] or found.single
     others = [path.name for path in found.single if path != fits[-1]]
     return Chosen(fits[-1], (), (f"{', '.join(others)}: for other sizes.",) if others else ())
