@@ -81,12 +81,18 @@ def test_threads_keep_the_order() -> None:
 
 
 def test_threads_run_ahead_but_not_far() -> None:
-    asked: list[int] = []
-    stream = ahead_by_threads(asked.append, range(1000), threads=2, depth=3)
-    next(stream)
-    stream.close()  # waits for what was begun
-    assert len(asked) <= 4
-    assert set(asked) <= {0, 1, 2, 3}
+    taken: list[int] = []
+
+    def keys() -> Iterator[int]:
+        for key in range(1000):
+            taken.append(key)
+            yield key
+
+    stream = ahead_by_threads(lambda key: key, keys(), threads=2, depth=3)
+    for count in range(5):
+        assert next(stream) == count
+        assert taken == list(range(count + 4))
+    stream.close()
 
 
 def test_an_error_of_a_thread_comes_in_its_place() -> None:
@@ -97,10 +103,18 @@ def test_an_error_of_a_thread_comes_in_its_place() -> None:
     assert list(stream) == []
 
 
-def test_closing_early_ends_the_threads() -> None:
-    before = threading.active_count()
-    stream = ahead_by_threads(lambda key: key, range(100), threads=3, depth=4)
+def test_closing_early_ends_the_threads_and_begins_nothing_more() -> None:
+    before, go, begun = threading.active_count(), threading.Event(), []
+
+    def work(key: int) -> int:
+        begun.append(key)
+        assert key == 0 or go.wait(5)
+        return key
+
+    stream = ahead_by_threads(work, range(100), threads=1, depth=4)
     assert next(stream) == 0
-    assert threading.active_count() > before
-    stream.close()
-    assert threading.active_count() == before
+    threading.Timer(0.1, go.set).start()
+    stream.close()  # waits for what was begun
+    assert begun in ([0], [0, 1])
+    go.wait(5)
+    assert threading.active_count() <= before + 1  # the timer's

@@ -70,6 +70,7 @@ def test_frames_are_one_step_apart_from_one_as_far_as_they_fit() -> None:
     assert min(counts.values()) > 250
     assert max(take.span.last for take in found if take.step == 3) == RUN.last  # the end is reached
     assert {take.step for take in takes(Variation(frame_step=9), length=8)} == {1, 2}  # 20 frames: 1 + 7 * 2
+    assert {take.step for take in takes(Variation(frame_step=9), length=5)} == {1, 2, 3, 4}  # 1 + 4 * 4, not 5
     assert {take.step for take in takes(Variation(frame_step=9), length=20)} == {1}
     assert {take.step for take in takes(Variation(frame_step=9), length=1)} == {1}
 
@@ -81,8 +82,8 @@ def test_how_often_clips_are_mirrored() -> None:
 
 
 def test_a_mirrored_clip_is_the_clip_in_a_mirror(dataset: Path) -> None:
-    plain = tiny_sampler(dataset, size=(20, 24)).draw(3, 3)
-    turned = tiny_sampler(dataset, size=(20, 24), vary=Variation(flip=1)).draw(3, 3)
+    plain = tiny_sampler(dataset, size=(20, 24), vary=Variation(shift=0.3, zoom=0.3)).draw(3, 3)
+    turned = tiny_sampler(dataset, size=(20, 24), vary=Variation(shift=0.3, zoom=0.3, flip=1)).draw(3, 3)
     for one, other in ((plain.frames, turned.frames), (plain.conditions, turned.conditions)):
         assert (one.flip(-1) - other).abs().max() < 0.02
         assert (one - other).abs().max() > 0.5
