@@ -27,7 +27,7 @@ def test_a_piece_is_a_parabola_through_its_points_in_whole_pixels() -> None:
     flat = _piece(np.array([[10.0, 20.0], [14.0, 22.0], [18.0, 20.0]]))
     tall = _piece(np.array([[20.0, 18.0], [22.0, 14.0], [20.0, 10.0]]))  # along y, and whichever way round
     assert np.array_equal(tall, flat[::-1])
-    assert _piece(np.array([[10.0, 10.0], [11.0, 13.0], [12.0, 10.0]])) is None
+    assert _piece(np.array([[0.0, 0.0], [5.0, 4.0], [4.0, -1.0]])) is None
 
 
 def test_lines_are_two_pixels_wide_and_maps_count_city_blocks() -> None:
