@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from makers import tiny_config
 
 from vid2vid_cli.core.nouns import ConditionLayout, ShapeError, StyleShape
-from vid2vid_cli.networks.style_encoder import StyleEncoder, pool
+from vid2vid_cli.engine.build import build_generator
+from vid2vid_cli.networks.style_encoder import StyleEncoder, pool, style_encoder
 
 SHAPE = StyleShape(features=3, width=4, downsamples=2)
 
@@ -47,6 +49,16 @@ def test_gradients_reach_the_encoder_and_any_size_fits() -> None:
     first = next(network.parameters())
     assert first.grad is not None
     assert first.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_what_is_seen_in_a_frame_does_not_depend_on_the_others(norm: str) -> None:
+    """As a photo is one frame, and a clip of training many."""
+    config = tiny_config(generator={"norm": norm}).generator
+    network = style_encoder(build_generator(config, ConditionLayout(1, style=SHAPE)))
+    assert network is not None
+    frames = torch.rand(3, 3, 16, 16)
+    torch.testing.assert_close(network(frames)[1:2], network(frames[1:2]), atol=1e-5, rtol=1e-4)
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

@@ -41,6 +41,7 @@ PREDICT: Mapping[str, Any] = {
     "generator.draws": "labels",
     "generator.foreground": [],
     "region.names": [],
+    "style.features": 0,
     "losses.perceptual": 0,
     "schedule.first": "real",
 }

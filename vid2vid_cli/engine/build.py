@@ -22,7 +22,9 @@ def build_generator(config: GeneratorConfig, layout: ConditionLayout) -> Generat
     """The generator for conditions of that layout; where there are styles, with their encoder as its `style`."""
     generator = _of_kind(config, layout)
     if layout.style is not None:
-        generator.add_module("style", StyleEncoder(layout.style, norm=config.norm, upsample=config.upsample))
+        # Its frames come by clips in training and one by one from photos: what one is must not depend on the others.
+        norm = "instance" if config.norm == "batch" else config.norm
+        generator.add_module("style", StyleEncoder(layout.style, norm=norm, upsample=config.upsample))
     return generator
 
 

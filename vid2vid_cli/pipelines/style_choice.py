@@ -71,9 +71,7 @@ def understand_styles(words: StyleWords, info: CheckpointInfo) -> StyleChoice:
     for text in words.styles:
         match = _STYLE.fullmatch(text)
         if match is None:
-            raise ConfigError(
-                f"--style {text}: not understood.", "Write --style car=3; of one car --style car#2=3."
-            )
+            raise ConfigError(f"--style {text}: not understood.", "Write --style car=3; of one car --style car#2=3.")
         known = _class(text, match[1], bank)
         cluster = int(match[3])
         if not 1 <= cluster <= len(known.centres):
