@@ -26,6 +26,15 @@ def test_frames_must_belong_to_the_conditions(frames: tuple[int, ...]) -> None:
         ClipBatch(torch.zeros(2, 4, 7, 8, 8), torch.zeros(frames))
 
 
+def test_labels_may_be_what_is_drawn_while_pictures_are_watched() -> None:
+    clip = ClipBatch(torch.zeros(2, 4, 7, 8, 8), torch.ones(2, 4, 3, 8, 8)).of_labels()
+    assert (tuple(clip.conditions.shape), tuple(clip.frames.shape)) == ((2, 4, 0, 8, 8), (2, 4, 7, 8, 8))
+    assert torch.equal(clip.pictures, torch.ones(2, 4, 3, 8, 8))
+    assert clip.to("meta").pictures.device.type == "meta"
+    with pytest.raises(ShapeError, match="watched"):
+        ClipBatch(clip.conditions, clip.frames, watched=torch.zeros(2, 4, 3, 8, 9))
+
+
 def test_clips_move_together() -> None:
     moved = ClipBatch(torch.zeros(1, 1, 1, 2, 2), torch.zeros(1, 1, 3, 2, 2)).to("meta")
     assert (moved.conditions.device.type, moved.frames.device.type) == ("meta", "meta")

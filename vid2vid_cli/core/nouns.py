@@ -66,7 +66,8 @@ class ClipBatch:
     def __post_init__(self) -> None:
         seen = check_shape("conditions", self.conditions, "b t c h w")
         check_shape("frames", self.frames, "b t k h w", **{axis: seen[axis] for axis in "bthw"})
-        check_shape("pictures", self.pictures, "b t 3 h w", **{axis: seen[axis] for axis in "bthw"})
+        name = "frames" if self.watched is None else "watched"
+        check_shape(name, self.pictures, "b t 3 h w", **{axis: seen[axis] for axis in "bthw"})
         for name, boxes in self.regions.items():
             check_shape(f"regions[{name!r}]", boxes, "b t r 4", b=seen["b"], t=seen["t"])
         if self.instances is not None:
