@@ -20,7 +20,7 @@ DRIVEN = {
     "face": "prepare --conditioner landmarks --option landmarks.background_edges=true VIDEO",
     "pose": "prepare --conditioner densepose --conditioner pose VIDEO",
 }
-"""What to type next; a face and a dancer are then drawn from the dataset: synthesize CKPT datasets/VIDEO."""
+"""What to type next."""
 
 
 @app.callback()
@@ -70,6 +70,8 @@ def nvidia(
         summary = "\n".join(f"{file:<24} {count / 1e6:.2f} million weights" for file, count in made.counts.items())
         if made.first is not None:
             summary += f"\nfor the first frames: {made.first}"
+        if preset != "street":
+            summary += f"\nfrom a prepared video: vid2vid synthesize {shlex.quote(str(made.path))} datasets/VIDEO"
         first = None if made.first is None else str(made.first)
         terminal.done(made.path, summary, _next(preset, made.path, first), {"first": first, "weights": made.counts})
 
