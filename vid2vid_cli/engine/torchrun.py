@@ -80,7 +80,7 @@ def launch(count: int, arguments: Sequence[str]) -> None:
     """Run `vid2vid ARGUMENTS` in `count` processes of this machine by torchrun; only the first one's words are shown.
 
     Raises SystemExit with the exit code of the first process where that has said why it failed, or after Ctrl-C, once
-    all have ended; LostProcessError where another one failed.
+    all have ended; LostProcessError where another one failed, with the exit code of that one.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -117,4 +117,6 @@ def _why(failures: dict[int, ProcessFailure], count: int) -> BaseException:
     told = failed.message if isinstance(failed.message, str) else failed.message["message"]
     how = f"was ended by {failed.signal_name()}" if failed.exitcode < 0 else f"failed: {told}"
     hint = "Continue from the last checkpoint, if there is one: vid2vid train --resume"
-    return LostProcessError(f"Process {rank + 1} of {count} {how}.", hint)
+    error = LostProcessError(f"Process {rank + 1} of {count} {how}.", hint)
+    error.exit_code = failed.exitcode if failed.exitcode > 0 else error.exit_code
+    return error

@@ -115,8 +115,8 @@ def _train(request: TrainRequest, tell: Tell, group: Group) -> Trained:
             raise keeper.diverged(error) from None
         except DiskFullError as error:
             raise keeper.full(error) from error
-        if not group.go_on(lambda: not interrupt.asked):
-            raise KeyboardInterrupt
+        interrupt.asked = not group.go_on(lambda: not interrupt.asked)
+        interrupt.raise_if_asked()
     write_report(run, tell)
     return Trained(run.path, run.result, state.step, seconds, quality)
 
