@@ -106,10 +106,10 @@ def train(
 
     Stop it whenever you like with Ctrl-C: `vid2vid train --resume` continues as if nothing had happened.
 
-    What is learned does not depend on --gpus but on schedule.batch, the clips of a step, which the GPUs share. Where
-    nothing sets it, it is one clip for each. On several machines, type this on each of them, with the dataset at the
-    same place:
-      torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint HOST:29500 -m vid2vid_cli train ...
+    GPUs share the clips of a step, schedule.batch; where it is not set, one each.
+    The result depends on schedule.batch, not on --gpus. On several machines type
+      torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d
+      --rdzv-endpoint HOST:29500 -m vid2vid_cli train ...     (on each of them)
 
     Examples:
       vid2vid train --preset face
