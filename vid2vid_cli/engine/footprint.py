@@ -30,11 +30,11 @@ from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.perceptual import PerceptualLoss
 
 
-class LiveBytes(TorchDispatchMode):
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all tensors made within that are alive, and their peak."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self._known: set[int] = set()
 
@@ -60,7 +60,7 @@ class LiveBytes(TorchDispatchMode):
         self.now -= size
 
 
-class _Fake(FakeTensorMode):
+class _Fake(FakeTensorMode):  # type: ignore[no-untyped-call]
     """Networks made within can be copied: the copy belongs to the same mode."""
 
     def __deepcopy__(self, memo: object) -> _Fake:

@@ -77,5 +77,5 @@ def _pyramid(frames: Tensor, scales: int) -> list[Tensor]:
     pyramid = [frames]
     for _ in range(1, scales if frames.numel() else 1):
         half = halve(pyramid[-1].flatten(0, 1))
-        pyramid.append(half.unflatten(0, frames.shape[:2]))
+        pyramid.append(half.view(*frames.shape[:2], *half.shape[1:]))
     return pyramid

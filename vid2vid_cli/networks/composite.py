@@ -171,4 +171,5 @@ class CompositeGenerator(nn.Module):
     def keep_less(self, recompute: bool) -> None:
         """Whether activations are computed again in the backward pass, which takes a third longer and far less room."""
         for network in self.networks:
+            assert isinstance(network, ScaleNetwork)
             network.recompute = recompute

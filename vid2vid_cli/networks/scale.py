@@ -115,26 +115,26 @@ class ScaleNetwork(nn.Module):
         `still`: there is no past, so flow and mask are not asked for.
         """
         entered = [
-            self._run(layers, seen)
-            for layers, seen in ((self.condition_encoder, window), (self.past_encoder, past))
+            self._run(layers, given)
+            for layers, given in ((self.condition_encoder, window), (self.past_encoder, past))
             if layers is not None
         ]
         features = entered[0] if len(entered) == 1 else entered[0] + entered[1]
-        image = self._run(self.image_decoder, _sum(features, coarser and coarser.image))
+        image = self._run(self.image_decoder, _sum(features, coarser.image if coarser else None))
         raw = torch.tanh(self.image_head(image).float())
         motion = flow = occlusion = None
         if self.flow_decoder is not None and not still:
             assert self.flow_head is not None
             assert self.occlusion_head is not None
-            motion = self._run(self.flow_decoder, _sum(features, coarser and coarser.motion))
+            motion = self._run(self.flow_decoder, _sum(features, coarser.motion if coarser else None))
             flow = self.flow_head(motion).float()
             occlusion = torch.sigmoid(self.occlusion_head(motion).float())
         front = foreground = None
         if self.foreground_encoder is not None:
             assert self.foreground_decoder is not None
             assert self.foreground_head is not None
-            front = _sum(self._run(self.foreground_encoder, window), coarser and coarser.foreground)
-            front = self._run(self.foreground_decoder, front)
+            seen = self._run(self.foreground_encoder, window)
+            front = self._run(self.foreground_decoder, _sum(seen, coarser.foreground if coarser else None))
             foreground = torch.tanh(self.foreground_head(front).float())
         return Estimate(raw, flow, occlusion, foreground, Features(image, motion, front))
 

@@ -55,7 +55,9 @@ class Planes:
 
 def planes_of(conditioners: Sequence[Conditioner]) -> Planes:
     """How the channels of conditioners are to be read. Raises ConfigError where none of them draws label maps."""
-    groups, others, below = [], [], 0
+    groups: list[tuple[int, int, NDArray[np.uint8]]] = []
+    others: list[int] = []
+    below = 0
     for conditioner in conditioners:
         channels = conditioner.class_channels()
         colours = {one.name: one.colour for one in conditioner.classes()}
