@@ -136,7 +136,7 @@ def _pose(channels: int, *, flow: bool) -> Material:
     names = ("densepose", "pose") if channels == 6 else ("densepose",) if flow else ("pose",)
     places = tuple(3 * index + row for index, name in enumerate(names) for row in _ROWS[name])
     return Material(
-        uses=tuple(_use(name) for name in names),
+        uses=tuple(_use(name, **({"least": 0.01} if name == "pose" else {})) for name in names),
         channels=Channels(places, channels, zero_to_one=False),
         foreground=(),
         foreground_channels=(),
