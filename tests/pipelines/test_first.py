@@ -17,7 +17,7 @@ from vid2vid_cli.data.dataset import Dataset, Span
 from vid2vid_cli.engine.checkpoint import load_checkpoint, load_info, save_checkpoint
 from vid2vid_cli.engine.events import Event, Warned, silent
 from vid2vid_cli.engine.rollout import rollout
-from vid2vid_cli.engine.validate import generate, to_picture
+from vid2vid_cli.engine.validate import generate, held_out_quality, to_picture
 from vid2vid_cli.media.images import resize_to, save_png, view_image
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
@@ -131,6 +131,16 @@ def test_as_it_was_trained_unless_told_otherwise(from_real: Path, run_folder: Pa
     assert alike(real.path, drawn(from_real, clip.conditions, clip.frames[:, :1]))
     assert not any(isinstance(e, Warned) for e in told)
     assert choose_first(None, info, from_real, real=False).notices
+
+
+def test_a_run_looks_at_its_held_out_frames_as_it_was_trained(from_real: Path, dataset: Path) -> None:
+    generator, info = load_checkpoint(from_real, CPU)
+    clip = tiny_sampler(dataset).span(Span(0, 19, 24))
+    real, nothing = (
+        held_out_quality(generate(generator, clip.conditions, CPU, begin), clip) for begin in (clip.frames[:, :1], None)
+    )
+    assert info.training["psnr_held_out"] == pytest.approx(real, abs=0.01)
+    assert abs(real - nothing) > 0.05
 
 
 def test_evaluate_measures_from_the_same_start(from_real: Path, dataset: Path, single: Path) -> None:
