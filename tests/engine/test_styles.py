@@ -6,6 +6,7 @@ import copy
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from makers import CPU, some_clips, tiny_config, weights_of
@@ -16,7 +17,8 @@ from vid2vid_cli.engine.build import build_state
 from vid2vid_cli.engine.distributed import ALONE, Group
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.step import Trainer, train_step
-from vid2vid_cli.engine.styles import tell_styles
+from vid2vid_cli.engine.style_bank import ClassStyles, StyleBank, StyleChoice, Styler
+from vid2vid_cli.engine.styles import give_styles, tell_styles
 from vid2vid_cli.networks.flow_teacher import DisTeacher
 from vid2vid_cli.networks.style_encoder import style_encoder
 
@@ -106,6 +108,19 @@ def test_what_is_told_is_constant_over_each_object_of_a_clip() -> None:
         styles, first.expand(-1, 4, -1, -1, -1).repeat_interleave(12, 3).repeat_interleave(12, 4)
     )
     assert len(first.flatten(3).movedim(2, -1).reshape(-1, 3).unique(dim=0)) == 8
+
+
+def test_synthesis_gives_each_object_what_the_bank_says_whatever_the_conditions_are_stored_as() -> None:
+    vectors = np.array([[0.25, -0.5, 0.75]])
+    known = ClassStyles.of(0, "picture", vectors, 1)
+    bank = StyleBank(features=3, width=4, downsamples=1, things=(), classes=(known,), frame=())
+    batch = clips()
+    for conditions in (batch.conditions, batch.conditions.round().to(torch.int8)):
+        given = give_styles(replace(batch, conditions=conditions), Styler(bank, StyleChoice()))
+        torch.testing.assert_close(given[:, :, :1], conditions.float())
+        wanted = torch.from_numpy(vectors[0]).float().view(3, 1, 1).expand(1, 4, 3, 24, 24)
+        torch.testing.assert_close(given[:, :, 1:], wanted)
+    assert tell_styles(styled()[1].generator, replace(batch, conditions=conditions)).conditions.is_floating_point()
 
 
 def test_a_generator_without_styles_is_told_nothing_more() -> None:

@@ -46,7 +46,7 @@ def tell_styles(generator: nn.Module, batch: ClipBatch) -> Told:
         return Told(batch.conditions)
     styles = seen_styles(encoder, batch).maps()
     shown = styles.detach().requires_grad_()
-    return Told(torch.cat([batch.conditions, shown], 2), styles, shown)
+    return Told(torch.cat([batch.conditions.float(), shown], 2), styles, shown)
 
 
 def seen_styles(encoder: StyleEncoder, batch: ClipBatch) -> Pooled:
@@ -64,4 +64,5 @@ def give_styles(batch: ClipBatch, styler: Styler | None) -> Tensor:
     if batch.instances is None:
         raise ShapeError("a generator with styles needs the instances of its clips")
     maps = [np.stack([styler(ids) for ids in clip]) for clip in batch.instances.cpu().numpy()]
-    return torch.cat([batch.conditions, torch.from_numpy(np.stack(maps)).to(batch.conditions)], 2)
+    styles = torch.from_numpy(np.stack(maps)).to(batch.conditions.device)
+    return torch.cat([batch.conditions.float(), styles], 2)  # conditions may travel as whole numbers, styles are none
