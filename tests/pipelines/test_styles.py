@@ -224,7 +224,11 @@ def test_styles_of_a_photo(model: Path, pictures: Studio) -> None:
 
 def test_without_labels_a_photo_is_one_object(film: Path, tmp_path: Path, pictures: Studio) -> None:
     data = prepare(PrepareRequest((film,), ("edges",), tmp_path / "data"), silent).path
-    config = tiny_config(schedule=SCHEDULE, style=STYLE)
+    plain = tiny_config(schedule=SCHEDULE, style=STYLE)
+    with pytest.raises(ConfigError, match="edges has no classes, so the whole picture is one object") as caught:
+        open_subject(data, plain).sampler(plain)
+    assert "generator.norm=group" in caught.value.hint
+    config = tiny_config(schedule=SCHEDULE, style=STYLE, generator={"norm": "group"})
     train(TrainRequest(config, "tiny", data, tmp_path / "run", device="cpu"), silent)
     save_png(Path("photo.png"), blob_frame(3)[:, :, ::-1].copy())
     events: list[Event] = []

@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Collection, Sequence
 
 from vid2vid_cli.conditioning import Conditioner
-from vid2vid_cli.conditioning.instances import instance_classes
+from vid2vid_cli.conditioning.instances import instance_classes, mapped
+from vid2vid_cli.config.model import Config
 from vid2vid_cli.config.style import THINGS
 from vid2vid_cli.core.errors import ConfigError
 
@@ -23,11 +24,19 @@ def channels_of(conditioners: Sequence[Conditioner], names: Sequence[str]) -> tu
     return tuple(sorted({channel for name in names for channel in known[name.casefold()]}))
 
 
-def things_of(conditioners: Sequence[Conditioner], names: Sequence[str] | None) -> tuple[int, ...]:
-    """The ids of the classes that are counted, by name, whatever their case; of None those that commonly are.
+def things_of(conditioners: Sequence[Conditioner], config: Config) -> tuple[int, ...]:
+    """The ids of the classes that `style.things` names, whatever their case; of null those that commonly are counted.
 
-    Raises ConfigError where there is none.
+    Raises ConfigError: no such class, or no classes at all and a normalisation through which no style could be seen.
     """
+    names, norm = config.style.things, config.generator.norm
+    if mapped(conditioners) is None and norm != "group":
+        having = " and ".join(conditioner.spec.name for conditioner in conditioners)
+        raise ConfigError(
+            f"style.features: {having} has no classes, so the whole picture is one object, and generator.norm={norm} "
+            "takes out what is the same all over a picture.",
+            "Add --set generator.norm=group; or leave styles out.",
+        )
     known = {one.name.casefold(): one.id for one in instance_classes(conditioners)}
     if names is None:
         return tuple(sorted(known[name] for name in THINGS if name in known))

@@ -74,7 +74,7 @@ class Subject:
             ),
             regions=config.region.names,
             of_labels=config.generator.draws == "labels",
-            things=things_of(self.conditioners, config.style.things) if config.style.features else None,
+            things=things_of(self.conditioners, config) if config.style.features else None,
         )
 
     def info(
