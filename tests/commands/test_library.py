@@ -26,14 +26,25 @@ def test_presets_list(vid2vid: Vid2Vid) -> None:
 
 
 def test_presets_show_says_where_values_come_from(vid2vid: Vid2Vid) -> None:
-    done = vid2vid("presets", "show", "face", "--set", "generator.width=32")
+    done = vid2vid("presets", "show", "face", "--set", "generator.width=32", "--no-count")
     rows = {line.split()[0]: line.split(None, 1)[1] for line in done.out.splitlines()}
     assert rows["generator.width"].split(None, 1) == ["32", "--set"]
     assert rows["data.size"].split(None, 1) == ["256", "preset face"]
     assert rows["optimizer.beta1"] == "0.5"
-    shown = json.loads(vid2vid("presets", "show", "face", "--json").out)
+    shown = json.loads(vid2vid("presets", "show", "face", "--no-count", "--json").out)
     assert shown["config"]["data"]["size"] == 256
     assert shown["origins"]["data.size"] == "preset face"
+
+
+def test_presets_show_counts_the_model(vid2vid: Vid2Vid) -> None:
+    sets = [
+        f"--set={text}" for text in ("data.size=64", "generator.width=8", "generator.scales=2", "temporal.rates=[]")
+    ]
+    done = vid2vid("presets", "show", "tiny", *sets)
+    rows = [line.split() for line in done.out.splitlines()]
+    assert ["picture", "64x64", "counted"] in rows
+    assert [row[2] for row in rows if row[:2] == ["generator,", "scale"]] == ["0", "1"]
+    assert [row[2:4] for row in rows if row[0] == "memory,"][0][1] in ("MiB", "GiB")
 
 
 def test_presets_copy_keeps_comments_and_overwrites_nothing(vid2vid: Vid2Vid, tmp_path: Path) -> None:

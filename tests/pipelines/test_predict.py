@@ -150,7 +150,7 @@ def test_it_learns_what_moves(moving: Path, tmp_path: Path) -> None:
     """Better than the last frame held, on frames that it never saw."""
     config = tiny_config(
         generator={"draws": "labels", "width": 8, "flow_unit": 4.0},
-        schedule={"first": "real", "steps": 150, "clip": 5, "grow_every": 1000},
+        schedule={"first": "real", "steps": 60, "clip": 5, "grow_every": 1000},
         losses={"pixel": 20.0, "temporal_adversarial": 0.0, "temporal_feature_matching": 0.0},
         optimizer={"rate": 2e-3, "average": 0.9},
         data={"size": 40, "aspect": None},

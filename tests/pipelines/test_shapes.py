@@ -87,6 +87,7 @@ def test_transferred(trained: tuple[Path, Path]) -> None:
         "target": "run, 37x29",
         "conditioners": "dots, edges",
         "retargeted": "dots",
+        "begins with": "nothing",
         "video": "",
     }
     assert len(pictures(transfer(request, silent).path)) == 5

@@ -129,6 +129,8 @@ def style_words(styles: list[str] | None, seed: int | None, photo: Path | None, 
     from vid2vid_cli.pipelines.style_choice import StyleWords
 
     return StyleWords(seed, tuple(styles or ()), photo, tuple(labels or ()))
+
+
 First = Annotated[
     str | None,
     typer.Option(
