@@ -44,7 +44,7 @@ def test_presets_show_counts_the_model(vid2vid: Vid2Vid) -> None:
     rows = [line.split() for line in done.out.splitlines()]
     assert ["picture", "64x64", "counted"] in rows
     assert [row[2] for row in rows if row[:2] == ["generator,", "scale"]] == ["0", "1"]
-    assert [row[2:4] for row in rows if row[0] == "memory,"][0][1] in ("MiB", "GiB")
+    assert next(row[3] for row in rows if row[0] == "memory,") in ("MiB", "GiB")
 
 
 def test_presets_copy_keeps_comments_and_overwrites_nothing(vid2vid: Vid2Vid, tmp_path: Path) -> None:
