@@ -8,7 +8,7 @@ import pytest
 
 from vid2vid_cli.conditioning.editing import Part
 from vid2vid_cli.core.errors import ConfigError
-from vid2vid_cli.pipelines.edit_words import understand_edits
+from vid2vid_cli.pipelines.editing.words import understand_edits
 
 RATE = Fraction(25)
 

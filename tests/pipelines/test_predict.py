@@ -19,9 +19,9 @@ from vid2vid_cli.core.nouns import FrameOutput
 from vid2vid_cli.engine.events import silent
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
-from vid2vid_cli.pipelines.future import Stretch, draw_on, go_on, keep_moving, measure, stand_still
 from vid2vid_cli.pipelines.planes import planes_of
 from vid2vid_cli.pipelines.predict import PredictRequest, predict
+from vid2vid_cli.pipelines.predicting.future import Stretch, draw_on, go_on, keep_moving, measure, stand_still
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.subject import load_conditioners
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize

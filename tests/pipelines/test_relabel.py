@@ -18,10 +18,10 @@ from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.engine.events import Event, Warned, silent
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.pipelines.edit_words import understand_edits
+from vid2vid_cli.pipelines.editing.relabel import Relabelling
+from vid2vid_cli.pipelines.editing.words import understand_edits
 from vid2vid_cli.pipelines.inspect import inspect
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.relabel import Relabelling
 from vid2vid_cli.pipelines.render import Rendered, Seen
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train

@@ -21,13 +21,13 @@ from vid2vid_cli.engine.events import Event, Noticed, Warned, silent
 from vid2vid_cli.engine.style_bank import ClassStyles, StyleBank, StyleChoice, Styler, gather
 from vid2vid_cli.media.images import load_png, save_png
 from vid2vid_cli.networks.style_encoder import style_encoder
-from vid2vid_cli.pipelines.collecting import pack, unpack
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.inspect import inspect
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.render import Painter, Seen
-from vid2vid_cli.pipelines.style_choice import StyleWords, understand_styles
 from vid2vid_cli.pipelines.styles import ShowStylesRequest, show_styles
+from vid2vid_cli.pipelines.styling.choice import StyleWords, understand_styles
+from vid2vid_cli.pipelines.styling.collecting import pack, unpack
 from vid2vid_cli.pipelines.subject import open_subject
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train

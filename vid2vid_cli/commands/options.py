@@ -13,7 +13,7 @@ from vid2vid_cli.commands import values
 
 if TYPE_CHECKING:
     from vid2vid_cli.pipelines.render import Rendered
-    from vid2vid_cli.pipelines.style_choice import StyleWords
+    from vid2vid_cli.pipelines.styling.choice import StyleWords
 
 OUTPUT = "Output"
 MACHINE = "Machine"
@@ -126,7 +126,7 @@ StyleLabels = Annotated[
 
 def style_words(styles: list[str] | None, seed: int | None, photo: Path | None, labels: list[str] | None) -> StyleWords:
     """What is typed about styles, for a pipeline."""
-    from vid2vid_cli.pipelines.style_choice import StyleWords
+    from vid2vid_cli.pipelines.styling.choice import StyleWords
 
     return StyleWords(seed, tuple(styles or ()), photo, tuple(labels or ()))
 

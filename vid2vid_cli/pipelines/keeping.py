@@ -22,11 +22,11 @@ from vid2vid_cli.engine.styles import give_styles
 from vid2vid_cli.engine.validate import generate, held_out_quality, to_picture
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.networks.style_encoder import style_encoder
-from vid2vid_cli.pipelines.collecting import collect_styles
 from vid2vid_cli.pipelines.interrupt import Interrupt
 from vid2vid_cli.pipelines.planes import planes_of
 from vid2vid_cli.pipelines.run_folder import RunFolder
 from vid2vid_cli.pipelines.samples import sample_sheet
+from vid2vid_cli.pipelines.styling.collecting import collect_styles
 from vid2vid_cli.pipelines.subject import Subject
 
 PREDICTED = 10

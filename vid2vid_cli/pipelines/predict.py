@@ -29,9 +29,9 @@ from vid2vid_cli.media.sheet import side_by_side
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.drawing import check_draws
 from vid2vid_cli.pipelines.driving import Options
-from vid2vid_cli.pipelines.future import Guess, Stretch, draw_on, go_on, keep_moving, measure, stand_still
 from vid2vid_cli.pipelines.planes import Planes, planes_of
-from vid2vid_cli.pipelines.predict_footage import Footage, open_dataset, open_video
+from vid2vid_cli.pipelines.predicting.footage import Footage, open_dataset, open_video
+from vid2vid_cli.pipelines.predicting.future import Guess, Stretch, draw_on, go_on, keep_moving, measure, stand_still
 from vid2vid_cli.pipelines.render import COMMENT
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
 

@@ -21,14 +21,14 @@ from vid2vid_cli.engine.events import Noticed, Tell, Warned
 from vid2vid_cli.media.files import free_name
 from vid2vid_cli.pipelines.drawing import check_draws
 from vid2vid_cli.pipelines.driving import Driver, Source, shots
-from vid2vid_cli.pipelines.edit_words import understand_edits
+from vid2vid_cli.pipelines.editing.relabel import Relabelling, editing_of, frame_size
+from vid2vid_cli.pipelines.editing.words import understand_edits
 from vid2vid_cli.pipelines.first import choose_first, open_first
 from vid2vid_cli.pipelines.label_video import lies_outside, open_labels
 from vid2vid_cli.pipelines.plan import Plan
-from vid2vid_cli.pipelines.relabel import Relabelling, editing_of, frame_size
 from vid2vid_cli.pipelines.render import Clips, Output, Painter, Rendered, Seen, compare_path, hold_last, write_video
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
-from vid2vid_cli.pipelines.style_choice import StyleWords, choose_styler, understand_styles
+from vid2vid_cli.pipelines.styling.choice import StyleWords, choose_styler, understand_styles
 from vid2vid_cli.pipelines.subject import Subject, open_for_checkpoint
 
 

@@ -12,7 +12,7 @@ from vid2vid_cli.conditioning.editing import LABELS, Edit, LabelEditor
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.engine.events import Tell, Warned
 from vid2vid_cli.pipelines.driving import Source
-from vid2vid_cli.pipelines.edit_words import Wanted, understand_edits
+from vid2vid_cli.pipelines.editing.words import Wanted, understand_edits
 from vid2vid_cli.pipelines.render import Seen
 
 SELDOM = 0.0005

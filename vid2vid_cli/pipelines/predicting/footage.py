@@ -22,8 +22,8 @@ from vid2vid_cli.data.variation import Take
 from vid2vid_cli.engine.checkpoint import CheckpointInfo
 from vid2vid_cli.engine.events import Tell
 from vid2vid_cli.pipelines.driving import Options, Source, source_conditioners, source_reader
-from vid2vid_cli.pipelines.future import Stretch
 from vid2vid_cli.pipelines.label_video import open_labels
+from vid2vid_cli.pipelines.predicting.future import Stretch
 from vid2vid_cli.pipelines.subject import merged_statistics, open_for_checkpoint
 
 
