@@ -128,9 +128,8 @@ class ClipSampler:
         clips = []
         for number in range(self.batch) if own is None else own:
             random = np.random.default_rng([self.seed, step, number])
-            take = self.take(length, random)
-            clips.append(read_clip(self.dataset, self.conditioners, take, random, self.regions, self.things))
-        return _together([clip.of_labels() for clip in clips] if self.of_labels else clips)
+            clips.append(self._read(self.take(length, random), random, self.regions))
+        return _together(clips)
 
     def stream(
         self, step: int, length: Callable[[int], int], own: Sequence[int] | None = None, *, threads: int = 0
@@ -156,7 +155,10 @@ class ClipSampler:
 
     def span(self, span: Span) -> ClipBatch:
         """A stretch as it is, without augmentation, as a batch of one."""
-        clip = read_clip(self.dataset, self.conditioners, Take(self.view, span), things=self.things)
+        return self._read(Take(self.view, span))
+
+    def _read(self, take: Take, random: np.random.Generator | None = None, regions: Sequence[str] = ()) -> ClipBatch:
+        clip = read_clip(self.dataset, self.conditioners, take, random, regions, self.things)
         return clip.of_labels() if self.of_labels else clip
 
 

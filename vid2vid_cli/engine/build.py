@@ -28,13 +28,18 @@ def build_generator(config: GeneratorConfig, layout: ConditionLayout) -> Generat
     return generator
 
 
+def drawn(config: GeneratorConfig, layout: ConditionLayout) -> tuple[int, int]:
+    """Channels of the conditions, and of what is drawn from them: a frame; or the conditions themselves, from none."""
+    return (0, layout.channels) if config.draws == "labels" else (layout.channels, 3)
+
+
 def _of_kind(config: GeneratorConfig, layout: ConditionLayout) -> Generator:
     match config.kind:
         case "composite":
-            labels = config.draws == "labels"
+            conditions, picture = drawn(config, layout)
             return CompositeGenerator(
-                0 if labels else layout.shown,
-                picture=layout.channels if labels else 3,
+                layout.shown if conditions else 0,
+                picture=picture,
                 scales=config.scales,
                 past=config.past,
                 flow=config.flow,
@@ -67,11 +72,10 @@ def build_state(config: Config, layout: ConditionLayout, machine: Machine) -> Tr
         torch.manual_seed(config.engine.seed)
         generator = build_generator(config.generator, layout)
         generator.keep_less(config.engine.recompute)
-        # What is judged: a frame below its conditions; or the planes of labels, which have none.
-        drawn = layout.channels if config.generator.draws == "labels" else 3
-        judged = drawn if config.generator.draws == "labels" else layout.channels + drawn
+        conditions, picture = drawn(config.generator, layout)
+        judged = conditions + picture
         discriminator = build_discriminator(config.discriminator, judged, config.data.size)
-        group = drawn * config.temporal.frames + 2 * (config.temporal.frames - 1)
+        group = picture * config.temporal.frames + 2 * (config.temporal.frames - 1)
         temporal = nn.ModuleDict(
             {str(rate): build_discriminator(config.temporal, group, config.data.size) for rate in config.temporal.rates}
         )

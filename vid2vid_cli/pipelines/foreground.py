@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Sequence
 
 from vid2vid_cli.conditioning import Conditioner
@@ -10,6 +9,7 @@ from vid2vid_cli.conditioning.instances import instance_classes, mapped
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.config.style import THINGS
 from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.core.words import did_you_mean
 
 
 def channels_of(conditioners: Sequence[Conditioner], names: Sequence[str]) -> tuple[int, ...]:
@@ -47,9 +47,8 @@ def things_of(conditioners: Sequence[Conditioner], config: Config) -> tuple[int,
 def _check(setting: str, conditioners: Sequence[Conditioner], names: Sequence[str], known: Collection[str]) -> None:
     for name in names:
         if name.casefold() not in known:
-            near = difflib.get_close_matches(name.casefold(), known, 3)
             having = " and ".join(conditioner.spec.name for conditioner in conditioners)
             raise ConfigError(
                 f"{setting}: there is no class {name!r} in {having}.",
-                f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(known) or 'none'}.",
+                did_you_mean(name, known) or f"There are: {', '.join(known) or 'none'}.",
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.conditioning.instances import InstanceReader, class_of, mapped
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.nouns import ClipBatch
+from vid2vid_cli.core.words import did_you_mean
 from vid2vid_cli.data.clips import frame_tensor
 from vid2vid_cli.engine.checkpoint import CheckpointInfo
 from vid2vid_cli.engine.device import Machine
@@ -170,11 +170,10 @@ def _class(text: str, name: str, bank: StyleBank) -> ClassStyles:
     known = {one.name.casefold(): one for one in bank.classes}
     found = known.get(name.casefold())
     if found is None:
-        near = difflib.get_close_matches(name.casefold(), known, 3)
-        there = ", ".join(one.name for one in bank.classes)
+        names = [one.name for one in bank.classes]
         raise ConfigError(
             f"--style {text}: there are no styles of {name!r}.",
-            f"Did you mean {' or '.join(known[one].name for one in near)}?" if near else f"There are those of {there}.",
+            did_you_mean(name, names) or f"There are those of {', '.join(names)}.",
         )
     return found
 
