@@ -9,6 +9,14 @@ from pydantic import Field, model_validator
 from vid2vid_cli.config.section import Section
 
 
+def least_side(downsamples: int, scales: int) -> int:
+    """Pixels that each side of a picture must have, for that many stride-2 convolutions at the coarsest scale.
+
+    The innermost maps must have 2 x 2 cells: reflection padding needs a neighbour, normalisation a spread.
+    """
+    return max(16, 2 << downsamples) << (scales - 1)
+
+
 class GeneratorConfig(Section):
     """The generator."""
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, field_validator, model_validator
 
 from vid2vid_cli.config.data import DataConfig
-from vid2vid_cli.config.generator import GeneratorConfig
+from vid2vid_cli.config.generator import GeneratorConfig, least_side
 from vid2vid_cli.config.judging import LossConfig, PatchConfig, RegionConfig, TemporalConfig
 from vid2vid_cli.config.section import Section
 from vid2vid_cli.config.style import StyleConfig
@@ -155,9 +155,8 @@ class Config(Section):
         seen = self.style.least
         if min(height, width) < seen:
             return f"a picture of {width}x{height} is too small for the styles: at least {seen} pixels are needed"
-        # The innermost maps must have 2 x 2 cells: reflection padding needs a neighbour, normalisation a spread.
         scales = self.generator.scales
-        least = max(16, 2 << self.generator.downsamples) << (scales - 1)
+        least = least_side(self.generator.downsamples, scales)
         if self.generator.kind == "unet":  # its innermost cell is not normalised
             least = max(16, (1 << self.generator.downsamples - 1) + 1)
         deep = f"generator.downsamples={self.generator.downsamples}"

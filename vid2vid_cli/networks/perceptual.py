@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vid2vid_cli.core.errors import MissingWeightsError
+from vid2vid_cli.media.files import digest_of
 
 FILE_NAME = "vgg19-dcbb9e9d.pth"
 VARIABLE = "VID2VID_VGG19"
@@ -72,8 +72,7 @@ def find_perceptual(weight: float, device: torch.device) -> tuple[PerceptualLoss
 
 def load_perceptual(path: Path, *, sha256: str = "dcbb9e9d") -> PerceptualLoss:
     """The loss with the weights of a file whose sha256 begins so. Raises MissingWeightsError."""
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(path)
+    found = digest_of(path)
     if not found.startswith(sha256):
         raise MissingWeightsError(
             f"{path} is not torchvision's {FILE_NAME}: its sha256 begins with {found[:8]}, not {sha256}",
@@ -84,12 +83,3 @@ def load_perceptual(path: Path, *, sha256: str = "dcbb9e9d") -> PerceptualLoss:
     network = vgg19(weights=None)
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return PerceptualLoss(network.features)
-
-
-def _digest(path: Path) -> str:
-    """For Python 3.10, which has no hashlib.file_digest."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

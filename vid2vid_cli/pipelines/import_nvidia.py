@@ -16,6 +16,7 @@ import torch
 
 from vid2vid_cli import __version__
 from vid2vid_cli.conditioning import View
+from vid2vid_cli.config.generator import least_side
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, save_checkpoint
@@ -164,7 +165,7 @@ def _network(
     request: ImportRequest, architecture: Architecture, files: Sequence[Path], weights: Sequence[Weights]
 ) -> _Network:
     size = request.size or picture(request.preset, architecture)
-    least = max(16, 2 << architecture.downsamples) << (architecture.scales - 1)
+    least = least_side(architecture.downsamples, architecture.scales)
     if min(size) < least:
         raise ConfigError(
             f"A picture of {size[1]}x{size[0]} is too small for {files[0]}: at least {least} pixels are needed.",
