@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -70,8 +71,10 @@ class PreparePlan:
     cases: Sequence[Case] = CASES
     size: int = 512
     """Short side of the frames, in pixels; the real clips are at most as large."""
-    frames: int = 300
-    """At most; fewer where the conditioner alone takes longer than `seconds`."""
+    frames: int = 1000
+    """At most, as of a video of half a minute; fewer where the conditioner alone takes longer than `seconds`."""
+    held: int = 300
+    """Frames that lie decoded in memory, over and over again, for the conditioner alone."""
     seconds: float = 15.0
     rounds: int = 3
     real: Path | None = None
@@ -104,11 +107,11 @@ class _Bench:
         self.options, self.size = options, plan.size
         job = make_job(self._request(), [load_conditioner(case.name, options)])
         self.conditioner: Conditioner = job.conditioners_of(job.inputs[0])[0]
-        self.decoded = list(job.frames(job.reader(job.inputs[0])))
+        self.decoded = list(islice(job.frames(job.reader(job.inputs[0])), plan.held))
         began = time.perf_counter()
         self._annotate(LEAST)  # and whatever is loaded for good
         some = time.perf_counter() - began
-        self.frames = min(len(self.decoded), max(LEAST, int(plan.seconds * LEAST / some)))
+        self.frames = min(plan.frames, max(LEAST, int(plan.seconds * LEAST / some)))
 
     def alone(self) -> Took:
         return _took(lambda: self._annotate(self.frames), self.frames)
@@ -120,7 +123,7 @@ class _Bench:
             shutil.rmtree(self.out, ignore_errors=True)
 
     def _annotate(self, count: int) -> None:
-        for _ in self.conditioner.annotate(iter(self.decoded[:count])):
+        for _ in self.conditioner.annotate(islice(cycle(self.decoded), count)):
             pass
 
     def _request(self) -> PrepareRequest:

@@ -62,6 +62,17 @@ def test_it_is_another_process_and_numbers_come_back_as_they_were() -> None:
     assert not beside.ready
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (4, 5, 3), (700, 700, 3)])
+def test_arrays_arrive_whole_however_they_lie_in_memory(shape: tuple[int, ...]) -> None:
+    """Several in one message, some with holes between their numbers, and larger ones than a pipe holds."""
+    array = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    ways = [array, array[::2, ::-1], np.asfortranarray(array), array.astype(np.float64), np.array("word")]
+    with Beside() as beside:
+        back = beside.call(list, ways).result(60)
+        assert beside.call(np.copyto, back[0], back[0]).result(60) is None  # there as here, they may be written to
+    assert all(np.array_equal(one, other) and one.dtype == other.dtype for one, other in zip(ways, back, strict=True))
+
+
 def test_errors_come_back_whole() -> None:
     with Beside() as beside:
         full = beside.call(fail, "disk").exception(60)

@@ -22,6 +22,8 @@ from types import TracebackType
 from typing import Any, BinaryIO, TypeVar
 
 from vid2vid_cli.core.errors import PluginError, Vid2VidError
+from vid2vid_cli.core.messages import read_message, write_message
+from vid2vid_cli.core.priority import give_way, give_way_as_session
 
 Result = TypeVar("Result")
 
@@ -30,8 +32,11 @@ THREADS = 2
 ANY = 0
 """The line of what may be done in any order."""
 BOOT = "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); import vid2vid_cli.core.beside as b; b.serve()"
-NEW_GROUP = 0x200
-"""Windows' word for that (CREATE_NEW_PROCESS_GROUP)."""
+APART = 0x200 | 0x4000
+"""Windows' words for a process that Ctrl-C does not reach (CREATE_NEW_PROCESS_GROUP) and that lets others go first
+(BELOW_NORMAL_PRIORITY_CLASS)."""
+PIPE = 1 << 20
+"""Bytes that the pipe holds, where the system allows it: a frame goes through in one piece."""
 PATIENCE = 10.0
 """Seconds that it is given to end."""
 
@@ -62,7 +67,6 @@ class Beside:
             self._threads = [threading.Thread(target=work, args=(pipe,), daemon=True) for work, pipe in pipes]
         for thread in self._threads:
             thread.start()
-        self._outgoing.put(sys.path)
         self._first = self.call(_nothing)
         return self
 
@@ -107,10 +111,11 @@ class Beside:
         return future
 
     def _send(self, pipe: BinaryIO) -> None:
+        give_way()
         with suppress(OSError, ValueError), pipe:  # a broken one is seen by `_receive`
+            pickle.dump(sys.path, pipe)
             for message in iter(self._outgoing.get, None):
-                pickle.dump(message, pipe, protocol=5)
-                pipe.flush()
+                write_message(pipe, message)
 
     def _receive(self, pipe: BinaryIO) -> None:
         with pipe, suppress(EOFError, OSError, pickle.UnpicklingError):
@@ -149,7 +154,8 @@ def _start() -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=sys.platform != "win32",  # Ctrl-C is for this process alone
-        creationflags=NEW_GROUP if sys.platform == "win32" else 0,
+        creationflags=APART if sys.platform == "win32" else 0,
+        pipesize=PIPE,
     )
 
 
@@ -166,6 +172,7 @@ def _gone() -> Vid2VidError:
 def serve() -> None:
     """Do what comes through standard input, answer on standard output, and end with the input, at once."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    give_way_as_session()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer
     lock = threading.Lock()
@@ -198,7 +205,7 @@ def _serve(requests: BinaryIO, answer: Callable[[int, BaseException | None, Any]
 
     while True:
         try:
-            number, line, what, arguments = pickle.load(requests)
+            number, line, what, arguments = read_message(requests)
         except EOFError:
             return
         if line not in lines:

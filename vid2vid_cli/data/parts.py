@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.core.beside import Beside
+from vid2vid_cli.core.priority import give_way
 from vid2vid_cli.media.failures import writing_failed
 from vid2vid_cli.media.files import write_whole
 
@@ -107,7 +108,7 @@ class WriterPool:
     def __init__(self, beside: Beside | None = None) -> None:
         self._beside = beside
         threads = max(2, min((os.cpu_count() or 2) // 2, 8))
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="writer")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="writer", initializer=give_way)
         self._room = threading.BoundedSemaphore(6 * threads)
 
     def submit(self, save: Save, path: Path, array: Array) -> Future[None]:

@@ -57,10 +57,10 @@ class Colours:
             height=height,
             format="rgb24",
             src_colorspace=self.matrix,
-            dst_colorspace=5,  # means nothing for RGB, but PyAV before 17 ignores the source without it
             src_color_range=FULL if self.full else LIMITED,
             dst_color_range=FULL,
             interpolation=EXACT | (BILINEAR if (height, width) == (frame.height, frame.width) else AREA),
+            threads=1,  # two take half as much again of two cores, which others need
         )
         return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
 

@@ -62,16 +62,19 @@ def side_by_side(pictures: Sequence[NDArray[Any]], labels: Sequence[str], height
     if not pictures:
         raise ValueError("nothing to put side by side")
     height += height % 2
-    columns = []
-    for index, picture in enumerate(pictures):
-        shown = _rgb(picture)
-        width = max(2, round(shown.shape[1] * height / shown.shape[0]))
-        label = labels[index] if index < len(labels) else ""
-        column = resize_to(shown, height, width)
-        columns.append(np.concatenate([_bar(label, width), column], axis=0) if any(labels) else column)
-        columns.append(np.full((columns[-1].shape[0], GAP, 3), BACKGROUND, np.uint8))
-    joined = np.concatenate(columns[:-1], axis=1)
-    return np.pad(joined, ((0, 0), (0, joined.shape[1] % 2), (0, 0)), constant_values=BACKGROUND)
+    bar = BAR_HEIGHT if any(labels) else 0
+    shown = [_rgb(picture) for picture in pictures]
+    widths = [max(2, round(picture.shape[1] * height / picture.shape[0])) for picture in shown]
+    whole = sum(widths) + GAP * (len(widths) - 1)
+    joined = np.full((bar + height, whole + whole % 2, 3), BACKGROUND, np.uint8)
+    left = 0
+    for index, (picture, width) in enumerate(zip(shown, widths, strict=True)):
+        if bar:
+            joined[:bar, left : left + width] = _bar(labels[index] if index < len(labels) else "", width)
+        fits = picture.shape[:2] == (height, width)
+        joined[bar:, left : left + width] = picture if fits else resize_to(picture, height, width)
+        left += width + GAP
+    return joined
 
 
 def _rgb(picture: NDArray[Any]) -> Bytes:

@@ -23,8 +23,8 @@ from vid2vid_cli.media.blank import BlankReader, Frames
 from vid2vid_cli.media.probe import PICTURES
 from vid2vid_cli.pipelines.driving import Look, Options, Source, source_conditioners, source_reader
 from vid2vid_cli.pipelines.preparing.files import Files, bound, chosen_files, typed_files
-from vid2vid_cli.pipelines.preparing.job import check_conditioners
 from vid2vid_cli.pipelines.preparing.layouts import Given, Layout, understand
+from vid2vid_cli.pipelines.preparing.needs import check_conditioners
 
 OUTSIDE = 0.2
 """Share of the points beyond the frame that tells that they are not of this frame."""

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from vid2vid_cli.conditioning import Conditioner, ConditionerSpec
@@ -169,6 +170,8 @@ def _fill(job: Job, place: Place, tell: Tell) -> Manifest:
     path = place.partial / "preview.mp4"
     with ExitStack() as stack:
         beside = stack.enter_context(Beside()) if (job.expected() or LONG) - done >= LONG else None
+        if beside is not None:
+            beside.call(cv2.setNumThreads, 1)  # it has several pictures at hand; more threads only change places
         preview = None if done else stack.enter_context(LivePreview(path, job, beside))
         videos = _videos(job, files, tell, preview, beside)
         bare = Dataset(place.partial, bare_manifest(job, place.final.name, files, videos))

@@ -13,7 +13,7 @@ from vid2vid_cli.data.dataset import Dataset, Span
 from vid2vid_cli.engine.checkpoint import ConditionerUse
 from vid2vid_cli.engine.events import Noticed, Tell
 from vid2vid_cli.engine.validate import to_picture
-from vid2vid_cli.pipelines.preparing.job import check_conditioners
+from vid2vid_cli.pipelines.preparing.needs import check_conditioners
 from vid2vid_cli.pipelines.subject import load_conditioners, of_other_footage
 
 Measured = dict[str, tuple[float, float]]

@@ -12,15 +12,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Conditioner, Footage, Requirement, View
-from vid2vid_cli.core.errors import ConfigError, MissingFileError, MissingPackageError, PluginError
+from vid2vid_cli.conditioning import Conditioner, Footage, View
+from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.core.priority import give_way
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.frames import Format
 from vid2vid_cli.data.manifest import SCHEMA_VERSION
 from vid2vid_cli.media.probe import Probe, probe
 from vid2vid_cli.media.reader import VideoReader, pictures_before
-from vid2vid_cli.pipelines.preparing.files import Files, bound, hash_of, hashes_of, is_reading, neediest
+from vid2vid_cli.pipelines.preparing.files import Files, bound, hash_of, hashes_of, neediest
 from vid2vid_cli.pipelines.preparing.layouts import Part
+from vid2vid_cli.pipelines.preparing.needs import check_conditioners
 from vid2vid_cli.pipelines.preparing.opening import Size, common_size, open_videos
 
 Frame = NDArray[np.uint8]
@@ -112,7 +114,11 @@ class Job:
             top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
             return np.ascontiguousarray(frame[top : top + height, left : left + width])
 
-        yield from ahead(cut(frame) for frame in reader)
+        def decoded() -> Generator[Frame, None, None]:
+            give_way()  # in the thread that decodes
+            yield from map(cut, reader)
+
+        yield from ahead(decoded())
 
     def footage(self, item: Input, first: int = 0) -> Footage:
         """What the conditioners are told about a video, of which they see the frames from `first` on."""
@@ -208,40 +214,3 @@ def _check(request: PrepareRequest) -> None:
         raise ConfigError(f"There is nothing between {request.start} s and {request.end} s.", "Choose end > start.")
     if request.max_frames is not None and request.max_frames < 2:
         raise ConfigError(f"max_frames is {request.max_frames}; a dataset needs 2 frames or more.", "--max-frames 300")
-
-
-def check_conditioners(conditioners: Sequence[Conditioner]) -> None:
-    """Raise MissingPackageError or MissingFileError where one lacks what it needs, ConfigError for none or twice one.
-
-    One that reads labels which exist already needs no package for it.
-    """
-    from vid2vid_cli.conditioning.registry import check_requirements
-
-    names = [conditioner.spec.name for conditioner in conditioners]
-    if not names:
-        raise ConfigError("No conditioner was named.", "vid2vid plugins list shows which there are.")
-    if len(set(names)) < len(names):
-        raise ConfigError(f"A conditioner was named twice: {', '.join(names)}.", "Name each one once.")
-    if "frames" in names:
-        raise PluginError("A conditioner cannot be called frames: a dataset keeps its frames under that name.")
-    for conditioner in conditioners:
-        if not conditioner.finds and not is_reading(conditioner):
-            name = conditioner.spec.name
-            raise MissingFileError(
-                f"The conditioner {name} reads what exists already beside a video, and nothing was named.",
-                f"--option {name}.{conditioner.reads}=PATH, with one file for each frame",
-            )
-        missing = [] if is_reading(conditioner) else check_requirements(conditioner.spec)
-        if missing:
-            raise _missing(conditioner, missing)
-
-
-def _missing(conditioner: Conditioner, missing: Sequence[Requirement]) -> MissingPackageError:
-    """What is missing and how to install it, or how to do without."""
-    name, modules = conditioner.spec.name, ", ".join(requirement.module for requirement in missing)
-    one = len(missing) > 1 and all(requirement.optional for requirement in missing)
-    hint = missing[0].install if one else " && ".join(dict.fromkeys(item.install for item in missing))
-    if conditioner.reads:
-        hint += f". Or read what exists already: --option {name}.{conditioner.reads}=PATH"
-    words = f"one of {modules}, and has none" if one else f"{modules}, not installed here"
-    return MissingPackageError(f"The conditioner {name} needs {words}.", hint)

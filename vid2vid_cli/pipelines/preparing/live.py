@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation
 from vid2vid_cli.core.beside import Beside, Kept
+from vid2vid_cli.core.priority import give_way
 from vid2vid_cli.pipelines.preparing.job import Job
 from vid2vid_cli.pipelines.preparing.looks import Look, preview_writer
 
@@ -143,6 +144,7 @@ class LivePreview:
         return Easel(self._path, self._job)
 
     def _work(self) -> None:
+        give_way()
         line = iter(self._line.get, None)
         try:
             artist = self._artist()
