@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from vid2vid_cli.config.judging import TemporalConfig
 from vid2vid_cli.config.model import ScheduleConfig
-from vid2vid_cli.engine.curriculum import average_decay, clip_length, rate_factor
+from vid2vid_cli.engine.curriculum import average_decay, clip_length, idle_rates, rate_factor
+from vid2vid_cli.engine.objective import group_ends
 
 SCHEDULE = ScheduleConfig(clip=3, clip_max=20, grow_every=100, decay_from=50, decay_steps=200)
 
@@ -16,6 +18,13 @@ SCHEDULE = ScheduleConfig(clip=3, clip_max=20, grow_every=100, decay_from=50, de
 )
 def test_clips_double_up_to_what_is_wanted_and_there(step: int, longest: int, length: int) -> None:
     assert clip_length(SCHEDULE, step, longest) == length
+
+
+@pytest.mark.parametrize("longest", [1, 2, 3, 6, 7, 18, 19, 40])
+def test_a_rate_is_idle_where_none_of_its_groups_fits(longest: int) -> None:
+    temporal = TemporalConfig(rates=(1, 3, 9), frames=3)
+    busy = [rate for rate in temporal.rates if group_ends("every", rate, 3, 0, longest)]
+    assert idle_rates(temporal, longest) == [rate for rate in temporal.rates if rate not in busy]
 
 
 @pytest.mark.parametrize(("step", "factor"), [(0, 1.0), (50, 1.0), (100, 0.75), (150, 0.5), (250, 0.0), (999, 0.0)])

@@ -113,6 +113,15 @@ def test_the_journal_and_the_events_tell_the_same(shelf: Path) -> None:
     assert "datasets/blob -> runs/blob on cpu, fp32" in next(e.message for e in events if isinstance(e, Noticed))
 
 
+def test_a_spacing_that_no_clip_is_long_enough_for_is_said(shelf: Path) -> None:
+    events: list[Event] = []
+    run(tiny_config(temporal={"rates": (1, 9)}), steps=1, tell=events.append)
+    said = [event.message for event in events if isinstance(event, Noticed) and "temporal.rates" in event.message]
+    assert len(said) == 1
+    assert said[0].startswith("temporal.rates 9: nothing is judged at that spacing")
+    assert "groups span up to 19 frames and clips grow to 4 here" in said[0]
+
+
 def test_names_that_are_taken_and_what_may_be_overwritten(shelf: Path) -> None:
     first = run(steps=1)
     second = run(steps=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vid2vid_cli.config.judging import TemporalConfig
 from vid2vid_cli.config.model import ScheduleConfig
 
 
@@ -12,6 +13,11 @@ def clip_length(schedule: ScheduleConfig, step: int, longest: int, given: int = 
     """
     grown: int = schedule.clip << min(step // schedule.grow_every, 30)
     return max(1, min(given + min(grown, schedule.clip_max), longest))
+
+
+def idle_rates(temporal: TemporalConfig, longest: int) -> list[int]:
+    """The frame rates whose groups fit into no clip of up to `longest` frames, so that nothing judges at them."""
+    return [rate for rate in temporal.rates if rate * (temporal.frames - 1) + 1 > longest]
 
 
 def rate_factor(schedule: ScheduleConfig, step: int) -> float:

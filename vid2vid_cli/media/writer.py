@@ -70,7 +70,9 @@ class VideoWriter:
         elif frame.shape[:2] != self.size:
             raise ValueError(f"frame {self.frames} is {frame.shape[:2]}, the first one was {self.size}")
         height, width = self.size
-        even = np.ascontiguousarray(np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"))
+        if height % 2 or width % 2:
+            frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        even = np.ascontiguousarray(frame)
         try:
             if self._encoder is None:
                 self._encoder = self._open(*even.shape[:2])

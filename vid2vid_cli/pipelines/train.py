@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from vid2vid_cli.core.nouns import ClipBatch
 from vid2vid_cli.data.clips import ClipSampler
 from vid2vid_cli.engine.build import build_state, parameter_count
 from vid2vid_cli.engine.checkpoint import load_state
-from vid2vid_cli.engine.curriculum import clip_length
+from vid2vid_cli.engine.curriculum import clip_length, idle_rates
 from vid2vid_cli.engine.device import Machine, choose_device, choose_machine
 from vid2vid_cli.engine.distributed import EndedElsewhereError, Group
 from vid2vid_cli.engine.events import Noticed, Tell, silent
@@ -98,11 +99,11 @@ def _train(request: TrainRequest, tell: Tell, group: Group) -> Trained:
     perceptual, notice = find_perceptual(config.losses.perceptual, machine.device)
     if not group.go_on(lambda: not notice) and not notice:
         perceptual, notice = None, "the perceptual loss is off: VGG19's weights are not at hand on every machine"
-    for said in filter(None, (words, notice)):
-        tell(Noticed(said))
-    trainer = Trainer(config, machine, DisTeacher(), perceptual, group)
     until, before = _until(request, config, float(kept["seconds"])), float(kept["seconds"])
     own, length = group.clips(config.schedule.batch), partial(_length, config, sampler)
+    for said in filter(None, (words, notice, _idle(config, length((until.steps or sys.maxsize) - 1)))):
+        tell(Noticed(said))
+    trainer = Trainer(config, machine, DisTeacher(), perceptual, group)
     stream = sampler.stream(state.step, length, own, threads=config.engine.readers)
     with Interrupt() as interrupt, closing(stream) as batches:
         if not group.leads:
@@ -177,6 +178,18 @@ def _clips(group: Group, config: Config) -> str:
 
 def _length(config: Config, sampler: ClipSampler, step: int) -> int:
     return clip_length(config.schedule, step, sampler.longest, config.given)
+
+
+def _idle(config: Config, longest: int) -> str:
+    """Of temporal discriminators that no clip of this training is long enough for; else nothing."""
+    idle = idle_rates(config.temporal, longest) if config.losses.judge_motion else []
+    if not idle:
+        return ""
+    rates, needed = ", ".join(map(str, idle)), max(idle) * (config.temporal.frames - 1) + 1
+    return (
+        f"temporal.rates {rates}: nothing is judged at that spacing, because its groups span up to {needed} frames and "
+        f"clips grow to {longest} here (schedule.clip, clip_max and grow_every, the steps, the shots of the video)"
+    )
 
 
 def _until(request: TrainRequest, config: Config, before: float) -> Until:

@@ -25,8 +25,8 @@ from vid2vid_cli.pipelines.preparing.looks import Look, preview_writer
 Frame = NDArray[np.uint8]
 DEPTH = 8
 """Frames that may wait to be drawn."""
-STARTING = 24
-"""Reduced frames that may wait for the process that draws them to come up."""
+STARTING = 64
+"""Reduced frames that may wait for the process that draws them to come up, a second or so."""
 
 
 class Seen(NamedTuple):
