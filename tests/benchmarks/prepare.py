@@ -108,10 +108,10 @@ class _Bench:
         job = make_job(self._request(), [load_conditioner(case.name, options)])
         self.conditioner: Conditioner = job.conditioners_of(job.inputs[0])[0]
         self.decoded = list(islice(job.frames(job.reader(job.inputs[0])), plan.held))
-        began = time.perf_counter()
         self._annotate(LEAST)  # and whatever is loaded for good
-        some = time.perf_counter() - began
-        self.frames = min(plan.frames, max(LEAST, int(plan.seconds * LEAST / some)))
+        few, more = (self._seconds(count) for count in (LEAST, 3 * LEAST))  # both with what is loaded each time
+        each = max(more - few, 1e-6) / (2 * LEAST)
+        self.frames = min(plan.frames, max(LEAST, int(plan.seconds / each)))
 
     def alone(self) -> Took:
         return _took(lambda: self._annotate(self.frames), self.frames)
@@ -121,6 +121,11 @@ class _Bench:
             return _took(lambda: prepare(self._request(), silent), self.frames)
         finally:
             shutil.rmtree(self.out, ignore_errors=True)
+
+    def _seconds(self, count: int) -> float:
+        began = time.perf_counter()
+        self._annotate(count)
+        return time.perf_counter() - began
 
     def _annotate(self, count: int) -> None:
         for _ in self.conditioner.annotate(islice(cycle(self.decoded), count)):

@@ -30,8 +30,8 @@ from vid2vid_cli.engine.validate import generate, to_picture
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare, prepare_with
-from vid2vid_cli.pipelines.render import Rendered
-from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, output_file, plan_synthesize, synthesize
+from vid2vid_cli.pipelines.render import Rendered, output_file
+from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +75,18 @@ def test_a_split_keeps_its_own_part_of_the_sound(run_folder: Path) -> None:
     done = run(run_folder, data, split="holdout")
     assert done.frames == 10
     assert click_times(done.path) == pytest.approx([0.2], abs=0.03)
+
+
+def test_a_stretch_of_a_dataset(run_folder: Path, dataset: Path) -> None:
+    """From the third frame of what is held out, three of them; and a tone that is heard in one stretch alone."""
+    rate = float(FPS)
+    done = run(run_folder, dataset, split="holdout", start=2 / rate, max_frames=3)
+    whole = run(run_folder, dataset, split="holdout", start=2 / rate, end=5 / rate)
+    assert (done.frames, whole.frames) == (3, 3)
+    rows = dict(plan_synthesize(SynthesizeRequest(run_folder, dataset, start=2 / rate, end=8 / rate)).rows)
+    assert rows["dataset"].endswith("6 frames (all)")
+    early = run(run_folder, dataset, start=2 / rate, max_frames=8)
+    assert click_times(early.path) == pytest.approx([0.2 - 2 / rate], abs=0.02)
 
 
 def test_names_that_are_taken(run_folder: Path, dataset: Path) -> None:

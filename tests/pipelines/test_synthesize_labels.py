@@ -22,6 +22,7 @@ from vid2vid_cli.core.errors import (
     FilesMismatchError,
     LabelFilesError,
     MissingFileError,
+    NoFramesError,
     NothingFoundError,
 )
 from vid2vid_cli.data.clips import read_clip, render_conditions
@@ -36,6 +37,7 @@ from vid2vid_cli.pipelines.driving import Driver
 from vid2vid_cli.pipelines.label_video import open_labels
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.render import Rendered
+from vid2vid_cli.pipelines.stretch import Stretch
 from vid2vid_cli.pipelines.subject import open_for_checkpoint
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train
@@ -102,11 +104,13 @@ def run(checkpoint: Path, source: Path, **changes: Any) -> Rendered:
     return synthesize(SynthesizeRequest(checkpoint, source, **settings), tell)
 
 
-def shown(model: Path, source: Path, *, retarget: bool = True, **options: dict[str, str]) -> list[list[np.ndarray]]:
+def shown(
+    model: Path, source: Path, *, retarget: bool = True, stretch: Stretch | None = None, **options: dict[str, str]
+) -> list[list[np.ndarray]]:
     """What the generator is shown of each clip: (c, h, w) for each frame."""
     info = load_info(model / "blob.ckpt")
     clips = []
-    for part in open_labels(source, info, model, options):
+    for part in open_labels(source, info, model, options, stretch=stretch):
         driver = Driver(part, part.look(silent), info, retarget=retarget)
         seen = driver.shot(part.found())
         clips.append([render_conditions(part.conditioners, one.annotations, driver.views) for one in seen])
@@ -218,6 +222,43 @@ def test_points_of_larger_frames_that_are_not_brought_to_the_target_are_told(hea
     assert warned.startswith("The points of other belong to frames larger than the model's 56x40")
 
 
+SECOND = float(FPS)
+
+
+@pytest.mark.parametrize("kind", ["pictures", "video", "points"])
+def test_a_stretch_shows_the_frames_of_the_whole(street: Path, head: Path, kind: str) -> None:
+    """From the 7th frame on, six of them, whatever holds the labels; the rest of the files is still there."""
+    model, source = street / "runs" / "blob", street / "labels"
+    if kind == "video":
+        source = ffv1(Path("labels.mkv"), [label_map(index) for index in range(COUNT)], FPS)
+    if kind == "points":
+        model, source = head / "runs" / "blob", head / "points"
+    (whole,) = shown(model, source, retarget=False)
+    for stretch in (Stretch(7 / SECOND, 13 / SECOND), Stretch(7 / SECOND, max_frames=6)):
+        (part,) = shown(model, source, retarget=False, stretch=stretch)
+        assert np.array_equal(part, whole[7:13])
+    (rest,) = shown(model, source, retarget=False, stretch=Stretch(7 / SECOND))
+    assert np.array_equal(rest, whole[7:])
+    done = run(model, source, start=7 / SECOND, max_frames=6)
+    assert (done.frames, len(list(VideoReader(done.path)))) == (6, 6)
+
+
+def test_a_stretch_of_several_clips(street: Path) -> None:
+    """Six frames and four: the fifth to the eighth of all are the last two of one, and the first two of the other."""
+    model = street / "runs" / "blob"
+    write_labels(Path("city/seg_maps/a"), 6)
+    write_labels(Path("city/seg_maps/b"), 4, first=9)
+    first, second = shown(model, Path("city"))
+    parts = shown(model, Path("city"), stretch=Stretch(4 / SECOND, 8 / SECOND))
+    assert all(np.array_equal(one, other) for one, other in zip(parts, (first[4:], second[:2]), strict=True))
+    (last,) = shown(model, Path("city"), stretch=Stretch(7 / SECOND))
+    assert np.array_equal(last, second[1:])
+    with pytest.raises(NoFramesError, match=r"city holds no frame from 2 s on: it is 0\.33 s long"):
+        run(model, Path("city"), start=2.0)
+    with pytest.raises(ConfigError, match=r"nothing between 1 s and 0\.5 s"):
+        run(model, Path("city"), start=1.0, end=0.5)
+
+
 def test_drawn_edges_drive_a_model_of_edges(run_folder: Path, dataset: Path) -> None:
     data = Dataset(dataset)
     Path("drawn").mkdir()
@@ -243,6 +284,8 @@ def test_sound_of_a_label_video(tmp_path: Path) -> None:
     learn(tmp_path, drawn, ("labels",), {"labels": {"dir": str(drawn), "kind": "rgb"}})
     done = run(tmp_path / "runs" / "blob", drawn, compare=True)
     assert click_times(done.path) == pytest.approx([0.2], abs=0.03)
+    late = run(tmp_path / "runs" / "blob", drawn, start=0.12)
+    assert click_times(late.path) == pytest.approx([0.08], abs=0.03)
 
 
 def test_labels_and_edges_are_channels_in_the_order_named(film: Path, tmp_path: Path) -> None:

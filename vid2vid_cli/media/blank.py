@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -22,9 +23,12 @@ class Frames(Protocol):
     fps: Fraction
     height: int
     width: int
-    expected: int | None
     warnings: list[str]
     remarks: list[str]
+
+    @property
+    def expected(self) -> int | None:
+        """How many frames there are."""
 
     @property
     def own_fps(self) -> Fraction:
@@ -33,6 +37,9 @@ class Frames(Protocol):
     @property
     def begin(self) -> Fraction:
         """Seconds after the first picture at which the frames begin."""
+
+    def part(self, first: int, last: int) -> Frames:
+        """Frames `first` to `last` - 1 of these."""
 
     def __iter__(self) -> Iterator[Bytes]:
         """Frames (h, w, 3) uint8 RGB in order."""
@@ -43,7 +50,7 @@ class BlankReader:
 
     def __init__(self, folder: Path, count: int, fps: Fraction, size: tuple[int, int]) -> None:
         self.path, self.fps = folder, fps
-        self.expected: int | None = count
+        self._shown = range(count)
         self.height, self.width = size
         seconds = float(count / fps)
         self.probe = Probe(self.width, self.height, fps, count, seconds, 0, False, "none", False, "rgb", "images")
@@ -57,10 +64,21 @@ class BlankReader:
 
     @property
     def begin(self) -> Fraction:
-        """The first one."""
-        return Fraction(0)
+        """That of the first file that is shown."""
+        return self._shown.start / self.fps
+
+    @property
+    def expected(self) -> int | None:
+        """How many frames there are."""
+        return len(self._shown)
+
+    def part(self, first: int, last: int) -> BlankReader:
+        """As of `Frames`; `probe` still tells of all the files."""
+        part = copy(self)
+        part._shown = self._shown[first:last]
+        return part
 
     def __iter__(self) -> Iterator[Bytes]:
         """Each an array of its own."""
-        for _ in range(self.probe.frames):
+        for _ in self._shown:
             yield np.zeros((self.height, self.width, 3), dtype=np.uint8)

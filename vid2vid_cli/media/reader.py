@@ -45,7 +45,7 @@ class VideoReader:
         *,
         fps: Fraction | None = None,
         size: tuple[int, int] | None = None,
-        start: float = 0.0,
+        start: float | Fraction = 0.0,
         end: float | None = None,
         max_frames: int | None = None,
         stored: bool = False,
@@ -83,6 +83,18 @@ class VideoReader:
     def begin(self) -> Fraction:
         """Seconds after the first picture at which the frames begin; of pictures, where one of them lies."""
         return self._skipped_pictures() / self.fps if self._pictures else self.start
+
+    def part(self, first: int, last: int) -> VideoReader:
+        """Frames `first` to `last` - 1 of these; up to `expected`, all that there are."""
+        return VideoReader(
+            self.path,
+            fps=self.fps,
+            size=(self.height, self.width),
+            start=self.begin + first / self.fps,
+            max_frames=None if self._limit is None and last == self.expected else last - first,
+            stored=self._stored,
+            known=self.probe,
+        )
 
     def __iter__(self) -> Iterator[Bytes]:
         """Frames in order, each an array of its own. Closing the iterator early closes the file."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,20 +26,34 @@ from vid2vid_cli.pipelines.driving import Look, Options, Source, source_conditio
 from vid2vid_cli.pipelines.preparing.files import Files, bound, chosen_files, typed_files
 from vid2vid_cli.pipelines.preparing.layouts import Given, Layout, understand
 from vid2vid_cli.pipelines.preparing.needs import check_conditioners
+from vid2vid_cli.pipelines.stretch import Stretch
 
 OUTSIDE = 0.2
 """Share of the points beyond the frame that tells that they are not of this frame."""
 
 
 def open_labels(
-    source: Path, info: CheckpointInfo, checkpoint: Path, options: Options, split: Split = "all"
+    source: Path,
+    info: CheckpointInfo,
+    checkpoint: Path,
+    options: Options,
+    split: Split = "all",
+    stretch: Stretch | None = None,
 ) -> list[Source]:
     """The clips of a label video, with the checkpoint's conditioners about to read them; `options` may name files.
 
-    Raises: ConfigError (a conditioner that cannot read this, or whose files are not named), DatasetError (no known
-    layout, or one without the labels that are needed), FilesMismatchError, MissingFileError, MissingPackageError, and
-    what `VideoReader` raises.
+    Raises: ConfigError (a conditioner that cannot read this, or whose files are not named; a stretch that is none),
+    DatasetError (no known layout, or one without the labels that are needed), FilesMismatchError, MissingFileError,
+    MissingPackageError, NoFramesError (beyond its end), and what `VideoReader` raises.
     """
+    sources = _open(source, info, checkpoint, options, split)
+    if stretch is None:
+        return sources
+    cuts = stretch.cuts([one.reader.expected or 0 for one in sources], sources[0].reader.fps, str(source))
+    return [replace(sources[clip], reader=sources[clip].reader.part(first, last)) for clip, first, last in cuts]
+
+
+def _open(source: Path, info: CheckpointInfo, checkpoint: Path, options: Options, split: Split) -> list[Source]:
     conditioners = source_conditioners(info, options)
     layout = understand(source)
     if layout is None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
 from vid2vid_cli.conditioning.instances import InstanceReader
+from vid2vid_cli.core.errors import ExistsError
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.clips import frame_tensor, render_conditions
 from vid2vid_cli.engine.device import Machine
@@ -24,6 +25,7 @@ from vid2vid_cli.engine.events import Advanced, Tell
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.style_bank import Styler
 from vid2vid_cli.engine.validate import to_picture
+from vid2vid_cli.media.files import free_name
 from vid2vid_cli.media.sheet import side_by_side
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.first import Beginning
@@ -169,6 +171,19 @@ def write_video(clips: Clips, output: Output, expected: int | None, tell: Tell, 
 def compare_path(path: Path) -> Path:
     """Where the comparison of a video goes."""
     return path.with_name(f"{path.stem}_compare{path.suffix}")
+
+
+def output_file(wanted: Path | None, default: Path, *, overwrite: bool, compare: bool) -> Path:
+    """The file to write: neither it nor its comparison exists, unless they may be overwritten.
+
+    Raises ExistsError for a folder.
+    """
+    path = wanted if wanted is not None else default
+    if path.is_dir():
+        raise ExistsError(f"{path} is a folder", f"Name a file: --out {path / default.name}")
+    if overwrite:
+        return path
+    return free_name(path, taken=lambda file: file.exists() or (compare and compare_path(file).exists()))
 
 
 def is_lost(annotation: Annotation, conditioner: Conditioner) -> bool:

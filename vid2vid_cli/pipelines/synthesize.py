@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from vid2vid_cli.conditioning import Annotation, view_image
-from vid2vid_cli.core.errors import ConfigError, DatasetError, ExistsError, MissingFileError
+from vid2vid_cli.core.errors import ConfigError, DatasetError, MissingFileError
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.dataset import Dataset, Span, Split
 from vid2vid_cli.data.manifest import FILE_NAME, Manifest
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_info
 from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Noticed, Tell, Warned
-from vid2vid_cli.media.files import free_name
 from vid2vid_cli.pipelines.drawing import check_draws
 from vid2vid_cli.pipelines.driving import Driver, Source, shots
 from vid2vid_cli.pipelines.editing.relabel import Relabelling, editing_of, frame_size
@@ -26,8 +25,19 @@ from vid2vid_cli.pipelines.editing.words import understand_edits
 from vid2vid_cli.pipelines.first import choose_first, open_first
 from vid2vid_cli.pipelines.label_video import lies_outside, open_labels
 from vid2vid_cli.pipelines.plan import Plan
-from vid2vid_cli.pipelines.render import Clips, Output, Painter, Rendered, Seen, compare_path, hold_last, write_video
+from vid2vid_cli.pipelines.render import (
+    Clips,
+    Output,
+    Painter,
+    Rendered,
+    Seen,
+    compare_path,
+    hold_last,
+    output_file,
+    write_video,
+)
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
+from vid2vid_cli.pipelines.stretch import Stretch
 from vid2vid_cli.pipelines.styling.choice import StyleWords, choose_styler, understand_styles
 from vid2vid_cli.pipelines.subject import Subject, open_for_checkpoint
 
@@ -59,6 +69,10 @@ class SynthesizeRequest:
     """What each clip begins with: zeros, real, a picture, or a frame-wise .ckpt. None: as the model was trained."""
     style: StyleWords = field(default_factory=StyleWords)
     """Which of the styles that the model knows each object gets."""
+    start: float = 0.0
+    end: float | None = None
+    """Seconds of what would be rendered without them."""
+    max_frames: int | None = None
 
 
 def plan_synthesize(request: SynthesizeRequest) -> Plan:
@@ -148,7 +162,7 @@ def _of_labels(request: SynthesizeRequest, path: Path, info: CheckpointInfo, tel
 
     reader = sources[0].reader
     sound = sources[0].path if len(sources) == 1 and reader.probe.has_audio else None
-    output = Output(out, compare_path(out) if request.compare else None, reader.fps, sound)
+    output = Output(out, compare_path(out) if request.compare else None, reader.fps, sound, float(reader.begin))
     expected = sum(source.reader.expected or 0 for source in sources)
     made = write_video(clips(), output, expected, tell, "synthesize")
     editing.report(tell)
@@ -177,7 +191,11 @@ def _is_dataset(request: SynthesizeRequest) -> bool:
 
 
 def _labels(request: SynthesizeRequest, info: CheckpointInfo) -> list[Source]:
-    return open_labels(request.source, info, request.checkpoint, request.options, request.split)
+    return open_labels(request.source, info, request.checkpoint, request.options, request.split, _stretch(request))
+
+
+def _stretch(request: SynthesizeRequest) -> Stretch:
+    return Stretch(request.start, request.end, request.max_frames)
 
 
 def _editing_dataset(request: SynthesizeRequest, subject: Subject) -> Relabelling:
@@ -185,19 +203,6 @@ def _editing_dataset(request: SynthesizeRequest, subject: Subject) -> Relabellin
     editing = Relabelling(wanted, subject.conditioners, dataset.fps)
     editing.check([(dataset.height, dataset.width)])
     return editing
-
-
-def output_file(wanted: Path | None, default: Path, *, overwrite: bool, compare: bool) -> Path:
-    """The file to write: neither it nor its comparison exists, unless they may be overwritten.
-
-    Raises ExistsError for a folder.
-    """
-    path = wanted if wanted is not None else default
-    if path.is_dir():
-        raise ExistsError(f"{path} is a folder", f"Name a file: --out {path / default.name}")
-    if overwrite:
-        return path
-    return free_name(path, taken=lambda file: file.exists() or (compare and compare_path(file).exists()))
 
 
 def _out(request: SynthesizeRequest) -> Path:
@@ -216,6 +221,8 @@ def _open(request: SynthesizeRequest, info: CheckpointInfo) -> tuple[Subject, li
     spans = subject.dataset.clips(request.split)
     if not spans:
         raise DatasetError(f"{request.source} has no {request.split} frames.", "Use --split all.")
+    cuts = _stretch(request).cuts([span.frames for span in spans], subject.dataset.fps, str(request.source))
+    spans = [Span(spans[at].clip, spans[at].first + first, spans[at].first + last) for at, first, last in cuts]
     return subject, spans
 
 
