@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -165,6 +166,16 @@ def test_two_at_once_do_not_meet(tmp_path: Path, video: Path) -> None:
     place = choose_place(out, "abc", overwrite=False)
     with Claim(place, "abc"), pytest.raises(ExistsError, match="Another vid2vid"), Claim(place, "abc"):
         pass
+    with Claim(place, "abc"):
+        pass
+
+
+def test_what_a_killed_process_was_just_starting_is_waited_for(tmp_path: Path) -> None:
+    """Between its fork and its program a child holds the lock of a parent that is gone."""
+    place = choose_place(tmp_path / "x", "abc", overwrite=False)
+    dying = Claim(place, "abc")
+    dying.__enter__()
+    threading.Timer(0.3, dying.__exit__, (None, None, None)).start()
     with Claim(place, "abc"):
         pass
 

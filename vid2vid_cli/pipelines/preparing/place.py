@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -19,6 +20,8 @@ from vid2vid_cli.media.failures import writing_failed
 WORK = ".work"
 """Inside the unfinished folder: which job it is, and what is safe."""
 OLD = ".replaced"
+PATIENCE = 2.0
+"""Seconds for which a process that was killed may seem to live: what it was just starting holds its lock a moment."""
 State = Literal["new", "continue", "finished"]
 
 
@@ -174,9 +177,15 @@ def _lock(file: IO[str], partial: Path) -> None:
         return
     import fcntl
 
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ExistsError(
-            f"Another vid2vid (not process {os.getpid()}) is writing to {partial}.", "Wait for it, or use --out."
-        ) from error
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() < until:
+                time.sleep(0.05)
+                continue
+            raise ExistsError(
+                f"Another vid2vid (not process {os.getpid()}) is writing to {partial}.", "Wait for it, or use --out."
+            ) from error
