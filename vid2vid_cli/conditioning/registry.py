@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vid2vid_cli.conditioning.spec import API, ConditionerSpec, Requirement
 from vid2vid_cli.core.errors import PluginError
+from vid2vid_cli.core.words import did_you_mean
 
 if TYPE_CHECKING:
     from vid2vid_cli.conditioning.conditioner import Conditioner
@@ -97,8 +97,7 @@ def load_conditioner(name: str, options: Mapping[str, Any] | None = None) -> Con
 
     found = {entry.name: entry for entry in find_conditioners()}
     if name not in found:
-        close = get_close_matches(name, found, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(found) or 'none'}."
+        hint = did_you_mean(name, found, most=1) or f"There are: {', '.join(found) or 'none'}."
         raise PluginError(f"There is no conditioner called {name!r}.", hint)
     entry = found[name]
     if entry.spec is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from vid2vid_cli.core.errors import (
     PermissionDeniedError,
     UnknownPresetError,
 )
+from vid2vid_cli.core.words import did_you_mean
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -46,9 +46,8 @@ def preset_path(name: str) -> Path:
     names = preset_names()
     if name in names:
         return presets_dir() / f"{name}.yaml"
-    near = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    question = f" Did you mean {near[0]}?" if near else ""
-    raise UnknownPresetError(f"{name}: not a preset.{question}", _presets_hint())
+    question = did_you_mean(name, names, most=1, near=0.5)
+    raise UnknownPresetError(f"{name}: not a preset. {question}".rstrip(), _presets_hint())
 
 
 def preset_summary(name: str) -> str:

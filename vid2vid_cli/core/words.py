@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """`Did you mean car or cart?`, whatever the case of the names; "" where none is near."""
+def did_you_mean(name: str, known: Iterable[str], *, most: int = 3, near: float = 0.6) -> str:
+    """`Did you mean car or cart?`, at most so many, whatever the case of the names; "" where none is near.
+
+    `near`, 0 to 1: how alike they must be (difflib's ratio).
+    """
     shown = {one.casefold(): one for one in known}
-    near = get_close_matches(name.casefold(), shown, 3)
-    return f"Did you mean {' or '.join(shown[one] for one in near)}?" if near else ""
+    found = get_close_matches(name.casefold(), shown, most, near)
+    return f"Did you mean {' or '.join(shown[one] for one in found)}?" if found else ""

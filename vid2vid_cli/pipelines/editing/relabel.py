@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from fractions import Fraction
 
 from vid2vid_cli.conditioning import Conditioner, LabelClass, Statistics
 from vid2vid_cli.conditioning.editing import LABELS, Edit, LabelEditor
 from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.core.words import did_you_mean
 from vid2vid_cli.engine.events import Tell, Warned
 from vid2vid_cli.pipelines.driving import Source
 from vid2vid_cli.pipelines.editing.words import Wanted, understand_edits
@@ -116,10 +116,8 @@ class Relabelling:
         unknown = next((word for word in (one.old, one.new) if word is not None and find(every, word) is None), None)
         if unknown is None:
             return ConfigError(f"{one.text}: {one.old} and {one.new} are classes of different conditioners.", ALL)
-        names = {own.name.lower(): own.name for own in every}
-        near = [names[match] for match in get_close_matches(unknown.lower(), names, n=3, cutoff=0.5)]
-        meant = f"Did you mean {' or '.join(near)}? " if near else ""
-        return ConfigError(f"{one.text}: there is no class {unknown!r}.", meant + ALL)
+        meant = did_you_mean(unknown, (own.name for own in every), near=0.5)
+        return ConfigError(f"{one.text}: there is no class {unknown!r}.", f"{meant} {ALL}".lstrip())
 
 
 def editing_of(sources: Sequence[Source], replaced: Sequence[str], removed: Sequence[str]) -> Relabelling:
