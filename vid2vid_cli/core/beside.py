@@ -36,7 +36,7 @@ APART = 0x200 | 0x4000
 """Windows' words for a process that Ctrl-C does not reach (CREATE_NEW_PROCESS_GROUP) and that lets others go first
 (BELOW_NORMAL_PRIORITY_CLASS)."""
 PIPE = 1 << 20
-"""Bytes that the pipe holds, where the system allows it: a frame goes through in one piece."""
+"""Bytes that the pipe to it holds, where the system allows it: a frame goes through in one piece."""
 PATIENCE = 10.0
 """Seconds that it is given to end."""
 
@@ -149,14 +149,19 @@ class Kept:
 def _start() -> subprocess.Popen[bytes]:
     if not sys.executable:  # Python inside another program
         raise FileNotFoundError
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", BOOT],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=sys.platform != "win32",  # Ctrl-C is for this process alone
         creationflags=APART if sys.platform == "win32" else 0,
-        pipesize=PIPE,
     )
+    if sys.platform == "linux" and process.stdin is not None:
+        import fcntl
+
+        with suppress(OSError):  # a user's pipes may hold so much together, and no more
+            fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, PIPE)
+    return process
 
 
 def _gone() -> Vid2VidError:

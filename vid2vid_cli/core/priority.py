@@ -21,14 +21,18 @@ GROUP = Path("/proc/self/autogroup")
 def give_way() -> None:
     """Let this thread, and those that it starts, run when others leave it room; for good. On Linux; else nothing."""
     if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        _step_back(threading.get_native_id())
 
 
 def give_way_as_session() -> None:
     """The same of all of this process, which leads a session of its own. On Linux and macOS; else nothing."""
     if sys.platform != "win32":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+        _step_back(0)
         with suppress(OSError):
             GROUP.write_text(str(NICENESS), encoding="ascii")
+
+
+def _step_back(who: int) -> None:
+    if sys.platform != "win32":
+        with suppress(OSError):  # what was started with less is left as it is
+            os.setpriority(os.PRIO_PROCESS, who, max(NICENESS, os.getpriority(os.PRIO_PROCESS, who)))

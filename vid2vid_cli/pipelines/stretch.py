@@ -5,18 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
 
 from vid2vid_cli.core.errors import ConfigError, NoFramesError
+from vid2vid_cli.data.dataset import Span
 from vid2vid_cli.media.reader import pictures_before
-
-
-class Cut(NamedTuple):
-    """Frames first to last - 1 of a clip."""
-
-    clip: int
-    first: int
-    last: int
 
 
 @dataclass(frozen=True)
@@ -27,7 +19,7 @@ class Stretch:
     end: float | None = None
     max_frames: int | None = None
 
-    def cuts(self, lengths: Sequence[int], fps: Fraction, name: str) -> list[Cut]:
+    def cuts(self, lengths: Sequence[int], fps: Fraction, name: str) -> list[Span]:
         """What lies in it of clips that are shown one after the other, `lengths` frames each; no empty ones.
 
         Raises ConfigError (the end is not after the start), NoFramesError (there is nothing from the start on).
@@ -49,6 +41,6 @@ class Stretch:
         for clip, length in enumerate(lengths):
             first, last = max(0, begin - before), min(length, min(ends) - before)
             if first < last:
-                cuts.append(Cut(clip, first, last))
+                cuts.append(Span(clip, first, last))
             before += length
         return cuts
