@@ -109,8 +109,9 @@ class _Bench:
         self.conditioner: Conditioner = job.conditioners_of(job.inputs[0])[0]
         self.decoded = list(islice(job.frames(job.reader(job.inputs[0])), plan.held))
         self._annotate(LEAST)  # and whatever is loaded for good
-        few, more = (self._seconds(count) for count in (LEAST, 3 * LEAST))  # both with what is loaded each time
-        each = max(more - few, 1e-6) / (2 * LEAST)
+        more = min(3 * LEAST, plan.frames)
+        few = more // 3
+        each = max(self._seconds(more) - self._seconds(few), 1e-6) / (more - few)  # what is loaded each time is in both
         self.frames = min(plan.frames, max(LEAST, int(plan.seconds / each)))
 
     def alone(self) -> Took:
