@@ -71,8 +71,7 @@ def side_by_side(pictures: Sequence[NDArray[Any]], labels: Sequence[str], height
     for index, (picture, width) in enumerate(zip(shown, widths, strict=True)):
         if bar:
             joined[:bar, left : left + width] = _bar(labels[index] if index < len(labels) else "", width)
-        fits = picture.shape[:2] == (height, width)
-        joined[bar:, left : left + width] = picture if fits else resize_to(picture, height, width)
+        joined[bar:, left : left + width] = resize_to(picture, height, width)
         left += width + GAP
     return joined
 
