@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Annotation, Bytes, Statistics, View, view_image
+from vid2vid_cli.conditioning import Annotation, Bytes, Statistics, View, spread, view_image
 
-SAMPLES = 96
-"""Annotations that are measured, evenly spread."""
 TALL = 90
 """Percentile of the heights that stands for the upright person, and of the lowest points for the floor."""
 MARGIN = 0.1
@@ -23,9 +21,8 @@ def describe(annotations: Sequence[Annotation]) -> Statistics:
     the median x; `focus`.
     """
     boxes = []
-    numbers = np.linspace(0, len(annotations) - 1, min(SAMPLES, len(annotations))).round().astype(int)
-    for one in (annotations[int(number)] for number in numbers):
-        box = _box(one.images["iuv"]) if one.quality > 0 and "iuv" in one.images else None
+    for one in spread(annotations):
+        box = _box(one.images["iuv"]) if "iuv" in one.images else None
         if box is not None:
             boxes.append(box)
     if not boxes:

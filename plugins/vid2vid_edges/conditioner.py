@@ -21,6 +21,7 @@ from vid2vid_cli.conditioning import (
     Statistics,
     View,
     files_option,
+    spread,
     view_image,
 )
 from vid2vid_edges import SPEC
@@ -104,7 +105,7 @@ class Edges(Conditioner):
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """Frame size and the mean share of edge pixels; {} for a blank clip."""
-        shares = [float((one.images["edges"] >= 64).mean()) for one in annotations if one.quality > 0]
+        shares = [float((one.images["edges"] >= 64).mean()) for one in spread(annotations)]
         if not shares:
             return {}
         first = annotations[0]

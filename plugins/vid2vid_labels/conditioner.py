@@ -23,6 +23,7 @@ from vid2vid_cli.conditioning import (
     Statistics,
     View,
     placed,
+    spread,
     view_image,
 )
 from vid2vid_labels import SPEC
@@ -33,8 +34,6 @@ from vid2vid_labels.options import LabelOptions
 from vid2vid_labels.settle import settle
 from vid2vid_labels.source import LabelPictures
 
-SAMPLES = 64
-"""Annotations that the statistics look at."""
 WHITE = (255, 255, 255)
 
 
@@ -187,10 +186,9 @@ class Labels(Conditioner):
         """Frame size, and of classes that occur the share of pixels by name, from some of the frames."""
         if not len(annotations):
             return {}
-        numbers = np.linspace(0, len(annotations) - 1, min(SAMPLES, len(annotations))).round().astype(int)
         counts = np.zeros(0 if self._drawing else len(self._table.classes) + 1)
         first = annotations[0]
-        for one in (annotations[int(number)] for number in numbers):
+        for one in spread(annotations):
             if not self._drawing and "labels" in one.images:
                 counts += np.bincount(self._table.channel[one.images["labels"]].ravel(), minlength=len(counts))
         found: Statistics = {"height": first.height, "width": first.width}

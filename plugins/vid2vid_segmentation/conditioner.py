@@ -23,6 +23,7 @@ from vid2vid_cli.conditioning import (
     Statistics,
     View,
     palette,
+    spread,
     view_image,
 )
 from vid2vid_segmentation import SPEC
@@ -33,8 +34,7 @@ from vid2vid_segmentation.maps import labels, mean_overlap, planes, quality
 from vid2vid_segmentation.steady import Steady
 from vid2vid_segmentation.weights import digest, find
 
-FEW = 8
-"""Classes that are counted one by one."""
+PALETTE = palette()
 
 
 class Segmentation(Conditioner):
@@ -97,8 +97,8 @@ class Segmentation(Conditioner):
     def picture(self, annotation: Annotation, view: View) -> Bytes:
         """Each class that has a channel in Pascal VOC's colour, on black."""
         colours, ids = np.zeros((256, 3), dtype=np.uint8), list(self._ids())
-        colours[ids] = palette()[ids]
-        return colours[self._seen(annotation, view)]
+        colours[ids] = PALETTE[ids]
+        return colours.take(self._seen(annotation, view), axis=0)
 
     def _seen(self, annotation: Annotation, view: View) -> Bytes:
         map_ = annotation.images.get("labels")
@@ -108,15 +108,14 @@ class Segmentation(Conditioner):
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """Frame size and the mean share of each class by name; with backend=person also `focus`, about the person."""
-        classes, boxes = self.classes(), []
-        shares = []
+        classes, boxes, shares = self.classes(), [], []
         height = width = 0
-        for one in annotations:
+        for one in spread(annotations):
             map_ = one.images.get("labels")
-            if one.quality <= 0 or map_ is None:
+            if map_ is None:
                 continue
             height, width = map_.shape
-            shares.append(_counts(map_, classes) / map_.size)
+            shares.append(np.bincount(map_.ravel(), minlength=256) / map_.size)
             if self._kind() == "person":
                 boxes.append(_box(map_ == PERSON))
         if not shares:
@@ -165,16 +164,6 @@ def _looked(segmenter: Segmenter, frames: Iterator[Bytes]) -> Iterator[tuple[Byt
             if coming is None:
                 return
             before = coming
-
-
-def _counts(map_: Bytes, classes: Sequence[LabelClass]) -> NDArray[np.int64]:
-    """Pixels of each of 256 values; of a few classes, each counted for itself is ten times as fast."""
-    if len(classes) >= FEW:
-        return np.bincount(map_.ravel(), minlength=256)
-    counts = np.zeros(256, dtype=np.int64)
-    for one in classes:
-        counts[one.id] = np.count_nonzero(map_ == one.id)
-    return counts
 
 
 def _box(mask: Bytes) -> tuple[float, float, float, float]:

@@ -26,7 +26,7 @@ from vid2vid_cli.core.errors import (
     PermissionDeniedError,
     PluginError,
 )
-from vid2vid_cli.data.annotations import AnnotationFolder, AnnotationsAhead, AnnotationSequence, AnnotationWriter
+from vid2vid_cli.data.annotations import AnnotationFolder, AnnotationSequence, AnnotationWriter
 from vid2vid_cli.data.frames import FrameWriter
 from vid2vid_cli.data.manifest import write_json
 from vid2vid_cli.data.parts import PART, Parts, WriterPool, save_arrays
@@ -77,9 +77,6 @@ def test_annotations_come_back_exactly(tmp_path: Path, labels: bool) -> None:
     chosen = AnnotationSequence([(reader, index) for index in range(count)])[10:20:3]
     assert len(chosen) == 4
     assert same(chosen[1], annotation(13))
-    items = [(reader, index) for index in range(count)]
-    assert all(same(one, annotation(index)) for index, one in enumerate(AnnotationsAhead(items)))
-    assert same(next(iter(AnnotationsAhead(items))), annotation(0))
     stored = cv2.imread(str(tmp_path / "a" / "labels" / "000000.png"), cv2.IMREAD_UNCHANGED)
     assert stored.ndim == (3 if labels else 2)  # an indexed PNG looks coloured to others
 

@@ -84,6 +84,15 @@ def test_the_drawing_follows_fractions_of_a_pixel() -> None:
     np.testing.assert_allclose(centre(moved) - centre(still), 0.25, atol=0.06)
 
 
+def test_a_picture_for_people_is_simpler_and_looks_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = LANDMARKS.picture(annotation(FACE, 256, 256), view(256)).astype(int)
+    monkeypatch.setattr("vid2vid_landmarks.drawing.EXACT", 0.0)
+    exact = LANDMARKS.picture(annotation(FACE, 256, 256), view(256)).astype(int)
+    assert drawn.any()
+    assert np.abs(cv2.blur((drawn - exact).astype(np.float32), (3, 3))).max() < 64
+    assert drawn.sum() == pytest.approx(exact.sum(), rel=0.03)
+
+
 def test_an_empty_annotation_is_blank() -> None:
     channels = render(None)
     assert (channels[0] == -1).all()

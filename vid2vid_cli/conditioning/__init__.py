@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vid2vid_cli.conditioning.person import Person
     from vid2vid_cli.conditioning.placing import check_count, placed
     from vid2vid_cli.conditioning.quiet import quietly
+    from vid2vid_cli.conditioning.samples import spread
     from vid2vid_cli.conditioning.tracking import Tracker
     from vid2vid_cli.conditioning.weights import own_weights
     from vid2vid_cli.core.errors import (
@@ -77,6 +78,7 @@ _LATE = {
     "placed": "vid2vid_cli.conditioning.placing",
     "quietly": "vid2vid_cli.conditioning.quiet",
     "read_labels": "vid2vid_cli.media.labels",
+    "spread": "vid2vid_cli.conditioning.samples",
     "view_image": "vid2vid_cli.media.images",
 }
 
@@ -118,6 +120,7 @@ __all__ = [
     "placed",
     "quietly",
     "read_labels",
+    "spread",
     "view_image",
 ]
 

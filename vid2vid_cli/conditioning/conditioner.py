@@ -194,7 +194,8 @@ class Conditioner(ABC):
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """What `retarget` and framing need to know about a clip, as plain JSON data.
 
-        Annotations with quality 0 may be among them. Must cope with none found at all: return {}.
+        Annotations with quality 0 may be among them. Must cope with none found at all: return {}. Each is read from
+        disk when it is asked for: `spread` gives some of them, where pictures would take long.
         """
         return {}
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
@@ -22,7 +21,6 @@ from vid2vid_cli.media.labels import read_labels, save_labels
 POINTS = "points.npz"
 QUALITY = "quality"
 REMEDY = "Prepare the dataset again."
-READERS = 2
 
 
 class AnnotationWriter:
@@ -167,17 +165,3 @@ class AnnotationSequence(Sequence[Annotation]):
             return AnnotationSequence(self._items[index])
         folder, frame = self._items[index]
         return folder.read(frame)
-
-
-class AnnotationsAhead(AnnotationSequence):
-    """The same; gone through in order, they are read a few ahead by other threads, which unpack images meanwhile."""
-
-    def __iter__(self) -> Iterator[Annotation]:
-        waiting: deque[Future[Annotation]] = deque()
-        with ThreadPoolExecutor(READERS, thread_name_prefix="reader") as pool:
-            for folder, frame in self._items:
-                waiting.append(pool.submit(folder.read, frame))
-                if len(waiting) > 4 * READERS:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation
 from vid2vid_cli.core.errors import DatasetError, MissingFileError, NotAVideoError, Vid2VidError
-from vid2vid_cli.data.annotations import REMEDY, AnnotationFolder, AnnotationsAhead, AnnotationSequence
+from vid2vid_cli.data.annotations import REMEDY, AnnotationFolder, AnnotationSequence
 from vid2vid_cli.data.manifest import FILE_NAME, Manifest, read_manifest
 from vid2vid_cli.media.images import load_picture
 
@@ -111,12 +111,12 @@ class Dataset:
         entry = self.manifest.clips[clip]
         return self._folder(clip, conditioner).quality[entry.first : entry.first + entry.frames]
 
-    def annotations(self, spans: Iterable[Span], conditioner: str, *, ahead: bool = False) -> AnnotationSequence:
-        """What a conditioner found on these stretches, one after the other, read on demand, or a little `ahead`."""
+    def annotations(self, spans: Iterable[Span], conditioner: str) -> AnnotationSequence:
+        """What a conditioner found on these stretches, one after the other, read on demand."""
         items = [
             (self._folder(clip, conditioner), self.number(clip, index)) for clip, a, b in spans for index in range(a, b)
         ]
-        return AnnotationsAhead(items) if ahead else AnnotationSequence(items)
+        return AnnotationSequence(items)
 
     def _folder(self, clip: int, conditioner: str) -> AnnotationFolder:
         name = self.manifest.clips[clip].name

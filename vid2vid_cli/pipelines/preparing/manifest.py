@@ -83,7 +83,7 @@ def with_findings(job: Job, dataset: Dataset) -> Manifest:
         values = [float(v) for span in dataset.clips() for v in dataset.quality(span.clip, record.name)]
         found = sum(value > 0 for value in values)
         quality = Quality(mean=round(sum(values) / len(values), 6), found=found, total=len(values))
-        statistics = conditioner.statistics(dataset.annotations(dataset.clips("train"), record.name, ahead=True))
+        statistics = conditioner.statistics(dataset.annotations(dataset.clips("train"), record.name))
         records.append(record.model_copy(update={"quality": quality, "statistics": plain(statistics)}))
     return dataset.manifest.model_copy(update={"conditioners": tuple(records)})
 
