@@ -83,6 +83,11 @@ class Landmarks(Conditioner):
         """The drawing, and fourteen distance maps unless they are switched off."""
         return 1 + len(CURVES) if self.options.distance_maps else 1
 
+    @property
+    def serial(self) -> bool:
+        """MediaPipe's threads take turns. dlib's one thread holds Python's lock, and what that keeps waiting counts."""
+        return self.options.points_dir is None and choose(self.options.backend) == "mediapipe"
+
     def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
         """Points `face` (68, 2); with `background_edges` the image `background` (h, w) uint8 too.
 

@@ -93,6 +93,11 @@ class Pose(Conditioner):
         """Red, green and blue of the drawing."""
         return 3
 
+    @property
+    def serial(self) -> bool:
+        """MediaPipe's threads take turns."""
+        return self.options.json_dir is None and choose(self.options.backend, self.options.weights) == "mediapipe"
+
     def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
         """Points `body` (25 p, 3), p being the option `people`; also `left_hand` and `right_hand` (21 p, 3) and `face`
         (70 p, 3) where models or files give them. Person after person, NaN where not found.

@@ -53,10 +53,11 @@ def labels(found: Planes, height: int, width: int) -> Bytes:
     """The likeliest class of every pixel, (height, width) uint8; borders are as smooth as the probabilities."""
     map_ = np.full((height, width), found.ids[0], dtype=np.uint8)
     best = resized(found.values[0], height, width)
-    for id_, plane in zip(found.ids[1:], found.values[1:], strict=True):
-        value = resized(plane, height, width)
+    for index, id_ in enumerate(found.ids[1:], start=1):
+        value = resized(found.values[index], height, width)
         cv2.copyTo(np.full_like(map_, id_), cv2.compare(value, best, cv2.CMP_GT), map_)
-        best = np.maximum(best, value)
+        if index + 1 < len(found.ids):
+            best = np.maximum(best, value)
     return map_
 
 

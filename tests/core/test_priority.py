@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from vid2vid_cli.core.beside import Beside
-from vid2vid_cli.core.priority import NICENESS, give_way
+from vid2vid_cli.core.priority import FEW, NICENESS, give_way, keep_to_one_core
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere niceness is not a thread's own")
 
@@ -38,3 +38,32 @@ def test_a_thread_gives_way_with_those_it_starts() -> None:
 def test_the_second_process_gives_way() -> None:
     with Beside() as beside:
         assert {beside.call(niceness).result(60) for _ in range(4)} == {NICENESS}
+
+
+def test_threads_that_take_turns_stay_on_one_core_where_there_are_few() -> None:
+    every = os.sched_getaffinity(0)
+    if len(every) < 2:
+        pytest.skip("there is one core alone")
+
+    def kept(cores: set[int]) -> list[set[int]]:
+        """The cores of a thread that was allowed those and asks for one, and of a thread that it starts then."""
+        found = list[set[int]]()
+
+        def work() -> None:
+            os.sched_setaffinity(0, cores)
+            keep_to_one_core()
+            child = threading.Thread(target=lambda: found.append(os.sched_getaffinity(0)))
+            child.start()
+            child.join()
+            found.append(os.sched_getaffinity(0))
+
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(work).result()
+        return found
+
+    some = sorted(every)
+    assert kept(set(some[:2])) == [{some[0]}] * 2
+    assert kept({some[1]}) == [{some[1]}] * 2
+    if len(some) > FEW:
+        assert kept(every) == [every] * 2
+    assert os.sched_getaffinity(0) == every

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from pipelines.prepare_conditioner import Bright, Bytes, Marks, film, picture
 
 from vid2vid_cli.conditioning import Annotation, View
 from vid2vid_cli.core.errors import DiskFullError
+from vid2vid_cli.core.priority import FEW
 from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.engine.events import Advanced, Event, silent
 from vid2vid_cli.media.reader import VideoReader
@@ -154,3 +156,31 @@ def test_a_frame_meets_what_was_found_on_it_whoever_comes_first() -> None:
     second(found["b"][2])
     assert [(int(seen.frame[0, 0, 0]), seen.shot) for seen in passed] == [(0, 0), (1, 1), (2, 1)]
     assert all(seen.annotations == (found["a"][i], found["b"][i]) for i, seen in enumerate(passed))
+
+
+class Where(Bright):
+    """Says on how many cores it may work."""
+
+    one: ClassVar[bool] = False
+    cores: ClassVar[list[int]] = []
+
+    @property
+    def serial(self) -> bool:
+        return self.one
+
+    def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
+        self.cores.append(len(os.sched_getaffinity(0)))
+        yield from super().annotate(frames)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cores are chosen on Linux alone")
+@pytest.mark.parametrize("serial", [False, True])
+def test_a_serial_conditioner_stays_on_one_core_and_nobody_else(
+    tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch, serial: bool
+) -> None:
+    monkeypatch.setattr(Where, "one", serial)
+    monkeypatch.setattr(Where, "cores", [])
+    before = os.sched_getaffinity(0)
+    prepare_with(PrepareRequest((video,), (), tmp_path / "d"), [Where()], silent)
+    assert Where.cores == [1 if serial and len(before) <= FEW else len(before)]
+    assert os.sched_getaffinity(0) == before

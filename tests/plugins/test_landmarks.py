@@ -227,3 +227,9 @@ def test_smoothing_keeps_a_real_mouth_and_a_blink(
     assert np.ptp(after) > 0.95 * np.ptp(before)
     jitter = [np.median(np.abs(np.diff(points, 2, axis=0))) for points in (raw, smooth)]
     assert jitter[1] < 0.95 * jitter[0]
+
+
+def test_mediapipe_alone_needs_one_core_and_no_more(tmp_path: Path) -> None:
+    assert load_conditioner("landmarks", {"backend": "mediapipe"}).serial
+    assert not load_conditioner("landmarks", {"backend": "dlib"}).serial
+    assert not load_conditioner("landmarks", {"backend": "mediapipe", "points_dir": str(tmp_path)}).serial

@@ -312,3 +312,9 @@ def test_a_face_is_looked_for_about_the_head() -> None:
     assert y1 > 75
     body[[0, 15, 16, 17, 18]] = np.nan
     assert face_box(body) is None
+
+
+def test_mediapipe_alone_needs_one_core_and_no_more(tmp_path: Path) -> None:
+    assert load_conditioner("pose", {"backend": "mediapipe"}).serial
+    assert not load_conditioner("pose", {"backend": "onnx", "weights": str(tmp_path / "dwpose.onnx")}).serial
+    assert not load_conditioner("pose", {"backend": "mediapipe", "json_dir": str(tmp_path)}).serial

@@ -134,6 +134,11 @@ class Conditioner(ABC):
     def channels(self) -> int:
         """How many condition channels `render` gives."""
 
+    @property
+    def serial(self) -> bool:
+        """Whether at most one thread of `annotate` works at a time, so that one core is enough for it."""
+        return False
+
     @abstractmethod
     def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
         """One annotation per frame, in order; frames are (h, w, 3) uint8 RGB and may be drawn a few ahead.

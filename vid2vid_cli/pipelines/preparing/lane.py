@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, Conditioner
 from vid2vid_cli.core.errors import PluginError
+from vid2vid_cli.core.priority import keep_to_one_core
 from vid2vid_cli.data.annotations import AnnotationWriter
 
 Frame = NDArray[np.uint8]
@@ -92,6 +93,8 @@ class Lane:
 
     def _work(self) -> None:
         try:
+            if self._conditioner.serial:
+                keep_to_one_core()
             given = self._first
             for annotation in self._conditioner.annotate(self._frames()):
                 if given >= self._start:
