@@ -43,7 +43,8 @@ def planes(looks: Looks, ids: tuple[int, ...], also: Iterable[int] = ()) -> Plan
     wins[[0, *(ids.index(id_) for id_ in also)]] = True
     for part in looks.parts:
         # Every second pixel will do: what wins on none of them is a speck.
-        wins[part.scores[:, ::2, ::2].argmax(axis=0).ravel()] = True
+        seen = part.scores[:, ::2, ::2]
+        wins |= (seen == seen.max(axis=0)).any(axis=(1, 2))
     indices = np.flatnonzero(wins)
     scores = looks.parts[0].scores[indices] if len(looks.parts) == 1 else _joined(looks, indices)
     return Planes(tuple(ids[index] for index in indices), _softmax(scores.astype(np.float32, copy=False)))
@@ -63,7 +64,7 @@ def labels(found: Planes, height: int, width: int) -> Bytes:
 
 def quality(found: Planes, map_: Bytes) -> float:
     """How sure the network is of what it found, 0..1: its mean probability there; 0 where there is but background."""
-    if float((map_ != 0).mean()) < LEAST:
+    if np.count_nonzero(map_) < LEAST * map_.size:
         return 0.0
     background, best = found.values[0], found.values[1:].max(axis=0)
     sure = best[best > background]
