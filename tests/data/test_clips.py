@@ -107,6 +107,18 @@ def test_processes_draw_together_what_one_draws(dataset: Path) -> None:
     assert torch.equal(own.frames, whole.frames[3:])
 
 
+def test_several_clips_may_stand_in_place_of_one(dataset: Path) -> None:
+    """All others than each other, and the same whoever draws them."""
+    draws = tiny_sampler(dataset, vary=Variation(shift=0.1, zoom=0.1), batch=2)
+    whole = draws.draw(7, 1, each=3)
+    assert whole.frames.shape[:2] == (6, 1)
+    assert len({frame.mean().item() for frame in whole.frames}) == 6
+    for place in range(2):
+        stream = draws.stream(7, lambda _: 1, [place], each=lambda _: 3)
+        (own,) = (batch for batch, _ in zip(stream, range(1), strict=False))
+        assert torch.equal(own.frames, whole.frames[3 * place : 3 * place + 3])
+
+
 def test_the_stream_is_the_draws_from_a_step_on(dataset: Path) -> None:
     draws = tiny_sampler(dataset)
     lengths = {5: 2, 6: 3, 7: 4}

@@ -88,9 +88,7 @@ def test_of_a_clip_too_short_one_frame_is_left_to_generate() -> None:
 def test_the_real_frames_come_on_top_of_the_clip() -> None:
     config = tiny_config(schedule={"first": "real", "clip": 3, "clip_max": 5, "grow_every": 10})
     assert config.given == 2
-    found = [
-        clip_length(config.schedule, step, longest, config.given) for step, longest in ((0, 99), (10, 99), (10, 6))
-    ]
+    found = [clip_length(config, step, longest) for step, longest in ((0, 99), (10, 99), (10, 6))]
     assert found == [5, 7, 6]
     assert tiny_config().given == 0
 

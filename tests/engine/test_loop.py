@@ -51,7 +51,7 @@ def steps(config: Config, state: TrainState, folder: Path, until: int, told: lis
     trainer = tiny_state(config)[0]
 
     def length(step: int) -> int:
-        return clip_length(config.schedule, step, sampler.longest)
+        return clip_length(config, step, sampler.longest)
 
     batches = sampler.stream(state.step, length)
     tell = told.append if told is not None else silent

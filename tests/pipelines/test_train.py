@@ -122,6 +122,16 @@ def test_a_spacing_that_no_clip_is_long_enough_for_is_said(shelf: Path) -> None:
     assert "groups span up to 19 frames and clips grow to 4 here" in said[0]
 
 
+def test_single_frames_come_before_motion_unless_it_begins_with_what_can_draw(shelf: Path) -> None:
+    events: list[Event] = []
+    config = tiny_config(schedule={"stills": 2})
+    first = run(config, steps=3, tell=events.append)
+    run(config, steps=3, start=first.path, tell=events.append)
+    terms = [set(event.losses) for event in events if isinstance(event, Stepped)]
+    assert [{"flow", "temporal_discriminator_1"} <= names for names in terms] == [False, False, True, True, True, True]
+    assert [{"pixel", "adversarial"} <= names for names in terms] == [True] * 6
+
+
 def test_names_that_are_taken_and_what_may_be_overwritten(shelf: Path) -> None:
     first = run(steps=1)
     second = run(steps=1)

@@ -60,6 +60,12 @@ class ScheduleConfig(Section):
     clip_max: int = Field(24, ge=1, description="Frames per clip in the end; at most the data's longest.")
     grow_every: int = Field(5000, ge=1, description="Steps after which the clip length doubles.")
     frames_per_update: int = Field(3, ge=1, description="Frames of a clip generated for one optimiser update.")
+    stills: int = Field(
+        0,
+        ge=0,
+        description="Steps at the start in which clips are single frames, as many as one update takes: pictures are "
+        "learned before motion. Not where clips begin with real frames, nor in a run begun with --from.",
+    )
     first: Literal["zeros", "real"] = Field(
         "zeros",
         description="What clips begin with. zeros: nothing; real: as many real frames as the generator sees, read "
@@ -176,6 +182,12 @@ class Config(Section):
     def given(self) -> int:
         """Real frames that each clip begins with, before the first that is generated."""
         return self.generator.past if self.schedule.first == "real" else 0
+
+    @property
+    def stills(self) -> int:
+        """Steps at the start of single frames. A model without past sees nothing else, one that begins with real
+        frames never draws one without."""
+        return self.schedule.stills if self.generator.past and not self.given else 0
 
     def takes(self, conditioners: Sequence[str]) -> bool:
         """Whether a dataset with these conditioners, in this order, is what is asked for."""

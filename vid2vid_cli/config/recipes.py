@@ -75,7 +75,10 @@ def unused(config: Config) -> dict[str, str]:
     else:
         found["generator.dropout"] = "only a unet has this noise"
     if not generator.past:
-        found |= dict.fromkeys(("schedule.first", "losses.frame_warp"), "nothing is seen of frames before")
+        unseen = ("schedule.first", "schedule.stills", "losses.frame_warp")
+        found |= dict.fromkeys(unseen, "nothing is seen of frames before")
+    elif config.given:
+        found["schedule.stills"] = "clips begin with real frames"
     if not generator.flow:
         found |= dict.fromkeys(MOTION, "there is no flow without generator.flow")
     return found

@@ -120,27 +120,35 @@ class ClipSampler:
                 "Prepare a longer video, or one that shows more of the subject.",
             )
 
-    def draw(self, step: int, length: int, own: Sequence[int] | None = None) -> ClipBatch:
+    def draw(self, step: int, length: int, own: Sequence[int] | None = None, each: int = 1) -> ClipBatch:
         """The batch of `step`, clips of `length` frames; (b, t, c, h, w) and (b, t, 3, h, w).
 
         With `own`, only the clips of these numbers: each is drawn for itself, so that several processes may share one.
+        `each`: how many stand in the place of one.
         """
         clips = []
-        for number in range(self.batch) if own is None else own:
-            random = np.random.default_rng([self.seed, step, number])
-            clips.append(self._read(self.take(length, random), random, self.regions))
+        for place in range(self.batch) if own is None else own:
+            for number in range(place * each, (place + 1) * each):
+                random = np.random.default_rng([self.seed, step, number])
+                clips.append(self._read(self.take(length, random), random, self.regions))
         return _together(clips)
 
     def stream(
-        self, step: int, length: Callable[[int], int], own: Sequence[int] | None = None, *, threads: int = 0
+        self,
+        step: int,
+        length: Callable[[int], int],
+        own: Sequence[int] | None = None,
+        *,
+        each: Callable[[int], int] = lambda step: 1,
+        threads: int = 0,
     ) -> Generator[ClipBatch, None, None]:
-        """The batches of `step`, `step` + 1, ... without end; of `own` clips alone, as in `draw`.
+        """The batches of `step`, `step` + 1, ... without end; of `own` clips, and `each` in place of one, as in `draw`.
 
         Each when it is asked for, or drawn ahead by so many threads, which keep no more than one each and one more.
         """
 
         def draw(step: int) -> ClipBatch:
-            return self.draw(step, length(step), own)
+            return self.draw(step, length(step), own, each(step))
 
         if threads:
             yield from ahead_by_threads(draw, count(step), threads, threads + 1)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from vid2vid_cli.config.judging import TemporalConfig
-from vid2vid_cli.config.model import ScheduleConfig
+from vid2vid_cli.config.model import Config, ScheduleConfig
 
 
-def clip_length(schedule: ScheduleConfig, step: int, longest: int, given: int = 0) -> int:
+def clip_length(config: Config, step: int, longest: int) -> int:
     """Frames per clip at `step`: doubled every `grow_every` steps, up to `clip_max` and the data's `longest` run.
 
-    `given`: real frames that it begins with, which come on top.
+    Real frames that it begins with come on top. At first, for the steps of `stills`, it is one frame.
     """
+    if step < config.stills:
+        return 1
+    schedule = config.schedule
     grown: int = schedule.clip << min(step // schedule.grow_every, 30)
-    return max(1, min(given + min(grown, schedule.clip_max), longest))
+    return max(1, min(config.given + min(grown, schedule.clip_max), longest))
+
+
+def clips_in_place(config: Config, step: int) -> int:
+    """How many clips stand for each of a batch at `step`: 1, or of single frames as many as one update takes."""
+    return config.schedule.frames_per_update if step < config.stills else 1
 
 
 def idle_rates(temporal: TemporalConfig, longest: int) -> list[int]:

@@ -13,10 +13,9 @@ from typing import Any
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.errors import DiskFullError, DivergedError
 from vid2vid_cli.core.nouns import ClipBatch
-from vid2vid_cli.data.clips import ClipSampler
 from vid2vid_cli.engine.build import build_state, parameter_count
 from vid2vid_cli.engine.checkpoint import load_state
-from vid2vid_cli.engine.curriculum import clip_length, idle_rates
+from vid2vid_cli.engine.curriculum import clip_length, clips_in_place, idle_rates
 from vid2vid_cli.engine.device import Machine, choose_device, choose_machine
 from vid2vid_cli.engine.distributed import EndedElsewhereError, Group
 from vid2vid_cli.engine.events import Noticed, Tell, silent
@@ -100,11 +99,12 @@ def _train(request: TrainRequest, tell: Tell, group: Group) -> Trained:
     if not group.go_on(lambda: not notice) and not notice:
         perceptual, notice = None, "the perceptual loss is off: VGG19's weights are not at hand on every machine"
     until, before = _until(request, config, float(kept["seconds"])), float(kept["seconds"])
-    own, length = group.clips(config.schedule.batch), partial(_length, config, sampler)
+    own, length = group.clips(config.schedule.batch), partial(clip_length, config, longest=sampler.longest)
     for said in filter(None, (words, notice, _idle(config, length((until.steps or sys.maxsize) - 1)))):
         tell(Noticed(said))
     trainer = Trainer(config, machine, DisTeacher(), perceptual, group)
-    stream = sampler.stream(state.step, length, own, threads=config.engine.readers)
+    each = partial(clips_in_place, config)
+    stream = sampler.stream(state.step, length, own, each=each, threads=config.engine.readers)
     with Interrupt() as interrupt, closing(stream) as batches:
         if not group.leads:
             return _follow(trainer, state, batches, until, before, interrupt, run)
@@ -174,10 +174,6 @@ def _clips(group: Group, config: Config) -> str:
     batch = config.schedule.batch
     each = f", {len(group.clips(batch))} in each of {group.world} processes" if group.world > 1 else ""
     return f"{batch} a step{each}"
-
-
-def _length(config: Config, sampler: ClipSampler, step: int) -> int:
-    return clip_length(config.schedule, step, sampler.longest, config.given)
 
 
 def _idle(config: Config, longest: int) -> str:

@@ -82,9 +82,9 @@ def find_job(request: TrainRequest, group: Group) -> Job:
         job = Job(config, open_subject(dataset_of(run), config), run.path, record)
     else:
         config = request.config
-        if request.start is None:
-            # There is nothing yet to be fixed: what has not learned must learn with the rest.
-            config = config.model_copy(update={"schedule": config.schedule.model_copy(update={"fix_global": 0})})
+        # There is nothing yet to be fixed: what has not learned must learn with the rest. And what has, draws already.
+        needless = "fix_global" if request.start is None else "stills"
+        config = config.model_copy(update={"schedule": config.schedule.model_copy(update={needless: 0})})
         dataset = choose_dataset(request.data, config, request.preset)
         subject = open_subject(dataset, config)
         place = planned_run(request.out, dataset, overwrite=request.overwrite)
