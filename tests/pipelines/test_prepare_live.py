@@ -174,13 +174,14 @@ class Where(Bright):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="cores are chosen on Linux alone")
-@pytest.mark.parametrize("serial", [False, True])
-def test_a_serial_conditioner_stays_on_one_core_and_nobody_else(
-    tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch, serial: bool
+@pytest.mark.parametrize(("serial", "alone"), [(False, True), (True, True), (True, False)])
+def test_a_serial_conditioner_stays_on_one_core_if_no_other_needs_it(
+    tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch, serial: bool, alone: bool
 ) -> None:
     monkeypatch.setattr(Where, "one", serial)
     monkeypatch.setattr(Where, "cores", [])
     before = os.sched_getaffinity(0)
-    prepare_with(PrepareRequest((video,), (), tmp_path / "d"), [Where()], silent)
-    assert Where.cores == [1 if serial and len(before) <= FEW else len(before)]
+    conditioners = [Where()] if alone else [Marks(), Where()]
+    prepare_with(PrepareRequest((video,), (), tmp_path / "d"), conditioners, silent)
+    assert Where.cores == [1 if serial and alone and len(before) <= FEW else len(before)]
     assert os.sched_getaffinity(0) == before

@@ -136,7 +136,7 @@ class Conditioner(ABC):
 
     @property
     def serial(self) -> bool:
-        """Whether at most one thread of `annotate` works at a time, so that one core is enough for it."""
+        """Whether at most one thread of `annotate` works at a time, so that one core is as good for it as several."""
         return False
 
     @abstractmethod

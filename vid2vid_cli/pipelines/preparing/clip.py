@@ -144,6 +144,7 @@ class _Work:
                 _writer(job, files, conditioner, pool, done),
                 self._warm,
                 self._meeting.found_by(number) if self._meeting is not None else None,
+                alone=len(job.conditioners) == 1,
             )
             for number, conditioner in enumerate(job.conditioners_of(item, self._warm))
         ]

@@ -23,6 +23,7 @@ class Lane:
     """Frames in by `feed`, annotations straight to their writer, and then to `found`.
 
     `first` is the index of the first frame it will be fed; what it finds before the writer's beginning only warms it.
+    `alone`: there is no other lane, so that one core may be its own.
     """
 
     def __init__(
@@ -31,8 +32,10 @@ class Lane:
         writer: AnnotationWriter,
         first: int,
         found: Callable[[Annotation], None] | None = None,
+        *,
+        alone: bool = True,
     ) -> None:
-        self._conditioner, self._writer, self._found = conditioner, writer, found
+        self._conditioner, self._writer, self._found, self._alone = conditioner, writer, found, alone
         self._first, self._fed, self._start = first, first, writer.written
         self._line: queue.Queue[Frame | None] = queue.Queue(maxsize=DEPTH)
         self._stop = threading.Event()
@@ -93,7 +96,7 @@ class Lane:
 
     def _work(self) -> None:
         try:
-            if self._conditioner.serial:
+            if self._alone and self._conditioner.serial:
                 keep_to_one_core()
             given = self._first
             for annotation in self._conditioner.annotate(self._frames()):
