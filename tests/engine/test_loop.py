@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from makers import CPU, some_clips, tiny_config, tiny_sampler, tiny_state
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.nouns import ClipBatch
 from vid2vid_cli.data.variation import Variation
+from vid2vid_cli.engine import loop
 from vid2vid_cli.engine.checkpoint import load_state, save_state
 from vid2vid_cli.engine.curriculum import clip_length
-from vid2vid_cli.engine.events import Event, Stepped, silent
+from vid2vid_cli.engine.events import Event, Noticed, Stepped, silent
 from vid2vid_cli.engine.loop import Until, train_loop
 from vid2vid_cli.engine.state import TrainState
 
@@ -142,3 +144,35 @@ def test_it_ends_with_its_batches(count: int) -> None:
     clips = [some_clips(length=2, size=16)] * count
     train_loop(trainer, state, clips, Until(9, None), before=0.0, tell=silent, after_step=lambda s: True)
     assert state.step == count
+
+
+def test_waiting_for_clips_is_counted_but_for_the_first_and_said_where_it_is_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a clock of our own: a step takes 3 seconds."""
+    now = [0.0]
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def learn(*_: Any) -> dict[str, float]:
+        now[0] += 3
+        return {}
+
+    monkeypatch.setattr(loop, "train_step", learn)
+
+    def trained(seconds: float) -> list[Event]:
+        def clips() -> Iterator[ClipBatch]:
+            for _ in range(4):
+                now[0] += seconds
+                yield some_clips(length=2, size=16)
+
+        trainer, state = tiny_state(tiny_config(temporal={"rates": ()}))
+        events: list[Event] = []
+        train_loop(trainer, state, clips(), Until(9, None), before=50, tell=events.append, after_step=lambda s: True)
+        return events
+
+    *stepped, said = trained(1)
+    assert [event.waited for event in stepped if isinstance(event, Stepped)] == [0, 1, 2, 3]
+    assert [event.seconds for event in stepped if isinstance(event, Stepped)] == [54, 58, 62, 66]
+    assert isinstance(said, Noticed)
+    assert said.message == "19% of the time was spent waiting for clips; 2 threads drew them (engine.readers)."
+    assert all(isinstance(event, Stepped) for event in trained(0.3))

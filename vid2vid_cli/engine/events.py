@@ -29,6 +29,8 @@ class Stepped:
     """Since training began in this process."""
     budget: float | None = None
     """Seconds in all, where training is bounded by time."""
+    waited: float = 0.0
+    """Seconds in which this process had no clip to learn from, because none was drawn yet."""
 
 
 @dataclass(frozen=True)
