@@ -64,7 +64,7 @@ class ScheduleConfig(Section):
         0,
         ge=0,
         description="Steps at the start in which clips are single frames, as many as one update takes: pictures are "
-        "learned before motion. Not where clips begin with real frames, nor in a run begun with --from.",
+        "learned before motion. Half of all steps at most, none where clips begin with real frames or with --from.",
     )
     first: Literal["zeros", "real"] = Field(
         "zeros",

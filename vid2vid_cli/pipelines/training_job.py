@@ -74,6 +74,18 @@ def open_job(request: TrainRequest, group: Group) -> Job:
     return own[0] if own else Job(config, open_subject(dataset, config), run, record)
 
 
+def _begun(request: TrainRequest) -> Config:
+    """The settings of a run that begins: less what there is nothing for, and with time left for motion."""
+    schedule = request.config.schedule
+    if request.start is None:
+        # There is nothing yet to be fixed: what has not learned must learn with the rest.
+        half = (request.steps or schedule.steps) // 2
+        fitting = {"fix_global": 0, "stills": min(schedule.stills, half)}
+    else:
+        fitting = {"stills": 0}  # what it begins with draws already
+    return request.config.model_copy(update={"schedule": schedule.model_copy(update=fitting)})
+
+
 def find_job(request: TrainRequest, group: Group) -> Job:
     """What is there to be done; nothing is begun. Raises what `train` raises before it begins."""
     if request.resume is not None:
@@ -81,10 +93,7 @@ def find_job(request: TrainRequest, group: Group) -> Job:
         record, config = run.record(), run.config()
         job = Job(config, open_subject(dataset_of(run), config), run.path, record)
     else:
-        config = request.config
-        # There is nothing yet to be fixed: what has not learned must learn with the rest. And what has, draws already.
-        needless = "fix_global" if request.start is None else "stills"
-        config = config.model_copy(update={"schedule": config.schedule.model_copy(update={needless: 0})})
+        config = _begun(request)
         dataset = choose_dataset(request.data, config, request.preset)
         subject = open_subject(dataset, config)
         place = planned_run(request.out, dataset, overwrite=request.overwrite)
