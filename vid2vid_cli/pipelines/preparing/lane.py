@@ -33,7 +33,7 @@ class Lane:
         first: int,
         found: Callable[[Annotation], None] | None = None,
         *,
-        alone: bool = True,
+        alone: bool,
     ) -> None:
         self._conditioner, self._writer, self._found, self._alone = conditioner, writer, found, alone
         self._first, self._fed, self._start = first, first, writer.written
