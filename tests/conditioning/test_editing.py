@@ -136,6 +136,15 @@ def test_memory_that_does_not_fit_its_surroundings_is_not_used() -> None:
     assert edited([Edit(MAN, None)], [before, now])[1].tolist() == np.full((3, 5), WALL).tolist()
 
 
+def test_somebody_whose_parts_touch_at_a_corner_only_is_one() -> None:
+    """A hand drawn apart from its arm shows what is remembered behind both; drawn far from it, it is judged alone."""
+    before = ids("1111111111", "1111111111", "1111111111", "1111111111", "1111112111", "1111111111")
+    near = ids("1111111111", "1144441111", "1144441111", "1144441111", "1111114111", "1111111111")
+    apart = ids("1111111111", "1444411111", "1444411111", "1444411111", "1111114111", "1111111111")
+    assert np.array_equal(edited([Edit(MAN, None)], [before, near])[1], before)
+    assert np.array_equal(edited([Edit(MAN, None)], [before, apart])[1], np.full_like(before, WALL))
+
+
 def test_what_was_never_seen_is_filled_from_what_was() -> None:
     """His right side was always covered: it takes what is remembered beside it, or the wall where that is nearer."""
     found = edited([Edit(MAN, None)], [ids("2222444411"), ids("2244444411")])

@@ -130,6 +130,29 @@ def test_a_region_is_judged_apart_from_a_wrong_one(gan: str) -> None:
     assert losses[-1] < 0.8 * losses[0]
 
 
+def test_judges_see_faint_conditions_beside_whole_frames_and_the_generator_whole_ones() -> None:
+    """Those of frames and of regions; a discriminator shown strong conditions learns nothing for hundreds of steps."""
+    seen: dict[str, torch.Tensor] = {}
+
+    def watch(name: str, network: torch.nn.Module) -> None:
+        def note(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+            seen.setdefault(name, given[0].detach().clone())
+
+        network.register_forward_pre_hook(note)
+
+    trainer, state = tiny_state(regional(discriminator={"conditions": 0.25}))
+    watch("frames", state.discriminator)
+    watch("faces", state.region["face"])
+    watch("generator", state.generator)
+    batch = clip(face=places(9))
+    train_step(trainer, state, batch)
+    assert torch.equal(seen["generator"][:, -1], batch.conditions[:, 0])
+    assert torch.equal(seen["frames"][:1, :1], 0.25 * batch.conditions[:, 0])
+    assert torch.equal(seen["frames"][:1, 1:], batch.frames[:, 0])
+    face, whole = seen["faces"][0, 0], 0.25 * batch.conditions[0, 0, 0]
+    assert any(torch.equal(face, part) for part in whole.unfold(0, len(face), 1).unfold(1, len(face), 1).flatten(0, 1))
+
+
 def test_the_generator_leaves_the_judges_untouched() -> None:
     trainer, state = tiny_state(regional())
     before = judges_of(state)

@@ -20,6 +20,18 @@ class PatchConfig(Section):
     )
 
 
+class ImageConfig(PatchConfig):
+    """The image discriminator, which sees a frame below its conditions."""
+
+    conditions: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="How strongly conditions are shown to it, and to region discriminators, beside frames of -1 to 1; "
+        "1: as published.",
+    )
+
+
 class TemporalConfig(PatchConfig):
     """The temporal discriminators: one per frame rate, conditioned on flow."""
 

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vid2vid_cli.config.data import DataConfig
 from vid2vid_cli.config.generator import GeneratorConfig, least_side
-from vid2vid_cli.config.judging import LossConfig, PatchConfig, RegionConfig, TemporalConfig
+from vid2vid_cli.config.judging import ImageConfig, LossConfig, RegionConfig, TemporalConfig
 from vid2vid_cli.config.section import Section
 from vid2vid_cli.config.style import StyleConfig
 
@@ -130,7 +130,7 @@ class Config(Section):
     data: DataConfig = DataConfig()
     generator: GeneratorConfig = GeneratorConfig()
     style: StyleConfig = StyleConfig()
-    discriminator: PatchConfig = PatchConfig()
+    discriminator: ImageConfig = ImageConfig()
     temporal: TemporalConfig = TemporalConfig()
     region: RegionConfig = RegionConfig()
     losses: LossConfig = LossConfig()

@@ -29,7 +29,7 @@ class Chunk:
     """Some frames of a clip, as generated, beside what they should be; n = t * b frames, oldest first."""
 
     conditions: Tensor
-    """(n, c, h, w)"""
+    """(n, c, h, w), as discriminators are shown them."""
     real: Tensor
     """(n, 3, h, w)"""
     image: Tensor
