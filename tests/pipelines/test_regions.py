@@ -17,11 +17,14 @@ from vid2vid_cli.conditioning import Annotation
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.data.clips import ClipSampler
-from vid2vid_cli.engine.events import Event, Stepped, silent
+from vid2vid_cli.engine.distributed import Group
+from vid2vid_cli.engine.events import Event, Noticed, Stepped, silent
 from vid2vid_cli.ops.crop import cut
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
+from vid2vid_cli.pipelines.run_folder import find_run
 from vid2vid_cli.pipelines.subject import open_subject
 from vid2vid_cli.pipelines.train import TrainRequest, plan_train, train
+from vid2vid_cli.pipelines.training_job import find_job
 
 PATCH = {"names": ("disc",), "layers": 1, "width": 4, "part": 0.5}
 
@@ -119,3 +122,21 @@ def test_where_there_are_no_regions_at_all(dataset: Path) -> None:
     with pytest.raises(ConfigError, match="edges cannot say where 'face' is") as error:
         plan_train(TrainRequest(regional(region={"names": ("face",)}), "tiny", dataset))
     assert error.value.hint == "Set region.names=[] to do without."
+
+
+def test_a_region_that_need_not_be_there_is_left_out_and_said(dataset: Path) -> None:
+    """As of a preset that takes any conditioner; of the names that are known the discriminators are trained."""
+    told: list[Event] = []
+    config = regional(region={"names": ("face",), "required": False}, schedule={"steps": 1})
+    done = train(TrainRequest(config, "tiny", dataset, Path("run"), device="cpu"), told.append)
+    assert find_run(done.path).config().region.names == ()
+    said = [event.message for event in told if isinstance(event, Noticed)]
+    assert "no discriminator for face: edges cannot say where it is" in said
+    told.clear()
+    train(TrainRequest(config, resume=done.path, steps=2, device="cpu"), told.append)
+    assert not [event for event in told if isinstance(event, Noticed) and "discriminator" in event.message]
+
+
+def test_what_is_known_of_them_stays(dotted: Path) -> None:
+    request = TrainRequest(regional(region={"names": ("hands", "disc"), "required": False}), "tiny", dotted)
+    assert find_job(request, Group()).config.region.names == ("disc",)

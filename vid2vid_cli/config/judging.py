@@ -57,6 +57,9 @@ class RegionConfig(PatchConfig):
     names: tuple[str, ...] = Field(
         (), description="Which, of those that the conditioner offers, such as [face, hands]; [] for none."
     )
+    required: bool = Field(
+        True, description="Whether a name that no conditioner of the dataset offers is refused; false: left out."
+    )
     part: float = Field(
         0.25, gt=0, le=1, description="Side of the square about a region, as a part of the picture's height."
     )

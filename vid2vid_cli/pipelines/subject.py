@@ -157,7 +157,7 @@ def open_subject(folder: Path, config: Config) -> Subject:
             "Set a larger data.size or fewer generator.downsamples.",
         )
     conditioners = drawn_as_set(manifest, config)
-    _check_regions(config, conditioners)
+    regions_of(config, conditioners)
     part = picture if config.data.crop == "random" else None
     if part is not None:
         picture = whole_picture(manifest.height, manifest.width, part, config.data.scale)
@@ -165,16 +165,17 @@ def open_subject(folder: Path, config: Config) -> Subject:
     return Subject(dataset, conditioners, view, part)
 
 
-def _check_regions(config: Config, conditioners: Sequence[Conditioner]) -> None:
-    """Refuse regions of which nobody knows where they are."""
+def regions_of(config: Config, conditioners: Sequence[Conditioner]) -> tuple[str, ...]:
+    """The regions that the settings name and some conditioner finds. Raises ConfigError where one must be and is not."""
     known = offered(conditioners)
     for name in config.region.names:
-        if name not in known:
+        if name not in known and config.region.required:
             having = " and ".join(conditioner.spec.name for conditioner in conditioners)
             raise ConfigError(
                 f"region.names: {having} cannot say where {name!r} is.",
                 f"There are: {', '.join(known)}." if known else "Set region.names=[] to do without.",
             )
+    return tuple(name for name in config.region.names if name in known)
 
 
 def drawn_as_set(manifest: Manifest, config: Config) -> tuple[Conditioner, ...]:

@@ -10,7 +10,7 @@ from vid2vid_cli.config.resolve import Resolved
 from vid2vid_cli.engine.distributed import Group
 from vid2vid_cli.pipelines.planes import planes_of
 from vid2vid_cli.pipelines.run_folder import RunRecord, dataset_of, find_run, planned_run
-from vid2vid_cli.pipelines.subject import Subject, choose_dataset, open_subject
+from vid2vid_cli.pipelines.subject import Subject, choose_dataset, open_subject, regions_of
 
 BATCH = "schedule.batch"
 
@@ -60,6 +60,14 @@ class Job:
     record: RunRecord | None
     """Of the run to be resumed."""
 
+    def left_out(self, request: TrainRequest) -> str:
+        """What of the request this dataset has nothing for, for people; "" for nothing."""
+        names = set(request.config.region.names) - set(self.config.region.names)
+        if self.record is not None or not names:
+            return ""
+        having = " and ".join(conditioner.spec.name for conditioner in self.subject.conditioners)
+        return f"no discriminator for {' and '.join(sorted(names))}: {having} cannot say where it is"
+
 
 def open_job(request: TrainRequest, group: Group) -> Job:
     """Found by the leading process, so that all mean the same, and opened by each."""
@@ -74,16 +82,19 @@ def open_job(request: TrainRequest, group: Group) -> Job:
     return own[0] if own else Job(config, open_subject(dataset, config), run, record)
 
 
-def _begun(request: TrainRequest) -> Config:
+def _begun(request: TrainRequest, subject: Subject) -> Config:
     """The settings of a run that begins: less what there is nothing for, and with time left for motion."""
-    schedule = request.config.schedule
+    schedule, region = request.config.schedule, request.config.region
     if request.start is None:
         # There is nothing yet to be fixed: what has not learned must learn with the rest.
         half = (request.steps or schedule.steps) // 2
         fitting = {"fix_global": 0, "stills": min(schedule.stills, half)}
     else:
         fitting = {"stills": 0}  # what it begins with draws already
-    return request.config.model_copy(update={"schedule": schedule.model_copy(update=fitting)})
+    found = {"names": regions_of(request.config, subject.conditioners)}
+    return request.config.model_copy(
+        update={"schedule": schedule.model_copy(update=fitting), "region": region.model_copy(update=found)}
+    )
 
 
 def find_job(request: TrainRequest, group: Group) -> Job:
@@ -93,11 +104,10 @@ def find_job(request: TrainRequest, group: Group) -> Job:
         record, config = run.record(), run.config()
         job = Job(config, open_subject(dataset_of(run), config), run.path, record)
     else:
-        config = _begun(request)
-        dataset = choose_dataset(request.data, config, request.preset)
-        subject = open_subject(dataset, config)
+        dataset = choose_dataset(request.data, request.config, request.preset)
+        subject = open_subject(dataset, request.config)
         place = planned_run(request.out, dataset, overwrite=request.overwrite)
-        job = Job(config, subject, place, None)
+        job = Job(_begun(request, subject), subject, place, None)
     if job.config.generator.draws == "labels":
         planes_of(job.subject.conditioners)
     group.clips(job.config.schedule.batch)
