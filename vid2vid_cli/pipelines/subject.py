@@ -166,7 +166,7 @@ def open_subject(folder: Path, config: Config) -> Subject:
 
 
 def regions_of(config: Config, conditioners: Sequence[Conditioner]) -> tuple[str, ...]:
-    """The regions that the settings name and some conditioner finds. Raises ConfigError where one must be and is not."""
+    """The regions that are named and that some conditioner finds. Raises ConfigError where one must be and is not."""
     known = offered(conditioners)
     for name in config.region.names:
         if name not in known and config.region.required:

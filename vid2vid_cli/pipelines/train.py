@@ -100,7 +100,8 @@ def _train(request: TrainRequest, tell: Tell, group: Group) -> Trained:
         perceptual, notice = None, "the perceptual loss is off: VGG19's weights are not at hand on every machine"
     until, before = _until(request, config, float(kept["seconds"])), float(kept["seconds"])
     own, length = group.clips(config.schedule.batch), partial(clip_length, config, longest=sampler.longest)
-    for said in filter(None, (words, notice, job.left_out(request), _idle(config, length((until.steps or sys.maxsize) - 1)))):
+    idle = _idle(config, length((until.steps or sys.maxsize) - 1))
+    for said in filter(None, (words, notice, job.left_out(request), idle)):
         tell(Noticed(said))
     trainer = Trainer(config, machine, DisTeacher(), perceptual, group)
     each = partial(clips_in_place, config)
