@@ -18,6 +18,7 @@ from vid2vid_cli.config.model import Config
 from vid2vid_cli.data.clips import ClipSampler
 from vid2vid_cli.engine.build import build_state
 from vid2vid_cli.engine.device import choose_machine
+from vid2vid_cli.engine.distributed import ALONE
 from vid2vid_cli.engine.events import silent
 from vid2vid_cli.engine.step import Trainer, train_step
 from vid2vid_cli.media.drawn import drawn_clip
@@ -26,7 +27,8 @@ from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.networks.flow_teacher import DisTeacher
 from vid2vid_cli.networks.perceptual import find_perceptual
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.subject import Subject, open_subject
+from vid2vid_cli.pipelines.subject import Subject
+from vid2vid_cli.pipelines.training_job import TrainRequest, find_job
 
 CASES = (Case("street", 256, ("generator.width=8", "discriminator.width=8", "temporal.width=8")), Case("face", 256))
 """A small generator where the preset's would take a processor a minute a step: its speed is not the point."""
@@ -75,9 +77,10 @@ def show(found: Mapping[str, Any]) -> str:
 
 
 def _case(case: Case, material: Material, say: Say, plan: DataPlan) -> dict[str, Any]:
-    config = case.config
-    labels = any(LABELS in choice for choice in config.choices())
-    subject = open_subject(_street(material.folder, plan.street) if labels else material.dataset, config)
+    labels = any(LABELS in choice for choice in case.config.choices())
+    dataset = _street(material.folder, plan.street) if labels else material.dataset
+    job = find_job(TrainRequest(case.config, data=dataset), ALONE)
+    config, subject = job.config, job.subject
     sampler = subject.sampler(config)
     length = min(config.schedule.clip, sampler.longest)
     batch = sampler.draw(0, length)

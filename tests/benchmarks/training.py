@@ -15,10 +15,11 @@ from benchmarks.tables import figures, table
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.engine.build import build_state
 from vid2vid_cli.engine.device import Precision, choose_machine
+from vid2vid_cli.engine.distributed import ALONE
 from vid2vid_cli.engine.step import Trainer, train_step
 from vid2vid_cli.networks.flow_teacher import DisTeacher
 from vid2vid_cli.networks.perceptual import find_perceptual
-from vid2vid_cli.pipelines.subject import open_subject
+from vid2vid_cli.pipelines.training_job import TrainRequest, find_job
 
 CASES = (Case("tiny", 128), Case("face", 256))
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -65,8 +66,8 @@ def show(found: Mapping[str, Any]) -> str:
 
 
 def _case(case: Case, material: Material, say: Say, plan: TrainingPlan) -> dict[str, Any]:
-    config = case.config
-    subject = open_subject(material.dataset, config)
+    job = find_job(TrainRequest(case.config, data=material.dataset), ALONE)
+    config, subject = job.config, job.subject
     sampler = subject.sampler(config)
     machines = {name: choose_machine(material.device, name, config.engine.channels_last) for name in PRECISIONS}
     states = {name: build_state(config, subject.layout(config), machine) for name, machine in machines.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -81,6 +82,13 @@ def check_equal(one: NDArray[Any], other: NDArray[Any], what: str) -> None:
     """Two arrays of one shape, NaN being equal to NaN."""
     differ = (one != other) & ~((one != one) & (other != other))
     assert not differ.any(), f"{what} differs in {100 * differ.mean():.3g} % of its numbers"
+
+
+def check_untouched(given: object, before: bytes, why: str) -> None:
+    """What was given to a duty, against its pickle from before."""
+    # Not compared within the assertion: on CI pytest shows all that differs, and looks for it for minutes.
+    untouched = pickle.dumps(given) == before
+    assert untouched, why
 
 
 def check_all_same(some: Sequence[Annotation], others: Sequence[Annotation], why: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from vid2vid_cli.conditioning.conditioner import Annotation
 from vid2vid_cli.core.geometry import View
-from vid2vid_cli.testing.checks import check_all_same, check_equal, check_render, layout, run
+from vid2vid_cli.testing.checks import check_all_same, check_equal, check_render, check_untouched, layout, run
 from vid2vid_cli.testing.setting import Setting
 
 _RENDER_IS_LIGHT = """
@@ -56,7 +56,7 @@ class ShowingDuties(Setting):
         before = pickle.dumps(self.found())
         check_render(self.make(), self.found()[0])
         self.make().statistics(self.found())
-        assert pickle.dumps(self.found()) == before, "render, picture or statistics changed what they were given"
+        check_untouched(self.found(), before, "render, picture or statistics changed what they were given")
 
     def test_render_needs_no_heavy_library(self, tmp_path: Path) -> None:
         (tmp_path / "annotations").write_bytes(pickle.dumps(self.found()))
@@ -90,7 +90,7 @@ class ShowingDuties(Setting):
         found, conditioner = self.found(), self.drawing(varied=True)
         before = pickle.dumps(found)
         varied = conditioner.augment(found, np.random.default_rng(5))
-        assert pickle.dumps(found) == before, "augment changes a copy; the annotations are drawn from again"
+        check_untouched(found, before, "augment changes a copy; the annotations are drawn from again")
         assert len(varied) == len(found), f"augment makes {len(varied)} annotations of {len(found)}"
         for one, other in zip(found, varied, strict=True):
             assert (one.height, one.width) == (other.height, other.width)
