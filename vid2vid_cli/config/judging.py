@@ -28,7 +28,7 @@ class ImageConfig(PatchConfig):
         gt=0,
         le=1,
         description="How strongly conditions are shown to it, and to region discriminators, beside frames of -1 to 1; "
-        "1: as published.",
+        "1: at full strength.",
     )
 
 

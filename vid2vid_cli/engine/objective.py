@@ -29,7 +29,7 @@ class Chunk:
     """Some frames of a clip, as generated, beside what they should be; n = t * b frames, oldest first."""
 
     conditions: Tensor
-    """(n, c, h, w), as discriminators are shown them."""
+    """(n, c, h, w)"""
     real: Tensor
     """(n, 3, h, w)"""
     image: Tensor
@@ -47,6 +47,18 @@ class Chunk:
     """(k, 1, h, w)"""
     regions: Mapping[str, Tensor] = field(default_factory=dict)
     """Name -> boxes (n, r, 4)."""
+    strength: float = 1.0
+    """Of the conditions, as discriminators are shown them."""
+
+    def shown(self, picture: Tensor) -> Tensor:
+        """Pictures below their conditions, for the image discriminator."""
+        return _shown(self.conditions, picture, self.strength)
+
+
+def _shown(conditions: Tensor, picture: Tensor, strength: float) -> Tensor:
+    if not conditions.is_floating_point():  # labels travel as whole numbers, a quarter of the room
+        conditions = conditions.to(picture.dtype)
+    return torch.cat([strength * conditions, picture], 1)
 
 
 def chunk_of(
@@ -57,6 +69,7 @@ def chunk_of(
     fakes: Tensor,
     teacher: Flow | None,
     regions: Mapping[str, Tensor],
+    strength: float = 1.0,
 ) -> Chunk:
     """Gather frames `first` .. `first + len(outputs)` of a clip; `fakes` (b, t', 3, h, w) are all up to the last.
 
@@ -83,6 +96,7 @@ def chunk_of(
         flat(frames[:, moving, :2] if teacher is None else teacher.flow[:, moving]),
         flat(frames[:, moving, :1] if teacher is None else teacher.confidence[:, moving]),
         {name: flat(boxes[:, first:last]) for name, boxes in regions.items()},
+        strength,
     )
 
 
@@ -96,7 +110,7 @@ def image_terms(chunk: Chunk, judge: nn.Module, perceptual: Perceptual | None, l
     for_generator = GAN_LOSSES[losses.gan][0]
     with torch.no_grad():
         matched = losses.feature_matching > 0
-        real = judge(torch.cat([chunk.conditions, chunk.real], 1)) if matched else []
+        real = judge(chunk.shown(chunk.real)) if matched else []
     terms: dict[str, list[Tensor]] = {}
 
     def add(name: str, value: Tensor) -> None:
@@ -104,7 +118,7 @@ def image_terms(chunk: Chunk, judge: nn.Module, perceptual: Perceptual | None, l
 
     for picture in synthesised(chunk):
         if losses.judge_frames:
-            fake = judge(torch.cat([chunk.conditions, picture], 1))
+            fake = judge(chunk.shown(picture))
             add("adversarial", for_generator(scores(fake)))
             if matched:
                 add("feature_matching", feature_matching(real, fake))
@@ -176,7 +190,7 @@ def regions(chunk: Chunk, names: Sequence[str], side: int) -> Pairs:
         boxes = chunk.regions[name]
         conditions, real, fake = (cut(each, boxes, side) for each in (chunk.conditions, chunk.real, chunk.image))
         if conditions is not None and real is not None and fake is not None:
-            pairs[name] = (torch.cat([conditions, real], 1), torch.cat([conditions, fake], 1))
+            pairs[name] = (_shown(conditions, real, chunk.strength), _shown(conditions, fake, chunk.strength))
     return pairs
 
 

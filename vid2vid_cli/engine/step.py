@@ -80,14 +80,16 @@ def update(trainer: Trainer, state: TrainState, batch: ClipBatch) -> list[dict[s
         conditions = iter(shown.conditions.unbind(1))
         before, every = tuple(islice(conditions, given)), config.schedule.backpropagate
         stream = rollout(state.generator, conditions, detach_every=every, begin=begin, seen=before)
-        judged = config.discriminator.conditions * batch.conditions
+        strength = config.discriminator.conditions
         fakes: Tensor | None = begin
         while outputs := list(islice(stream, config.schedule.frames_per_update)):
             first = fakes.shape[1] if fakes is not None else 0
             new = torch.stack([output.image for output in outputs], 1)
             fakes = new if fakes is None else torch.cat([fakes.detach(), new], 1)
             moved = flows[1] if config.generator.past else None
-            chunk = objective.chunk_of(outputs, first, judged, batch.frames, fakes, moved, batch.regions)
+            chunk = objective.chunk_of(
+                outputs, first, batch.conditions, batch.frames, fakes, moved, batch.regions, strength
+            )
             regions = _regions(config, chunk)
             counts: dict[str, Tensor | int] = {TRUSTED: chunk.confidence.sum(), **_found(config, regions)}
             shares = trainer.group.shares(counts, chunk.real)
@@ -205,13 +207,9 @@ def _update_discriminators(
     trainer: Trainer, state: TrainState, chunk: objective.Chunk, seen: Seen
 ) -> dict[str, Tensor]:
     losses = trainer.config.losses
-
-    def conditioned(picture: Tensor) -> Tensor:
-        return torch.cat([chunk.conditions, picture], 1)
-
     terms: dict[str, Tensor] = {}
     if losses.judge_frames:
-        real, fakes = conditioned(chunk.real), [conditioned(picture) for picture in objective.synthesised(chunk)]
+        real, fakes = chunk.shown(chunk.real), [chunk.shown(picture) for picture in objective.synthesised(chunk)]
         terms["discriminator"] = objective.discriminator_loss(real, fakes, state.discriminator, losses)
     for kind, pairs, judges in (("temporal", seen.temporal, state.temporal), ("region", seen.region, state.region)):
         for name, (real, fake) in pairs.items():
