@@ -209,6 +209,35 @@ class Single(nn.Module):
         return self.model1_2(self.model1_1(labels) + self.model(pooled(labels)))
 
 
+class Discriminator(nn.Module):
+    """`latest_net_D.pth`: copies of a patch discriminator, counted from the coarsest, whose layers lie side by side."""
+
+    def __init__(self, channels: int, copies: int = 2, *, width: int = 8, widest: int = 8, layers: int = 3) -> None:
+        super().__init__()
+        self.copies, self.layers = copies, layers
+        for copy_, inside in [(index, channels) for index in range(copies)]:
+            outside = first = min(widest, width * 2 ** (copies - 1 - copy_))
+            for layer in range(layers + 2):
+                stride, last = (2 if layer < layers else 1), layer == layers + 1
+                made: list[nn.Module] = [nn.Conv2d(inside, 1 if last else outside, 4, stride, 2)]
+                made += [norm(outside)] if 0 < layer < layers + 1 else []
+                made += [] if last else [nn.LeakyReLU(0.2)]
+                setattr(self, f"scale{copy_}_layer{layer}", nn.Sequential(*made))
+                inside, outside = outside, min(outside * 2, first * 8)
+
+    def forward(self, seen: Tensor) -> list[list[Tensor]]:
+        """(1, c, h, w) -> what each layer says, the finest copy first."""
+        judged = []
+        for copy_ in reversed(range(self.copies)):
+            features, value = [], seen
+            for layer in range(self.layers + 2):
+                value = getattr(self, f"scale{copy_}_layer{layer}")(value)
+                features.append(value)
+            judged.append(features)
+            seen = pooled(seen)
+        return judged
+
+
 def written(network: nn.Module, path: Path, *, old: bool = False, seed: int = 0) -> nn.Module:
     """Weights that matter everywhere, running statistics among them, and a file of them; `old`: as torch 0.4 wrote."""
     random = torch.Generator().manual_seed(seed)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vid2vid_cli.config.judging import LossConfig
+from vid2vid_cli.config.judging import ImageConfig, LossConfig
 from vid2vid_cli.core.nouns import Flow, FrameOutput
 from vid2vid_cli.engine import objective
 from vid2vid_cli.engine.objective import Chunk, chunk_of, pair_terms
@@ -47,7 +47,7 @@ def chunk(first: int, last: int, *, flow: bool = True) -> Chunk:
     fakes = marked(2000, last, 3).clone().requires_grad_()
     boxes = {"face": marked(8000, 8, 2)[..., 0].expand(2, 8, 2, 2).repeat(1, 1, 1, 2)}
     made = outputs(first, last, flow=flow)
-    return chunk_of(made, first, marked(1000, 8, 1), marked(0, 8, 3), fakes, teacher, boxes)
+    return chunk_of(made, first, marked(1000, 8, 1), marked(0, 8, 3), fakes, teacher, boxes, ImageConfig())
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 3), (3, 6), (6, 8), (0, 1), (1, 2)])
@@ -99,7 +99,8 @@ def test_a_model_without_flow_is_kept_still_by_the_teachers() -> None:
     still = replace(of_numbers(), flow=None, occlusion=None)
     terms = {name: float(term) for name, term in objective.motion_terms(still).items()}
     assert terms == pytest.approx({"frame_warp": 0.625})
-    alone = chunk_of(outputs(0, 3, flow=False), 0, marked(0, 3, 1), marked(0, 3, 3), marked(0, 3, 3), None, {})
+    made, frames = outputs(0, 3, flow=False), marked(0, 3, 3)
+    alone = chunk_of(made, 0, marked(0, 3, 1), frames, frames, None, {}, ImageConfig())
     assert alone.teacher.shape == (0, 2, SIDE, SIDE)
     assert objective.motion_terms(alone) == {}
 

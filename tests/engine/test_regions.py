@@ -11,7 +11,7 @@ from engine.test_objective import of_numbers
 from makers import same, some_clips, tiny_config, tiny_state, weights_of
 from torch import Tensor
 
-from vid2vid_cli.config.judging import RegionConfig
+from vid2vid_cli.config.judging import ImageConfig, RegionConfig
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.nouns import ClipBatch, ShapeError
 from vid2vid_cli.engine import objective, step
@@ -58,6 +58,7 @@ def test_what_is_shown_is_condition_and_frame_real_and_final() -> None:
         real=100 + across.expand(2, 3, 40, 40),
         image=200 + across.expand(2, 3, 40, 40),
         raw=300 + across.expand(2, 3, 40, 40),
+        judged=ImageConfig(conditions=1),
         regions={"face": places(NAN, length=2)[0], "hands": torch.stack([places(10, 30)[0, 0], places(20, NAN)[0, 0]])},
     )
     pairs = objective.regions(chunk, ("face", "hands"), 16)
@@ -160,7 +161,9 @@ def test_the_generator_leaves_the_judges_untouched() -> None:
     flows = {1: step.no_flow(batch.frames)}
     outputs = list(step.rollout(state.generator, batch.conditions.unbind(1)))
     fakes = torch.stack([output.image for output in outputs], 1)
-    chunk = objective.chunk_of(outputs, 0, batch.conditions, batch.frames, fakes, flows[1], batch.regions)
+    chunk = objective.chunk_of(
+        outputs, 0, batch.conditions, batch.frames, fakes, flows[1], batch.regions, trainer.config.discriminator
+    )
     step._update_generator(trainer, state, chunk, step.Seen({}, step._regions(trainer.config, chunk)))
     assert all(weight.grad is None and weight.requires_grad for weight in state.region.parameters())
     assert all(same(weights_of(judge), before[name]) for name, judge in state.region.items())

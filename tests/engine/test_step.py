@@ -30,7 +30,9 @@ def parts(trainer: Trainer, state: TrainState) -> tuple[objective.Chunk, step.Se
     flows = {rate: reference_flow(trainer.teacher, batch.frames, rate) for rate in (1, 3)}
     outputs = list(rollout(state.generator, batch.conditions.unbind(1)))
     fakes = torch.stack([output.image for output in outputs], 1)
-    chunk = objective.chunk_of(outputs, 0, batch.conditions, batch.frames, fakes, flows[1], batch.regions)
+    chunk = objective.chunk_of(
+        outputs, 0, batch.conditions, batch.frames, fakes, flows[1], batch.regions, trainer.config.discriminator
+    )
     seen = step.Seen(step._groups(trainer.config, batch.frames, fakes, flows, 0), step._regions(trainer.config, chunk))
     return chunk, seen
 

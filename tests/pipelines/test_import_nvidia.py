@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
 import torch
 from makers import CPU
-from published import Scale, Single, exactly, written
+from published import Discriminator, Scale, Single, exactly, written
 from torch import Tensor
 
-from vid2vid_cli.engine.checkpoint import load_checkpoint, load_info
+from vid2vid_cli.config.resolve import load_layers
+from vid2vid_cli.engine.build import build_discriminator, build_state
+from vid2vid_cli.engine.checkpoint import load_checkpoint, load_info, load_judges
 from vid2vid_cli.engine.events import silent
+from vid2vid_cli.engine.growing import grow
+from vid2vid_cli.engine.objective import shown
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.pipelines.first import First, choose_first
-from vid2vid_cli.pipelines.import_nvidia import Imported, ImportRequest, import_release
+from vid2vid_cli.pipelines.import_nvidia import Imported, ImportRequest, import_release, plan_import
 from vid2vid_cli.pipelines.importing.material import Preset
 
 FRAMES, CAR = 6, 26
@@ -127,6 +132,69 @@ def test_the_first_frame_is_the_published_one(tmp_path: Path, name: str, shape: 
     (output,) = rollout(generator, [labels])
     with torch.no_grad():
         assert (output.image - single((labels[:, :35] + 1) / 2)).abs().max() < 1e-4
+
+
+class TestJudges:
+    """Discriminators come along, for training to go on from."""
+
+    def test_what_they_say_is_what_the_published_ones_say(self, tmp_path: Path) -> None:
+        """Frames below conditions from 0 to 1 between zeros; the finest copy is the last of theirs, our first."""
+        release(tmp_path / "city", 36)
+        frames = written(Discriminator(39, 3, width=4, widest=8), tmp_path / "city" / "latest_net_D.pth")
+        motion = written(Discriminator(13), tmp_path / "city" / "latest_net_D_T1.pth", seed=1)
+        made = imported(tmp_path / "city", "street")
+        saved, config = load_judges(made.path), load_layers("street", made.settings, (), {}).config
+        assert config.temporal.rates == (3,)
+        picture, signed = drawings(3, 64, 96)[0], streets(64, 96)[0]
+        seen = shown(signed, picture, config.discriminator)
+        ours = build_discriminator(config.discriminator, 39, 64)
+        ours.load_state_dict(saved["discriminator"])
+        self.same(ours(seen), frames(torch.cat([(signed + 1) / 2, picture], 1)))
+        group, rates = drawings(13, 64, 96)[0], torch.nn.ModuleDict({"3": build_discriminator(config.temporal, 13, 64)})
+        rates.load_state_dict(saved["temporal"])
+        self.same(rates["3"](group), motion(group))
+
+    @staticmethod
+    def same(ours: list[list[Tensor]], theirs: list[list[Tensor]]) -> None:
+        assert [len(copy) for copy in ours] == [len(copy) for copy in theirs]
+        for one, other in zip(chain(*ours), chain(*theirs), strict=True):
+            assert other.std() > 0.01
+            assert (one - other).abs().max() < 1e-4
+
+    def test_training_begins_with_all_of_them(self, tmp_path: Path) -> None:
+        """A dancer at two scales, its face too; the settings beside it build the networks that they fit."""
+        folder = tmp_path / "pose"
+        release(folder, 6, 2, width=16)
+        for name, judge in (("D", Discriminator(9, 3)), ("D_T0", Discriminator(13)), ("D_f", Discriminator(9, 1))):
+            written(judge, folder / f"latest_net_{name}.pth")
+        made = imported(folder, "pose")
+        config = load_layers("pose", made.settings, (), {}).config
+        assert config.region.names == ("face",)
+        assert config.discriminator.unit_conditions is False
+        assert config.conditioner_options["pose"]["least"] == 0.01
+        state = build_state(config, load_info(made.path).layout, CPU)
+        grown = grow(state, made.path)
+        assert (grown.new, grown.taken) == ((), sum(len(one.state_dict()) for one in state.networks().values()))
+        # theirs sees V, U, I of DensePose, and below all else the frame
+        theirs = torch.load(folder / "latest_net_D_f.pth", weights_only=True)["scale0_layer0.0.weight"]
+        ours = state.region["face"].copies["16"].stages[0][0].weight
+        assert torch.equal(ours, theirs[:, [2, 1, 0, 3, 4, 5, 6, 7, 8]])
+
+    @pytest.mark.parametrize(
+        ("name", "judge", "words"),
+        [
+            ("D", Discriminator(14), "it sees 14 channels, and this network has 15 of conditions and 3 of a frame"),
+            ("D_T0", Discriminator(12), "its 12 channels are no group of frames"),
+            ("D", torch.nn.Conv2d(3, 3, 4), "not those of a vid2vid discriminator"),
+        ],
+    )
+    def test_others_are_left_out(self, tmp_path: Path, name: str, judge: torch.nn.Module, words: str) -> None:
+        release(tmp_path / "face", 15)
+        written(judge, tmp_path / "face" / f"latest_net_{name}.pth")
+        request = ImportRequest(tmp_path / "face", "face", tmp_path / "made.ckpt")
+        (said,) = (said for kind, said in plan_import(request).rows if kind == "left out")
+        assert words in said
+        assert load_judges(import_release(request, silent).path) == {}
 
 
 def test_files_of_a_torch_of_2018_and_of_data_parallel_networks(tmp_path: Path) -> None:

@@ -136,6 +136,17 @@ def test_single_frames_come_before_motion_unless_it_begins_with_what_can_draw(sh
     assert "flow" in [event for event in events if isinstance(event, Stepped)][-1].losses
 
 
+def test_a_licence_is_passed_on(shelf: Path, run_folder: Path) -> None:
+    """From a checkpoint to the run that begins with it, and from that run to the next; ours has none."""
+    info = load_info(run_folder / "blob.ckpt")
+    assert "licence" not in info.training
+    lent = info.model_copy(update={"training": {"licence": "for play alone"}})
+    save_checkpoint(Path("lent.ckpt"), load_checkpoint(run_folder / "blob.ckpt", CPU)[0], lent)
+    first = run(start=Path("lent.ckpt"), steps=1)
+    second = run(start=first.path, steps=1)
+    assert {load_info(made.checkpoint).training["licence"] for made in (first, second)} == {"for play alone"}
+
+
 def test_names_that_are_taken_and_what_may_be_overwritten(shelf: Path) -> None:
     first = run(steps=1)
     second = run(steps=1)

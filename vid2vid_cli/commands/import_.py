@@ -52,7 +52,8 @@ def nvidia(
 ) -> None:
     """Make a checkpoint of the files that NVIDIA's vid2vid published or wrote, for research and play.
 
-    What comes out of it is what came out there: the same layers, norms, flow and warp. The published weights are under
+    What comes out of it is what came out there: the same layers, norms, flow and warp; discriminators come along, for
+    `vid2vid train --config NAME.yaml --from NAME.ckpt`, whose settings are written too. The published weights are under
     CC BY-NC-SA 4.0, not for commercial use.
 
     Example: vid2vid import nvidia checkpoints/label2city_1024_g1 --preset street
@@ -68,12 +69,16 @@ def nvidia(
             return
         made = import_release(request, terminal.tell)
         summary = "\n".join(f"{file:<24} {count / 1e6:.2f} million weights" for file, count in made.counts.items())
+        if made.settings is not None:
+            summary += f"\nto train on: {made.settings}, which says how"
         if made.first is not None:
             summary += f"\nfor the first frames: {made.first}"
         if preset != "street":
             summary += f"\nfrom a prepared video: vid2vid synthesize {shlex.quote(str(made.path))} datasets/VIDEO"
         first = None if made.first is None else str(made.first)
-        terminal.done(made.path, summary, _next(preset, made.path, first), {"first": first, "weights": made.counts})
+        settings = None if made.settings is None else str(made.settings)
+        extra = {"first": first, "settings": settings, "weights": made.counts}
+        terminal.done(made.path, summary, _next(preset, made.path, first), extra)
 
 
 def _next(preset: Preset, path: Path, first: str | None) -> str:

@@ -30,6 +30,9 @@ class ImageConfig(PatchConfig):
         description="How strongly conditions are shown to it, and to region discriminators, beside frames of -1 to 1; "
         "1: at full strength.",
     )
+    unit_conditions: bool = Field(
+        False, description="Show it conditions from 0 to 1, as published labels and faces; false: -1 to 1."
+    )
 
 
 class TemporalConfig(PatchConfig):

@@ -57,4 +57,6 @@ def read_header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return ours, table
 
 
+JUDGES = "judges."
+"""What the names of discriminators' weights begin with, where a `.ckpt` has any."""
 _HINT = "Name a .ckpt file that `vid2vid train` wrote; checkpoints of other programs cannot be used."

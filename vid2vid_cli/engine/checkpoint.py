@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.core.container import KEY, read_header
+from vid2vid_cli.core.container import JUDGES, KEY, read_header
 from vid2vid_cli.core.errors import RunError, TruncatedCheckpointError
 from vid2vid_cli.core.geometry import View
 from vid2vid_cli.core.nouns import ConditionLayout
@@ -27,6 +28,8 @@ from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.style_bank import StyleBank
 from vid2vid_cli.media.files import write_text, write_whole
 from vid2vid_cli.networks.family import Generator
+
+Weights = Mapping[str, Tensor]
 
 
 class ConditionerUse(BaseModel):
@@ -83,9 +86,13 @@ class CheckpointInfo(BaseModel):
         return view.height, view.width
 
 
-def save_checkpoint(path: Path, generator: Generator, info: CheckpointInfo) -> None:
-    """Write a `.ckpt`, whole or not at all. Raises DiskFullError, PermissionDeniedError."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in generator.state_dict().items()}
+def save_checkpoint(path: Path, generator: Generator, info: CheckpointInfo, judges: Weights | None = None) -> None:
+    """Write a `.ckpt`, whole or not at all. Raises DiskFullError, PermissionDeniedError.
+
+    `judges`: discriminators for training to go on from, by their names in `TrainState`: `discriminator.copies.64. ...`
+    """
+    own = {**generator.state_dict(), **{f"{JUDGES}{name}": value for name, value in (judges or {}).items()}}
+    tensors = {name: value.detach().cpu().contiguous() for name, value in own.items()}
     metadata = {KEY: json.dumps(info.model_dump(mode="json"))}
 
     def write(unfinished: Path) -> None:
@@ -119,9 +126,19 @@ def load_checkpoint(path: Path, machine: Machine) -> tuple[Generator, Checkpoint
     return generator, info
 
 
+def load_judges(path: Path) -> dict[str, dict[str, Tensor]]:
+    """The discriminators of a `.ckpt`, by network and name; {} where it has none. Raises SafetensorError."""
+    found: dict[str, dict[str, Tensor]] = {}
+    for name, value in load_file(path).items():
+        if name.startswith(JUDGES):
+            network, _, rest = name.removeprefix(JUDGES).partition(".")
+            found.setdefault(network, {})[rest] = value
+    return found
+
+
 def load_weights(path: Path) -> dict[str, Tensor]:
-    """The weights of a `.ckpt` by name. Raises SafetensorError for a damaged file."""
-    weights = load_file(path)
+    """The weights of a `.ckpt`'s generator by name. Raises SafetensorError for a damaged file."""
+    weights = {name: value for name, value in load_file(path).items() if not name.startswith(JUDGES)}
     if any(name.startswith("condition_encoder.") for name in weights):
         # Written before there were scales: these are the coarsest's.
         return {f"networks.0.{name}": value for name, value in weights.items()}

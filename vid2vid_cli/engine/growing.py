@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.core.errors import RunError
-from vid2vid_cli.engine.checkpoint import STATE_FILE, load_info, load_weights
+from vid2vid_cli.engine.checkpoint import STATE_FILE, load_info, load_judges, load_weights
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.networks.growing import take_over
 
@@ -34,7 +34,9 @@ class Grown:
 
 
 def grow(state: TrainState, source: Path) -> Grown:
-    """Take over, by name and shape, what fits of a `.ckpt` (its generator) or of a run's state folder (all networks).
+    """Take over, by name and shape, what fits of a `.ckpt` or of a run's state folder (all networks).
+
+    A `.ckpt` holds a generator; discriminators only where they were imported with it.
 
     The moving average begins with the other's; optimisers and the step count begin anew. Raises RunError where most of
     the other generator does not fit, and what reading a checkpoint raises.
@@ -64,7 +66,7 @@ def _network_of(name: str) -> str:
 
 
 def _networks(source: Path) -> dict[str, Mapping[str, Tensor]]:
-    """Weights by network. A `.ckpt` holds one generator, the average."""
+    """Weights by network. A `.ckpt` holds one generator, the average, and discriminators where it was imported."""
     if source.is_dir():
         try:
             saved = torch.load(source / STATE_FILE, map_location="cpu", weights_only=True)["state"]
@@ -76,4 +78,4 @@ def _networks(source: Path) -> dict[str, Mapping[str, Tensor]]:
         return {name: part for name, part in saved.items() if isinstance(part, Mapping)}
     load_info(source)
     weights = load_weights(source)
-    return {"generator": weights, "average": weights}
+    return {"generator": weights, "average": weights, **load_judges(source)}

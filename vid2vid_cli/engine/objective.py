@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vid2vid_cli.config.judging import LossConfig
+from vid2vid_cli.config.judging import ImageConfig, LossConfig
 from vid2vid_cli.core.nouns import FLOW_UNIT, Flow, FrameOutput
 from vid2vid_cli.losses.adversarial import GAN_LOSSES, feature_matching
 from vid2vid_cli.losses.reconstruction import masked_l1
@@ -47,18 +47,21 @@ class Chunk:
     """(k, 1, h, w)"""
     regions: Mapping[str, Tensor] = field(default_factory=dict)
     """Name -> boxes (n, r, 4)."""
-    strength: float = 1.0
-    """Of the conditions, as discriminators are shown them."""
+    judged: ImageConfig = field(default_factory=ImageConfig)
+    """How discriminators are shown the conditions."""
 
     def shown(self, picture: Tensor) -> Tensor:
         """Pictures below their conditions, for the image discriminator."""
-        return _shown(self.conditions, picture, self.strength)
+        return shown(self.conditions, picture, self.judged)
 
 
-def _shown(conditions: Tensor, picture: Tensor, strength: float) -> Tensor:
+def shown(conditions: Tensor, picture: Tensor, judged: ImageConfig) -> Tensor:
+    """What a discriminator of single frames sees, (n, c, h, w), (n, 3, h, w) -> (n, c + 3, h, w)."""
     if not conditions.is_floating_point():  # labels travel as whole numbers, a quarter of the room
         conditions = conditions.to(picture.dtype)
-    return torch.cat([strength * conditions, picture], 1)
+    if judged.unit_conditions:
+        conditions = (conditions + 1) / 2
+    return torch.cat([judged.conditions * conditions, picture], 1)
 
 
 def chunk_of(
@@ -69,7 +72,7 @@ def chunk_of(
     fakes: Tensor,
     teacher: Flow | None,
     regions: Mapping[str, Tensor],
-    strength: float = 1.0,
+    judged: ImageConfig,
 ) -> Chunk:
     """Gather frames `first` .. `first + len(outputs)` of a clip; `fakes` (b, t', 3, h, w) are all up to the last.
 
@@ -96,7 +99,7 @@ def chunk_of(
         flat(frames[:, moving, :2] if teacher is None else teacher.flow[:, moving]),
         flat(frames[:, moving, :1] if teacher is None else teacher.confidence[:, moving]),
         {name: flat(boxes[:, first:last]) for name, boxes in regions.items()},
-        strength,
+        judged,
     )
 
 
@@ -190,7 +193,7 @@ def regions(chunk: Chunk, names: Sequence[str], side: int) -> Pairs:
         boxes = chunk.regions[name]
         conditions, real, fake = (cut(each, boxes, side) for each in (chunk.conditions, chunk.real, chunk.image))
         if conditions is not None and real is not None and fake is not None:
-            pairs[name] = (_shown(conditions, real, chunk.strength), _shown(conditions, fake, chunk.strength))
+            pairs[name] = (shown(conditions, real, chunk.judged), shown(conditions, fake, chunk.judged))
     return pairs
 
 

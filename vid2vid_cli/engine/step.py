@@ -80,7 +80,6 @@ def update(trainer: Trainer, state: TrainState, batch: ClipBatch) -> list[dict[s
         conditions = iter(shown.conditions.unbind(1))
         before, every = tuple(islice(conditions, given)), config.schedule.backpropagate
         stream = rollout(state.generator, conditions, detach_every=every, begin=begin, seen=before)
-        strength = config.discriminator.conditions
         fakes: Tensor | None = begin
         while outputs := list(islice(stream, config.schedule.frames_per_update)):
             first = fakes.shape[1] if fakes is not None else 0
@@ -88,7 +87,7 @@ def update(trainer: Trainer, state: TrainState, batch: ClipBatch) -> list[dict[s
             fakes = new if fakes is None else torch.cat([fakes.detach(), new], 1)
             moved = flows[1] if config.generator.past else None
             chunk = objective.chunk_of(
-                outputs, first, batch.conditions, batch.frames, fakes, moved, batch.regions, strength
+                outputs, first, batch.conditions, batch.frames, fakes, moved, batch.regions, config.discriminator
             )
             regions = _regions(config, chunk)
             counts: dict[str, Tensor | int] = {TRUSTED: chunk.confidence.sum(), **_found(config, regions)}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from vid2vid_cli.conditioning.conditioner import LabelClass
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.presets import read_yaml
-from vid2vid_cli.core.container import read_header
+from vid2vid_cli.core.container import JUDGES, read_header
 from vid2vid_cli.core.errors import MissingFileError, NotAVideoError, Vid2VidError
 from vid2vid_cli.pipelines.conditioners import named_classes, size
 from vid2vid_cli.pipelines.plan import grouped
@@ -109,9 +110,12 @@ def _checkpoint(path: Path) -> Iterator[tuple[str, str]]:
     data, table = read_header(path)
     yield "kind", "checkpoint"
     yield "name", str(data.get("name", path.stem))
-    numbers = sum(_product(entry["shape"]) for entry in table.values())
     kinds = ", ".join(sorted({str(entry["dtype"]) for entry in table.values()}))
-    yield "weights", f"{numbers / 1e6:.2f} million in {len(table)} tensors, {kinds}, {size(path.stat().st_size)}"
+    judges = {name for name in table if name.startswith(JUDGES)}
+    own = [entry for name, entry in table.items() if name not in judges]
+    yield "weights", f"{_million(own)} in {len(own)} tensors, {kinds}, {size(path.stat().st_size)}"
+    if judges:
+        yield "discriminators", f"{_million([table[name] for name in judges])}, for training to go on from"
     for use in data.get("conditioners", ()):
         yield "conditioner", f"{use.get('name')}: {use.get('channels')} channels"
         classes = _classes(str(use.get("name")), use.get("options", {}))
@@ -187,8 +191,5 @@ def _figure(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _product(shape: list[int]) -> int:
-    product = 1
-    for length in shape:
-        product *= length
-    return product
+def _million(tensors: Sequence[Mapping[str, Any]]) -> str:
+    return f"{sum(math.prod(entry['shape']) for entry in tensors) / 1e6:.2f} million"

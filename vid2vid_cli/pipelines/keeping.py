@@ -118,6 +118,8 @@ class Keeper:
             "dataset": self.subject.dataset.manifest.name,
             f"{'psnr' if self.planes is None else 'iou'}_{self.seen.replace('-', '_')}": round(self.quality, 2),
         }
+        if licence := self.run.record().licence:
+            training["licence"] = licence
         info = self.subject.info(self.run.name, self.config, training, self._styles())
         save_checkpoint(self.run.result, self.state.average, info)
         drop_old(self.run.checkpoints, self.config.output.keep)

@@ -16,7 +16,7 @@ from vid2vid_cli import __version__
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.config.resolve import config_from_mapping, dump_yaml
 from vid2vid_cli.core.errors import ExistsError, MissingFileError, RunError
-from vid2vid_cli.engine.checkpoint import pointed
+from vid2vid_cli.engine.checkpoint import load_info, pointed
 from vid2vid_cli.media.failures import writing_failed
 from vid2vid_cli.media.files import free_name, write_text
 
@@ -34,6 +34,8 @@ class RunRecord:
     preset: str
     precision: str
     device: str
+    licence: str = ""
+    """Under which the weights that it began with were, and its own are; "" for none."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,15 @@ def start_of(path: Path) -> Path:
     if path.is_dir() and (state := pointed(RunFolder(path).checkpoints, "last")) is not None:
         return state
     return checkpoint_file(path)
+
+
+def licence_of(start: Path | None) -> str:
+    """The licence of what a new run begins with, a run or a `.ckpt`; "" for none. Raises as `start_of`."""
+    if start is None:
+        return ""
+    if (start / RECORD).is_file():
+        return RunFolder(start).record().licence
+    return str(load_info(checkpoint_file(start)).training.get("licence", ""))
 
 
 def checkpoint_file(path: Path) -> Path:

@@ -31,7 +31,15 @@ from vid2vid_cli.pipelines.interrupt import Interrupt
 from vid2vid_cli.pipelines.keeping import Keeper
 from vid2vid_cli.pipelines.plan import Plan
 from vid2vid_cli.pipelines.report import write_report
-from vid2vid_cli.pipelines.run_folder import RunFolder, RunRecord, create_run, find_run, last_state, start_of
+from vid2vid_cli.pipelines.run_folder import (
+    RunFolder,
+    RunRecord,
+    create_run,
+    find_run,
+    last_state,
+    licence_of,
+    start_of,
+)
 from vid2vid_cli.pipelines.training_job import Job, TrainRequest, find_job, open_job
 
 
@@ -163,7 +171,8 @@ def _begin(
         kept = load_state(last_state(run), state, machine)
         return run, kept, f"resumed at step {state.step}"
     dataset = str(job.subject.dataset.folder.absolute())
-    record = RunRecord(dataset, request.preset, machine.precision, machine.device.type)
+    licence = licence_of(request.start)
+    record = RunRecord(dataset, request.preset, machine.precision, machine.device.type, licence)
     words = ""
     if request.start is not None:
         words = f"begun with {request.start}: {grow(state, start_of(request.start)).describe()}"

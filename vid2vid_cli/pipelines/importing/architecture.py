@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.errors import ForeignCheckpointError, Vid2VidError
-from vid2vid_cli.pipelines.importing.files import Weights
+from vid2vid_cli.engine.checkpoint import Weights
 from vid2vid_cli.pipelines.importing.layers import Depth, image_layers, scale_layers
 
 FLOW_UNIT = 20.0

@@ -20,8 +20,8 @@ from torch import Tensor
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.nouns import ConditionLayout
 from vid2vid_cli.engine.build import build_generator
+from vid2vid_cli.engine.checkpoint import Weights
 from vid2vid_cli.pipelines.importing.architecture import Architecture, check_layers
-from vid2vid_cli.pipelines.importing.files import Weights
 
 STEMS = ("condition_encoder.0.0", "foreground_encoder.0.0")
 """Our layers that see the condition."""
@@ -99,7 +99,7 @@ def _one_scale(
             if value is None:
                 missing.append(name)
             elif tuple(value.shape) != shape:
-                other.append(f"{name} {_size(value.shape)}, for {_size(shape)}")
+                other.append(other_shape(name, value, shape))
             elif kind == "bias" and len(wanted[f"{prefix}.{ours}.weight"]) == 4 and not ours.endswith("_head"):
                 made[f"{prefix}.{ours}.{kind}"] = torch.zeros(shape)
             else:
@@ -118,6 +118,11 @@ def for_our_channels(weight: Tensor, channels: Channels, frames: int) -> Tensor:
     ours = theirs.new_zeros(outside, frames, channels.ours, *kernel)
     ours[:, :, list(channels.places)] = theirs
     return ours.flatten(1, 2)
+
+
+def other_shape(name: str, value: Tensor, wanted: Sequence[int]) -> str:
+    """For people: `model.1.weight 9, for 16`."""
+    return f"{name} {_size(value.shape)}, for {_size(wanted)}"
 
 
 def _size(shape: Sequence[int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vid2vid_cli.config.judging import PatchConfig
 from vid2vid_cli.pipelines.importing.architecture import Architecture
 
 STREET, FACE, POSE, OPENPOSE = 36, 15, 6, 3
@@ -20,6 +21,9 @@ VIDEO: dict[tuple[int, int, int, bool, bool], tuple[float, ...]] = {
 IMAGE: dict[tuple[int, int, int], float] = {(1, 64, 4): 182.5, (2, 64, 4): 182.9}
 """(scales, width, downsamples) -> millions of pix2pixHD's global generator, and with its local enhancer."""
 
+COPIES = {1: 2.8, 2: 5.6, 3: 8.4}
+"""Copies -> millions of a discriminator (the reference, 2.1)."""
+
 
 def published(architecture: Architecture) -> tuple[float, ...]:
     """Millions of weights per file, as far as they are known; () where they are not."""
@@ -34,6 +38,12 @@ def published(architecture: Architecture) -> tuple[float, ...]:
         architecture.flow,
     )
     return VIDEO.get(key, ())
+
+
+def of_copies(config: PatchConfig) -> float | None:
+    """Millions of weights of a published discriminator of these copies; None where that is not known."""
+    as_published = (config.width, config.layers, config.widest) == (64, 3, None)
+    return COPIES.get(config.scales) if as_published else None
 
 
 def words(count: int, known: float | None) -> str:

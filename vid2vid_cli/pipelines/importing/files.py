@@ -18,7 +18,6 @@ from vid2vid_cli.core.errors import (
     TruncatedCheckpointError,
 )
 
-Weights = Mapping[str, Tensor]
 NAMED = re.compile(r"(?P<epoch>latest|\d+)_net_(?P<network>\w+)\.pth")
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """Averages over training, which the published program never uses: it normalises each frame by its own."""
