@@ -12,6 +12,7 @@ import torch
 from media.clips import RATE, clicks, make_clip
 from torch import Tensor
 
+from vid2vid_cli.conditioning.several import load_conditioners
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.nouns import ClipBatch, ConditionLayout, FrameOutput
 from vid2vid_cli.data.clips import ClipSampler
@@ -22,7 +23,6 @@ from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.step import Trainer
 from vid2vid_cli.networks.flow_teacher import DisTeacher
-from vid2vid_cli.pipelines.subject import load_conditioners
 
 HEIGHT, WIDTH, COUNT, FPS = 40, 56, 24, Fraction(30000, 1001)
 CPU = Machine(torch.device("cpu"), "fp32", True)

@@ -17,6 +17,7 @@ from benchmarks.tables import figures, table
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, view_image
+from vid2vid_cli.conditioning.several import load_conditioners, merged_statistics
 from vid2vid_cli.data.clips import render_conditions
 from vid2vid_cli.data.framing import frame_view
 from vid2vid_cli.engine.checkpoint import load_checkpoint
@@ -27,7 +28,6 @@ from vid2vid_cli.engine.validate import to_picture
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.render import Painter, Rendered, Seen
-from vid2vid_cli.pipelines.subject import load_conditioners, merged_statistics
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
 
 CASES = (Case("face", 256), Case("tiny", 256), Case("tiny", 128))

@@ -14,6 +14,7 @@ from media.clips import make_clip
 from pipelines.dots_conditioner import PLUGINS, DotOptions, Dots
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
+from vid2vid_cli.conditioning.several import load_conditioners
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.errors import ConfigError, MissingFileError, NothingFoundError
 from vid2vid_cli.data.framing import frame_view
@@ -30,7 +31,6 @@ from vid2vid_cli.pipelines.driving import (
     source_conditioners,
     source_reader,
 )
-from vid2vid_cli.pipelines.subject import load_conditioners
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from makers import CPU, Counting, tiny_config
 from media.clips import make_clip
 from torch import Tensor
 
+from vid2vid_cli.conditioning.several import load_conditioners
 from vid2vid_cli.core.errors import ConfigError, TooShortError
 from vid2vid_cli.core.nouns import FrameOutput
 from vid2vid_cli.engine.events import silent
@@ -23,7 +24,6 @@ from vid2vid_cli.pipelines.planes import planes_of
 from vid2vid_cli.pipelines.predict import PredictRequest, predict
 from vid2vid_cli.pipelines.predicting.future import Stretch, draw_on, go_on, keep_moving, measure, stand_still
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.subject import load_conditioners
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize
 from vid2vid_cli.pipelines.train import train
 from vid2vid_cli.pipelines.training_job import TrainRequest

@@ -16,6 +16,7 @@ from makers import CPU, Counting, tiny_sampler
 
 from vid2vid_cli.conditioning import Annotation, view_image
 from vid2vid_cli.conditioning.registry import load_conditioner
+from vid2vid_cli.conditioning.several import load_conditioners
 from vid2vid_cli.data.dataset import Dataset, Span
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.events import Advanced, Event
@@ -24,7 +25,6 @@ from vid2vid_cli.engine.validate import generate, to_picture
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.render import Output, Painter, Seen, compare_path, hold_last, write_video
-from vid2vid_cli.pipelines.subject import load_conditioners
 
 
 @pytest.fixture

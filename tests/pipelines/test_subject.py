@@ -15,8 +15,9 @@ from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError
 from vid2vid_cli.data.framing import frame_view
 from vid2vid_cli.data.manifest import read_manifest
 from vid2vid_cli.engine.events import silent
+from vid2vid_cli.pipelines.choosing import choose_dataset
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.subject import choose_dataset, open_for_checkpoint, open_subject
+from vid2vid_cli.pipelines.subject import open_for_checkpoint, open_subject
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vid2vid_cli.conditioning import Annotation, Bytes, Conditioner, CutDetector, Footage, Statistics, View, view_image
+from vid2vid_cli.conditioning.several import load_conditioners, merged_statistics
 from vid2vid_cli.core.errors import ConfigError, MissingFileError, NothingFoundError
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.framing import frame_view
@@ -25,7 +26,7 @@ from vid2vid_cli.engine.events import Advanced, Tell
 from vid2vid_cli.media.blank import Frames
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.render import Seen, hold_last, is_lost
-from vid2vid_cli.pipelines.subject import load_conditioners, merged_statistics, of_other_footage
+from vid2vid_cli.pipelines.subject import of_other_footage
 
 LOOKS = 96
 """Frames, spread over the video, from which the source's own neutral and place are taken."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.conditioning.instances import instance_classes, mapped
+from vid2vid_cli.conditioning.several import names_of
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.config.style import THINGS
 from vid2vid_cli.core.errors import ConfigError
@@ -31,7 +32,7 @@ def things_of(conditioners: Sequence[Conditioner], config: Config) -> tuple[int,
     """
     names, norm = config.style.things, config.generator.norm
     if mapped(conditioners) is None and norm != "group":
-        having = " and ".join(conditioner.spec.name for conditioner in conditioners)
+        having = names_of(conditioners)
         raise ConfigError(
             f"style.features: {having} has no classes, so the whole picture is one object, and generator.norm={norm} "
             "takes out what is the same all over a picture.",
@@ -47,7 +48,7 @@ def things_of(conditioners: Sequence[Conditioner], config: Config) -> tuple[int,
 def _check(setting: str, conditioners: Sequence[Conditioner], names: Sequence[str], known: Collection[str]) -> None:
     for name in names:
         if name.casefold() not in known:
-            having = " and ".join(conditioner.spec.name for conditioner in conditioners)
+            having = names_of(conditioners)
             raise ConfigError(
                 f"{setting}: there is no class {name!r} in {having}.",
                 did_you_mean(name, known) or f"There are: {', '.join(known) or 'none'}.",

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from vid2vid_cli.conditioning import Conditioner
+from vid2vid_cli.conditioning.several import names_of
 from vid2vid_cli.core.errors import ConfigError, DatasetError, LabelFilesError
 from vid2vid_cli.data.dataset import Split
 from vid2vid_cli.engine.checkpoint import CheckpointInfo
@@ -79,7 +80,7 @@ def _of_files(source: Path, info: CheckpointInfo, checkpoint: Path, conditioners
     for conditioner in lacking:
         _check_reads(source, checkpoint, conditioner)
     if len(lacking) > 1:
-        names = " and ".join(one.spec.name for one in lacking)
+        names = names_of(lacking)
         others = " ".join(f"--option {one.spec.name}.{one.reads}=PATH" for one in lacking[1:])
         raise ConfigError(
             f"{info.name} needs labels of {names}, and {source} can be those of one of them only.",

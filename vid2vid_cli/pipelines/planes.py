@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vid2vid_cli.conditioning import Conditioner
+from vid2vid_cli.conditioning.several import names_of
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.metrics.labels import mean_iou
 
@@ -67,7 +68,7 @@ def planes_of(conditioners: Sequence[Conditioner]) -> Planes:
         others += range(below + len(named), below + conditioner.channels)
         below += conditioner.channels
     if not groups:
-        names = " and ".join(conditioner.spec.name for conditioner in conditioners)
+        names = names_of(conditioners)
         raise ConfigError(
             f"model=predict goes on with label maps, and {names} draws none.",
             "Prepare the video with --conditioner segmentation or labels.",

@@ -8,13 +8,14 @@ import numpy as np
 from torch import Tensor
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View, view_image
+from vid2vid_cli.conditioning.several import load_conditioners
 from vid2vid_cli.core.errors import MissingPackageError, MissingWeightsError
 from vid2vid_cli.data.dataset import Dataset, Span
 from vid2vid_cli.engine.checkpoint import ConditionerUse
 from vid2vid_cli.engine.events import Noticed, Tell
 from vid2vid_cli.engine.validate import to_picture
 from vid2vid_cli.pipelines.preparing.needs import check_conditioners
-from vid2vid_cli.pipelines.subject import load_conditioners, of_other_footage
+from vid2vid_cli.pipelines.subject import of_other_footage
 
 Measured = dict[str, tuple[float, float]]
 """Name -> mean, and the frames it is the mean of."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
 from vid2vid_cli.conditioning.instances import InstanceReader, class_of
+from vid2vid_cli.conditioning.several import load_conditioners
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.data.clips import render_conditions
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint
@@ -25,7 +26,7 @@ from vid2vid_cli.pipelines.render import output_file
 from vid2vid_cli.pipelines.run_folder import checkpoint_file
 from vid2vid_cli.pipelines.samples import condition_picture
 from vid2vid_cli.pipelines.styling.collecting import unpack
-from vid2vid_cli.pipelines.subject import load_conditioners, open_for_checkpoint
+from vid2vid_cli.pipelines.subject import open_for_checkpoint
 
 Picture = NDArray[np.uint8]
 STILL = 3

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from vid2vid_cli.conditioning.several import names_of
 from vid2vid_cli.config.model import Config
 from vid2vid_cli.config.resolve import Resolved
 from vid2vid_cli.engine.distributed import Group
+from vid2vid_cli.pipelines.choosing import choose_dataset
 from vid2vid_cli.pipelines.planes import planes_of
 from vid2vid_cli.pipelines.run_folder import RunRecord, dataset_of, find_run, planned_run
-from vid2vid_cli.pipelines.subject import Subject, choose_dataset, open_subject, regions_of
+from vid2vid_cli.pipelines.subject import Subject, open_subject
 
 BATCH = "schedule.batch"
 
@@ -65,7 +67,7 @@ class Job:
         names = set(request.config.region.names) - set(self.config.region.names)
         if self.record is not None or not names:
             return ""
-        having = " and ".join(conditioner.spec.name for conditioner in self.subject.conditioners)
+        having = names_of(self.subject.conditioners)
         return f"no discriminator for {' and '.join(sorted(names))}: {having} cannot say where it is"
 
 
@@ -91,10 +93,8 @@ def _begun(request: TrainRequest, subject: Subject) -> Config:
         fitting = {"fix_global": 0, "stills": min(schedule.stills, half)}
     else:
         fitting = {"stills": 0}  # what it begins with draws already
-    found = {"names": regions_of(request.config, subject.conditioners)}
-    return request.config.model_copy(
-        update={"schedule": schedule.model_copy(update=fitting), "region": region.model_copy(update=found)}
-    )
+    found = region.model_copy(update={"names": subject.regions})
+    return request.config.model_copy(update={"schedule": schedule.model_copy(update=fitting), "region": found})
 
 
 def find_job(request: TrainRequest, group: Group) -> Job:

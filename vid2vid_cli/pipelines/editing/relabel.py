@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from vid2vid_cli.conditioning import Conditioner, LabelClass, Statistics
 from vid2vid_cli.conditioning.editing import LABELS, Edit, LabelEditor
+from vid2vid_cli.conditioning.several import names_of
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.words import did_you_mean
 from vid2vid_cli.engine.events import Tell, Warned
@@ -34,7 +35,7 @@ class Relabelling:
         classes = {index: one.classes() for index, one in enumerate(conditioners) if one.spec.output == "labels"}
         self._classes = {index: own for index, own in classes.items() if own}
         if self.wanted and not self._classes:
-            names = " and ".join(conditioner.spec.name for conditioner in conditioners)
+            names = names_of(conditioners)
             raise ConfigError(
                 f"{self.wanted[0].text}: there are no label maps to edit; this is driven by {names}.",
                 "Leave --replace and --remove out, or use a model that was trained with labels or segmentation.",

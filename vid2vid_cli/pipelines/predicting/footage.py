@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.conditioning import Conditioner, view_image
+from vid2vid_cli.conditioning.several import merged_statistics
 from vid2vid_cli.core.errors import TooShortError
 from vid2vid_cli.core.stream import ahead
 from vid2vid_cli.data.clips import frame_tensor, read_clip, render_conditions, usable_runs
@@ -24,7 +25,7 @@ from vid2vid_cli.engine.events import Tell
 from vid2vid_cli.pipelines.driving import Options, Source, source_conditioners, source_reader
 from vid2vid_cli.pipelines.label_video import open_labels
 from vid2vid_cli.pipelines.predicting.future import Stretch
-from vid2vid_cli.pipelines.subject import merged_statistics, open_for_checkpoint
+from vid2vid_cli.pipelines.subject import open_for_checkpoint
 
 
 @dataclass(frozen=True)
