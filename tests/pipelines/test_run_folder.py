@@ -13,6 +13,7 @@ import pytest
 from makers import tiny_config
 
 from vid2vid_cli.core.errors import ConfigError, ExistsError, MissingFileError, PermissionDeniedError, RunError
+from vid2vid_cli.pipelines import lock
 from vid2vid_cli.pipelines.run_folder import (
     RunFolder,
     RunRecord,
@@ -20,6 +21,7 @@ from vid2vid_cli.pipelines.run_folder import (
     create_run,
     dataset_of,
     find_run,
+    held,
     last_state,
     planned_run,
 )
@@ -94,8 +96,27 @@ def test_what_is_no_run_is_never_overwritten() -> None:
 def test_a_former_run_is_gone_when_it_is_overwritten() -> None:
     run = create_run(Path("r"), tiny_config(), RECORD, "")
     (run.path / "old.png").touch()
-    create_run(Path("r"), tiny_config(), RECORD, "")
+    create_run(Path("r"), tiny_config(), RECORD, "", overwrite=True)
     assert not (run.path / "old.png").exists()
+
+
+def test_one_that_was_begun_at_the_same_moment_is_left_alone() -> None:
+    """Both have planned the same name."""
+    first, second = (create_run(Path("runs/r"), tiny_config(), RECORD, "") for _ in range(2))
+    assert (first.path, second.path) == (Path("runs/r"), Path("runs/r-2"))
+    assert first.config() == second.config()
+
+
+def test_no_other_process_trains_in_a_run_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0.0)
+    run = create_run(Path("r"), tiny_config(), RECORD, "")
+    with held(run):
+        with pytest.raises(ExistsError, match="is writing to r"), held(run):
+            pass
+        with pytest.raises(ExistsError):
+            create_run(Path("r"), tiny_config(), RECORD, "", overwrite=True)
+        assert run.record() == RECORD
+    create_run(Path("r"), tiny_config(), RECORD, "", overwrite=True)
 
 
 def test_a_former_run_that_cannot_be_removed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +127,7 @@ def test_a_former_run_that_cannot_be_removed_is_named(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(shutil, "rmtree", refuse)
     with pytest.raises(PermissionDeniedError, match="r cannot be written"):
-        create_run(Path("r"), tiny_config(), RECORD, "")
+        create_run(Path("r"), tiny_config(), RECORD, "", overwrite=True)
 
 
 def test_the_newest_is_the_one_begun_last() -> None:

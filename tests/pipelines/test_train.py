@@ -29,7 +29,7 @@ from vid2vid_cli.engine.checkpoint import STATE_FILE, load_checkpoint, load_info
 from vid2vid_cli.engine.events import Event, Noticed, Stepped, Wrote, silent
 from vid2vid_cli.engine.journal import read_journal
 from vid2vid_cli.media.images import load_png
-from vid2vid_cli.pipelines import keeping
+from vid2vid_cli.pipelines import keeping, lock
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.run_folder import RunFolder, find_run
 from vid2vid_cli.pipelines.train import Trained, TrainRequest, plan_train, train
@@ -134,6 +134,19 @@ def test_single_frames_come_before_motion_unless_it_begins_with_what_can_draw(sh
     assert all({"pixel", "adversarial"} <= names for names in terms)
     run(config, resume=first.path, steps=5, tell=events.append)
     assert "flow" in [event for event in events if isinstance(event, Stepped)][-1].losses
+
+
+def test_a_run_that_is_being_trained_is_not_trained_by_another(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "PATIENCE", 0.0)
+
+    def meanwhile(event: Event) -> None:
+        if isinstance(event, Stepped):
+            for ways in ({"resume": Path("runs/blob")}, {"overwrite": True}):
+                with pytest.raises(ExistsError, match="Another vid2vid"):
+                    run(**ways, steps=9)
+
+    done = run(steps=1, tell=meanwhile)
+    assert run(resume=done.path, steps=2).steps == 2
 
 
 def test_a_licence_is_passed_on(shelf: Path, run_folder: Path) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import platform
 import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from vid2vid_cli.core.errors import ExistsError, MissingFileError, RunError
 from vid2vid_cli.engine.checkpoint import load_info, pointed
 from vid2vid_cli.media.failures import writing_failed
 from vid2vid_cli.media.files import free_name, write_text
+from vid2vid_cli.pipelines.lock import lock
 
 RUNS = Path("runs")
 CONFIG = "config.yaml"
@@ -110,21 +114,52 @@ def planned_run(out: Path | None, dataset: Path, *, overwrite: bool) -> Path:
     return wanted if overwrite else free_name(wanted, folder=True)
 
 
-def create_run(path: Path, config: Config, record: RunRecord, command: str) -> RunFolder:
-    """Make the folder and write down settings, command and environment. Raises DiskFullError, PermissionDeniedError.
+def create_run(path: Path, config: Config, record: RunRecord, command: str, *, overwrite: bool = False) -> RunFolder:
+    """Make the folder and write down settings, command and environment.
 
-    A former run there is deleted: `planned_run` has decided that.
+    `overwrite`: a former run there is deleted; otherwise one that has begun there since is left alone, and the name
+    after it taken. Raises ExistsError (another process trains there), DiskFullError, PermissionDeniedError.
     """
-    try:
-        if path.exists():
-            shutil.rmtree(path)
-    except OSError as error:
-        raise writing_failed(path, error) from error
+    if overwrite and path.exists():
+        with held(RunFolder(path)):
+            _remove(path)
+    while not _made(path):
+        path = free_name(path, folder=True)
     write_text(path / CONFIG, dump_yaml(config))
     write_text(path / RECORD, json.dumps(vars(record), indent=1) + "\n")
     write_text(path / "command.txt", command + "\n")
     write_text(path / "env.json", json.dumps(environment(), indent=1) + "\n")
     return RunFolder(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise writing_failed(path, error) from error
+
+
+def _made(path: Path) -> bool:
+    """Make a folder; False where there is one."""
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise writing_failed(path, error) from error
+    return True
+
+
+@contextmanager
+def held(run: RunFolder) -> Iterator[None]:
+    """Keep other processes from training in a run. Raises ExistsError where one does."""
+    record = run.path / RECORD
+    if sys.platform == "win32" or not record.is_file():  # an open file could not be deleted there
+        yield
+        return
+    with record.open(encoding="utf-8") as file:
+        lock(file, run.path, "Wait for it or stop it, or begin another run with --out.")
+        yield
 
 
 def find_run(named: Path | str) -> RunFolder:

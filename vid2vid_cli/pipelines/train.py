@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from vid2vid_cli.pipelines.run_folder import (
     RunRecord,
     create_run,
     find_run,
+    held,
     last_state,
     licence_of,
     start_of,
@@ -88,17 +89,17 @@ def train(request: TrainRequest, tell: Tell) -> Trained:
     is kept), DiskFullError, PermissionDeniedError. Of several processes only the leading one writes, tells and raises
     these; LostProcessError where another is gone, and in the others EndedElsewhereError where one has raised.
     """
-    with join() as group:
-        return _train(request, tell if group.leads else silent, group)
+    with join() as group, ExitStack() as holding:
+        return _train(request, tell if group.leads else silent, group, holding)
 
 
-def _train(request: TrainRequest, tell: Tell, group: Group) -> Trained:
+def _train(request: TrainRequest, tell: Tell, group: Group, holding: ExitStack) -> Trained:
     job = open_job(request, group)
     config, subject = job.config, job.subject
     sampler = subject.sampler(config)
     machine = _machine(request, job, group)
     state = build_state(config, subject.layout(config), machine)
-    run, kept, words = group.decide(lambda: _begin(request, job, machine, state))
+    run, kept, words = group.decide(lambda: _begin(request, job, machine, state, holding))
     group.share(state, machine.device)
     tell = journal(run.path, tell) if group.leads else silent
     shared = f", clips: {_clips(group, config)}" if group.world > 1 else ""
@@ -163,11 +164,12 @@ def _machine(request: TrainRequest, job: Job, group: Group) -> Machine:
 
 
 def _begin(
-    request: TrainRequest, job: Job, machine: Machine, state: TrainState
+    request: TrainRequest, job: Job, machine: Machine, state: TrainState, holding: ExitStack
 ) -> tuple[RunFolder, dict[str, Any], str]:
-    """The run, new or resumed, what its last state kept beside the weights, and what to say of it."""
+    """The run, new or resumed and from now on held, what its last state kept beside the weights, and what to say."""
     if job.record:
         run = find_run(job.run)
+        holding.enter_context(held(run))
         kept = load_state(last_state(run), state, machine)
         return run, kept, f"resumed at step {state.step}"
     dataset = str(job.subject.dataset.folder.absolute())
@@ -176,7 +178,9 @@ def _begin(
     words = ""
     if request.start is not None:
         words = f"begun with {request.start}: {grow(state, start_of(request.start)).describe()}"
-    return create_run(job.run, job.config, record, request.command), {"seconds": 0.0}, words
+    run = create_run(job.run, job.config, record, request.command, overwrite=request.overwrite)
+    holding.enter_context(held(run))
+    return run, {"seconds": 0.0}, words
 
 
 def _clips(group: Group, config: Config) -> str:

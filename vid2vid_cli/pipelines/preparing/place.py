@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -16,12 +14,11 @@ from vid2vid_cli.data.dataset import UNFINISHED
 from vid2vid_cli.data.manifest import FILE_NAME, read_manifest, write_json
 from vid2vid_cli.data.parts import make_folder
 from vid2vid_cli.media.failures import writing_failed
+from vid2vid_cli.pipelines.lock import lock
 
 WORK = ".work"
 """Inside the unfinished folder: which job it is, and what is safe."""
 OLD = ".replaced"
-PATIENCE = 2.0
-"""Seconds for which a process that was killed may seem to live: what it was just starting holds its lock a moment."""
 State = Literal["new", "continue", "finished"]
 
 
@@ -118,7 +115,7 @@ class Claim:
         make_folder(place.work)
         try:
             self._lock = (place.work / "lock").open("w", encoding="utf-8")
-            _lock(self._lock, place.partial)
+            lock(self._lock, place.partial, "Wait for it, or use --out.")
             if place.state == "new":
                 for entry in place.partial.iterdir():
                     if entry.name != WORK:
@@ -169,23 +166,3 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _lock(file: IO[str], partial: Path) -> None:
-    """Keep other processes out; the system lets go of the lock when this one ends, however it ends."""
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError as error:
-            if time.monotonic() < until:
-                time.sleep(0.05)
-                continue
-            raise ExistsError(
-                f"Another vid2vid (not process {os.getpid()}) is writing to {partial}.", "Wait for it, or use --out."
-            ) from error
