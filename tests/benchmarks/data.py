@@ -28,7 +28,7 @@ from vid2vid_cli.networks.flow_teacher import DisTeacher
 from vid2vid_cli.networks.perceptual import find_perceptual
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.subject import Subject
-from vid2vid_cli.pipelines.training_job import TrainRequest, find_job
+from vid2vid_cli.pipelines.training.job import TrainRequest, find_job
 
 CASES = (Case("street", 256, ("generator.width=8", "discriminator.width=8", "temporal.width=8")), Case("face", 256))
 """A small generator where the preset's would take a processor a minute a step: its speed is not the point."""

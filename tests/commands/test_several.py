@@ -19,9 +19,9 @@ from vid2vid_cli.config.resolve import dump_yaml, load_layers
 from vid2vid_cli.engine.checkpoint import load_info, pointed
 from vid2vid_cli.engine.events import Event, Stepped
 from vid2vid_cli.engine.journal import read_journal
-from vid2vid_cli.pipelines.run_folder import RunFolder
 from vid2vid_cli.pipelines.train import train
-from vid2vid_cli.pipelines.training_job import TrainRequest, one_clip_each
+from vid2vid_cli.pipelines.training.job import TrainRequest, one_clip_each
+from vid2vid_cli.pipelines.training.run_folder import RunFolder
 
 
 def batch_of(*sets: str, processes: int) -> int:

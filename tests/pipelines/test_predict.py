@@ -26,7 +26,7 @@ from vid2vid_cli.pipelines.predicting.future import Stretch, draw_on, go_on, kee
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize
 from vid2vid_cli.pipelines.train import train
-from vid2vid_cli.pipelines.training_job import TrainRequest
+from vid2vid_cli.pipelines.training.job import TrainRequest
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
 
 HEIGHT, WIDTH, COUNT = 40, 56, 30

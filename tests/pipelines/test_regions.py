@@ -21,10 +21,10 @@ from vid2vid_cli.engine.distributed import Group
 from vid2vid_cli.engine.events import Event, Noticed, Stepped, silent
 from vid2vid_cli.ops.crop import cut
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.run_folder import find_run
 from vid2vid_cli.pipelines.subject import open_subject
 from vid2vid_cli.pipelines.train import TrainRequest, plan_train, train
-from vid2vid_cli.pipelines.training_job import find_job
+from vid2vid_cli.pipelines.training.job import find_job
+from vid2vid_cli.pipelines.training.run_folder import find_run
 
 PATCH = {"names": ("disc",), "layers": 1, "width": 4, "part": 0.5}
 

@@ -12,8 +12,8 @@ from makers import tiny_config
 
 from vid2vid_cli.engine.events import Event, Stepped, Wrote, silent
 from vid2vid_cli.engine.journal import journal
-from vid2vid_cli.pipelines.report import POINTS, _thin, write_report
-from vid2vid_cli.pipelines.run_folder import RunFolder, RunRecord, create_run
+from vid2vid_cli.pipelines.training.report import POINTS, _thin, write_report
+from vid2vid_cli.pipelines.training.run_folder import RunFolder, RunRecord, create_run
 
 
 class Page(HTMLParser):

@@ -14,7 +14,7 @@ from makers import tiny_config
 
 from vid2vid_cli.core.errors import ConfigError, ExistsError, MissingFileError, PermissionDeniedError, RunError
 from vid2vid_cli.pipelines import lock
-from vid2vid_cli.pipelines.run_folder import (
+from vid2vid_cli.pipelines.training.run_folder import (
     RunFolder,
     RunRecord,
     checkpoint_file,

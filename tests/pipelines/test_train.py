@@ -29,10 +29,11 @@ from vid2vid_cli.engine.checkpoint import STATE_FILE, load_checkpoint, load_info
 from vid2vid_cli.engine.events import Event, Noticed, Stepped, Wrote, silent
 from vid2vid_cli.engine.journal import read_journal
 from vid2vid_cli.media.images import load_png
-from vid2vid_cli.pipelines import keeping, lock
+from vid2vid_cli.pipelines import lock
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.run_folder import RunFolder, find_run
 from vid2vid_cli.pipelines.train import Trained, TrainRequest, plan_train, train
+from vid2vid_cli.pipelines.training import keeping
+from vid2vid_cli.pipelines.training.run_folder import RunFolder, find_run
 
 TESTS = Path(__file__).resolve().parents[1]
 

@@ -128,7 +128,7 @@ def train(
     from vid2vid_cli.engine.torchrun import launch, process_count
     from vid2vid_cli.pipelines.train import plan_train
     from vid2vid_cli.pipelines.train import train as work
-    from vid2vid_cli.pipelines.training_job import TrainRequest, one_clip_each
+    from vid2vid_cli.pipelines.training.job import TrainRequest, one_clip_each
     from vid2vid_cli.terminal import Terminal
 
     group = Group.around()
@@ -190,7 +190,7 @@ def _remember(terminal: Terminal, gpus: int | None) -> Tell:
 
 def _show(terminal: Terminal, made: Trained) -> None:
     """The checkpoint, and the line that uses it."""
-    from vid2vid_cli.pipelines.run_folder import RunFolder, dataset_of
+    from vid2vid_cli.pipelines.training.run_folder import RunFolder, dataset_of
 
     quality = "".join(f"; {name} {value:.4g}" for name, value in made.metrics.items())
     result = {

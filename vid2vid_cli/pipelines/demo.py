@@ -22,7 +22,7 @@ from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize
 from vid2vid_cli.pipelines.train import train
-from vid2vid_cli.pipelines.training_job import TrainRequest
+from vid2vid_cli.pipelines.training.job import TrainRequest
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
 
 INSTALL = 'pip install "vid2vid-cli[demo]"'

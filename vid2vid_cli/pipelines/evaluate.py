@@ -29,8 +29,8 @@ from vid2vid_cli.networks.flow_teacher import DisTeacher
 from vid2vid_cli.pipelines.drawing import check_draws
 from vid2vid_cli.pipelines.first import open_first
 from vid2vid_cli.pipelines.refinding import Measured, refind, refinders
-from vid2vid_cli.pipelines.run_folder import checkpoint_file
 from vid2vid_cli.pipelines.subject import open_for_checkpoint
+from vid2vid_cli.pipelines.training.run_folder import checkpoint_file
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.events import Noticed, Tell, Warned
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.media.images import load_picture, resize_to
-from vid2vid_cli.pipelines.run_folder import checkpoint_file
+from vid2vid_cli.pipelines.training.run_folder import checkpoint_file
 
 SAME = 0.01
 """Part by which two shapes may differ and be called the same: sizes are whole pixels."""

@@ -33,7 +33,7 @@ from vid2vid_cli.pipelines.planes import Planes, planes_of
 from vid2vid_cli.pipelines.predicting.footage import Footage, open_dataset, open_video
 from vid2vid_cli.pipelines.predicting.future import Guess, Stretch, draw_on, go_on, keep_moving, measure, stand_still
 from vid2vid_cli.pipelines.render import COMMENT
-from vid2vid_cli.pipelines.run_folder import checkpoint_file
+from vid2vid_cli.pipelines.training.run_folder import checkpoint_file
 
 LEAST_SEEN = 2
 """Frames: motion shows between two."""

@@ -29,7 +29,7 @@ from vid2vid_cli.media.files import free_name
 from vid2vid_cli.media.sheet import side_by_side
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.first import Beginning
-from vid2vid_cli.pipelines.samples import condition_picture
+from vid2vid_cli.pipelines.training.samples import condition_picture
 
 Picture = NDArray[np.uint8]
 COMMENT = "Synthetic: rendered by vid2vid-cli from another video."

@@ -23,10 +23,10 @@ from vid2vid_cli.engine.validate import evenly, generate, to_picture
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.sheet import contact_sheet
 from vid2vid_cli.pipelines.render import output_file
-from vid2vid_cli.pipelines.run_folder import checkpoint_file
-from vid2vid_cli.pipelines.samples import condition_picture
 from vid2vid_cli.pipelines.styling.collecting import unpack
 from vid2vid_cli.pipelines.subject import open_for_checkpoint
+from vid2vid_cli.pipelines.training.run_folder import checkpoint_file
+from vid2vid_cli.pipelines.training.samples import condition_picture
 
 Picture = NDArray[np.uint8]
 STILL = 3

@@ -36,10 +36,10 @@ from vid2vid_cli.pipelines.render import (
     output_file,
     write_video,
 )
-from vid2vid_cli.pipelines.run_folder import checkpoint_file
 from vid2vid_cli.pipelines.stretch import Stretch
 from vid2vid_cli.pipelines.styling.choice import StyleWords, choose_styler, understand_styles
 from vid2vid_cli.pipelines.subject import Subject, open_for_checkpoint
+from vid2vid_cli.pipelines.training.run_folder import checkpoint_file
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,11 @@ from vid2vid_cli.engine.torchrun import join
 from vid2vid_cli.networks.flow_teacher import DisTeacher
 from vid2vid_cli.networks.perceptual import find_perceptual
 from vid2vid_cli.pipelines.interrupt import Interrupt
-from vid2vid_cli.pipelines.keeping import Keeper
 from vid2vid_cli.pipelines.plan import Plan
-from vid2vid_cli.pipelines.report import write_report
-from vid2vid_cli.pipelines.run_folder import (
+from vid2vid_cli.pipelines.training.job import Job, TrainRequest, find_job, open_job
+from vid2vid_cli.pipelines.training.keeping import Keeper
+from vid2vid_cli.pipelines.training.report import write_report
+from vid2vid_cli.pipelines.training.run_folder import (
     RunFolder,
     RunRecord,
     create_run,
@@ -41,7 +42,6 @@ from vid2vid_cli.pipelines.run_folder import (
     licence_of,
     start_of,
 )
-from vid2vid_cli.pipelines.training_job import Job, TrainRequest, find_job, open_job
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from vid2vid_cli.pipelines.first import choose_first, open_first
 from vid2vid_cli.pipelines.plan import Plan
 from vid2vid_cli.pipelines.preparing.needs import check_conditioners
 from vid2vid_cli.pipelines.render import Output, Painter, Rendered, compare_path, output_file, write_video
-from vid2vid_cli.pipelines.run_folder import checkpoint_file
 from vid2vid_cli.pipelines.styling.choice import StyleWords, choose_styler, understand_styles
+from vid2vid_cli.pipelines.training.run_folder import checkpoint_file
 
 
 @dataclass(frozen=True)

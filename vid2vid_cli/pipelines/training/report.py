@@ -9,7 +9,7 @@ from pathlib import Path
 from vid2vid_cli.engine.events import Tell, Wrote
 from vid2vid_cli.engine.journal import read_journal
 from vid2vid_cli.media.files import write_text
-from vid2vid_cli.pipelines.run_folder import CONFIG, RunFolder
+from vid2vid_cli.pipelines.training.run_folder import CONFIG, RunFolder
 
 Points = list[tuple[float, float]]
 POINTS = 300

@@ -11,8 +11,8 @@ from vid2vid_cli.config.resolve import Resolved
 from vid2vid_cli.engine.distributed import Group
 from vid2vid_cli.pipelines.choosing import choose_dataset
 from vid2vid_cli.pipelines.planes import planes_of
-from vid2vid_cli.pipelines.run_folder import RunRecord, dataset_of, find_run, planned_run
 from vid2vid_cli.pipelines.subject import Subject, open_subject
+from vid2vid_cli.pipelines.training.run_folder import RunRecord, dataset_of, find_run, planned_run
 
 BATCH = "schedule.batch"
 

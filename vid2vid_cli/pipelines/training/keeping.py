@@ -24,10 +24,10 @@ from vid2vid_cli.media.images import save_png
 from vid2vid_cli.networks.style_encoder import style_encoder
 from vid2vid_cli.pipelines.interrupt import Interrupt
 from vid2vid_cli.pipelines.planes import planes_of
-from vid2vid_cli.pipelines.run_folder import RunFolder
-from vid2vid_cli.pipelines.samples import sample_sheet
 from vid2vid_cli.pipelines.styling.collecting import collect_styles
 from vid2vid_cli.pipelines.subject import Subject
+from vid2vid_cli.pipelines.training.run_folder import RunFolder
+from vid2vid_cli.pipelines.training.samples import sample_sheet
 
 PREDICTED = 10
 """Label maps that a sample's quality is measured on, where they are predicted."""
