@@ -53,7 +53,7 @@ class Adding(nn.Module):
         image = past[0][:, -1] + 1 + self.weight
         return FrameOutput(image, image)
 
-    def learn(self, *, finest_only: bool) -> None:
+    def learn(self, *, finest_only: bool, stills: bool = False) -> None:
         pass
 
 

@@ -261,3 +261,18 @@ def test_a_moving_clip_is_learnt_by_warping_alone() -> None:
     terms = [train_step(trainer, state, clip) for _ in range(40)]
     assert terms[-1]["flow"] < 0.5 * terms[0]["flow"]
     assert terms[-1]["flow_warp"] < 0.6 * terms[0]["flow_warp"]
+
+
+def test_motion_begins_with_fresh_moments_and_a_past_that_nothing_has_moved() -> None:
+    """Adam's of single frames would throw weights that had no gradients far off, and the pictures with them."""
+    trainer, state = tiny_state(tiny_config(schedule={"stills": 2}))
+    past = state.generator.networks[0].past_encoder
+    before, steps = weights_of(past), []
+    for index in range(3):
+        assert same(weights_of(past), before)
+        train_step(trainer, state, some_clips(index, length=1 if index < 2 else 4))
+        moments = state.generator_optimizer.state, state.discriminator_optimizer.state
+        steps.append([max(int(one["step"]) for one in each.values()) for each in moments])
+    assert not same(weights_of(past), before)
+    updates = 4 // trainer.config.schedule.frames_per_update
+    assert steps == [[1, 1], [2, 2], [updates, updates]]

@@ -23,6 +23,15 @@ def clips_in_place(config: Config, step: int) -> int:
     return config.schedule.frames_per_update if step < config.stills else 1
 
 
+def begins_motion(config: Config, step: int) -> bool:
+    """Whether `step` is the first of clips after single frames.
+
+    What Adam has seen until then says nothing of the gradients to come: with it, weights that had none are moved some
+    fifteen times too far, and discriminators, whose fakes are suddenly others, hardly at all for long.
+    """
+    return 0 < step == config.stills
+
+
 def idle_rates(temporal: TemporalConfig, longest: int) -> list[int]:
     """The frame rates whose groups fit into no clip of up to `longest` frames, so that nothing judges at them."""
     return [rate for rate in temporal.rates if rate * (temporal.frames - 1) + 1 > longest]

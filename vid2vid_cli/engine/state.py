@@ -56,6 +56,11 @@ class TrainState:
             if isinstance(part, nn.Module) and part is not self.average
         }
 
+    def forget_moments(self) -> None:
+        """Begin anew with both optimisers, as though no step had been taken; weights and average stay."""
+        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
+            optimizer.state.clear()
+
     @torch.no_grad()
     def is_finite(self) -> bool:
         """Whether no weight of any network is NaN or infinite."""

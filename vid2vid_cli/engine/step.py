@@ -16,7 +16,7 @@ from vid2vid_cli.config.model import Config
 from vid2vid_cli.core.errors import DivergedError
 from vid2vid_cli.core.nouns import ClipBatch, Flow
 from vid2vid_cli.engine import objective
-from vid2vid_cli.engine.curriculum import average_decay, rate_factor
+from vid2vid_cli.engine.curriculum import average_decay, begins_motion, rate_factor
 from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.distributed import ALONE, Group
 from vid2vid_cli.engine.rollout import rollout
@@ -58,7 +58,9 @@ def train_step(trainer: Trainer, state: TrainState, batch: ClipBatch) -> dict[st
     ):
         for group in optimizer.param_groups:
             group["lr"] = adam.rate * rate_factor(config.schedule, state.step)
-    state.generator.learn(finest_only=state.step < config.schedule.fix_global)
+    if begins_motion(config, state.step):
+        state.forget_moments()
+    state.generator.learn(finest_only=state.step < config.schedule.fix_global, stills=state.step < config.stills)
     means = _means(trainer.group.means(_numbers(update(trainer, state, batch))))
     broken = [name for name, value in means.items() if not math.isfinite(value)]
     if broken:

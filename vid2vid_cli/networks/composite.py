@@ -162,11 +162,18 @@ class CompositeGenerator(nn.Module):
         chosen = (current[:, list(self.foreground)].float() + 1) / 2
         return chosen.sum(1, keepdim=True).clamp(0, 1)
 
-    def learn(self, *, finest_only: bool) -> None:
-        """Train the finest scale alone, or all; its coarser scales then run without gradients."""
+    def learn(self, *, finest_only: bool, stills: bool = False) -> None:
+        """Train the finest scale alone, or all; its coarser scales then run without gradients.
+
+        `stills`: there is no past for now, and of nothing its encoders learn nothing but rounding errors.
+        """
         self.finest_only = finest_only and self.scales > 1
-        for network in list(self.networks)[:-1]:
-            network.requires_grad_(not self.finest_only)
+        for index, network in enumerate(self.networks):
+            assert isinstance(network, ScaleNetwork)
+            learns = not self.finest_only or index == self.scales - 1
+            network.requires_grad_(learns)
+            if network.past_encoder is not None:
+                network.past_encoder.requires_grad_(learns and not stills)
 
     def keep_less(self, recompute: bool) -> None:
         """Whether activations are computed again in the backward pass, which takes a third longer and far less room."""

@@ -76,8 +76,8 @@ class UNetGenerator(nn.Module):
         raw = torch.tanh(crop_to(self.head(features), height, width).float())
         return FrameOutput(raw, raw)
 
-    def learn(self, *, finest_only: bool) -> None:
-        """There is one scale: all of it learns."""
+    def learn(self, *, finest_only: bool, stills: bool = False) -> None:
+        """There is one scale and no past: all of it learns."""
 
     def keep_less(self, recompute: bool) -> None:
         """Whether activations are computed again in the backward pass, which takes a third longer and far less room."""
