@@ -11,16 +11,9 @@ import typer
 from vid2vid_cli.commands import options, values
 
 if TYPE_CHECKING:
-    from vid2vid_cli.pipelines.importing.material import Preset
+    pass
 
 app = typer.Typer(no_args_is_help=True, help="Networks of other programs as checkpoints: nvidia.")
-
-DRIVEN = {
-    "street": "synthesize {} LABELS --option labels.instances=INSTANCES",
-    "face": "prepare --conditioner landmarks --option landmarks.background_edges=true VIDEO",
-    "pose": "prepare --conditioner densepose --conditioner pose VIDEO",
-}
-"""What to type next."""
 
 
 @app.callback()
@@ -78,10 +71,8 @@ def nvidia(
         first = None if made.first is None else str(made.first)
         settings = None if made.settings is None else str(made.settings)
         extra = {"first": first, "settings": settings, "weights": made.counts}
-        terminal.done(made.path, summary, _next(preset, made.path, first), extra)
-
-
-def _next(preset: Preset, path: Path, first: str | None) -> str:
-    """How it is driven."""
-    begin = "" if first is None else f" --first {shlex.quote(first)}"
-    return f"vid2vid {DRIVEN[preset].format(shlex.quote(str(path)))}{begin}"
+        then = made.footage
+        if preset == "street":  # labels drive it as they are
+            begin = "" if first is None else f" --first {shlex.quote(first)}"
+            then = f"vid2vid synthesize {shlex.quote(str(made.path))} LABELS --option labels.instances=INSTANCES{begin}"
+        terminal.done(made.path, summary, then, extra)

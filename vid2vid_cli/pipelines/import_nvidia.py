@@ -21,7 +21,7 @@ from vid2vid_cli.pipelines.importing.files import Release, find_release, read_we
 from vid2vid_cli.pipelines.importing.judges import read_judges
 from vid2vid_cli.pipelines.importing.material import Preset
 from vid2vid_cli.pipelines.importing.network import LICENCE, Network, understand, write_network
-from vid2vid_cli.pipelines.importing.settings import training_settings
+from vid2vid_cli.pipelines.importing.settings import preparing, training_settings
 from vid2vid_cli.pipelines.importing.singles import Chosen, choose_single
 from vid2vid_cli.pipelines.plan import Plan
 
@@ -52,6 +52,8 @@ class Imported:
     """The generator of the first frame, where there is one besides."""
     counts: dict[str, int]
     """Weights by file."""
+    footage: str
+    """The command that prepares what drives it."""
 
 
 def plan_import(request: ImportRequest) -> Plan:
@@ -94,20 +96,20 @@ def import_release(request: ImportRequest, tell: Tell) -> Imported:
         write_text(settings, training_settings(video, out.stem))
         tell(Wrote(str(settings), "settings"))
         counts |= video.counts()
-    remarks = video.material.remarks if video is not None else ()
+    remarks, footage = (video.material.remarks, preparing(video)) if video is not None else ((), "")
     left_out = _left_out(release, video, chosen)
     video = None  # its weights may be as large as the memory
     if (image := _image(request, chosen, size)) is not None:
         first = _write(image, _beside(out) if path is not None else out, tell)
         counts |= image.counts()
-        remarks = remarks or image.material.remarks
+        remarks, footage = remarks or image.material.remarks, footage or preparing(image)
     for said in (*remarks, *chosen.remarks):
         tell(Noticed(said))
     for said in left_out:
         tell(Noticed(f"Left out: {said}"))
     main = path or first
     assert main is not None
-    return Imported(main, settings, first if path is not None else None, counts)
+    return Imported(main, settings, first if path is not None else None, counts, footage)
 
 
 def _left_out(release: Release, video: Network | None, chosen: Chosen) -> list[str]:
