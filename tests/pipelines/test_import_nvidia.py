@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vid2vid_cli.config.resolve import load_layers
 from vid2vid_cli.engine.build import build_discriminator, build_state
-from vid2vid_cli.engine.checkpoint import load_checkpoint, load_info, load_judges
+from vid2vid_cli.engine.checkpoint import load_checkpoint, load_info, load_networks
 from vid2vid_cli.engine.events import silent
 from vid2vid_cli.engine.growing import grow
 from vid2vid_cli.engine.objective import shown
@@ -143,7 +143,7 @@ class TestJudges:
         frames = written(Discriminator(39, 3, width=4, widest=8), tmp_path / "city" / "latest_net_D.pth")
         motion = written(Discriminator(13), tmp_path / "city" / "latest_net_D_T1.pth", seed=1)
         made = imported(tmp_path / "city", "street")
-        saved, config = load_judges(made.path), load_layers("street", made.settings, (), {}).config
+        saved, config = load_networks(made.path), load_layers("street", made.settings, (), {}).config
         assert config.temporal.rates == (3,)
         picture, signed = drawings(3, 64, 96)[0], streets(64, 96)[0]
         seen = shown(signed, picture, config.discriminator)
@@ -194,7 +194,7 @@ class TestJudges:
         request = ImportRequest(tmp_path / "face", "face", tmp_path / "made.ckpt")
         (said,) = (said for kind, said in plan_import(request).rows if kind == "left out")
         assert words in said
-        assert load_judges(import_release(request, silent).path) == {}
+        assert set(load_networks(import_release(request, silent).path)) == {"generator"}
 
 
 def test_files_of_a_torch_of_2018_and_of_data_parallel_networks(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from vid2vid_cli.core.errors import (
 
 KEY = "vid2vid"
 """The metadata key that holds our JSON."""
+JUDGES = "judges."
+"""What the names of discriminators' weights begin with, where a `.ckpt` has any."""
 _LARGEST = 100_000_000
 
 
@@ -57,6 +59,4 @@ def read_header(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return ours, table
 
 
-JUDGES = "judges."
-"""What the names of discriminators' weights begin with, where a `.ckpt` has any."""
 _HINT = "Name a .ckpt file that `vid2vid train` wrote; checkpoints of other programs cannot be used."

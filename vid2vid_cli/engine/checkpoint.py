@@ -119,30 +119,29 @@ def load_checkpoint(path: Path, machine: Machine) -> tuple[Generator, Checkpoint
     info = load_info(path)
     generator = build_generator(info.generator, info.layout)
     try:
-        generator.load_state_dict(load_weights(path))
+        generator.load_state_dict(load_networks(path)["generator"])
     except (RuntimeError, ValueError, SafetensorError) as error:
         raise TruncatedCheckpointError(f"{path} is damaged: {error}", "Copy it again, or train again.") from None
     machine.place(generator.eval().requires_grad_(False))
     return generator, info
 
 
-def load_judges(path: Path) -> dict[str, dict[str, Tensor]]:
-    """The discriminators of a `.ckpt`, by network and name; {} where it has none. Raises SafetensorError."""
-    found: dict[str, dict[str, Tensor]] = {}
+def load_networks(path: Path) -> dict[str, dict[str, Tensor]]:
+    """The weights of a `.ckpt` by network and name: `generator`, and discriminators where it was imported with any.
+
+    Raises SafetensorError for a damaged file.
+    """
+    found: dict[str, dict[str, Tensor]] = {"generator": {}}
     for name, value in load_file(path).items():
         if name.startswith(JUDGES):
             network, _, rest = name.removeprefix(JUDGES).partition(".")
             found.setdefault(network, {})[rest] = value
-    return found
-
-
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """The weights of a `.ckpt`'s generator by name. Raises SafetensorError for a damaged file."""
-    weights = {name: value for name, value in load_file(path).items() if not name.startswith(JUDGES)}
-    if any(name.startswith("condition_encoder.") for name in weights):
+        else:
+            found["generator"][name] = value
+    if any(name.startswith("condition_encoder.") for name in found["generator"]):
         # Written before there were scales: these are the coarsest's.
-        return {f"networks.0.{name}": value for name, value in weights.items()}
-    return weights
+        found["generator"] = {f"networks.0.{name}": value for name, value in found["generator"].items()}
+    return found
 
 
 STATE_FILE = "state.pt"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.core.errors import RunError
-from vid2vid_cli.engine.checkpoint import STATE_FILE, load_info, load_judges, load_weights
+from vid2vid_cli.engine.checkpoint import STATE_FILE, load_info, load_networks
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.networks.growing import take_over
 
@@ -77,5 +77,5 @@ def _networks(source: Path) -> dict[str, Mapping[str, Tensor]]:
             ) from error
         return {name: part for name, part in saved.items() if isinstance(part, Mapping)}
     load_info(source)
-    weights = load_weights(source)
-    return {"generator": weights, "average": weights, **load_judges(source)}
+    saved = load_networks(source)
+    return {**saved, "average": saved["generator"]}

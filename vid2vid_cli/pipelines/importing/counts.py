@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vid2vid_cli.config.judging import PatchConfig
+from vid2vid_cli.engine.checkpoint import Weights
 from vid2vid_cli.pipelines.importing.architecture import Architecture
 
 STREET, FACE, POSE, OPENPOSE = 36, 15, 6, 3
@@ -38,6 +39,11 @@ def published(architecture: Architecture) -> tuple[float, ...]:
         architecture.flow,
     )
     return VIDEO.get(key, ())
+
+
+def size_of(weights: Weights) -> int:
+    """The numbers in one file."""
+    return sum(value.numel() for value in weights.values())
 
 
 def of_copies(config: PatchConfig) -> float | None:

@@ -23,6 +23,7 @@ from vid2vid_cli.engine.build import build_discriminator
 from vid2vid_cli.engine.checkpoint import Weights
 from vid2vid_cli.pipelines.importing.architecture import check_layers
 from vid2vid_cli.pipelines.importing.convert import Channels, for_our_channels, other_shape
+from vid2vid_cli.pipelines.importing.counts import size_of
 from vid2vid_cli.pipelines.importing.files import Release, read_weights
 
 FACE = "face"
@@ -93,7 +94,7 @@ def read_judges(release: Release, channels: Channels, height: int) -> Judges:
         side = region.side(height) if config is region and region is not None else height
         own = _convert(one, config, None if config is temporal else channels, side)
         weights |= {f"{name}.{key}": value for key, value in own.items()}
-    files, counts = [one.path for _, one, _ in judges], [_count(one.weights) for _, one, _ in judges]
+    files, counts = [one.path for _, one, _ in judges], [size_of(one.weights) for _, one, _ in judges]
     return Judges(image, temporal, region, weights, files, counts, [config for *_, config in judges], left_out)
 
 
@@ -164,7 +165,3 @@ def _below(weight: Tensor, channels: Channels) -> Tensor:
     """A first convolution that sees our conditions above the frame."""
     conditions, frame = weight[:, :-_FRAME], weight[:, -_FRAME:]
     return torch.cat([for_our_channels(conditions, channels, 1), frame], 1)
-
-
-def _count(weights: Weights) -> int:
-    return sum(value.numel() for value in weights.values())

@@ -18,7 +18,7 @@ from vid2vid_cli.engine.checkpoint import CheckpointInfo, Weights, save_checkpoi
 from vid2vid_cli.media.files import digest_of
 from vid2vid_cli.pipelines.importing.architecture import Architecture
 from vid2vid_cli.pipelines.importing.convert import convert
-from vid2vid_cli.pipelines.importing.counts import of_copies, published, words
+from vid2vid_cli.pipelines.importing.counts import of_copies, published, size_of, words
 from vid2vid_cli.pipelines.importing.judges import Judges
 from vid2vid_cli.pipelines.importing.material import Material, Preset, material, picture
 
@@ -40,7 +40,7 @@ class Network:
 
     def counts(self) -> dict[str, int]:
         """Weights by file."""
-        own = [sum(value.numel() for value in weights.values()) for weights in self.weights]
+        own = [size_of(weights) for weights in self.weights]
         files = [path.name for path in (*self.files, *self.judges.files)]
         return dict(zip(files, (*own, *self.judges.counts), strict=True))
 
@@ -48,7 +48,7 @@ class Network:
         """The same beside the published counts, for people."""
         known = [*published(self.architecture), *[None] * len(self.files)][: len(self.files)]
         known += [of_copies(config) for config in self.judges.configs]
-        return [(name, words(count, there)) for (name, count), there in zip(self.counts().items(), known, strict=True)]
+        return [(name, words(own, there)) for (name, own), there in zip(self.counts().items(), known, strict=True)]
 
     def config(self) -> GeneratorConfig:
         """The settings of our generator. Raises ConfigError."""
