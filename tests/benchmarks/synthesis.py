@@ -30,7 +30,7 @@ from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.render import Painter, Rendered, Seen
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
 
-CASES = (Case("face", 256), Case("tiny", 256), Case("tiny", 128))
+CASES = (Case("face", 256), Case("tiny", 256), Case("tiny", 128), Case("fast", 256))
 WHOLE = {"result alone": False, "with the comparison": True}
 """What is measured from file to file, and whether the comparison is written too."""
 LEAST = 8

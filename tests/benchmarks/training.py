@@ -21,7 +21,7 @@ from vid2vid_cli.networks.flow_teacher import DisTeacher
 from vid2vid_cli.networks.perceptual import find_perceptual
 from vid2vid_cli.pipelines.training.job import TrainRequest, find_job
 
-CASES = (Case("tiny", 128), Case("face", 256))
+CASES = (Case("tiny", 128), Case("fast", 256), Case("face", 256))
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 

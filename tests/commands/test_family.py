@@ -14,8 +14,10 @@ def test_a_recipe_over_a_preset_is_planned(vid2vid: Vid2Vid, dataset: Path) -> N
         done = vid2vid(*words, "--preset", "tiny", "--set", f"model={model}", "--set", "data.size=32")
         assert done.code == 0, done.err
         assert json.loads(done.out)["plan"]["generator"].startswith(f"{kind}, ")
+    done = vid2vid(*words, "--preset", "fast", "--set", "data.size=32")
+    assert json.loads(done.out)["plan"]["generator"].startswith("fast, ")
     done = vid2vid(*words, "--set", "model=pix2pix", "--set", "generator.blocks=9")
-    assert (done.code, "generator.blocks: a unet has no such thing (from --set)." in done.err) == (21, True)
+    assert (done.code, "generator.blocks: a unet generator has no such thing (from --set)." in done.err) == (21, True)
     assert "pix2pix" not in vid2vid("presets", "list").out
 
 

@@ -61,6 +61,7 @@ def test_every_preset_loads_and_introduces_itself(name: str) -> None:
         ("pose_512p", ("pose",), (512, 384)),
         ("pose_1024p", ("pose",), (1024, 768)),
         ("tiny", ("something",), (128, 128)),
+        ("fast", ("something",), (256, 256)),
         ("street", ("labels",), (256, 512)),
         ("street", ("segmentation",), (256, 512)),
         ("street_256", ("segmentation",), (128, 256)),
@@ -75,7 +76,7 @@ def test_what_each_preset_is_for(name: str, conditioners: tuple[str, ...], pictu
     the width of streets, as published."""
     config = load_layers(name, None, [], {}).config
     assert config.takes(conditioners)
-    assert config.takes((*conditioners, "other")) is (name == "tiny")
+    assert config.takes((*conditioners, "other")) is (name in ("tiny", "fast"))
     assert config.data.picture(1080, 1920, (600, 100, 1200, 900)) == picture
 
 
@@ -307,8 +308,8 @@ def test_all_faults_are_told_at_once_each_with_its_origin(tmp_path: Path) -> Non
 
 def test_an_unknown_preset_names_the_nearest() -> None:
     with pytest.raises(UnknownPresetError) as caught:
-        preset_path("fase")
-    assert caught.value.message == "fase: not a preset. Did you mean face?"
+        preset_path("facee")
+    assert caught.value.message == "facee: not a preset. Did you mean face?"
     assert "tiny" in caught.value.hint
 
 

@@ -20,10 +20,10 @@ def test_every_preset_builds(preset: str) -> None:
     height, width = config.data.picture(1080, 1920, (600, 100, 1200, 900))
     with torch.device("meta"):
         generator = build_generator(config.generator, ConditionLayout(9))
-        past = [torch.empty(1, 2, 3, height, width)]
+        past = [torch.empty(1, generator.past, 3, height, width)]
         for _ in range(1, config.generator.scales):
             past.append(halve(past[-1][0])[None])
-        frame = generator(torch.empty(1, 3, 9, height, width), past)
+        frame = generator(torch.empty(1, generator.window, 9, height, width), past)
     assert frame.image.shape == (1, 3, height, width)
     assert parameter_count(generator) > 10_000
 

@@ -1,4 +1,4 @@
-"""The frame-wise members of the family follow the same protocol: one engine trains, resumes, keeps and draws them."""
+"""The frame-wise members of the family, and the fast one, follow the same protocol: one engine trains, resumes, keeps and draws them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.step import train_step
 from vid2vid_cli.engine.validate import generate
 from vid2vid_cli.networks.composite import CompositeGenerator
+from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 from vid2vid_cli.ops.resample import halve
 
 
 def config_of(model: str, **sections: dict[str, object]) -> Config:
-    """The tiny settings with the recipe of a model over them, as `--set model=` lays it."""
+    """The tiny settings with the recipe of a model over them, as `--set model=` lays it; or by the fast generator."""
     said: dict[str, dict[str, object]] = {}
+    if model == "fast":
+        said["generator"] = {"kind": "fast", "past": 1, "patch": 2, "downsamples": 2}
     for key, value in recipe({"model": model, "data.size": 24}).items():
         section, _, name = key.partition(".")
         said.setdefault(section, {})[name] = value
@@ -35,6 +38,7 @@ def config_of(model: str, **sections: dict[str, object]) -> Config:
 
 
 MODELS = ("pix2pixhd", "pix2pix")
+GENERATORS = {"pix2pixhd": CompositeGenerator, "pix2pix": UNetGenerator, "fast": FastGenerator}
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -55,9 +59,9 @@ def test_no_motion_is_learned_from(model: str) -> None:
     assert set(terms) == expected
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", GENERATORS)
 def test_two_and_two_steps_are_four_noise_and_all(model: str, tmp_path: Path) -> None:
-    config = config_of(model, data={"size": 64}, generator={"downsamples": 6 if model == "pix2pix" else 1})
+    config = config_of(model, data={"size": 64}, generator={"downsamples": {"pix2pix": 6, "fast": 2}.get(model, 1)})
 
     def go(trainer_and_state: tuple, steps: range) -> None:
         for step in steps:
@@ -75,20 +79,20 @@ def test_two_and_two_steps_are_four_noise_and_all(model: str, tmp_path: Path) ->
     assert same(weights_of(rest[1].discriminator), weights_of(whole[1].discriminator))
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", GENERATORS)
 def test_a_checkpoint_draws_what_the_run_drew(model: str, tmp_path: Path) -> None:
     config = config_of(model)
     state = tiny_state(config, info().layout.channels)[1]
     save_checkpoint(tmp_path / "one.ckpt", state.average, info(generator=config.generator))
     again, known = load_checkpoint(tmp_path / "one.ckpt", CPU)
-    assert isinstance(again, UNetGenerator if model == "pix2pix" else CompositeGenerator)
+    assert isinstance(again, GENERATORS[model])
     assert known.generator == config.generator
     conditions = some_clips(length=2, channels=info().layout.channels).conditions
     for ours, theirs in zip(generate(again, conditions, CPU), generate(state.average, conditions, CPU), strict=True):
         assert torch.equal(ours.image, theirs.image)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", GENERATORS)
 def test_a_tiny_clip_is_learned(model: str) -> None:
     config = config_of(model, optimizer={"rate": 2e-3, "average": 0.5}, losses={"pixel": 20.0, "adversarial": 0.1})
     trainer, state = tiny_state(config)

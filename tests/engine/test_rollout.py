@@ -83,6 +83,20 @@ def test_the_recursion_begins_with_the_frames_it_is_given(given: list[float], se
     assert number(outputs[0].image) == 10
 
 
+def test_a_window_of_one_is_no_copy() -> None:
+    shown = []
+
+    class Looking(Counting):
+        def __call__(self, window: Tensor, past: Sequence[Tensor], first: bool = False) -> FrameOutput:
+            shown.append(window.data_ptr())
+            return super().__call__(window, past, first)
+
+    generator, clip = Looking(), conditions(3)
+    generator.window = 1
+    assert [number(output.image) for output in rollout(generator, clip)] == [1, 2, 3]
+    assert shown == [condition.data_ptr() for condition in clip]
+
+
 def test_each_scale_is_fed_its_own_frames() -> None:
     class Scaled:
         scales, past, window = 3, 1, 2

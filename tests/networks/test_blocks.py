@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from vid2vid_cli.networks.blocks import ResidualBlock, decoder, encoder, initialise, normalise
+from vid2vid_cli.networks.blocks import Norm, ResidualBlock, decoder, encoder, initialise, normalise
 
 
 def test_instance_is_instance_normalisation() -> None:
@@ -15,6 +15,28 @@ def test_instance_is_instance_normalisation() -> None:
         layer.weight.uniform_(), layer.bias.uniform_()
     expected = nn.functional.instance_norm(picture, weight=layer.weight, bias=layer.bias)
     assert torch.allclose(layer(picture), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("side", [4, 31])
+@pytest.mark.parametrize("norm", ["instance", "instance_plain"])
+def test_synthesis_normalises_small_maps_more_exactly(norm: Norm, side: int) -> None:
+    """By another kernel than training: hardly varying around a mean is where GroupNorm's loses digits."""
+    layer, random = normalise(6, norm), torch.Generator().manual_seed(0)
+    picture = torch.randn(1, 6, side, side, generator=random) * 0.05 + 1.5
+    if norm == "instance":
+        with torch.no_grad():
+            layer.weight.uniform_(), layer.bias.uniform_()
+    weight, bias = (None if value is None else value.double() for value in (layer.weight, layer.bias))
+    expected = nn.functional.instance_norm(picture.double(), weight=weight, bias=bias).float()
+    picture = picture.contiguous(memory_format=torch.channels_last)
+    learned = layer(picture)
+    with torch.no_grad():
+        drawn = layer(picture)
+        both = layer(picture.expand(2, -1, -1, -1))
+    assert torch.allclose(drawn, expected, atol=2e-5)
+    assert torch.allclose(learned, expected, atol=1e-2)
+    assert torch.allclose(both, expected.expand(2, -1, -1, -1), atol=1e-2)
+    assert drawn.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_plain_is_instance_normalisation_that_learns_nothing() -> None:

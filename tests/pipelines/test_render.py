@@ -113,6 +113,21 @@ def test_the_comparison_shows_source_condition_and_result(dataset: Path, painter
     assert (below[:, 56:80] == 200).all()
 
 
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_a_window_of_one_arrives_in_the_memory_format_of_the_machine(
+    dataset: Path, painter: Painter, channels_last: bool
+) -> None:
+    """As the thread that draws laid it out, so that the generator's has nothing to copy."""
+    generator, machine = Counting(), dataclasses.replace(CPU, channels_last=channels_last)
+    generator.window = 1
+    twice = (Seen(one.picture, one.annotations * 2) for one in seen(dataset, 0, 2))  # of one channel nobody can tell
+    list(Painter(generator, painter.conditioners * 2, painter.views * 2, machine).paint(twice))
+    for window in generator.windows:
+        shown = window[:, 0]
+        assert shown.shape[1] == 2
+        assert shown.is_contiguous(memory_format=torch.channels_last) is channels_last
+
+
 @pytest.mark.parametrize("where", ["source", "listener"])
 def test_an_error_leaves_nothing_behind(dataset: Path, painter: Painter, tmp_path: Path, where: str) -> None:
     before = threading.active_count()

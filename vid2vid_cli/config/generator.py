@@ -20,8 +20,10 @@ def least_side(downsamples: int, scales: int) -> int:
 class GeneratorConfig(Section):
     """The generator."""
 
-    kind: Literal["composite", "unet"] = Field(
-        "composite", description="composite: vid2vid's, and without past and flow pix2pixHD's; unet: pix2pix's."
+    kind: Literal["composite", "fast", "unet"] = Field(
+        "composite",
+        description="composite: vid2vid's, and without past and flow pix2pixHD's; fast: vid2vid's recursion by a "
+        "network for real time on processors; unet: pix2pix's.",
     )
     draws: Literal["frames", "labels"] = Field(
         "frames",
@@ -35,7 +37,12 @@ class GeneratorConfig(Section):
     scales: int = Field(
         1, ge=1, le=3, description="Spatial scales; each finer one has twice the size, data.size the last."
     )
-    width: int = Field(64, ge=4, description="Channels at the coarsest scale; doubled at each downsampling.")
+    width: int = Field(
+        64, ge=4, description="Channels at the coarsest scale, or of a patch; doubled at each downsampling."
+    )
+    patch: Literal[2, 4, 8] = Field(
+        4, description="Side in pixels of the patches that a fast generator reads and draws; the first downsamples."
+    )
     downsamples: int = Field(3, ge=1, le=8, description="Stride-2 convolutions in each encoder of the coarsest scale.")
     blocks: int = Field(9, ge=2, description="Residual blocks: the larger half before, the rest after the sum.")
     blocks_local: int = Field(3, ge=1, description="Residual blocks of each branch of a finer scale.")
@@ -70,6 +77,16 @@ class GeneratorConfig(Section):
             raise ValueError(
                 "generator.kind=unet draws each frame alone, at one scale: it takes generator.past=0, "
                 "generator.flow=false, generator.scales=1 and no generator.foreground; model=pix2pix sets them all"
+            )
+        if self.kind == "fast" and (self.scales > 1 or self.foreground):
+            raise ValueError(
+                "generator.kind=fast draws foreground and background together, at one scale: it takes "
+                "generator.scales=1 and no generator.foreground"
+            )
+        if self.kind == "fast" and self.patch >> self.downsamples > 1:
+            raise ValueError(
+                f"generator.patch={self.patch} is {self.patch.bit_length() - 1} downsamplings, and "
+                f"generator.downsamples={self.downsamples} are less"
             )
         if self.draws == "labels" and (self.kind != "composite" or not self.past or self.foreground):
             raise ValueError(

@@ -47,6 +47,13 @@ PREDICT: Mapping[str, Any] = {
 }
 DEEPEST = 8
 """Levels of the published U-Net, for 256 pixels: down to a single cell."""
+OF_SCALES = ("blocks_local", "kernel", "foreground_over", "unit_conditions")
+LACKING = {
+    "composite": ("dropout", "patch"),
+    "fast": (*OF_SCALES, "upsample", "dropout"),
+    "unet": (*OF_SCALES, "blocks", "patch"),
+}
+"""Settings of the generator that one kind of it does not have."""
 MOTION = ("generator.flow_unit", "losses.flow", "losses.flow_warp", "losses.occlusion")
 
 
@@ -68,12 +75,10 @@ def unused(config: Config) -> dict[str, str]:
     """The settings that the model chosen does not look at, and why: who sets one expects something of it."""
     generator = config.generator
     found: dict[str, str] = {}
-    if generator.kind == "unet":
-        names = ("blocks", "blocks_local", "kernel", "foreground_over", "unit_conditions")
-        found |= {f"generator.{name}": "a unet has no such thing" for name in names}
-        found["schedule.fix_global"] = "a unet has one scale"
-    else:
-        found["generator.dropout"] = "only a unet has this noise"
+    kind = generator.kind
+    found |= {f"generator.{name}": f"a {kind} generator has no such thing" for name in LACKING[kind]}
+    if kind != "composite":
+        found["schedule.fix_global"] = f"a {kind} generator has one scale"
     if not generator.past:
         unseen = ("schedule.first", "schedule.stills", "losses.frame_warp")
         found |= dict.fromkeys(unseen, "nothing is seen of frames before")

@@ -13,6 +13,7 @@ from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.family import Generator
+from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.patch import MultiScaleDiscriminator
 from vid2vid_cli.networks.style_encoder import StyleEncoder
 from vid2vid_cli.networks.unet import UNetGenerator
@@ -54,6 +55,18 @@ def _of_kind(config: GeneratorConfig, layout: ConditionLayout) -> Generator:
                 foreground=layout.foreground,
                 foreground_over=config.foreground_over,
                 unit_conditions=config.unit_conditions,
+            )
+        case "fast":
+            return FastGenerator(
+                layout.shown,
+                past=config.past,
+                flow=config.flow,
+                flow_unit=config.flow_unit,
+                patch=config.patch,
+                width=config.width,
+                downsamples=config.downsamples,
+                blocks=config.blocks,
+                norm=config.norm,
             )
         case "unet":
             return UNetGenerator(

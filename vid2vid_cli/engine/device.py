@@ -35,6 +35,10 @@ class Machine:
             network.to(memory_format=torch.channels_last)
         return network
 
+    def lay_out(self, pictures: torch.Tensor) -> torch.Tensor:
+        """(b, c, h, w) in the chosen memory format, on whatever device they are."""
+        return pictures.contiguous(memory_format=torch.channels_last) if self.channels_last else pictures
+
     def describe(self) -> str:
         """For people: `cpu, fp32, channels_last`."""
         return f"{self.device}, {self.precision}{', channels_last' if self.channels_last else ''}"

@@ -50,7 +50,7 @@ def grow(state: TrainState, source: Path) -> Grown:
         if part == "generator" and sum(fitting) < LEAST * sum(value.numel() for value in weights.values()):
             raise RunError(
                 f"{source} does not fit this generator",
-                "Both need the same conditioners, generator.width, generator.downsamples and generator.blocks.",
+                "Both need the same conditioners and the same kind, width, downsamples and blocks of the generator.",
             )
         taken += len(fitting)
         new += [f"{part}.{name}" for name in dict.fromkeys(_network_of(name) for name in left)]

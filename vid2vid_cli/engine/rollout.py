@@ -54,7 +54,9 @@ def rollout(
             past = _pyramid(_before(condition, generator.past, begin), generator.scales)
         if index % detach_every == 0:
             past = [frames.detach() for frames in past]
-        frame = generator(torch.stack(list(window), dim=1), past, index == 0 and begin is None)
+        # A window of one is shown as it is: a copy of what has the size of a picture is not free on a processor.
+        shown = torch.stack(list(window), dim=1) if len(window) > 1 else condition[:, None]
+        frame = generator(shown, past, index == 0 and begin is None)
         if generator.past:
             past = [
                 torch.cat([frames, new[:, None]], dim=1)[:, 1:]

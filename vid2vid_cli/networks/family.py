@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from vid2vid_cli.networks.composite import CompositeGenerator
+from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
-Generator = CompositeGenerator | UNetGenerator
+Generator = CompositeGenerator | FastGenerator | UNetGenerator
 """`scales`, `past`, `window`, the call, and `learn` and `keep_less` for training."""

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from vid2vid_cli.networks.blocks import Norm, Upsample, decoder, encoder, head, initialise
+from vid2vid_cli.networks.blocks import Norm, Upsample, decoder, encoder, head, initialise, run
 
 
 @dataclass(frozen=True)
@@ -140,10 +139,8 @@ class ScaleNetwork(nn.Module):
 
     def _run(self, layers: nn.Sequential, x: Tensor) -> Tensor:
         """All layers in turn, each kept only as its input where memory matters more than time."""
-        if not (self.recompute and torch.is_grad_enabled()):
-            return layers(x)  # type: ignore[no-any-return]
         for layer in layers:
-            x = checkpoint(layer, x, use_reentrant=False)
+            x = run(layer, x, recompute=self.recompute)
         return x
 
 

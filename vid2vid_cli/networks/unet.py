@@ -12,10 +12,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from vid2vid_cli.core.nouns import FrameOutput, check_shape
-from vid2vid_cli.networks.blocks import Norm, Upsample, initialise, normalise
+from vid2vid_cli.networks.blocks import Norm, Upsample, initialise, normalise, run
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 
 WIDEST = 8
@@ -69,9 +68,9 @@ class UNetGenerator(nn.Module):
         seen: list[Tensor] = []
         for layer in self.down:
             seen.append(features)
-            features = self._run(layer, pad_to_multiple(features, 2))
+            features = run(layer, pad_to_multiple(features, 2), recompute=self.recompute)
         for layer, beside in zip(self.up, reversed(seen[1:]), strict=True):
-            features = crop_to(self._run(layer, features), *beside.shape[-2:])
+            features = crop_to(run(layer, features, recompute=self.recompute), *beside.shape[-2:])
             features = torch.cat([beside, features], 1)
         raw = torch.tanh(crop_to(self.head(features), height, width).float())
         return FrameOutput(raw, raw)
@@ -82,11 +81,6 @@ class UNetGenerator(nn.Module):
     def keep_less(self, recompute: bool) -> None:
         """Whether activations are computed again in the backward pass, which takes a third longer and far less room."""
         self.recompute = recompute
-
-    def _run(self, layer: nn.Module, x: Tensor) -> Tensor:
-        if self.recompute and torch.is_grad_enabled():
-            return checkpoint(layer, x, use_reentrant=False)  # type: ignore[no-any-return]
-        return layer(x)  # type: ignore[no-any-return]
 
 
 def _down(inside: int, outside: int, norm: Norm | None, *, active: bool) -> nn.Sequential:

@@ -113,7 +113,9 @@ class Painter:
             channels = render_conditions(self.conditioners, seen.annotations, self.views)
             if self.styler is not None and read is not None:
                 channels = np.concatenate([channels, self.styler(read(seen.annotations))])
-            yield Drawn(seen, torch.from_numpy(channels))
+            drawn = torch.from_numpy(channels)
+            # Here, beside the generator, which otherwise would have to before each frame; a longer window is copied.
+            yield Drawn(seen, self.machine.lay_out(drawn[None])[0] if self.generator.window == 1 else drawn)
 
     def comparison(self, seen: Seen, result: Picture) -> Picture:
         """Source (where there is one), condition and result side by side, all as high as the result."""
