@@ -73,11 +73,11 @@ def test_presets_validate_refuses(vid2vid: Vid2Vid, tmp_path: Path) -> None:
     assert (told["event"], told["error"], told["exit_code"]) == ("error", "ConfigError", 21)
 
 
-@pytest.mark.parametrize("words", [["presets", "show", "fase"], ["train", "--preset", "fase", "--dry-run"]])
+@pytest.mark.parametrize("words", [["presets", "show", "facee"], ["train", "--preset", "facee", "--dry-run"]])
 def test_an_unknown_preset(vid2vid: Vid2Vid, words: list[str]) -> None:
     done = vid2vid(*words)
     assert done.code == 20
-    assert done.err.startswith("Error: fase: not a preset. Did you mean face?\nTry: ")
+    assert done.err.startswith("Error: facee: not a preset. Did you mean face?\nTry: ")
     assert "Traceback" not in done.err
 
 
