@@ -1,4 +1,4 @@
-"""The frame-wise members of the family, and the fast one, follow the same protocol: one engine trains, resumes, keeps and draws them."""
+"""The frame-wise members of the family, and the fast one: one engine trains, resumes, keeps and draws them."""
 
 from __future__ import annotations
 

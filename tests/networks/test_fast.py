@@ -56,6 +56,15 @@ def test_the_fusion_is_that_of_the_paper() -> None:
     assert torch.allclose(output.image, mask * output.raw + (1 - mask) * carried, atol=1e-6)
 
 
+@pytest.mark.parametrize("patch", [2, 4])
+def test_before_training_patches_have_no_pattern(patch: int) -> None:
+    output = small(patch=patch)(*inputs(32, 32))
+    for picture in (output.raw, output.occlusion):
+        patches = picture.unfold(2, patch, patch).unfold(3, patch, patch).flatten(-2)
+        assert torch.equal(patches, patches[..., :1].expand_as(patches))
+        assert patches.std() > 0
+
+
 @pytest.mark.parametrize(("bias", "synthesised"), [(50.0, True), (-50.0, False)])
 def test_which_way_the_mask_weighs(bias: float, synthesised: bool) -> None:
     """1 = synthesise, 0 = trust the warp; flow begins at zero, so the warp is the last frame itself."""

@@ -67,6 +67,10 @@ class FastGenerator(nn.Module):
         self.flow_head = nn.Conv2d(width, 2, 3, 1, 1) if flow else None
         self.occlusion_head = nn.Conv2d(width, patch**2, 3, 1, 1) if flow else None
         initialise(self)
+        for head in (self.image_head, self.occlusion_head):
+            _begin_smooth(head, patch)
+        for up in self.up:
+            _begin_smooth(up.get_submodule("0"), 2)
         if self.flow_head is not None:
             # Flow begins at zero, "the picture stands still", rather than at some 20 random pixels.
             nn.init.zeros_(self.flow_head.weight)
@@ -120,3 +124,10 @@ def _twice(width: int) -> nn.Sequential:
     """Twice the size and half the channels, (b, 2 * width, h, w) -> (b, width, 2 h, 2 w), without anything that large
     being convolved."""
     return nn.Sequential(nn.Conv2d(2 * width, 4 * width, 1), nn.PixelShuffle(2))
+
+
+@torch.no_grad()
+def _begin_smooth(layer: nn.Module | None, patch: int) -> None:
+    """All pixels of a patch begin alike, not as a pattern to be unlearned (ICNR, Aitken et al., arXiv:1707.02937)."""
+    if isinstance(layer, nn.Conv2d):
+        layer.weight.copy_(layer.weight[:: patch**2].repeat_interleave(patch**2, 0))
