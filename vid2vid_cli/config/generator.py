@@ -23,7 +23,7 @@ class GeneratorConfig(Section):
     kind: Literal["composite", "fast", "unet"] = Field(
         "composite",
         description="composite: vid2vid's, and without past and flow pix2pixHD's; fast: vid2vid's recursion by a "
-        "network for real time on processors; unet: pix2pix's.",
+        "network made for processors; unet: pix2pix's.",
     )
     draws: Literal["frames", "labels"] = Field(
         "frames",
