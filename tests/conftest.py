@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
-from makers import make_film, tiny_config
+from helpers.factories import make_film, tiny_config
 
 from vid2vid_cli.engine.events import silent
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare

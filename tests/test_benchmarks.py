@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from benchmarks import data, memory, prepare, quality, response, run, synthesis, training
-from benchmarks.material import Case, Material, gather, looped, surroundings
+from benchmarks.inputs import Case, Material, gather, looped, surroundings
 from benchmarks.peak import peak_of
 from benchmarks.tables import surroundings_line
-
 from vid2vid_cli.core.errors import MissingFileError
-from vid2vid_cli.media.drawn import drawn_clip
 from vid2vid_cli.media.reader import VideoReader
+from vid2vid_cli.media.synthetic import drawn_clip
 from vid2vid_cli.media.writer import VideoWriter
 
 TOY = (

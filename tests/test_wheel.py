@@ -50,7 +50,7 @@ def test_plugins_come_with_it(installed: Path) -> None:
 
 
 def test_the_template_of_a_plugin_comes_with_it(installed: Path) -> None:
-    template = REPO / "vid2vid_cli" / "pipelines" / "plugin_template"
+    template = REPO / "vid2vid_cli" / "tools" / "plugin_template"
     told = json.loads(vid2vid(installed, "plugins", "new", "depth", "--json"))
     assert len(told["files"]) == len([path for path in template.rglob("*") if path.is_file()])
     assert (installed.parent / "vid2vid-depth" / "tests" / "test_depth.py").is_file()

@@ -23,9 +23,9 @@ from rich.table import Table
 from rich.text import Text
 
 from vid2vid_cli.core.errors import Vid2VidError
+from vid2vid_cli.engine.dry_run import Plan
 from vid2vid_cli.engine.events import Advanced, Event, Noticed, Stepped, Warned, Wrote
-from vid2vid_cli.engine.pace import Pace, short
-from vid2vid_cli.pipelines.plan import Plan
+from vid2vid_cli.engine.progress import Pace, short
 
 
 class Terminal:

@@ -10,7 +10,7 @@ import numpy as np
 
 from vid2vid_cli.conditioning import Bytes, LabelFilesError, MissingPackageError, MissingWeightsError
 from vid2vid_densepose import SPEC
-from vid2vid_densepose.bodies import Body
+from vid2vid_densepose.body_boxes import Body
 
 ZOO = "https://dl.fbaipublicfiles.com/densepose"
 MODEL = "densepose_rcnn_R_50_FPN_s1x"

@@ -29,8 +29,8 @@ from vid2vid_cli.conditioning import (
 )
 from vid2vid_densepose import SPEC
 from vid2vid_densepose.backend import Detectron
-from vid2vid_densepose.bodies import Finder, drawn
-from vid2vid_densepose.files import IuvFiles, Order
+from vid2vid_densepose.body_boxes import Finder, drawn
+from vid2vid_densepose.iuv_files import IuvFiles, Order
 from vid2vid_densepose.parts import COUNT, FACE, HANDS, boxes_of, channels_of, coloured, mirrored, without
 from vid2vid_densepose.retarget import describe, moved, similarity
 

@@ -25,8 +25,8 @@ from vid2vid_cli.conditioning import (
     view_image,
 )
 from vid2vid_edges import SPEC
-from vid2vid_edges.detect import Method, Steady, Threshold, draw, level, respond
-from vid2vid_edges.drawings import read_drawings
+from vid2vid_edges.edge_detection import Method, Steady, Threshold, draw, level, respond
+from vid2vid_edges.edge_files import read_drawings
 
 # This share of edge pixels and more is a well-filled drawing: quality 1.
 FULL = 0.02

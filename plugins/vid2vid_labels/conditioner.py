@@ -27,12 +27,12 @@ from vid2vid_cli.conditioning import (
     view_image,
 )
 from vid2vid_labels import SPEC
+from vid2vid_labels.auto_options import settle
 from vid2vid_labels.classes import IGNORED, ClassTable, classes_of
-from vid2vid_labels.decode import Decoder, as_instances, as_rgb
 from vid2vid_labels.drawing import coloured, outlines, set_channels
+from vid2vid_labels.label_decoder import Decoder, as_instances, as_rgb
+from vid2vid_labels.label_reader import LabelPictures
 from vid2vid_labels.options import LabelOptions
-from vid2vid_labels.settle import settle
-from vid2vid_labels.source import LabelPictures
 
 WHITE = (255, 255, 255)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from vid2vid_cli.conditioning import Options, files_option
-from vid2vid_labels.class_files import read_classes, tidy
+from vid2vid_labels.class_lists import read_classes, tidy
 from vid2vid_labels.classes import LIMIT, SETS, Choice
 
 Kind = Literal["auto", "ids", "colours", "rgb"]

@@ -28,14 +28,14 @@ from vid2vid_cli.conditioning import (
 )
 from vid2vid_landmarks import MESH, SPEC
 from vid2vid_landmarks.backend import Face
-from vid2vid_landmarks.choice import choose, open_backend, version
+from vid2vid_landmarks.backends import choose, open_backend, version
 from vid2vid_landmarks.drawing import background_edges, distance_maps, draw_curves, draw_picture, polylines
-from vid2vid_landmarks.files import read_faces
-from vid2vid_landmarks.following import Follower, Smoother, quality
-from vid2vid_landmarks.published import channels as as_published
+from vid2vid_landmarks.face_shape import describe
+from vid2vid_landmarks.nvidia_drawing import channels as as_published
+from vid2vid_landmarks.point_files import read_faces
 from vid2vid_landmarks.retarget import Retarget
-from vid2vid_landmarks.shape import describe
 from vid2vid_landmarks.topology import COUNT, CURVES, MIRRORED, PARTS
+from vid2vid_landmarks.tracking import Follower, Smoother, quality
 
 SHAPES = {"face": (COUNT, 2)}
 EYES = (36, 45)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Floats, Statistics
-from vid2vid_landmarks.shape import Complex, fit, gaps, pack, unpack
+from vid2vid_landmarks.face_shape import Complex, fit, gaps, pack, unpack
 from vid2vid_landmarks.topology import COUNT, EYE_GAPS, LIP_GAPS, LIP_OUTER, PARTS
 
 RATIOS = (0.5, 2.0)  # limits of what proportions may do to an expression

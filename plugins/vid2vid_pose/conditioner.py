@@ -25,14 +25,14 @@ from vid2vid_cli.conditioning import (
 )
 from vid2vid_pose import SPEC
 from vid2vid_pose.augment import vary
-from vid2vid_pose.body import describe
-from vid2vid_pose.choice import Wanted, choose, digest, open_backend, open_files, own_digest, version
+from vid2vid_pose.backends import Wanted, choose, digest, open_backend, open_files, own_digest, version
+from vid2vid_pose.body_statistics import describe
 from vid2vid_pose.distance import skeleton_distances
 from vid2vid_pose.drawing import Style, draw
-from vid2vid_pose.following import Follower
 from vid2vid_pose.regions import NAMES, regions_of
 from vid2vid_pose.retarget import BodyRetarget
 from vid2vid_pose.topology import BODY, SIDES, empty
+from vid2vid_pose.tracking import Follower
 
 Layout = Annotated[Literal["25", "18"], BeforeValidator(str)]
 

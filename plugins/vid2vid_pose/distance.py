@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vid2vid_cli.conditioning import Floats
-from vid2vid_pose.body import JOINTS, SURE
+from vid2vid_pose.body_statistics import JOINTS, SURE
 
 NEAR = 0.1
 """Part of a person's size within which a joint counts as in its place."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from vid2vid_cli.conditioning import Floats, View, bounds
-from vid2vid_pose.parts import ARMS, MIDDLE
+from vid2vid_pose.hands_and_face import ARMS, MIDDLE
 from vid2vid_pose.topology import BODY, FACE, HAND, HEAD
 
 NAMES = ("face", "hands")

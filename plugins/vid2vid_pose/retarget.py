@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from vid2vid_cli.conditioning import Floats, Statistics
-from vid2vid_pose.body import HIP, JOINTS, NECK, NOSE, Array, complete
-from vid2vid_pose.footing import Footing
-from vid2vid_pose.proportion import CHAINS, ORDER, PARENT, Proportion
+from vid2vid_pose.body_scale import CHAINS, ORDER, PARENT, Proportion
+from vid2vid_pose.body_statistics import HIP, JOINTS, NECK, NOSE, Array, complete
+from vid2vid_pose.foot_contact import Footing
 
 HANDS = {"left_hand": 7, "right_hand": 4}
 """The wrists that the hands hang on."""

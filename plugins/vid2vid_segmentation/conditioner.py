@@ -28,10 +28,10 @@ from vid2vid_cli.conditioning import (
 )
 from vid2vid_segmentation import SPEC
 from vid2vid_segmentation.backend import Looks, Segmenter
-from vid2vid_segmentation.choice import Kind, SegmentationOptions, classes_of, kind_of, open_segmenter, version
+from vid2vid_segmentation.backends import Kind, SegmentationOptions, classes_of, kind_of, open_segmenter, version
 from vid2vid_segmentation.classes import PERSON, chosen
-from vid2vid_segmentation.maps import labels, mean_overlap, planes, quality
-from vid2vid_segmentation.steady import Steady
+from vid2vid_segmentation.label_fusion import labels, mean_overlap, planes, quality
+from vid2vid_segmentation.temporal_filter import Steady
 from vid2vid_segmentation.weights import digest, find
 
 PALETTE = palette()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands.line import Done, Vid2Vid
+from helpers.cli_runner import Done, Vid2Vid
 
 from vid2vid_cli.cli import run
 

@@ -10,7 +10,7 @@ import pytest
 
 from vid2vid_cli import cli
 from vid2vid_cli.core.errors import DivergedError, Vid2VidError
-from vid2vid_cli.pipelines import inspect as pipeline
+from vid2vid_cli.tools import inspect as pipeline
 
 
 def fail_with(error: BaseException, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from commands.line import Vid2Vid
+from helpers.cli_runner import Vid2Vid
 
 from vid2vid_cli import __version__
 

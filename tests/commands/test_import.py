@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from commands.line import Vid2Vid
-from published import Scale, written
+from helpers.cli_runner import Vid2Vid
+from helpers.nvidia_reference import Scale, written
 
 
 def test_import_and_its_plan(vid2vid: Vid2Vid, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from commands.line import Vid2Vid
+from helpers.cli_runner import Vid2Vid
 
 from vid2vid_cli.config.resolve import preset_names
 

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from commands.line import Vid2Vid
+from helpers.cli_runner import Vid2Vid
 
 from vid2vid_cli.conditioning.registry import PLUGINS
-from vid2vid_cli.media.drawn import drawn_clip
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.pipelines import contract, doctor
-from vid2vid_cli.pipelines.scaffold import new_plugin
+from vid2vid_cli.media.synthetic import drawn_clip
+from vid2vid_cli.tools import contract_runner, doctor
+from vid2vid_cli.tools.plugin_scaffold import new_plugin
 
 
 def rows(out: str) -> dict[str, str]:
@@ -139,7 +139,7 @@ def test_test_of_labels_without_files_says_what_is_missing(vid2vid: Vid2Vid) -> 
 
 
 def test_test_needs_pytest(vid2vid: Vid2Vid, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contract, "find_spec", lambda name: None)
+    monkeypatch.setattr(contract_runner, "find_spec", lambda name: None)
     done = vid2vid("plugins", "test", "edges")
     assert done.code == 40
     assert done.err == "Error: Trying the contract needs pytest, which is not installed.\nTry: pip install pytest\n"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from vid2vid_cli.engine import pace as pacing
+from vid2vid_cli.engine import progress as pacing
 from vid2vid_cli.engine.events import Advanced, Noticed, Stepped, Warned, Wrote
-from vid2vid_cli.engine.pace import Pace, clock, short
+from vid2vid_cli.engine.progress import Pace, clock, short
 from vid2vid_cli.terminal import Terminal
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.data import DataConfig
-from vid2vid_cli.config.model import Config
 from vid2vid_cli.config.presets import preset_summary, read_yaml
 from vid2vid_cli.config.resolve import (
     config_from_mapping,

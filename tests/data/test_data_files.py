@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from vid2vid_cli.conditioning import Annotation
-from vid2vid_cli.core.beside import Beside
 from vid2vid_cli.core.errors import (
     DatasetError,
     DiskFullError,
@@ -27,10 +26,11 @@ from vid2vid_cli.core.errors import (
     PluginError,
 )
 from vid2vid_cli.data.annotations import AnnotationFolder, AnnotationSequence, AnnotationWriter
-from vid2vid_cli.data.frames import FrameWriter
+from vid2vid_cli.data.chunk_store import PART, Parts, WriterPool, save_arrays
+from vid2vid_cli.data.frame_writer import FrameWriter
 from vid2vid_cli.data.manifest import write_json
-from vid2vid_cli.data.parts import PART, Parts, WriterPool, save_arrays
-from vid2vid_cli.media.labels import load_labels, palette, save_labels
+from vid2vid_cli.media.label_png import load_labels, palette, save_labels
+from vid2vid_cli.processes.worker_process import Beside
 
 
 def annotation(index: int, height: int = 61, width: int = 97) -> Annotation:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from makers import CPU, same, tiny_config, weights_of
+from helpers.factories import CPU, same, tiny_config, weights_of
 
 from vid2vid_cli.config.presets import preset_names
 from vid2vid_cli.config.resolve import load_layers
-from vid2vid_cli.core.nouns import ConditionLayout
+from vid2vid_cli.core.types import ConditionLayout
 from vid2vid_cli.engine.build import build_generator, build_state, parameter_count
 from vid2vid_cli.ops.resample import halve
 

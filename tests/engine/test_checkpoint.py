@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from core.test_container import foreign_files
-from makers import CPU, same, some_clips, tiny_config, tiny_state, weights_of
+from core.test_checkpoint_header import foreign_files
+from helpers.factories import CPU, same, some_clips, tiny_config, tiny_state, weights_of
 
 from vid2vid_cli.core.errors import (
     DiskFullError,
@@ -23,7 +23,7 @@ from vid2vid_cli.core.errors import (
     TruncatedCheckpointError,
 )
 from vid2vid_cli.core.geometry import View
-from vid2vid_cli.core.nouns import ConditionLayout
+from vid2vid_cli.core.types import ConditionLayout
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint import (
     STATE_FILE,

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from vid2vid_cli.config.config import Config, ScheduleConfig
+from vid2vid_cli.config.discriminators import TemporalConfig
 from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.config.judging import TemporalConfig
-from vid2vid_cli.config.model import Config, ScheduleConfig
-from vid2vid_cli.config.recipes import unused
+from vid2vid_cli.config.model_variants import unused
 from vid2vid_cli.engine.curriculum import average_decay, clip_length, clips_in_place, idle_rates, rate_factor
-from vid2vid_cli.engine.objective import group_ends
+from vid2vid_cli.engine.training_losses import group_ends
 
 SCHEDULE = ScheduleConfig(clip=3, clip_max=20, grow_every=100, decay_from=50, decay_steps=200)
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 import torch
-from engine import one_of_several
-from engine.one_of_several import HALF, STEPS, clips, fresh
 from engine.test_loop import flat
-from makers import CPU
+from helpers import distributed_worker
+from helpers.distributed_worker import HALF, STEPS, clips, fresh
+from helpers.factories import CPU
 
 from vid2vid_cli.core.errors import ConfigError, DeviceError
 from vid2vid_cli.engine.checkpoint import STATE_FILE, load_state, save_state
@@ -37,7 +37,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     around = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    words = [sys.executable, one_of_several.__file__, str(folder)]
+    words = [sys.executable, distributed_worker.__file__, str(folder)]
     return subprocess.Popen(words, env=around, stderr=subprocess.PIPE, text=True)
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import torch
-from makers import CPU, some_clips, tiny_config, tiny_sampler, tiny_state
+from helpers.factories import CPU, some_clips, tiny_config, tiny_sampler, tiny_state
 
-from vid2vid_cli.config.model import Config
-from vid2vid_cli.core.nouns import ClipBatch
-from vid2vid_cli.data.variation import Variation
+from vid2vid_cli.config.config import Config
+from vid2vid_cli.core.types import ClipBatch
+from vid2vid_cli.data.augmentation import Variation
 from vid2vid_cli.engine import loop
 from vid2vid_cli.engine.checkpoint import load_state, save_state
 from vid2vid_cli.engine.curriculum import clip_length

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from engine.test_regions import clip, places, regional
-from makers import CPU, same, some_clips, tiny_config, tiny_state, weights_of
+from helpers.factories import CPU, same, some_clips, tiny_config, tiny_state, weights_of
 
-from vid2vid_cli.config.judging import LossConfig
-from vid2vid_cli.config.model import Config, OptimizerConfig
+from vid2vid_cli.config.config import Config, OptimizerConfig
+from vid2vid_cli.config.discriminators import LossConfig
 from vid2vid_cli.engine.checkpoint import load_state, save_state
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.step import train_step

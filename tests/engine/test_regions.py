@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from engine.test_objective import of_numbers
-from makers import same, some_clips, tiny_config, tiny_state, weights_of
+from engine.test_training_losses import of_numbers
+from helpers.factories import same, some_clips, tiny_config, tiny_state, weights_of
 from torch import Tensor
 
-from vid2vid_cli.config.judging import ImageConfig, RegionConfig
-from vid2vid_cli.config.model import Config
-from vid2vid_cli.core.nouns import ClipBatch, ShapeError
-from vid2vid_cli.engine import objective, step
-from vid2vid_cli.engine.device import Machine
+from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.discriminators import ImageConfig, RegionConfig
+from vid2vid_cli.core.types import ClipBatch, ShapeError
+from vid2vid_cli.engine import step, training_losses
+from vid2vid_cli.engine.runtime import Machine
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.step import Trainer, train_step
 
@@ -61,7 +61,7 @@ def test_what_is_shown_is_condition_and_frame_real_and_final() -> None:
         judged=ImageConfig(conditions=1),
         regions={"face": places(NAN, length=2)[0], "hands": torch.stack([places(10, 30)[0, 0], places(20, NAN)[0, 0]])},
     )
-    pairs = objective.regions(chunk, ("face", "hands"), 16)
+    pairs = training_losses.regions(chunk, ("face", "hands"), 16)
     assert list(pairs) == ["hands"]
     real, fake = pairs["hands"]
     assert real.shape == fake.shape == (3, 4, 16, 16)
@@ -106,7 +106,9 @@ def generated_gradient(batch: ClipBatch) -> Tensor:
     regions = {name: boxes.transpose(0, 1).flatten(0, 1) for name, boxes in batch.regions.items()}
     flat = batch.conditions.transpose(0, 1).flatten(0, 1)
     chunk = replace(base, conditions=flat, real=image.detach() * 0.5, image=image, regions=regions)
-    terms = objective.pair_terms("region", step._regions(trainer.config, chunk), state.region, trainer.config.losses)
+    terms = training_losses.pair_terms(
+        "region", step._regions(trainer.config, chunk), state.region, trainer.config.losses
+    )
     sum(terms.values()).backward()  # type: ignore[union-attr]
     assert image.grad is not None
     return (image.grad.abs().sum(1) > 0).float()
@@ -161,7 +163,7 @@ def test_the_generator_leaves_the_judges_untouched() -> None:
     flows = {1: step.no_flow(batch.frames)}
     outputs = list(step.rollout(state.generator, batch.conditions.unbind(1)))
     fakes = torch.stack([output.image for output in outputs], 1)
-    chunk = objective.chunk_of(
+    chunk = training_losses.chunk_of(
         outputs, 0, batch.conditions, batch.frames, fakes, flows[1], batch.regions, trainer.config.discriminator
     )
     step._update_generator(trainer, state, chunk, step.Seen({}, step._regions(trainer.config, chunk)))

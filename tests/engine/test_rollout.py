@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import pytest
 import torch
-from makers import Counting
+from helpers.factories import Counting
 from torch import Tensor
 
-from vid2vid_cli.core.nouns import FrameOutput
+from vid2vid_cli.core.types import FrameOutput
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.networks.composite import CompositeGenerator
 

@@ -6,31 +6,31 @@ from typing import Any
 
 import pytest
 import torch
-from makers import CPU, same, some_clips, tiny_config, tiny_state, weights_of
+from helpers.factories import CPU, same, some_clips, tiny_config, tiny_state, weights_of
 from torch import Tensor, nn
 
-from vid2vid_cli.config.model import Config
+from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import DivergedError
-from vid2vid_cli.core.nouns import ClipBatch
-from vid2vid_cli.engine import objective, step
-from vid2vid_cli.engine.device import Machine
+from vid2vid_cli.core.types import ClipBatch
+from vid2vid_cli.engine import step, training_losses
+from vid2vid_cli.engine.inference import generate
 from vid2vid_cli.engine.rollout import rollout
+from vid2vid_cli.engine.runtime import Machine
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.step import Trainer, reference_flow, train_step
-from vid2vid_cli.engine.validate import generate
 
 IMAGE = {"adversarial", "feature_matching", "pixel", "discriminator"}
 MOTION = {"flow", "flow_warp", "frame_warp", "occlusion"}
 TIME = {"temporal_adversarial", "temporal_feature_matching"}
 
 
-def parts(trainer: Trainer, state: TrainState) -> tuple[objective.Chunk, step.Seen]:
+def parts(trainer: Trainer, state: TrainState) -> tuple[training_losses.Chunk, step.Seen]:
     """A whole clip as one chunk, and what is seen of it, as a step makes them."""
     batch = some_clips(length=4)
     flows = {rate: reference_flow(trainer.teacher, batch.frames, rate) for rate in (1, 3)}
     outputs = list(rollout(state.generator, batch.conditions.unbind(1)))
     fakes = torch.stack([output.image for output in outputs], 1)
-    chunk = objective.chunk_of(
+    chunk = training_losses.chunk_of(
         outputs, 0, batch.conditions, batch.frames, fakes, flows[1], batch.regions, trainer.config.discriminator
     )
     seen = step.Seen(step._groups(trainer.config, batch.frames, fakes, flows, 0), step._regions(trainer.config, chunk))

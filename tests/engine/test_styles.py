@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from makers import CPU, some_clips, tiny_config, weights_of
+from helpers.factories import CPU, some_clips, tiny_config, weights_of
 
-from vid2vid_cli.config.model import Config
-from vid2vid_cli.core.nouns import ClipBatch, ConditionLayout, ShapeError, StyleShape
+from vid2vid_cli.config.config import Config
+from vid2vid_cli.core.types import ClipBatch, ConditionLayout, ShapeError, StyleShape
 from vid2vid_cli.engine.build import build_state
 from vid2vid_cli.engine.distributed import ALONE, Group
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.step import Trainer, train_step
 from vid2vid_cli.engine.style_bank import ClassStyles, StyleBank, StyleChoice, Styler
 from vid2vid_cli.engine.styles import give_styles, tell_styles
-from vid2vid_cli.networks.flow_teacher import DisTeacher
+from vid2vid_cli.networks.flow_estimator import DisTeacher
 from vid2vid_cli.networks.style_encoder import style_encoder
 
 SHAPE = StyleShape(features=3, width=4, downsamples=1)

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from engine.test_objective import SIDE, marked
-from makers import some_clips, tiny_config, tiny_state
+from engine.test_training_losses import SIDE, marked
+from helpers.factories import some_clips, tiny_config, tiny_state
 from torch import Tensor
 
-from vid2vid_cli.engine.objective import group_ends, groups
 from vid2vid_cli.engine.step import rates, reference_flow, train_step
-from vid2vid_cli.networks.flow_teacher import DisTeacher
+from vid2vid_cli.engine.training_losses import group_ends, groups
+from vid2vid_cli.networks.flow_estimator import DisTeacher
 from vid2vid_cli.ops.warp import warp
 
 Group = tuple[int, ...]

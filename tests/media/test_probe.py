@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media.clips import RATE, clicks, ffmpeg, make_clip, numbered, write_sound
+from helpers.video_files import RATE, clicks, ffmpeg, make_clip, numbered, write_sound
 
 from vid2vid_cli.core.errors import (
     AudioOnlyError,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media.clips import RED, ffmpeg, flat, make_clip, number_of, numbered, numbers
+from helpers.video_files import RED, ffmpeg, flat, make_clip, number_of, numbered, numbers
 
 from vid2vid_cli.core.errors import ConfigError, NoFramesError
-from vid2vid_cli.core.stream import ahead
+from vid2vid_cli.core.prefetch import ahead
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader

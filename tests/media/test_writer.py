@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media.clips import RED, click_times, clicks, ffmpeg, flat, make_clip, numbered, numbers
+from helpers.video_files import RED, click_times, clicks, ffmpeg, flat, make_clip, numbered, numbers
 
 from vid2vid_cli.core.errors import ConfigError, DiskFullError, NoFramesError, PermissionDeniedError, Vid2VidError
 from vid2vid_cli.media import encode, writer

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from makers import same, weights_of
+from helpers.factories import same, weights_of
 
-from vid2vid_cli.core.nouns import FLOW_UNIT, ShapeError
+from vid2vid_cli.core.types import FLOW_UNIT, ShapeError
 from vid2vid_cli.networks.blocks import Norm, Upsample
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.ops.warp import warp

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from makers import same, weights_of
+from helpers.factories import same, weights_of
 from torch import nn
 
-from vid2vid_cli.core.nouns import ShapeError
+from vid2vid_cli.core.types import ShapeError
 from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.ops.warp import warp
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from makers import tiny_config
+from helpers.factories import tiny_config
 
-from vid2vid_cli.core.nouns import ConditionLayout, ShapeError, StyleShape
+from vid2vid_cli.core.types import ConditionLayout, ShapeError, StyleShape
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.networks.style_encoder import StyleEncoder, pool, style_encoder
 

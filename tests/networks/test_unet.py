@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from vid2vid_cli.core.nouns import ShapeError
+from vid2vid_cli.core.types import ShapeError
 from vid2vid_cli.networks.blocks import Upsample
 from vid2vid_cli.networks.unet import UNetGenerator
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from makers import CPU, tiny_sampler
+from helpers.factories import CPU, tiny_sampler
 
 from vid2vid_cli.core.errors import DatasetMismatchError, MissingFileError
 from vid2vid_cli.data.dataset import Span
 from vid2vid_cli.data.manifest import read_manifest, write_manifest
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.events import Advanced, Event, silent
-from vid2vid_cli.engine.validate import generate
+from vid2vid_cli.engine.inference import generate
 from vid2vid_cli.metrics.image import psnr, ssim
 from vid2vid_cli.metrics.temporal import warping_error
-from vid2vid_cli.networks.flow_teacher import DisTeacher
+from vid2vid_cli.networks.flow_estimator import DisTeacher
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 
 
@@ -64,7 +64,7 @@ def test_bad_input(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
         evaluate(EvaluateRequest(tmp_path / "none.ckpt", dataset, device="cpu"), silent)
     with pytest.raises(MissingFileError):
         evaluate(EvaluateRequest(run_folder, tmp_path / "none", device="cpu"), silent)
-    from pipelines.prepare_conditioner import Marks, film, picture
+    from helpers.fake_conditioners import Marks, film, picture
 
     from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with
 

@@ -10,24 +10,24 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from makers import CPU, Counting, tiny_config
-from media.clips import make_clip
+from helpers.factories import CPU, Counting, tiny_config
+from helpers.video_files import make_clip
 from torch import Tensor
 
-from vid2vid_cli.conditioning.several import load_conditioners
+from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.core.errors import ConfigError, TooShortError
-from vid2vid_cli.core.nouns import FrameOutput
+from vid2vid_cli.core.types import FrameOutput
 from vid2vid_cli.engine.events import silent
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
-from vid2vid_cli.pipelines.planes import planes_of
 from vid2vid_cli.pipelines.predict import PredictRequest, predict
-from vid2vid_cli.pipelines.predicting.future import Stretch, draw_on, go_on, keep_moving, measure, stand_still
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize
 from vid2vid_cli.pipelines.train import train
-from vid2vid_cli.pipelines.training.job import TrainRequest
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
+from vid2vid_cli.rendering.forecast import Stretch, draw_on, go_on, keep_moving, measure, stand_still
+from vid2vid_cli.rendering.label_channels import planes_of
+from vid2vid_cli.training.job import TrainRequest
 
 HEIGHT, WIDTH, COUNT = 40, 56, 30
 COLOURS = np.array([[40, 60, 90], [230, 200, 40]], dtype=np.uint8)

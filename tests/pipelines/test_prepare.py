@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from media.clips import make_clip
-from pipelines.prepare_conditioner import Bright, MarkOptions, Marks, film, picture
+from helpers.fake_conditioners import Bright, MarkOptions, Marks, film, picture
+from helpers.video_files import make_clip
 
 from vid2vid_cli.conditioning import Annotation, Requirement
 from vid2vid_cli.core.errors import (
@@ -27,13 +27,13 @@ from vid2vid_cli.core.errors import (
     TooShortError,
 )
 from vid2vid_cli.data.dataset import Dataset, Span
+from vid2vid_cli.dataset_builder.manifest_entries import split_of
+from vid2vid_cli.dataset_builder.previews import preview_view
 from vid2vid_cli.engine.events import Advanced, Event, Noticed, Warned, Wrote, silent
 from vid2vid_cli.media.images import load_picture, save_png
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.prepare import Prepared, PrepareRequest, plan_prepare, prepare, prepare_with
-from vid2vid_cli.pipelines.preparing.looks import preview_view
-from vid2vid_cli.pipelines.preparing.manifest import split_of
 
 COUNT = 60
 

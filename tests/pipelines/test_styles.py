@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from makers import COUNT, CPU, HEIGHT, WIDTH, blob_frame, tiny_config
+from helpers.factories import COUNT, CPU, HEIGHT, WIDTH, blob_frame, tiny_config
 from pydantic import ValidationError
 
 from vid2vid_cli.cli import run as command
@@ -22,16 +22,16 @@ from vid2vid_cli.engine.style_bank import ClassStyles, StyleBank, StyleChoice, S
 from vid2vid_cli.media.images import load_png, save_png
 from vid2vid_cli.networks.style_encoder import style_encoder
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
-from vid2vid_cli.pipelines.inspect import inspect
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.render import Painter, Seen
 from vid2vid_cli.pipelines.styles import ShowStylesRequest, show_styles
-from vid2vid_cli.pipelines.styling.choice import StyleWords, understand_styles
-from vid2vid_cli.pipelines.styling.collecting import pack, unpack
-from vid2vid_cli.pipelines.subject import open_subject
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
+from vid2vid_cli.rendering.frame_renderer import Painter, Seen
+from vid2vid_cli.rendering.style_options import StyleWords, understand_styles
+from vid2vid_cli.tools.inspect import inspect
+from vid2vid_cli.training.style_collection import pack, unpack
+from vid2vid_cli.training_data.training_data import open_subject
 
 NAMES = ("road", "wall", "car")
 ROAD, WALL, CAR = range(3)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from makers import COUNT, CPU, FPS, blob_frame, tiny_sampler
-from media.clips import click_times, clicks, make_clip
-from pipelines.prepare_conditioner import Marks, film, picture
+from helpers.factories import COUNT, CPU, FPS, blob_frame, tiny_sampler
+from helpers.fake_conditioners import Marks, film, picture
+from helpers.video_files import click_times, clicks, make_clip
 
 from vid2vid_cli.core.errors import (
     ConfigError,
@@ -26,12 +26,12 @@ from vid2vid_cli.core.errors import (
 from vid2vid_cli.data.dataset import Span
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.events import silent
-from vid2vid_cli.engine.validate import generate, to_picture
+from vid2vid_cli.engine.inference import generate, to_picture
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare, prepare_with
-from vid2vid_cli.pipelines.render import Rendered, output_file
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
+from vid2vid_cli.rendering.frame_renderer import Rendered, output_file
 
 
 @pytest.fixture(autouse=True)

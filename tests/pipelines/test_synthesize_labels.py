@@ -10,9 +10,9 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from faces import schematic
-from makers import COUNT, FPS, HEIGHT, WIDTH, blob_frame, tiny_config
-from media.clips import click_times, clicks, make_clip
+from helpers.factories import COUNT, FPS, HEIGHT, WIDTH, blob_frame, tiny_config
+from helpers.synthetic_faces import schematic
+from helpers.video_files import click_times, clicks, make_clip
 
 from vid2vid_cli.conditioning import View
 from vid2vid_cli.conditioning.registry import load_conditioner
@@ -25,23 +25,23 @@ from vid2vid_cli.core.errors import (
     NoFramesError,
     NothingFoundError,
 )
-from vid2vid_cli.data.clips import read_clip, render_conditions
+from vid2vid_cli.data.augmentation import Take
+from vid2vid_cli.data.clip_sampler import read_clip, render_conditions
 from vid2vid_cli.data.dataset import Dataset, Span
-from vid2vid_cli.data.variation import Take
 from vid2vid_cli.engine.checkpoint import ConditionerUse, load_info
 from vid2vid_cli.engine.events import Event, Warned, silent
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.pipelines.driving import Driver
-from vid2vid_cli.pipelines.label_video import open_labels
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.render import Rendered
-from vid2vid_cli.pipelines.stretch import Stretch
-from vid2vid_cli.pipelines.subject import open_for_checkpoint
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
+from vid2vid_cli.rendering.frame_renderer import Rendered
+from vid2vid_cli.rendering.label_video import open_labels
+from vid2vid_cli.rendering.source_video import Driver
+from vid2vid_cli.rendering.time_range import Stretch
+from vid2vid_cli.training_data.training_data import open_for_checkpoint
 
 
 @pytest.fixture(autouse=True)

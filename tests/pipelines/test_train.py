@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import torch
-from makers import CPU, make_film, same, tiny_config, weights_of
+from helpers.factories import CPU, make_film, same, tiny_config, weights_of
 
-from vid2vid_cli.config.model import Config
+from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import (
     DatasetError,
     DatasetMismatchError,
@@ -25,15 +25,15 @@ from vid2vid_cli.core.errors import (
     MissingFileError,
     RunError,
 )
+from vid2vid_cli.engine import folder_lock
 from vid2vid_cli.engine.checkpoint import STATE_FILE, load_checkpoint, load_info, pointed, save_checkpoint
+from vid2vid_cli.engine.event_log import read_journal
 from vid2vid_cli.engine.events import Event, Noticed, Stepped, Wrote, silent
-from vid2vid_cli.engine.journal import read_journal
+from vid2vid_cli.engine.run_folder import RunFolder, find_run
 from vid2vid_cli.media.images import load_png
-from vid2vid_cli.pipelines import lock
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.train import Trained, TrainRequest, plan_train, train
-from vid2vid_cli.pipelines.training import keeping
-from vid2vid_cli.pipelines.training.run_folder import RunFolder, find_run
+from vid2vid_cli.training import checkpointing
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -138,7 +138,7 @@ def test_single_frames_come_before_motion_unless_it_begins_with_what_can_draw(sh
 
 
 def test_a_run_that_is_being_trained_is_not_trained_by_another(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "PATIENCE", 0.0)
+    monkeypatch.setattr(folder_lock, "PATIENCE", 0.0)
 
     def meanwhile(event: Event) -> None:
         if isinstance(event, Stepped):
@@ -194,7 +194,7 @@ def test_resuming_in_a_fresh_process_is_as_if_never_stopped(dataset: Path) -> No
     code = (
         "import sys, torch; torch.set_num_threads(1)\n"
         "from pathlib import Path\n"
-        "from vid2vid_cli.config.model import Config\n"
+        "from vid2vid_cli.config.config import Config\n"
         "from vid2vid_cli.engine.events import silent\n"
         "from vid2vid_cli.pipelines.train import TrainRequest, train\n"
         "print(train(TrainRequest(Config(), resume=Path(sys.argv[1]), device='cpu'), silent).steps)"
@@ -300,11 +300,11 @@ def test_a_full_disk_says_how_to_go_on(shelf: Path, monkeypatch: pytest.MonkeyPa
     def full(*_: Any) -> None:
         raise DiskFullError("No space left on the device while writing x.", "Free some space.")
 
-    monkeypatch.setattr(keeping, "save_checkpoint", full)
+    monkeypatch.setattr(checkpointing, "save_checkpoint", full)
     with pytest.raises(DiskFullError) as caught:
         run()
     assert caught.value.hint == "Free some space, then continue: vid2vid train --resume runs/blob"
-    monkeypatch.setattr(keeping, "save_checkpoint", save_checkpoint)
+    monkeypatch.setattr(checkpointing, "save_checkpoint", save_checkpoint)
     assert run(resume="runs/blob").steps == 4
 
 
@@ -327,7 +327,7 @@ def test_a_kill_at_any_moment_leaves_a_run_to_resume(dataset: Path, tmp_path: Pa
         f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
         "import torch; torch.set_num_threads(1)\n"
         "from pathlib import Path\n"
-        "from makers import tiny_config\n"
+        "from helpers.factories import tiny_config\n"
         "from vid2vid_cli.engine.events import silent\n"
         "from vid2vid_cli.pipelines.train import TrainRequest, train\n"
         "config = tiny_config(output={'save_every': 1, 'sample_every': 1})\n"

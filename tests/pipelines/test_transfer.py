@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from makers import COUNT, FPS, HEIGHT, WIDTH, blob_frame
-from media.clips import click_times, clicks, make_clip
+from helpers.factories import COUNT, FPS, HEIGHT, WIDTH, blob_frame
+from helpers.video_files import click_times, clicks, make_clip
 
 from vid2vid_cli.core.errors import (
     AudioOnlyError,
@@ -26,9 +26,9 @@ from vid2vid_cli.engine.events import Advanced, Event, Noticed, Warned, silent
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.pipelines.render import Rendered
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize
 from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer, transfer
+from vid2vid_cli.rendering.frame_renderer import Rendered
 
 
 @pytest.fixture(autouse=True)

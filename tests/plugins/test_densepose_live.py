@@ -13,7 +13,7 @@ import pytest
 import torch
 from vid2vid_densepose import SPEC
 from vid2vid_densepose.backend import R_50_FPN_S1X, bodies_of, settings
-from vid2vid_densepose.bodies import Body, drawn
+from vid2vid_densepose.body_boxes import Body, drawn
 
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import LabelFilesError, MissingPackageError, MissingWeightsError

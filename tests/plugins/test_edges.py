@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from vid2vid_edges.detect import Steady
+from vid2vid_edges.edge_detection import Steady
 
 from vid2vid_cli.conditioning import Annotation, View
 from vid2vid_cli.conditioning.registry import load_conditioner
-from vid2vid_cli.media.drawn import drawn_clip, drawn_face
+from vid2vid_cli.media.synthetic import drawn_clip, drawn_face
 from vid2vid_cli.testing import ConditionerContract
 
 METHODS = ("canny", "scharr", "sobel", "log", "xdog")

@@ -14,7 +14,7 @@ from vid2vid_labels.drawing import outlines
 from vid2vid_cli.conditioning import Annotation, View
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.media.images import load_png, save_png
-from vid2vid_cli.media.labels import save_labels
+from vid2vid_cli.media.label_png import save_labels
 from vid2vid_cli.testing import ConditionerContract
 
 SEVEN = np.arange(48 * 64, dtype=np.int64).reshape(48, 64) // 500

@@ -18,7 +18,7 @@ from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import ConfigError, FilesMismatchError, LabelFilesError, MissingFileError
 from vid2vid_cli.engine.events import Noticed
 from vid2vid_cli.media.images import save_jpeg, save_png
-from vid2vid_cli.media.labels import load_labels, save_labels
+from vid2vid_cli.media.label_png import load_labels, save_labels
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 
 CITYSCAPES = np.array([one.colour for one in SETS["cityscapes"]], np.uint8)

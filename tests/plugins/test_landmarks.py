@@ -10,12 +10,13 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from faces import eye_distance, gap, stacked
+from helpers.synthetic_faces import eye_distance, gap, stacked
+from vid2vid_landmarks import backends, mediapipe_mesh
 
 from vid2vid_cli.conditioning import Annotation, Bytes, MissingPackageError, MissingWeightsError
 from vid2vid_cli.conditioning.registry import check_requirements, find_conditioners, load_conditioner
-from vid2vid_cli.media.drawn import drawn_clip, drawn_face
 from vid2vid_cli.media.reader import VideoReader
+from vid2vid_cli.media.synthetic import drawn_clip, drawn_face
 from vid2vid_cli.testing import ConditionerContract
 
 BACKENDS = ("mediapipe", "dlib")
@@ -122,7 +123,7 @@ def test_the_terminal_stays_clean() -> None:
     need("mediapipe")
     code = (
         "from vid2vid_cli.conditioning.registry import load_conditioner\n"
-        "from vid2vid_cli.media.drawn import drawn_face\n"
+        "from vid2vid_cli.media.synthetic import drawn_face\n"
         "import sys\n"
         "frames = [drawn_face(480, 640, size=40)] * 2\n"
         "for one in load_conditioner('landmarks', {'backend': 'mediapipe'}).annotate(frames): pass\n"
@@ -143,9 +144,8 @@ def test_an_early_end_closes_the_landmarker() -> None:
 
 def test_a_damaged_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need("mediapipe")
-    from vid2vid_landmarks import mesh
 
-    monkeypatch.setattr(mesh, "MODEL", tmp_path / "face_mesh_468.task")
+    monkeypatch.setattr(mediapipe_mesh, "MODEL", tmp_path / "face_mesh_468.task")
     with pytest.raises(MissingWeightsError, match=r"face_mesh_468\.task"):
         annotate([drawn_face()], backend="mediapipe")
     (tmp_path / "face_mesh_468.task").write_bytes(b"something else")
@@ -154,11 +154,10 @@ def test_a_damaged_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_without_any_backend_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    from vid2vid_landmarks import choice
 
     from vid2vid_cli.conditioning import registry
 
-    monkeypatch.setattr(choice, "_there", lambda module: False)
+    monkeypatch.setattr(backends, "_there", lambda module: False)
     monkeypatch.setattr(registry, "is_installed", lambda module: False)
     with pytest.raises(MissingPackageError) as caught:
         annotate([drawn_face()])

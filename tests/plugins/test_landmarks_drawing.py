@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from faces import annotation, place, schematic
+from helpers.synthetic_faces import annotation, place, schematic
 from vid2vid_landmarks.drawing import background_edges, face_mask
 from vid2vid_landmarks.topology import CURVES, MESH, with_forehead
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from faces import schematic
+from helpers.synthetic_faces import schematic
 
 from vid2vid_cli.conditioning import (
     Annotation,

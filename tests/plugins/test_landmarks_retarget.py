@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from faces import Points, annotation, gap, place, schematic, stacked
+from helpers.synthetic_faces import Points, annotation, gap, place, schematic, stacked
 
 from vid2vid_cli.conditioning import Annotation, Statistics
 from vid2vid_cli.conditioning.registry import load_conditioner

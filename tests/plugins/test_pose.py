@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from people import hand, person
+from helpers.synthetic_people import hand, person
+from vid2vid_pose import mediapipe_tasks
 from vid2vid_pose.backend import Backend, Person, score_of
-from vid2vid_pose.following import Follower, Smoother
-from vid2vid_pose.parts import Parts, face_box, hand_box, nearest_hand
+from vid2vid_pose.hands_and_face import Parts, face_box, hand_box, nearest_hand
+from vid2vid_pose.tracking import Follower, Smoother
 
 from vid2vid_cli.conditioning import Annotation, Bytes
 from vid2vid_cli.conditioning.registry import load_conditioner
@@ -146,9 +147,8 @@ def test_a_face_model_of_the_user_gives_seventy_points(shared_data: Path) -> Non
 
 
 def test_a_damaged_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vid2vid_pose import tasks
 
-    monkeypatch.setattr(tasks, "MODEL", tmp_path / "pose_landmarker_full.task")
+    monkeypatch.setattr(mediapipe_tasks, "MODEL", tmp_path / "pose_landmarker_full.task")
     with pytest.raises(MissingWeightsError, match="is missing"):
         annotate([GREY])
     (tmp_path / "pose_landmarker_full.task").write_bytes(b"x")
@@ -158,7 +158,7 @@ def test_a_damaged_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("option", ["hands_model", "face_model"])
 def test_models_of_another_kind_are_refused(tmp_path: Path, option: str) -> None:
-    from vid2vid_pose.tasks import MODEL
+    from vid2vid_pose.mediapipe_tasks import MODEL
 
     with pytest.raises(MissingWeightsError, match=rf"pose\.{option}=.*absent\.task"):
         annotate([GREY], **{option: str(tmp_path / "absent.task")})

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from people import face, hand, person
+from helpers.synthetic_people import face, hand, person
 from vid2vid_landmarks.topology import from_mesh as landmarks_of_mesh
 from vid2vid_pose.drawing import Style, draw
 from vid2vid_pose.topology import (

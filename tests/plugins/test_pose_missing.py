@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bodies import ADULT, CHILD, LANKY, dance, perform, seen, walk
-from carrying import ANKLES, HERE, THERE, WALKS, BodyRetarget, carried, statistics
+from helpers.retargeting import ANKLES, HERE, THERE, WALKS, BodyRetarget, carried, statistics
+from helpers.synthetic_bodies import ADULT, CHILD, LANKY, dance, perform, seen, walk
 
 
 def test_missing_joints_stay_missing_and_the_rest_stays_in_place() -> None:

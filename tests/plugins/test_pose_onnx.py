@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from people import Points, face, hand, person
+from helpers.synthetic_people import Points, face, hand, person
 
 from vid2vid_cli.conditioning import Annotation, Bytes
 from vid2vid_cli.conditioning.registry import load_conditioner
@@ -118,7 +118,7 @@ def annotate(model: Path, frames: Sequence[Bytes], **options: object) -> list[An
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without MediaPipe the whole frame is looked at first, so that the answer is known."""
     real = find_spec
-    monkeypatch.setattr("vid2vid_pose.choice.find_spec", lambda name: None if name == "mediapipe" else real(name))
+    monkeypatch.setattr("vid2vid_pose.backends.find_spec", lambda name: None if name == "mediapipe" else real(name))
 
 
 @pytest.mark.parametrize("points", [coco, halpe, whole], ids=["17", "26", "133"])
@@ -163,7 +163,7 @@ def test_the_model_sees_the_person_in_rgb(tmp_path: Path) -> None:
         frame[..., 0] = 255 * np.exp(-((x - 155 - 8 * index) ** 2 + (y - 105) ** 2) / 72)
         frame[40:60, 60:80, 2] = 255
         frames.append(frame)
-    from vid2vid_pose.simcc import TopDown
+    from vid2vid_pose.rtmpose import TopDown
 
     with TopDown(projection_model(tmp_path / "m.onnx"), None) as backend:
         for index, frame in enumerate(frames):

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from people import face, hand, openpose, person, write_frames
+from helpers.synthetic_people import face, hand, openpose, person, write_frames
 from vid2vid_pose.openpose import read
 
 from vid2vid_cli.conditioning import Annotation, Bytes, Footage, View

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bodies import ADULT, CHILD, LANKY, Array, Camera, dance, perform, seen, walk
-from carrying import (
+from helpers.retargeting import (
     ANKLES,
     HERE,
     JUMPS,
@@ -25,6 +24,7 @@ from carrying import (
     slides,
     statistics,
 )
+from helpers.synthetic_bodies import ADULT, CHILD, LANKY, Array, Camera, dance, perform, seen, walk
 
 from vid2vid_cli.conditioning import Annotation, VideoReader
 from vid2vid_cli.conditioning.registry import load_conditioner

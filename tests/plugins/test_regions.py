@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import faces
 import numpy as np
 import pytest
+from helpers import synthetic_faces
 from plugins.test_densepose import person as iuv_of
 from vid2vid_pose.topology import BODY, FACE, HAND, empty
 
@@ -37,17 +37,17 @@ def test_a_box_is_about_points_in_the_picture() -> None:
 
 def test_a_face_its_eyes_and_its_mouth() -> None:
     """Of a schematic face, 100 pixels from eye to eye, at (160, 100)."""
-    points = faces.place(faces.schematic(), 100.0, 160.0, 100.0)
+    points = synthetic_faces.place(synthetic_faces.schematic(), 100.0, 160.0, 100.0)
     landmarks = load_conditioner("landmarks", {})
-    found = boxes(landmarks, faces.annotation(points))
+    found = boxes(landmarks, synthetic_faces.annotation(points))
     left, right = middles(found["eyes"])
     assert left == pytest.approx([125.5, 100.5], abs=1)
     assert right == pytest.approx([195.5, 100.5], abs=1)
     assert middles(found["mouth"])[0] == pytest.approx([160.5, 180.5], abs=3)
     assert found["face"][0].tolist() == bounds(points, WHOLE).tolist()
-    half = boxes(landmarks, faces.annotation(points), HALF)
+    half = boxes(landmarks, synthetic_faces.annotation(points), HALF)
     assert all(np.allclose(half[name], found[name] / 2, atol=1e-4) for name in found)
-    assert all(np.isnan(found).all() for found in boxes(landmarks, faces.annotation(None)).values())
+    assert all(np.isnan(found).all() for found in boxes(landmarks, synthetic_faces.annotation(None)).values())
 
 
 def standing(**parts: Any) -> Annotation:

@@ -10,16 +10,16 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 import pytest
-from tiny_networks import colour_network, person_network
+from helpers.tiny_networks import colour_network, person_network
 from vid2vid_segmentation.backend import Look, Looks
 from vid2vid_segmentation.classes import VOC
-from vid2vid_segmentation.maps import planes
-from vid2vid_segmentation.windows import canvas
+from vid2vid_segmentation.label_fusion import planes
+from vid2vid_segmentation.tiling import canvas
 
 from vid2vid_cli.conditioning import Annotation, View
 from vid2vid_cli.conditioning.registry import load_conditioner
-from vid2vid_cli.media.drawn import drawn_clip
 from vid2vid_cli.media.reader import VideoReader
+from vid2vid_cli.media.synthetic import drawn_clip
 from vid2vid_cli.testing import ConditionerContract
 
 RED, GREEN, GREY = (255, 0, 0), (0, 255, 0), (128, 128, 128)

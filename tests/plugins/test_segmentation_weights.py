@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_networks import colour_network, person_network
+from helpers.tiny_networks import colour_network, person_network
 from vid2vid_segmentation import weights as files
 
 from vid2vid_cli.conditioning import MissingPackageError, MissingWeightsError

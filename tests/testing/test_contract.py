@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from vid2vid_cli.conditioning.registry import PLUGINS
-from vid2vid_cli.media.drawn import drawn_clip
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.pipelines.scaffold import new_plugin
+from vid2vid_cli.media.synthetic import drawn_clip
 from vid2vid_cli.testing import ConditionerContract
+from vid2vid_cli.tools.plugin_scaffold import new_plugin
 
 Author = Callable[..., type[ConditionerContract]]
 IN_A_PROCESS = {"spec_imports_nothing_heavy", "render_needs_no_heavy_library"}

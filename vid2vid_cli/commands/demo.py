@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vid2vid_cli.commands import options, values
+from vid2vid_cli.commands import options, parsers
 
 
 def demo(
@@ -16,7 +16,7 @@ def demo(
     ] = Path("demo"),
     time: Annotated[
         float,
-        typer.Option(metavar="TIME", parser=values.duration, help="For training: 90s, 3m.", show_default="4m30s"),
+        typer.Option(metavar="TIME", parser=parsers.duration, help="For training: 90s, 3m.", show_default="4m30s"),
     ] = 270.0,
     device: options.Device = "auto",
     json: options.Json = False,

@@ -16,8 +16,8 @@ def doctor(json: options.Json = False) -> None:
 
     Example: vid2vid doctor
     """
-    from vid2vid_cli.pipelines.doctor import diagnose
     from vid2vid_cli.terminal import Terminal
+    from vid2vid_cli.tools.doctor import diagnose
 
     with Terminal("doctor", as_json=json) as terminal:
         checks = diagnose()

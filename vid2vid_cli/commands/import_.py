@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from vid2vid_cli.commands import options, values
+from vid2vid_cli.commands import options, parsers
 
 app = typer.Typer(no_args_is_help=True, help="Networks of other programs as checkpoints: nvidia.")
 
@@ -48,10 +48,10 @@ def nvidia(
 
     Example: vid2vid import nvidia checkpoints/label2city_1024_g1 --preset street
     """
-    from vid2vid_cli.pipelines.import_nvidia import ImportRequest, import_release, plan_import
+    from vid2vid_cli.nvidia_import.importer import ImportRequest, import_release, plan_import
     from vid2vid_cli.terminal import Terminal
 
-    picture = None if size is None else values.picture_size(size)
+    picture = None if size is None else parsers.picture_size(size)
     request = ImportRequest(folder, preset, out, name, picture, overwrite)
     with Terminal("import nvidia", as_json=json, quiet=quiet) as terminal:
         if dry_run:

@@ -20,8 +20,8 @@ def inspect(
 
     Example: vid2vid inspect runs/video/video.ckpt
     """
-    from vid2vid_cli.pipelines.inspect import inspect as work
     from vid2vid_cli.terminal import Terminal
+    from vid2vid_cli.tools.inspect import inspect as work
 
     with Terminal("inspect", as_json=json) as terminal:
         seen = work(path)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vid2vid_cli.commands import values
+from vid2vid_cli.commands import parsers
 
 if TYPE_CHECKING:
-    from vid2vid_cli.pipelines.render import Rendered
-    from vid2vid_cli.pipelines.styling.choice import StyleWords
+    from vid2vid_cli.rendering.frame_renderer import Rendered
+    from vid2vid_cli.rendering.style_options import StyleWords
 
 OUTPUT = "Output"
 MACHINE = "Machine"
@@ -57,7 +57,7 @@ Device = Annotated[
     str,
     typer.Option(
         metavar="auto|cpu|cuda|cuda:N|mps",
-        callback=values.device,
+        callback=parsers.device,
         help="Where to compute; auto: the fastest there is.",
         rich_help_panel=MACHINE,
     ),
@@ -67,11 +67,13 @@ Seed = Annotated[
 ]
 Start = Annotated[
     float,
-    typer.Option(metavar="TIME", parser=values.moment, help="Begin here: 12.5, 1:30 or 1:02:03.", rich_help_panel=PART),
+    typer.Option(
+        metavar="TIME", parser=parsers.moment, help="Begin here: 12.5, 1:30 or 1:02:03.", rich_help_panel=PART
+    ),
 ]
 End = Annotated[
     float | None,
-    typer.Option(metavar="TIME", parser=values.moment, help="End here.", rich_help_panel=PART),
+    typer.Option(metavar="TIME", parser=parsers.moment, help="End here.", rich_help_panel=PART),
 ]
 MaxFrames = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="At most so many frames.", rich_help_panel=PART)
@@ -126,7 +128,7 @@ StyleLabels = Annotated[
 
 def style_words(styles: list[str] | None, seed: int | None, photo: Path | None, labels: list[str] | None) -> StyleWords:
     """What is typed about styles, for a pipeline."""
-    from vid2vid_cli.pipelines.styling.choice import StyleWords
+    from vid2vid_cli.rendering.style_options import StyleWords
 
     return StyleWords(seed, tuple(styles or ()), photo, tuple(labels or ()))
 

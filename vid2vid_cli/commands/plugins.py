@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vid2vid_cli.commands import options, values
+from vid2vid_cli.commands import options, parsers
 
 if TYPE_CHECKING:
-    from vid2vid_cli.pipelines.contract import Trial
+    from vid2vid_cli.tools.contract_runner import Trial
 
 app = typer.Typer(no_args_is_help=True, help="Conditioners: list, show, new, test.")
 
@@ -45,8 +45,8 @@ def show(name: Name, json: options.Json = False) -> None:
 
     Example: vid2vid plugins show landmarks
     """
-    from vid2vid_cli.pipelines.conditioners import OPTION_HEADER, describe_conditioner
     from vid2vid_cli.terminal import Terminal
+    from vid2vid_cli.tools.conditioner_info import OPTION_HEADER, describe_conditioner
 
     with Terminal("plugins show", as_json=json) as terminal:
         seen = describe_conditioner(name)
@@ -67,8 +67,8 @@ def new(
 
     Example: vid2vid plugins new depth
     """
-    from vid2vid_cli.pipelines.scaffold import new_plugin
     from vid2vid_cli.terminal import Terminal
+    from vid2vid_cli.tools.plugin_scaffold import new_plugin
 
     with Terminal("plugins new", as_json=json) as terminal:
         made = new_plugin(name, out)
@@ -103,11 +103,11 @@ def try_(
       vid2vid plugins test depth
       vid2vid plugins test labels --option labels.dir=maps --clip video.mp4
     """
-    extras = values.conditioner_options(option or (), (name,)).get(name, {})
+    extras = parsers.conditioner_options(option or (), (name,)).get(name, {})
     from vid2vid_cli.core.errors import PluginError
     from vid2vid_cli.engine.events import Noticed
-    from vid2vid_cli.pipelines.contract import try_contract
     from vid2vid_cli.terminal import Terminal
+    from vid2vid_cli.tools.contract_runner import try_contract
 
     with Terminal("plugins test", as_json=json, quiet=quiet) as terminal:
         trial = try_contract(name, extras, clip, terminal.tell)

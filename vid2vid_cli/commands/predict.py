@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from vid2vid_cli.commands import options, values
+from vid2vid_cli.commands import options, parsers
 
 
 def predict(
@@ -64,7 +64,7 @@ def predict(
         device=device,
         precision=precision,
         overwrite=overwrite,
-        options=values.conditioner_options(option or ()),
+        options=parsers.conditioner_options(option or ()),
     )
     with Terminal("predict", as_json=json, quiet=quiet) as terminal:
         terminal.resume = options.as_typed()

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from vid2vid_cli.commands import options, values
+from vid2vid_cli.commands import options, parsers
 
 DATA = "Dataset"
 
@@ -52,7 +52,7 @@ def prepare(
         Fraction | None,
         typer.Option(
             metavar="RATE",
-            parser=values.rate,
+            parser=parsers.rate,
             help="Frame rate: 25, 29.97, 30000/1001. Default: the video's own.",
             rich_help_panel=DATA,
         ),
@@ -103,7 +103,7 @@ def prepare(
 
         known = ", ".join(found.name for found in find_conditioners())
         raise typer.BadParameter(f"name at least one of {known}.", param_hint="--conditioner")
-    extras = values.conditioner_options(option or (), names or None)
+    extras = parsers.conditioner_options(option or (), names or None)
     from vid2vid_cli.pipelines.prepare import PrepareRequest, plan_prepare
     from vid2vid_cli.pipelines.prepare import prepare as work
     from vid2vid_cli.terminal import Terminal

@@ -10,7 +10,7 @@ import typer
 from vid2vid_cli.commands import options
 
 if TYPE_CHECKING:
-    from vid2vid_cli.config.model import Config
+    from vid2vid_cli.config.config import Config
 
 app = typer.Typer(no_args_is_help=True, help="Ready-made settings: list, show, copy, validate.")
 
@@ -98,7 +98,7 @@ def _counted(config: Config) -> tuple[list[tuple[str, str, str]], dict[str, Any]
     """Rows for people, and the same as data."""
     from dataclasses import asdict
 
-    from vid2vid_cli.pipelines.sizing import sizing
+    from vid2vid_cli.tools.model_size import sizing
 
     size = sizing(config)
     height, width = size.picture

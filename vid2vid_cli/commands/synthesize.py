@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from vid2vid_cli.commands import options, values
+from vid2vid_cli.commands import options, parsers
 
 
 def synthesize(
@@ -88,7 +88,7 @@ def synthesize(
         start=start,
         end=end,
         max_frames=max_frames,
-        options=values.conditioner_options(option or ()),
+        options=parsers.conditioner_options(option or ()),
         retarget=retarget,
         device=device,
         overwrite=overwrite,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vid2vid_cli.commands import options, values
+from vid2vid_cli.commands import options, parsers
 
 if TYPE_CHECKING:
     from vid2vid_cli.engine.events import Tell
@@ -71,7 +71,7 @@ def train(
     time: Annotated[
         float | None,
         typer.Option(
-            metavar="TIME", parser=values.duration, help="Stop after 90s, 5m or 1h30m.", rich_help_panel=LENGTH
+            metavar="TIME", parser=parsers.duration, help="Stop after 90s, 5m or 1h30m.", rich_help_panel=LENGTH
         ),
     ] = None,
     resume: Annotated[
@@ -128,8 +128,8 @@ def train(
     from vid2vid_cli.engine.torchrun import launch, process_count
     from vid2vid_cli.pipelines.train import plan_train
     from vid2vid_cli.pipelines.train import train as work
-    from vid2vid_cli.pipelines.training.job import TrainRequest, one_clip_each
     from vid2vid_cli.terminal import Terminal
+    from vid2vid_cli.training.job import TrainRequest, one_clip_each
 
     group = Group.around()
     processes = process_count(gpus, device)
@@ -190,7 +190,7 @@ def _remember(terminal: Terminal, gpus: int | None) -> Tell:
 
 def _show(terminal: Terminal, made: Trained) -> None:
     """The checkpoint, and the line that uses it."""
-    from vid2vid_cli.pipelines.training.run_folder import RunFolder, dataset_of
+    from vid2vid_cli.engine.run_folder import RunFolder, dataset_of
 
     quality = "".join(f"; {name} {value:.4g}" for name, value in made.metrics.items())
     result = {

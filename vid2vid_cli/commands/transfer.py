@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vid2vid_cli.commands import options, values
+from vid2vid_cli.commands import options, parsers
 
 
 def transfer(
@@ -74,7 +74,7 @@ def transfer(
         source=source,
         target=target,
         out=out,
-        options=values.conditioner_options(option or ()),
+        options=parsers.conditioner_options(option or ()),
         person=person,
         retarget=retarget,
         compare=compare,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vid2vid_cli.conditioning.spec import API, ConditionerSpec, Requirement, WeightFile
 
 if TYPE_CHECKING:
+    from vid2vid_cli.conditioning.align_images import check_count, placed
     from vid2vid_cli.conditioning.boxes import around, bounds, overlap
     from vid2vid_cli.conditioning.conditioner import (
         Annotation,
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
         files_option,
         nothing,
     )
-    from vid2vid_cli.conditioning.footage import Footage
     from vid2vid_cli.conditioning.person import Person
-    from vid2vid_cli.conditioning.placing import check_count, placed
-    from vid2vid_cli.conditioning.quiet import quietly
-    from vid2vid_cli.conditioning.samples import spread
+    from vid2vid_cli.conditioning.stderr_filter import quietly
+    from vid2vid_cli.conditioning.subsample import spread
     from vid2vid_cli.conditioning.tracking import Tracker
+    from vid2vid_cli.conditioning.video_context import Footage
     from vid2vid_cli.conditioning.weights import own_weights
     from vid2vid_cli.core.errors import (
         FilesMismatchError,
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
         MissingWeightsError,
     )
     from vid2vid_cli.core.geometry import Bytes, Floats, View
-    from vid2vid_cli.media.cuts import CutDetector
     from vid2vid_cli.media.files import digest_of
     from vid2vid_cli.media.images import view_image
-    from vid2vid_cli.media.labels import label_files, palette, read_labels
+    from vid2vid_cli.media.label_png import label_files, palette, read_labels
     from vid2vid_cli.media.reader import VideoReader
+    from vid2vid_cli.media.shot_detection import CutDetector
 
 _CONDITIONER = "vid2vid_cli.conditioning.conditioner"
 _ERRORS = "vid2vid_cli.core.errors"
@@ -49,10 +49,10 @@ _LATE = {
     "Bytes": _GEOMETRY,
     "Channels": _CONDITIONER,
     "Conditioner": _CONDITIONER,
-    "CutDetector": "vid2vid_cli.media.cuts",
+    "CutDetector": "vid2vid_cli.media.shot_detection",
     "FilesMismatchError": _ERRORS,
     "Floats": _GEOMETRY,
-    "Footage": "vid2vid_cli.conditioning.footage",
+    "Footage": "vid2vid_cli.conditioning.video_context",
     "LabelClass": _CONDITIONER,
     "LabelFilesError": _ERRORS,
     "MissingFileError": _ERRORS,
@@ -66,19 +66,19 @@ _LATE = {
     "View": _GEOMETRY,
     "around": "vid2vid_cli.conditioning.boxes",
     "bounds": "vid2vid_cli.conditioning.boxes",
-    "check_count": "vid2vid_cli.conditioning.placing",
+    "check_count": "vid2vid_cli.conditioning.align_images",
     "digest_of": "vid2vid_cli.media.files",
     "drawing_option": _CONDITIONER,
     "files_option": _CONDITIONER,
-    "label_files": "vid2vid_cli.media.labels",
+    "label_files": "vid2vid_cli.media.label_png",
     "nothing": _CONDITIONER,
     "overlap": "vid2vid_cli.conditioning.boxes",
     "own_weights": "vid2vid_cli.conditioning.weights",
-    "palette": "vid2vid_cli.media.labels",
-    "placed": "vid2vid_cli.conditioning.placing",
-    "quietly": "vid2vid_cli.conditioning.quiet",
-    "read_labels": "vid2vid_cli.media.labels",
-    "spread": "vid2vid_cli.conditioning.samples",
+    "palette": "vid2vid_cli.media.label_png",
+    "placed": "vid2vid_cli.conditioning.align_images",
+    "quietly": "vid2vid_cli.conditioning.stderr_filter",
+    "read_labels": "vid2vid_cli.media.label_png",
+    "spread": "vid2vid_cli.conditioning.subsample",
     "view_image": "vid2vid_cli.media.images",
 }
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from vid2vid_cli.conditioning.footage import Footage
 from vid2vid_cli.conditioning.mirroring import exchange_of, mirror_images, mirror_points
 from vid2vid_cli.conditioning.spec import ConditionerSpec
+from vid2vid_cli.conditioning.video_context import Footage
 from vid2vid_cli.core.geometry import Bytes, Floats, View
 
 Role = Literal["finding", "drawing", "files"]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vid2vid_cli.conditioning.spec import API, ConditionerSpec, Requirement
 from vid2vid_cli.core.errors import PluginError
-from vid2vid_cli.core.words import did_you_mean
+from vid2vid_cli.core.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from vid2vid_cli.conditioning.conditioner import Conditioner

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from vid2vid_cli.config.section import Section
+from vid2vid_cli.config.base import Section
 
 ASPECTS = (0.1, 10.0)
 FOCUS_ASPECTS = (0.5, 2.0)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vid2vid_cli.config.section import Section
+from vid2vid_cli.config.base import Section
 
 
 def least_side(downsamples: int, scales: int) -> int:

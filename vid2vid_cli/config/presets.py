@@ -16,7 +16,7 @@ from vid2vid_cli.core.errors import (
     PermissionDeniedError,
     UnknownPresetError,
 )
-from vid2vid_cli.core.words import did_you_mean
+from vid2vid_cli.core.suggest import did_you_mean
 
 SUFFIXES = (".yaml", ".yml")
 

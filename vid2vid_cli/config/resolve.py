@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from vid2vid_cli.config.model import Config
+from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.model_variants import recipe, unused
 from vid2vid_cli.config.presets import preset_names, preset_path, presets_dir, read_value, read_yaml
-from vid2vid_cli.config.recipes import recipe, unused
 from vid2vid_cli.core.errors import ConfigError
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from vid2vid_cli.config.section import Section
+from vid2vid_cli.config.base import Section
 
 THINGS = (
     *("person", "rider", "car", "truck", "bus", "caravan", "trailer", "train", "motorcycle", "bicycle"),

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation
 from vid2vid_cli.core.errors import DatasetError, LabelFilesError, NotAVideoError, PluginError
-from vid2vid_cli.data.parts import PART, PartQueue, Parts, WriterPool, make_folder, save_arrays
+from vid2vid_cli.data.chunk_store import PART, PartQueue, Parts, WriterPool, make_folder, save_arrays
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.media.labels import read_labels, save_labels
+from vid2vid_cli.media.label_png import read_labels, save_labels
 
 POINTS = "points.npz"
 QUALITY = "quality"

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vid2vid_cli.core.errors import DatasetError, MissingFileError
-from vid2vid_cli.media.failures import reading_failed
 from vid2vid_cli.media.files import write_text
+from vid2vid_cli.media.os_errors import reading_failed
 
 SCHEMA_VERSION = 1
 FILE_NAME = "dataset.json"

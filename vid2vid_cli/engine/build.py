@@ -5,16 +5,16 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from vid2vid_cli.config.config import Adam, Config
+from vid2vid_cli.config.discriminators import PatchConfig
 from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.config.judging import PatchConfig
-from vid2vid_cli.config.model import Adam, Config
-from vid2vid_cli.core.nouns import ConditionLayout
-from vid2vid_cli.engine.device import Machine
+from vid2vid_cli.core.types import ConditionLayout
+from vid2vid_cli.engine.runtime import Machine
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.networks.composite import CompositeGenerator
-from vid2vid_cli.networks.family import Generator
+from vid2vid_cli.networks.discriminator import MultiScaleDiscriminator
 from vid2vid_cli.networks.fast import FastGenerator
-from vid2vid_cli.networks.patch import MultiScaleDiscriminator
+from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.networks.style_encoder import StyleEncoder
 from vid2vid_cli.networks.unet import UNetGenerator
 

@@ -18,16 +18,16 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.core.container import JUDGES, KEY, read_header
+from vid2vid_cli.core.checkpoint_header import JUDGES, KEY, read_header
 from vid2vid_cli.core.errors import RunError, TruncatedCheckpointError
 from vid2vid_cli.core.geometry import View
-from vid2vid_cli.core.nouns import ConditionLayout
+from vid2vid_cli.core.types import ConditionLayout
 from vid2vid_cli.engine.build import build_generator
-from vid2vid_cli.engine.device import Machine
+from vid2vid_cli.engine.runtime import Machine
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.style_bank import StyleBank
 from vid2vid_cli.media.files import write_text, write_whole
-from vid2vid_cli.networks.family import Generator
+from vid2vid_cli.networks.generators import Generator
 
 Weights = Mapping[str, Tensor]
 

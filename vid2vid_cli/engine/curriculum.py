@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vid2vid_cli.config.judging import TemporalConfig
-from vid2vid_cli.config.model import Config, ScheduleConfig
+from vid2vid_cli.config.config import Config, ScheduleConfig
+from vid2vid_cli.config.discriminators import TemporalConfig
 
 
 def clip_length(config: Config, step: int, longest: int) -> int:

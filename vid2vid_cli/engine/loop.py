@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from vid2vid_cli.core.nouns import ClipBatch
+from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine.events import Noticed, Stepped, Tell
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.step import Trainer, train_step

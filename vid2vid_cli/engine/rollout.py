@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from vid2vid_cli.core.nouns import FrameOutput
+from vid2vid_cli.core.types import FrameOutput
 from vid2vid_cli.ops.resample import halve
 
 

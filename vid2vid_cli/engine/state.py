@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vid2vid_cli.networks.family import Generator
+from vid2vid_cli.networks.generators import Generator
 
 
 class TrainState:

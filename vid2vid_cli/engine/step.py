@@ -12,16 +12,17 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from vid2vid_cli.config.model import Config
+from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import DivergedError
-from vid2vid_cli.core.nouns import ClipBatch, Flow
-from vid2vid_cli.engine import objective
+from vid2vid_cli.core.types import ClipBatch, Flow
+from vid2vid_cli.engine import training_losses
 from vid2vid_cli.engine.curriculum import average_decay, begins_motion, rate_factor
-from vid2vid_cli.engine.device import Machine
 from vid2vid_cli.engine.distributed import ALONE, Group
 from vid2vid_cli.engine.rollout import rollout
+from vid2vid_cli.engine.runtime import Machine
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.styles import tell_styles
+from vid2vid_cli.engine.training_losses import Chunk
 from vid2vid_cli.losses.reconstruction import total
 
 
@@ -40,7 +41,7 @@ class Trainer:
     config: Config
     machine: Machine
     teacher: Teacher
-    perceptual: objective.Perceptual | None = None
+    perceptual: training_losses.Perceptual | None = None
     group: Group = ALONE
     """The processes that each bring some of a batch's clips."""
 
@@ -88,7 +89,7 @@ def update(trainer: Trainer, state: TrainState, batch: ClipBatch) -> list[dict[s
             new = torch.stack([output.image for output in outputs], 1)
             fakes = new if fakes is None else torch.cat([fakes.detach(), new], 1)
             moved = flows[1] if config.generator.past else None
-            chunk = objective.chunk_of(
+            chunk = training_losses.chunk_of(
                 outputs, first, batch.conditions, batch.frames, fakes, moved, batch.regions, config.discriminator
             )
             regions = _regions(config, chunk)
@@ -147,8 +148,8 @@ def reference_flow(teacher: Teacher, frames: Tensor, rate: int) -> Flow:
 class Seen:
     """What the discriminators beside the image's are shown of a chunk."""
 
-    temporal: objective.Pairs
-    region: objective.Pairs
+    temporal: training_losses.Pairs
+    region: training_losses.Pairs
     shares: Mapping[str, Tensor | float] = field(default_factory=dict)
     """What means over things that one process may have more of than another weigh in this one; none where it is alone.
 
@@ -163,38 +164,40 @@ class Seen:
 TRUSTED = "trusted pixels"
 
 
-def _groups(config: Config, frames: Tensor, fakes: Tensor, flows: dict[int, Flow], first: int) -> objective.Pairs:
+def _groups(config: Config, frames: Tensor, fakes: Tensor, flows: dict[int, Flow], first: int) -> training_losses.Pairs:
     """Real and generated groups by frame rate; rates without enough past are left out."""
-    pairs: objective.Pairs = {}
+    pairs: training_losses.Pairs = {}
     own, last = config.temporal, fakes.shape[1]
     for rate in own.rates if config.losses.judge_motion else ():
-        ends = objective.group_ends(own.groups, rate, own.frames, first, last)
+        ends = training_losses.group_ends(own.groups, rate, own.frames, first, last)
         if ends:
-            real, fake = (objective.groups(each, flows[rate].flow, rate, own.frames, ends) for each in (frames, fakes))
+            real, fake = (
+                training_losses.groups(each, flows[rate].flow, rate, own.frames, ends) for each in (frames, fakes)
+            )
             pairs[str(rate)] = (real, fake)
     return pairs
 
 
-def _regions(config: Config, chunk: objective.Chunk) -> objective.Pairs:
+def _regions(config: Config, chunk: Chunk) -> training_losses.Pairs:
     """Real and generated squares by region; regions that are on no frame are left out."""
     if not config.losses.judge_regions:
         return {}
-    return objective.regions(chunk, config.region.names, config.region.side(chunk.real.shape[-2]))
+    return training_losses.regions(chunk, config.region.names, config.region.side(chunk.real.shape[-2]))
 
 
-def _found(config: Config, regions: objective.Pairs) -> dict[str, int]:
+def _found(config: Config, regions: training_losses.Pairs) -> dict[str, int]:
     """How many squares of each region there are; 0 too, as every process must speak of the same."""
     return {name: len(regions[name][0]) if name in regions else 0 for name in config.region.names}
 
 
-def _update_generator(trainer: Trainer, state: TrainState, chunk: objective.Chunk, seen: Seen) -> dict[str, Tensor]:
+def _update_generator(trainer: Trainer, state: TrainState, chunk: Chunk, seen: Seen) -> dict[str, Tensor]:
     losses = trainer.config.losses
     with _frozen(state.discriminator, state.temporal, state.region):
-        terms = objective.image_terms(chunk, state.discriminator, trainer.perceptual, losses)
-        terms |= {name: seen.share(TRUSTED) * term for name, term in objective.motion_terms(chunk).items()}
-        terms |= objective.pair_terms("temporal", seen.temporal, state.temporal, losses)
+        terms = training_losses.image_terms(chunk, state.discriminator, trainer.perceptual, losses)
+        terms |= {name: seen.share(TRUSTED) * term for name, term in training_losses.motion_terms(chunk).items()}
+        terms |= training_losses.pair_terms("temporal", seen.temporal, state.temporal, losses)
         for region, pair in seen.region.items():
-            for name, term in objective.pair_terms("region", {region: pair}, state.region, losses).items():
+            for name, term in training_losses.pair_terms("region", {region: pair}, state.region, losses).items():
                 terms[name] = terms.get(name, 0.0) + seen.share(region) * term
         loss = total(terms, {name: getattr(losses, name) for name in terms})
         state.generator_optimizer.zero_grad(set_to_none=True)
@@ -204,17 +207,15 @@ def _update_generator(trainer: Trainer, state: TrainState, chunk: objective.Chun
     return {name: term.detach() for name, term in terms.items()}
 
 
-def _update_discriminators(
-    trainer: Trainer, state: TrainState, chunk: objective.Chunk, seen: Seen
-) -> dict[str, Tensor]:
+def _update_discriminators(trainer: Trainer, state: TrainState, chunk: Chunk, seen: Seen) -> dict[str, Tensor]:
     losses = trainer.config.losses
     terms: dict[str, Tensor] = {}
     if losses.judge_frames:
-        real, fakes = chunk.shown(chunk.real), [chunk.shown(picture) for picture in objective.synthesised(chunk)]
-        terms["discriminator"] = objective.discriminator_loss(real, fakes, state.discriminator, losses)
+        real, fakes = chunk.shown(chunk.real), [chunk.shown(picture) for picture in training_losses.synthesised(chunk)]
+        terms["discriminator"] = training_losses.discriminator_loss(real, fakes, state.discriminator, losses)
     for kind, pairs, judges in (("temporal", seen.temporal, state.temporal), ("region", seen.region, state.region)):
         for name, (real, fake) in pairs.items():
-            loss = objective.discriminator_loss(real, [fake], judges[name], losses)
+            loss = training_losses.discriminator_loss(real, [fake], judges[name], losses)
             terms[f"{kind}_discriminator_{name}"] = seen.share(name) * loss
     state.discriminator_optimizer.zero_grad(set_to_none=True)
     if terms:

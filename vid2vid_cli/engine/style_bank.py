@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from vid2vid_cli.conditioning.instances import Ids, class_of, number_of
 from vid2vid_cli.core.geometry import Floats
-from vid2vid_cli.core.nouns import StyleShape
+from vid2vid_cli.core.types import StyleShape
 from vid2vid_cli.ops.clustering import Mixture, fit_mixture, k_means
 
 Vectors = NDArray[np.float64]

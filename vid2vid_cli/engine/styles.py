@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vid2vid_cli.core.nouns import ClipBatch, ShapeError
+from vid2vid_cli.core.types import ClipBatch, ShapeError
 from vid2vid_cli.engine.distributed import Group
 from vid2vid_cli.engine.style_bank import Styler
 from vid2vid_cli.networks.style_encoder import Pooled, StyleEncoder, pool, style_encoder

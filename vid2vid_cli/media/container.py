@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vid2vid_cli.core.errors import AudioOnlyError, NoFramesError, NotAVideoError, TruncatedVideoError, Vid2VidError
-from vid2vid_cli.media.failures import reading_failed
+from vid2vid_cli.media.os_errors import reading_failed
 
 PLAYABLE = "Give a video (mp4, mov, mkv, webm, gif ...), a picture, or a folder of pictures."
 CUT_OFF = "Copy or download it again, or convert what is left of it with a repair tool."

@@ -23,8 +23,8 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from vid2vid_cli.core.errors import MissingPackageError
-from vid2vid_cli.media import failures
-from vid2vid_cli.media.sound import Sound, open_sound
+from vid2vid_cli.media import os_errors
+from vid2vid_cli.media.audio import Sound, open_sound
 
 BT709, LIMITED, FULL = 1, 1, 2
 Speed = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
@@ -197,7 +197,7 @@ class OuterEncoder:
         self.process.wait()
         self.errors.seek(0)
         words = self.errors.read().decode(errors="replace").strip()
-        for number in (*failures.FULL, *failures.DENIED):
+        for number in (*os_errors.FULL, *os_errors.DENIED):
             if os.strerror(number) in words:
                 return OSError(number, os.strerror(number))
         return OSError(0, words.splitlines()[-1] if words else "the encoder stopped")

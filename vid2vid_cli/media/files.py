@@ -8,7 +8,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from vid2vid_cli.media.failures import writing_failed
+from vid2vid_cli.media.os_errors import writing_failed
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.core.errors import NotAVideoError
 from vid2vid_cli.core.geometry import View
-from vid2vid_cli.media.failures import reading_failed, writing_failed
+from vid2vid_cli.media.os_errors import reading_failed, writing_failed
 
 Image = NDArray[Any]
 

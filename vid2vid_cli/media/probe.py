@@ -30,8 +30,8 @@ from vid2vid_cli.media.container import (
     is_lossless,
     open_video,
 )
-from vid2vid_cli.media.failures import reading_failed
 from vid2vid_cli.media.images import load_picture
+from vid2vid_cli.media.os_errors import reading_failed
 
 Stamp = tuple[Fraction, Fraction]  # shown at, and for how long, seconds
 Kind = Literal["video", "images", "image", "gif"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vid2vid_cli.core.errors import ConfigError, NoFramesError, Vid2VidError
 from vid2vid_cli.media.container import is_cut_off
 from vid2vid_cli.media.encode import CONTAINERS, Encoder, InnerEncoder, Job, OuterEncoder, Speed, has_inner_encoder
-from vid2vid_cli.media.failures import writing_failed
+from vid2vid_cli.media.os_errors import writing_failed
 
 
 class VideoWriter:

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vid2vid_cli.core.nouns import FLOW_UNIT, FrameOutput, check_shape
+from vid2vid_cli.core.types import FLOW_UNIT, FrameOutput, check_shape
 from vid2vid_cli.networks.blocks import Norm, Upsample
-from vid2vid_cli.networks.scale import Estimate, Features, ScaleNetwork, Shape
+from vid2vid_cli.networks.scale_network import Estimate, Features, ScaleNetwork, Shape
 from vid2vid_cli.ops.resample import crop_to, halve, pad_to_multiple
 from vid2vid_cli.ops.warp import warp
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle
 
-from vid2vid_cli.core.nouns import FLOW_UNIT, FrameOutput, check_shape
+from vid2vid_cli.core.types import FLOW_UNIT, FrameOutput, check_shape
 from vid2vid_cli.networks.blocks import Norm, ResidualBlock, conv_block, initialise, normalise, run
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 from vid2vid_cli.ops.warp import warp

@@ -12,7 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from vid2vid_cli.core.nouns import StyleShape, check_shape
+from vid2vid_cli.core.types import StyleShape, check_shape
 from vid2vid_cli.networks.blocks import Norm, Upsample, decoder, encoder, head, initialise
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 

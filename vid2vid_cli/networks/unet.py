@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from vid2vid_cli.core.nouns import FrameOutput, check_shape
+from vid2vid_cli.core.types import FrameOutput, check_shape
 from vid2vid_cli.networks.blocks import Norm, Upsample, initialise, normalise, run
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from vid2vid_cli.config.resolve import load_layers
 from vid2vid_cli.core.errors import MissingPackageError
 from vid2vid_cli.engine.events import Noticed, Tell
-from vid2vid_cli.engine.validate import evenly
+from vid2vid_cli.engine.inference import evenly
+from vid2vid_cli.media.contact_sheet import contact_sheet
 from vid2vid_cli.media.images import resize_to, save_png
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.media.sheet import contact_sheet
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize
 from vid2vid_cli.pipelines.train import train
-from vid2vid_cli.pipelines.training.job import TrainRequest
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
+from vid2vid_cli.training.job import TrainRequest
 
 INSTALL = 'pip install "vid2vid-cli[demo]"'
 CLIP = Path("datasets") / "data" / "carphone_pristine.mp4"

@@ -12,25 +12,25 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.core.errors import DatasetError
-from vid2vid_cli.core.nouns import ClipBatch
-from vid2vid_cli.data.clips import read_clip, usable_runs
+from vid2vid_cli.core.types import ClipBatch
+from vid2vid_cli.data.augmentation import Take
+from vid2vid_cli.data.clip_sampler import read_clip, usable_runs
 from vid2vid_cli.data.dataset import Split
-from vid2vid_cli.data.variation import Take
 from vid2vid_cli.engine.checkpoint import load_checkpoint, load_info
-from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Advanced, Tell
+from vid2vid_cli.engine.inference import generate
+from vid2vid_cli.engine.output_kind import check_draws
+from vid2vid_cli.engine.run_folder import checkpoint_file
+from vid2vid_cli.engine.runtime import choose_machine
 from vid2vid_cli.engine.style_bank import StyleChoice, Styler
 from vid2vid_cli.engine.styles import give_styles
-from vid2vid_cli.engine.validate import generate
 from vid2vid_cli.media.files import write_text
 from vid2vid_cli.metrics.image import psnr, ssim
 from vid2vid_cli.metrics.temporal import warping_error
-from vid2vid_cli.networks.flow_teacher import DisTeacher
-from vid2vid_cli.pipelines.drawing import check_draws
-from vid2vid_cli.pipelines.first import open_first
-from vid2vid_cli.pipelines.refinding import Measured, refind, refinders
-from vid2vid_cli.pipelines.subject import open_for_checkpoint
-from vid2vid_cli.pipelines.training.run_folder import checkpoint_file
+from vid2vid_cli.networks.flow_estimator import DisTeacher
+from vid2vid_cli.pipelines.redetection import Measured, refind, refinders
+from vid2vid_cli.rendering.initial_frame import open_first
+from vid2vid_cli.training_data.training_data import open_for_checkpoint
 
 
 @dataclass(frozen=True)

@@ -20,20 +20,20 @@ from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.data.dataset import Split
 from vid2vid_cli.data.manifest import FILE_NAME
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_info
-from vid2vid_cli.engine.device import Machine, choose_machine
 from vid2vid_cli.engine.events import Advanced, Noticed, Tell
+from vid2vid_cli.engine.inference import to_picture
+from vid2vid_cli.engine.output_kind import check_draws
 from vid2vid_cli.engine.rollout import SequentialGenerator
-from vid2vid_cli.engine.validate import to_picture
+from vid2vid_cli.engine.run_folder import checkpoint_file
+from vid2vid_cli.engine.runtime import Machine, choose_machine
+from vid2vid_cli.media.contact_sheet import side_by_side
 from vid2vid_cli.media.files import free_name, write_text
-from vid2vid_cli.media.sheet import side_by_side
 from vid2vid_cli.media.writer import VideoWriter
-from vid2vid_cli.pipelines.drawing import check_draws
-from vid2vid_cli.pipelines.driving import Options
-from vid2vid_cli.pipelines.planes import Planes, planes_of
-from vid2vid_cli.pipelines.predicting.footage import Footage, open_dataset, open_video
-from vid2vid_cli.pipelines.predicting.future import Guess, Stretch, draw_on, go_on, keep_moving, measure, stand_still
-from vid2vid_cli.pipelines.render import COMMENT
-from vid2vid_cli.pipelines.training.run_folder import checkpoint_file
+from vid2vid_cli.rendering.forecast import Guess, Stretch, draw_on, go_on, keep_moving, measure, stand_still
+from vid2vid_cli.rendering.forecast_input import Footage, open_dataset, open_video
+from vid2vid_cli.rendering.frame_renderer import COMMENT
+from vid2vid_cli.rendering.label_channels import Planes, planes_of
+from vid2vid_cli.rendering.source_video import Options
 
 LEAST_SEEN = 2
 """Frames: motion shows between two."""

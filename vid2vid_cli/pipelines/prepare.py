@@ -15,7 +15,6 @@ import numpy as np
 from vid2vid_cli.conditioning import Conditioner, ConditionerSpec
 from vid2vid_cli.conditioning.person import with_person
 from vid2vid_cli.conditioning.registry import find_conditioners, load_conditioner
-from vid2vid_cli.core.beside import Beside
 from vid2vid_cli.core.errors import (
     ConfigError,
     DiskFullError,
@@ -27,15 +26,16 @@ from vid2vid_cli.core.errors import (
 )
 from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.data.manifest import Manifest, read_manifest, write_manifest
+from vid2vid_cli.dataset_builder.clip import ClipFiles, Clipped, prepare_clip
+from vid2vid_cli.dataset_builder.inputs import open_videos
+from vid2vid_cli.dataset_builder.job import Job, PrepareRequest, make_job
+from vid2vid_cli.dataset_builder.live_preview import LivePreview
+from vid2vid_cli.dataset_builder.manifest_entries import bare_manifest, with_findings
+from vid2vid_cli.dataset_builder.output_folder import Claim, Place, choose_place, default_folder
+from vid2vid_cli.dataset_builder.previews import write_preview, write_sheet
+from vid2vid_cli.engine.dry_run import Plan
 from vid2vid_cli.engine.events import Advanced, Noticed, Tell, Warned, Wrote
-from vid2vid_cli.pipelines.plan import Plan
-from vid2vid_cli.pipelines.preparing.clip import ClipFiles, Clipped, prepare_clip
-from vid2vid_cli.pipelines.preparing.job import Job, PrepareRequest, make_job
-from vid2vid_cli.pipelines.preparing.live import LivePreview
-from vid2vid_cli.pipelines.preparing.looks import write_preview, write_sheet
-from vid2vid_cli.pipelines.preparing.manifest import bare_manifest, with_findings
-from vid2vid_cli.pipelines.preparing.opening import open_videos
-from vid2vid_cli.pipelines.preparing.place import Claim, Place, choose_place, default_folder
+from vid2vid_cli.processes.worker_process import Beside
 
 __all__ = ["PrepareRequest", "Prepared", "plan_prepare", "prepare", "prepare_with"]
 

@@ -11,22 +11,21 @@ import torch
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
+from vid2vid_cli.conditioning.combine import condition_picture, load_conditioners
 from vid2vid_cli.conditioning.instances import InstanceReader, class_of
-from vid2vid_cli.conditioning.several import load_conditioners
 from vid2vid_cli.core.errors import ConfigError
-from vid2vid_cli.data.clips import render_conditions
+from vid2vid_cli.data.clip_sampler import render_conditions
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint
-from vid2vid_cli.engine.device import choose_machine
 from vid2vid_cli.engine.events import Advanced, Tell, Warned
+from vid2vid_cli.engine.inference import evenly, generate, to_picture
+from vid2vid_cli.engine.run_folder import checkpoint_file
+from vid2vid_cli.engine.runtime import choose_machine
 from vid2vid_cli.engine.style_bank import StyleBank, StyleChoice, Styler
-from vid2vid_cli.engine.validate import evenly, generate, to_picture
+from vid2vid_cli.media.contact_sheet import contact_sheet
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.media.sheet import contact_sheet
-from vid2vid_cli.pipelines.render import output_file
-from vid2vid_cli.pipelines.styling.collecting import unpack
-from vid2vid_cli.pipelines.subject import open_for_checkpoint
-from vid2vid_cli.pipelines.training.run_folder import checkpoint_file
-from vid2vid_cli.pipelines.training.samples import condition_picture
+from vid2vid_cli.rendering.frame_renderer import output_file
+from vid2vid_cli.training.style_collection import unpack
+from vid2vid_cli.training_data.training_data import open_for_checkpoint
 
 Picture = NDArray[np.uint8]
 STILL = 3

@@ -12,20 +12,16 @@ import numpy as np
 
 from vid2vid_cli.conditioning import Annotation, view_image
 from vid2vid_cli.core.errors import ConfigError, DatasetError, MissingFileError
-from vid2vid_cli.core.stream import ahead
+from vid2vid_cli.core.prefetch import ahead
 from vid2vid_cli.data.dataset import Dataset, Span, Split
 from vid2vid_cli.data.manifest import FILE_NAME, Manifest
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_info
-from vid2vid_cli.engine.device import choose_machine
+from vid2vid_cli.engine.dry_run import Plan
 from vid2vid_cli.engine.events import Noticed, Tell, Warned
-from vid2vid_cli.pipelines.drawing import check_draws
-from vid2vid_cli.pipelines.driving import Driver, Source, shots
-from vid2vid_cli.pipelines.editing.relabel import Relabelling, editing_of, frame_size
-from vid2vid_cli.pipelines.editing.words import understand_edits
-from vid2vid_cli.pipelines.first import choose_first, open_first
-from vid2vid_cli.pipelines.label_video import lies_outside, open_labels
-from vid2vid_cli.pipelines.plan import Plan
-from vid2vid_cli.pipelines.render import (
+from vid2vid_cli.engine.output_kind import check_draws
+from vid2vid_cli.engine.run_folder import checkpoint_file
+from vid2vid_cli.engine.runtime import choose_machine
+from vid2vid_cli.rendering.frame_renderer import (
     Clips,
     Output,
     Painter,
@@ -36,10 +32,14 @@ from vid2vid_cli.pipelines.render import (
     output_file,
     write_video,
 )
-from vid2vid_cli.pipelines.stretch import Stretch
-from vid2vid_cli.pipelines.styling.choice import StyleWords, choose_styler, understand_styles
-from vid2vid_cli.pipelines.subject import Subject, open_for_checkpoint
-from vid2vid_cli.pipelines.training.run_folder import checkpoint_file
+from vid2vid_cli.rendering.initial_frame import choose_first, open_first
+from vid2vid_cli.rendering.label_edits import Relabelling, editing_of, frame_size
+from vid2vid_cli.rendering.label_video import lies_outside, open_labels
+from vid2vid_cli.rendering.parse_edits import understand_edits
+from vid2vid_cli.rendering.source_video import Driver, Source, shots
+from vid2vid_cli.rendering.style_options import StyleWords, choose_styler, understand_styles
+from vid2vid_cli.rendering.time_range import Stretch
+from vid2vid_cli.training_data.training_data import Subject, open_for_checkpoint
 
 
 @dataclass(frozen=True)

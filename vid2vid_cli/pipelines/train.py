@@ -10,29 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vid2vid_cli.config.model import Config
+from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import DiskFullError, DivergedError
-from vid2vid_cli.core.nouns import ClipBatch
+from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine.build import build_state, parameter_count
 from vid2vid_cli.engine.checkpoint import load_state
 from vid2vid_cli.engine.curriculum import clip_length, clips_in_place, idle_rates
-from vid2vid_cli.engine.device import Machine, choose_device, choose_machine
 from vid2vid_cli.engine.distributed import EndedElsewhereError, Group
+from vid2vid_cli.engine.dry_run import Plan
+from vid2vid_cli.engine.event_log import journal
 from vid2vid_cli.engine.events import Noticed, Tell, silent
-from vid2vid_cli.engine.growing import grow
-from vid2vid_cli.engine.journal import journal
 from vid2vid_cli.engine.loop import Until, train_loop
-from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.step import Trainer
-from vid2vid_cli.engine.torchrun import join
-from vid2vid_cli.networks.flow_teacher import DisTeacher
-from vid2vid_cli.networks.perceptual import find_perceptual
-from vid2vid_cli.pipelines.interrupt import Interrupt
-from vid2vid_cli.pipelines.plan import Plan
-from vid2vid_cli.pipelines.training.job import Job, TrainRequest, find_job, open_job
-from vid2vid_cli.pipelines.training.keeping import Keeper
-from vid2vid_cli.pipelines.training.report import write_report
-from vid2vid_cli.pipelines.training.run_folder import (
+from vid2vid_cli.engine.run_folder import (
     RunFolder,
     RunRecord,
     create_run,
@@ -42,6 +31,17 @@ from vid2vid_cli.pipelines.training.run_folder import (
     licence_of,
     start_of,
 )
+from vid2vid_cli.engine.runtime import Machine, choose_device, choose_machine
+from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.step import Trainer
+from vid2vid_cli.engine.torchrun import join
+from vid2vid_cli.engine.warm_start import grow
+from vid2vid_cli.networks.flow_estimator import DisTeacher
+from vid2vid_cli.networks.perceptual import find_perceptual
+from vid2vid_cli.training.checkpointing import Keeper
+from vid2vid_cli.training.interrupt import Interrupt
+from vid2vid_cli.training.job import Job, TrainRequest, find_job, open_job
+from vid2vid_cli.training.report import write_report
 
 
 @dataclass(frozen=True)

@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vid2vid_cli.conditioning.person import with_person
+from vid2vid_cli.conditioning.requirements import check_conditioners
 from vid2vid_cli.core.errors import NotAVideoError
-from vid2vid_cli.core.stream import ahead
+from vid2vid_cli.core.prefetch import ahead
 from vid2vid_cli.data.manifest import FILE_NAME
 from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_info
-from vid2vid_cli.engine.device import choose_machine
+from vid2vid_cli.engine.dry_run import Plan
 from vid2vid_cli.engine.events import Noticed, Tell, Warned
-from vid2vid_cli.pipelines.drawing import check_draws
-from vid2vid_cli.pipelines.driving import Driver, Source, check_named, shots, source_conditioners, source_reader
-from vid2vid_cli.pipelines.editing.relabel import editing_of, frame_size
-from vid2vid_cli.pipelines.first import choose_first, open_first
-from vid2vid_cli.pipelines.plan import Plan
-from vid2vid_cli.pipelines.preparing.needs import check_conditioners
-from vid2vid_cli.pipelines.render import Output, Painter, Rendered, compare_path, output_file, write_video
-from vid2vid_cli.pipelines.styling.choice import StyleWords, choose_styler, understand_styles
-from vid2vid_cli.pipelines.training.run_folder import checkpoint_file
+from vid2vid_cli.engine.output_kind import check_draws
+from vid2vid_cli.engine.run_folder import checkpoint_file
+from vid2vid_cli.engine.runtime import choose_machine
+from vid2vid_cli.rendering.frame_renderer import Output, Painter, Rendered, compare_path, output_file, write_video
+from vid2vid_cli.rendering.initial_frame import choose_first, open_first
+from vid2vid_cli.rendering.label_edits import editing_of, frame_size
+from vid2vid_cli.rendering.source_video import Driver, Source, check_named, shots, source_conditioners, source_reader
+from vid2vid_cli.rendering.style_options import StyleWords, choose_styler, understand_styles
 
 
 @dataclass(frozen=True)

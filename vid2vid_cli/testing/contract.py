@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from vid2vid_cli.testing.finding import FindingDuties
-from vid2vid_cli.testing.mirroring import MirrorDuties
-from vid2vid_cli.testing.options import OptionDuties
-from vid2vid_cli.testing.reading import ReadingDuties
-from vid2vid_cli.testing.showing import ShowingDuties
+from vid2vid_cli.testing.annotate_tests import FindingDuties
+from vid2vid_cli.testing.flip_tests import MirrorDuties
+from vid2vid_cli.testing.input_file_tests import ReadingDuties
+from vid2vid_cli.testing.option_tests import OptionDuties
+from vid2vid_cli.testing.render_tests import ShowingDuties
 
 
 class ConditionerContract(OptionDuties, FindingDuties, ReadingDuties, ShowingDuties, MirrorDuties):
