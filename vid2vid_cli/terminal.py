@@ -1,6 +1,6 @@
-"""What a person, or with --json a program, sees of a command. The only file that imports rich.
+"""Output of the commands. The only file that imports rich.
 
-On stdout: the path of what was made, tables that were asked for, JSON. On stderr: everything said on the way.
+stdout: the path of the result, requested tables, JSON. stderr: progress, notices, warnings and errors.
 """
 
 from __future__ import annotations
@@ -23,22 +23,30 @@ from rich.table import Table
 from rich.text import Text
 
 from vid2vid_cli.core.errors import Vid2VidError
-from vid2vid_cli.engine.dry_run import Plan
-from vid2vid_cli.engine.events import Advanced, Event, Noticed, Stepped, Warned, Wrote
-from vid2vid_cli.engine.progress import Pace, short
+from vid2vid_cli.engine.dry_run import DryRun
+from vid2vid_cli.engine.events import (
+    ArtifactEvent,
+    Event,
+    InfoEvent,
+    ProgressEvent,
+    StepEvent,
+    WarningEvent,
+    event_name,
+)
+from vid2vid_cli.engine.progress import ProgressMeter, format_number
 
 
 class Terminal:
-    """One command's voice: a context manager whose `tell` is what the pipelines speak to."""
+    """Output of one command: a context manager whose `emit` handles the events of the pipelines."""
 
     def __init__(self, command: str, *, as_json: bool = False, quiet: bool = False) -> None:
         self.command, self.as_json, self.quiet = command, as_json, quiet
-        self.resume = ""
+        self.resume_command = ""
         """The command that continues this one after Ctrl-C."""
-        self.err, self.out = Console(stderr=True, highlight=False), Console(highlight=False)
-        self._paces: dict[str, Pace] = {}
+        self.stderr_console, self.stdout_console = Console(stderr=True, highlight=False), Console(highlight=False)
+        self._meters: dict[str, ProgressMeter] = {}
         self._warnings: list[str] = []
-        self._wrote: list[dict[str, object]] = []
+        self._artifacts: list[dict[str, object]] = []
         self._live: Live | None = None
         self._lock = threading.Lock()
 
@@ -48,48 +56,50 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self._stop_live()
         if isinstance(error, KeyboardInterrupt):
-            self.err.print(Text("Stopped.", "yellow"))
-            if self.resume:
-                self._line("Continue", self.resume, "green")
+            self.stderr_console.print(Text("Stopped.", "yellow"))
+            if self.resume_command:
+                self._print_labelled("Continue", self.resume_command, "green")
 
-    def tell(self, event: Event) -> None:
-        """Show one event; may be called from any thread."""
+    def emit(self, event: Event) -> None:
+        """Print one event. Thread-safe."""
         with self._lock:
-            pace = self._follow(event)
-            if self.as_json and (pace is None or pace.due_for_json()):
-                _print_json({"event": type(event).__name__.lower(), **asdict(event)})
-            if isinstance(event, Warned):
-                self._line("Warning", event.message, "yellow")
+            meter = self._record_event(event)
+            if self.as_json and (meter is None or meter.should_emit_json()):
+                _print_json({"event": event_name(event), **asdict(event)})
+            if isinstance(event, WarningEvent):
+                self._print_labelled("Warning", event.message, "yellow")
             elif self.quiet:
                 return
-            elif pace is not None:
-                self._progress(pace)
-            elif isinstance(event, Noticed):
-                self.err.print(Text(event.message), soft_wrap=True)
+            elif meter is not None:
+                self._print_progress(meter)
+            elif isinstance(event, InfoEvent):
+                self.stderr_console.print(Text(event.message), soft_wrap=True)
 
-    def done(self, path: Path, summary: str, next_command: str, result: Mapping[str, object]) -> None:
-        """The end of a command: what it made, in one path, and what to type next; with --json `result` too."""
-        self._stop()
+    def print_result(self, path: Path, summary: str, next_command: str, result_fields: Mapping[str, object]) -> None:
+        """Print the output path and the next command; with --json, one object with `result_fields`."""
+        self._stop_live()
         if not self.quiet and summary:
-            self.err.print(Text(summary), soft_wrap=True)
+            self.stderr_console.print(Text(summary), soft_wrap=True)
         if self.as_json:
-            extra = {"next": next_command, "warnings": self._warnings, "wrote": self._wrote}
-            _print_json({"event": "done", "command": self.command, "path": str(path), **result, **extra})
+            extra_fields = {"next_command": next_command, "warnings": self._warnings, "artifacts": self._artifacts}
+            _print_json(
+                {"event": "result", "command": self.command, "path": str(path), **result_fields, **extra_fields}
+            )
         else:
-            self.out.print(Text(str(path), "bold"), soft_wrap=True)
+            self.stdout_console.print(Text(str(path), "bold"), soft_wrap=True)
         if not self.quiet:
-            self._line("Next", next_command, "green")
+            self._print_labelled("Next", next_command, "green")
 
-    def rows(self, rows: Sequence[Sequence[str]], data: object, header: Sequence[str] = ()) -> None:
-        """A table that was asked for, on stdout; with --json, `data` instead."""
-        self._stop()
+    def print_table(self, rows: Sequence[Sequence[str]], data: object, header: Sequence[str] = ()) -> None:
+        """Print a table on stdout; with --json, `data` instead."""
+        self._stop_live()
         if self.as_json:
             _print_json(data)
             return
-        if not self.out.is_terminal:
-            sys.stdout.write(_aligned([header, *rows] if header else rows))
+        if not self.stdout_console.is_terminal:
+            sys.stdout.write(_align_columns([header, *rows] if header else rows))
             return
         table = Table(box=None, pad_edge=False, show_header=bool(header))
         for index in range(max((len(row) for row in rows), default=1)):
@@ -97,69 +107,72 @@ class Terminal:
             table.add_column(title, style="cyan" if index == 0 else "", header_style="bold", overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        self.out.print(table)
+        self.stdout_console.print(table)
 
-    def plan(self, plan: Plan) -> None:
-        """The answer to --dry-run."""
-        self.rows(plan.rows, {"event": "plan", "command": self.command, "plan": plan.to_json()})
-        self.err.print(Text("Nothing was written.", "dim"))
+    def print_plan(self, plan: DryRun) -> None:
+        """Print the plan of --dry-run."""
+        self.print_table(plan.rows, {"event": "plan", "command": self.command, "plan": plan.to_json()})
+        self.stderr_console.print(Text("Nothing was written.", "dim"))
 
-    def next(self, command: str) -> None:
-        """The line that says what to type next."""
+    def print_next(self, command: str) -> None:
+        """Print a suggested next command."""
         if not self.quiet:
-            self._line("Next", command, "green")
+            self._print_labelled("Next", command, "green")
 
-    def _follow(self, event: Event) -> Pace | None:
-        """Remember what the event says; its pace, if it is about progress."""
-        if isinstance(event, Warned):
+    def _record_event(self, event: Event) -> ProgressMeter | None:
+        """Record the event for the result; return the meter of a progress event."""
+        if isinstance(event, WarningEvent):
             self._warnings.append(event.message)
-        elif isinstance(event, Wrote):
-            self._wrote.append(asdict(event))
-        elif isinstance(event, Advanced):
-            pace = self._paces.setdefault(event.stage, Pace(event.stage, event.unit))
-            pace.move(event.done, event.total)
-            return pace
-        elif isinstance(event, Stepped):
-            pace = self._paces.setdefault("train", Pace("train", "steps"))
-            pace.step(event)
-            return pace
+        elif isinstance(event, ArtifactEvent):
+            self._artifacts.append(asdict(event))
+        elif isinstance(event, ProgressEvent):
+            meter = self._meters.setdefault(event.stage, ProgressMeter(event.stage, event.unit))
+            meter.set_progress(event.done, event.total)
+            return meter
+        elif isinstance(event, StepEvent):
+            meter = self._meters.setdefault("train", ProgressMeter("train", "steps"))
+            meter.record_step(event)
+            return meter
         return None
 
-    def _progress(self, pace: Pace) -> None:
-        if self.err.is_terminal and not self.as_json:
+    def _print_progress(self, meter: ProgressMeter) -> None:
+        if self.stderr_console.is_terminal and not self.as_json:
             if self._live is None:
                 self._live = Live(
-                    console=self.err, get_renderable=self._draw, refresh_per_second=4, redirect_stdout=False
+                    console=self.stderr_console,
+                    get_renderable=self._render_progress,
+                    refresh_per_second=4,
+                    redirect_stdout=False,
                 )
                 self._live.start()
-        elif pace.due():
-            losses = [f"{name} {short(value)}" for name, value in pace.losses.items()]
-            line = "  ".join([pace.name, *filter(None, pace.cells()), *losses])
-            self.err.print(Text(line), soft_wrap=True)
+        elif meter.should_print():
+            loss_texts = [f"{name} {format_number(value)}" for name, value in meter.losses.items()]
+            line = "  ".join([meter.name, *filter(None, meter.status_cells()), *loss_texts])
+            self.stderr_console.print(Text(line), soft_wrap=True)
 
-    def _draw(self) -> RenderableType:
-        """All stages with bars, and under them the losses of training."""
+    def _render_progress(self) -> RenderableType:
+        """A progress bar per stage, and the losses of the training."""
         grid, losses = Table.grid(padding=(0, 2)), Table.grid(padding=(0, 2))
-        for pace in list(self._paces.values()):
-            part = pace.part
-            bar = ProgressBar(total=1.0, completed=part or 0.0, width=24, pulse=part is None)
-            grid.add_row(Text(pace.name, "cyan"), bar, *(Text(cell) for cell in pace.cells()))
-            for name, value in list(pace.losses.items()):
-                losses.add_row(Text(f"  {name}", "dim"), Text(short(value), justify="right"))
+        for meter in list(self._meters.values()):
+            fraction = meter.fraction
+            bar = ProgressBar(total=1.0, completed=fraction or 0.0, width=24, pulse=fraction is None)
+            grid.add_row(Text(meter.name, "cyan"), bar, *(Text(cell) for cell in meter.status_cells()))
+            for name, value in list(meter.losses.items()):
+                losses.add_row(Text(f"  {name}", "dim"), Text(format_number(value), justify="right"))
         return Group(grid, losses) if losses.rows else grid
 
-    def _line(self, word: str, text: str, style: str) -> None:
-        """`Word: text`, the word in colour, never folded, so that commands can be copied."""
-        self.err.print(Text.assemble((f"{word}: ", f"bold {style}"), text), soft_wrap=True)
+    def _print_labelled(self, heading: str, text: str, style: str) -> None:
+        """Print `Heading: text` without line wrapping, so that commands can be copied."""
+        self.stderr_console.print(Text.assemble((f"{heading}: ", f"bold {style}"), text), soft_wrap=True)
 
-    def _stop(self) -> None:
+    def _stop_live(self) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
 
 
-def show_error(error: Vid2VidError, *, as_json: bool = False) -> None:
-    """`Error: ...` and `Try: ...` on stderr, in a frame on a terminal; with --json also an object on stdout."""
+def print_error(error: Vid2VidError, *, as_json: bool = False) -> None:
+    """Print `Error: ...` and `Try: ...` on stderr, in a box on a terminal; with --json also an object on stdout."""
     console = Console(stderr=True, highlight=False)
     message, hint = error.message.rstrip(), error.hint.strip()
     if console.is_terminal:
@@ -169,30 +182,30 @@ def show_error(error: Vid2VidError, *, as_json: bool = False) -> None:
     if hint:
         console.print(Text.assemble(("Try: ", "bold green"), hint), soft_wrap=True)
     if as_json:
-        kind, code = type(error).__name__, error.exit_code
-        _print_json({"event": "error", "error": kind, "message": message, "hint": hint, "exit_code": code})
+        error_name, code = type(error).__name__, error.exit_code
+        _print_json({"event": "error", "error": error_name, "message": message, "hint": hint, "exit_code": code})
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Columns two spaces apart, for pipes: nothing is folded or cut."""
-    count = max((len(row) for row in rows), default=0)
-    widths = [max(len(row[index]) for row in rows if index < len(row)) for index in range(count)]
+def _align_columns(rows: Sequence[Sequence[str]]) -> str:
+    """Columns two spaces apart, without wrapping or truncation, for pipes."""
+    num_columns = max((len(row) for row in rows), default=0)
+    widths = [max(len(row[index]) for row in rows if index < len(row)) for index in range(num_columns)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in rows)
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def _print_json(data: object) -> None:
-    """One line on stdout."""
-    sys.stdout.write(json.dumps(_plain(data), ensure_ascii=False) + "\n")
+    """Print one line of JSON on stdout."""
+    sys.stdout.write(json.dumps(_to_json_value(data), ensure_ascii=False) + "\n")
     sys.stdout.flush()
 
 
-def _plain(data: Any) -> Any:
-    """Only what JSON knows: no NaN, no paths, no tuples."""
+def _to_json_value(data: Any) -> Any:
+    """Convert to JSON types: NaN and infinity become null, tuples lists, other objects strings."""
     if isinstance(data, Mapping):
-        return {str(key): _plain(value) for key, value in data.items()}
+        return {str(key): _to_json_value(value) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
-        return [_plain(value) for value in data]
+        return [_to_json_value(value) for value in data]
     if isinstance(data, float) and not math.isfinite(data):
         return None
     return data if isinstance(data, (str, int, float, bool)) or data is None else str(data)

@@ -1,4 +1,4 @@
-"""DensePose through detectron2, which the user has installed: configuration, weights, and its answers as ours."""
+"""DensePose with detectron2: configuration, weights and conversion of the results."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Bytes, LabelFilesError, MissingPackageError, MissingWeightsError
+from vid2vid_cli.conditioning import LabelFileError, MissingPackageError, MissingWeightsError, UInt8Array
 from vid2vid_densepose import SPEC
-from vid2vid_densepose.body_boxes import Body
+from vid2vid_densepose.body_boxes import DetectedPerson
 
-ZOO = "https://dl.fbaipublicfiles.com/densepose"
-MODEL = "densepose_rcnn_R_50_FPN_s1x"
-WEIGHTS = f"{ZOO}/{MODEL}/165712039/model_final_162be9.pkl"
-PAGE = "https://github.com/facebookresearch/detectron2/blob/main/projects/DensePose/doc/DENSEPOSE_IUV.md"
+MODEL_ZOO_URL = "https://dl.fbaipublicfiles.com/densepose"
+MODEL_NAME = "densepose_rcnn_R_50_FPN_s1x"
+WEIGHTS_URL = f"{MODEL_ZOO_URL}/{MODEL_NAME}/165712039/model_final_162be9.pkl"
+DOCUMENTATION_URL = "https://github.com/facebookresearch/detectron2/blob/main/projects/DensePose/doc/DENSEPOSE_IUV.md"
 
-# The settings of that model, where they are not detectron2's own defaults.
-R_50_FPN_S1X: dict[str, Any] = {
+# Settings of MODEL_NAME that differ from detectron2's defaults.
+R_50_FPN_S1X_CONFIG: dict[str, Any] = {
     "MODEL.META_ARCHITECTURE": "GeneralizedRCNN",
     "MODEL.BACKBONE.NAME": "build_resnet_fpn_backbone",
     "MODEL.RESNETS.DEPTH": 50,
@@ -43,49 +43,50 @@ R_50_FPN_S1X: dict[str, Any] = {
 }
 
 
-class Detectron:
-    """A `Finder`: detectron2's predictor with a DensePose model.
+class Detectron2Detector:
+    """A `PersonDetector` that uses detectron2's predictor with a DensePose model.
 
-    Raises: MissingPackageError, MissingWeightsError, LabelFilesError (a model that gives no I, U, V).
+    Raises: MissingPackageError, MissingWeightsError, LabelFileError (the model does not return I, U, V).
     """
 
-    def __init__(self, weights: Path | None, config: Path | None, threshold: float) -> None:
+    def __init__(self, weights: Path | None, config: Path | None, min_confidence: float) -> None:
         check_packages()
         if weights is None:
             raise MissingWeightsError(
-                "DensePose needs the weights of a model, and none were named.",
-                f"Download {WEIGHTS} (Meta's, CC BY-SA 3.0) and add --option densepose.weights=model_final_162be9.pkl. "
-                f"Other models, with densepose.config as well: {PAGE}",
+                "DensePose needs weights, but densepose.weights is not set.",
+                f"Download {WEIGHTS_URL} (Meta, CC BY-SA 3.0) and set "
+                "--conditioner-option densepose.weights=model_final_162be9.pkl. "
+                f"Other models also need densepose.config: {DOCUMENTATION_URL}",
             )
         for option, path in (("weights", weights), ("config", config)):
             if path is not None and not path.expanduser().is_file():
                 raise MissingWeightsError(
-                    f"{path} does not exist (densepose.{option}).", f"--option densepose.{option}=FILE"
+                    f"{path} does not exist (densepose.{option}).", f"--conditioner-option densepose.{option}=FILE"
                 )
         from detectron2.engine import DefaultPredictor
 
-        self._predictor = DefaultPredictor(settings(str(weights.expanduser()), config, threshold))
+        self._predictor = DefaultPredictor(build_config(str(weights.expanduser()), config, min_confidence))
 
-    def __call__(self, frame: Bytes) -> list[Body]:
-        """Everybody on a frame."""
+    def __call__(self, frame: UInt8Array) -> list[DetectedPerson]:
+        """Return all people on a frame (h, w, 3) uint8 RGB."""
         bgr = np.ascontiguousarray(frame[:, :, ::-1])
-        return bodies_of(self._predictor(bgr)["instances"])
+        return extract_people(self._predictor(bgr)["instances"])
 
 
 def check_packages() -> None:
-    """Raise MissingPackageError where detectron2 or its DensePose is not installed."""
+    """Raise MissingPackageError if detectron2 or its DensePose project is not installed."""
     missing = [requirement for requirement in SPEC.requires if find_spec(requirement.module) is None]
     if missing:
         names = " and ".join(requirement.module for requirement in missing)
-        commands = " && ".join(requirement.install for requirement in missing)
+        commands = " && ".join(requirement.install_command for requirement in missing)
         raise MissingPackageError(
             f"DensePose needs {names}, which {'is' if len(missing) == 1 else 'are'} not installed.",
             f"{commands}. {missing[0].note}",
         )
 
 
-def settings(weights: str, config: Path | None, threshold: float) -> Any:
-    """detectron2's configuration of a DensePose model; without `config` that of R_50_FPN_s1x."""
+def build_config(weights: str, config: Path | None, min_confidence: float) -> Any:
+    """Return detectron2's configuration of a DensePose model; R_50_FPN_s1x if `config` is None."""
     import torch
     from densepose import add_densepose_config
     from detectron2.config import get_cfg
@@ -95,33 +96,33 @@ def settings(weights: str, config: Path | None, threshold: float) -> Any:
     if config is not None:
         cfg.merge_from_file(str(config.expanduser()))
     else:
-        cfg.merge_from_list([word for pair in R_50_FPN_S1X.items() for word in pair])
+        cfg.merge_from_list([item for pair in R_50_FPN_S1X_CONFIG.items() for item in pair])
     cfg.MODEL.WEIGHTS = weights
     cfg.MODEL.DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-    cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = threshold
+    cfg.MODEL.ROI_HEADS.SCORE_THRESH_TEST = min_confidence
     cfg.freeze()
     return cfg
 
 
-def bodies_of(instances: Any) -> list[Body]:
-    """What DensePose found on a frame: its parts and U, V in each box, at the size of the box."""
+def extract_people(instances: Any) -> list[DetectedPerson]:
+    """Convert the instances of a frame: body parts and U, V for each box, at the size of the box."""
     from densepose.vis.extractor import DensePoseResultExtractor
 
     if len(instances) == 0:
         return []
     try:
         results, boxes = DensePoseResultExtractor()(instances)
-    except KeyError as error:  # continuous surface embeddings
-        raise LabelFilesError(
-            "This DensePose model gives embeddings and not I, U and V.", f"Use one of the models of {PAGE}"
+    except KeyError as error:  # a model with continuous surface embeddings
+        raise LabelFileError(
+            "This DensePose model returns embeddings instead of I, U and V.", f"Use a model of {DOCUMENTATION_URL}"
         ) from error
     if results is None:
         return []
     scores = instances.scores.cpu().numpy()
-    found = []
+    people = []
     for result, box, score in zip(results, boxes.cpu().numpy(), scores, strict=True):
         x, y, width, height = (float(value) for value in box)
         parts = result.labels.cpu().numpy().astype(np.uint8)
         uv = result.uv.cpu().numpy().astype(np.float32)
-        found.append(Body((x, y, x + width, y + height), float(score), parts, uv))
-    return found
+        people.append(DetectedPerson((x, y, x + width, y + height), float(score), parts, uv))
+    return people

@@ -1,4 +1,4 @@
-"""DensePose as a conditioner: the published 3 channels I, U, V, found by detectron2 or read from IUV pictures."""
+"""The conditioner `densepose`: the published channels I, U, V, detected by detectron2 or read from IUV images."""
 
 from __future__ import annotations
 
@@ -12,168 +12,190 @@ from pydantic import Field
 
 from vid2vid_cli.conditioning import (
     Annotation,
-    Bytes,
     Conditioner,
     ConditionerSpec,
-    CutDetector,
-    Floats,
+    FloatArray,
     Options,
-    Person,
+    PersonOption,
     Statistics,
     Tracker,
+    UInt8Array,
+    VideoFrame,
     View,
-    digest_of,
-    drawing_option,
-    files_option,
+    input_path_option,
+    render_option,
+    sha256_of_files,
     view_image,
 )
 from vid2vid_densepose import SPEC
-from vid2vid_densepose.backend import Detectron
-from vid2vid_densepose.body_boxes import Finder, drawn
-from vid2vid_densepose.iuv_files import IuvFiles, Order
-from vid2vid_densepose.parts import COUNT, FACE, HANDS, boxes_of, channels_of, coloured, mirrored, without
-from vid2vid_densepose.retarget import describe, moved, similarity
+from vid2vid_densepose.backend import Detectron2Detector
+from vid2vid_densepose.body_boxes import PersonDetector, draw_iuv
+from vid2vid_densepose.iuv_files import ChannelOrder, IuvReader
+from vid2vid_densepose.parts import (
+    FACE_PARTS,
+    HAND_PARTS,
+    NUM_PARTS,
+    colourise,
+    condition_channels,
+    hflip_iuv,
+    largest_component_box,
+    remove_parts,
+)
+from vid2vid_densepose.retarget import fit_similarity, person_statistics, warp_iuv
 
 
 class DensePoseOptions(Options):
-    """What can be set with `--option densepose.…`."""
+    """Options of the conditioner `densepose`."""
 
-    iuv_dir: Path | None = files_option(
-        "A folder of IUV pictures that were made elsewhere, one per frame in the order of their names."
+    input_dir: Path | None = input_path_option(
+        "A folder of IUV images that replace detection, one per frame in the order of their names."
     )
-    order: Order = Field(
+    channel_order: ChannelOrder = Field(
         "auto",
-        description="What red, green and blue of those pictures are; vui: written by OpenCV as I, U, V. "
-        "auto: the channel that never exceeds 24 is I.",
+        description="Meaning of red, green and blue in these images; vui: I, U, V as written by OpenCV; "
+        "auto: I is the channel that never exceeds 24.",
     )
-    weights: Path | None = Field(None, description="Weights of a DensePose model (.pkl), by default R_50_FPN_s1x.")
-    config: Path | None = Field(None, description="The YAML file of another model of DensePose's zoo.")
-    threshold: float = Field(0.8, gt=0, lt=1, description="Least score of a person who is found.")
-    person: Person = Field("largest", description="Who is followed: largest, centre, or 1, 2, ... from left to right.")
-    people: int = Field(1, ge=1, le=20, description="How many are drawn, the followed one first.")
-    drop: float = drawing_option(0.0, "Training: chance of each of the 24 parts to be left out of a clip.", ge=0, le=1)
-    remove_face: bool = drawing_option(False, "Leave out the head (parts 23 and 24), in training and afterwards.")
+    weights: Path | None = Field(
+        None, description="Weights of a DensePose model (.pkl); without config, of R_50_FPN_s1x."
+    )
+    config: Path | None = Field(None, description="YAML file of another model of the DensePose model zoo.")
+    min_confidence: float = Field(0.8, gt=0, lt=1, description="Minimum detection score of a person.")
+    person: PersonOption = Field("largest", description="Person to track: largest, centre, or a number (1 = leftmost).")
+    num_people: int = Field(1, ge=1, le=20, description="Number of people to annotate, including the tracked person.")
+    part_dropout: float = render_option(
+        0.0, "In training, probability that each of the 24 parts is removed from a clip.", ge=0, le=1
+    )
+    remove_face: bool = render_option(False, "Remove the head (parts 23 and 24) from the condition.")
 
 
 class DensePose(Conditioner):
-    """Parts of the body and places on them."""
+    """Body parts and surface coordinates of people."""
 
     spec: ClassVar[ConditionerSpec] = SPEC
     Options: ClassVar[type[Options]] = DensePoseOptions
-    retargets: ClassVar[bool] = True
-    reads: ClassVar[str] = "iuv_dir"
-    offers: ClassVar[tuple[str, ...]] = ("face", "hands")
+    supports_retargeting: ClassVar[bool] = True
+    input_option: ClassVar[str] = "input_dir"
+    region_names: ClassVar[tuple[str, ...]] = ("face", "hands")
     options: DensePoseOptions
 
     @property
-    def channels(self) -> int:
+    def num_channels(self) -> int:
         """Three: I, U and V."""
         return 3
 
-    def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
-        """The image `iuv` (h, w, 3) uint8; quality is the score of the best person, 1 for files, 0 where nobody is.
+    def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
+        """Yield the image `iuv` (h, w, 3) uint8; quality is the best detection score, 1 for files, 0 without a person.
 
-        `person` and `people` choose among those who are found; files are taken with everybody in them.
+        `person` and `num_people` select among the detected people; files are used with all people in them.
 
-        Raises: MissingPackageError, MissingWeightsError; FilesMismatchError, LabelFilesError for files.
+        Raises: MissingPackageError, MissingWeightsError; InputFileMismatchError, LabelFileError for files.
         """
-        if self.options.iuv_dir is not None:
-            for iuv in IuvFiles(self.options.iuv_dir, self.options.order, self.footage).read(frames):
-                yield _annotation(iuv, 1.0)
+        if self.options.input_dir is not None:
+            reader = IuvReader(self.options.input_dir, self.options.channel_order, self.video_context)
+            for iuv in reader.read(frame.rgb for frame in frames):
+                yield _make_annotation(iuv, 1.0)
         else:
-            finder = Detectron(self.options.weights, self.options.config, self.options.threshold)
-            yield from self.found(frames, finder)
+            detector = Detectron2Detector(self.options.weights, self.options.config, self.options.min_confidence)
+            yield from self.annotate_with(frames, detector)
 
-    def found(self, frames: Iterable[Bytes], finder: Finder) -> Iterator[Annotation]:
-        """`annotate` with people from `finder`."""
-        tracker, is_cut = Tracker(self.options.person, self.options.people), CutDetector()
+    def annotate_with(self, frames: Iterable[VideoFrame], detector: PersonDetector) -> Iterator[Annotation]:
+        """Annotate with the people that `detector` returns."""
+        tracker = Tracker(self.options.person, self.options.num_people)
         for frame in frames:
-            height, width = frame.shape[:2]
-            bodies = finder(frame)
-            boxes, scores = [one.box for one in bodies], [one.score for one in bodies]
-            wanted = tracker.follow(boxes, scores, height, width, cut=is_cut(frame))
-            chosen = [bodies[index] for index in wanted if index is not None]
-            best = max((one.score for one in chosen), default=0.0)
-            yield _annotation(drawn(chosen, height, width), min(max(best, 0.0), 1.0))
+            height, width = frame.rgb.shape[:2]
+            people = detector(frame.rgb)
+            boxes, scores = [person.box for person in people], [person.score for person in people]
+            selected_indices = tracker.update(boxes, scores, height, width, is_cut=frame.is_cut)
+            selected_people = [people[index] for index in selected_indices if index is not None]
+            best_score = max((person.score for person in selected_people), default=0.0)
+            yield _make_annotation(draw_iuv(selected_people, height, width), min(max(best_score, 0.0), 1.0))
 
-    def render(self, annotation: Annotation, view: View) -> Floats:
-        """(3, height, width): I with 0 to 24 over [-1, 1], U and V; the nearest pixel of each, so that none blend."""
-        return channels_of(self._seen(annotation, view))
+    def render(self, annotation: Annotation, view: View) -> FloatArray:
+        """Return (3, height, width): I (0 to 24), U and V, each scaled to [-1, 1]; nearest-neighbour sampling."""
+        return condition_channels(self._view_iuv(annotation, view))
 
-    def picture(self, annotation: Annotation, view: View) -> Bytes:
-        """A hue for each part, on black."""
-        return coloured(self._seen(annotation, view))
+    def visualize(self, annotation: Annotation, view: View) -> UInt8Array:
+        """Return one hue per body part, on black."""
+        return colourise(self._view_iuv(annotation, view))
 
-    def _seen(self, annotation: Annotation, view: View) -> Bytes:
+    def _view_iuv(self, annotation: Annotation, view: View) -> UInt8Array:
         iuv = annotation.images.get("iuv")
         if iuv is None:
             return np.zeros((view.height, view.width, 3), dtype=np.uint8)
-        seen: Bytes = view_image(iuv, view, nearest=True)
-        return without(seen, FACE) if self.options.remove_face else seen
+        viewed_iuv: UInt8Array = view_image(iuv, view, nearest=True)
+        return remove_parts(viewed_iuv, FACE_PARTS) if self.options.remove_face else viewed_iuv
 
-    def augment(self, annotations: Sequence[Annotation], random: np.random.Generator) -> Sequence[Annotation]:
-        """Each part is left out of the whole clip with the chance `drop`."""
-        lost = 1 + np.flatnonzero(random.random(COUNT) < self.options.drop)
-        if not len(lost):
+    def augment(self, annotations: Sequence[Annotation], rng: np.random.Generator) -> Sequence[Annotation]:
+        """Remove each part from the whole clip with the probability `part_dropout`."""
+        dropped_parts = 1 + np.flatnonzero(rng.random(NUM_PARTS) < self.options.part_dropout)
+        if not len(dropped_parts):
             return annotations
         return [
-            replace(one, images={name: without(image, lost.tolist()) for name, image in one.images.items()})
-            for one in annotations
+            replace(
+                annotation,
+                images={name: remove_parts(image, dropped_parts.tolist()) for name, image in annotation.images.items()},
+            )
+            for annotation in annotations
         ]
 
-    def mirror(self, annotation: Annotation) -> Annotation:
-        """See `parts.mirrored`."""
-        return replace(annotation, images={name: mirrored(image) for name, image in annotation.images.items()})
+    def hflip(self, annotation: Annotation) -> Annotation:
+        """Flip the IUV images, with left and right parts exchanged; see `hflip_iuv`."""
+        return replace(annotation, images={name: hflip_iuv(image) for name, image in annotation.images.items()})
 
-    def regions(self, annotation: Annotation, view: View) -> dict[str, Floats]:
-        """One box of the largest head, one for each side's largest hand; `remove_face` does not hide it here."""
-        seen = np.zeros((1, 1, 3), np.uint8)
+    def region_boxes(self, annotation: Annotation, view: View) -> dict[str, FloatArray]:
+        """Return the box of the largest head and of the largest hand of each side; `remove_face` has no effect."""
+        viewed_iuv = np.zeros((1, 1, 3), np.uint8)
         if annotation.quality > 0:
-            seen = view_image(annotation.images["iuv"], view, nearest=True)
-        return {"face": boxes_of(seen, FACE), "hands": np.concatenate([boxes_of(seen, (hand,)) for hand in HANDS])}
+            viewed_iuv = view_image(annotation.images["iuv"], view, nearest=True)
+        return {
+            "face": largest_component_box(viewed_iuv, FACE_PARTS),
+            "hands": np.concatenate([largest_component_box(viewed_iuv, (hand,)) for hand in HAND_PARTS]),
+        }
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
-        """See `retarget.describe`; {} where nobody was found."""
-        return describe(annotations)
+        """Return `person_statistics`; {} without any detection."""
+        return person_statistics(annotations)
 
     def retarget(
         self, annotations: Iterable[Annotation], source: Statistics, target: Statistics
     ) -> Iterator[Annotation]:
-        """The picture moved and scaled as a whole: height, floor and median place become the target's.
+        """Yield the IUV images moved and scaled as a whole, to the target's person height, floor and median position.
 
-        Proportions stay the source's: an image of parts cannot change them. Without statistics of both sides
-        annotations pass as they are, and where nobody was found in the target's size.
+        The proportions stay those of the source. Without source statistics, annotations are unchanged; frames without
+        a detection get the target's size.
         """
         if not target:
             yield from annotations
             return
-        view = similarity(source, target) if source else None
+        view = fit_similarity(source, target) if source else None
         height, width = int(target["height"]), int(target["width"])
-        for one in annotations:
-            if view is not None and one.quality > 0 and "iuv" in one.images:
-                yield replace(one, height=height, width=width, images={"iuv": moved(one.images["iuv"], view)})
-            elif one.quality > 0:
-                yield one
+        for annotation in annotations:
+            if view is not None and annotation.quality > 0 and "iuv" in annotation.images:
+                yield replace(
+                    annotation, height=height, width=width, images={"iuv": warp_iuv(annotation.images["iuv"], view)}
+                )
+            elif annotation.quality > 0:
+                yield annotation
             else:
-                yield _annotation(np.zeros((height, width, 3), dtype=np.uint8), 0.0)
+                yield _make_annotation(np.zeros((height, width, 3), dtype=np.uint8), 0.0)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Options; of the model's files what is in them and not where they lie."""
-        found = super().fingerprint()
+        """Return the detection options, with the sha256 of the model files instead of their paths."""
+        data = super().fingerprint()
         for name in ("weights", "config"):
             path: Path | None = getattr(self.options, name)
-            found["options"][name] = _hash(path.expanduser()) if path is not None else None
-        return found
+            data["options"][name] = _file_sha256(path.expanduser()) if path is not None else None
+        return data
 
 
-def _annotation(iuv: Bytes, quality: float) -> Annotation:
+def _make_annotation(iuv: UInt8Array, quality: float) -> Annotation:
     height, width = iuv.shape[:2]
     return Annotation(height, width, quality if iuv.any() else 0.0, images={"iuv": iuv})
 
 
-def _hash(path: Path) -> str:
-    """sha256 of a file; "" where there is none, which `annotate` will say."""
+def _file_sha256(path: Path) -> str:
+    """Return the sha256 of a file; "" if it is missing, which `annotate` reports."""
     try:
-        return digest_of(path)
+        return sha256_of_files(path)
     except OSError:
         return ""

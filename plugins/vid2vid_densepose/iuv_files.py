@@ -1,4 +1,4 @@
-"""IUV pictures that were made elsewhere: which channel is which differs from program to program."""
+"""IUV images from files; the order of the channels differs between programs."""
 
 from __future__ import annotations
 
@@ -10,86 +10,101 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Bytes, Footage, LabelFilesError, check_count, label_files, placed, read_labels
-from vid2vid_densepose.parts import COUNT
+from vid2vid_cli.conditioning import (
+    LabelFileError,
+    UInt8Array,
+    VideoContext,
+    align_to_frames,
+    check_image_count,
+    list_label_files,
+    load_label_image,
+)
+from vid2vid_densepose.parts import NUM_PARTS
 
-Order = Literal["auto", "iuv", "ivu", "uiv", "viu", "uvi", "vui"]
-ENDINGS = (".png", ".tif", ".tiff", ".bmp")
-"""Of files that keep every number."""
-OPTION = "densepose.iuv_dir"
-LIKELY: tuple[Order, ...] = ("iuv", "uiv", "vui")
-"""The order for each place that I may have: as OpenCV writes I, U, V it becomes V, U, I."""
+ChannelOrder = Literal["auto", "iuv", "ivu", "uiv", "viu", "uvi", "vui"]
+LOSSLESS_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
+"""Suffixes of lossless image files."""
+OPTION_NAME = "densepose.input_dir"
+COMMON_ORDERS: tuple[ChannelOrder, ...] = ("iuv", "uiv", "vui")
+"""The usual order for each position of I; I, U, V written by OpenCV becomes V, U, I."""
 
 
-class IuvFiles:
-    """IUV pictures of a video, one for each frame.
+class IuvReader:
+    """IUV images of a video, one for each frame.
 
-    Raises: MissingFileError, LabelFilesError (no pictures, or not of parts), FilesMismatchError (another number).
+    Raises: MissingFileError, LabelFileError (no images, or not IUV), InputFileMismatchError (number of images).
     """
 
-    def __init__(self, folder: Path, order: Order, footage: Footage | None) -> None:
-        self._footage = footage
-        self._files = label_files(folder.expanduser(), ENDINGS)
-        check_count(len(self._files), footage, folder, OPTION)
-        letters = self._guess(folder) if order == "auto" else order
-        self._order = tuple(letters.index(letter) for letter in "iuv")
+    def __init__(self, folder: Path, channel_order: ChannelOrder, video_context: VideoContext | None) -> None:
+        self._video_context = video_context
+        self._files = list_label_files(folder.expanduser(), LOSSLESS_SUFFIXES)
+        check_image_count(len(self._files), video_context, folder, option_name=OPTION_NAME)
+        resolved_order = self._guess_order(folder) if channel_order == "auto" else channel_order
+        self._channel_indices = tuple(resolved_order.index(letter) for letter in "iuv")
 
-    def read(self, frames: Iterable[Bytes]) -> Iterator[Bytes]:
-        """For each frame what its file shows, I, U and V, (h, w, 3) uint8."""
-        last: tuple[int, Bytes] | None = None
+    def read(self, frames: Iterable[UInt8Array]) -> Iterator[UInt8Array]:
+        """Yield the IUV image (h, w, 3) uint8 of each frame."""
+        cached: tuple[int, UInt8Array] | None = None
         for index, frame in enumerate(frames):
-            number = index if self._footage is None else self._footage.number(index)
-            check_count(len(self._files), self._footage, self._files[0].parent, OPTION, number)
-            shape = frame.shape[0], frame.shape[1]
-            if last is None or last[0] != number or last[1].shape[:2] != shape:
-                path = self._files[number]
-                shown = placed(self._checked(path), str(path), shape, self._footage, nearest=True)
-                somebody = shown[:, :, self._order[0]] > 0
-                last = number, np.stack([shown[:, :, place] * somebody for place in self._order], axis=2)
-            yield last[1]
-
-    def _checked(self, path: Path) -> Bytes:
-        """The picture as it is stored, once its parts are known to be parts."""
-        picture = _picture(path)
-        part = cv2.extractChannel(picture, self._order[0])
-        if part.max(initial=0) > COUNT:
-            row, column = (int(place[0]) for place in np.nonzero(part > COUNT))
-            raise LabelFilesError(
-                f"{path} holds the part {part[row, column]} at x={column}, y={row}; there are {COUNT}.",
-                f"Say which channel is which: {_ways()}.",
+            frame_index = index if self._video_context is None else self._video_context.source_frame_index(index)
+            check_image_count(
+                len(self._files),
+                self._video_context,
+                self._files[0].parent,
+                option_name=OPTION_NAME,
+                frame_index=frame_index,
             )
-        return picture
+            shape = frame.shape[0], frame.shape[1]
+            if cached is None or cached[0] != frame_index or cached[1].shape[:2] != shape:
+                path = self._files[frame_index]
+                image = align_to_frames(self._read_checked(path), str(path), shape, self._video_context, nearest=True)
+                person_mask = image[:, :, self._channel_indices[0]] > 0
+                channels = [image[:, :, channel] * person_mask for channel in self._channel_indices]
+                cached = (frame_index, np.stack(channels, axis=2))
+            yield cached[1]
 
-    def _guess(self, folder: Path) -> Order:
-        """The order in which only one channel can be the parts: U and V go to 255."""
-        most = np.zeros(3, dtype=np.int64)
+    def _read_checked(self, path: Path) -> UInt8Array:
+        """Return the stored image after a check of its part numbers."""
+        image = _read_iuv_image(path)
+        part_map = cv2.extractChannel(image, self._channel_indices[0])
+        if part_map.max(initial=0) > NUM_PARTS:
+            row, column = (int(indices[0]) for indices in np.nonzero(part_map > NUM_PARTS))
+            raise LabelFileError(
+                f"{path} contains the part {part_map[row, column]} at x={column}, y={row}; the maximum is {NUM_PARTS}.",
+                f"Set the order of the channels: {_order_hint()}.",
+            )
+        return image
+
+    def _guess_order(self, folder: Path) -> ChannelOrder:
+        """Return the channel order: I is the only channel that never exceeds 24, as U and V go up to 255."""
+        channel_max = np.zeros(3, dtype=np.int64)
         for path in self._files:
-            most = np.maximum(most, [int(channel.max()) for channel in cv2.split(_picture(path))])
-            fitting = np.flatnonzero(most <= COUNT)
-            if not len(fitting):
-                raise LabelFilesError(
-                    f"{path} is no IUV picture: none of its channels (up to {', '.join(map(str, most))}) are parts "
-                    f"from 0 to {COUNT}.",
-                    "Wanted are the numbers I, U, V as DensePose gives them, not a picture for people.",
+            channel_max = np.maximum(channel_max, [int(channel.max()) for channel in cv2.split(_read_iuv_image(path))])
+            part_channels = np.flatnonzero(channel_max <= NUM_PARTS)
+            if not len(part_channels):
+                raise LabelFileError(
+                    f"{path} is not an IUV image: all channels exceed {NUM_PARTS} (maxima: "
+                    f"{', '.join(map(str, channel_max))}).",
+                    "Use images with the values I, U, V of DensePose, not a visualisation.",
                 )
-            if len(fitting) == 1:
-                return LIKELY[int(fitting[0])]
-        if not most.any():  # nobody anywhere: any order will do
+            if len(part_channels) == 1:
+                return COMMON_ORDERS[int(part_channels[0])]
+        if not channel_max.any():  # no person on any frame: the order has no effect
             return "iuv"
-        raise LabelFilesError(
-            f"{folder} does not show which channel is the part: {len(np.flatnonzero(most <= COUNT))} of them never "
-            f"exceed {COUNT}.",
-            f"Say which channel is which: {_ways()}.",
+        num_candidates = len(np.flatnonzero(channel_max <= NUM_PARTS))
+        raise LabelFileError(
+            f"The part channel of {folder} is ambiguous: {num_candidates} channels never exceed {NUM_PARTS}.",
+            f"Set the order of the channels: {_order_hint()}.",
         )
 
 
-def _picture(path: Path) -> NDArray[Any]:
-    picture = read_labels(path)
-    if picture.ndim != 3 or picture.dtype != np.uint8:
-        kind = f"{picture.dtype.itemsize * 8} bits and {picture.shape[2] if picture.ndim == 3 else 1} channel(s)"
-        raise LabelFilesError(f"{path} has {kind}.", "An IUV picture has three channels of 8 bits: I, U and V.")
-    return picture
+def _read_iuv_image(path: Path) -> NDArray[Any]:
+    image = load_label_image(path)
+    if image.ndim != 3 or image.dtype != np.uint8:
+        description = f"{image.dtype.itemsize * 8} bits and {image.shape[2] if image.ndim == 3 else 1} channel(s)"
+        raise LabelFileError(f"{path} has {description}.", "An IUV image has three channels of 8 bits: I, U and V.")
+    return image
 
 
-def _ways() -> str:
-    return "--option densepose.order=iuv (red, green, blue), or vui as OpenCV writes I, U, V"
+def _order_hint() -> str:
+    return "--conditioner-option densepose.channel_order=iuv (red, green, blue), or vui if OpenCV wrote I, U, V"

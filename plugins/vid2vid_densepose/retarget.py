@@ -1,4 +1,4 @@
-"""Where a person stands in the picture and how tall, and the similarity that brings one person to another's place."""
+"""Position and height of a person, and the similarity transform from one person to another."""
 
 from __future__ import annotations
 
@@ -6,72 +6,78 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Annotation, Bytes, Statistics, View, spread, view_image
+from vid2vid_cli.conditioning import Annotation, Statistics, UInt8Array, View, subsample, view_image
 
-TALL = 90
-"""Percentile of the heights that stands for the upright person, and of the lowest points for the floor."""
-MARGIN = 0.1
-"""Of the height, around the boxes in the focus."""
+HEIGHT_PERCENTILE = 90
+"""Percentile of the box heights taken as the upright height, and of the lower box edges taken as the floor."""
+SUBJECT_MARGIN = 0.1
+"""Margin of the subject box, as a share of the person height."""
 
 
-def describe(annotations: Sequence[Annotation]) -> Statistics:
-    """Statistics of a clip; {} where nobody was found.
+def person_statistics(annotations: Sequence[Annotation]) -> Statistics:
+    """Return the statistics of a clip; {} without any detection.
 
-    `height`, `width` of the frame, and in pixels: `tall`, the person's height; `foot`, the y of the floor; `middle`,
-    the median x; `focus`.
+    `height` and `width` of the frame, and in pixels: `person_height`; `floor_y`; `centre_x`, the median x;
+    `subject_box`.
     """
     boxes = []
-    for one in spread(annotations):
-        box = _box(one.images["iuv"]) if "iuv" in one.images else None
+    for annotation in subsample(annotations):
+        box = _iuv_bounding_box(annotation.images["iuv"]) if "iuv" in annotation.images else None
         if box is not None:
             boxes.append(box)
     if not boxes:
         return {}
-    first, found = annotations[0], np.array(boxes, dtype=np.float64)
-    tall = float(np.percentile(found[:, 3] - found[:, 1], TALL))
-    low, high = (
-        np.percentile(found, 2, axis=0)[:2] - MARGIN * tall,
-        np.percentile(found, 98, axis=0)[2:] + MARGIN * tall,
+    first_annotation, box_array = annotations[0], np.array(boxes, dtype=np.float64)
+    person_height = float(np.percentile(box_array[:, 3] - box_array[:, 1], HEIGHT_PERCENTILE))
+    box_min, box_max = (
+        np.percentile(box_array, 2, axis=0)[:2] - SUBJECT_MARGIN * person_height,
+        np.percentile(box_array, 98, axis=0)[2:] + SUBJECT_MARGIN * person_height,
     )
     return {
-        "height": first.height,
-        "width": first.width,
-        "tall": round(tall, 3),
-        "foot": round(float(np.percentile(found[:, 3], TALL)), 3),
-        "middle": round(float(np.median(found[:, [0, 2]].mean(axis=1))), 3),
-        "focus": [
+        "height": first_annotation.height,
+        "width": first_annotation.width,
+        "person_height": round(person_height, 3),
+        "floor_y": round(float(np.percentile(box_array[:, 3], HEIGHT_PERCENTILE)), 3),
+        "centre_x": round(float(np.median(box_array[:, [0, 2]].mean(axis=1))), 3),
+        "subject_box": [
             round(float(value), 3)
-            for value in (max(low[0], 0), max(low[1], 0), min(high[0], first.width), min(high[1], first.height))
+            for value in (
+                max(box_min[0], 0),
+                max(box_min[1], 0),
+                min(box_max[0], first_annotation.width),
+                min(box_max[1], first_annotation.height),
+            )
         ],
     }
 
 
-def similarity(source: Statistics, target: Statistics) -> View:
-    """From the source's frame to the target's: the heights become equal, the floors and the median places meet.
+def fit_similarity(source: Statistics, target: Statistics) -> View:
+    """Return the view from the source's frame to the target's that aligns person height, floor and median position.
 
-    For a point p, with s the ratio of the heights: p' = target + s (p - source), about (middle, foot).
+    For a point p and the ratio s of the heights: p' = target + s (p - source), where source and target are the points
+    (centre_x, floor_y).
     """
-    scale = float(target["tall"]) / max(float(source["tall"]), 1.0)
-    # Places are edges of pixels; a view maps their centres.
-    x = float(target["middle"]) - scale * float(source["middle"]) + 0.5 * scale - 0.5
-    y = float(target["foot"]) - scale * float(source["foot"]) + 0.5 * scale - 0.5
+    scale = float(target["person_height"]) / max(float(source["person_height"]), 1.0)
+    # The statistics are in edge coordinates, but a view maps pixel centres.
+    x = float(target["centre_x"]) - scale * float(source["centre_x"]) + 0.5 * scale - 0.5
+    y = float(target["floor_y"]) - scale * float(source["floor_y"]) + 0.5 * scale - 0.5
     return View(((scale, 0.0, x), (0.0, scale, y)), int(target["height"]), int(target["width"]))
 
 
-def moved(iuv: Bytes, view: View) -> Bytes:
-    """An IUV picture through a view, each pixel from the nearest; nothing beyond the source's frame."""
-    # A border of nothing, which `view_image` repeats outwards.
-    framed = np.pad(iuv, ((1, 1), (1, 1), (0, 0)))
+def warp_iuv(iuv: UInt8Array, view: View) -> UInt8Array:
+    """Return the IUV image in a view, with nearest-neighbour sampling; 0 outside the source's frame."""
+    # `view_image` repeats the border, so that a border of zeros gives zeros outside.
+    padded = np.pad(iuv, ((1, 1), (1, 1), (0, 0)))
     (a, b, x), (c, d, y) = view.matrix
-    shifted = View(((a, b, x - a - b), (c, d, y - c - d)), view.height, view.width)
-    seen: Bytes = view_image(framed, shifted, nearest=True)
-    return seen
+    padded_view = View(((a, b, x - a - b), (c, d, y - c - d)), view.height, view.width)
+    warped: UInt8Array = view_image(padded, padded_view, nearest=True)
+    return warped
 
 
-def _box(iuv: Bytes) -> tuple[int, int, int, int] | None:
-    """Edges (x0, y0, x1, y1) of everything that is a part; None for nothing."""
-    shown = iuv[:, :, 0] > 0
-    rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+def _iuv_bounding_box(iuv: UInt8Array) -> tuple[int, int, int, int] | None:
+    """Return the box (x0, y0, x1, y1) of all parts, in edge coordinates; None if there are none."""
+    part_mask = iuv[:, :, 0] > 0
+    rows, columns = np.flatnonzero(part_mask.any(axis=1)), np.flatnonzero(part_mask.any(axis=0))
     if not len(rows):
         return None
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

@@ -1,10 +1,10 @@
-"""The conditioner `edges`: what it is, without importing anything heavy."""
+"""Spec of the conditioner `edges`; imports no heavy library."""
 
 from vid2vid_cli.conditioning import ConditionerSpec
 
 SPEC = ConditionerSpec(
     name="edges",
-    summary="Edges of the picture: Canny with thresholds that follow the footage, soft gradients, or a sketch.",
-    output="drawing",
+    summary="Edges: Canny with adaptive thresholds, soft gradients, or a line sketch.",
+    output="image",
     implementation="vid2vid_edges.conditioner:Edges",
 )

@@ -1,4 +1,4 @@
-"""Edges that were drawn elsewhere, as lines on an even ground: a folder of pictures, or a video."""
+"""Edge images from files: lines on a uniform background, as a folder of images or a video."""
 
 from __future__ import annotations
 
@@ -9,56 +9,65 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vid2vid_cli.conditioning import Bytes, Footage, LabelFilesError, VideoReader, check_count, placed
+from vid2vid_cli.conditioning import (
+    LabelFileError,
+    UInt8Array,
+    VideoContext,
+    VideoReader,
+    align_to_frames,
+    check_image_count,
+)
 
-OPTION = "edges.dir"
-NEAR = 40
-"""Grey levels from black, or from white, that still are the ground of a drawing."""
-GROUND = 0.5
-"""Least share of a drawing that is ground."""
+OPTION_NAME = "edges.input_dir"
+BACKGROUND_TOLERANCE = 40
+"""Largest difference of background pixels from black, or from white, in grey levels."""
+MIN_BACKGROUND_SHARE = 0.5
+"""Minimum share of background pixels of an edge image."""
 
 
-def read_drawings(path: Path, footage: Footage | None, frames: Iterable[Bytes]) -> Iterator[tuple[Bytes, Bytes]]:
-    """Each frame and its drawing, (h, w) uint8, light lines on black; dark lines on light ground are turned round.
+def read_edge_images(
+    path: Path, video_context: VideoContext | None, frames: Iterable[UInt8Array]
+) -> Iterator[tuple[UInt8Array, UInt8Array]]:
+    """Yield each frame and its edge image (h, w) uint8, light lines on black; dark lines on white are inverted.
 
-    Raises: FilesMismatchError (not one for each frame, or of another shape), LabelFilesError (an ordinary picture),
-    and what `VideoReader` raises.
+    Raises: InputFileMismatchError (number of images or aspect ratio), LabelFileError (not an edge image), and the
+    errors of `VideoReader`.
     """
-    drawings = VideoReader(path.expanduser())
-    count = drawings.probe.frames
-    check_count(count, footage, path, OPTION)
-    stream = _numbered(drawings)
-    dark: bool | None = None
+    reader = VideoReader(path.expanduser())
+    count = reader.probe.num_frames
+    check_image_count(count, video_context, path, option_name=OPTION_NAME)
+    stream = _numbered_images(reader)
+    is_inverted: bool | None = None
     with closing(stream):
-        at, picture = -1, np.zeros((1, 1), dtype=np.uint8)
+        image_index, image = -1, np.zeros((1, 1), dtype=np.uint8)
         for index, frame in enumerate(frames):
-            number = index if footage is None else footage.number(index)
-            check_count(count, footage, path, OPTION, number)
-            while at < number:
-                at, picture = next(stream)
-            if dark is None:
-                dark = bool(np.median(picture) > 127)
-            lines = 255 - picture if dark else picture
-            _check_ground(lines, f"{path}, picture {at}")
+            frame_index = index if video_context is None else video_context.source_frame_index(index)
+            check_image_count(count, video_context, path, option_name=OPTION_NAME, frame_index=frame_index)
+            while image_index < frame_index:
+                image_index, image = next(stream)
+            if is_inverted is None:
+                is_inverted = bool(np.median(image) > 127)
+            edges = 255 - image if is_inverted else image
+            _check_background(edges, f"{path}, image {image_index}")
             shape = frame.shape[0], frame.shape[1]
-            drawn = placed(lines, f"{path}, picture {at}", shape, footage, nearest=False)
-            yield frame, np.asarray(drawn, dtype=np.uint8)
+            aligned = align_to_frames(edges, f"{path}, image {image_index}", shape, video_context, nearest=False)
+            yield frame, np.asarray(aligned, dtype=np.uint8)
 
 
-def _numbered(drawings: VideoReader) -> Generator[tuple[int, Bytes], None, None]:
-    number = -1
-    picture = np.zeros((1, 1), dtype=np.uint8)
-    for number, drawing in enumerate(drawings):
-        picture = np.asarray(cv2.cvtColor(drawing, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-        yield number, picture
-    while True:  # a video may end one frame before it says
-        number += 1
-        yield number, picture
+def _numbered_images(reader: VideoReader) -> Generator[tuple[int, UInt8Array], None, None]:
+    index = -1
+    image = np.zeros((1, 1), dtype=np.uint8)
+    for index, frame in enumerate(reader):
+        image = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+        yield index, image
+    while True:  # a video may have one frame less than its header states
+        index += 1
+        yield index, image
 
 
-def _check_ground(lines: Bytes, name: str) -> None:
-    if float((lines < NEAR).mean()) < GROUND:
-        raise LabelFilesError(
-            f"{name} is no drawing of edges: most of it is not even ground.",
-            "Wanted are light lines on black, or dark lines on white. For an ordinary video: vid2vid transfer",
+def _check_background(edges: UInt8Array, name: str) -> None:
+    if float((edges < BACKGROUND_TOLERANCE).mean()) < MIN_BACKGROUND_SHARE:
+        raise LabelFileError(
+            f"{name} is not an edge image: less than half of it is black (or white) background.",
+            "Use images with light lines on black or dark lines on white. For an ordinary video, use vid2vid transfer.",
         )

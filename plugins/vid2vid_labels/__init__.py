@@ -1,10 +1,10 @@
-"""The conditioner `labels`: what it is, without importing anything heavy."""
+"""Spec of the conditioner `labels`; imports no heavy library."""
 
 from vid2vid_cli.conditioning import ConditionerSpec
 
 SPEC = ConditionerSpec(
     name="labels",
-    summary="Label video that exists already: class ids, colour codes, instance outlines, or drawings as they are.",
+    summary="Existing label video: class ids, colour-coded classes, instance outlines, or RGB images.",
     output="labels",
     implementation="vid2vid_labels.conditioner:Labels",
 )

@@ -1,4 +1,4 @@
-"""Which classes label ids stand for: the well-known sets, plain numbers, or a list of one's own."""
+"""Classes of label ids: the standard sets, numbered classes, or a user list."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from vid2vid_cli.conditioning import Bytes, LabelClass, palette
+from vid2vid_cli.conditioning import LabelClass, UInt8Array, palette
 
 Colour = tuple[int, int, int]
-LIMIT = 65536
-"""Ids are below this: label pictures have 8 or 16 bits."""
-VOID = 255
+ID_LIMIT = 65536
+"""Upper limit of ids: label images have 8 or 16 bits."""
+VOID_ID = 255
 
-# Names, ids and colours as the Cityscapes data set publishes them; the id is the place in the list.
-CITYSCAPES: tuple[tuple[str, Colour], ...] = (
+# Names and colours as published by Cityscapes; the id is the position in the list.
+CITYSCAPES_CLASSES: tuple[tuple[str, Colour], ...] = (
     ("unlabeled", (0, 0, 0)),
     ("ego vehicle", (0, 0, 0)),
     ("rectification border", (0, 0, 0)),
@@ -55,98 +55,98 @@ CITYSCAPES: tuple[tuple[str, Colour], ...] = (
     ("motorcycle", (0, 0, 230)),
     ("bicycle", (119, 11, 32)),
 )
-# The 19 classes that Cityscapes evaluates; the train id is the place in the list.
-TRAINED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-PASCAL = """background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike
+# Ids of the 19 classes that Cityscapes evaluates; the train id is the position in the list.
+CITYSCAPES_EVAL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+VOC_CLASS_NAMES = """background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike
     person pottedplant sheep sofa train tvmonitor"""
 
 
-class ClassRow(BaseModel):
-    """One class as options hold it."""
+class ClassRecord(BaseModel):
+    """One class in the options."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: int = Field(ge=0, lt=LIMIT)
+    id: int = Field(ge=0, lt=ID_LIMIT)
     name: str
     colour: Colour | None = None
 
 
-Choice = str | int | tuple[ClassRow, ...]
-"""What the option `classes` may be once it is checked: the name of a set, how many, or a list."""
+ClassesOption = str | int | tuple[ClassRecord, ...]
+"""The validated option `classes`: the name of a set, a number of classes, or a list."""
 
 
-def _rows(named: Sequence[tuple[str, Colour]]) -> tuple[LabelClass, ...]:
-    return tuple(LabelClass(index, name, colour) for index, (name, colour) in enumerate(named))
+def _label_classes(names_and_colours: Sequence[tuple[str, Colour]]) -> tuple[LabelClass, ...]:
+    return tuple(LabelClass(index, name, colour) for index, (name, colour) in enumerate(names_and_colours))
 
 
-def _colour(label: int) -> Colour:
-    red, green, blue = palette()[label % 256].tolist()
+def _palette_colour(class_id: int) -> Colour:
+    red, green, blue = palette()[class_id % 256].tolist()
     return red, green, blue
 
 
-SETS: dict[str, tuple[LabelClass, ...]] = {
-    "cityscapes": _rows(CITYSCAPES),
-    "cityscapes_train": _rows([CITYSCAPES[label] for label in TRAINED]),
-    "voc": _rows([(name, _colour(index)) for index, name in enumerate(PASCAL.split())]),
+CLASS_SETS: dict[str, tuple[LabelClass, ...]] = {
+    "cityscapes": _label_classes(CITYSCAPES_CLASSES),
+    "cityscapes_train": _label_classes([CITYSCAPES_CLASSES[label] for label in CITYSCAPES_EVAL_IDS]),
+    "voc": _label_classes([(name, _palette_colour(index)) for index, name in enumerate(VOC_CLASS_NAMES.split())]),
 }
-IGNORED = {"cityscapes_train": (VOID,), "voc": (VOID,)}
-"""The ids that stand for nothing in the sets that have such."""
+DEFAULT_IGNORE_IDS = {"cityscapes_train": (VOID_ID,), "voc": (VOID_ID,)}
+"""Default of `ignore_ids` for the standard sets with a void id."""
 
 
-def classes_of(choice: Choice) -> tuple[LabelClass, ...]:
-    """The classes in the order of their ids; () while it is not said which they are."""
-    if isinstance(choice, str):
-        return SETS.get(choice, ())
-    if isinstance(choice, int):
-        return tuple(LabelClass(label, str(label), _colour(label)) for label in range(choice))
-    rows = sorted(choice, key=lambda row: row.id)
-    return tuple(LabelClass(row.id, row.name, row.colour or _colour(row.id)) for row in rows)
+def resolve_classes(classes_option: ClassesOption) -> tuple[LabelClass, ...]:
+    """Return the classes in the order of their ids; () if they are not resolved yet."""
+    if isinstance(classes_option, str):
+        return CLASS_SETS.get(classes_option, ())
+    if isinstance(classes_option, int):
+        return tuple(LabelClass(label, str(label), _palette_colour(label)) for label in range(classes_option))
+    records = sorted(classes_option, key=lambda row: row.id)
+    return tuple(LabelClass(row.id, row.name, row.colour or _palette_colour(row.id)) for row in records)
 
 
 @dataclass(frozen=True)
 class ClassTable:
-    """Classes and the ids that stand for nothing, as tables for whole pictures."""
+    """Lookup tables for classes and ignored ids."""
 
     classes: tuple[LabelClass, ...]
-    ignored: tuple[int, ...]
+    ignore_ids: tuple[int, ...]
 
     @property
-    def kind(self) -> Any:
-        """The smallest type that holds every id."""
-        top = max([one.id for one in self.classes] + list(self.ignored), default=0)
-        return np.uint8 if top < 256 else np.uint16
+    def dtype(self) -> Any:
+        """The smallest dtype that holds all ids."""
+        max_id = max([label_class.id for label_class in self.classes] + list(self.ignore_ids), default=0)
+        return np.uint8 if max_id < 256 else np.uint16
 
     @cached_property
-    def channel(self) -> NDArray[np.int32]:
-        """(65536,): id -> its channel; the number of classes for an id that is ignored or of no class."""
-        table = np.full(LIMIT, len(self.classes), dtype=np.int32)
-        table[[one.id for one in self.classes]] = np.arange(len(self.classes))
-        table[list(self.ignored)] = len(self.classes)
+    def id_to_channel(self) -> NDArray[np.int32]:
+        """(65536,): id -> channel; the number of classes for ignored and unknown ids."""
+        table = np.full(ID_LIMIT, len(self.classes), dtype=np.int32)
+        table[[label_class.id for label_class in self.classes]] = np.arange(len(self.classes))
+        table[list(self.ignore_ids)] = len(self.classes)
         return table
 
     @cached_property
-    def odd(self) -> Bytes:
-        """(65536,): 1 for an id that is neither a class nor ignored, else 0."""
-        table = np.ones(LIMIT, dtype=np.uint8)
-        table[[one.id for one in self.classes] + list(self.ignored)] = 0
+    def is_unknown(self) -> UInt8Array:
+        """(65536,): 1 for ids that are neither classes nor ignored, otherwise 0."""
+        table = np.ones(ID_LIMIT, dtype=np.uint8)
+        table[[label_class.id for label_class in self.classes] + list(self.ignore_ids)] = 0
         return table
 
     @cached_property
-    def colours(self) -> Bytes:
-        """(classes + 1, 3): the colour of each channel, and black for what is ignored."""
-        return np.array([*(one.colour for one in self.classes), (0, 0, 0)], dtype=np.uint8)
+    def channel_colours(self) -> UInt8Array:
+        """(classes + 1, 3): the colour of each channel, and black for ignored ids."""
+        return np.array([*(label_class.colour for label_class in self.classes), (0, 0, 0)], dtype=np.uint8)
 
     def __str__(self) -> str:
-        ids = [one.id for one in self.classes]
-        whole = ids == list(range(ids[0], ids[-1] + 1))
-        said = f"{ids[0]} to {ids[-1]}" if whole and len(ids) > 1 else some(ids)
-        return said + (f"; ignored: {some(self.ignored)}" if self.ignored else "")
+        ids = [label_class.id for label_class in self.classes]
+        is_contiguous = ids == list(range(ids[0], ids[-1] + 1))
+        text = f"{ids[0]} to {ids[-1]}" if is_contiguous and len(ids) > 1 else abbreviate_list(ids)
+        return text + (f"; ignored: {abbreviate_list(self.ignore_ids)}" if self.ignore_ids else "")
 
 
-def some(values: Sequence[object], most: int = 24) -> str:
-    """A list for people, cut in its middle where it is long."""
-    words = [str(value) for value in values]
-    if len(words) <= most:
-        return ", ".join(words)
-    half = most // 2
-    return f"{', '.join(words[:half])}, …, {', '.join(words[-half:])} ({len(words)} in all)"
+def abbreviate_list(values: Sequence[object], max_items: int = 24) -> str:
+    """Return the values as text, abbreviated in the middle if there are more than `max_items`."""
+    texts = [str(value) for value in values]
+    if len(texts) <= max_items:
+        return ", ".join(texts)
+    half_items = max_items // 2
+    return f"{', '.join(texts[:half_items])}, …, {', '.join(texts[-half_items:])} ({len(texts)} in total)"

@@ -1,4 +1,4 @@
-"""Label video that exists already as a conditioner: nothing is found, everything is read and checked."""
+"""The conditioner `labels`: reads and checks existing label video; it has no detector."""
 
 from __future__ import annotations
 
@@ -12,187 +12,193 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import (
     Annotation,
-    Bytes,
-    Channels,
+    ConditionArray,
     Conditioner,
     ConditionerSpec,
     LabelClass,
-    LabelFilesError,
+    LabelFileError,
     MissingFileError,
     Options,
     Statistics,
+    UInt8Array,
+    VideoFrame,
     View,
-    placed,
-    spread,
+    align_to_frames,
+    subsample,
     view_image,
 )
 from vid2vid_labels import SPEC
-from vid2vid_labels.auto_options import settle
-from vid2vid_labels.classes import IGNORED, ClassTable, classes_of
-from vid2vid_labels.drawing import coloured, outlines, set_channels
-from vid2vid_labels.label_decoder import Decoder, as_instances, as_rgb
-from vid2vid_labels.label_reader import LabelPictures
+from vid2vid_labels.auto_options import resolve_auto_options
+from vid2vid_labels.classes import DEFAULT_IGNORE_IDS, ClassTable, resolve_classes
+from vid2vid_labels.drawing import colourise, fill_one_hot, instance_outlines
+from vid2vid_labels.label_decoder import LabelDecoder, decode_instance_ids, to_rgb_uint8
+from vid2vid_labels.label_reader import LabelReader
 from vid2vid_labels.options import LabelOptions
 
-WHITE = (255, 255, 255)
+OUTLINE_COLOUR = (255, 255, 255)
 
 
 class Labels(Conditioner):
-    """Label pictures, and outlines of instances."""
+    """Class labels, and outlines of instances."""
 
     spec: ClassVar[ConditionerSpec] = SPEC
     Options: ClassVar[type[Options]] = LabelOptions
-    reads: ClassVar[str] = "dir"
-    finds: ClassVar[bool] = False
+    input_option: ClassVar[str] = "input_dir"
+    has_detector: ClassVar[bool] = False
     options: LabelOptions
 
     def __init__(self, options: LabelOptions | None = None) -> None:
-        """Where the options name pictures and leave something to `auto`, these are looked at.
+        """Resolve `auto` options from the label images, if they are set.
 
-        Raises: LabelFilesError (ids or colours whose classes must be named).
+        Raises: LabelFileError (ids or colours whose classes must be set).
         """
         super().__init__(options)
-        self.options, self.remarks = settle(self.options)
+        self.options, self.remarks = resolve_auto_options(self.options)
 
     @property
-    def channels(self) -> int:
-        """One per class, or three for drawings; and one for outlines of instances."""
-        return self._content + bool(self.options.edges)
+    def num_channels(self) -> int:
+        """One per class, or three for RGB images; and one for outlines of instances."""
+        return self._num_content_channels + bool(self.options.instance_edges)
 
     @property
-    def _content(self) -> int:
-        return 3 if self._drawing else len(self._table.classes)
+    def _num_content_channels(self) -> int:
+        return 3 if self._is_rgb else len(self._class_table.classes)
 
     @property
-    def _drawing(self) -> bool:
-        return self.options.kind == "rgb"
+    def _is_rgb(self) -> bool:
+        return self.options.format == "rgb"
 
     @cached_property
-    def _table(self) -> ClassTable:
+    def _class_table(self) -> ClassTable:
         options = self.options
-        if options.kind == "auto" or (options.classes == "auto" and not self._drawing):
-            raise MissingFileError(
-                "The conditioner labels reads label pictures that exist already, and none were named.",
-                "--option labels.dir=FOLDER, with one picture per frame, or labels.dir=VIDEO.mkv",
-            )
-        by_default = IGNORED.get(options.classes, ()) if isinstance(options.classes, str) else ()
-        ignored = by_default if options.ignore is None else options.ignore
-        return ClassTable(classes_of(options.classes), ignored)
+        if options.format == "auto" or (options.classes == "auto" and not self._is_rgb):
+            raise _missing_labels_error()
+        default_ignore_ids = DEFAULT_IGNORE_IDS.get(options.classes, ()) if isinstance(options.classes, str) else ()
+        ignore_ids = default_ignore_ids if options.ignore_ids is None else options.ignore_ids
+        return ClassTable(resolve_classes(options.classes), ignore_ids)
 
     def classes(self) -> tuple[LabelClass, ...]:
-        """The classes in the order of their channels; () of drawings."""
-        return () if self._drawing else self._table.classes
+        """Return the classes in the order of their channels; () for RGB images."""
+        return () if self._is_rgb else self._class_table.classes
 
-    def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
-        """The image `labels` (h, w) of ids, or `rgb` (h, w, 3); and `instances` (h, w) uint16 where there are edges.
+    def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
+        """Yield the image `labels` (h, w) of ids, or `rgb` (h, w, 3); and `instances` (h, w) uint16 for outlines.
 
-        The frames give their size and count alone. Quality is 1: what is not there is an error.
+        Only the size and number of the frames are used. The quality is always 1.
 
-        Raises: MissingFileError, FilesMismatchError (counts or shapes), LabelFilesError (ids of no class).
+        Raises: MissingFileError, InputFileMismatchError (counts or aspect ratios), LabelFileError (unknown ids).
         """
         with ExitStack() as stack:
-            opened = {name: stack.enter_context(closing(pictures)) for name, pictures in self._open().items()}
-            decoder = None if self._drawing else self._decoder()
-            last: tuple[int, Annotation] | None = None
+            readers = {name: stack.enter_context(closing(reader)) for name, reader in self._open_readers().items()}
+            decoder = None if self._is_rgb else self._make_decoder()
+            cached: tuple[int, Annotation] | None = None
             for index, frame in enumerate(frames):
-                number = index if self.footage is None else self.footage.number(index)
-                height, width = frame.shape[:2]
-                if last is None or last[0] != number or (last[1].height, last[1].width) != (height, width):
+                frame_index = index if self.video_context is None else self.video_context.source_frame_index(index)
+                height, width = frame.rgb.shape[:2]
+                if cached is None or cached[0] != frame_index or (cached[1].height, cached[1].width) != (height, width):
                     images = {
-                        name: self._read(name, pictures, number, (height, width), decoder)
-                        for name, pictures in opened.items()
+                        name: self._read_image(name, reader, frame_index, (height, width), decoder)
+                        for name, reader in readers.items()
                     }
-                    last = (number, Annotation(height, width, 1.0, images=images))
-                yield last[1]
+                    cached = (frame_index, Annotation(height, width, 1.0, images=images))
+                yield cached[1]
 
-    def _open(self) -> dict[str, LabelPictures]:
-        """Name of the image -> its pictures, as many as the video has frames."""
+    def _open_readers(self) -> dict[str, LabelReader]:
+        """Return image name -> reader; checks that each has one image per frame."""
         options = self.options
-        if options.dir is None:
+        if options.input_dir is None:
+            raise _missing_labels_error()
+        readers = {"rgb" if self._is_rgb else "labels": LabelReader(options.input_dir, "labels.input_dir")}
+        if options.instance_edges and options.instances is None:
             raise MissingFileError(
-                "The conditioner labels reads label pictures that exist already, and none were named.",
-                "--option labels.dir=FOLDER, with one picture per frame, or labels.dir=VIDEO.mkv",
+                "labels.instance_edges is true, but labels.instances is not set.",
+                "--conditioner-option labels.instances=FOLDER, with one grey image of 8 or 16 bits per frame",
             )
-        opened = {"rgb" if self._drawing else "labels": LabelPictures(options.dir, "labels.dir")}
-        if options.edges and options.instances is None:
-            raise MissingFileError(
-                "Outlines of instances are wanted (labels.edges), and no instance ids were named.",
-                "--option labels.instances=FOLDER, with one grey picture of 8 or 16 bits per frame.",
-            )
-        if options.edges and options.instances is not None:
-            opened["instances"] = LabelPictures(options.instances, "labels.instances")
-        for name, pictures in opened.items():
-            pictures.check(self.footage)
-            blurred = name == "instances" or (options.kind == "ids")
-            if blurred and not pictures.exact:
-                raise LabelFilesError(
-                    f"{pictures.path} is stored as {pictures.stored_as}, which does not keep ids exactly.",
-                    "Make PNG files or FFV1: ffmpeg -i labels/%05d.png -pix_fmt gray -c:v ffv1 labels.mkv",
+        if options.instance_edges and options.instances is not None:
+            readers["instances"] = LabelReader(options.instances, "labels.instances")
+        for name, reader in readers.items():
+            reader.check_length(self.video_context)
+            needs_exact_ids = name == "instances" or (options.format == "ids")
+            if needs_exact_ids and not reader.is_exact:
+                raise LabelFileError(
+                    f"{reader.path} is stored as {reader.storage_description}, which does not preserve ids.",
+                    "Use PNG files or FFV1: ffmpeg -i labels/%05d.png -pix_fmt gray -c:v ffv1 labels.mkv",
                 )
-        return opened
+        return readers
 
-    def _decoder(self) -> Decoder:
-        return Decoder(self._table, colours=self.options.kind == "colours", nearest=self.options.nearest)
+    def _make_decoder(self) -> LabelDecoder:
+        return LabelDecoder(
+            self._class_table, is_colour_coded=self.options.format == "colours", snap_colours=self.options.snap_colours
+        )
 
-    def _read(
-        self, name: str, pictures: LabelPictures, number: int, shape: tuple[int, int], decoder: Decoder | None
+    def _read_image(
+        self, name: str, reader: LabelReader, frame_index: int, shape: tuple[int, int], decoder: LabelDecoder | None
     ) -> NDArray[Any]:
-        picture, called = pictures.read(number), pictures.name(number)
+        image, image_name = reader.read(frame_index), reader.image_name(frame_index)
         if name == "instances":
-            picture = as_instances(picture, called)
+            image = decode_instance_ids(image, image_name)
         elif decoder is None:
-            picture = as_rgb(picture)
+            image = to_rgb_uint8(image)
         else:
-            picture = decoder(picture, called)
-        return placed(picture, called, shape, self.footage, nearest=name != "rgb")
+            image = decoder(image, image_name)
+        return align_to_frames(image, image_name, shape, self.video_context, nearest=name != "rgb")
 
-    def render(self, annotation: Annotation, view: View) -> Channels:
-        """(classes [+ 1], height, width): 1 in the channel of a pixel's class, -1 elsewhere; or (3 [+ 1], ...) RGB.
+    def render(self, annotation: Annotation, view: View) -> ConditionArray:
+        """Return (classes [+ 1], height, width): 1 in the channel of a pixel's class, else -1; or (3 [+ 1], ...) RGB.
 
-        Labels take the nearest pixel. The last channel, if any, is 1 on the outlines of instances at this size.
+        Labels use nearest-neighbour sampling. The optional last channel is 1 on instance outlines, at the view's size.
         """
-        kind = np.float32 if self._drawing else np.int8
-        channels: Channels = np.full((self.channels, view.height, view.width), -1, dtype=kind)
-        if self._drawing and "rgb" in annotation.images:
-            seen = view_image(annotation.images["rgb"], view)
-            channels[:3] = seen.transpose(2, 0, 1) * np.float32(1 / 127.5) - 1
+        dtype = np.float32 if self._is_rgb else np.int8
+        channels: ConditionArray = np.full((self.num_channels, view.height, view.width), -1, dtype=dtype)
+        if self._is_rgb and "rgb" in annotation.images:
+            image = view_image(annotation.images["rgb"], view)
+            channels[:3] = image.transpose(2, 0, 1) * np.float32(1 / 127.5) - 1
         elif "labels" in annotation.images:
-            set_channels(channels[: self._content], self._channel(annotation, view))
-        if self.options.edges and "instances" in annotation.images:
-            channels[-1][self._outlines(annotation, view)] = 1
+            fill_one_hot(channels[: self._num_content_channels], self._channel_map(annotation, view))
+        if self.options.instance_edges and "instances" in annotation.images:
+            channels[-1][self._view_outlines(annotation, view)] = 1
         return channels
 
-    def picture(self, annotation: Annotation, view: View) -> Bytes:
-        """Classes in their colours, drawings as they are, outlines of instances in white."""
+    def visualize(self, annotation: Annotation, view: View) -> UInt8Array:
+        """Return classes in their colours, or the RGB image, with instance outlines in white."""
         canvas = np.zeros((view.height, view.width, 3), dtype=np.uint8)
-        if self._drawing and "rgb" in annotation.images:
+        if self._is_rgb and "rgb" in annotation.images:
             canvas = view_image(annotation.images["rgb"], view)
         elif "labels" in annotation.images:
-            canvas = coloured(self._channel(annotation, view), self._table.colours)
-        if self.options.edges and "instances" in annotation.images:
-            canvas[self._outlines(annotation, view)] = WHITE
+            canvas = colourise(self._channel_map(annotation, view), self._class_table.channel_colours)
+        if self.options.instance_edges and "instances" in annotation.images:
+            canvas[self._view_outlines(annotation, view)] = OUTLINE_COLOUR
         return canvas
 
-    def _channel(self, annotation: Annotation, view: View) -> NDArray[np.int32]:
-        """(height, width): the channel of each pixel, the number of classes where it has none."""
+    def _channel_map(self, annotation: Annotation, view: View) -> NDArray[np.int32]:
+        """Return (height, width): the channel of each pixel; the number of classes for pixels without one."""
         ids = view_image(annotation.images["labels"], view, nearest=True)
-        channel: NDArray[np.int32] = self._table.channel[ids]
-        return channel
+        channel_map: NDArray[np.int32] = self._class_table.id_to_channel[ids]
+        return channel_map
 
-    def _outlines(self, annotation: Annotation, view: View) -> NDArray[np.bool_]:
-        return outlines(view_image(annotation.images["instances"], view, nearest=True))
+    def _view_outlines(self, annotation: Annotation, view: View) -> NDArray[np.bool_]:
+        return instance_outlines(view_image(annotation.images["instances"], view, nearest=True))
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
-        """Frame size, and of classes that occur the share of pixels by name, from some of the frames."""
+        """Return the frame size, and the pixel shares of the classes that occur, from a sample of the frames."""
         if not len(annotations):
             return {}
-        counts = np.zeros(0 if self._drawing else len(self._table.classes) + 1)
-        first = annotations[0]
-        for one in spread(annotations):
-            if not self._drawing and "labels" in one.images:
-                counts += np.bincount(self._table.channel[one.images["labels"]].ravel(), minlength=len(counts))
-        found: Statistics = {"height": first.height, "width": first.width}
+        counts = np.zeros(0 if self._is_rgb else len(self._class_table.classes) + 1)
+        first_annotation = annotations[0]
+        for annotation in subsample(annotations):
+            if not self._is_rgb and "labels" in annotation.images:
+                counts += np.bincount(
+                    self._class_table.id_to_channel[annotation.images["labels"]].ravel(), minlength=len(counts)
+                )
+        result: Statistics = {"height": first_annotation.height, "width": first_annotation.width}
         if counts.sum():
             shares = zip(self.classes(), (counts / counts.sum()).tolist(), strict=False)
-            found["shares"] = {one.name: round(share, 5) for one, share in shares if share}
-        return found
+            result["class_shares"] = {c.name: round(share, 5) for c, share in shares if share}
+        return result
+
+
+def _missing_labels_error() -> MissingFileError:
+    return MissingFileError(
+        "The conditioner labels reads existing label images, but labels.input_dir is not set.",
+        "--conditioner-option labels.input_dir=FOLDER, with one image per frame, or labels.input_dir=VIDEO.mkv",
+    )

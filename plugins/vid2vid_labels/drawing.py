@@ -1,4 +1,4 @@
-"""Label maps and instance maps as pictures: one channel per class, outlines, colours."""
+"""Rendering of label maps and instance maps: one-hot channels, outlines, colours."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Bytes, Channels
+from vid2vid_cli.conditioning import ConditionArray, UInt8Array
 
 
-def set_channels(channels: Channels, channel: NDArray[Any]) -> None:
-    """Set the one of `channels` (c, h, w) that `channel` (h, w) names to 1 in each pixel; `c` and above name none."""
-    named = channel.ravel()
-    pixels = np.flatnonzero(named < len(channels))
-    channels.reshape(len(channels), -1)[named[pixels], pixels] = 1
+def fill_one_hot(channels: ConditionArray, channel_map: NDArray[Any]) -> None:
+    """Set `channels` (c, h, w) to 1 at the channel in `channel_map` (h, w); values >= c are skipped."""
+    flat_channels = channel_map.ravel()
+    pixel_indices = np.flatnonzero(flat_channels < len(channels))
+    channels.reshape(len(channels), -1)[flat_channels[pixel_indices], pixel_indices] = 1
 
 
-def outlines(ids: NDArray[Any]) -> NDArray[np.bool_]:
-    """(h, w): whether a pixel's id differs from that above, below, left or right of it.
+def instance_outlines(ids: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return (h, w): whether the id of a pixel differs from one of its four neighbours.
 
-    As in pix2pixHD (Wang et al. 2018, §3.3); both sides of a border belong to it.
+    As in pix2pixHD (Wang et al. 2018, §3.3); an outline includes the pixels on both sides of a border.
     """
     edge = np.zeros(ids.shape, dtype=np.bool_)
     across, down = ids[:, 1:] != ids[:, :-1], ids[1:] != ids[:-1]
@@ -31,6 +31,6 @@ def outlines(ids: NDArray[Any]) -> NDArray[np.bool_]:
     return edge
 
 
-def coloured(channel: NDArray[Any], colours: Bytes) -> Bytes:
-    """(h, w, 3): each pixel in the colour of its channel."""
-    return colours.take(channel, axis=0)  # four times as fast as an index
+def colourise(channel_map: NDArray[Any], colours: UInt8Array) -> UInt8Array:
+    """Return (h, w, 3): the colour of each pixel's channel."""
+    return colours.take(channel_map, axis=0)  # four times faster than indexing

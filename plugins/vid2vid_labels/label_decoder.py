@@ -1,4 +1,4 @@
-"""From a label picture as it is stored to ids that are all known, or to a drawing; what does not fit is named."""
+"""Conversion of stored label images to known class ids, instance ids or RGB."""
 
 from __future__ import annotations
 
@@ -9,128 +9,137 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Bytes, LabelFilesError
-from vid2vid_labels.auto_options import colour_codes, grey, packed
-from vid2vid_labels.classes import SETS, VOID, ClassTable
-from vid2vid_labels.label_reader import Picture
+from vid2vid_cli.conditioning import LabelFileError, UInt8Array
+from vid2vid_labels.auto_options import colour_codes, pack_rgb, to_grey
+from vid2vid_labels.classes import CLASS_SETS, VOID_ID, ClassTable
+from vid2vid_labels.label_reader import LabelImage
 
-SHOWN = 4
-"""Odd values that are told one by one."""
+MAX_LISTED_VALUES = 4
+"""Unknown values that an error lists individually."""
 
 
-class Decoder:
-    """Label pictures as ids of these classes, (h, w) uint8 or uint16."""
+class LabelDecoder:
+    """Converts label images to ids of these classes, (h, w) uint8 or uint16."""
 
-    def __init__(self, table: ClassTable, *, colours: bool, nearest: bool) -> None:
-        self._table, self._colours, self._nearest = table, colours, nearest
+    def __init__(self, class_table: ClassTable, *, is_colour_coded: bool, snap_colours: bool) -> None:
+        self._class_table, self._is_colour_coded, self._snap_colours = class_table, is_colour_coded, snap_colours
 
-    def __call__(self, picture: Picture, name: str) -> NDArray[Any]:
-        """The ids of a picture called `name`.
+    def __call__(self, image: LabelImage, name: str) -> NDArray[Any]:
+        """Return the ids of an image; `name` identifies it in errors.
 
-        Raises: LabelFilesError, naming the values that are none of the classes, where they are, and how many.
+        Raises: LabelFileError (lists unknown values, their positions and pixel counts).
         """
-        if picture.ndim == 3 and self._colours:
-            return self._from_colours(picture, name)
-        ids = grey(picture)
+        if image.ndim == 3 and self._is_colour_coded:
+            return self._decode_colours(image, name)
+        ids = to_grey(image)
         if ids is None:
-            raise LabelFilesError(
-                f"{name} holds colours, not label ids.",
-                "--option labels.kind=colours for colour-coded classes, labels.kind=rgb for drawings.",
+            raise LabelFileError(
+                f"{name} contains colours, not label ids.",
+                "--conditioner-option labels.format=colours for colour-coded classes, labels.format=rgb for RGB images",
             )
-        odd = cv2.LUT(ids, self._table.odd[:256]) if ids.dtype == np.uint8 else self._table.odd[ids]
-        if odd.any():
-            raise self._unknown_ids(ids, odd, name)
-        return ids.astype(self._table.kind, copy=False)
+        unknown = (
+            cv2.LUT(ids, self._class_table.is_unknown[:256])
+            if ids.dtype == np.uint8
+            else self._class_table.is_unknown[ids]
+        )
+        if unknown.any():
+            raise self._unknown_ids_error(ids, unknown, name)
+        return ids.astype(self._class_table.dtype, copy=False)
 
-    def _unknown_ids(self, ids: Picture, odd: Picture, name: str) -> LabelFilesError:
-        found = _where(ids, odd)
-        strange = [value for value, _, _ in found]
-        rows = [f"{value} at {place} ({pixels(count)})" for value, place, count in found]
-        more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
-        which = "an id" if len(rows) == 1 else "ids"
-        fitting = [kind for kind, known in SETS.items() if set(strange) <= {one.id for one in known}]
-        ways = [f"--option labels.classes={choice}" for choice in (*fitting, max(strange) + 1)]
-        ignored = ",".join(str(label) for label in sorted({*self._table.ignored, *strange}))
-        if strange == [VOID]:
-            ways = []
-        if len(strange) <= SHOWN:
-            ways.append(f"--option labels.ignore={ignored} for what stands for nothing")
-        return LabelFilesError(
-            f"{name} holds {which} of no class: {', '.join(rows[:SHOWN])}{more}. The classes are {self._table}.",
-            ", or ".join(ways) + ".",
+    def _unknown_ids_error(self, ids: LabelImage, unknown: LabelImage, name: str) -> LabelFileError:
+        occurrences = _locate_values(ids, unknown)
+        unknown_ids = [value for value, _, _ in occurrences]
+        descriptions = [f"{value} at {position} ({pixel_count_text(count)})" for value, position, count in occurrences]
+        more = f" and {len(descriptions) - MAX_LISTED_VALUES} more" if len(descriptions) > MAX_LISTED_VALUES else ""
+        value_text = "an id" if len(descriptions) == 1 else "ids"
+        matching_sets = [
+            set_name for set_name, classes in CLASS_SETS.items() if set(unknown_ids) <= {c.id for c in classes}
+        ]
+        suggestions = [
+            f"--conditioner-option labels.classes={choice}" for choice in (*matching_sets, max(unknown_ids) + 1)
+        ]
+        ignore_ids = ",".join(str(class_id) for class_id in sorted({*self._class_table.ignore_ids, *unknown_ids}))
+        if unknown_ids == [VOID_ID]:
+            suggestions = []
+        if len(unknown_ids) <= MAX_LISTED_VALUES:
+            suggestions.append(f"--conditioner-option labels.ignore_ids={ignore_ids} for ids without a class")
+        return LabelFileError(
+            f"{name} contains {value_text} not in the class list: {', '.join(descriptions[:MAX_LISTED_VALUES])}{more}. "
+            f"The classes are {self._class_table}.",
+            ", or ".join(suggestions),
         )
 
     @cached_property
-    def _codes(self) -> NDArray[np.int32]:
-        """(2**24,): packed colour -> id, -1 for a colour of no class."""
-        codes = colour_codes(self._table.classes)
-        table = np.full(1 << 24, -1, dtype=np.int32)
-        table[list(codes)] = list(codes.values())
-        return table
+    def _colour_to_id(self) -> NDArray[np.int32]:
+        """(2**24,): packed colour -> id, -1 for a colour without a class."""
+        codes = colour_codes(self._class_table.classes)
+        colour_to_id = np.full(1 << 24, -1, dtype=np.int32)
+        colour_to_id[list(codes)] = list(codes.values())
+        return colour_to_id
 
-    def _from_colours(self, picture: Picture, name: str) -> NDArray[Any]:
-        code = packed(picture)
-        ids = self._codes[code]
-        odd = ids < 0
-        if odd.any():
-            if not self._nearest:
-                raise self._unknown_colours(code, odd, name)
-            self._learn(np.unique(code[odd]))
-            ids = self._codes[code]
-        return ids.astype(self._table.kind)
+    def _decode_colours(self, image: LabelImage, name: str) -> NDArray[Any]:
+        codes = pack_rgb(image)
+        ids = self._colour_to_id[codes]
+        unknown = ids < 0
+        if unknown.any():
+            if not self._snap_colours:
+                raise self._unknown_colours_error(codes, unknown, name)
+            self._snap_to_nearest_class(np.unique(codes[unknown]))
+            ids = self._colour_to_id[codes]
+        return ids.astype(self._class_table.dtype)
 
-    def _learn(self, codes: Picture) -> None:
-        """Give colours of no class to the class with the nearest one in RGB."""
-        known = np.array(list(colour_codes(self._table.classes)), dtype=np.int32)
-        ids = self._codes[known]
+    def _snap_to_nearest_class(self, codes: LabelImage) -> None:
+        """Assign colours without a class to the class with the nearest colour in RGB."""
+        class_codes = np.array(list(colour_codes(self._class_table.classes)), dtype=np.int32)
+        ids = self._colour_to_id[class_codes]
 
-        def apart(values: Picture) -> NDArray[np.float32]:
+        def unpack_rgb(values: LabelImage) -> NDArray[np.float32]:
             return np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.float32)
 
-        for begin in range(0, len(codes), 4096):
-            some = codes[begin : begin + 4096]
-            away = ((apart(some)[:, None] - apart(known)[None]) ** 2).sum(axis=2)
-            self._codes[some] = ids[away.argmin(axis=1)]
+        for start in range(0, len(codes), 4096):
+            batch = codes[start : start + 4096]
+            squared_distances = ((unpack_rgb(batch)[:, None] - unpack_rgb(class_codes)[None]) ** 2).sum(axis=2)
+            self._colour_to_id[batch] = ids[squared_distances.argmin(axis=1)]
 
-    def _unknown_colours(self, code: Picture, odd: Picture, name: str) -> LabelFilesError:
-        found = sorted(_where(code, odd), key=lambda row: -row[2])
-        rows = [
-            f"({value >> 16}, {value >> 8 & 255}, {value & 255}) at {place} ({pixels(count)})"
-            for value, place, count in found[:SHOWN]
+    def _unknown_colours_error(self, codes: LabelImage, unknown: LabelImage, name: str) -> LabelFileError:
+        occurrences = sorted(_locate_values(codes, unknown), key=lambda row: -row[2])
+        descriptions = [
+            f"({value >> 16}, {value >> 8 & 255}, {value & 255}) at {position} ({pixel_count_text(count)})"
+            for value, position, count in occurrences[:MAX_LISTED_VALUES]
         ]
-        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        which = "a colour" if len(found) == 1 else "colours"
-        return LabelFilesError(
-            f"{name} holds {which} of no class: {', '.join(rows)}{more}.",
-            "--option labels.classes=FILE that lists all colours; labels.nearest=true where compression or soft "
-            "borders blur them; labels.kind=rgb for drawings.",
+        more = f" and {len(occurrences) - MAX_LISTED_VALUES} more" if len(occurrences) > MAX_LISTED_VALUES else ""
+        value_text = "a colour" if len(occurrences) == 1 else "colours"
+        return LabelFileError(
+            f"{name} contains {value_text} not in the class list: {', '.join(descriptions)}{more}.",
+            "--conditioner-option labels.classes=FILE with all colours; labels.snap_colours=true if compression or "
+            "soft borders change the colours; labels.format=rgb for RGB images",
         )
 
 
-def _where(values: Picture, odd: Picture) -> list[tuple[int, str, int]]:
-    """The values where `odd`: each with the place of its first pixel and how many it has."""
-    rows, columns = np.nonzero(odd)
-    found, firsts, counts = np.unique(values[rows, columns], return_index=True, return_counts=True)
-    places = [f"x={columns[at]}, y={rows[at]}" for at in firsts]
-    return list(zip(found.tolist(), places, counts.tolist(), strict=True))
+def _locate_values(values: LabelImage, mask: LabelImage) -> list[tuple[int, str, int]]:
+    """Return each value in the mask with the position of its first pixel and its pixel count."""
+    rows, columns = np.nonzero(mask)
+    unique_values, first_indices, counts = np.unique(values[rows, columns], return_index=True, return_counts=True)
+    positions = [f"x={columns[index]}, y={rows[index]}" for index in first_indices]
+    return list(zip(unique_values.tolist(), positions, counts.tolist(), strict=True))
 
 
-def pixels(count: int) -> str:
-    """`1 pixel`, `12 pixels`."""
+def pixel_count_text(count: int) -> str:
+    """Return `1 pixel` or `12 pixels`."""
     return "1 pixel" if count == 1 else f"{count} pixels"
 
 
-def as_instances(picture: Picture, name: str) -> NDArray[np.uint16]:
-    """Instance ids (h, w). Raises: LabelFilesError for a picture with colours."""
-    ids = grey(picture)
+def decode_instance_ids(image: LabelImage, name: str) -> NDArray[np.uint16]:
+    """Return instance ids (h, w). Raises: LabelFileError (the image has colours)."""
+    ids = to_grey(image)
     if ids is None:
-        raise LabelFilesError(
-            f"{name} holds colours, not instance ids.", "Instance ids are grey pictures of 8 or 16 bits."
+        raise LabelFileError(
+            f"{name} contains colours, not instance ids.", "Use grey images of 8 or 16 bits for instance ids."
         )
     return ids.astype(np.uint16)
 
 
-def as_rgb(picture: Picture) -> Bytes:
-    """Any picture as (h, w, 3) uint8; of 16 bits the higher eight."""
-    eight = (picture >> 8).astype(np.uint8) if picture.dtype == np.uint16 else picture.astype(np.uint8)
-    return np.repeat(eight[:, :, None], 3, axis=2) if eight.ndim == 2 else eight
+def to_rgb_uint8(image: LabelImage) -> UInt8Array:
+    """Return an image as (h, w, 3) uint8; 16-bit values are reduced to their high byte."""
+    image_uint8 = (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else image.astype(np.uint8)
+    return np.repeat(image_uint8[:, :, None], 3, axis=2) if image_uint8.ndim == 2 else image_uint8

@@ -1,4 +1,4 @@
-"""Label pictures by number: the files of a folder, or the frames of a video. One is in memory at a time."""
+"""Label images by index, from the files of a folder or the frames of a video; one is in memory at a time."""
 
 from __future__ import annotations
 
@@ -11,109 +11,124 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import (
-    Footage,
-    LabelFilesError,
+    LabelFileError,
     MissingFileError,
+    VideoContext,
     VideoReader,
-    check_count,
-    label_files,
-    read_labels,
+    check_image_count,
+    list_label_files,
+    load_label_image,
 )
 
-Picture = NDArray[Any]
-EXACT = (".png", ".tif", ".tiff", ".bmp")
-SOFT = (".jpg", ".jpeg", ".webp")
-SUFFIXES = (*EXACT, *SOFT)
-LOSSLESS = ("ffv1", "png", "apng", "huffyuv", "ffvhuff", "utvideo", "magicyuv", "rawvideo", "qtrle", "tiff", "bmp")
-"""Names of codecs that give every number back."""
+LabelImage = NDArray[Any]
+LOSSLESS_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
+LOSSY_SUFFIXES = (".jpg", ".jpeg", ".webp")
+IMAGE_SUFFIXES = (*LOSSLESS_SUFFIXES, *LOSSY_SUFFIXES)
+LOSSLESS_CODECS = (
+    "ffv1",
+    "png",
+    "apng",
+    "huffyuv",
+    "ffvhuff",
+    "utvideo",
+    "magicyuv",
+    "rawvideo",
+    "qtrle",
+    "tiff",
+    "bmp",
+)
+"""Names of lossless codecs."""
 
 
-class LabelPictures:
-    """Pictures as they are stored: (h, w) uint8 or uint16, or RGB (h, w, 3) uint8.
+class LabelReader:
+    """Reads stored images: (h, w) uint8 or uint16, or RGB (h, w, 3) uint8.
 
-    Raises: MissingFileError, LabelFilesError (an empty or damaged folder), what `VideoReader` raises for a bad video.
+    Raises: MissingFileError, LabelFileError (no readable images), and the errors of `VideoReader`.
     """
 
-    def __init__(self, path: Path, option: str) -> None:
-        """`option` is what named the path, for people."""
-        self.path, self.option = path.expanduser(), option
+    def __init__(self, path: Path, option_name: str) -> None:
+        """`option_name` is the option that sets `path`, for errors."""
+        self.path, self.option_name = path.expanduser(), option_name
         self._files: list[Path] = []
-        self._video: VideoReader | None = None
-        self._frames: Generator[Picture, None, None] | None = None
-        self._next = 0
+        self._video_reader: VideoReader | None = None
+        self._frame_iterator: Generator[LabelImage, None, None] | None = None
+        self._next_index = 0
         if self.path.is_dir():
-            self._files = label_files(self.path, SUFFIXES)
+            self._files = list_label_files(self.path, IMAGE_SUFFIXES)
         elif not self.path.exists():
-            raise MissingFileError(f"{self.path} does not exist.", f"--option {option}=FOLDER")
-        elif self.path.suffix.lower() in SUFFIXES:
+            raise MissingFileError(f"{self.path} does not exist.", f"--conditioner-option {option_name}=FOLDER")
+        elif self.path.suffix.lower() in IMAGE_SUFFIXES:
             self._files = [self.path]
         else:
-            self._video = VideoReader(self.path)
-        self.count: int = len(self._files) if self._video is None else self._video.expected or 0
+            self._video_reader = VideoReader(self.path)
+        self.num_images: int = len(self._files) if self._video_reader is None else self._video_reader.num_frames or 0
 
     @property
-    def exact(self) -> bool:
-        """Whether numbers come back as they were written: not through JPEG, H.264 or YUV."""
-        if self._video is None:
-            return self._files[0].suffix.lower() in EXACT
-        return self._video.probe.codec in LOSSLESS and self._video.probe.colour in ("grey", "rgb")
+    def is_exact(self) -> bool:
+        """Whether the stored values are exact, i.e. not JPEG, H.264 or YUV."""
+        if self._video_reader is None:
+            return self._files[0].suffix.lower() in LOSSLESS_SUFFIXES
+        probe = self._video_reader.probe
+        return probe.codec in LOSSLESS_CODECS and probe.colour_space in ("grey", "rgb")
 
     @property
-    def stored_as(self) -> str:
-        """For people: `JPEG`, `h264 (bt709)`."""
-        if self._video is None:
+    def storage_description(self) -> str:
+        """Readable storage format: `JPEG`, `h264 video (bt709)`."""
+        if self._video_reader is None:
             return self._files[0].suffix[1:].upper()
-        return f"{self._video.probe.codec} video ({self._video.probe.colour})"
+        return f"{self._video_reader.probe.codec} video ({self._video_reader.probe.colour_space})"
 
-    def name(self, number: int) -> str:
-        """The file, or the frame of the video, for people."""
-        return str(self._files[number]) if self._video is None else f"{self.path}, frame {number}"
+    def image_name(self, index: int) -> str:
+        """Return the file name or video frame of an image, for errors."""
+        return str(self._files[index]) if self._video_reader is None else f"{self.path}, frame {index}"
 
-    def read(self, number: int) -> Picture:
-        """The picture of that number, from 0; of a video quickest in ascending order. Raises FilesMismatchError."""
-        check_count(self.count, None, self.path, self.option, number)
-        if self._video is None:
-            return read_labels(self._files[number])
-        if self._frames is None or number < self._next:
-            self._begin(number)
-        for picture in self._frames or ():
-            self._next += 1
-            if self._next > number:
-                return picture
-        raise LabelFilesError(f"{self.path} has no frame {number}, though it says so.", "Make this video again.")
+    def read(self, index: int) -> LabelImage:
+        """Return an image by index, from 0; videos are fastest in ascending order. Raises: InputFileMismatchError."""
+        check_image_count(self.num_images, None, self.path, option_name=self.option_name, frame_index=index)
+        if self._video_reader is None:
+            return load_label_image(self._files[index])
+        if self._frame_iterator is None or index < self._next_index:
+            self._seek(index)
+        for image in self._frame_iterator or ():
+            self._next_index += 1
+            if self._next_index > index:
+                return image
+        raise LabelFileError(
+            f"{self.path} ends before frame {index}, although its header has more frames.", "Create the video again."
+        )
 
-    def looks(self, most: int) -> Iterator[tuple[str, Picture]]:
-        """Some pictures, evenly spread, with their names."""
-        numbers = np.linspace(0, self.count - 1, min(most, self.count)).round().astype(int)
-        for number in numbers.tolist():
-            yield self.name(number), self.read(number)
+    def sample_images(self, max_images: int) -> Iterator[tuple[str, LabelImage]]:
+        """Yield evenly spaced images with their names."""
+        indices = np.linspace(0, self.num_images - 1, min(max_images, self.num_images)).round().astype(int)
+        for index in indices.tolist():
+            yield self.image_name(index), self.read(index)
 
-    def check(self, footage: Footage | None) -> None:
-        """Raise FilesMismatchError where there is not one picture for each frame of the video."""
-        check_count(self.count, footage, self.path, self.option)
+    def check_length(self, video_context: VideoContext | None) -> None:
+        """Raise InputFileMismatchError unless there is one image per frame of the video."""
+        check_image_count(self.num_images, video_context, self.path, option_name=self.option_name)
 
     def close(self) -> None:
-        """Let go of the video."""
-        if self._frames is not None:
-            self._frames.close()
-            self._frames = None
+        """Close the video."""
+        if self._frame_iterator is not None:
+            self._frame_iterator.close()
+            self._frame_iterator = None
 
-    def _begin(self, number: int) -> None:
-        """Read on from a frame of the video; what lies before is skipped by its index."""
+    def _seek(self, index: int) -> None:
+        """Continue at a frame of the video; the frames before it are skipped with the video's index."""
         self.close()
-        assert self._video is not None
-        video = VideoReader(self.path, start=float(number / self._video.fps), stored=True)
-        self._frames, self._next = _all(video), number
+        assert self._video_reader is not None
+        reader = VideoReader(self.path, start=float(index / self._video_reader.fps), raw_grey=True)
+        self._frame_iterator, self._next_index = _iterate_frames(reader), index
 
 
-def _all(video: VideoReader) -> Generator[Picture, None, None]:
-    frames = iter(video)
+def _iterate_frames(reader: VideoReader) -> Generator[LabelImage, None, None]:
+    frames = iter(reader)
     with closing(frames):  # type: ignore[type-var]
         yield from frames
 
 
-def holds_pictures(path: Path) -> bool:
-    """Whether there is anything to look at: a file, or a folder with a picture right inside it."""
+def contains_images(path: Path) -> bool:
+    """Return whether `path` is a file, or a folder that directly contains an image."""
     if not path.is_dir():
         return path.is_file()
-    return any(entry.suffix.lower() in SUFFIXES and entry.name[0] != "." for entry in path.iterdir())
+    return any(entry.suffix.lower() in IMAGE_SUFFIXES and entry.name[0] != "." for entry in path.iterdir())

@@ -1,4 +1,4 @@
-"""What can be set with `--option labels.…`, and how it is understood."""
+"""Options of the conditioner `labels`, and their parsers."""
 
 from __future__ import annotations
 
@@ -8,79 +8,83 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from vid2vid_cli.conditioning import Options, files_option
-from vid2vid_labels.class_lists import read_classes, tidy
-from vid2vid_labels.classes import LIMIT, SETS, Choice
+from vid2vid_cli.conditioning import Options, input_path_option
+from vid2vid_labels.class_lists import normalise_classes, read_classes
+from vid2vid_labels.classes import CLASS_SETS, ID_LIMIT, ClassesOption
 
-Kind = Literal["auto", "ids", "colours", "rgb"]
-KNOWN = ("auto", *SETS)
+LabelFormat = Literal["auto", "ids", "colours", "rgb"]
+KNOWN_CLASS_SETS = ("auto", *CLASS_SETS)
 
 
-def check_classes(value: Any) -> Any:
-    """A set's name, a number of classes, a file, or a list, as the options keep it. Raises: ValueError."""
+def parse_classes(value: Any) -> Any:
+    """Parse the name of a set, a number of classes, a file, or a list. Raises: ValueError."""
     if isinstance(value, Path):
         value = str(value)
     if isinstance(value, str) and not value.strip().isdecimal():
-        if value in KNOWN:
+        if value in KNOWN_CLASS_SETS:
             return value
         path = Path(value).expanduser()
         if path.is_file():
             return tuple(read_classes(path))
-        raise ValueError(f"neither one of {', '.join(KNOWN)}, nor a number of classes, nor a file that exists")
+        raise ValueError(f"use {', '.join(KNOWN_CLASS_SETS)}, a number of classes, or an existing file")
     if isinstance(value, (str, int)) and not isinstance(value, bool):
-        number = int(value)
-        if not 1 <= number <= LIMIT:
-            raise ValueError(f"a number of classes lies between 1 and {LIMIT}")
-        return number
+        num_classes = int(value)
+        if not 1 <= num_classes <= ID_LIMIT:
+            raise ValueError(f"the number of classes must be in 1..{ID_LIMIT}")
+        return num_classes
     if isinstance(value, (Mapping, Sequence)):
-        return tuple(tidy([_plain(item) for item in value] if isinstance(value, Sequence) else value))
-    raise ValueError("not a set of classes")
+        return tuple(
+            normalise_classes([_to_plain_data(item) for item in value] if isinstance(value, Sequence) else value)
+        )
+    raise ValueError("use the name of a class set, a number of classes, a file, or a list")
 
 
-def check_ignored(value: Any) -> Any:
-    """Ids as a tuple, from `255`, `0,255` or a list. Raises: ValueError."""
+def parse_ignore_ids(value: Any) -> Any:
+    """Parse ids from `255`, `0,255` or a list. Raises: ValueError."""
     if value is None:
         return None
-    words = value.split(",") if isinstance(value, str) else [value] if isinstance(value, int) else list(value)
+    items = value.split(",") if isinstance(value, str) else [value] if isinstance(value, int) else list(value)
     try:
-        ids = sorted({int(word) for word in words if str(word).strip()})
+        ids = sorted({int(item) for item in items if str(item).strip()})
     except (TypeError, ValueError) as error:
-        raise ValueError("write ids such as 255, or 0,255") from error
-    if any(not 0 <= label < LIMIT for label in ids):
-        raise ValueError(f"ids lie between 0 and {LIMIT - 1}")
+        raise ValueError("use ids such as 255, or 0,255") from error
+    if any(not 0 <= class_id < ID_LIMIT for class_id in ids):
+        raise ValueError(f"ids must be in 0..{ID_LIMIT - 1}")
     return tuple(ids)
 
 
-def _plain(item: Any) -> Any:
+def _to_plain_data(item: Any) -> Any:
     return item.model_dump() if hasattr(item, "model_dump") else item
 
 
 class LabelOptions(Options):
-    """What can be set with `--option labels.…`."""
+    """Options of the conditioner `labels`."""
 
-    dir: Path | None = files_option(
-        "Label pictures, one per frame in the order of their names: a folder, or a video (of ids: FFV1, grey)."
+    input_dir: Path | None = input_path_option(
+        "Label images, one per frame in the order of their names: a folder, or a video (for ids: FFV1, grey)."
     )
-    instances: Path | None = files_option("Pictures of instance ids, grey with 8 or 16 bits: a folder, or FFV1.")
-    kind: Kind = Field(
+    instances: Path | None = input_path_option(
+        "Instance ids, as grey images of 8 or 16 bits: a folder, or an FFV1 video."
+    )
+    format: LabelFormat = Field(
         "auto",
-        description="ids: a number per pixel; colours: a colour per class; rgb: drawings, taken as they are; "
-        "auto: grey and indexed pictures are ids, unless they have more than 64 shades; others are colours if classes "
-        "are named or all colours are those of a well-known set; the rest is rgb.",
+        description="ids: one id per pixel; colours: one colour per class; rgb: RGB images, used unchanged; "
+        "auto: ids for grey and indexed images with at most 64 values; otherwise colours if classes is set or all "
+        "colours belong to a standard set; otherwise rgb.",
     )
-    classes: Annotated[Choice, BeforeValidator(check_classes)] = Field(
+    classes: Annotated[ClassesOption, BeforeValidator(parse_classes)] = Field(
         "auto",
-        description="What ids stand for: cityscapes (0 to 33), cityscapes_train (0 to 18), voc (0 to 20), a number N "
-        "(0 to N - 1), or a file of names and colours: JSON, YAML, or lines such as road 128 64 128.",
+        description="Classes of the ids: cityscapes (0 to 33), cityscapes_train (0 to 18), voc (0 to 20), a number N "
+        "(0 to N - 1), or a file with names and colours: JSON, YAML, or lines such as road 128 64 128.",
     )
-    ignore: Annotated[tuple[int, ...] | None, BeforeValidator(check_ignored)] = Field(
+    ignore_ids: Annotated[tuple[int, ...] | None, BeforeValidator(parse_ignore_ids)] = Field(
         None,
-        description="Ids that stand for nothing, such as 255: where they are, every channel is -1. "
+        description="Ids without a class, such as 255: all channels are -1. "
         "Default: 255 for cityscapes_train and voc, otherwise none.",
     )
-    nearest: bool = Field(
-        False, description="Of colours: take that of the nearest class where none fits (JPEG, H.264, soft borders)."
+    snap_colours: bool = Field(
+        False, description="Assign unknown colours to the class with the nearest colour (JPEG, H.264, soft borders)."
     )
-    edges: bool | None = Field(
-        None, description="A channel more: the outlines of the instances. Default: where instances are given."
+    instance_edges: bool | None = Field(
+        None, description="Add a channel with the outlines of the instances. Default: true if instances is set."
     )

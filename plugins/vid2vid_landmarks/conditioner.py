@@ -1,4 +1,4 @@
-"""68 facial landmarks as a conditioner: found by a backend, followed and smoothed, drawn as vid2vid's face input."""
+"""Conditioner `landmarks`: 68 facial landmarks, detected or read from files, tracked, smoothed and drawn as curves."""
 
 from __future__ import annotations
 
@@ -12,209 +12,220 @@ from pydantic import Field
 
 from vid2vid_cli.conditioning import (
     Annotation,
-    Bytes,
     Conditioner,
     ConditionerSpec,
-    Floats,
+    FloatArray,
     Options,
-    Person,
+    PersonOption,
     Statistics,
+    UInt8Array,
+    VideoFrame,
     View,
-    bounds,
-    drawing_option,
-    files_option,
-    nothing,
+    bounding_box,
+    empty_annotation,
+    input_path_option,
+    render_option,
     view_image,
 )
-from vid2vid_landmarks import MESH, SPEC
-from vid2vid_landmarks.backend import Face
-from vid2vid_landmarks.backends import choose, open_backend, version
-from vid2vid_landmarks.drawing import background_edges, distance_maps, draw_curves, draw_picture, polylines
-from vid2vid_landmarks.face_shape import describe
-from vid2vid_landmarks.nvidia_drawing import channels as as_published
+from vid2vid_landmarks import MESH_WEIGHTS, SPEC
+from vid2vid_landmarks.backends import DetectedFace, backend_version, open_backend, resolve_backend
+from vid2vid_landmarks.drawing import (
+    background_edges,
+    curve_polylines,
+    distance_maps,
+    draw_coloured_curves,
+    draw_curves,
+)
+from vid2vid_landmarks.face_shape import face_statistics
+from vid2vid_landmarks.nvidia_drawing import render_nvidia_condition
 from vid2vid_landmarks.point_files import read_faces
-from vid2vid_landmarks.retarget import Retarget
-from vid2vid_landmarks.topology import COUNT, CURVES, MIRRORED, PARTS
-from vid2vid_landmarks.tracking import Follower, Smoother, quality
+from vid2vid_landmarks.retarget import FaceRetargeter
+from vid2vid_landmarks.topology import FACE_CURVES, FACE_PARTS, FLIP_INDICES, NUM_POINTS
+from vid2vid_landmarks.tracking import FaceTracker, LandmarkSmoother, face_quality
 
-SHAPES = {"face": (COUNT, 2)}
-EYES = (36, 45)
-"""The outer corners of the eyes."""
+POINT_SHAPES = {"face": (NUM_POINTS, 2)}
+EYE_CORNERS = (36, 45)
+"""Indices of the outer eye corners."""
 
 
 class LandmarkOptions(Options):
-    """What can be set with `--option landmarks.…`."""
+    """Options of the conditioner, set with `--conditioner-option landmarks.KEY=VALUE`."""
 
     backend: Literal["auto", "mediapipe", "dlib"] = Field(
-        "auto", description="auto: mediapipe where it is installed, otherwise dlib."
+        "auto", description="Face detector. auto: mediapipe if it is installed, otherwise dlib."
     )
-    person: Person = Field(
+    person: PersonOption = Field(
         "largest",
-        description="Whose face: largest, centre, or 1, 2, ... from left to right on the first frame with so many.",
+        description="Face to track: largest, centre, or N, the N-th from the left in the first frame with N faces.",
     )
-    smooth: float = Field(
-        0.01, ge=0, le=0.1, description="Size of the jitter to remove, in distances of the eyes; 0: none."
+    smoothing: float = Field(
+        0.01, ge=0, le=0.1, description="Amplitude of the jitter to remove, in eye distances; 0 disables smoothing."
     )
-    distance_maps: bool = Field(True, description="Besides the drawing, a distance map for each of the 14 curves.")
+    distance_maps: bool = Field(True, description="Add a distance map for each of the 14 curves as a channel.")
     background_edges: bool = Field(
-        False, description="Draw the edges outside the face too; they carry the background into the condition."
+        False, description="Draw Canny edges outside the face, so that the condition describes the background."
     )
-    drawing: Literal["smooth", "vid2vid"] = drawing_option(
-        "smooth", "smooth: as fine as the picture; vid2vid: in whole pixels of the frame, for its own networks."
+    drawing: Literal["antialiased", "vid2vid"] = render_option(
+        "antialiased", "antialiased: at the output resolution; vid2vid: NVIDIA's drawing, in whole pixels of the frame."
     )
-    points_dir: Path | None = files_option(
-        "A folder with 68 points for each frame, as text (x,y on a line) or JSON, read as they are instead of found."
+    input_dir: Path | None = input_path_option(
+        "Folder with one file of 68 points per frame, text (x,y per line) or JSON; used instead of a detector."
     )
 
 
 class Landmarks(Conditioner):
-    """68 points of one face."""
+    """68 landmarks of one face."""
 
     spec: ClassVar[ConditionerSpec] = SPEC
     Options: ClassVar[type[Options]] = LandmarkOptions
-    retargets: ClassVar[bool] = True
-    reads: ClassVar[str] = "points_dir"
-    sides: ClassVar[Mapping[str, tuple[int, ...]]] = {"face": MIRRORED}
-    offers: ClassVar[tuple[str, ...]] = ("face", "eyes", "mouth")
+    supports_retargeting: ClassVar[bool] = True
+    input_option: ClassVar[str] = "input_dir"
+    flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = {"face": FLIP_INDICES}
+    region_names: ClassVar[tuple[str, ...]] = ("face", "eyes", "mouth")
     options: LandmarkOptions
 
     @property
-    def channels(self) -> int:
-        """The drawing, and fourteen distance maps unless they are switched off."""
-        return 1 + len(CURVES) if self.options.distance_maps else 1
+    def num_channels(self) -> int:
+        """Number of channels: 15, or 1 without distance maps."""
+        return 1 + len(FACE_CURVES) if self.options.distance_maps else 1
 
-    @property
-    def serial(self) -> bool:
-        """MediaPipe's threads take turns. dlib's one thread holds Python's lock, and what that keeps waiting counts."""
-        return self.options.points_dir is None and choose(self.options.backend) == "mediapipe"
+    def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
+        """Yield one annotation per frame with the points `face` (68, 2), in order.
 
-    def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
-        """Points `face` (68, 2); with `background_edges` the image `background` (h, w) uint8 too.
+        With `background_edges`, annotations also contain the image `background` (h, w) uint8. The selected face is
+        tracked; frames without it are empty annotations, whatever the length of the gap. Points from files are not
+        smoothed.
 
-        The wanted face is taken and followed. A frame without it is empty, however short the gap. Points that are
-        read from files are left as they are.
-
-        Raises: MissingPackageError, MissingWeightsError; FilesMismatchError, LabelFilesError for files.
+        Raises: MissingPackageError, MissingWeightsError; InputFileMismatchError and LabelFileError for files.
         """
-        if self.options.points_dir is not None:
-            for frame, points in read_faces(self.options.points_dir, self.footage, frames):
-                yield self._annotation(frame, None if points is None else Face(points, 1.0))
+        if self.options.input_dir is not None:
+            images = (frame.rgb for frame in frames)
+            for image, points in read_faces(self.options.input_dir, self.video_context, images):
+                yield self._make_annotation(image, None if points is None else DetectedFace(points, 1.0))
             return
-        follower, smoother = Follower(self.options.person), Smoother(self.options.smooth)
+        tracker, smoother = FaceTracker(self.options.person), LandmarkSmoother(self.options.smoothing)
         with open_backend(self.options.backend) as backend:
             for frame in frames:
-                if follower.look(frame):
-                    smoother.forget()
-                face = follower.choose(backend.faces(frame, follower.last), *frame.shape[:2])
+                if frame.is_cut:
+                    tracker.reset()
+                    smoother.reset()
+                image = frame.rgb
+                face = tracker.update(backend.detect_faces(image, tracker.tracked_face), *image.shape[:2])
                 if face is None:
-                    smoother.forget()
-                    yield self._annotation(frame, None)
+                    smoother.reset()
+                    yield self._make_annotation(image, None)
                 else:
-                    yield self._annotation(frame, Face(smoother(face.points), face.score))
+                    yield self._make_annotation(image, DetectedFace(smoother(face.points), face.score))
 
-    def _annotation(self, frame: Bytes, face: Face | None) -> Annotation:
+    def _make_annotation(self, frame: UInt8Array, face: DetectedFace | None) -> Annotation:
         height, width = frame.shape[:2]
         if face is None:
-            empty = nothing(height, width, SHAPES)
-            return Annotation(height, width, 0.0, empty.points, self._background(frame, None))
-        images = self._background(frame, face.points)
-        return Annotation(height, width, quality(face, height, width), {"face": face.points}, images)
+            undetected = empty_annotation(height, width, POINT_SHAPES)
+            return Annotation(height, width, 0.0, undetected.points, self._background_images(frame, None))
+        images = self._background_images(frame, face.points)
+        return Annotation(height, width, face_quality(face, height, width), {"face": face.points}, images)
 
-    def _background(self, frame: Bytes, points: Floats | None) -> dict[str, Bytes]:
+    def _background_images(self, frame: UInt8Array, points: FloatArray | None) -> dict[str, UInt8Array]:
         if not self.options.background_edges:
             return {}
         gray = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
         return {"background": background_edges(gray, points)}
 
-    def render(self, annotation: Annotation, view: View) -> Floats:
-        """(15, height, width), or (1, ...) without distance maps: the drawing, -1 to 1, then the distance maps.
+    def render(self, annotation: Annotation, view: View) -> FloatArray:
+        """(15, height, width), or (1, height, width) without distance maps, in [-1, 1]: drawing, then distance maps.
 
-        Without a face the drawing is -1 (but for background edges) and all distances are 1, the farthest.
+        Without a face, the drawing is -1 (except background edges) and all distances are 1, the maximum.
         """
         if self.options.drawing == "vid2vid":
             edges = annotation.images.get("background") if self.options.background_edges else None
-            found = annotation.points.get("face") if annotation.quality > 0 else None
-            return as_published(found, edges, view, annotation.height, annotation.width)[: self.channels]
-        curves = self._curves(annotation, view)
+            points = annotation.points.get("face") if annotation.quality > 0 else None
+            channels = render_nvidia_condition(points, edges, view, annotation.height, annotation.width)
+            return channels[: self.num_channels]
+        curves = self._view_curves(annotation, view)
         drawing = draw_curves(curves, view)
         if self.options.background_edges and "background" in annotation.images:
             np.maximum(drawing, view_image(annotation.images["background"], view), out=drawing)
-        channels = np.empty((self.channels, view.height, view.width), dtype=np.float32)
+        channels = np.empty((self.num_channels, view.height, view.width), dtype=np.float32)
         np.multiply(drawing, np.float32(1 / 127.5), out=channels[0])
         channels[0] -= 1
         if curves and self.options.distance_maps:
-            distance_maps(curves, channels[1:], min(view.whole))
+            distance_maps(curves, channels[1:], min(view.full_size))
         else:
             channels[1:] = 1
         return channels
 
-    def picture(self, annotation: Annotation, view: View) -> Bytes:
-        """The curves in one colour per part on black; background edges in grey."""
+    def visualize(self, annotation: Annotation, view: View) -> UInt8Array:
+        """RGB image of the curves on black, one colour per part; background edges are grey."""
         canvas = np.zeros((view.height, view.width, 3), dtype=np.uint8)
         if self.options.background_edges and "background" in annotation.images:
             canvas[:] = (view_image(annotation.images["background"], view) // 2)[:, :, None]
-        curves = self._curves(annotation, view)
+        curves = self._view_curves(annotation, view)
         if curves:
-            draw_picture(canvas, curves, min(view.whole))
+            draw_coloured_curves(canvas, curves, min(view.full_size))
         return canvas
 
-    def _curves(self, annotation: Annotation, view: View) -> list[Any]:
+    def _view_curves(self, annotation: Annotation, view: View) -> list[Any]:
         points = annotation.points.get("face")
         if annotation.quality <= 0 or points is None or not np.isfinite(points).any():
             return []
-        return polylines(points[:, :2], view)
+        return curve_polylines(points[:, :2], view)
 
-    def regions(self, annotation: Annotation, view: View) -> dict[str, Floats]:
-        """One box each of the face and the mouth, one for each eye."""
-        points = annotation.points["face"] if annotation.quality > 0 else np.full((COUNT, 2), np.nan)
+    def region_boxes(self, annotation: Annotation, view: View) -> dict[str, FloatArray]:
+        """Boxes of the face (1, 4), the eyes (2, 4) and the mouth (1, 4)."""
+        points = annotation.points["face"] if annotation.quality > 0 else np.full((NUM_POINTS, 2), np.nan)
 
-        def about(*parts: str) -> Floats:
-            return np.stack([bounds(points[list(PARTS[part])], view) for part in parts])
+        def boxes_around(*part_names: str) -> FloatArray:
+            return np.stack([bounding_box(points[list(FACE_PARTS[name])], view) for name in part_names])
 
-        return {"face": bounds(points, view)[None], "eyes": about("left_eye", "right_eye"), "mouth": about("mouth")}
+        return {
+            "face": bounding_box(points, view)[None],
+            "eyes": boxes_around("left_eye", "right_eye"),
+            "mouth": boxes_around("mouth"),
+        }
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
-        """See `shape.describe`; {} where no face was found."""
-        return describe(annotations)
+        """Statistics of a clip, see `face_statistics`; {} if it contains no face."""
+        return face_statistics(annotations)
 
     def retarget(
         self, annotations: Iterable[Annotation], source: Statistics, target: Statistics
     ) -> Iterator[Annotation]:
-        """The source's faces in the target's place and proportions, in frames of the target's size.
+        """Yield the source's faces with the target's position and proportions, in frames of the target's size.
 
-        Empty annotations stay empty. Without statistics of both sides the points pass unchanged. Background edges
-        are dropped: they are the source's.
+        Empty annotations stay empty. Without statistics of both sides the points are unchanged. Background edges are
+        dropped, because they belong to the source.
         """
         if not target:
             yield from annotations
             return
         height, width = int(target["height"]), int(target["width"])
-        change = Retarget(source, target) if source else None
-        for one in annotations:
-            if change is None and one.quality > 0:
-                yield one
+        retargeter = FaceRetargeter(source, target) if source else None
+        for annotation in annotations:
+            if retargeter is None and annotation.quality > 0:
+                yield annotation
                 continue
-            points = one.points.get("face")
-            sound = one.quality > 0 and points is not None and bool(np.isfinite(points).all())
-            images = {name: np.zeros((height, width), dtype=np.uint8) for name in one.images}
-            if change is not None and points is not None and sound:
-                yield Annotation(height, width, one.quality, {"face": change(points)}, images)
+            points = annotation.points.get("face")
+            is_valid = annotation.quality > 0 and points is not None and bool(np.isfinite(points).all())
+            images = {name: np.zeros((height, width), dtype=np.uint8) for name in annotation.images}
+            if retargeter is not None and points is not None and is_valid:
+                yield Annotation(height, width, annotation.quality, {"face": retargeter(points)}, images)
             else:
-                yield Annotation(height, width, 0.0, nothing(height, width, SHAPES).points, images)
+                yield Annotation(height, width, 0.0, empty_annotation(height, width, POINT_SHAPES).points, images)
 
-    def distances(self, found: Annotation, wanted: Annotation) -> dict[str, float]:
-        """`landmark_error`: the mean distance of the 68 points in % of that of the outer eye corners of `wanted`."""
-        if min(found.quality, wanted.quality) <= 0:
+    def errors(self, detected: Annotation, reference: Annotation) -> dict[str, float]:
+        """`landmark_error`: mean distance of the 68 points, in % of the reference's outer eye corner distance."""
+        if min(detected.quality, reference.quality) <= 0:
             return {}
-        one, other = found.points["face"][:, :2], wanted.points["face"][:, :2]
-        eyes = float(np.linalg.norm(other[EYES[0]] - other[EYES[1]]))
-        error = 100 * float(np.linalg.norm(one - other, axis=1).mean()) / max(eyes, 1e-6)
+        detected_points, reference_points = detected.points["face"][:, :2], reference.points["face"][:, :2]
+        eye_spacing = float(np.linalg.norm(reference_points[EYE_CORNERS[0]] - reference_points[EYE_CORNERS[1]]))
+        mean_distance = float(np.linalg.norm(detected_points - reference_points, axis=1).mean())
+        error = 100 * mean_distance / max(eye_spacing, 1e-6)
         return {"landmark_error": error} if np.isfinite(error) else {}
 
     def fingerprint(self) -> dict[str, Any]:
-        """Options, the backend that would be used, its version, and the model's sha256."""
-        if self.options.points_dir is not None:
-            return {**super().fingerprint(), "backend": "files"}
-        backend = choose(self.options.backend)
-        model = MESH.sha256 if backend == "mediapipe" else ""
-        return {**super().fingerprint(), "backend": backend, "version": version(backend), "model": model}
+        """Options, resolved backend, its version, and the sha256 of its model."""
+        if self.options.input_dir is not None:
+            return {**super().fingerprint(), "backend": "input_files"}
+        backend = resolve_backend(self.options.backend)
+        model_sha256 = MESH_WEIGHTS.sha256 if backend == "mediapipe" else ""
+        return {**super().fingerprint(), "backend": backend, "version": backend_version(backend), "model": model_sha256}

@@ -1,7 +1,8 @@
-"""A face's own shape, apart from where it is: pose by similarity, the neutral face, statistics of a clip.
+"""Face shape independent of its pose: similarity fits, the neutral face, and statistics of a clip.
 
-Canonical coordinates: the middle of the outer eye corners is 0, they lie at (-1/2, 0) and (1/2, 0), y down. So all
-lengths are in distances of the eyes. Points are held as complex numbers x + iy, for which a similarity is z -> a z + b.
+Canonical coordinates have their origin midway between the outer eye corners, which are at (-1/2, 0) and (1/2, 0), with
+y pointing down; all lengths are in eye distances. Points are complex numbers x + iy, so that a similarity is z -> a z
++ b.
 """
 
 from __future__ import annotations
@@ -12,135 +13,140 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Annotation, Floats, Statistics
-from vid2vid_landmarks.topology import COUNT, EYE_GAPS, LIP_GAPS, PARTS
+from vid2vid_cli.conditioning import Annotation, FloatArray, Statistics
+from vid2vid_landmarks.topology import EYE_GAPS, FACE_PARTS, LIP_GAPS, NUM_POINTS
 
-Complex = NDArray[np.complex128]
+ComplexPoints = NDArray[np.complex128]
 
-# What an expression moves least holds the pose: eye corners, the nose, the ends of the jaw.
-RIGID = np.zeros(COUNT)
-RIGID[[36, 39, 42, 45]] = 1.0
-RIGID[[27, 28, 29, 30]] = 0.5
-RIGID[[31, 33, 35, 0, 16]] = 0.3
+# The pose is fitted to the points that expressions move least: eye corners, nose, ends of the jaw.
+RIGID_WEIGHTS = np.zeros(NUM_POINTS)
+RIGID_WEIGHTS[[36, 39, 42, 45]] = 1.0
+RIGID_WEIGHTS[[27, 28, 29, 30]] = 0.5
+RIGID_WEIGHTS[[31, 33, 35, 0, 16]] = 0.3
 
-LEAST = 0.3  # faces of a lower quality do not count in the statistics, unless there are no others
-ROUNDS = 3  # of aligning to the median, which then hardly moves
+MIN_STATISTICS_QUALITY = 0.3  # faces of lower quality are excluded from the statistics if there are better ones
+NUM_ALIGNMENT_ROUNDS = 3  # iterations of aligning the faces to their median; it has converged by then
 
 
-def pack(points: NDArray[Any]) -> Complex:
-    """Points (..., 2) as complex numbers (...)."""
+def to_complex(points: NDArray[Any]) -> ComplexPoints:
+    """Convert points (..., 2) to complex numbers (...)."""
     return points[..., 0].astype(np.float64) + 1j * points[..., 1].astype(np.float64)
 
 
-def unpack(numbers: Complex) -> Floats:
-    """The inverse of `pack`."""
+def from_complex(numbers: ComplexPoints) -> FloatArray:
+    """Inverse of `to_complex`."""
     return np.stack([numbers.real, numbers.imag], axis=-1).astype(np.float32)
 
 
-def fit(reference: Complex, face: Complex) -> tuple[Any, Any]:
-    """The similarity (a, b) with face = a * reference + b, by weighted least squares over the rigid points (.., 68)."""
-    weights = RIGID / RIGID.sum()
-    middle, centre = (weights * reference).sum(-1, keepdims=True), (weights * face).sum(-1, keepdims=True)
-    moved, seen = reference - middle, face - centre
-    a = (weights * seen * moved.conj()).sum(-1) / (weights * np.abs(moved) ** 2).sum(-1)
-    return a, centre[..., 0] - a * middle[..., 0]
+def fit_similarity(reference: ComplexPoints, face: ComplexPoints) -> tuple[Any, Any]:
+    """Fit the similarity (a, b) of face = a * reference + b by weighted least squares; faces are (..., 68)."""
+    weights = RIGID_WEIGHTS / RIGID_WEIGHTS.sum()
+    reference_centre = (weights * reference).sum(-1, keepdims=True)
+    face_centre = (weights * face).sum(-1, keepdims=True)
+    reference_offsets, face_offsets = reference - reference_centre, face - face_centre
+    a = (weights * face_offsets * reference_offsets.conj()).sum(-1) / (weights * np.abs(reference_offsets) ** 2).sum(-1)
+    return a, face_centre[..., 0] - a * reference_centre[..., 0]
 
 
-def canonical(face: Complex) -> Complex:
-    """A face with its outer eye corners at -1/2 and 1/2."""
-    result: Complex = (face - (face[36] + face[45]) / 2) / (face[45] - face[36])
+def to_canonical(face: ComplexPoints) -> ComplexPoints:
+    """Transform a face so that its outer eye corners are at -1/2 and 1/2."""
+    result: ComplexPoints = (face - (face[36] + face[45]) / 2) / (face[45] - face[36])
     return result
 
 
-def gaps(face: Complex, pairs: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
-    """How far each pair is open, downwards, for canonical faces (..., 68): (..., pairs)."""
-    table = np.asarray(pairs)
-    result: NDArray[np.float64] = (face[..., table[:, 1]] - face[..., table[:, 0]]).imag
+def gap_openings(face: ComplexPoints, pairs: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+    """Vertical opening (..., pairs) of each pair of points on canonical faces (..., 68); positive downwards."""
+    pair_array = np.asarray(pairs)
+    result: NDArray[np.float64] = (face[..., pair_array[:, 1]] - face[..., pair_array[:, 0]]).imag
     return result
 
 
-def neutral(faces: Complex) -> Complex:
-    """The resting face of a clip (t, 68) in canonical coordinates: median shape, open eyes, mouth as closed as usual.
+def neutral_face(faces: ComplexPoints) -> ComplexPoints:
+    """Estimate the neutral face of a clip (t, 68) in canonical coordinates.
 
-    Medians are taken over aligned faces; those of the eyes over the more open half, those of the lips over the more
-    closed, since a person who talks all the time is not at rest in the median.
+    It is the median of the aligned faces, except that the eyes are the median of the half with the wider open eyes,
+    and the lips that of the half with the more closed mouth: the overall median of a person who talks is not at rest.
     """
-    shape = canonical(faces[len(faces) // 2])
+    shape = to_canonical(faces[len(faces) // 2])
     aligned = faces
-    for _ in range(ROUNDS):
-        a, b = fit(shape, faces)
+    for _ in range(NUM_ALIGNMENT_ROUNDS):
+        a, b = fit_similarity(shape, faces)
         aligned = (faces - b[:, None]) / a[:, None]
-        shape = canonical(_median(aligned))
-    for names, pairs, least in (
+        shape = to_canonical(_median_face(aligned))
+    for part_names, pairs, uses_open_half in (
         (("left_eye", "right_eye"), EYE_GAPS, True),
         (("mouth", "inner_mouth"), LIP_GAPS, False),
     ):
-        opening = gaps(aligned, pairs).mean(axis=1)
-        middle = np.median(opening)
-        half = aligned[opening >= middle if least else opening <= middle]
-        members = [index for name in names for index in PARTS[name]]
-        shape[members] = _median(half[:, members])
-    return canonical(shape)
+        openings = gap_openings(aligned, pairs).mean(axis=1)
+        median_opening = np.median(openings)
+        selected_faces = aligned[openings >= median_opening if uses_open_half else openings <= median_opening]
+        indices = [index for name in part_names for index in FACE_PARTS[name]]
+        shape[indices] = _median_face(selected_faces[:, indices])
+    return to_canonical(shape)
 
 
-def describe(annotations: Sequence[Annotation]) -> Statistics:
-    """Statistics of a clip: frame size, `focus`, the neutral face, median pose, parts, and how far things open.
+def face_statistics(annotations: Sequence[Annotation]) -> Statistics:
+    """Statistics of a clip: frame size, `subject_box`, neutral face, median pose, part extents and openings.
 
-    Empty where no face was found. Lengths under `parts` and `open` are in distances of the eyes; `pose` in pixels and
-    radians.
+    {} if there is no face. `part_extents` and `openings` are in eye distances, `median_pose` in pixels and radians.
     """
-    seen = [one for one in annotations if one.quality > 0 and np.isfinite(one.points["face"]).all()]
-    if not seen:
+    valid_annotations = [item for item in annotations if item.quality > 0 and np.isfinite(item.points["face"]).all()]
+    if not valid_annotations:
         return {}
-    sure = [one for one in seen if one.quality >= LEAST] or seen
-    faces = pack(np.stack([one.points["face"] for one in sure]))
-    shape = neutral(faces)
-    a, b = fit(shape, faces)
+    reliable_annotations = [
+        item for item in valid_annotations if item.quality >= MIN_STATISTICS_QUALITY
+    ] or valid_annotations
+    faces = to_complex(np.stack([item.points["face"] for item in reliable_annotations]))
+    shape = neutral_face(faces)
+    a, b = fit_similarity(shape, faces)
     angle = np.median(np.angle(a * np.exp(-1j * np.angle(a.mean())))) + np.angle(a.mean())
-    own = (faces - b[:, None]) / a[:, None]
-    first = annotations[0]
+    aligned_faces = (faces - b[:, None]) / a[:, None]
+    first_annotation = annotations[0]
     return {
-        "height": first.height,
-        "width": first.width,
-        "frames": len(seen),
-        "focus": list(focus(unpack(faces), first.height, first.width)),
-        "neutral": [[round(float(value), 5) for value in point] for point in unpack(shape)],
-        "pose": {
+        "height": first_annotation.height,
+        "width": first_annotation.width,
+        "num_detected_frames": len(valid_annotations),
+        "subject_box": list(subject_box(from_complex(faces), first_annotation.height, first_annotation.width)),
+        "neutral_face": [[round(float(value), 5) for value in point] for point in from_complex(shape)],
+        "median_pose": {
             "x": float(np.median(b.real)),
             "y": float(np.median(b.imag)),
             "scale": float(np.median(np.abs(a))),
             "angle": float(angle),
         },
-        "parts": {name: _part(shape[list(members)]) for name, members in PARTS.items()},
-        "open": {"eyes": _spread(gaps(own, EYE_GAPS)), "mouth": _spread(gaps(own, LIP_GAPS))},
+        "part_extents": {name: _part_extent(shape[list(members)]) for name, members in FACE_PARTS.items()},
+        "openings": {
+            "eyes": _opening_statistics(gap_openings(aligned_faces, EYE_GAPS)),
+            "mouth": _opening_statistics(gap_openings(aligned_faces, LIP_GAPS)),
+        },
     }
 
 
-def focus(points: Floats, height: int, width: int) -> tuple[float, float, float, float]:
-    """The square that holds the head, hair and chin included, through the whole clip (t, 68, 2), in edge coordinates.
+def subject_box(points: FloatArray, height: int, width: int) -> tuple[float, float, float, float]:
+    """Square around the head, with hair and chin, over a whole clip (t, 68, 2), in edge coordinates.
 
-    Per frame a square of 2.5 landmark widths, its middle at (3 top + bottom) / 4 (vid2vid's face crop); then the
-    square around nearly all of these, moved into the frame and no larger than it.
+    Each frame contributes a square of 2.5 landmark widths centred at y = (3 top + bottom) / 4 (vid2vid's face crop).
+    The result encloses nearly all of these squares; it is shifted into the frame and never larger than it.
     """
-    low, high = points.min(axis=1) + 0.5, points.max(axis=1) + 0.5
-    half = 1.25 * (high[:, 0] - low[:, 0])
-    x, y = (low[:, 0] + high[:, 0]) / 2, (3 * low[:, 1] + high[:, 1]) / 4
-    x0, y0 = np.percentile(x - half, 5), np.percentile(y - half, 5)
-    x1, y1 = np.percentile(x + half, 95), np.percentile(y + half, 95)
-    # A tall face may reach below its square; the chin belongs to it.
-    y1 = max(y1, float(np.percentile(high[:, 1] + 0.05 * half, 98)))
+    box_min, box_max = points.min(axis=1) + 0.5, points.max(axis=1) + 0.5
+    half_side = 1.25 * (box_max[:, 0] - box_min[:, 0])
+    x, y = (box_min[:, 0] + box_max[:, 0]) / 2, (3 * box_min[:, 1] + box_max[:, 1]) / 4
+    x0, y0 = np.percentile(x - half_side, 5), np.percentile(y - half_side, 5)
+    x1, y1 = np.percentile(x + half_side, 95), np.percentile(y + half_side, 95)
+    # A long face may extend below its square; include the chin.
+    y1 = max(y1, float(np.percentile(box_max[:, 1] + 0.05 * half_side, 98)))
     side = float(min(max(x1 - x0, y1 - y0), min(height, width)))
     left = float(np.clip((x0 + x1 - side) / 2, 0, width - side))
     top = float(np.clip((y0 + y1 - side) / 2, 0, height - side))
     return left, top, left + side, top + side
 
 
-def _median(faces: Complex) -> Complex:
-    result: Complex = np.median(faces.real, axis=0) + 1j * np.median(faces.imag, axis=0)
+def _median_face(faces: ComplexPoints) -> ComplexPoints:
+    result: ComplexPoints = np.median(faces.real, axis=0) + 1j * np.median(faces.imag, axis=0)
     return result
 
 
-def _part(points: Complex) -> dict[str, float]:
+def _part_extent(points: ComplexPoints) -> dict[str, float]:
     x, y = points.real, points.imag
     return {
         "x": float(x.mean()),
@@ -150,7 +156,7 @@ def _part(points: Complex) -> dict[str, float]:
     }
 
 
-def _spread(opening: NDArray[np.float64]) -> dict[str, float]:
-    mean = opening.mean(axis=1)
-    low, middle, high = np.percentile(mean, [5, 50, 95])
-    return {"low": float(low), "mean": float(mean.mean()), "middle": float(middle), "high": float(high)}
+def _opening_statistics(openings: NDArray[np.float64]) -> dict[str, float]:
+    mean_openings = openings.mean(axis=1)
+    low, median, high = np.percentile(mean_openings, [5, 50, 95])
+    return {"low": float(low), "mean": float(mean_openings.mean()), "median": float(median), "high": float(high)}

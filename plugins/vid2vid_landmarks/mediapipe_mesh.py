@@ -1,4 +1,4 @@
-"""MediaPipe's face mesh as a backend: the vendored model through the Tasks API, in video mode."""
+"""Backend MediaPipe: the bundled face mesh model, run by the Tasks API in video mode."""
 
 from __future__ import annotations
 
@@ -7,122 +7,142 @@ from typing import Any
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Bytes, MissingPackageError, around, own_weights, quietly
-from vid2vid_landmarks import MESH
-from vid2vid_landmarks.backend import Backend, Crop, Face, crop
-from vid2vid_landmarks.topology import from_mesh
+from vid2vid_cli.conditioning import (
+    MissingPackageError,
+    UInt8Array,
+    load_bundled_weights,
+    square_around,
+    suppress_stderr,
+)
+from vid2vid_landmarks import MESH_WEIGHTS
+from vid2vid_landmarks.backends import DetectedFace, FaceBackend, ScaledCrop, crop_and_resize
+from vid2vid_landmarks.topology import points_from_mesh
 
-MODEL = Path(__file__).parent / "models" / MESH.name
-SMALLEST = 256  # shorter side in pixels below which a frame is enlarged: a face that fills a third of it has 80
-FACES = 3  # candidates; with more than one, MediaPipe does not smooth by itself, which would lag
-SMALL = 0.2  # share of the frame's shorter side below which a face is far
-EVERY = 6  # frames between two searches for small faces where none is known
-STEP = 33  # milliseconds between frames: MediaPipe only needs them to rise
-# What MediaPipe's libraries write to stderr on every start; anything else is passed on.
-NOISE = (b"XNNPACK delegate", b"absl::InitializeLog", b"inference_feedback_manager", b"face_landmarker_graph")
+MODEL_PATH = Path(__file__).parent / "models" / MESH_WEIGHTS.name
+MIN_INPUT_SIDE = 256  # minimum shorter side in pixels of the detector's input; smaller frames are enlarged
+MAX_FACES = 3  # number of candidates; with more than one MediaPipe does not smooth the points, which would add lag
+SMALL_FACE_SHARE = 0.2  # width below which a face counts as small, as a share of the frame's shorter side
+TILED_SEARCH_INTERVAL = 6  # frames between two searches for small faces while no face is detected
+FRAME_INTERVAL_MS = 33  # milliseconds between frames; MediaPipe only requires increasing timestamps
+# Messages that MediaPipe's libraries write to stderr at start-up; all other output is passed on.
+IGNORED_STDERR = (b"XNNPACK delegate", b"absl::InitializeLog", b"inference_feedback_manager", b"face_landmarker_graph")
 
 
-class MeshBackend(Backend):
-    """Detects on the whole frame; far faces in a square about them; where that finds nothing, in parts."""
+class MediaPipeFaceMesh(FaceBackend):
+    """Detects faces on the whole frame, small faces in a crop around them, and otherwise in tiles of the frame."""
 
     def __init__(self) -> None:
-        self._model = _model()
-        self._video = _landmarker(self._model, video=True)
-        self._search: Any = None
-        self._index = 0
-        self._empty = 0
+        self._model_bytes = _load_model()
+        self._video_landmarker = _create_landmarker(self._model_bytes, is_video=True)
+        self._image_landmarker: Any = None
+        self._frame_index = 0
+        self._num_empty_frames = 0
 
-    def faces(self, frame: Bytes, near: Face | None) -> list[Face]:
-        """Up to three faces on the next frame."""
+    def detect_faces(self, frame: UInt8Array, tracked_face: DetectedFace | None) -> list[DetectedFace]:
+        """Detect up to three faces on the next frame."""
         height, width = frame.shape[:2]
-        self._index += 1
-        far = SMALL * min(height, width)
-        found = self._parts(frame, [around(near.box, 3.0)]) if near and _width(near) < far else []
-        if not found:
-            whole = crop(frame, (0, 0, width, height), max(1.0, SMALLEST / min(height, width)))
-            seen = _faces(self._video.detect_for_video(_image(whole), self._index * STEP), whole)
-            found = [face for face in seen if _width(face) >= far]
-            # Points of a far face are guesses until it has been looked at more closely.
-            found += self._parts(frame, [around(face.box, 3.0) for face in seen if _width(face) < far])
-        if not found:
-            found = self._parts(frame, self._places(height, width, near))
-        self._empty = 0 if found else self._empty + 1
-        return found
+        self._frame_index += 1
+        small_face_width = SMALL_FACE_SHARE * min(height, width)
+        faces = (
+            self._detect_in_boxes(frame, [square_around(tracked_face.box, 3.0)])
+            if tracked_face and _face_width(tracked_face) < small_face_width
+            else []
+        )
+        if not faces:
+            full_crop = crop_and_resize(frame, (0, 0, width, height), max(1.0, MIN_INPUT_SIDE / min(height, width)))
+            detected_faces = _faces_from_result(
+                self._video_landmarker.detect_for_video(
+                    _to_mediapipe_image(full_crop), self._frame_index * FRAME_INTERVAL_MS
+                ),
+                full_crop,
+            )
+            faces = [face for face in detected_faces if _face_width(face) >= small_face_width]
+            # Points of a small face are inaccurate at this scale; detect them again in an enlarged crop.
+            faces += self._detect_in_boxes(
+                frame, [square_around(face.box, 3.0) for face in detected_faces if _face_width(face) < small_face_width]
+            )
+        if not faces:
+            faces = self._detect_in_boxes(frame, self._search_boxes(height, width, tracked_face))
+        self._num_empty_frames = 0 if faces else self._num_empty_frames + 1
+        return faces
 
-    def _places(self, height: int, width: int, near: Face | None) -> list[tuple[float, float, float, float]]:
-        """Where to look when the whole frame shows nothing: about the last face, or now and then everywhere."""
-        if near is not None:
-            return [around(near.box, 3.0)]
-        if self._empty % EVERY:
+    def _search_boxes(
+        self, height: int, width: int, tracked_face: DetectedFace | None
+    ) -> list[tuple[float, float, float, float]]:
+        """Boxes to search if the whole frame gives no face: around the tracked face, or tiles at intervals."""
+        if tracked_face is not None:
+            return [square_around(tracked_face.box, 3.0)]
+        if self._num_empty_frames % TILED_SEARCH_INTERVAL:
             return []
-        side = 0.6 * min(height, width)
-        lefts, tops = np.arange(0, width - side + 1, side / 2), np.arange(0, height - side + 1, side / 2)
-        return [(float(x), float(y), float(x + side), float(y + side)) for y in tops for x in lefts][:16]
+        tile_side = 0.6 * min(height, width)
+        lefts = np.arange(0, width - tile_side + 1, tile_side / 2)
+        tops = np.arange(0, height - tile_side + 1, tile_side / 2)
+        return [(float(x), float(y), float(x + tile_side), float(y + tile_side)) for y in tops for x in lefts][:16]
 
-    def _parts(self, frame: Bytes, boxes: list[tuple[float, float, float, float]]) -> list[Face]:
-        """Faces in parts of the frame: the detector sees any picture at 128 x 128, so a far face needs this."""
-        if boxes and self._search is None:
-            self._search = _landmarker(self._model, video=False)
-        found: list[Face] = []
+    def _detect_in_boxes(self, frame: UInt8Array, boxes: list[tuple[float, float, float, float]]) -> list[DetectedFace]:
+        """Detect faces in crops: on a whole frame, small faces are lost in the detector's input of 128 x 128."""
+        if boxes and self._image_landmarker is None:
+            self._image_landmarker = _create_landmarker(self._model_bytes, is_video=False)
+        faces: list[DetectedFace] = []
         for box in boxes:
-            part = crop(frame, box, max(1.0, SMALLEST / (box[3] - box[1])))
-            found += _faces(self._search.detect(_image(part)), part)
-        return found
+            scaled_crop = crop_and_resize(frame, box, max(1.0, MIN_INPUT_SIDE / (box[3] - box[1])))
+            faces += _faces_from_result(self._image_landmarker.detect(_to_mediapipe_image(scaled_crop)), scaled_crop)
+        return faces
 
     def close(self) -> None:
-        """End MediaPipe's threads; left to its destructor it complains at exit."""
-        for landmarker in (self._video, self._search):
+        """Stop MediaPipe's threads explicitly; its destructor prints errors at exit."""
+        for landmarker in (self._video_landmarker, self._image_landmarker):
             if landmarker is not None:
                 landmarker.close()
-        self._video = self._search = None
+        self._video_landmarker = self._image_landmarker = None
 
 
-def _width(face: Face) -> float:
+def _face_width(face: DetectedFace) -> float:
     return face.box[2] - face.box[0]
 
 
-def _faces(result: Any, part: Crop) -> list[Face]:
-    height, width = part.image.shape[:2]
+def _faces_from_result(result: Any, scaled_crop: ScaledCrop) -> list[DetectedFace]:
+    height, width = scaled_crop.image.shape[:2]
     faces = []
-    for marks in result.face_landmarks:
-        # MediaPipe's 0..1 spans the picture's edges; ours are pixel centres.
-        mesh = np.array([(mark.x * width - 0.5, mark.y * height - 0.5) for mark in marks], dtype=np.float32)
-        faces.append(Face(part.back(from_mesh(mesh)), 1.0))
+    for landmarks in result.face_landmarks:
+        # MediaPipe's 0..1 spans the image from edge to edge; here integers are pixel centres.
+        mesh = np.array([(point.x * width - 0.5, point.y * height - 0.5) for point in landmarks], dtype=np.float32)
+        faces.append(DetectedFace(scaled_crop.to_frame(points_from_mesh(mesh)), 1.0))
     return faces
 
 
-def _image(part: Crop) -> Any:
+def _to_mediapipe_image(scaled_crop: ScaledCrop) -> Any:
     import mediapipe
 
-    return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=part.image)
+    return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=scaled_crop.image)
 
 
-def _model() -> bytes:
-    """The model's bytes, checked."""
-    return own_weights(MODEL, MESH, "face model")
+def _load_model() -> bytes:
+    """Read the model file and verify its sha256."""
+    return load_bundled_weights(MODEL_PATH, MESH_WEIGHTS, "face model")
 
 
-def _landmarker(model: bytes, *, video: bool) -> Any:
-    """A FaceLandmarker that has already seen a frame, so that its start-up messages are over."""
+def _create_landmarker(model: bytes, *, is_video: bool) -> Any:
+    """Create a FaceLandmarker and run it once, so that its start-up messages are filtered."""
     try:
         import mediapipe
         from mediapipe.tasks.python.core.base_options import BaseOptions
         from mediapipe.tasks.python.vision import FaceLandmarker, FaceLandmarkerOptions, RunningMode
     except ImportError as error:
         raise MissingPackageError(
-            f"landmarks needs mediapipe, which cannot be imported: {error}.",
+            f"The mediapipe backend of landmarks cannot import mediapipe: {error}.",
             'pip install "vid2vid-cli[landmarks]"',
         ) from error
     options = FaceLandmarkerOptions(
         base_options=BaseOptions(model_asset_buffer=model),
-        running_mode=RunningMode.VIDEO if video else RunningMode.IMAGE,
-        num_faces=FACES,
+        running_mode=RunningMode.VIDEO if is_video else RunningMode.IMAGE,
+        num_faces=MAX_FACES,
     )
     blank = np.zeros((64, 64, 3), dtype=np.uint8)
     image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=blank)
-    with quietly(NOISE):
+    with suppress_stderr(IGNORED_STDERR):
         landmarker = FaceLandmarker.create_from_options(options)
-        if video:
+        if is_video:
             landmarker.detect_for_video(image, 0)
         else:
             landmarker.detect(image)

@@ -1,6 +1,6 @@
-"""68 points that others found: a text file with a point a line, as from scripts around dlib, or JSON, for each frame.
+"""Reader of 68-point files, one per frame: text with one point per line, as written by scripts for dlib, or JSON.
 
-Points are pixels of the video the files were made from. An empty file says that there is no face.
+Points are in pixels of the video from which the files were made. An empty file marks a frame without a face.
 """
 
 from __future__ import annotations
@@ -13,90 +13,107 @@ from typing import Any
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Bytes, FilesMismatchError, Floats, Footage, LabelFilesError, label_files
-from vid2vid_landmarks.topology import COUNT
+from vid2vid_cli.conditioning import (
+    FloatArray,
+    InputFileMismatchError,
+    LabelFileError,
+    UInt8Array,
+    VideoContext,
+    list_label_files,
+)
+from vid2vid_landmarks.topology import NUM_POINTS
 
-ENDINGS = (".txt", ".json")
-WANTED = f'{COUNT} lines "x,y" of text, or a JSON list of {COUNT} pairs [x, y].'
-DROPPED = (
-    "There must be one for each frame. Scripts around dlib leave out frames without a face: put an empty file there."
+POINT_FILE_SUFFIXES = (".txt", ".json")
+EXPECTED_FORMAT = f'{NUM_POINTS} lines "x,y" of text, or a JSON list of {NUM_POINTS} pairs [x, y].'
+MISSING_FILE_HINT = (
+    "Provide one file per frame. Scripts for dlib often skip frames without a face: add an empty file for each."
 )
 
 
-def read_faces(folder: Path, footage: Footage | None, frames: Iterable[Bytes]) -> Iterator[tuple[Bytes, Floats | None]]:
-    """Each frame with its points (68, 2) in pixels of that frame; None where the file is empty.
+def read_faces(
+    folder: Path, video_context: VideoContext | None, frames: Iterable[UInt8Array]
+) -> Iterator[tuple[UInt8Array, FloatArray | None]]:
+    """Yield each frame with its points (68, 2) in pixels of that frame, or None if the file is empty.
 
-    Raises: FilesMismatchError (not one file for each frame of the video), LabelFilesError (not 68 points),
+    Raises: InputFileMismatchError (not one file per frame of the video), LabelFileError (not 68 points),
     MissingFileError.
     """
-    files = label_files(folder, ENDINGS)
-    if footage is not None and footage.frames is not None and footage.frames != len(files):
-        raise FilesMismatchError(
-            f"{folder} holds {len(files)} files of points and {footage.path} {footage.frames} frames"
-            f"{_alone(files, footage.path)}.",
-            DROPPED,
+    files = list_label_files(folder, POINT_FILE_SUFFIXES)
+    if video_context is not None and video_context.num_frames is not None and video_context.num_frames != len(files):
+        raise InputFileMismatchError(
+            f"{folder} contains {len(files)} point files, but {video_context.path} has "
+            f"{video_context.num_frames} frames"
+            f"{_describe_missing_file(files, video_context.path)}.",
+            MISSING_FILE_HINT,
         )
     for index, frame in enumerate(frames):
-        number = index if footage is None else footage.number(index)
-        if number >= len(files):
-            raise FilesMismatchError(
-                f"{folder} holds {len(files)} files of points, and the video goes on with frame {number}.", DROPPED
+        frame_index = index if video_context is None else video_context.source_frame_index(index)
+        if frame_index >= len(files):
+            raise InputFileMismatchError(
+                f"{folder} contains {len(files)} point files, but the video has a frame {frame_index}.",
+                MISSING_FILE_HINT,
             )
-        points = read_points(files[number])
-        yield frame, points if points is None or footage is None else footage.view.points(points)
+        points = read_points(files[frame_index])
+        yield frame, points if points is None or video_context is None else video_context.view.transform_points(points)
 
 
-def read_points(path: Path) -> Floats | None:
-    """The points of one file, (68, 2) float32; None for an empty one. Raises LabelFilesError."""
+def read_points(path: Path) -> FloatArray | None:
+    """Read one file: (68, 2) float32, or None if it is empty. Raises: LabelFileError."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        numbers = _of_json(path, text) if path.suffix.lower() == ".json" else _of_text(path, text)
+        coordinates = _parse_json(path, text) if path.suffix.lower() == ".json" else _parse_text(path, text)
     except (ValueError, OSError) as error:
-        raise LabelFilesError(f"{path} holds no points: {error}.", f"Wanted are {WANTED}") from error
-    if not numbers:
+        raise LabelFileError(f"{path} cannot be parsed: {error}.", f"Expected format: {EXPECTED_FORMAT}") from error
+    if not coordinates:
         return None
-    if len(numbers) != COUNT:
-        raise LabelFilesError(f"{path} holds {len(numbers)} points and not {COUNT}.", f"Wanted are {WANTED}")
-    points = np.array(numbers, dtype=np.float32)
+    if len(coordinates) != NUM_POINTS:
+        raise LabelFileError(
+            f"{path} contains {len(coordinates)} points instead of {NUM_POINTS}.", f"Expected format: {EXPECTED_FORMAT}"
+        )
+    points = np.array(coordinates, dtype=np.float32)
     if not np.isfinite(points).all():
-        raise LabelFilesError(f"{path} holds a point that is no number.", "Use an empty file where no face is seen.")
+        raise LabelFileError(
+            f"{path} contains a coordinate that is not finite.", "Use an empty file for a frame without a face."
+        )
     return points
 
 
-def _of_text(path: Path, text: str) -> list[tuple[float, float]]:
+def _parse_text(path: Path, text: str) -> list[tuple[float, float]]:
     points = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        parts = [part for part in re.split(r"[,;\s]+", line.strip()) if part]
-        if not parts:
+    for line_number, line in enumerate(text.splitlines(), start=1):
+        fields = [part for part in re.split(r"[,;\s]+", line.strip()) if part]
+        if not fields:
             continue
-        if len(parts) != 2:
-            raise ValueError(f'line {number} is "{line.strip()[:40]}"')
-        points.append((float(parts[0]), float(parts[1])))
+        if len(fields) != 2:
+            raise ValueError(f'line {line_number} is "{line.strip()[:40]}"')
+        points.append((float(fields[0]), float(fields[1])))
     return points
 
 
-def _of_json(path: Path, text: str) -> list[tuple[float, float]]:
+def _parse_json(path: Path, text: str) -> list[tuple[float, float]]:
     if not text.strip():
         return []
     data: Any = json.loads(text)
     if isinstance(data, dict):
         if "landmarks" not in data:
-            raise ValueError(f"it is JSON with {', '.join(map(repr, list(data)[:4])) or 'nothing'} in it")
+            raise ValueError(f"the JSON object has no key 'landmarks', only {', '.join(map(repr, list(data)[:4]))}")
         data = data["landmarks"]
     if not isinstance(data, list):
-        raise ValueError("it is JSON, but no list")
+        raise ValueError("the JSON value is not a list")
     points = []
     for point in data or ():
         if not (isinstance(point, list) and len(point) >= 2):
-            raise ValueError(f"{str(point)[:40]} is no pair [x, y]")
+            raise ValueError(f"{str(point)[:40]} is not a pair [x, y]")
         points.append((float(point[0]), float(point[1])))
     return points
 
 
-def _alone(files: list[Path], pictures: Path) -> str:
-    """Which picture of a folder has no file of its name, for people."""
-    if not pictures.is_dir():
+def _describe_missing_file(files: list[Path], image_dir: Path) -> str:
+    """Text for the error message that names the first image of a folder without a point file of the same name."""
+    if not image_dir.is_dir():
         return ""
-    known = {file.stem for file in files}
-    alone = sorted(entry.name for entry in pictures.iterdir() if entry.is_file() and entry.stem not in known)
-    return f": none for {alone[0]}" if alone else ""
+    known_stems = {file.stem for file in files}
+    unmatched_names = sorted(
+        entry.name for entry in image_dir.iterdir() if entry.is_file() and entry.stem not in known_stems
+    )
+    return f" (no file for {unmatched_names[0]})" if unmatched_names else ""

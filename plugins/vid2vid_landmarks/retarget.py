@@ -1,97 +1,108 @@
-"""A source's face as the target would make it: head motion and expression carried from one neutral face to another."""
+"""Retargeting of a face: head motion and expression of the source, applied to the target's neutral face."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Floats, Statistics
-from vid2vid_landmarks.face_shape import Complex, fit, gaps, pack, unpack
-from vid2vid_landmarks.topology import COUNT, EYE_GAPS, LIP_GAPS, LIP_OUTER, PARTS
+from vid2vid_cli.conditioning import FloatArray, Statistics
+from vid2vid_landmarks.face_shape import ComplexPoints, fit_similarity, from_complex, gap_openings, to_complex
+from vid2vid_landmarks.topology import EYE_GAPS, FACE_PARTS, LIP_GAPS, NUM_POINTS, OUTER_LIP_GAPS
 
-RATIOS = (0.5, 2.0)  # limits of what proportions may do to an expression
-SHUT = 0.005  # gaps below this, in distances of the eyes, count as shut
+RATIO_LIMITS = (0.5, 2.0)  # limits of the factors by which expressions are scaled
+MIN_OPEN_GAP = 0.005  # smaller gaps, in eye distances, count as closed
 
 
-class Retarget:
-    """A map from the points of one face to another's, frame by frame, without memory."""
+class FaceRetargeter:
+    """Stateless map from points of the source's face to points of the target's face."""
 
     def __init__(self, source: Statistics, target: Statistics) -> None:
-        self._source, self._target = _neutral(source), _neutral(target)
-        self._from, self._to = source["pose"], target["pose"]
-        self._size = self._to["scale"] / self._from["scale"]
-        self._turn = np.exp(1j * (self._to["angle"] - self._from["angle"]))
-        self._ratios = _ratios(source, target, self._source, self._target)
+        self._source_face, self._target_face = _read_neutral_face(source), _read_neutral_face(target)
+        self._source_pose, self._target_pose = source["median_pose"], target["median_pose"]
+        self._scale_ratio = self._target_pose["scale"] / self._source_pose["scale"]
+        self._rotation = np.exp(1j * (self._target_pose["angle"] - self._source_pose["angle"]))
+        self._part_ratios = _compute_part_ratios(source, target, self._source_face, self._target_face)
 
-    def __call__(self, points: Floats) -> Floats:
-        """Points (68, 2) in the source's frame -> (68, 2) in the target's.
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Map points (68, 2) in the source's frame to points (68, 2) in the target's frame.
 
-        With a, b the pose of the frame and N the neutral faces, the expression is E = (points - b) / a - N_source.
-        The result is a' (N_target + E') + b': a' and b' move about the target's median pose as a and b do about the
-        source's, scaled by the ratio of the sizes; E' is E with each part's deformation scaled by the ratio of the
-        parts, and its displacement as a whole unchanged. Equal statistics give equal points.
+        With the pose (a, b) of the frame and the neutral faces N, the expression is E = (points - b) / a - N_source.
+        The result is a' (N_target + E') + b'. The pose (a', b') deviates from the target's median pose as (a, b)
+        deviates from the source's, scaled by the ratio of the face sizes. E' is E with the deformation of each part
+        scaled by the ratio of the part extents and with the mean displacement of each part unchanged. Equal statistics
+        give equal points.
         """
-        face = pack(points)
-        a, b = fit(self._source, face)
-        own = (face - b) / a
-        shape = self._target + self._expression(own - self._source)
-        self._shut(own, shape)
-        place = complex(self._to["x"], self._to["y"])
-        place += (b - complex(self._from["x"], self._from["y"])) * self._size
-        return unpack(a * self._size * self._turn * shape + place)
+        face = to_complex(points)
+        a, b = fit_similarity(self._source_face, face)
+        aligned_face = (face - b) / a
+        shape = self._target_face + self._transfer_expression(aligned_face - self._source_face)
+        self._match_closed_gaps(aligned_face, shape)
+        position = complex(self._target_pose["x"], self._target_pose["y"])
+        position += (b - complex(self._source_pose["x"], self._source_pose["y"])) * self._scale_ratio
+        return from_complex(a * self._scale_ratio * self._rotation * shape + position)
 
-    def _expression(self, moved: Complex) -> Complex:
-        result = np.empty_like(moved)
-        for name, members in PARTS.items():
-            index = list(members)
-            whole = moved[index].mean()
-            inner = moved[index] - whole
-            x, y = self._ratios[name]
-            result[index] = whole + x * inner.real + 1j * y * inner.imag
+    def _transfer_expression(self, displacements: ComplexPoints) -> ComplexPoints:
+        result = np.empty_like(displacements)
+        for name, members in FACE_PARTS.items():
+            indices = list(members)
+            mean_displacement = displacements[indices].mean()
+            deformation = displacements[indices] - mean_displacement
+            x, y = self._part_ratios[name]
+            result[indices] = mean_displacement + x * deformation.real + 1j * y * deformation.imag
         return result
 
-    def _shut(self, own: Complex, shape: Complex) -> None:
-        """What is shut on the source is shut on the target, though they may differ at rest; in place.
+    def _match_closed_gaps(self, aligned_face: ComplexPoints, shape: ComplexPoints) -> None:
+        """Close gaps of eyes and lips in `shape`, in place, as far as they are closed on the source.
 
-        Below the gap at rest, a gap is the same share of the target's as of the source's.
+        Below its size at rest, a gap is the same share of the target's rest gap as of the source's.
         """
-        for pairs, along in ((LIP_GAPS, LIP_OUTER), (EYE_GAPS, ())):
-            now, rest, aim = gaps(own, pairs), gaps(self._source, pairs), gaps(self._target, pairs)
-            share = np.clip(now / np.maximum(rest, SHUT), 0, 1)
-            wanted = np.where((now < rest) & (rest > SHUT), share * aim, gaps(shape, pairs))
-            change = 0.5j * (np.maximum(wanted, np.minimum(0, now)) - gaps(shape, pairs))
-            for (upper, lower), step in zip(pairs, change, strict=True):
-                shape[upper] -= step
-                shape[lower] += step
-            for (upper, lower), step in zip(along, change, strict=False):
-                shape[upper] -= step
-                shape[lower] += step
+        for pairs, outer_pairs in ((LIP_GAPS, OUTER_LIP_GAPS), (EYE_GAPS, ())):
+            current_gaps = gap_openings(aligned_face, pairs)
+            source_rest_gaps = gap_openings(self._source_face, pairs)
+            target_rest_gaps = gap_openings(self._target_face, pairs)
+            open_share = np.clip(current_gaps / np.maximum(source_rest_gaps, MIN_OPEN_GAP), 0, 1)
+            desired_gaps = np.where(
+                (current_gaps < source_rest_gaps) & (source_rest_gaps > MIN_OPEN_GAP),
+                open_share * target_rest_gaps,
+                gap_openings(shape, pairs),
+            )
+            offsets = 0.5j * (np.maximum(desired_gaps, np.minimum(0, current_gaps)) - gap_openings(shape, pairs))
+            for (upper, lower), offset in zip(pairs, offsets, strict=True):
+                shape[upper] -= offset
+                shape[lower] += offset
+            for (upper, lower), offset in zip(outer_pairs, offsets, strict=False):
+                shape[upper] -= offset
+                shape[lower] += offset
 
 
-def _neutral(statistics: Statistics) -> Complex:
-    points: NDArray[np.float64] = np.asarray(statistics["neutral"], dtype=np.float64)
-    if points.shape != (COUNT, 2):
-        raise ValueError(f"neutral face of shape {points.shape}, not ({COUNT}, 2)")
-    return pack(points)
+def _read_neutral_face(statistics: Statistics) -> ComplexPoints:
+    points: NDArray[np.float64] = np.asarray(statistics["neutral_face"], dtype=np.float64)
+    if points.shape != (NUM_POINTS, 2):
+        raise ValueError(f"neutral face has shape {points.shape} instead of ({NUM_POINTS}, 2)")
+    return to_complex(points)
 
 
-def _ratios(source: Statistics, target: Statistics, mine: Complex, theirs: Complex) -> dict[str, tuple[float, float]]:
-    """Per part, how the target's deformations compare with the source's in x and y."""
+def _compute_part_ratios(
+    source: Statistics, target: Statistics, source_face: ComplexPoints, target_face: ComplexPoints
+) -> dict[str, tuple[float, float]]:
+    """Factors (x, y) for each part by which deformations of the source are scaled for the target."""
     ratios: dict[str, tuple[float, float]] = {}
-    for name in PARTS:
-        one, other = source["parts"][name], target["parts"][name]
-        x = _bounded(other["width"], one["width"])
+    for name in FACE_PARTS:
+        source_part, target_part = source["part_extents"][name], target["part_extents"][name]
+        x = _clipped_ratio(target_part["width"], source_part["width"])
         if name in ("outline", "nose"):
-            y = _bounded(other["height"], one["height"])
+            y = _clipped_ratio(target_part["height"], source_part["height"])
         elif name in ("left_eye", "right_eye"):
-            # Lids travel as far as the eye is open, so that a whole blink stays a whole blink.
+            # Scale the lids by the ratio of the eye openings, so that a full blink stays a full blink.
             pairs = EYE_GAPS[:2] if name == "left_eye" else EYE_GAPS[2:]
-            y = _bounded(float(gaps(theirs, pairs).mean()), float(gaps(mine, pairs).mean()))
+            y = _clipped_ratio(
+                float(gap_openings(target_face, pairs).mean()), float(gap_openings(source_face, pairs).mean())
+            )
         else:
-            y = x  # the height of lips and brows at rest says nothing about how far they move
+            y = x  # the height of lips and brows at rest does not predict how far they move
         ratios[name] = (x, y)
     return ratios
 
 
-def _bounded(target: float, source: float) -> float:
-    return float(np.clip(target / max(source, 1e-3), *RATIOS))
+def _clipped_ratio(target: float, source: float) -> float:
+    return float(np.clip(target / max(source, 1e-3), *RATIO_LIMITS))

@@ -1,8 +1,8 @@
-"""The 68 points: which belong to which part, how curves run through them, and where they lie on MediaPipe's mesh.
+"""Topology of the 68 points: parts, curves, mirror indices, and the corresponding vertices of MediaPipe's mesh.
 
-Order of iBUG 300-W, left and right as seen in the picture: jaw 0-16, brows 17-21 and 22-26, nose bridge 27-30, nose
-base 31-35, eyes 36-41 and 42-47, outer lips 48-59, inner lips 60-67. Fifteen more, 68-82, are the jaw's points 15 to
-1 mirrored to close the outline over the forehead (vid2vid's face data set).
+Order of iBUG 300-W, left and right as they appear in the image: jaw 0-16, brows 17-21 and 22-26, nose bridge 27-30,
+nose base 31-35, eyes 36-41 and 42-47, outer lips 48-59, inner lips 60-67. Points 68-82 are the jaw points 15 to 1,
+mirrored to close the outline over the forehead (vid2vid's face data set).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-COUNT = 68
+NUM_POINTS = 68
 
-PARTS: dict[str, tuple[int, ...]] = {
+FACE_PARTS: dict[str, tuple[int, ...]] = {
     "outline": tuple(range(0, 17)),
     "left_brow": tuple(range(17, 22)),
     "right_brow": tuple(range(22, 27)),
@@ -26,7 +26,7 @@ PARTS: dict[str, tuple[int, ...]] = {
     "inner_mouth": tuple(range(60, 68)),
 }
 
-CURVES: tuple[tuple[str, tuple[int, ...]], ...] = (
+FACE_CURVES: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("outline", (*range(0, 17), *range(68, 83), 0)),
     ("left_brow", tuple(range(17, 22))),
     ("right_brow", tuple(range(22, 27))),
@@ -42,28 +42,28 @@ CURVES: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("inner_mouth", tuple(range(60, 65))),
     ("inner_mouth", (64, 65, 66, 67, 60)),
 )
-"""The fourteen curves that are drawn, in the order of the distance maps: part and points."""
+"""The fourteen curves in the order of the distance maps: part and point indices."""
 
-MIRRORED: tuple[int, ...] = (
+FLIP_INDICES: tuple[int, ...] = (
     *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
     45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
     *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65,
 )  # fmt: skip
-"""The point that stands in the place of each in a mirror."""
+"""For each point, the index of its mirror counterpart."""
 
-# Upper and lower point of each gap that opens and shuts, from left to right.
+# Upper and lower point of each gap, from left to right.
 EYE_GAPS = ((37, 41), (38, 40), (43, 47), (44, 46))
 LIP_GAPS = ((61, 67), (62, 66), (63, 65))
-# The outer lip's points over and under the gaps of the inner lip, which move along.
-LIP_OUTER = ((50, 58), (51, 57), (52, 56))
+# Points of the outer lips above and below LIP_GAPS; they move with the inner lips.
+OUTER_LIP_GAPS = ((50, 58), (51, 57), (52, 56))
 
-# How far the jaw, mirrored about the line through its ends, reaches over the forehead.
-FOREHEAD = 2 / 3
+# Height of the forehead (the mirrored jaw) relative to the height of the jaw.
+FOREHEAD_HEIGHT_RATIO = 2 / 3
 
-# Vertices of MediaPipe's 468-point face mesh for each of the 68 points: one, or two whose middle is meant. Found on
-# the mesh's contours (face oval, lips, eyes, brows), then compared with dlib on three faces: where the oval's vertices
-# lie between dlib's jaw points, two neighbours are averaged.
-MESH: tuple[tuple[int, int], ...] = (
+# Pair of vertices of MediaPipe's 468-point face mesh whose mean is each of the 68 points; equal where one vertex is
+# enough. Taken from the mesh's contours (face oval, lips, eyes, brows) and compared with dlib on three faces: two
+# neighbours are averaged where the vertices of the oval lie between dlib's jaw points.
+MESH_VERTICES: tuple[tuple[int, int], ...] = (
     # jaw: the face oval from ear to ear through the chin, 152
     (127, 127), (234, 93), (132, 132), (58, 58), (172, 172), (136, 136), (149, 149), (148, 176), (152, 152),
     (377, 400), (378, 378), (365, 379), (397, 397), (288, 288), (361, 361), (454, 323), (356, 356),
@@ -73,7 +73,7 @@ MESH: tuple[tuple[int, int], ...] = (
     # nose: bridge, then base from wing to wing
     (168, 168), (197, 197), (5, 5), (4, 4),
     (98, 240), (97, 97), (2, 2), (326, 326), (327, 460),
-    # eyes: outer corner of the left one, upper lid, inner corner, lower lid; the right one from its inner corner
+    # left eye: outer corner, upper lid, inner corner, lower lid; right eye: the same, starting at the inner corner
     (33, 33), (160, 160), (158, 158), (133, 133), (153, 153), (144, 144),
     (362, 362), (385, 385), (387, 387), (263, 263), (373, 373), (380, 380),
     # outer lips
@@ -84,62 +84,65 @@ MESH: tuple[tuple[int, int], ...] = (
 )  # fmt: skip
 
 
-def from_mesh(mesh: NDArray[Any]) -> NDArray[np.float32]:
-    """The 68 points (68, 2) of a face mesh (468 or more, 2)."""
-    table = np.asarray(MESH)
-    points: NDArray[np.float32] = (0.5 * (mesh[table[:, 0], :2] + mesh[table[:, 1], :2])).astype(np.float32)
+def points_from_mesh(mesh: NDArray[Any]) -> NDArray[np.float32]:
+    """The 68 points (68, 2) of a face mesh (468 or more vertices, 2 or 3)."""
+    vertex_pairs = np.asarray(MESH_VERTICES)
+    points: NDArray[np.float32] = (0.5 * (mesh[vertex_pairs[:, 0], :2] + mesh[vertex_pairs[:, 1], :2])).astype(
+        np.float32
+    )
     return points
 
 
-def with_forehead(points: NDArray[Any]) -> NDArray[np.float64]:
-    """The points (68, 2) and the fifteen mirrored ones, (83, 2)."""
+def append_forehead(points: NDArray[Any]) -> NDArray[np.float64]:
+    """Append the fifteen forehead points to the points (68, 2): (83, 2)."""
     points = points.astype(np.float64)
-    start, along = points[0], points[16] - points[0]
-    length = float(np.hypot(*along))
+    start, jaw_vector = points[0], points[16] - points[0]
+    length = float(np.hypot(*jaw_vector))
     if not length > 0:
         return np.vstack([points, np.repeat(start[None], 15, axis=0)])
-    normal = np.array([-along[1], along[0]]) / length
+    normal = np.array([-jaw_vector[1], jaw_vector[0]]) / length
     jaw = points[15:0:-1]
     depth = (jaw - start) @ normal
-    return np.vstack([points, jaw - (1 + FOREHEAD) * depth[:, None] * normal])
+    return np.vstack([points, jaw - (1 + FOREHEAD_HEIGHT_RATIO) * depth[:, None] * normal])
 
 
 @cache
-def spline(steps: int) -> tuple[NDArray[np.float64], tuple[slice, ...]]:
-    """(samples, 83) weights that turn the points into smooth polylines, and the rows of each curve.
+def spline_weights(samples_per_segment: int) -> tuple[NDArray[np.float64], tuple[slice, ...]]:
+    """Weights (samples, 83) that turn the points into sampled curves, and the slice of rows of each curve.
 
-    Catmull-Rom through all points, `steps` samples a piece; the outline is closed, the other ends are free.
+    Catmull-Rom splines through all points with `samples_per_segment` samples per segment; the outline is closed, the
+    other curves are open.
     """
     blocks: list[NDArray[np.float64]] = []
-    rows: list[slice] = []
-    for _, indices in CURVES:
-        block = _curve(indices, steps)
-        first = sum(len(one) for one in blocks)
-        rows.append(slice(first, first + len(block)))
-        blocks.append(block)
-    return np.vstack(blocks), tuple(rows)
+    curve_slices: list[slice] = []
+    for _, indices in FACE_CURVES:
+        curve_weights = _curve_weights(indices, samples_per_segment)
+        start = sum(len(block) for block in blocks)
+        curve_slices.append(slice(start, start + len(curve_weights)))
+        blocks.append(curve_weights)
+    return np.vstack(blocks), tuple(curve_slices)
 
 
-def _curve(indices: tuple[int, ...], steps: int) -> NDArray[np.float64]:
-    count = len(indices)
-    if count == 2:
-        return _unit(indices[0])[None].repeat(2, axis=0) * [[1], [0]] + _unit(indices[1]) * [[0], [1]]
-    closed = indices[0] == indices[-1]
-    control = np.stack([_unit(index) for index in indices])
-    # One point beyond each end: the neighbour round the loop, or the end's own quadratic continuation.
-    if closed:
-        before, after = control[-2], control[1]
+def _curve_weights(indices: tuple[int, ...], samples_per_segment: int) -> NDArray[np.float64]:
+    num_points = len(indices)
+    if num_points == 2:
+        return _one_hot(indices[0])[None].repeat(2, axis=0) * [[1], [0]] + _one_hot(indices[1]) * [[0], [1]]
+    is_closed = indices[0] == indices[-1]
+    control = np.stack([_one_hot(index) for index in indices])
+    # Add one control point at each end: the next point of the loop, or a quadratic extrapolation.
+    if is_closed:
+        previous_control, next_control = control[-2], control[1]
     else:
-        before = 3 * control[0] - 3 * control[1] + control[2]
-        after = 3 * control[-1] - 3 * control[-2] + control[-3]
-    control = np.vstack([before, control, after])
-    times = np.linspace(0, 1, steps, endpoint=False)[:, None]
-    pieces = [_piece(control[i : i + 4], times) for i in range(count - 1)]
-    return np.vstack([*pieces, control[-2][None]])
+        previous_control = 3 * control[0] - 3 * control[1] + control[2]
+        next_control = 3 * control[-1] - 3 * control[-2] + control[-3]
+    control = np.vstack([previous_control, control, next_control])
+    times = np.linspace(0, 1, samples_per_segment, endpoint=False)[:, None]
+    segments = [_segment_weights(control[i : i + 4], times) for i in range(num_points - 1)]
+    return np.vstack([*segments, control[-2][None]])
 
 
-def _piece(control: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Catmull-Rom between the middle two of four control points."""
+def _segment_weights(control: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Catmull-Rom weights between the middle two of four control points."""
     p0, p1, p2, p3 = control
     cubic = -p0 + 3 * p1 - 3 * p2 + p3
     square = 2 * p0 - 5 * p1 + 4 * p2 - p3
@@ -147,7 +150,7 @@ def _piece(control: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.f
     return result
 
 
-def _unit(index: int) -> NDArray[np.float64]:
-    row = np.zeros(COUNT + 15)
+def _one_hot(index: int) -> NDArray[np.float64]:
+    row = np.zeros(NUM_POINTS + 15)
     row[index] = 1.0
     return row

@@ -1,4 +1,4 @@
-"""A clip's points varied for training: joints left out, heads moved; drawn once, so that nothing flickers."""
+"""Augmentation of the points of a clip: joint dropout and head jitter, sampled once per clip to avoid flicker."""
 
 from __future__ import annotations
 
@@ -8,70 +8,80 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Annotation, Floats
-from vid2vid_pose.topology import BODY, HEAD, NAMES
+from vid2vid_cli.conditioning import Annotation, FloatArray
+from vid2vid_pose.topology import HEAD_JOINTS, NUM_BODY_POINTS, POINTS_PER_PERSON
 
-Moves = dict[str, NDArray[np.float32]]
+PointOffsets = dict[str, NDArray[np.float32]]
 
 
-def vary(
-    annotations: Sequence[Annotation], random: np.random.Generator, drop: float, jitter: float
+def augment_points(
+    annotations: Sequence[Annotation], rng: np.random.Generator, *, joint_dropout: float, head_jitter: float
 ) -> Sequence[Annotation]:
-    """The annotations of one clip, each with the same joints, hands and faces missing and the same heads moved.
+    """Drop the same joints, hands and faces, and shift the same head joints, on all annotations of a clip.
 
-    `drop`: how likely each joint, each hand and the face is left out. `jitter`: standard deviation of the move of
-    each of the head's joints, and of the face as a whole, in lengths of the person.
+    `joint_dropout`: probability with which each joint, each hand and each face is dropped. `head_jitter`: standard
+    deviation of the offset of each head joint, and of the face as a whole, as a share of the person's size.
     """
-    if not annotations or not (drop > 0 or jitter > 0):
+    if not annotations or not (joint_dropout > 0 or head_jitter > 0):
         return annotations
-    first = annotations[0].points
-    lost = {name: _lost(name, len(rows) // NAMES[name], random, drop) for name, rows in first.items()}
-    moves = _moves(annotations, random, jitter) if jitter > 0 else {}
-    return [replace(one, points=_varied(one.points, lost, moves)) for one in annotations]
+    first_points = annotations[0].points
+    dropped_rows = {
+        name: _sample_dropout(name, len(rows) // POINTS_PER_PERSON[name], rng, joint_dropout)
+        for name, rows in first_points.items()
+    }
+    offsets = _sample_offsets(annotations, rng, head_jitter) if head_jitter > 0 else {}
+    return [
+        replace(annotation, points=_apply_augmentation(annotation.points, dropped_rows, offsets))
+        for annotation in annotations
+    ]
 
 
-def _lost(name: str, people: int, random: np.random.Generator, drop: float) -> NDArray[np.bool_]:
-    """Which rows are left out: joints one by one, hands and face as a whole."""
+def _sample_dropout(name: str, num_people: int, rng: np.random.Generator, joint_dropout: float) -> NDArray[np.bool_]:
+    """Mask of the dropped rows: joints individually, hands and face as a whole."""
     if name == "body":
-        lost = random.random(people * BODY) < drop
+        dropped_rows = rng.random(num_people * NUM_BODY_POINTS) < joint_dropout
     else:
-        lost = np.repeat(random.random(people) < drop, NAMES[name])
-    return np.asarray(lost, dtype=np.bool_)
+        dropped_rows = np.repeat(rng.random(num_people) < joint_dropout, POINTS_PER_PERSON[name])
+    return np.asarray(dropped_rows, dtype=np.bool_)
 
 
-def _moves(annotations: Sequence[Annotation], random: np.random.Generator, jitter: float) -> Moves:
-    """How far each row is moved, in pixels."""
-    bodies = np.stack([one.points["body"][:, :2].reshape(-1, BODY, 2) for one in annotations])
-    there: NDArray[np.bool_] = np.isfinite(bodies[..., 0])
-    seen = np.asarray(there.any(axis=(0, 2)))
-    moves: Moves = {}
+def _sample_offsets(annotations: Sequence[Annotation], rng: np.random.Generator, head_jitter: float) -> PointOffsets:
+    """Offset in pixels of each row."""
+    bodies = np.stack([item.points["body"][:, :2].reshape(-1, NUM_BODY_POINTS, 2) for item in annotations])
+    is_present: NDArray[np.bool_] = np.isfinite(bodies[..., 0])
+    is_visible = np.asarray(is_present.any(axis=(0, 2)))
+    offsets: PointOffsets = {}
     for name in ("body", "face"):
         if name not in annotations[0].points:
             continue
-        shift = np.zeros((len(seen), NAMES[name], 2), dtype=np.float32)
-        for person in np.flatnonzero(seen):
-            length = float(np.nanmedian(_lengths(bodies[:, person])))
-            members = list(HEAD) if name == "body" else slice(None)
-            count = len(HEAD) if name == "body" else 1
-            shift[person, members] = random.normal(0, jitter * length, (count, 2))
-        moves[name] = shift.reshape(-1, 2)
-    return moves
+        person_offsets = np.zeros((len(is_visible), POINTS_PER_PERSON[name], 2), dtype=np.float32)
+        for person in np.flatnonzero(is_visible):
+            person_size = float(np.nanmedian(_person_sizes(bodies[:, person])))
+            indices = list(HEAD_JOINTS) if name == "body" else slice(None)
+            num_offsets = len(HEAD_JOINTS) if name == "body" else 1
+            person_offsets[person, indices] = rng.normal(0, head_jitter * person_size, (num_offsets, 2))
+        offsets[name] = person_offsets.reshape(-1, 2)
+    return offsets
 
 
-def _lengths(body: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The longer side of somebody (t, 25, 2) on each frame on which they are seen."""
-    there: NDArray[np.bool_] = np.isfinite(body[..., 0])
-    seen = body[there.any(axis=1)]
-    sides: NDArray[np.float32] = (np.nanmax(seen, axis=1) - np.nanmin(seen, axis=1)).max(axis=1)
-    return sides
+def _person_sizes(body: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Longer side in pixels of one person (t, 25, 2) on each frame with at least one joint."""
+    is_present: NDArray[np.bool_] = np.isfinite(body[..., 0])
+    visible_bodies = body[is_present.any(axis=1)]
+    longer_sides: NDArray[np.float32] = (np.nanmax(visible_bodies, axis=1) - np.nanmin(visible_bodies, axis=1)).max(
+        axis=1
+    )
+    return longer_sides
 
 
-def _varied(points: Mapping[str, Floats], lost: Mapping[str, NDArray[np.bool_]], moves: Moves) -> dict[str, Floats]:
-    varied = {}
+def _apply_augmentation(
+    points: Mapping[str, FloatArray], dropped_rows: Mapping[str, NDArray[np.bool_]], offsets: PointOffsets
+) -> dict[str, FloatArray]:
+    augmented = {}
     for name, rows in points.items():
-        changed = rows.copy()
-        if name in moves:
-            changed[:, :2] += moves[name]
-        changed[lost[name]] = np.nan
-        varied[name] = changed
-    return varied
+        augmented_rows = rows.copy()
+        if name in offsets:
+            augmented_rows[:, :2] += offsets[name]
+        augmented_rows[dropped_rows[name]] = np.nan
+        augmented[name] = augmented_rows
+    return augmented

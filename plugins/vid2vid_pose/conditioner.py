@@ -1,186 +1,232 @@
-"""A body's joints as a conditioner: found or read, followed and smoothed, drawn as OpenPose's skeleton."""
+"""Conditioner `pose`: body joints, detected or read from files, tracked, smoothed and drawn as OpenPose's skeleton."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from vid2vid_cli.conditioning import (
     Annotation,
-    Bytes,
     Conditioner,
     ConditionerSpec,
-    Floats,
+    FloatArray,
     Options,
-    Person,
+    PersonOption,
     Statistics,
+    UInt8Array,
+    VideoFrame,
     View,
-    drawing_option,
-    files_option,
+    input_path_option,
+    render_option,
 )
 from vid2vid_pose import SPEC
-from vid2vid_pose.augment import vary
-from vid2vid_pose.backends import Wanted, choose, digest, open_backend, open_files, own_digest, version
-from vid2vid_pose.body_statistics import describe
-from vid2vid_pose.distance import skeleton_distances
-from vid2vid_pose.drawing import Style, draw
-from vid2vid_pose.regions import NAMES, regions_of
-from vid2vid_pose.retarget import BodyRetarget
-from vid2vid_pose.topology import BODY, SIDES, empty
-from vid2vid_pose.tracking import Follower
-
-Layout = Annotated[Literal["25", "18"], BeforeValidator(str)]
+from vid2vid_pose.augment import augment_points
+from vid2vid_pose.backends import (
+    BackendChoice,
+    backend_version,
+    bundled_model_sha256,
+    model_sha256,
+    open_backend,
+    open_openpose_files,
+    resolve_backend,
+)
+from vid2vid_pose.body_statistics import pose_statistics
+from vid2vid_pose.boxes import REGION_NAMES, face_and_hand_boxes
+from vid2vid_pose.distance import pose_errors
+from vid2vid_pose.drawing import PoseFormat, SkeletonStyle, draw_skeletons
+from vid2vid_pose.retarget import BodyRetargeter
+from vid2vid_pose.topology import FLIP_INDICES, NUM_BODY_POINTS, missing_points
+from vid2vid_pose.tracking import PoseTracker
 
 
 class PoseOptions(Options):
-    """What can be set with `--option pose.…`."""
+    """Options of the conditioner, set with `--conditioner-option pose.KEY=VALUE`."""
 
-    backend: Wanted = Field(
-        "auto", description="auto: the model in `weights` through onnxruntime where one is given, otherwise mediapipe."
+    backend: BackendChoice = Field(
+        "auto",
+        description="Pose detector. auto: onnx (onnxruntime) if `weights` is set, otherwise mediapipe.",
     )
-    person: Person = Field(
-        "largest", description="Who: largest, centre, or 1, 2, ... from left to right on the first frame with so many."
+    person: PersonOption = Field(
+        "largest",
+        description="Person to track: largest, centre, or N, the N-th from the left in the first frame with N people.",
     )
-    people: int = Field(1, ge=1, le=4, description="How many people are followed and drawn, beginning with `person`.")
-    smooth: float | None = Field(
+    num_people: int = Field(
+        1, ge=1, le=4, description="Number of people to track and draw; the first is the one selected by `person`."
+    )
+    smoothing: float | None = Field(
         None,
         ge=0,
         le=0.1,
-        description="Size of the jitter to remove, in lengths of the person; 0: none; default 0.006, 0 for files.",
+        description="Amplitude of the jitter to remove, as a share of the person's size; 0 disables smoothing. "
+        "Default: 0.006, and 0 for files.",
     )
     weights: Path | None = Field(
-        None, description="A DWPose or RTMPose model (ONNX, SimCC; 17, 26 or 133 points) to find the joints with."
+        None,
+        description="DWPose or RTMPose model for the backend onnx (SimCC outputs; 17, 26 or 133 points).",
     )
     hands_model: Path | None = Field(
-        None, description="MediaPipe's hand_landmarker.task, to find hands with the backend mediapipe."
+        None, description="MediaPipe's hand_landmarker.task; adds hands to the backend mediapipe."
     )
     face_model: Path | None = Field(
-        None, description="MediaPipe's face_landmarker.task, to find the face with the backend mediapipe."
+        None, description="MediaPipe's face_landmarker.task; adds faces to the backend mediapipe."
     )
-    json_dir: Path | None = files_option("A folder of OpenPose's JSON, one file a frame, read instead of finding.")
-    layout: Layout = drawing_option("25", "The drawing: 25, OpenPose's BODY_25, or 18, its COCO model's with dots.")
-    basic: bool = drawing_option(False, "Draw body, arms, legs and feet alone: no eyes, ears, hands or face.")
-    hands: bool = drawing_option(True, "Draw the hands, where there are any.")
-    face: bool = drawing_option(True, "Draw the face, where there is one.")
-    least: float = drawing_option(0.05, "Least confidence of a point that is drawn.", ge=0, le=1)
-    drop: float = drawing_option(
-        0.0, "Training: how likely each joint, each hand and the face is left out of a clip.", ge=0, le=1
+    input_dir: Path | None = input_path_option(
+        "Folder of OpenPose's JSON, one file per frame; used instead of a detector."
     )
-    jitter: float = drawing_option(
-        0.0, "Training: by how much a clip's head and face are moved, in lengths of the person; hides whose they are.",
-        ge=0, le=0.2,
-    )  # fmt: skip
+    format: PoseFormat = render_option(
+        "body_25", "Skeleton: body_25 (OpenPose's BODY_25) or coco_18 (OpenPose's COCO model, joints drawn as dots)."
+    )
+    body_only: bool = render_option(False, "Draw torso, arms, legs and feet only: no eyes, ears, hands or face.")
+    hands: bool = render_option(True, "Draw the hands if they were detected.")
+    face: bool = render_option(True, "Draw the face if it was detected.")
+    min_confidence: float = render_option(0.05, "Minimum confidence of the points that are drawn.", ge=0, le=1)
+    joint_dropout: float = render_option(
+        0.0, "Training: probability of dropping each joint, hand and face from a clip.", ge=0, le=1
+    )
+    head_jitter: float = render_option(
+        0.0,
+        "Training: standard deviation of the offset of head joints and face, as a share of the person's size.",
+        ge=0,
+        le=0.2,
+    )
 
 
 class Pose(Conditioner):
-    """The joints of one or several bodies, with hands and face where they are known."""
+    """Joints of one or several people, with hands and face if the backend detects them."""
 
     spec: ClassVar[ConditionerSpec] = SPEC
     Options: ClassVar[type[Options]] = PoseOptions
-    retargets: ClassVar[bool] = True
-    reads: ClassVar[str] = "json_dir"
-    sides: ClassVar[Mapping[str, tuple[int, ...]]] = SIDES
-    offers: ClassVar[tuple[str, ...]] = NAMES
+    supports_retargeting: ClassVar[bool] = True
+    input_option: ClassVar[str] = "input_dir"
+    flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = FLIP_INDICES
+    region_names: ClassVar[tuple[str, ...]] = REGION_NAMES
     options: PoseOptions
 
     @property
-    def channels(self) -> int:
-        """Red, green and blue of the drawing."""
+    def num_channels(self) -> int:
+        """Number of channels: 3, the RGB drawing."""
         return 3
 
-    @property
-    def serial(self) -> bool:
-        """MediaPipe's threads take turns."""
-        return self.options.json_dir is None and choose(self.options.backend, self.options.weights) == "mediapipe"
+    def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
+        """Yield one annotation per frame with the points `body` (25 p, 3), p being the option `num_people`, in order.
 
-    def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
-        """Points `body` (25 p, 3), p being the option `people`; also `left_hand` and `right_hand` (21 p, 3) and `face`
-        (70 p, 3) where models or files give them. Person after person, NaN where not found.
+        If models or files provide them, also `left_hand` and `right_hand` (21 p, 3) and `face` (70 p, 3). The rows are
+        grouped by person and NaN where a point was not detected.
 
-        Raises: MissingPackageError, MissingWeightsError; FilesMismatchError, LabelFilesError, MissingFileError for
+        Raises: MissingPackageError, MissingWeightsError; InputFileMismatchError, LabelFileError, MissingFileError for
         files.
         """
-        own = self.options
-        if own.json_dir is not None:
-            opened = open_files(own.json_dir, self.footage)
+        options = self.options
+        if options.input_dir is not None:
+            opened_backend = open_openpose_files(options.input_dir, self.video_context)
         else:
-            opened = open_backend(own.backend, own.people, own.weights, own.hands_model, own.face_model)
-        with opened as backend:
-            follower = Follower(backend, own.person, own.people, own.smooth)
+            opened_backend = open_backend(
+                options.backend,
+                num_people=options.num_people,
+                weights=options.weights,
+                hands_model=options.hands_model,
+                face_model=options.face_model,
+            )
+        with opened_backend as backend:
+            tracker = PoseTracker(
+                backend, person=options.person, num_people=options.num_people, smoothing=options.smoothing
+            )
             for frame in frames:
-                yield follower.annotate(frame)
+                yield tracker.annotate(frame)
 
-    def render(self, annotation: Annotation, view: View) -> Floats:
-        """(3, height, width): the drawing, RGB from -1 to 1; black where there is nothing."""
-        drawing = self._drawing(annotation, view)
+    def render(self, annotation: Annotation, view: View) -> FloatArray:
+        """(3, height, width) in [-1, 1]: the RGB drawing; -1 where nothing is drawn."""
+        drawing = self._draw_skeletons(annotation, view)
         drawing *= np.float32(1 / 127.5)
         drawing -= 1
         return np.ascontiguousarray(np.clip(drawing, -1, 1, out=drawing).transpose(2, 0, 1))
 
-    def picture(self, annotation: Annotation, view: View) -> Bytes:
-        """The same drawing."""
-        return np.rint(self._drawing(annotation, view)).astype(np.uint8)
+    def visualize(self, annotation: Annotation, view: View) -> UInt8Array:
+        """The drawing as an RGB image (height, width, 3) uint8."""
+        return np.rint(self._draw_skeletons(annotation, view)).astype(np.uint8)
 
-    def _drawing(self, annotation: Annotation, view: View) -> Floats:
-        own = self.options
-        whole = not own.basic
-        style = Style(int(own.layout), whole, whole and own.hands, whole and own.face, own.least)
-        return draw(annotation.points if annotation.quality > 0 else {}, view, style)
+    def _draw_skeletons(self, annotation: Annotation, view: View) -> FloatArray:
+        options = self.options
+        has_details = not options.body_only
+        style = SkeletonStyle(
+            format=options.format,
+            has_head=has_details,
+            has_hands=has_details and options.hands,
+            has_face=has_details and options.face,
+            min_confidence=options.min_confidence,
+        )
+        return draw_skeletons(annotation.points if annotation.quality > 0 else {}, view, style)
 
-    def augment(self, annotations: Sequence[Annotation], random: np.random.Generator) -> Sequence[Annotation]:
-        """Joints, hands and faces left out by `drop`, heads moved by `jitter`: the same throughout the clip."""
-        return vary(annotations, random, self.options.drop, self.options.jitter)
+    def augment(self, annotations: Sequence[Annotation], rng: np.random.Generator) -> Sequence[Annotation]:
+        """Drop points (`joint_dropout`) and shift heads (`head_jitter`), equally on all frames of the clip."""
+        options = self.options
+        return augment_points(annotations, rng, joint_dropout=options.joint_dropout, head_jitter=options.head_jitter)
 
-    def regions(self, annotation: Annotation, view: View) -> dict[str, Floats]:
-        """See `regions.regions_of`: boxes of `face` (p, 4) and `hands` (2 p, 4), p being the option `people`."""
-        points = annotation.points if annotation.quality > 0 else {"body": empty(BODY * self.options.people)}
-        return regions_of(points, view, self.options.least)
+    def region_boxes(self, annotation: Annotation, view: View) -> dict[str, FloatArray]:
+        """Boxes `face` (p, 4) and `hands` (2 p, 4), p being the option `num_people`; see `face_and_hand_boxes`."""
+        points = (
+            annotation.points
+            if annotation.quality > 0
+            else {"body": missing_points(NUM_BODY_POINTS * self.options.num_people)}
+        )
+        return face_and_hand_boxes(points, view, self.options.min_confidence)
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
-        """See `body.describe`; {} where nobody was found."""
-        return describe(annotations)
+        """Statistics of a clip, see `pose_statistics`; {} if it contains no people."""
+        return pose_statistics(annotations)
 
     def retarget(
         self, annotations: Iterable[Annotation], source: Statistics, target: Statistics
     ) -> Iterator[Annotation]:
-        """The source's people in the target's place and proportions, in frames of the target's size.
+        """Yield the source's people with the target's position and proportions, in frames of the target's size.
 
-        Empty annotations stay empty. Where a side's limbs are not known, what the source shows is scaled to the
-        target's height; without statistics of a side the points pass unchanged.
+        Empty annotations stay empty. If the limb lengths of one side are unknown, the points are only scaled to the
+        target's frame height; without statistics of one side they are unchanged.
         """
         if not (source and target):
             yield from annotations
             return
         height, width = int(target["height"]), int(target["width"])
-        known = bool(source.get("limbs")) and bool(target.get("limbs"))
-        change = BodyRetarget(source, target)
-        for one in annotations:
-            points = change(one.points) if known else _scaled(one, height, width)
-            yield replace(one, height=height, width=width, points=points)
+        has_limbs = bool(source.get("limb_lengths")) and bool(target.get("limb_lengths"))
+        retargeter = BodyRetargeter(source, target)
+        for annotation in annotations:
+            points = retargeter(annotation.points) if has_limbs else _rescale_points(annotation, height, width)
+            yield replace(annotation, height=height, width=width, points=points)
 
-    def distances(self, found: Annotation, wanted: Annotation) -> dict[str, float]:
-        """See `distance.skeleton_distances`; {} where nobody is."""
-        if min(found.quality, wanted.quality) <= 0:
+    def errors(self, detected: Annotation, reference: Annotation) -> dict[str, float]:
+        """`pose_error` and `pose_pck` in %, see `pose_errors`; {} if either annotation is empty."""
+        if min(detected.quality, reference.quality) <= 0:
             return {}
-        return skeleton_distances(found.points["body"], wanted.points["body"])
+        return pose_errors(detected.points["body"], reference.points["body"])
 
     def fingerprint(self) -> dict[str, Any]:
-        """Options, the backend that would be used, its version, and the sha256 of the models."""
-        own = self.options
-        mine = super().fingerprint()
-        models = {name: digest(getattr(own, name)) for name in ("weights", "hands_model", "face_model")}
-        backend = choose(own.backend, own.weights)
-        mine["options"] = {**mine["options"], **models}
-        return {**mine, "backend": backend, "version": version(backend), "model": own_digest(backend)}
+        """Options, resolved backend, its version, and the sha256 of the models."""
+        options = self.options
+        data = super().fingerprint()
+        model_digests = {
+            "weights": model_sha256(options.weights),
+            "hands_model": model_sha256(options.hands_model),
+            "face_model": model_sha256(options.face_model),
+        }
+        backend = resolve_backend(options.backend, options.weights)
+        data["options"] = {**data["options"], **model_digests}
+        return {**data, "backend": backend, "version": backend_version(backend), "model": bundled_model_sha256(backend)}
 
 
-def _scaled(one: Annotation, height: int, width: int) -> dict[str, Floats]:
-    """The points in a frame of another size: all of its height, middle on middle."""
-    half = 0.5 * one.height * width / height
-    view = View.of_box((one.width / 2 - half, 0.0, one.width / 2 + half, float(one.height)), height, width)
-    return {name: np.column_stack([view.points(rows[:, :2]), rows[:, 2:]]) for name, rows in one.points.items()}
+def _rescale_points(annotation: Annotation, height: int, width: int) -> dict[str, FloatArray]:
+    """Scale the points to a frame of another size, so that the heights match and the centres coincide."""
+    half_width = 0.5 * annotation.height * width / height
+    view = View.from_box(
+        (annotation.width / 2 - half_width, 0.0, annotation.width / 2 + half_width, float(annotation.height)),
+        height,
+        width,
+    )
+    return {
+        name: np.column_stack([view.transform_points(rows[:, :2]), rows[:, 2:]])
+        for name, rows in annotation.points.items()
+    }

@@ -1,34 +1,41 @@
-"""How far one skeleton is from another, in parts of the person's size."""
+"""Error of one skeleton against another, relative to the person's size."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Floats
-from vid2vid_pose.body_statistics import JOINTS, SURE
+from vid2vid_cli.conditioning import FloatArray
+from vid2vid_pose.body_statistics import MIN_CONFIDENCE
+from vid2vid_pose.topology import NUM_BODY_POINTS
 
-NEAR = 0.1
-"""Part of a person's size within which a joint counts as in its place."""
+PCK_THRESHOLD = 0.1
+"""Maximum distance of a correct joint, as a share of the person's size."""
 
 
-def skeleton_distances(found: Floats, wanted: Floats) -> dict[str, float]:
-    """Of bodies (25 p, 3) in pixels: `pose_error` and `pose_pck`, both in %; {} where no joint is in both.
+def pose_errors(detected: FloatArray, reference: FloatArray) -> dict[str, float]:
+    """`pose_error` and `pose_pck` of bodies (25 p, 3) in pixels, both in %; {} if the bodies have no joint in common.
 
-    A person's size is the larger side of the box about their wanted joints, which are those of some confidence.
-    `pose_error`: mean distance of the joints that were found, in % of it. `pose_pck`: share of the wanted joints that
-    were found within a tenth of it (PCK@0.1 of Yang and Ramanan, PAMI 2013); a joint not found is none of them.
+    The person's size is the longer side of the bounding box of the confident reference joints. `pose_error`: mean
+    distance of the detected joints in % of that size. `pose_pck`: share of the reference joints that were detected
+    within a tenth of it (PCK@0.1 of Yang and Ramanan, PAMI 2013); a missing joint counts as incorrect.
     """
-    people = len(wanted) // JOINTS
-    there, aim = found.reshape(people, JOINTS, 3), wanted.reshape(people, JOINTS, 3)
-    sure = np.isfinite(aim).all(axis=2) & (aim[:, :, 2] >= SURE)
-    places = np.where(sure[:, :, None], aim[:, :, :2], np.nan)
-    known = sure.sum(axis=1) > 1
-    if not known.any():
+    num_people = len(reference) // NUM_BODY_POINTS
+    detected_bodies = detected.reshape(num_people, NUM_BODY_POINTS, 3)
+    reference_bodies = reference.reshape(num_people, NUM_BODY_POINTS, 3)
+    is_confident = np.isfinite(reference_bodies).all(axis=2) & (reference_bodies[:, :, 2] >= MIN_CONFIDENCE)
+    reference_positions = np.where(is_confident[:, :, None], reference_bodies[:, :, :2], np.nan)
+    is_measurable = is_confident.sum(axis=1) > 1
+    if not is_measurable.any():
         return {}
-    size = (np.nanmax(places[known], axis=1) - np.nanmin(places[known], axis=1)).max(axis=1)
-    away = np.linalg.norm(there[known, :, :2] - places[known], axis=2) / np.maximum(size, 1e-6)[:, None]
-    seen = np.isfinite(away)
-    if not seen.any():
+    person_sizes = (
+        np.nanmax(reference_positions[is_measurable], axis=1) - np.nanmin(reference_positions[is_measurable], axis=1)
+    ).max(axis=1)
+    relative_errors = (
+        np.linalg.norm(detected_bodies[is_measurable, :, :2] - reference_positions[is_measurable], axis=2)
+        / np.maximum(person_sizes, 1e-6)[:, None]
+    )
+    is_detected = np.isfinite(relative_errors)
+    if not is_detected.any():
         return {}
-    near = float((away[seen] <= NEAR).sum()) / float(sure[known].sum())
-    return {"pose_error": 100 * float(away[seen].mean()), "pose_pck": 100 * near}
+    pck = float((relative_errors[is_detected] <= PCK_THRESHOLD).sum()) / float(is_confident[is_measurable].sum())
+    return {"pose_error": 100 * float(relative_errors[is_detected].mean()), "pose_pck": 100 * pck}

@@ -1,173 +1,192 @@
-"""Points as OpenPose's coloured skeleton, painted at any size with exact edges."""
+"""Rendering of points as OpenPose's coloured skeleton, antialiased by exact pixel coverage, at any resolution."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Floats, View
+from vid2vid_cli.conditioning import FloatArray, View
 from vid2vid_pose.topology import (
-    BODY,
-    COCO_18,
-    DOTS_18,
-    FACE,
+    BODY_25_LIMBS,
+    COCO_18_COLOURS,
+    COCO_18_JOINTS,
+    COCO_18_LIMBS,
+    FACE_COLOUR,
     FACE_CURVES,
     FINGERS,
-    HAND,
-    LIMBS,
-    LIMBS_18,
-    WHITE,
+    NUM_BODY_POINTS,
+    NUM_FACE_POINTS,
+    NUM_HAND_POINTS,
     Colour,
 )
 
-LIMB = 0.01
-"""Width of a limb as a share of the whole picture's height: vid2vid draws 7 pixels on 720 lines."""
-LINE = 3 / 720
-"""Width of fingers and of the face's curves, likewise."""
-THINNEST = 1.0
-"""Pixels; a thinner line would come and go as it moves."""
-DOT = 1.25
-"""Diameter of a joint's dot, in widths of a limb."""
-FACE_SURE = 0.1
-"""Least confidence of a point of the face: OpenPose gives all 70 of a head it has seen, sure or not."""
-FAR = 1e4
-"""Pixels outside the picture beyond which a point is taken for a mistake."""
+PoseFormat = Literal["body_25", "coco_18"]
+
+LIMB_WIDTH_SHARE = 0.01
+"""Width of a limb as a share of the full image's height; vid2vid uses 7 pixels for 720."""
+THIN_LINE_WIDTH_SHARE = 3 / 720
+"""Width of fingers and face curves as a share of the full image's height."""
+MIN_LINE_WIDTH_PX = 1.0
+"""Minimum width in pixels; thinner lines flicker in motion."""
+DOT_DIAMETER_RATIO = 1.25
+"""Diameter of a joint's dot in limb widths."""
+MIN_FACE_CONFIDENCE = 0.1
+"""Minimum confidence of face points: OpenPose returns all 70 points of a detected head, at any confidence."""
+MAX_COORDINATE_PX = 1e4
+"""Points with a larger absolute coordinate, in pixels, are treated as detection errors."""
 
 
 @dataclass(frozen=True)
 class Stroke:
-    """A line through points (n, 2) of the picture with round ends; one point is a dot."""
+    """A polyline through points (n, 2) in pixels of the image, with round ends; one point is a dot."""
 
-    points: Floats
+    points: FloatArray
     colour: Colour
     width: float
 
 
-@dataclass(frozen=True)
-class Style:
-    """What is drawn of a person."""
+@dataclass(frozen=True, kw_only=True)
+class SkeletonStyle:
+    """Selection of what is drawn for each person."""
 
-    joints: int = 25
-    """25 or 18: OpenPose's BODY_25 or COCO drawing."""
-    head: bool = True
-    hands: bool = True
-    face: bool = True
-    least: float = 0.05
-    """Least confidence of a point that is drawn."""
+    format: PoseFormat = "body_25"
+    has_head: bool = True
+    has_hands: bool = True
+    has_face: bool = True
+    min_confidence: float = 0.05
+    """Minimum confidence of the points that are drawn."""
 
 
-def draw(points: Mapping[str, Floats], view: View, style: Style) -> Floats:
-    """Everybody's skeleton (view.height, view.width, 3) float32 RGB in 0..255 on black.
+def draw_skeletons(points: Mapping[str, FloatArray], view: View, style: SkeletonStyle) -> FloatArray:
+    """Draw all skeletons on black: (view.height, view.width, 3) float32 RGB in [0, 255].
 
-    Where lines overlap their colours are averaged by how much of the pixel each covers, whatever the order, and the
-    pixel is covered as by the one that covers most. Dots lie on top.
+    Where strokes overlap, the colour is the coverage-weighted mean of theirs, independent of the order, and the
+    coverage is the maximum. Dots are drawn on top.
     """
-    seen = {name: _places(rows, view, style.least) for name, rows in points.items()}
-    canvas: Floats = _paint(_lines(seen, view, style), view.height, view.width)
-    if style.joints == 18 and "body" in seen:
-        dots = _paint(_dots(seen["body"], view, style), view.height, view.width)
-        top = dots[..., 3:] / 255
-        canvas = (dots[..., :3] + (1 - top) * canvas[..., :3]).astype(np.float32)
+    view_points = {name: _project_points(rows, view, style.min_confidence) for name, rows in points.items()}
+    canvas: FloatArray = _rasterise(_skeleton_strokes(view_points, view, style), view.height, view.width)
+    if style.format == "coco_18" and "body" in view_points:
+        dot_layer = _rasterise(_joint_dots(view_points["body"], view, style), view.height, view.width)
+        dot_coverage = dot_layer[..., 3:] / 255
+        canvas = (dot_layer[..., :3] + (1 - dot_coverage) * canvas[..., :3]).astype(np.float32)
     return np.ascontiguousarray(canvas[..., :3])
 
 
-def _places(rows: Floats, view: View, least: float) -> Floats:
-    """Points (n, 3) in the picture, NaN where they are not sure enough; the third column is the confidence."""
-    places = view.points(rows[:, :2])
-    sure = rows[:, 2] >= least if rows.shape[1] > 2 else np.ones(len(rows), dtype=bool)
-    sound = sure & (np.abs(places) < FAR).all(axis=1)
-    places[~sound] = np.nan
-    confidence = rows[:, 2] if rows.shape[1] > 2 else np.ones(len(rows), dtype=np.float32)
-    return np.column_stack([places, confidence]).astype(np.float32)
+def _project_points(points: FloatArray, view: View, min_confidence: float) -> FloatArray:
+    """Points (n, 3) in pixels of the view, with the confidence; NaN where the confidence is below `min_confidence`."""
+    positions = view.transform_points(points[:, :2])
+    is_confident = points[:, 2] >= min_confidence if points.shape[1] > 2 else np.ones(len(points), dtype=bool)
+    is_valid = is_confident & (np.abs(positions) < MAX_COORDINATE_PX).all(axis=1)
+    positions[~is_valid] = np.nan
+    confidence = points[:, 2] if points.shape[1] > 2 else np.ones(len(points), dtype=np.float32)
+    return np.column_stack([positions, confidence]).astype(np.float32)
 
 
-def _lines(seen: Mapping[str, Floats], view: View, style: Style) -> Iterator[Stroke]:
-    """Limbs, fingers and curves of which every point is there."""
-    limb, thin = max(LIMB * view.whole[0], THINNEST), max(LINE * view.whole[0], THINNEST)
-    edges = LIMBS[0 if style.head else 4 :] if style.joints == 25 else LIMBS_18[: 17 if style.head else 13]
-    for body in _people(seen, "body", BODY):
-        for one, other, colour in edges:
-            yield from _stroke(body[[one, other]], colour, limb)
-    if style.hands:
+def _skeleton_strokes(view_points: Mapping[str, FloatArray], view: View, style: SkeletonStyle) -> Iterator[Stroke]:
+    """Strokes of limbs, fingers and face curves whose points are all present."""
+    limb_width = max(LIMB_WIDTH_SHARE * view.full_size[0], MIN_LINE_WIDTH_PX)
+    thin_width = max(THIN_LINE_WIDTH_SHARE * view.full_size[0], MIN_LINE_WIDTH_PX)
+    edges = (
+        BODY_25_LIMBS[0 if style.has_head else 4 :]
+        if style.format == "body_25"
+        else COCO_18_LIMBS[: 17 if style.has_head else 13]
+    )
+    for body in _split_people(view_points, "body", NUM_BODY_POINTS):
+        for start, end, colour in edges:
+            yield from _make_stroke(body[[start, end]], colour, limb_width)
+    if style.has_hands:
         for name in ("left_hand", "right_hand"):
-            for hand in _people(seen, name, HAND):
+            for hand in _split_people(view_points, name, NUM_HAND_POINTS):
                 for finger, colour in FINGERS:
-                    yield from _stroke(hand[list(finger)], colour, thin)
-    if style.face:
-        for face in _people(seen, "face", FACE):
-            sure = np.where(face[:, 2:] >= FACE_SURE, face, np.float32(np.nan))
+                    yield from _make_stroke(hand[list(finger)], colour, thin_width)
+    if style.has_face:
+        for face in _split_people(view_points, "face", NUM_FACE_POINTS):
+            confident_points = np.where(face[:, 2:] >= MIN_FACE_CONFIDENCE, face, np.float32(np.nan))
             for curve in FACE_CURVES:
-                yield from _stroke(sure[list(curve)], WHITE, thin)
+                yield from _make_stroke(confident_points[list(curve)], FACE_COLOUR, thin_width)
 
 
-def _dots(bodies: Floats, view: View, style: Style) -> Iterator[Stroke]:
-    width = DOT * max(LIMB * view.whole[0], THINNEST)
-    for body in bodies.reshape(-1, BODY, 3):
-        for joint, colour in zip(COCO_18, DOTS_18, strict=True):
-            if style.head or joint < 15:
-                yield from _stroke(body[[joint]], colour, width)
+def _joint_dots(bodies: FloatArray, view: View, style: SkeletonStyle) -> Iterator[Stroke]:
+    width = DOT_DIAMETER_RATIO * max(LIMB_WIDTH_SHARE * view.full_size[0], MIN_LINE_WIDTH_PX)
+    for body in bodies.reshape(-1, NUM_BODY_POINTS, 3):
+        for joint, colour in zip(COCO_18_JOINTS, COCO_18_COLOURS, strict=True):
+            if style.has_head or joint < 15:
+                yield from _make_stroke(body[[joint]], colour, width)
 
 
-def _people(seen: Mapping[str, Floats], name: str, count: int) -> Floats:
-    return seen[name].reshape(-1, count, 3) if name in seen else np.empty((0, count, 3), dtype=np.float32)
+def _split_people(view_points: Mapping[str, FloatArray], name: str, num_points: int) -> FloatArray:
+    return (
+        view_points[name].reshape(-1, num_points, 3)
+        if name in view_points
+        else np.empty((0, num_points, 3), dtype=np.float32)
+    )
 
 
-def _stroke(points: Floats, colour: Colour, width: float) -> Iterator[Stroke]:
+def _make_stroke(points: FloatArray, colour: Colour, width: float) -> Iterator[Stroke]:
     if np.isfinite(points[:, :2]).all():
         yield Stroke(points[:, :2], colour, width)
 
 
-def _paint(strokes: Iterator[Stroke], height: int, width: int) -> Floats:
-    """(height, width, 4): colour times coverage, and coverage, 0..255."""
-    sums = np.zeros((height * width, 4), dtype=np.float32)  # colour and cover, each times cover
-    most = np.zeros(height * width, dtype=np.float32)
+def _rasterise(strokes: Iterator[Stroke], height: int, width: int) -> FloatArray:
+    """(height, width, 4) in [0, 255]: colour times coverage, and coverage."""
+    weighted_sums = np.zeros((height * width, 4), dtype=np.float32)  # (colour, coverage), weighted by coverage
+    max_coverage = np.zeros(height * width, dtype=np.float32)
     for stroke in strokes:
         colour = np.array([*stroke.colour, 255], dtype=np.float32)
-        for one, other in _segments(stroke.points):
-            here, cover = _coverage(one, other, stroke.width, height, width)
-            sums[here] += cover[:, None] * colour
-            most[here] = np.maximum(most[here], cover)
-    painted = np.flatnonzero(most)
-    part = sums[painted]
-    sums[painted] = part * (most[painted] * 255 / part[:, 3])[:, None]
-    return sums.reshape(height, width, 4)
+        for start, end in _segments(stroke.points):
+            pixel_indices, coverage = _segment_coverage(start, end, stroke.width, height, width)
+            weighted_sums[pixel_indices] += coverage[:, None] * colour
+            max_coverage[pixel_indices] = np.maximum(max_coverage[pixel_indices], coverage)
+    covered_indices = np.flatnonzero(max_coverage)
+    covered_sums = weighted_sums[covered_indices]
+    weighted_sums[covered_indices] = covered_sums * (max_coverage[covered_indices] * 255 / covered_sums[:, 3])[:, None]
+    return weighted_sums.reshape(height, width, 4)
 
 
-def _segments(points: Floats) -> Iterator[tuple[Floats, Floats]]:
+def _segments(points: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
     if len(points) == 1:
         yield points[0], points[0]
     for index in range(len(points) - 1):
         yield points[index], points[index + 1]
 
 
-def _coverage(
-    one: Floats, other: Floats, thickness: float, height: int, width: int
-) -> tuple[NDArray[np.int64], Floats]:
-    """Which pixels of a picture a segment with round ends covers, as flat indices (n,), and how much (n,) in 0..1.
+def _segment_coverage(
+    start: FloatArray, end: FloatArray, thickness: float, height: int, width: int
+) -> tuple[NDArray[np.int64], FloatArray]:
+    """Flat indices (n,) of the pixels that a segment with round ends covers, and the coverage (n,) in [0, 1].
 
-    The distance of the pixel's centre to the segment decides: an edge half a pixel away covers nothing or all. Only
-    pixels about the line are looked at: for each step along its main axis a few across.
+    The coverage falls linearly from 1 to 0 over one pixel, by the distance of the pixel's centre from the segment.
+    Only pixels close to the segment are evaluated: for each step along its main axis, a window across.
     """
-    steep = abs(other[1] - one[1]) >= abs(other[0] - one[0])
-    main, side = (1, 0) if steep else (0, 1)
-    size, limit = (height, width) if steep else (width, height)
-    reach = thickness / 2 + 1
-    first = max(int(np.floor(min(one[main], other[main]) - reach)), 0)
-    last = min(int(np.ceil(max(one[main], other[main]) + reach)), size - 1)
-    along = np.arange(first, last + 1, dtype=np.float32)[:, None] - one[main]
-    length, lean = other[main] - one[main], other[side] - one[side]
-    slope = lean / length if length else 0.0
-    half = int(np.ceil(reach * np.sqrt(1 + slope * slope))) + 1
-    place = np.rint(one[side] + slope * along).astype(np.int64) + np.arange(-half, half + 1)
-    across = place.astype(np.float32) - one[side]
-    square = length * length + lean * lean
-    share = np.clip((along * length + across * lean) / square, 0, 1) if square else np.zeros_like(across)
-    far = np.sqrt((along - share * length) ** 2 + (across - share * lean) ** 2)
-    cover = np.clip(np.float32(thickness / 2 + 0.5) - far, 0, 1)
-    rows, columns = np.nonzero((cover > 0) & (place >= 0) & (place < limit))
-    step = rows + first
-    index = step * width + place[rows, columns] if steep else place[rows, columns] * width + step
-    return index, cover[rows, columns].astype(np.float32)
+    is_steep = abs(end[1] - start[1]) >= abs(end[0] - start[0])
+    main_axis, side_axis = (1, 0) if is_steep else (0, 1)
+    size, limit = (height, width) if is_steep else (width, height)
+    radius = thickness / 2 + 1
+    first_step = max(int(np.floor(min(start[main_axis], end[main_axis]) - radius)), 0)
+    last_step = min(int(np.ceil(max(start[main_axis], end[main_axis]) + radius)), size - 1)
+    along = np.arange(first_step, last_step + 1, dtype=np.float32)[:, None] - start[main_axis]
+    main_length, side_length = end[main_axis] - start[main_axis], end[side_axis] - start[side_axis]
+    slope = side_length / main_length if main_length else 0.0
+    half_window = int(np.ceil(radius * np.sqrt(1 + slope * slope))) + 1
+    side_pixels = np.rint(start[side_axis] + slope * along).astype(np.int64) + np.arange(-half_window, half_window + 1)
+    across = side_pixels.astype(np.float32) - start[side_axis]
+    squared_length = main_length * main_length + side_length * side_length
+    segment_fraction = (
+        np.clip((along * main_length + across * side_length) / squared_length, 0, 1)
+        if squared_length
+        else np.zeros_like(across)
+    )
+    distances = np.sqrt((along - segment_fraction * main_length) ** 2 + (across - segment_fraction * side_length) ** 2)
+    coverage = np.clip(np.float32(thickness / 2 + 0.5) - distances, 0, 1)
+    rows, columns = np.nonzero((coverage > 0) & (side_pixels >= 0) & (side_pixels < limit))
+    main_pixels = rows + first_step
+    flat_indices = (
+        main_pixels * width + side_pixels[rows, columns]
+        if is_steep
+        else side_pixels[rows, columns] * width + main_pixels
+    )
+    return flat_indices, coverage[rows, columns].astype(np.float32)

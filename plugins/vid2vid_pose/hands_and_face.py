@@ -1,4 +1,4 @@
-"""Hands and a face on top of a body, with MediaPipe models that the user gives."""
+"""Detection of hands and faces of detected people, with MediaPipe models that the user provides."""
 
 from __future__ import annotations
 
@@ -8,121 +8,137 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Bytes, Floats
-from vid2vid_pose.backend import SEEN, Box, Person, Piece, piece
-from vid2vid_pose.mediapipe_tasks import Landmarker, given_model
-from vid2vid_pose.topology import FACE, HAND, HEAD, empty, from_mesh
+from vid2vid_cli.conditioning import FloatArray, UInt8Array
+from vid2vid_pose.backends import MIN_VISIBLE_CONFIDENCE, Box, DetectedPose, FrameCrop, crop_frame
+from vid2vid_pose.mediapipe_tasks import Landmarker, load_user_model
+from vid2vid_pose.topology import HEAD_JOINTS, NUM_FACE_POINTS, NUM_HAND_POINTS, face_from_mesh, missing_points
 
-ARMS = {"left_hand": (6, 7), "right_hand": (3, 4)}
+ARM_JOINTS = {"left_hand": (6, 7), "right_hand": (3, 4)}
 """Elbow and wrist."""
-FOREARM = 0.5
-"""Of the torso, where it is foreshortened."""
-MIDDLE = 0.35
-"""Where a hand's middle lies beyond the wrist, in forearms."""
-HAND_SIDE, FACE_SIDE = 1.8, 2.2
-"""Sides of the squares that are looked at, in forearms and in distances of nose and neck."""
-WRIST = 0.6
-"""How far the wrist of a hand may be from the body's, in forearms."""
+FOREARM_PER_TORSO = 0.5
+"""Minimum forearm length in torso lengths, for foreshortened forearms."""
+HAND_CENTRE_OFFSET = 0.35
+"""Distance of the hand's centre from the wrist in forearm lengths."""
+HAND_BOX_SCALE, FACE_BOX_SCALE = 1.8, 2.2
+"""Sides of the square crops, in forearm lengths and in distances of nose and neck."""
+MAX_WRIST_DISTANCE = 0.6
+"""Maximum distance of the hand's wrist from the body's, in forearm lengths."""
 
 
-class Parts:
-    """Landmarkers for hands and face, each where its model is given."""
+class HandFaceDetector:
+    """Landmarkers for hands and for the face, each if its model is set."""
 
-    def __init__(self, hands: Path | None, face: Path | None) -> None:
+    def __init__(self, hands_model: Path | None, face_model: Path | None) -> None:
         """Raises: MissingPackageError, MissingWeightsError."""
-        self._hands: Landmarker | None = None
-        self._face: Landmarker | None = None
-        if hands is not None:
-            model = given_model(hands, "hands_model")
-            self._hands = Landmarker("Hand", model, video=False, many=2, where=str(hands))
-        if face is not None:
-            model = given_model(face, "face_model")
-            self._face = Landmarker("Face", model, video=False, many=1, where=str(face))
-        self.names = (*(ARMS if hands is not None else ()), *(("face",) if face is not None else ()))
+        self._hand_landmarker: Landmarker | None = None
+        self._face_landmarker: Landmarker | None = None
+        if hands_model is not None:
+            model_bytes = load_user_model(hands_model, "hands_model")
+            self._hand_landmarker = Landmarker(
+                "Hand", model_bytes, is_video=False, max_results=2, location=str(hands_model)
+            )
+        if face_model is not None:
+            model_bytes = load_user_model(face_model, "face_model")
+            self._face_landmarker = Landmarker(
+                "Face", model_bytes, is_video=False, max_results=1, location=str(face_model)
+            )
+        self.point_names = (
+            *(ARM_JOINTS if hands_model is not None else ()),
+            *(("face",) if face_model is not None else ()),
+        )
 
-    def add(self, frame: Bytes, person: Person) -> Person:
-        """The person with hands and face, NaN where they are not found."""
+    def add_points(self, frame: UInt8Array, person: DetectedPose) -> DetectedPose:
+        """Add the points of hands and face to a person; NaN where they are not detected."""
         body = person.points["body"]
         points = dict(person.points)
-        if self._hands is not None:
-            for name, (elbow, wrist) in ARMS.items():
-                points[name] = self._hand(self._hands, frame, body, elbow, wrist)
-        if self._face is not None:
+        if self._hand_landmarker is not None:
+            for name, (elbow, wrist) in ARM_JOINTS.items():
+                points[name] = self._detect_hand(self._hand_landmarker, frame, body, elbow, wrist)
+        if self._face_landmarker is not None:
             box = face_box(body)
-            points["face"] = empty(FACE)
-            if box is not None and _touches(box, frame):
-                part = piece(frame, box)
-                for marks in self._face.see(part.image).face_landmarks[:1]:
-                    points["face"] = from_mesh(_rows(marks, part, 1.0))
-        return Person(points)
+            points["face"] = missing_points(NUM_FACE_POINTS)
+            if box is not None and _overlaps_frame(box, frame):
+                crop = crop_frame(frame, box)
+                for landmarks in self._face_landmarker.detect(crop.image).face_landmarks[:1]:
+                    points["face"] = face_from_mesh(_landmark_points(landmarks, crop, 1.0))
+        return DetectedPose(points)
 
-    def _hand(self, hands: Landmarker, frame: Bytes, body: Floats, elbow: int, wrist: int) -> Floats:
-        place = hand_box(body, elbow, wrist)
-        if place is None or not _touches(place[0], frame):
-            return empty(HAND)
-        part = piece(frame, place[0])
-        result = hands.see(part.image)
-        sure = [sides[0].score for sides in result.handedness]
-        found = [_rows(marks, part, score) for marks, score in zip(result.hand_landmarks, sure, strict=True)]
-        return nearest_hand(found, body[wrist, :2], WRIST * place[1])
+    def _detect_hand(
+        self, landmarker: Landmarker, frame: UInt8Array, body: FloatArray, elbow: int, wrist: int
+    ) -> FloatArray:
+        box_and_forearm = hand_box(body, elbow, wrist)
+        if box_and_forearm is None or not _overlaps_frame(box_and_forearm[0], frame):
+            return missing_points(NUM_HAND_POINTS)
+        crop = crop_frame(frame, box_and_forearm[0])
+        result = landmarker.detect(crop.image)
+        scores = [sides[0].score for sides in result.handedness]
+        candidates = [
+            _landmark_points(landmarks, crop, score)
+            for landmarks, score in zip(result.hand_landmarks, scores, strict=True)
+        ]
+        return nearest_hand(candidates, body[wrist, :2], MAX_WRIST_DISTANCE * box_and_forearm[1])
 
     def close(self) -> None:
-        """End MediaPipe's threads."""
-        for one in (self._hands, self._face):
-            if one is not None:
-                one.close()
+        """Stop MediaPipe's threads."""
+        for landmarker in (self._hand_landmarker, self._face_landmarker):
+            if landmarker is not None:
+                landmarker.close()
 
 
-def hand_box(body: Floats, elbow: int, wrist: int) -> tuple[Box, float] | None:
-    """The square about a hand, and the length of the forearm; None where the wrist is not seen."""
-    if not _seen(body, wrist):
+def hand_box(body: FloatArray, elbow: int, wrist: int) -> tuple[Box, float] | None:
+    """Square around a hand, and the forearm length in pixels; None if the wrist is not visible."""
+    if not _is_visible(body, wrist):
         return None
-    forearm = FOREARM * _distance(body, 1, 8)
-    towards: NDArray[Any] = np.zeros(2)
-    if _seen(body, elbow):
-        along = body[wrist, :2] - body[elbow, :2]
-        forearm = float(np.nanmax([forearm, np.hypot(*along)]))
-        towards = MIDDLE * along
+    forearm = FOREARM_PER_TORSO * _joint_distance(body, 1, 8)
+    centre_offset: NDArray[Any] = np.zeros(2)
+    if _is_visible(body, elbow):
+        forearm_vector = body[wrist, :2] - body[elbow, :2]
+        forearm = float(np.nanmax([forearm, np.hypot(*forearm_vector)]))
+        centre_offset = HAND_CENTRE_OFFSET * forearm_vector
     if not forearm > 0:
         return None
-    x, y = body[wrist, :2] + towards
-    half = HAND_SIDE * forearm / 2
-    return (float(x - half), float(y - half), float(x + half), float(y + half)), forearm
+    x, y = body[wrist, :2] + centre_offset
+    half_side = HAND_BOX_SCALE * forearm / 2
+    return (float(x - half_side), float(y - half_side), float(x + half_side), float(y + half_side)), forearm
 
 
-def nearest_hand(found: list[Floats], wrist: NDArray[Any], reach: float) -> Floats:
-    """Of the hands found, (21, 3) each, the one at the end of this arm; NaN where there is none."""
-    away = [float(np.hypot(*(hand[0, :2] - wrist))) for hand in found]
-    near = min(range(len(found)), key=away.__getitem__, default=None)
-    return empty(HAND) if near is None or away[near] > reach else found[near]
+def nearest_hand(candidates: list[FloatArray], wrist: NDArray[Any], max_distance: float) -> FloatArray:
+    """The hand (21, 3) whose wrist is nearest to `wrist`, within `max_distance` pixels; NaN if there is none."""
+    distances = [float(np.hypot(*(hand[0, :2] - wrist))) for hand in candidates]
+    nearest_index = min(range(len(candidates)), key=distances.__getitem__, default=None)
+    return (
+        missing_points(NUM_HAND_POINTS)
+        if nearest_index is None or distances[nearest_index] > max_distance
+        else candidates[nearest_index]
+    )
 
 
-def face_box(body: Floats) -> Box | None:
-    """The square about the head; None where it is not seen."""
-    head = body[list(HEAD)]
-    seen = head[np.nan_to_num(head[:, 2]) >= SEEN, :2]
-    side = float(np.nanmax([_distance(body, 0, 1), 1.2 * _distance(body, 17, 18), 0.0]))
-    if len(seen) < 2 or side <= 0:
+def face_box(body: FloatArray) -> Box | None:
+    """Square around the head; None if it is not visible."""
+    head_joints = body[list(HEAD_JOINTS)]
+    visible_points = head_joints[np.nan_to_num(head_joints[:, 2]) >= MIN_VISIBLE_CONFIDENCE, :2]
+    side = float(np.nanmax([_joint_distance(body, 0, 1), 1.2 * _joint_distance(body, 17, 18), 0.0]))
+    if len(visible_points) < 2 or side <= 0:
         return None
-    x, y = seen.mean(axis=0)
-    half = FACE_SIDE * side / 2
-    return float(x - half), float(y - half), float(x + half), float(y + half)
+    x, y = visible_points.mean(axis=0)
+    half_side = FACE_BOX_SCALE * side / 2
+    return float(x - half_side), float(y - half_side), float(x + half_side), float(y + half_side)
 
 
-def _rows(marks: Any, part: Piece, confidence: float) -> Floats:
-    """MediaPipe's points as (n, 3) in pixels of the frame."""
-    places = part.points(np.array([(mark.x, mark.y) for mark in marks], dtype=np.float32))
-    return np.column_stack([places, np.full(len(places), confidence)]).astype(np.float32)
+def _landmark_points(landmarks: Any, crop: FrameCrop, confidence: float) -> FloatArray:
+    """MediaPipe's landmarks as points (n, 3) in pixels of the frame."""
+    positions = crop.to_frame(np.array([(point.x, point.y) for point in landmarks], dtype=np.float32))
+    return np.column_stack([positions, np.full(len(positions), confidence)]).astype(np.float32)
 
 
-def _seen(body: Floats, joint: int) -> bool:
-    return bool(np.nan_to_num(body[joint, 2]) >= SEEN)
+def _is_visible(body: FloatArray, joint: int) -> bool:
+    return bool(np.nan_to_num(body[joint, 2]) >= MIN_VISIBLE_CONFIDENCE)
 
 
-def _distance(body: Floats, one: int, other: int) -> float:
-    return float(np.hypot(*(body[one, :2] - body[other, :2])))
+def _joint_distance(body: FloatArray, joint_a: int, joint_b: int) -> float:
+    return float(np.hypot(*(body[joint_a, :2] - body[joint_b, :2])))
 
 
-def _touches(box: Box, frame: Bytes) -> bool:
+def _overlaps_frame(box: Box, frame: UInt8Array) -> bool:
     height, width = frame.shape[:2]
     return box[0] < width and box[1] < height and box[2] > 0 and box[3] > 0

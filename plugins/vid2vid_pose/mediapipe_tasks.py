@@ -1,54 +1,69 @@
-"""MediaPipe's Tasks: models as checked bytes, landmarkers that start without noise."""
+"""MediaPipe's Tasks API: model files, and landmarkers whose start-up messages are filtered."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Bytes, MissingPackageError, MissingWeightsError, own_weights, quietly
-from vid2vid_pose import POSE
+from vid2vid_cli.conditioning import (
+    MissingPackageError,
+    MissingWeightsError,
+    UInt8Array,
+    load_bundled_weights,
+    suppress_stderr,
+)
+from vid2vid_pose import POSE_WEIGHTS
 
-MODEL = Path(__file__).parent / "models" / POSE.name
-# What MediaPipe's libraries write to stderr at first; anything else is passed on.
-NOISE = (
+MODEL_PATH = Path(__file__).parent / "models" / POSE_WEIGHTS.name
+# Messages that MediaPipe's libraries write to stderr at start-up; all other output is passed on.
+IGNORED_STDERR = (
     b"XNNPACK delegate",
     b"absl::InitializeLog",
     b"inference_feedback_manager",
     b"landmarker_graph",
     b"landmark_projection_calculator",
 )
-STEP = 2000
-"""Milliseconds between frames for MediaPipe: with so many it leaves out its own smoothing, which lags half a frame."""
+FRAME_INTERVAL_MS = 2000
+"""Milliseconds between frames; at a long interval MediaPipe disables its smoothing, which lags by half a frame."""
 
-Kind = Literal["Pose", "Hand", "Face"]
-COUNTS: dict[Kind, str] = {"Pose": "num_poses", "Hand": "num_hands", "Face": "num_faces"}
+LandmarkerKind = Literal["Pose", "Hand", "Face"]
+COUNT_OPTIONS: dict[LandmarkerKind, str] = {"Pose": "num_poses", "Hand": "num_hands", "Face": "num_faces"}
+GET_LANDMARKS: dict[LandmarkerKind, attrgetter[Any]] = {
+    "Pose": attrgetter("pose_landmarks"),
+    "Hand": attrgetter("hand_landmarks"),
+    "Face": attrgetter("face_landmarks"),
+}
 
 
-def own_model() -> bytes:
-    """The pose model that comes with the plugin. Raises: MissingWeightsError."""
-    return own_weights(MODEL, POSE, "pose model")
+def load_bundled_model() -> bytes:
+    """Read the bundled pose model. Raises: MissingWeightsError."""
+    return load_bundled_weights(MODEL_PATH, POSE_WEIGHTS, "pose model")
 
 
-def given_model(path: Path, option: str) -> bytes:
-    """A model the user names. Raises: MissingWeightsError."""
+def load_user_model(path: Path, option_name: str) -> bytes:
+    """Read a model file that the user provides. Raises: MissingWeightsError."""
     try:
         return path.read_bytes()
     except OSError as error:
-        message = f"pose.{option}={path} cannot be read: {error.strerror}."
-        raise MissingWeightsError(message, f"Name MediaPipe's .task file: --option pose.{option}=FILE.") from error
+        message = f"pose.{option_name}={path} cannot be read: {error.strerror}."
+        hint = f"Set it to MediaPipe's .task file: --conditioner-option pose.{option_name}=FILE."
+        raise MissingWeightsError(message, hint) from error
 
 
 class Landmarker:
-    """A PoseLandmarker, HandLandmarker or FaceLandmarker, for single pictures or for the frames of a video."""
+    """A PoseLandmarker, HandLandmarker or FaceLandmarker, for single images or for the frames of a video."""
 
-    _greeted: ClassVar[set[Kind]] = set()
-    """Kinds that have found something: only then MediaPipe has said all it says at first, once in a process."""
+    _started_kinds: ClassVar[set[LandmarkerKind]] = set()
+    """Kinds that have detected something in this process: MediaPipe writes all its messages until then."""
 
-    def __init__(self, kind: Kind, model: bytes, *, video: bool, many: int, where: str = "") -> None:
-        """For up to `many`; `where` the model lies, for the message.
+    def __init__(
+        self, kind: LandmarkerKind, model: bytes, *, is_video: bool, max_results: int, location: str = ""
+    ) -> None:
+        """Create a landmarker for up to `max_results` results; `location` of the model is used in error messages.
 
         Raises: MissingPackageError, MissingWeightsError (a model of another kind).
         """
@@ -57,41 +72,46 @@ class Landmarker:
             from mediapipe.tasks.python import vision
             from mediapipe.tasks.python.core.base_options import BaseOptions
         except ImportError as error:
-            message = f"pose needs mediapipe, which cannot be imported: {error}."
+            message = f"The mediapipe backend of pose cannot import mediapipe: {error}."
             raise MissingPackageError(message, 'pip install "vid2vid-cli[pose]"') from error
-        self._kind, self._video, self._clock = kind, video, 0
+        self._kind, self._is_video, self._timestamp_ms = kind, is_video, 0
         self._mediapipe = mediapipe
-        options = getattr(vision, f"{kind}LandmarkerOptions")(
+        landmarker_class, options_class = {
+            "Pose": (vision.PoseLandmarker, vision.PoseLandmarkerOptions),
+            "Hand": (vision.HandLandmarker, vision.HandLandmarkerOptions),
+            "Face": (vision.FaceLandmarker, vision.FaceLandmarkerOptions),
+        }[kind]
+        options = options_class(
             base_options=BaseOptions(model_asset_buffer=model),
-            running_mode=vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE,
-            **{COUNTS[kind]: many},
+            running_mode=vision.RunningMode.VIDEO if is_video else vision.RunningMode.IMAGE,
+            **{COUNT_OPTIONS[kind]: max_results},
         )
-        with quietly(NOISE):
+        with suppress_stderr(IGNORED_STDERR):
             try:
-                self._task = getattr(vision, f"{kind}Landmarker").create_from_options(options)
+                self._task: Any = landmarker_class.create_from_options(options)
             except (RuntimeError, ValueError, OSError) as error:
                 reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-                message = f"{where or MODEL.name} is not a {kind.lower()} model of MediaPipe: {reason}"
+                message = f"{location or MODEL_PATH.name} is not MediaPipe's {kind.lower()} model: {reason}"
                 hint = f"Use the {kind.lower()}_landmarker.task that MediaPipe publishes."
                 raise MissingWeightsError(message, hint) from error
-            self._see(np.zeros((64, 64, 3), dtype=np.uint8))
+            self._run_task(np.zeros((64, 64, 3), dtype=np.uint8))
 
-    def see(self, image: Bytes) -> Any:
-        """What is on the next picture, contiguous RGB, as MediaPipe gives it."""
-        new = self._kind not in self._greeted
-        with quietly(NOISE) if new else nullcontext():
-            result = self._see(image)
-        if new and getattr(result, f"{self._kind.lower()}_landmarks"):
-            self._greeted.add(self._kind)
+    def detect(self, image: UInt8Array) -> Any:
+        """Run the landmarker on the next image (contiguous RGB) and return MediaPipe's result."""
+        is_first_detection = self._kind not in self._started_kinds
+        with suppress_stderr(IGNORED_STDERR) if is_first_detection else nullcontext():
+            result = self._run_task(image)
+        if is_first_detection and GET_LANDMARKS[self._kind](result):
+            self._started_kinds.add(self._kind)
         return result
 
-    def _see(self, image: Bytes) -> Any:
-        picture = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image)
-        if not self._video:
-            return self._task.detect(picture)
-        self._clock += STEP
-        return self._task.detect_for_video(picture, self._clock)
+    def _run_task(self, image: UInt8Array) -> Any:
+        mediapipe_image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image)
+        if not self._is_video:
+            return self._task.detect(mediapipe_image)
+        self._timestamp_ms += FRAME_INTERVAL_MS
+        return self._task.detect_for_video(mediapipe_image, self._timestamp_ms)
 
     def close(self) -> None:
-        """End MediaPipe's threads; left to its destructor it complains at exit."""
+        """Stop MediaPipe's threads explicitly; its destructor prints errors at exit."""
         self._task.close()

@@ -1,7 +1,7 @@
-"""OpenPose's JSON, a file for each frame, as the official binary writes it with --write_json.
+"""Reader of OpenPose's JSON files, one per frame, as written by the official binary with --write_json.
 
 Format: github.com/CMU-Perceptual-Computing-Lab/openpose, doc/02_output.md. Coordinates are pixels of the video
-(--keypoint_scale 0, its default); a point (0, 0, 0) was not found.
+(--keypoint_scale 0, the default); (0, 0, 0) marks a point that was not detected.
 """
 
 from __future__ import annotations
@@ -14,127 +14,147 @@ from typing import Any
 import numpy as np
 
 from vid2vid_cli.conditioning import (
-    Bytes,
-    FilesMismatchError,
-    Floats,
-    Footage,
-    LabelFilesError,
-    label_files,
+    FloatArray,
+    InputFileMismatchError,
+    LabelFileError,
+    UInt8Array,
+    VideoContext,
+    list_label_files,
 )
-from vid2vid_pose.backend import Backend, Box, Person
-from vid2vid_pose.topology import FACE, HAND, NAMES, empty, from_coco_18
+from vid2vid_pose.backends import Box, DetectedPose, PoseBackend
+from vid2vid_pose.topology import NUM_FACE_POINTS, NUM_HAND_POINTS, POINTS_PER_PERSON, body_from_coco_18, missing_points
 
-VERSIONS = (0.1, 1.0, 1.1, 1.2, 1.3)
-BODIES = {75: "BODY_25", 54: "COCO"}
-"""Numbers of a body that are understood: x, y and a confidence for each joint."""
-PARTS = {"left_hand": ("hand_left_keypoints", HAND), "right_hand": ("hand_right_keypoints", HAND),
-         "face": ("face_keypoints", FACE)}  # fmt: skip
-WANTED = 'Wanted is what OpenPose writes with --write_json: {"version": 1.3, "people": [{"pose_keypoints_2d": [...]}]}.'
-ONE_EACH = "There must be one file for each frame of the video, as OpenPose's --write_json makes them."
+SUPPORTED_VERSIONS = (0.1, 1.0, 1.1, 1.2, 1.3)
+BODY_FORMATS = {75: "BODY_25", 54: "COCO"}
+"""Supported body formats by the length of their lists: x, y and a confidence per joint."""
+PART_KEYS = {
+    "left_hand": ("hand_left_keypoints", NUM_HAND_POINTS),
+    "right_hand": ("hand_right_keypoints", NUM_HAND_POINTS),
+    "face": ("face_keypoints", NUM_FACE_POINTS),
+}
+FORMAT_HINT = (
+    'Expected the output of OpenPose\'s --write_json: {"version": 1.3, "people": [{"pose_keypoints_2d": [...]}]}.'
+)
+FILE_COUNT_HINT = "Provide one file per frame of the video, as written by OpenPose's --write_json."
 
 
-class OpenPoseFiles(Backend):
-    """Reads people instead of finding them."""
+class OpenPoseReader(PoseBackend):
+    """Backend that reads people from OpenPose's files instead of detecting them."""
 
-    smooth = 0.0
+    default_smoothing = 0.0
 
-    def __init__(self, folder: Path, footage: Footage | None) -> None:
-        """Raises: MissingFileError, LabelFilesError, FilesMismatchError."""
-        self._folder, self._footage = folder, footage
-        self._files = label_files(folder, (".json",))
-        frames = None if footage is None else footage.frames
-        if footage is not None and frames is not None and frames != len(self._files):
-            message = f"{folder} holds {len(self._files)} JSON files and {footage.path} has {frames} frames."
-            raise FilesMismatchError(message, ONE_EACH)
-        self.names = self._names()
+    def __init__(self, folder: Path, video_context: VideoContext | None) -> None:
+        """Raises: MissingFileError, LabelFileError, InputFileMismatchError."""
+        self._folder, self._video_context = folder, video_context
+        self._files = list_label_files(folder, (".json",))
+        num_frames = None if video_context is None else video_context.num_frames
+        if video_context is not None and num_frames is not None and num_frames != len(self._files):
+            message = (
+                f"{folder} contains {len(self._files)} JSON files, but {video_context.path} has {num_frames} frames."
+            )
+            raise InputFileMismatchError(message, FILE_COUNT_HINT)
+        self.point_names = self._find_point_names()
 
-    def people(self, frame: Bytes, index: int, near: Sequence[Box]) -> list[Person]:
-        """Everybody in the file of the frame, in its pixels."""
-        number = index if self._footage is None else self._footage.number(index)
-        if number >= len(self._files):
-            message = f"{self._folder} holds {len(self._files)} JSON files, and the video goes on with frame {number}."
-            raise FilesMismatchError(message, ONE_EACH)
-        return [Person({name: self._placed(rows) for name, rows in one.items()}) for one in read(self._files[number])]
+    def detect_people(self, frame: UInt8Array, index: int, tracked_boxes: Sequence[Box]) -> list[DetectedPose]:
+        """All people in the file of the frame, in pixels of the frame."""
+        source_index = index if self._video_context is None else self._video_context.source_frame_index(index)
+        if source_index >= len(self._files):
+            message = (
+                f"{self._folder} contains {len(self._files)} JSON files, but the video has a frame {source_index}."
+            )
+            raise InputFileMismatchError(message, FILE_COUNT_HINT)
+        return [
+            DetectedPose({name: self._to_frame_pixels(rows) for name, rows in points.items()})
+            for points in read_people(self._files[source_index])
+        ]
 
-    def _placed(self, rows: Floats) -> Floats:
-        if self._footage is None:
-            return rows
-        return np.column_stack([self._footage.view.points(rows[:, :2]), rows[:, 2]]).astype(np.float32)
+    def _to_frame_pixels(self, points: FloatArray) -> FloatArray:
+        if self._video_context is None:
+            return points
+        return np.column_stack([self._video_context.view.transform_points(points[:, :2]), points[:, 2]]).astype(
+            np.float32
+        )
 
-    def _names(self) -> tuple[str, ...]:
-        """The points that the first file with anybody in it gives."""
+    def _find_point_names(self) -> tuple[str, ...]:
+        """Names of the point sets in the first file that contains a person."""
         for path in self._files:
-            people = read(path)
+            people = read_people(path)
             if people:
-                return tuple(name for name in NAMES if name == "body" or any(name in one for one in people))
+                present_names = {"body"}.union(*people)
+                return tuple(name for name in POINTS_PER_PERSON if name in present_names)
         return ("body",)
 
 
-def read(path: Path) -> list[dict[str, Floats]]:
-    """The people of one file, each their points (n, 3) by name, NaN where not found.
+def read_people(path: Path) -> list[dict[str, FloatArray]]:
+    """The people of one file, each as points (n, 3) by name; NaN where a point was not detected.
 
-    Raises: LabelFilesError (broken, another format or version, another number of points).
+    Raises: LabelFileError (invalid JSON, another format or version, another number of points).
     """
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, OSError) as error:
-        raise LabelFilesError(f"{path} is not readable JSON: {error}.", "Make this file again.") from error
+        raise LabelFileError(f"{path} cannot be read as JSON: {error}.", "Write this file again.") from error
     if not isinstance(data, dict) or not isinstance(data.get("people"), list):
-        found = f"the keys {', '.join(map(repr, list(data)[:4]))}" if isinstance(data, dict) else type(data).__name__
-        raise LabelFilesError(f"{path} is not OpenPose's JSON: it holds {found}.", WANTED)
-    version = data.get("version", VERSIONS[-1])
-    if not isinstance(version, (int, float)) or round(float(version), 3) not in VERSIONS:
-        known = ", ".join(map(str, VERSIONS))
-        raise LabelFilesError(f"{path} is OpenPose's JSON of version {version}; known are {known}.", WANTED)
-    return [_person(path, one) for one in data["people"]]
+        content = f"the keys {', '.join(map(repr, list(data)[:4]))}" if isinstance(data, dict) else type(data).__name__
+        raise LabelFileError(f"{path} is not in OpenPose's format: it contains {content}.", FORMAT_HINT)
+    version = data.get("version", SUPPORTED_VERSIONS[-1])
+    if not isinstance(version, (int, float)) or round(float(version), 3) not in SUPPORTED_VERSIONS:
+        supported = ", ".join(map(str, SUPPORTED_VERSIONS))
+        raise LabelFileError(f"{path} has the unsupported version {version}; supported: {supported}.", FORMAT_HINT)
+    return [_parse_person(path, person_data) for person_data in data["people"]]
 
 
-def _person(path: Path, one: Any) -> dict[str, Floats]:
-    if not isinstance(one, dict):
-        raise LabelFilesError(f"{path} holds somebody who is {type(one).__name__} and not an object.", WANTED)
-    body = _numbers(path, one, "pose_keypoints")
-    if len(body) not in BODIES:
-        known = " or ".join(f"{count} ({name})" for count, name in BODIES.items())
-        raise LabelFilesError(f"{path} gives a body with {len(body)} numbers and not {known}.", WANTED)
-    rows = _rows(body)
-    _check_pixels(path, rows)
-    person = {"body": rows if len(rows) == NAMES["body"] else from_coco_18(rows)}
-    for name, (key, count) in PARTS.items():
-        part = _numbers(path, one, key, optional=True)
-        if len(part) == 3 * count:
-            person[name] = _rows(part)
-        elif part:
-            raise LabelFilesError(f"{path} gives {key} with {len(part)} numbers and not {3 * count}.", WANTED)
+def _parse_person(path: Path, person_data: Any) -> dict[str, FloatArray]:
+    if not isinstance(person_data, dict):
+        raise LabelFileError(
+            f"{path} contains a person of type {type(person_data).__name__} instead of an object.", FORMAT_HINT
+        )
+    body_numbers = _read_numbers(path, person_data, "pose_keypoints")
+    if len(body_numbers) not in BODY_FORMATS:
+        supported = " or ".join(f"{length} ({name})" for length, name in BODY_FORMATS.items())
+        message = f"{path} contains a body of {len(body_numbers)} numbers instead of {supported}."
+        raise LabelFileError(message, FORMAT_HINT)
+    body_points = _to_points(body_numbers)
+    _check_pixels(path, body_points)
+    person = {"body": body_points if len(body_points) == POINTS_PER_PERSON["body"] else body_from_coco_18(body_points)}
+    for name, (key, num_points) in PART_KEYS.items():
+        part_numbers = _read_numbers(path, person_data, key, is_optional=True)
+        if len(part_numbers) == 3 * num_points:
+            person[name] = _to_points(part_numbers)
+        elif part_numbers:
+            raise LabelFileError(
+                f"{path} contains {key} of {len(part_numbers)} numbers instead of {3 * num_points}.", FORMAT_HINT
+            )
     return person
 
 
-def _numbers(path: Path, one: dict[str, Any], key: str, *, optional: bool = False) -> list[float]:
-    """The list under `key`_2d, or under `key` as files of version 0.1 and 1.0 have it; [] where it is left out."""
-    name = f"{key}_2d" if f"{key}_2d" in one else key
-    values = one.get(name)
-    if values is None and optional:
+def _read_numbers(path: Path, person_data: dict[str, Any], key: str, *, is_optional: bool = False) -> list[float]:
+    """The list under `key`_2d, or under `key` as in versions 0.1 and 1.0; [] if an optional key is missing."""
+    actual_key = f"{key}_2d" if f"{key}_2d" in person_data else key
+    values = person_data.get(actual_key)
+    if values is None and is_optional:
         return []
     if values is None:
-        found = ", ".join(map(repr, list(one)[:4])) or "nothing"
-        raise LabelFilesError(f"{path} gives somebody without {key}_2d: there is {found}.", WANTED)
-    sound = isinstance(values, list) and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-    if not sound:
-        raise LabelFilesError(f"{path} gives {name} that is not a list of numbers.", WANTED)
+        present_keys = ", ".join(map(repr, list(person_data)[:4])) or "nothing"
+        raise LabelFileError(f"{path} contains a person without {key}_2d, only {present_keys}.", FORMAT_HINT)
+    is_valid = isinstance(values, list) and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+    if not is_valid:
+        raise LabelFileError(f"{path} contains {actual_key} that is not a list of numbers.", FORMAT_HINT)
     return [float(value) for value in values]
 
 
-def _rows(values: list[float]) -> Floats:
-    """(n, 3), NaN where a point was not found."""
-    rows = np.array(values, dtype=np.float32).reshape(-1, 3)
-    missing = ~np.isfinite(rows).all(axis=1) | (rows[:, 2] <= 0)
-    rows[missing] = empty(1)
-    rows[:, 2] = np.minimum(rows[:, 2], 1)
-    return rows
+def _to_points(values: list[float]) -> FloatArray:
+    """Points (n, 3); NaN where the confidence is 0."""
+    points = np.array(values, dtype=np.float32).reshape(-1, 3)
+    is_missing = ~np.isfinite(points).all(axis=1) | (points[:, 2] <= 0)
+    points[is_missing] = missing_points(1)
+    points[:, 2] = np.minimum(points[:, 2], 1)
+    return points
 
 
-def _check_pixels(path: Path, rows: Floats) -> None:
-    """Refuse coordinates that were scaled to 0..1 or -1..1: a real person is larger than two pixels."""
-    places = rows[np.isfinite(rows).all(axis=1), :2]
-    if len(places) >= 3 and float(np.abs(places).max()) <= 1.0:
-        message = f"{path} gives points between -1 and 1, and not in pixels."
-        raise LabelFilesError(message, "Run OpenPose with --keypoint_scale 0, its default.")
+def _check_pixels(path: Path, points: FloatArray) -> None:
+    """Reject coordinates scaled to 0..1 or -1..1: a real person is larger than two pixels."""
+    positions = points[np.isfinite(points).all(axis=1), :2]
+    if len(positions) >= 3 and float(np.abs(positions).max()) <= 1.0:
+        message = f"{path} contains coordinates between -1 and 1 instead of pixels."
+        raise LabelFileError(message, "Run OpenPose with --keypoint_scale 0 (the default).")

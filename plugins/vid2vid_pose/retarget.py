@@ -1,4 +1,4 @@
-"""A source's skeleton with the target's limbs, in the target's place."""
+"""Retargeting of a skeleton: the source's pose with the target's limb lengths, at the target's position."""
 
 from __future__ import annotations
 
@@ -6,104 +6,126 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Floats, Statistics
-from vid2vid_pose.body_scale import CHAINS, ORDER, PARENT, Proportion
-from vid2vid_pose.body_statistics import HIP, JOINTS, NECK, NOSE, Array, complete
-from vid2vid_pose.foot_contact import Footing
+from vid2vid_cli.conditioning import FloatArray, Statistics
+from vid2vid_pose.body_scale import ANCHOR_CHAINS, JOINT_ORDER, PARENT_JOINTS, BodyScale
+from vid2vid_pose.body_statistics import MID_HIP, NECK, NOSE, Float64Array, fill_mid_hip
+from vid2vid_pose.foot_contact import FootContact
+from vid2vid_pose.topology import NUM_BODY_POINTS
 
-HANDS = {"left_hand": 7, "right_hand": 4}
-"""The wrists that the hands hang on."""
+HAND_WRISTS = {"left_hand": 7, "right_hand": 4}
+"""The wrist joint of each hand."""
 
 
-class BodyRetarget:
-    """A map from the points of one body to another's, frame after frame, with a memory of where the feet stand.
+class BodyRetargeter:
+    """Map from the points of the source's body to those of the target's, frame after frame; remembers standing feet.
 
-    Without the measures of both sides (`limbs` of the statistics) points pass unchanged.
+    Without `limb_lengths` in the statistics of both sides, points are unchanged.
     """
 
     def __init__(self, source: Statistics, target: Statistics) -> None:
-        known = bool(source.get("limbs")) and bool(target.get("limbs"))
-        self._change = Proportion(source, target) if known else None
-        self._footing = Footing(self._change) if self._change else None
+        has_limbs = bool(source.get("limb_lengths")) and bool(target.get("limb_lengths"))
+        self._body_scale = BodyScale(source, target) if has_limbs else None
+        self._foot_contact = FootContact(self._body_scale) if self._body_scale else None
 
-    def __call__(self, points: Mapping[str, Floats]) -> dict[str, Floats]:
-        """The points of the next frame in the source's pixels -> in the target's; shapes and confidences stay.
+    def __call__(self, points: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+        """Map the points of the next frame to the target's pixels; shapes and confidences are unchanged.
 
-        Every bone keeps its direction and its foreshortening in the picture; its length is multiplied by the ratio of
-        the limbs and by that of the heights where the person stands. What is missing stays missing, and what hangs on
-        it hangs on the next joint inwards. Equal statistics give equal points. Several people (25 rows each) are
-        moved and scaled together, their limbs left as they are.
+        Every bone keeps its direction and foreshortening in the image. Its length is multiplied by the limb ratio and
+        by the ratio of the body heights at the person's depth. Missing joints stay missing; their children are
+        attached to the next inner joint. Equal statistics give equal points. Several people (25 rows each) are scaled
+        and moved together, with their limb lengths unchanged.
         """
-        if self._change is None or self._footing is None:
+        if self._body_scale is None or self._foot_contact is None:
             return dict(points)
         bodies = points["body"][:, :2].astype(np.float64)
-        if len(bodies) > JOINTS:
-            return self._together(self._change, points)
-        body = complete(bodies)
-        present = np.flatnonzero(np.isfinite(body).all(axis=1))
-        if not len(present):
-            self._footing.miss()
-            return {name: _with(part, np.full((len(part), 2), np.nan)) for name, part in points.items()}
-        anchor = next((joint for joint in (HIP, NECK, NOSE) if joint in present), int(present[0]))
-        scale = self._footing.look(body)
-        shape = self._shape(self._change, body, anchor, scale.ratio)
-        placed = self._footing.stand(body, shape, anchor, scale)
-        result = {"body": _with(points["body"], np.where(np.isfinite(bodies), placed, np.nan))}
-        for name, part in points.items():
+        if len(bodies) > NUM_BODY_POINTS:
+            return self._retarget_group(self._body_scale, points)
+        body = fill_mid_hip(bodies)
+        present_joints = np.flatnonzero(np.isfinite(body).all(axis=1))
+        if not len(present_joints):
+            self._foot_contact.skip()
+            return {name: _with_positions(rows, np.full((len(rows), 2), np.nan)) for name, rows in points.items()}
+        anchor = next((joint for joint in (MID_HIP, NECK, NOSE) if joint in present_joints), int(present_joints[0]))
+        scale = self._foot_contact.observe(body)
+        relative_joints = self._scale_skeleton(self._body_scale, body, anchor, scale.height_ratio)
+        placed_body = self._foot_contact.place(body, relative_joints, anchor, scale)
+        result = {"body": _with_positions(points["body"], np.where(np.isfinite(bodies), placed_body, np.nan))}
+        for name, part_points in points.items():
             if name != "body":
-                result[name] = self._hung(self._change, name, part, body, placed, scale.ratio)
+                result[name] = self._attach_part(
+                    self._body_scale, name, part_points, body, placed_body, scale.height_ratio
+                )
         return result
 
-    def _shape(self, change: Proportion, body: Array, anchor: int, ratio: float) -> Array:
-        """The target's joints (25, 2) relative to the anchor's."""
-        shape = np.full((JOINTS, 2), np.nan)
-        shape[anchor] = 0
-        for joint in ORDER:
+    def _scale_skeleton(self, body_scale: BodyScale, body: Float64Array, anchor: int, ratio: float) -> Float64Array:
+        """Positions (25, 2) of the target's joints relative to the anchor."""
+        relative_joints = np.full((NUM_BODY_POINTS, 2), np.nan)
+        relative_joints[anchor] = 0
+        for joint in JOINT_ORDER:
             if joint == anchor or not np.isfinite(body[joint]).all():
                 continue
-            inner, way = self._inwards(body, shape, joint, anchor)
-            shape[joint] = shape[inner] + ratio * change.ratio(way) * (body[joint] - body[inner])
-        return shape
+            inner_joint, chain = self._find_inner_joint(body, relative_joints, joint, anchor)
+            relative_joints[joint] = relative_joints[inner_joint] + ratio * body_scale.chain_ratio(chain) * (
+                body[joint] - body[inner_joint]
+            )
+        return relative_joints
 
-    def _inwards(self, body: Array, shape: Array, joint: int, anchor: int) -> tuple[int, tuple[int, ...]]:
-        """The next joint inwards that is there, and the ends of the bones between."""
-        way = [joint]
-        while PARENT.get(way[-1], anchor) != anchor and not np.isfinite(shape[PARENT[way[-1]]]).all():
-            way.append(PARENT[way[-1]])
-        inner = PARENT.get(way[-1], anchor)
-        if way[-1] == HIP:  # past the middle of the hips, which is not there, up to the anchor
-            way = [*way[:-1], *CHAINS.get(anchor, ())]
-        return inner, tuple(way)
+    def _find_inner_joint(
+        self, body: Float64Array, relative_joints: Float64Array, joint: int, anchor: int
+    ) -> tuple[int, tuple[int, ...]]:
+        """The next inner joint that is present, and the end joints of the bones in between."""
+        chain = [joint]
+        while (
+            PARENT_JOINTS.get(chain[-1], anchor) != anchor
+            and not np.isfinite(relative_joints[PARENT_JOINTS[chain[-1]]]).all()
+        ):
+            chain.append(PARENT_JOINTS[chain[-1]])
+        inner_joint = PARENT_JOINTS.get(chain[-1], anchor)
+        if chain[-1] == MID_HIP:  # the mid-hip is missing: continue to the anchor
+            chain = [*chain[:-1], *ANCHOR_CHAINS.get(anchor, ())]
+        return inner_joint, tuple(chain)
 
-    def _hung(self, change: Proportion, name: str, part: Floats, body: Array, placed: Array, ratio: float) -> Floats:
-        """A hand or a face of the target, hung on its wrist or its nose."""
-        points = part[:, :2].astype(np.float64)
+    def _attach_part(
+        self,
+        body_scale: BodyScale,
+        name: str,
+        part_points: FloatArray,
+        body: Float64Array,
+        placed_body: Float64Array,
+        ratio: float,
+    ) -> FloatArray:
+        """Attach a hand or a face to its wrist or nose on the target."""
+        points = part_points[:, :2].astype(np.float64)
         if not np.isfinite(points).any():
-            return part.copy()
-        if name in HANDS:
-            size, joint = change.ratios.get("hand", 1.0), HANDS[name]
-            middle = points[0] if np.isfinite(points[0]).all() else np.nanmean(points, axis=0)
+            return part_points.copy()
+        if name in HAND_WRISTS:
+            size_ratio, joint = body_scale.limb_ratios.get("hand", 1.0), HAND_WRISTS[name]
+            part_centre = points[0] if np.isfinite(points[0]).all() else np.nanmean(points, axis=0)
         else:
-            size, joint = change.ratios.get("face", change.ratio((15, 17))), NOSE
-            middle = np.nanmean(points, axis=0)
-        step = size
-        if not np.isfinite(placed[joint]).all():
-            joint, way = self._inwards(body, placed, joint, HIP)
-            step = change.ratio(way)
-        if not np.isfinite(placed[joint]).all():
-            return _with(part, np.full_like(points, np.nan))
-        place = placed[joint] + ratio * step * (middle - body[joint])
-        return _with(part, place + ratio * size * (points - middle))
+            size_ratio, joint = body_scale.limb_ratios.get("face", body_scale.chain_ratio((15, 17))), NOSE
+            part_centre = np.nanmean(points, axis=0)
+        offset_ratio = size_ratio
+        if not np.isfinite(placed_body[joint]).all():
+            joint, chain = self._find_inner_joint(body, placed_body, joint, MID_HIP)
+            offset_ratio = body_scale.chain_ratio(chain)
+        if not np.isfinite(placed_body[joint]).all():
+            return _with_positions(part_points, np.full_like(points, np.nan))
+        position = placed_body[joint] + ratio * offset_ratio * (part_centre - body[joint])
+        return _with_positions(part_points, position + ratio * size_ratio * (points - part_centre))
 
-    def _together(self, change: Proportion, points: Mapping[str, Floats]) -> dict[str, Floats]:
-        """One similarity for everybody."""
-        usual = change.middle
-        old, new = np.array([change.x, usual.y]), np.array([change.to_x, usual.to_y])
-        return {name: _with(part, new + usual.ratio * (part[:, :2] - old)) for name, part in points.items()}
+    def _retarget_group(self, body_scale: BodyScale, points: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+        """Map all people with one similarity."""
+        median_scale = body_scale.median_scale
+        source_point = np.array([body_scale.source_x, median_scale.source_y])
+        target_point = np.array([body_scale.target_x, median_scale.target_y])
+        return {
+            name: _with_positions(rows, target_point + median_scale.height_ratio * (rows[:, :2] - source_point))
+            for name, rows in points.items()
+        }
 
 
-def _with(points: Floats, places: Array) -> Floats:
-    """The same points elsewhere."""
-    moved = points.astype(np.float32, copy=True)
-    moved[:, :2] = places
-    return moved
+def _with_positions(points: FloatArray, positions: Float64Array) -> FloatArray:
+    """A copy of the points with other positions."""
+    moved_points = points.astype(np.float32, copy=True)
+    moved_points[:, :2] = positions
+    return moved_points

@@ -1,9 +1,9 @@
-"""Whose points they are: OpenPose's 25 and 18 joints, hands and face, how other models' points become theirs.
+"""Point formats: OpenPose's body, hand and face points, their drawing, and conversion from other models' points.
 
-BODY_25 in OpenPose's order, left and right being the person's: 0 nose, 1 neck, 2-4 right shoulder, elbow, wrist,
-5-7 left, 8 middle of the hips, 9-11 right hip, knee, ankle, 12-14 left, 15 and 16 right and left eye, 17 and 18 right
-and left ear, 19-21 left big toe, small toe, heel, 22-24 right. Hands have 21 points, the wrist and four for each
-finger from the thumb on; faces 70, iBUG's 68 and the pupils.
+BODY_25 in OpenPose's order, left and right from the person's view: 0 nose, 1 neck, 2-4 right shoulder, elbow, wrist,
+5-7 left, 8 mid-hip, 9-11 right hip, knee, ankle, 12-14 left, 15 and 16 right and left eye, 17 and 18 right and left
+ear, 19-21 left big toe, small toe, heel, 22-24 right. A hand has 21 points: the wrist, then four per finger beginning
+with the thumb. A face has 70: the 68 of iBUG and the pupils.
 """
 
 from __future__ import annotations
@@ -14,20 +14,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Floats
+from vid2vid_cli.conditioning import FloatArray
 
 Colour = tuple[int, int, int]
 Edge = tuple[int, int, Colour]
-Table = tuple[tuple[int, ...], ...]
+JointTable = tuple[tuple[int, ...], ...]
 
-BODY, HAND, FACE = 25, 21, 70
-NAMES = {"body": BODY, "left_hand": HAND, "right_hand": HAND, "face": FACE}
-"""Points of one person, in the order in which annotations hold them."""
-CORE = 15
-"""The first joints, without eyes, ears and feet: what every model gives and most pictures show."""
-HEAD = (0, 15, 16, 17, 18)
+NUM_BODY_POINTS, NUM_HAND_POINTS, NUM_FACE_POINTS = 25, 21, 70
+POINTS_PER_PERSON = {
+    "body": NUM_BODY_POINTS,
+    "left_hand": NUM_HAND_POINTS,
+    "right_hand": NUM_HAND_POINTS,
+    "face": NUM_FACE_POINTS,
+}
+"""Number of points per person, in the order of the annotations."""
+NUM_CORE_JOINTS = 15
+"""The first joints, without eyes, ears and feet, which all models provide."""
+HEAD_JOINTS = (0, 15, 16, 17, 18)
 
-LIMBS: tuple[Edge, ...] = (
+BODY_25_LIMBS: tuple[Edge, ...] = (
     # head
     (17, 15, (153, 0, 153)), (15, 0, (153, 0, 102)), (0, 16, (102, 0, 153)), (16, 18, (51, 0, 153)),
     # torso
@@ -41,24 +46,24 @@ LIMBS: tuple[Edge, ...] = (
     (8, 12, (0, 102, 153)), (12, 13, (0, 51, 153)),
     (13, 14, (0, 0, 153)), (14, 21, (0, 0, 153)), (14, 19, (0, 0, 153)), (19, 20, (0, 0, 153)),
 )  # fmt: skip
-"""The 24 limbs of BODY_25 and their colours, those of vid2vid's pose input; the first four are the head's."""
+"""The 24 limbs of BODY_25 with the colours of vid2vid's pose input; the first four belong to the head."""
 
-LIMBS_18: tuple[Edge, ...] = (
+COCO_18_LIMBS: tuple[Edge, ...] = (
     (1, 2, (153, 0, 0)), (1, 5, (153, 51, 0)), (2, 3, (153, 102, 0)), (3, 4, (153, 153, 0)), (5, 6, (102, 153, 0)),
     (6, 7, (51, 153, 0)), (1, 9, (0, 153, 0)), (9, 10, (0, 153, 51)), (10, 11, (0, 153, 102)), (1, 12, (0, 153, 153)),
     (12, 13, (0, 102, 153)), (13, 14, (0, 51, 153)), (1, 0, (0, 0, 153)), (0, 15, (51, 0, 153)),
     (15, 17, (102, 0, 153)), (0, 16, (153, 0, 153)), (16, 18, (153, 0, 102)),
 )  # fmt: skip
-"""The 17 limbs of OpenPose's COCO model in its own colours at 0.6, between joints of BODY_25; the last four: head."""
+"""The 17 limbs of OpenPose's COCO model, with its colours times 0.6, as BODY_25 joints; the last four: head."""
 
-COCO_18 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
-"""Joints of BODY_25 for those of the COCO model, which has no middle of the hips and no feet."""
-DOTS_18: tuple[Colour, ...] = (
+COCO_18_JOINTS = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
+"""BODY_25 index of each joint of the COCO model, which has no mid-hip and no feet."""
+COCO_18_COLOURS: tuple[Colour, ...] = (
     (255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0), (0, 255, 0), (0, 255, 85),
     (0, 255, 170), (0, 255, 255), (0, 170, 255), (0, 85, 255), (0, 0, 255), (85, 0, 255), (170, 0, 255),
     (255, 0, 255), (255, 0, 170), (255, 0, 85),
 )  # fmt: skip
-"""Colours of the 18 joints, which that drawing shows as dots."""
+"""Colours of the dots that mark the 18 joints."""
 
 FINGERS: tuple[tuple[tuple[int, ...], Colour], ...] = (
     ((0, 1, 2, 3, 4), (204, 0, 0)),
@@ -67,9 +72,9 @@ FINGERS: tuple[tuple[tuple[int, ...], Colour], ...] = (
     ((0, 13, 14, 15, 16), (0, 82, 204)),
     ((0, 17, 18, 19, 20), (163, 0, 204)),
 )
-"""From the thumb on, each from the wrist to its tip."""
+"""Points of each finger from the wrist to the tip, beginning with the thumb, and its colour."""
 
-WHITE: Colour = (255, 255, 255)
+FACE_COLOUR: Colour = (255, 255, 255)
 FACE_CURVES: tuple[tuple[int, ...], ...] = (
     (17, 18, 19, 20, 21), (22, 23, 24, 25, 26), (27, 28, 29, 30), (31, 32, 33, 34, 35),
     (36, 37, 38, 39), (39, 40, 41, 36), (42, 43, 44, 45), (45, 46, 47, 42),
@@ -77,7 +82,7 @@ FACE_CURVES: tuple[tuple[int, ...], ...] = (
 )  # fmt: skip
 """Brows, nose, eyes and outer lips; the jaw is not drawn."""
 
-SIDES: dict[str, tuple[int, ...]] = {
+FLIP_INDICES: dict[str, tuple[int, ...]] = {
     "body": (0, 1, 5, 6, 7, 2, 3, 4, 8, 12, 13, 14, 9, 10, 11, 16, 15, 18, 17, 22, 23, 24, 19, 20, 21),
     "face": (
         *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
@@ -85,32 +90,44 @@ SIDES: dict[str, tuple[int, ...]] = {
         *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65, 69, 68,
     ),
 }  # fmt: skip
-"""The point that stands in the place of each in a mirror; hands change places as wholes, by their names."""
+"""For each point, the index of its mirror counterpart. Left and right hand are swapped as wholes, by name."""
 
-# For each joint of BODY_25 the points of another model whose middle it is; () where the model has none.
-_BLAZE = (
+# For each joint of BODY_25, the one or two points of another model whose mean it is; () if the model has none.
+_MEDIAPIPE_33_SOURCES = (
     (0,), (11, 12), (12,), (14,), (16,), (11,), (13,), (15,), (23, 24), (24,), (26,), (28,), (23,), (25,), (27,),
     (5,), (2,), (8,), (7,), (31,), (), (29,), (32,), (), (30,),
 )  # fmt: skip
-_COCO_17 = (
+_COCO_17_SOURCES = (
     (0,), (5, 6), (6,), (8,), (10,), (5,), (7,), (9,), (11, 12), (12,), (14,), (16,), (11,), (13,), (15,),
     (2,), (1,), (4,), (3,), (), (), (), (), (), (),
 )  # fmt: skip
-_HALPE_26 = (*_COCO_17[:1], (18,), *_COCO_17[2:8], (19,), *_COCO_17[9:19], (20,), (22,), (24,), (21,), (23,), (25,))
-_WHOLE_133 = (*_COCO_17[:19], (17,), (18,), (19,), (20,), (21,), (22,))
-_COCO_18_SOURCE = (
+_HALPE_26_SOURCES = (
+    *_COCO_17_SOURCES[:1],
+    (18,),
+    *_COCO_17_SOURCES[2:8],
+    (19,),
+    *_COCO_17_SOURCES[9:19],
+    (20,),
+    (22,),
+    (24,),
+    (21,),
+    (23,),
+    (25,),
+)
+_WHOLEBODY_133_SOURCES = (*_COCO_17_SOURCES[:19], (17,), (18,), (19,), (20,), (21,), (22,))
+_COCO_18_SOURCES = (
     *((i,) for i in range(8)), (8, 11), (8,), (9,), (10,), (11,), (12,), (13,), (14,), (15,), (16,), (17,),
     (), (), (), (), (), (),
 )  # fmt: skip
 
-# Where the other parts lie among COCO-WholeBody's 133 points: face 68, left hand, right hand.
-_WHOLE_FACE, _WHOLE_LEFT, _WHOLE_RIGHT = slice(23, 91), slice(91, 112), slice(112, 133)
-POINT_COUNTS = (17, 26, 133)
-"""COCO, Halpe and COCO-WholeBody."""
+# Ranges of the parts in COCO-WholeBody's 133 points: face (68), left hand, right hand.
+_WHOLEBODY_FACE, _WHOLEBODY_LEFT_HAND, _WHOLEBODY_RIGHT_HAND = slice(23, 91), slice(91, 112), slice(112, 133)
+TOP_DOWN_POINT_COUNTS = (17, 26, 133)
+"""Supported numbers of points: COCO, Halpe and COCO-WholeBody."""
 
-# Vertices of MediaPipe's face mesh for iBUG's 68 points: one, or two whose middle is meant; see the plugin landmarks,
-# whose table this is.
-_MESH = (
+# Vertices of MediaPipe's face mesh for iBUG's 68 points: one, or two whose mean is used. Same table as MESH_VERTICES of
+# the plugin landmarks (plugins do not import each other); a test compares them.
+_MESH_FACE_SOURCES = (
     (127,), (234, 93), (132,), (58,), (172,), (136,), (149,), (148, 176), (152,), (377, 400), (378,), (365, 379),
     (397,), (288,), (361,), (454, 323), (356,), (70,), (63,), (105,), (66,), (107,), (336,), (296,), (334,), (293,),
     (300,), (168,), (197,), (5,), (4,), (98, 240), (97,), (2,), (326,), (327, 460), (33,), (160,), (158,), (133,),
@@ -119,56 +136,56 @@ _MESH = (
 )  # fmt: skip
 
 
-def empty(count: int) -> Floats:
-    """`count` points of which none was found, (count, 3)."""
-    return np.full((count, 3), np.nan, dtype=np.float32)
+def missing_points(num_points: int) -> FloatArray:
+    """`num_points` undetected points: (num_points, 3) of NaN."""
+    return np.full((num_points, 3), np.nan, dtype=np.float32)
 
 
-def from_blaze(points: NDArray[Any]) -> Floats:
+def body_from_mediapipe(points: NDArray[Any]) -> FloatArray:
     """BODY_25 (25, 3) of MediaPipe's 33 points (33, 3). Small toes are unknown: the foot has one point in front."""
-    return _mapped(points, _BLAZE)
+    return _map_points(points, _MEDIAPIPE_33_SOURCES)
 
 
-def from_coco_18(points: NDArray[Any]) -> Floats:
-    """BODY_25 (25, 3) of OpenPose's COCO model (18, 3)."""
-    return _mapped(points, _COCO_18_SOURCE)
+def body_from_coco_18(points: NDArray[Any]) -> FloatArray:
+    """Convert OpenPose's COCO model (18, 3) to BODY_25 (25, 3)."""
+    return _map_points(points, _COCO_18_SOURCES)
 
 
-def from_top_down(points: NDArray[Any]) -> dict[str, Floats]:
-    """One person's points by name, of the 17, 26 or 133 of a top-down model (k, 3); hands and face of 133 alone."""
-    table = {17: _COCO_17, 26: _HALPE_26, 133: _WHOLE_133}[len(points)]
-    person = {"body": _mapped(points, table)}
+def points_from_top_down(points: NDArray[Any]) -> dict[str, FloatArray]:
+    """Convert the 17, 26 or 133 points (k, 3) of a top-down model; only 133 include hands and face."""
+    table = {17: _COCO_17_SOURCES, 26: _HALPE_26_SOURCES, 133: _WHOLEBODY_133_SOURCES}[len(points)]
+    person = {"body": _map_points(points, table)}
     if len(points) == 133:
         person["left_hand"], person["right_hand"] = (
-            points[part].astype(np.float32) for part in (_WHOLE_LEFT, _WHOLE_RIGHT)
+            points[part].astype(np.float32) for part in (_WHOLEBODY_LEFT_HAND, _WHOLEBODY_RIGHT_HAND)
         )
-        person["face"] = with_pupils(points[_WHOLE_FACE])
+        person["face"] = append_pupils(points[_WHOLEBODY_FACE])
     return person
 
 
-def from_mesh(mesh: NDArray[Any]) -> Floats:
-    """A face (70, 3) of MediaPipe's mesh (468 or 478, 3)."""
-    return with_pupils(_mapped(mesh, _MESH))
+def face_from_mesh(mesh: NDArray[Any]) -> FloatArray:
+    """Convert a MediaPipe face mesh (468 or 478, 3) to a face (70, 3)."""
+    return append_pupils(_map_points(mesh, _MESH_FACE_SOURCES))
 
 
-def with_pupils(face: NDArray[Any]) -> Floats:
-    """OpenPose's 70 points of iBUG's 68 (68, 3): the pupils in the middle of the lids."""
+def append_pupils(face: NDArray[Any]) -> FloatArray:
+    """Append the pupils, as the means of the eyelid points, to the 68 points (68, 3): (70, 3)."""
     pupils = np.stack([face[36:42].mean(axis=0), face[42:48].mean(axis=0)])
     return np.vstack([face, pupils]).astype(np.float32)
 
 
 @cache
-def _pairs(table: Table) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Both sources of each row (n, 2), the same twice where there is one, and which rows have any (n,)."""
+def _source_pairs(table: JointTable) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Source indices (n, 2) of each row, equal if there is one source, and the mask (n,) of rows with a source."""
     pairs = np.array([(row[0], row[-1]) if row else (0, 0) for row in table])
     return pairs, np.array([bool(row) for row in table])
 
 
-def _mapped(points: NDArray[Any], table: Table) -> Floats:
-    """Rows of `points`; where two stand for one, their middle and the lesser confidence; NaN where there is none."""
-    pairs, known = _pairs(table)
-    one, other = points[pairs[:, 0]], points[pairs[:, 1]]
-    result: Floats = ((one + other) / 2).astype(np.float32)
-    result[:, 2] = np.minimum(one[:, 2], other[:, 2])
-    result[~known] = np.nan
+def _map_points(points: NDArray[Any], table: JointTable) -> FloatArray:
+    """Mean position and minimum confidence of the sources of each row; NaN without a source."""
+    pairs, has_source = _source_pairs(table)
+    first_sources, second_sources = points[pairs[:, 0]], points[pairs[:, 1]]
+    result: FloatArray = ((first_sources + second_sources) / 2).astype(np.float32)
+    result[:, 2] = np.minimum(first_sources[:, 2], second_sources[:, 2])
+    result[~has_source] = np.nan
     return result

@@ -1,4 +1,4 @@
-"""People from frame to frame: who is wanted, jitter removed, brought into one annotation."""
+"""Temporal processing of people: tracking, smoothing, and merging into annotations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Annotation, Bytes, CutDetector, Floats, Tracker
-from vid2vid_pose.backend import Backend, Person, shapes
-from vid2vid_pose.topology import NAMES, empty
+from vid2vid_cli.conditioning import Annotation, FloatArray, Tracker, VideoFrame
+from vid2vid_pose.backends import DetectedPose, PoseBackend, point_shapes
+from vid2vid_pose.topology import POINTS_PER_PERSON, missing_points
 
-GROUPS: dict[str, tuple[tuple[int, ...], ...]] = {
+POINT_GROUPS: dict[str, tuple[tuple[int, ...], ...]] = {
     "body": (
         (0, 15, 16, 17, 18),  # head
         (1, 2, 5, 8, 9, 12),  # torso
@@ -22,90 +22,101 @@ GROUPS: dict[str, tuple[tuple[int, ...], ...]] = {
     "right_hand": (tuple(range(21)),),
     "face": (tuple(range(70)),),
 }  # fmt: skip
-"""Points that move together."""
+"""Groups of points with a common smoothing weight."""
 
 
-class Follower:
-    """All frames of one video in order, each as an annotation of the people who are wanted."""
+class PoseTracker:
+    """Converts the frames of one video, in order, to annotations of the selected people."""
 
-    def __init__(self, backend: Backend, who: str, people: int, smooth: float | None) -> None:
+    def __init__(self, backend: PoseBackend, *, person: str, num_people: int, smoothing: float | None) -> None:
         self._backend = backend
-        self._tracker = Tracker(who, people)
-        self._cuts = CutDetector()
-        amount = backend.smooth if smooth is None else smooth
-        self._smoothers = [Smoother(amount) for _ in range(people)]
-        self._index = 0
+        self._tracker = Tracker(person, num_people)
+        jitter_size = backend.default_smoothing if smoothing is None else smoothing
+        self._smoothers = [PoseSmoother(jitter_size) for _ in range(num_people)]
+        self._frame_index = 0
 
-    def annotate(self, frame: Bytes) -> Annotation:
-        """The wanted people on the next frame."""
-        height, width = frame.shape[:2]
-        if self._cuts(frame):
-            self._tracker.forget()
-            self._backend.forget()
-        near = [box for box in self._tracker.boxes if box is not None]
-        people = self._backend.people(frame, self._index, near)
-        self._index += 1
+    def annotate(self, frame: VideoFrame) -> Annotation:
+        """Annotate the selected people on the next frame."""
+        rgb = frame.rgb
+        height, width = rgb.shape[:2]
+        if frame.is_cut:
+            self._tracker.reset()
+            self._backend.reset()
+        tracked_boxes = [box for box in self._tracker.boxes if box is not None]
+        people = self._backend.detect_people(rgb, self._frame_index, tracked_boxes)
+        self._frame_index += 1
         boxes, scores = [person.box for person in people], [person.score for person in people]
-        wanted: list[Person | None] = []
-        for place, chosen in enumerate(self._tracker.follow(boxes, scores, height, width)):
-            if chosen is None:
-                self._smoothers[place].forget()
-                wanted.append(None)
+        selected_people: list[DetectedPose | None] = []
+        for slot, person_index in enumerate(self._tracker.update(boxes, scores, height, width)):
+            if person_index is None:
+                self._smoothers[slot].reset()
+                selected_people.append(None)
             else:
-                wanted.append(self._smoothers[place](self._backend.finish(frame, people[chosen])))
-        return gathered(wanted, self._backend.names, height, width)
+                selected_people.append(
+                    self._smoothers[slot](self._backend.add_hands_and_face(rgb, people[person_index]))
+                )
+        return merge_people(selected_people, self._backend.point_names, height, width)
 
 
-def gathered(people: Sequence[Person | None], names: Sequence[str], height: int, width: int) -> Annotation:
-    """One annotation, person after person; its quality is the mean of those who are there, 0 where nobody is."""
+def merge_people(
+    people: Sequence[DetectedPose | None], point_names: Sequence[str], height: int, width: int
+) -> Annotation:
+    """Merge people into one annotation, one after the other; its quality is the mean score, 0 without people."""
     points = {
         name: np.concatenate(
-            [empty(NAMES[name]) if one is None else one.points.get(name, empty(NAMES[name])) for one in people]
+            [
+                missing_points(POINTS_PER_PERSON[name])
+                if person is None
+                else person.points.get(name, missing_points(POINTS_PER_PERSON[name]))
+                for person in people
+            ]
         )
-        for name in shapes(names, len(people))
+        for name in point_shapes(point_names, len(people))
     }
-    scores = [one.score for one in people if one is not None]
+    scores = [person.score for person in people if person is not None]
     return Annotation(height, width, float(np.mean(scores)) if scores else 0.0, points)
 
 
-class Smoother:
-    """Adaptive exponential smoothing of one person's points, causal; strong at rest, absent in motion.
+class PoseSmoother:
+    """Causal adaptive exponential smoothing of one person's points: strong at rest, weak in motion.
 
-    Each group of points has its own weight r^2 / (r^2 + n^2), r being how far its points are from their smoothed
-    places (root mean square) and n the size of jitter: `amount` times the person's longer side. So jitter of size n is
-    halved and the lag of slow motion never exceeds about n. The weight never falls below `LEAST`, so that no rest stays
-    behind. A point that comes is taken as it is, one that goes is forgotten.
+    Each group of points has its own weight r^2 / (r^2 + n^2), where r is the root mean square distance of its points
+    from their smoothed positions and n the jitter size: `jitter_size` times the person's longer side. Jitter of size n
+    is halved and slow motion lags by about n at most. The weight is at least `MIN_WEIGHT`, so that the residual
+    vanishes. A point that appears is not smoothed; the history of a point that disappears is discarded.
     """
 
-    LEAST = 0.25
+    MIN_WEIGHT = 0.25
 
-    def __init__(self, amount: float) -> None:
-        self._amount = amount
-        self._state: dict[str, NDArray[np.float64]] = {}
+    def __init__(self, jitter_size: float) -> None:
+        self._jitter_size = jitter_size
+        self._smoothed_points: dict[str, NDArray[np.float64]] = {}
 
-    def forget(self) -> None:
-        """The next points have nothing to do with the last: a gap or a cut."""
-        self._state = {}
+    def reset(self) -> None:
+        """Discard the history, after a gap or a cut."""
+        self._smoothed_points = {}
 
-    def __call__(self, person: Person) -> Person:
-        """The person with steadier points."""
+    def __call__(self, person: DetectedPose) -> DetectedPose:
+        """Smooth the points of the person on the next frame."""
         x0, y0, x1, y1 = person.box
-        noise = self._amount * max(x1 - x0, y1 - y0)
-        if not noise > 0:
+        jitter_px = self._jitter_size * max(x1 - x0, y1 - y0)
+        if not jitter_px > 0:
             return person
-        return Person({name: self._steady(name, points, noise) for name, points in person.points.items()})
+        return DetectedPose(
+            {name: self._smooth_points(name, points, jitter_px) for name, points in person.points.items()}
+        )
 
-    def _steady(self, name: str, points: Floats, noise: float) -> Floats:
-        new = points[:, :2].astype(np.float64)
-        old = self._state.get(name, np.full_like(new, np.nan))
-        away = new - old
-        square = (away**2).sum(axis=1)
-        weight = np.ones(len(new))
-        for group in GROUPS[name]:
-            members = list(group)
-            known = square[members][np.isfinite(square[members])]
-            if len(known):
-                weight[members] = max(known.mean() / (known.mean() + noise**2), self.LEAST)
-        steady = np.where(np.isfinite(old), old + weight[:, None] * away, new)
-        self._state[name] = np.where(np.isfinite(new), steady, np.nan)
-        return np.column_stack([self._state[name], points[:, 2]]).astype(np.float32)
+    def _smooth_points(self, name: str, points: FloatArray, jitter_px: float) -> FloatArray:
+        new_points = points[:, :2].astype(np.float64)
+        old_points = self._smoothed_points.get(name, np.full_like(new_points, np.nan))
+        offsets = new_points - old_points
+        squared_offsets = (offsets**2).sum(axis=1)
+        weights = np.ones(len(new_points))
+        for group in POINT_GROUPS[name]:
+            indices = list(group)
+            known_squares = squared_offsets[indices][np.isfinite(squared_offsets[indices])]
+            if len(known_squares):
+                weights[indices] = max(known_squares.mean() / (known_squares.mean() + jitter_px**2), self.MIN_WEIGHT)
+        smoothed = np.where(np.isfinite(old_points), old_points + weights[:, None] * offsets, new_points)
+        self._smoothed_points[name] = np.where(np.isfinite(new_points), smoothed, np.nan)
+        return np.column_stack([self._smoothed_points[name], points[:, 2]]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What all networks have in common: frames in, what each pixel might be out."""
+"""Interface of the segmentation backends: frames in, class scores per pixel out."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Bytes, Floats
+from vid2vid_cli.conditioning import FloatArray, UInt8Array
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a network said about one part of a frame: `scores` (classes, h, w), the higher the likelier (logits).
+class TileScores:
+    """Scores of one tile of a frame: `scores` (classes, h, w) are logits.
 
-    `top` and `left` are its place on the canvas, the whole frame at the size at which the network saw it.
+    `top` and `left` are the tile's position on the canvas, which is the whole frame at the network's input scale.
     """
 
     top: int
     left: int
-    scores: Floats
+    scores: FloatArray
 
 
 @dataclass(frozen=True)
-class Looks:
-    """All parts of one frame, and the size of the canvas that they cover."""
+class TiledScores:
+    """All tiles of one frame, and the size of the canvas."""
 
     height: int
     width: int
-    parts: tuple[Look, ...]
+    tiles: tuple[TileScores, ...]
 
 
 class Segmenter(ABC):
-    """A network for one video; use as a context manager."""
+    """A segmentation network for one video; use as a context manager."""
 
-    ids: tuple[int, ...]
-    """The id in the label map of each of its classes; the first is the background."""
-    batch: int = 1
-    """How many frames it takes at a time."""
+    class_ids: tuple[int, ...]
+    """Label map id of each class of the network; the first is the background."""
+    batch_size: int = 1
+    """Number of frames per call of `predict`."""
 
     @abstractmethod
-    def look(self, frames: Sequence[Bytes]) -> list[Looks]:
-        """What is seen on each of up to `batch` frames, all (h, w, 3) uint8 RGB of one size."""
+    def predict(self, frames: Sequence[UInt8Array]) -> list[TiledScores]:
+        """Return the scores of up to `batch_size` frames, all (h, w, 3) uint8 RGB of the same size."""
 
     def close(self) -> None:
-        """Give back what the library holds."""
+        """Release the resources of the library."""
         return
 
     def __enter__(self) -> Segmenter:
@@ -58,10 +58,10 @@ class Segmenter(ABC):
         self.close()
 
 
-def resized(image: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """An image or a plane of scores at another size; averaged where it shrinks to less than half."""
-    # Axis by axis: the area filter of OpenCV falls back to something else when one axis grows. Up to a factor of two
-    # each pixel has its place in a linear filter too, which is several times as fast.
+def resize(image: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Resize an image or a score map; averages along an axis that shrinks to less than half."""
+    # One axis at a time: OpenCV does not use the area filter if one axis grows. Up to a factor of two, linear
+    # interpolation covers every pixel too, and is several times faster.
     for axis, length in ((0, height), (1, width)):
         if image.shape[axis] > 2 * length:
             size = (image.shape[1], length) if axis == 0 else (length, image.shape[0])

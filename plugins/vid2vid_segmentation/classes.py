@@ -1,4 +1,4 @@
-"""Which classes there are: their ids in the label maps, names and colours."""
+"""Classes of the label maps: ids, names and colours."""
 
 from __future__ import annotations
 
@@ -6,52 +6,53 @@ from collections.abc import Sequence
 
 from vid2vid_cli.conditioning import LabelClass, palette
 
-# The classes of the Pascal VOC challenge in its order; id 0 is everything else.
+# Pascal VOC classes in the order of the challenge; id 0 is the background.
 # fmt: off
-VOC = (
+VOC_CLASS_NAMES = (
     "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable",
     "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )
 # fmt: on
-PERSON = VOC.index("person")
+PERSON_ID = VOC_CLASS_NAMES.index("person")
 
 
 def voc_classes() -> tuple[LabelClass, ...]:
-    """The 21 classes of Pascal VOC in its own colours."""
-    return _named(list(enumerate(VOC)))
+    """Return the 21 Pascal VOC classes with their standard colours."""
+    return _make_classes(list(enumerate(VOC_CLASS_NAMES)))
 
 
 def person_classes() -> tuple[LabelClass, ...]:
-    """Background and person, with the ids and colours they have in Pascal VOC."""
-    return _named([(0, VOC[0]), (PERSON, VOC[PERSON])])
+    """Return background and person, with their Pascal VOC ids and colours."""
+    return _make_classes([(0, VOC_CLASS_NAMES[0]), (PERSON_ID, VOC_CLASS_NAMES[PERSON_ID])])
 
 
-def numbered_classes(count: int) -> tuple[LabelClass, ...]:
-    """Classes of somebody's own weights, whose names nobody said."""
-    return _named([(index, "background" if index == 0 else f"class {index}") for index in range(count)])
+def numbered_classes(num_classes: int) -> tuple[LabelClass, ...]:
+    """Return numbered classes, for weights whose class names are unknown."""
+    return _make_classes([(index, "background" if index == 0 else f"class {index}") for index in range(num_classes)])
 
 
-def chosen(classes: Sequence[LabelClass], wanted: Sequence[str]) -> tuple[int, ...]:
-    """The ids of the classes named, by name or by id, in the order of `wanted`.
+def find_class_ids(classes: Sequence[LabelClass], requested_names: Sequence[str]) -> tuple[int, ...]:
+    """Return the ids of the requested classes (names or ids), in the order of `requested_names`.
 
-    Raises: ValueError (no such class, the background, one named twice).
+    Raises: ValueError (unknown class, the background, or a duplicate).
     """
     ids: list[int] = []
-    for word in wanted:
-        found = next((one.id for one in classes if word.strip().lower() in (one.name, str(one.id))), None)
-        if found is None:
-            names = ", ".join(one.name for one in classes[1:]) if len(classes) <= 21 else f"0 to {len(classes) - 1}"
-            raise ValueError(f"there is no class {word!r}; there are {names}")
-        if found == 0:
-            raise ValueError("the background has a channel in any case; leave it out")
-        if found in ids:
-            raise ValueError(f"{word!r} is named twice")
-        ids.append(found)
+    for requested_name in requested_names:
+        key = requested_name.strip().lower()
+        class_id = next((c.id for c in classes if key in (c.name, str(c.id))), None)
+        if class_id is None:
+            names = ", ".join(c.name for c in classes[1:]) if len(classes) <= 21 else f"0 to {len(classes) - 1}"
+            raise ValueError(f"unknown class {requested_name!r}; available: {names}")
+        if class_id == 0:
+            raise ValueError("the background always has a channel; remove it from the list")
+        if class_id in ids:
+            raise ValueError(f"duplicate class {requested_name!r}")
+        ids.append(class_id)
     return tuple(ids)
 
 
-def _named(names: Sequence[tuple[int, str]]) -> tuple[LabelClass, ...]:
-    # Pascal VOC's colours are the bits of the id, spread: the palette of every label map here.
+def _make_classes(names: Sequence[tuple[int, str]]) -> tuple[LabelClass, ...]:
+    # Pascal VOC derives the colours from the bits of the id; `palette` uses the same rule for all label maps.
     colours = palette()
     return tuple(
         LabelClass(index, name, (int(colours[index, 0]), int(colours[index, 1]), int(colours[index, 2])))

@@ -1,4 +1,4 @@
-"""From what a network said to a label map: parts joined, probabilities, the likeliest class at the frame's size."""
+"""From network scores to a label map: fusion of tiles, class probabilities, argmax at the frame's size."""
 
 from __future__ import annotations
 
@@ -9,90 +9,100 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Bytes, Floats
-from vid2vid_segmentation.backend import Look, Looks, resized
+from vid2vid_cli.conditioning import FloatArray, UInt8Array
+from vid2vid_segmentation.backend import TiledScores, TileScores, resize
 
-# Less of a frame than this is specks, not a finding.
-LEAST = 0.001
+# A smaller foreground share counts as no detection.
+MIN_FOREGROUND_SHARE = 0.001
 
 
 @dataclass(frozen=True)
-class Planes:
-    """Probabilities of those classes that occur: `values` (len(ids), h, w) float32, their sum 1 at every pixel.
+class ClassProbabilities:
+    """Probabilities of the classes that occur: `values` (len(class_ids), h, w) float32, with a sum of 1 at each pixel.
 
-    Of more than two, a class that is nowhere the likeliest has no plane: of 21 a picture shows three or four.
+    With more than two classes, a class that is nowhere the most probable is omitted: frames show few of the 21.
     """
 
-    ids: tuple[int, ...]
-    values: Floats
+    class_ids: tuple[int, ...]
+    values: FloatArray
 
 
-def mean_overlap(found: NDArray[np.intp], wanted: NDArray[np.intp], count: int) -> float:
-    """Intersection over union of `count` classes, meaned over those that occur in either map, (h, w) twice, in %."""
-    pairs = np.bincount((wanted * count + found).ravel(), minlength=count * count).reshape(count, count)
-    union = pairs.sum(axis=0) + pairs.sum(axis=1) - pairs.diagonal()
-    return float(100 * np.mean(pairs.diagonal()[union > 0] / union[union > 0]))
+def mean_iou(detected: NDArray[np.intp], reference: NDArray[np.intp], num_classes: int) -> float:
+    """Return the mean intersection over union, in %, of two maps (h, w) over the classes that occur in either."""
+    confusion = np.bincount((reference * num_classes + detected).ravel(), minlength=num_classes * num_classes).reshape(
+        num_classes, num_classes
+    )
+    union = confusion.sum(axis=0) + confusion.sum(axis=1) - confusion.diagonal()
+    return float(100 * np.mean(confusion.diagonal()[union > 0] / union[union > 0]))
 
 
-def planes(looks: Looks, ids: tuple[int, ...], also: Iterable[int] = ()) -> Planes:
-    """Join the parts of a frame, which fade into each other where they overlap, into probabilities.
+def fuse_tiles(
+    tiled_scores: TiledScores, class_ids: tuple[int, ...], extra_ids: Iterable[int] = ()
+) -> ClassProbabilities:
+    """Blend the tiles of a frame linearly where they overlap, and return class probabilities.
 
-    `ids`: the id of each of the network's classes; `also`: ids that get a plane in any case.
+    `class_ids`: the id of each class of the network; `extra_ids`: ids that are always included.
     """
-    indices = np.arange(len(ids))
-    if len(ids) > 2:
-        # Every second pixel will do: what wins on none of them is a speck.
-        best = [part.scores[:, ::2, ::2].argmax(axis=0).ravel() for part in looks.parts]
-        indices = np.unique(np.concatenate([[0], [ids.index(id_) for id_ in also], *best]).astype(np.intp))
-    scores = looks.parts[0].scores[indices] if len(looks.parts) == 1 else _joined(looks, indices)
-    return Planes(tuple(ids[index] for index in indices), _softmax(scores.astype(np.float32, copy=False)))
+    indices = np.arange(len(class_ids))
+    if len(class_ids) > 2:
+        # Every second pixel is enough: a class that is the best at none of them covers almost no area.
+        best_indices = [tile.scores[:, ::2, ::2].argmax(axis=0).ravel() for tile in tiled_scores.tiles]
+        indices = np.unique(
+            np.concatenate([[0], [class_ids.index(class_id) for class_id in extra_ids], *best_indices]).astype(np.intp)
+        )
+    scores = (
+        tiled_scores.tiles[0].scores[indices] if len(tiled_scores.tiles) == 1 else _blend_tiles(tiled_scores, indices)
+    )
+    return ClassProbabilities(
+        tuple(class_ids[index] for index in indices), _softmax(scores.astype(np.float32, copy=False))
+    )
 
 
-def labels(found: Planes, height: int, width: int) -> Bytes:
-    """The likeliest class of every pixel, (height, width) uint8; borders are as smooth as the probabilities."""
-    map_ = np.full((height, width), found.ids[0], dtype=np.uint8)
-    best = resized(found.values[0], height, width)
-    for index, id_ in enumerate(found.ids[1:], start=1):
-        value = resized(found.values[index], height, width)
-        cv2.copyTo(np.full_like(map_, id_), cv2.compare(value, best, cv2.CMP_GT), map_)
-        if index + 1 < len(found.ids):
-            best = np.maximum(best, value)
-    return map_
+def to_label_map(probabilities: ClassProbabilities, height: int, width: int) -> UInt8Array:
+    """Return the most probable class of each pixel, (height, width) uint8; probabilities are interpolated first."""
+    label_map = np.full((height, width), probabilities.class_ids[0], dtype=np.uint8)
+    best_probability = resize(probabilities.values[0], height, width)
+    for index, class_id in enumerate(probabilities.class_ids[1:], start=1):
+        probability = resize(probabilities.values[index], height, width)
+        cv2.copyTo(np.full_like(label_map, class_id), cv2.compare(probability, best_probability, cv2.CMP_GT), label_map)
+        if index + 1 < len(probabilities.class_ids):
+            best_probability = np.maximum(best_probability, probability)
+    return label_map
 
 
-def quality(found: Planes, map_: Bytes) -> float:
-    """How sure the network is of what it found, 0..1: its mean probability there; 0 where there is but background."""
-    if np.count_nonzero(map_) < LEAST * map_.size:
+def label_quality(probabilities: ClassProbabilities, label_map: UInt8Array) -> float:
+    """Return the mean probability of the foreground, 0..1; 0 if nearly all pixels are background."""
+    if np.count_nonzero(label_map) < MIN_FOREGROUND_SHARE * label_map.size:
         return 0.0
-    background, best = found.values[0], found.values[1:].max(axis=0)
-    sure = best[best > background]
-    return float(np.clip(sure.mean(), 0.0, 1.0)) if sure.size else 1.0 / len(found.ids)
+    background, foreground = probabilities.values[0], probabilities.values[1:].max(axis=0)
+    confident = foreground[foreground > background]
+    return float(np.clip(confident.mean(), 0.0, 1.0)) if confident.size else 1.0 / len(probabilities.class_ids)
 
 
-def _joined(looks: Looks, indices: NDArray[np.intp]) -> Floats:
-    total = np.zeros((len(indices), looks.height, looks.width), dtype=np.float32)
-    weights = np.zeros((looks.height, looks.width), dtype=np.float32)
-    for part in looks.parts:
-        height, width = part.scores.shape[1:]
-        place = slice(part.top, part.top + height), slice(part.left, part.left + width)
-        fade = _fade(part)
-        weights[place] += fade
-        total[(slice(None), *place)] += fade * part.scores[indices]
-    total /= weights
-    return total
+def _blend_tiles(tiled_scores: TiledScores, indices: NDArray[np.intp]) -> FloatArray:
+    weighted_scores = np.zeros((len(indices), tiled_scores.height, tiled_scores.width), dtype=np.float32)
+    weights = np.zeros((tiled_scores.height, tiled_scores.width), dtype=np.float32)
+    for tile in tiled_scores.tiles:
+        height, width = tile.scores.shape[1:]
+        tile_slices = slice(tile.top, tile.top + height), slice(tile.left, tile.left + width)
+        tile_weights = _tile_weights(tile)
+        weights[tile_slices] += tile_weights
+        weighted_scores[(slice(None), *tile_slices)] += tile_weights * tile.scores[indices]
+    weighted_scores /= weights
+    return weighted_scores
 
 
-def _fade(part: Look) -> Floats:
-    """Weights of a part, (h, w): falling towards its borders, where a network sees least of what is around."""
+def _tile_weights(tile: TileScores) -> FloatArray:
+    """Return blending weights (h, w) that fall towards the border, where the network has the least context."""
     ramps = []
-    for length in part.scores.shape[1:]:
-        near = np.minimum(np.arange(length) + 1, length - np.arange(length)).astype(np.float32)
-        ramps.append(near / length)
-    fade: Floats = np.minimum(ramps[0][:, None], ramps[1][None, :])
-    return fade
+    for length in tile.scores.shape[1:]:
+        border_distance = np.minimum(np.arange(length) + 1, length - np.arange(length)).astype(np.float32)
+        ramps.append(border_distance / length)
+    weights: FloatArray = np.minimum(ramps[0][:, None], ramps[1][None, :])
+    return weights
 
 
-def _softmax(scores: Floats) -> Floats:
+def _softmax(scores: FloatArray) -> FloatArray:
     scores = np.exp(scores - scores.max(axis=0))
     scores /= scores.sum(axis=0)
     return scores

@@ -1,4 +1,4 @@
-"""Label maps without flicker: each frame's probabilities are mixed with the past, which is carried along the motion."""
+"""Temporal smoothing of class probabilities along the optical flow, to reduce flicker."""
 
 from __future__ import annotations
 
@@ -8,85 +8,90 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Bytes, CutDetector, Floats
-from vid2vid_segmentation.backend import resized
-from vid2vid_segmentation.label_fusion import Planes
+from vid2vid_cli.conditioning import FloatArray, UInt8Array, VideoFrame
+from vid2vid_segmentation.backend import resize
+from vid2vid_segmentation.label_fusion import ClassProbabilities
 
-# Grey levels by which the past, carried along, may miss the present before it is distrusted.
-TOLERANCE = 10.0
-FAINT = 0.02  # a class whose probability is nowhere above this is forgotten
+# Difference between the warped past and the current frame, in grey levels, at which the past weight drops to 1/e.
+GREY_LEVEL_TOLERANCE = 10.0
+MIN_PROBABILITY = 0.02  # classes that nowhere exceed this are dropped from the past
 
 
-class Steady:
-    """An exponential average along the optical flow; causal, and empty again after every cut.
+class TemporalLabelFilter:
+    """Exponential moving average along the optical flow; causal, and reset at every cut.
 
-    `p = w * past + (1 - w) * now`, where `w` is `share` times `exp(-(d / TOLERANCE)^2)`, and `d` the difference in
-    grey levels between the frame and the one before it, warped onto it by DIS flow: where the past was somewhere
-    else, or cannot be followed, the present counts alone.
+    `p = w * past + (1 - w) * current` with `w = smoothing * exp(-(d / GREY_LEVEL_TOLERANCE)^2)`, where `past` is warped
+    by DIS flow and `d` is the difference in grey levels between the frame and the warped previous frame. Where the
+    flow is wrong, d is large and only the current frame counts.
     """
 
-    def __init__(self, share: float) -> None:
-        self._share = share
-        self._is_cut = CutDetector()
-        self._past: Planes | None = None
-        self._grey: Bytes | None = None
-        self._flow: Any = None
+    def __init__(self, smoothing: float) -> None:
+        self._smoothing = smoothing
+        self._past_probabilities: ClassProbabilities | None = None
+        self._past_grey: UInt8Array | None = None
+        self._optical_flow: Any = None
 
-    def watch(self, frame: Bytes) -> tuple[int, ...]:
-        """Before the next frame is looked at: the classes whose probabilities will be wanted."""
-        if self._share <= 0:
+    def observe(self, frame: VideoFrame) -> tuple[int, ...]:
+        """Start the next frame; return the class ids whose probabilities the filter needs."""
+        if self._smoothing <= 0:
             return ()
-        if self._is_cut(frame):
-            self._past = None
-        return self._past.ids if self._past is not None else ()
+        if frame.is_cut:
+            self._past_probabilities = None
+        return self._past_probabilities.class_ids if self._past_probabilities is not None else ()
 
-    def __call__(self, now: Planes, frame: Bytes) -> Planes:
-        """The steadied probabilities of the frame that was watched last."""
-        if self._share <= 0:
-            return now
-        height, width = now.values.shape[1:]
-        grey = np.asarray(cv2.cvtColor(resized(frame, height, width), cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-        past, before = self._past, self._grey
-        if past is None or before is None:
-            mixed = now
+    def __call__(self, current: ClassProbabilities, frame: UInt8Array) -> ClassProbabilities:
+        """Return the smoothed probabilities of the frame of the last `observe`."""
+        if self._smoothing <= 0:
+            return current
+        height, width = current.values.shape[1:]
+        grey = np.asarray(cv2.cvtColor(resize(frame, height, width), cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+        past, past_grey = self._past_probabilities, self._past_grey
+        if past is None or past_grey is None:
+            smoothed = current
         else:
-            x, y = self._sources(grey, before)
-            carried = _warp(before.astype(np.float32), x, y)
-            weight = self._weight(grey, carried)
-            values = now.values.copy()
-            for number, id_ in enumerate(now.ids):
-                values[number] *= 1 - weight
-                if id_ in past.ids:
-                    values[number] += weight * _warp(past.values[past.ids.index(id_)], x, y)
-            mixed = Planes(now.ids, values)
-        self._past, self._grey = _without_faint(mixed), grey
-        return mixed
+            x, y = self._source_coordinates(grey, past_grey)
+            warped_grey = _warp(past_grey.astype(np.float32), x, y)
+            weight = self._past_weight(grey, warped_grey)
+            values = current.values.copy()
+            for index, class_id in enumerate(current.class_ids):
+                values[index] *= 1 - weight
+                if class_id in past.class_ids:
+                    values[index] += weight * _warp(past.values[past.class_ids.index(class_id)], x, y)
+            smoothed = ClassProbabilities(current.class_ids, values)
+        self._past_probabilities, self._past_grey = _drop_faint_classes(smoothed), grey
+        return smoothed
 
-    def _sources(self, grey: Bytes, before: Bytes) -> tuple[Floats, Floats]:
-        """Where each pixel was one frame earlier, as x and y (h, w)."""
+    def _source_coordinates(self, grey: UInt8Array, past_grey: UInt8Array) -> tuple[FloatArray, FloatArray]:
+        """Return the position of each pixel in the previous frame, as x and y (h, w)."""
         height, width = grey.shape
-        if min(height, width) < 16:  # too small for the flow's pyramid
+        if min(height, width) < 16:  # too small for the pyramid of the flow
             flow = np.zeros((height, width, 2), dtype=np.float32)
         else:
-            if self._flow is None:
-                self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-            flow = self._flow.calc(grey, before, None)
+            if self._optical_flow is None:
+                self._optical_flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+            flow = self._optical_flow.calc(grey, past_grey, None)
         x = flow[..., 0] + np.arange(width, dtype=np.float32)[None, :]
         y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
         return x, y
 
-    def _weight(self, grey: Bytes, carried: Floats) -> Floats:
-        difference = cv2.blur(np.abs(grey.astype(np.float32) - carried), (5, 5)) / np.float32(TOLERANCE)
-        weight: Floats = np.float32(self._share) * np.exp(-difference * difference)
+    def _past_weight(self, grey: UInt8Array, warped_grey: FloatArray) -> FloatArray:
+        difference = cv2.blur(np.abs(grey.astype(np.float32) - warped_grey), (5, 5)) / np.float32(GREY_LEVEL_TOLERANCE)
+        weight: FloatArray = np.float32(self._smoothing) * np.exp(-difference * difference)
         return weight
 
 
-def _warp(plane: NDArray[Any], x: Floats, y: Floats) -> Floats:
-    return np.asarray(cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), dtype=np.float32)
+def _warp(image: NDArray[Any], x: FloatArray, y: FloatArray) -> FloatArray:
+    return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), dtype=np.float32)
 
 
-def _without_faint(mixed: Planes) -> Planes:
-    kept = [number for number in range(len(mixed.ids)) if number == 0 or mixed.values[number].max() > FAINT]
-    if len(kept) == len(mixed.ids):
-        return mixed
-    return Planes(tuple(mixed.ids[number] for number in kept), mixed.values[kept])
+def _drop_faint_classes(probabilities: ClassProbabilities) -> ClassProbabilities:
+    kept_indices = [
+        index
+        for index in range(len(probabilities.class_ids))
+        if index == 0 or probabilities.values[index].max() > MIN_PROBABILITY
+    ]
+    if len(kept_indices) == len(probabilities.class_ids):
+        return probabilities
+    return ClassProbabilities(
+        tuple(probabilities.class_ids[index] for index in kept_indices), probabilities.values[kept_indices]
+    )

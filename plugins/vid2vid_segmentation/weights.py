@@ -1,4 +1,4 @@
-"""Where weights lie, and whether they are the right ones. Nothing heavy is imported but to download."""
+"""Location, verification and download of weight files; torch is imported only for a download."""
 
 from __future__ import annotations
 
@@ -7,89 +7,89 @@ import re
 import sys
 from pathlib import Path
 
-from vid2vid_cli.conditioning import MissingWeightsError, digest_of
+from vid2vid_cli.conditioning import MissingWeightsError, sha256_of_files
 
-OTHER_WAYS = (
-    "or give a DeepLabv3 TFLite file: --option segmentation.weights=FILE.tflite; "
-    "or, for close-ups of a person, --option segmentation.backend=person, which needs no download."
+ALTERNATIVES_HINT = (
+    "or use a DeepLabv3 TFLite file: --conditioner-option segmentation.weights=FILE.tflite; "
+    "or, for close-ups of a person, --conditioner-option segmentation.backend=selfie, which needs no download."
 )
 
 
-def cache() -> Path:
-    """The folder in which torch keeps what it downloads, as torch.hub documents it."""
+def torch_cache_dir() -> Path:
+    """Return the folder of torch.hub's downloads."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("TORCH_HOME") or f"{base}/torch"
     return Path(home).expanduser() / "hub" / "checkpoints"
 
 
-def find(path: Path) -> Path | None:
-    """The file a user named: there, or under its name in torch's cache (a checkpoint may come from elsewhere)."""
-    for place in (path.expanduser(), cache() / path.name):
-        if place.is_file():
-            return place
+def find_weights(path: Path) -> Path | None:
+    """Return the file at `path`, or the file of this name in torch's cache (paths differ between machines), or None."""
+    for candidate in (path.expanduser(), torch_cache_dir() / path.name):
+        if candidate.is_file():
+            return candidate
     return None
 
 
-def given(path: Path) -> Path:
-    """The file a user named. Raises: MissingWeightsError."""
-    found = find(path)
-    if found is None:
-        what = "is a folder, not a file of weights" if path.expanduser().is_dir() else "does not exist"
+def require_weights(path: Path) -> Path:
+    """Return the user's weight file. Raises: MissingWeightsError."""
+    weights_path = find_weights(path)
+    if weights_path is None:
+        problem = "is a folder, not a weight file" if path.expanduser().is_dir() else "does not exist"
         raise MissingWeightsError(
-            f"segmentation.weights: {path} {what}.",
-            f"Give its path: --option segmentation.weights=FILE; a file called {path.name} in {cache()} is found too.",
+            f"segmentation.weights: {path} {problem}.",
+            f"Set --conditioner-option segmentation.weights=FILE, or put {path.name} into {torch_cache_dir()}.",
         )
-    return found
+    return weights_path
 
 
-def published(url: str) -> Path:
-    """The file that torchvision publishes at `url`, from torch's cache, downloaded where it is not there yet.
+def fetch_published_weights(url: str) -> Path:
+    """Return torchvision's file of `url` from torch's cache, after a download if it is missing.
 
-    Its name holds the beginning of its sha256, which is checked every time: torch itself does so only on download.
+    The sha256 prefix in its name is verified on every use; torch verifies it only on download.
 
-    Raises: MissingWeightsError (cannot be had, or is another file).
+    Raises: MissingWeightsError (the download fails, or the sha256 differs).
     """
-    path = cache() / url.rsplit("/", 1)[-1]
+    path = torch_cache_dir() / url.rsplit("/", 1)[-1]
     if not path.is_file():
-        _download(url, path)
-    return checked(path)
+        _download_weights(url, path)
+    return check_sha256(path)
 
 
-def checked(path: Path) -> Path:
-    """A file under a published name. Raises: MissingWeightsError where it is not the published one."""
-    start, actual = prefix(path), digest(path)
-    if not actual.startswith(start):
+def check_sha256(path: Path) -> Path:
+    """Verify a file with a published name. Raises: MissingWeightsError (the sha256 differs)."""
+    expected_prefix, actual_sha256 = sha256_prefix(path), weights_sha256(path)
+    if not actual_sha256.startswith(expected_prefix):
         raise MissingWeightsError(
-            f"{path} is damaged or another file: its sha256 begins with {actual[:8]}, and should with {start}.",
-            "Delete it; from torch's cache it is then downloaded again.",
+            f"{path} is damaged: its sha256 starts with {actual_sha256[:8]} instead of {expected_prefix}.",
+            "Delete it; a file in torch's cache is then downloaded again.",
         )
     return path
 
 
-def prefix(path: Path) -> str:
-    """The beginning of the sha256 that the file's name promises, as torchvision names its files; "" without one."""
+def sha256_prefix(path: Path) -> str:
+    """Return the sha256 prefix in the name of a torchvision file; "" if there is none."""
     match = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
     return match[1] if match else ""
 
 
-def digest(path: Path) -> str:
-    """The sha256 of a file. Raises: MissingWeightsError (cannot be read)."""
+def weights_sha256(path: Path) -> str:
+    """Return the sha256 of a file. Raises: MissingWeightsError (unreadable)."""
     try:
-        return digest_of(path)
+        return sha256_of_files(path)
     except OSError as error:
         raise MissingWeightsError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
 
 
-def _download(url: str, path: Path) -> None:
+def _download_weights(url: str, path: Path) -> None:
     from torch.hub import download_url_to_file
 
-    print(f"segmentation: downloading {url} to {path.parent}, once", file=sys.stderr)
+    print(f"segmentation: downloading {url} to {path.parent}", file=sys.stderr)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        download_url_to_file(url, str(path), hash_prefix=prefix(path), progress=False)
-    except Exception as error:  # no network, a proxy's refusal, a cut connection, a full disk: many kinds
+        download_url_to_file(url, str(path), hash_prefix=sha256_prefix(path), progress=False)
+    except Exception as error:  # no network, proxy errors, lost connections, a full disk: many types
         reason = getattr(error, "reason", None) or error
         raise MissingWeightsError(
             f"The weights {path.name} are not in torch's cache and cannot be downloaded: {reason}.",
-            f"Download {url} elsewhere and put it at {path}; {OTHER_WAYS}",
+            f"Download {url} on another machine and copy it to {path}; {ALTERNATIVES_HINT}",
         ) from error

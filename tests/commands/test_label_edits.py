@@ -1,4 +1,4 @@
-"""Labels that exist already, on the command line: datasets of other programs, and label video."""
+"""Existing labels on the command line: datasets of other programs, and label videos."""
 
 from __future__ import annotations
 
@@ -6,49 +6,52 @@ import json
 from pathlib import Path
 
 import numpy as np
-from helpers.cli_runner import Vid2Vid
-from helpers.factories import COUNT, blob_frame
+from helpers.cli_runner import CliRunner
+from helpers.factories import NUM_FRAMES, blob_frame
 
 from vid2vid_cli.data.manifest import read_manifest
 from vid2vid_cli.media.images import save_png
 
 
-def pictures(folder: str, frames: list[np.ndarray]) -> None:
+def write_images(folder: str, frames: list[np.ndarray]) -> None:
     Path(folder).mkdir(parents=True)
     for index, frame in enumerate(frames):
         save_png(Path(folder) / f"{index:03d}.png", frame)
 
 
-def test_a_dataset_of_another_program_tells_its_conditioner(vid2vid: Vid2Vid) -> None:
+def test_prepare_foreign_dataset_infers_conditioner(run_cli: CliRunner) -> None:
     frames = [blob_frame(index) for index in range(6)]
-    pictures("city/train_B/a", frames)
-    pictures("city/train_A/a", [frame[:, :, 0] // 128 for frame in frames])
-    done = vid2vid("prepare", "city")
-    assert done.code == 18
-    assert "--option labels.classes=" in done.err
-    done = vid2vid("prepare", "--option", "labels.classes=2", "city", "--json")
-    assert json.loads(done.out.splitlines()[-1])["found"] == {"labels": {"found": 6, "total": 6}}
-    assert "city was prepared for another program: 1 sequence; labels from train_A." in done.err
-    assert read_manifest(Path("datasets/city")).conditioner("labels").options["classes"] == 2
-    assert "name at least one of" in vid2vid("prepare", "city/train_B/a/000.png").err
-    done = vid2vid("prepare", "city/train_B/a")
-    assert (done.code, "No conditioner was named" in done.err) == (21, True)
-    done = vid2vid("prepare", "--option", "edges.sigma=2", "city", "--dry-run")
-    assert (done.code, "given for edges, which is not among" in done.err) == (21, True)
+    write_images("city/train_B/a", frames)
+    write_images("city/train_A/a", [frame[:, :, 0] // 128 for frame in frames])
+    result = run_cli("prepare", "city")
+    assert result.exit_code == 18
+    assert "labels.classes=" in result.stderr
+    result = run_cli("prepare", "--conditioner-option", "labels.classes=2", "city", "--json")
+    assert json.loads(result.stdout.splitlines()[-1])["detections"] == {"labels": {"num_detected": 6, "num_frames": 6}}
+    assert "train_A" in result.stderr
+    assert read_manifest(Path("datasets/city")).conditioner_record("labels").options["classes"] == 2
+    assert "--conditioner" in run_cli("prepare", "city/train_B/a/000.png").stderr
+    result = run_cli("prepare", "city/train_B/a")
+    assert (result.exit_code, "--conditioner" in result.stderr) == (21, True)
+    result = run_cli("prepare", "--conditioner-option", "edges.sigma=2", "city", "--dry-run")
+    assert (result.exit_code, "edges" in result.stderr) == (21, True)
 
 
-def test_label_video_is_synthesized(vid2vid: Vid2Vid, run_folder: Path) -> None:
+def test_synthesize_label_folder(run_cli: CliRunner, run_folder: Path) -> None:
     lines = np.zeros((40, 56), np.uint8)
     lines[10:12] = lines[:, 20:22] = 255
-    pictures("sketch", [np.roll(lines, index, axis=1) for index in range(COUNT)])
-    done = vid2vid("synthesize", str(run_folder), "sketch", "--device", "cpu", "--json", "--no-retarget")
-    last = json.loads(done.out.splitlines()[-1])
-    assert (last["path"], last["frames"]) == ("sketch_synthesized.mp4", COUNT)
-    assert last["next"] == "vid2vid inspect sketch_synthesized.mp4"
-    done = vid2vid("synthesize", str(run_folder), "sketch", "--option", "edges.dir=nowhere")
-    assert (done.code, "nowhere does not exist (edges.dir)" in done.err) == (10, True)
-    for words in (("synthesize", str(run_folder), "sketch"), ("transfer", "sketch", "-t", str(run_folder))):
-        done = vid2vid(*words, "--replace", "car=bus@1s-2s", "--remove", "man")
-        assert (done.code, "--remove man: there are no label maps to edit; this is" in done.err) == (21, True)
-    done = vid2vid("synthesize", str(run_folder), "sketch", "--dry-run", "--option", "edges.sigma")
-    assert (done.code, "write NAME.OPTION=VALUE" in done.err) == (2, True)
+    write_images("sketch", [np.roll(lines, index, axis=1) for index in range(NUM_FRAMES)])
+    result = run_cli("synthesize", str(run_folder), "sketch", "--device", "cpu", "--json", "--no-retarget")
+    payload = json.loads(result.stdout.splitlines()[-1])
+    assert (payload["path"], payload["num_frames"]) == ("sketch_synthesized.mp4", NUM_FRAMES)
+    assert payload["next_command"] == "vid2vid inspect sketch_synthesized.mp4"
+    result = run_cli("synthesize", str(run_folder), "sketch", "--conditioner-option", "edges.input_dir=nowhere")
+    assert (result.exit_code, "edges.input_dir" in result.stderr) == (10, True)
+    for args in (("synthesize", str(run_folder), "sketch"), ("transfer", "sketch", "-t", str(run_folder))):
+        result = run_cli(*args, "--replace", "car=bus@1s-2s", "--remove", "man")
+        assert (result.exit_code, "--remove man" in result.stderr) == (
+            21,
+            True,
+        )
+    result = run_cli("synthesize", str(run_folder), "sketch", "--dry-run", "--conditioner-option", "edges.sigma")
+    assert (result.exit_code, "NAME.KEY=VALUE" in result.stderr) == (2, True)

@@ -1,4 +1,4 @@
-"""presets, plugins, inspect and doctor through the command line; failures and their words."""
+"""presets, plugins, inspect and doctor on the command line."""
 
 from __future__ import annotations
 
@@ -7,98 +7,107 @@ import struct
 from pathlib import Path
 
 import pytest
-from helpers.cli_runner import Vid2Vid
+from helpers.cli_runner import CliRunner
 
 from vid2vid_cli.config.resolve import preset_names
 
 
-def listing(folder: Path) -> list[str]:
+def list_paths(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def test_presets_list(vid2vid: Vid2Vid) -> None:
-    done = vid2vid("presets", "list")
-    assert done.code == 0
-    assert [line.split()[0] for line in done.out.splitlines()] == preset_names()
-    rows = json.loads(vid2vid("presets", "list", "--json").out)
+def test_presets_list_names_all_presets(run_cli: CliRunner) -> None:
+    result = run_cli("presets", "list")
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.stdout.splitlines()] == preset_names()
+    rows = json.loads(run_cli("presets", "list", "--json").stdout)
     assert [row["name"] for row in rows] == preset_names()
     assert all(row["summary"] for row in rows)
 
 
-def test_presets_show_says_where_values_come_from(vid2vid: Vid2Vid) -> None:
-    done = vid2vid("presets", "show", "face", "--set", "generator.width=32", "--no-count")
-    rows = {line.split()[0]: line.split(None, 1)[1] for line in done.out.splitlines()}
-    assert rows["generator.width"].split(None, 1) == ["32", "--set"]
-    assert rows["data.size"].split(None, 1) == ["256", "preset face"]
+def test_presets_show_names_value_origins(run_cli: CliRunner) -> None:
+    result = run_cli("presets", "show", "face", "--set", "generator.base_channels=32", "--no-size")
+    rows = {line.split()[0]: line.split(None, 1)[1] for line in result.stdout.splitlines()}
+    assert rows["generator.base_channels"].split(None, 1) == ["32", "--set"]
+    assert rows["data.height"].split(None, 1) == ["256", "preset face"]
     assert rows["optimizer.beta1"] == "0.5"
-    shown = json.loads(vid2vid("presets", "show", "face", "--no-count", "--json").out)
-    assert shown["config"]["data"]["size"] == 256
-    assert shown["origins"]["data.size"] == "preset face"
+    payload = json.loads(run_cli("presets", "show", "face", "--no-size", "--json").stdout)
+    assert payload["config"]["data"]["height"] == 256
+    assert payload["origins"]["data.height"] == "preset face"
 
 
-def test_presets_show_counts_the_model(vid2vid: Vid2Vid) -> None:
-    sets = [
-        f"--set={text}" for text in ("data.size=64", "generator.width=8", "generator.scales=2", "temporal.rates=[]")
+def test_presets_show_counts_parameters(run_cli: CliRunner) -> None:
+    set_options = [
+        f"--set={text}"
+        for text in (
+            "data.height=64",
+            "generator.base_channels=8",
+            "generator.num_scales=2",
+            "discriminators.temporal.frame_strides=[]",
+        )
     ]
-    done = vid2vid("presets", "show", "tiny", *sets)
-    rows = [line.split() for line in done.out.splitlines()]
-    assert ["picture", "64x64", "counted"] in rows
+    result = run_cli("presets", "show", "tiny", *set_options)
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["output", "size", "64x64", "estimated"] in rows
     assert [row[2] for row in rows if row[:2] == ["generator,", "scale"]] == ["0", "1"]
-    assert next(row[3] for row in rows if row[0] == "memory,") in ("MiB", "GiB")
+    assert next(row[3] for row in rows if row[:2] == ["training", "memory"]) in ("MiB", "GiB")
 
 
-def test_presets_copy_keeps_comments_and_overwrites_nothing(vid2vid: Vid2Vid, tmp_path: Path) -> None:
-    done = vid2vid("presets", "copy", "tiny")
-    assert done.code == 0
-    assert done.out == "my-tiny.yaml\n"
-    assert "Next: vid2vid train --preset my-tiny.yaml" in done.err
-    copy = tmp_path / "my-tiny.yaml"
-    assert copy.read_text().startswith("#")
-    assert vid2vid("presets", "validate", "my-tiny.yaml").code == 0
-    copy.write_text("data: {size: 64}\n")
-    again = vid2vid("presets", "copy", "tiny")
-    assert again.code == 35
-    assert again.err == "Error: my-tiny.yaml: is already there.\nTry: Name another file, or add --overwrite.\n"
-    assert copy.read_text() == "data: {size: 64}\n"
-    assert vid2vid("presets", "copy", "tiny", "--overwrite").code == 0
-    assert copy.read_text() != "data: {size: 64}\n"
+def test_presets_copy_keeps_comments_and_never_overwrites(run_cli: CliRunner, tmp_path: Path) -> None:
+    result = run_cli("presets", "copy", "tiny")
+    assert result.exit_code == 0
+    assert result.stdout == "my-tiny.yaml\n"
+    assert "Next: vid2vid train --preset my-tiny.yaml" in result.stderr
+    copied_path = tmp_path / "my-tiny.yaml"
+    assert copied_path.read_text().startswith("#")
+    assert run_cli("presets", "validate", "my-tiny.yaml").exit_code == 0
+    copied_path.write_text("data: {height: 64}\n")
+    second_result = run_cli("presets", "copy", "tiny")
+    assert second_result.exit_code == 35
+    assert "my-tiny.yaml" in second_result.stderr
+    assert "--overwrite" in second_result.stderr
+    assert copied_path.read_text() == "data: {height: 64}\n"
+    assert run_cli("presets", "copy", "tiny", "--overwrite").exit_code == 0
+    assert copied_path.read_text() != "data: {height: 64}\n"
 
 
-def test_presets_validate_refuses(vid2vid: Vid2Vid, tmp_path: Path) -> None:
+def test_presets_validate_rejects_unknown_setting(run_cli: CliRunner, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("generator: {widht: 3}\n")
-    done = vid2vid("presets", "validate", "mine.yaml", "--json")
-    assert done.code == 21
-    assert "generator.widht: not a setting (from preset mine.yaml). Did you mean generator.width?" in done.err
-    told = json.loads(done.out)
-    assert (told["event"], told["error"], told["exit_code"]) == ("error", "ConfigError", 21)
+    result = run_cli("presets", "validate", "mine.yaml", "--json")
+    assert result.exit_code == 21
+    for part in ("generator.widht", "(from preset mine.yaml)", "generator.base_channels?"):
+        assert part in result.stderr
+    payload = json.loads(result.stdout)
+    assert (payload["event"], payload["error"], payload["exit_code"]) == ("error", "ConfigError", 21)
 
 
-@pytest.mark.parametrize("words", [["presets", "show", "facee"], ["train", "--preset", "facee", "--dry-run"]])
-def test_an_unknown_preset(vid2vid: Vid2Vid, words: list[str]) -> None:
-    done = vid2vid(*words)
-    assert done.code == 20
-    assert done.err.startswith("Error: facee: not a preset. Did you mean face?\nTry: ")
-    assert "Traceback" not in done.err
+@pytest.mark.parametrize("args", [["presets", "show", "facee"], ["train", "--preset", "facee", "--dry-run"]])
+def test_presets_suggest_name_for_typo(run_cli: CliRunner, args: list[str]) -> None:
+    result = run_cli(*args)
+    assert result.exit_code == 20
+    assert result.stderr.startswith("Error: facee: ")
+    assert "face?" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
-def test_plugins_list_and_a_broken_one(vid2vid: Vid2Vid) -> None:
-    rows = json.loads(vid2vid("plugins", "list", "--json", env={"VID2VID_PLUGINS": "bad=absent_module:SPEC"}).out)
-    status = {row["name"]: row["status"] for row in rows}
-    assert status["bad"] == "broken"
-    assert {"edges", "landmarks"} <= set(status)
+def test_plugins_list_shows_broken_plugin(run_cli: CliRunner) -> None:
+    rows = json.loads(run_cli("plugins", "list", "--json", env={"VID2VID_PLUGINS": "bad=absent_module:SPEC"}).stdout)
+    status_by_name = {row["name"]: row["status"] for row in rows}
+    assert status_by_name["bad"] == "broken"
+    assert {"edges", "landmarks"} <= set(status_by_name)
 
 
-def test_plugins_show(vid2vid: Vid2Vid) -> None:
-    done = vid2vid("plugins", "show", "edges")
-    assert done.code == 0
-    assert "--option edges." in done.out
-    unknown = vid2vid("plugins", "show", "edgse")
-    assert unknown.code == 42
-    assert "Did you mean edges?" in unknown.err
+def test_plugins_show_prints_options(run_cli: CliRunner) -> None:
+    result = run_cli("plugins", "show", "edges")
+    assert result.exit_code == 0
+    assert "--conditioner-option edges." in result.stdout
+    unknown_result = run_cli("plugins", "show", "edgse")
+    assert unknown_result.exit_code == 42
+    assert "Did you mean edges?" in unknown_result.stderr
 
 
 @pytest.mark.parametrize(
-    ("content", "code"),
+    ("content", "exit_code"),
     [
         (b"", 32),
         (b"PK\x03\x04 a zip of another program", 32),
@@ -107,49 +116,56 @@ def test_plugins_show(vid2vid: Vid2Vid) -> None:
     ],
     ids=["empty", "foreign", "other tensors", "truncated"],
 )
-def test_inspect_refuses_checkpoints_that_are_none(vid2vid: Vid2Vid, tmp_path: Path, content: bytes, code: int) -> None:
+def test_inspect_rejects_invalid_checkpoints(
+    run_cli: CliRunner, tmp_path: Path, content: bytes, exit_code: int
+) -> None:
     (tmp_path / "a.ckpt").write_bytes(content)
-    done = vid2vid("inspect", "a.ckpt")
-    assert done.code == code
-    assert done.err.startswith("Error: a.ckpt ")
+    result = run_cli("inspect", "a.ckpt")
+    assert result.exit_code == exit_code
+    assert result.stderr.startswith("Error: a.ckpt ")
 
 
-def test_inspect_reads_a_checkpoint_header(vid2vid: Vid2Vid, tmp_path: Path) -> None:
-    about = {"name": "ada", "fps": "30000/1001", "conditioners": [{"name": "edges", "channels": 1}]}
+def test_inspect_reads_checkpoint_header(run_cli: CliRunner, tmp_path: Path) -> None:
+    metadata = {
+        "format_version": 2,
+        "name": "ada",
+        "fps": "30000/1001",
+        "conditioners": [{"name": "edges", "channels": 1}],
+    }
     table = {
-        "__metadata__": {"vid2vid": json.dumps(about)},
+        "__metadata__": {"vid2vid": json.dumps(metadata)},
         "weight": {"dtype": "F32", "shape": [10, 20], "data_offsets": [0, 800]},
     }
     header = json.dumps(table).encode()
     (tmp_path / "ada.ckpt").write_bytes(struct.pack("<Q", len(header)) + header + bytes(800))
-    seen = json.loads(vid2vid("inspect", "ada.ckpt", "--json").out)
-    assert seen["kind"] == "checkpoint"
-    assert seen["fps"] == "30000/1001"
-    assert seen["conditioner"] == "edges: 1 channels"
-    assert seen["weights"].startswith("0.00 million in 1 tensors, F32")
+    payload = json.loads(run_cli("inspect", "ada.ckpt", "--json").stdout)
+    assert payload["kind"] == "checkpoint"
+    assert payload["fps"] == "30000/1001"
+    assert payload["conditioner"] == "edges: 1 channels"
+    assert payload["weights"].startswith("0.00 million in 1 tensors, F32")
 
 
-def test_inspect_a_path_that_is_nothing(vid2vid: Vid2Vid, tmp_path: Path) -> None:
-    assert vid2vid("inspect", "absent").code == 10
+def test_inspect_rejects_missing_or_foreign_path(run_cli: CliRunner, tmp_path: Path) -> None:
+    assert run_cli("inspect", "absent").exit_code == 10
     (tmp_path / "notes.txt").write_text("no video")
-    assert vid2vid("inspect", "notes.txt").code == 11
-    assert listing(tmp_path) == ["notes.txt"]
+    assert run_cli("inspect", "notes.txt").exit_code == 11
+    assert list_paths(tmp_path) == ["notes.txt"]
 
 
-def test_inspect_a_run_whose_journal_was_cut_off(vid2vid: Vid2Vid, tmp_path: Path) -> None:
+def test_inspect_reads_run_with_truncated_event_log(run_cli: CliRunner, tmp_path: Path) -> None:
     run = tmp_path / "runs" / "ada"
     (run / "checkpoints" / "step_000010").mkdir(parents=True)
-    (run / "config.yaml").write_text("data: {size: 64}\nsummary: a trial\n")
+    (run / "config.yaml").write_text("data: {height: 64}\nsummary: a trial\n")
     (run / "run.json").write_text('{"dataset": "datasets/ada", "preset": "tiny"}')
     (run / "events.jsonl").write_text(
-        '{"event": "stepped", "step": 9, "steps": 40, "losses": {}}\n'
-        '{"event": "stepped", "step": 10, "steps": 40, "losses": {"pixel": 0.25}}\n'
-        '{"event": "noticed", "message": "hello"}\n{"event": "st'
+        '{"event": "step", "step": 9, "max_steps": 40, "losses": {}}\n'
+        '{"event": "step", "step": 10, "max_steps": 40, "losses": {"l1": 0.25}}\n'
+        '{"event": "info", "message": "hello"}\n{"event": "st'
     )
-    done = vid2vid("inspect", "runs/ada")
-    rows = dict(line.split("  ", 1) for line in done.out.splitlines())
+    result = run_cli("inspect", "runs/ada")
+    rows = dict(line.split("  ", 1) for line in result.stdout.splitlines())
     assert rows["step"].strip() == "10 of 40"
-    assert rows["losses"].strip() == "pixel 0.25"
+    assert rows["losses"].strip() == "l1 0.25"
     assert rows["dataset"].strip() == "datasets/ada"
     assert rows["checkpoints"].strip() == "step_000010"
     assert rows["continue with"].strip() == "vid2vid train --resume runs/ada"

@@ -1,4 +1,4 @@
-"""What a native library says when it starts: the known is held back, the rest comes through."""
+"""Filtering of stderr: ignored lines are dropped, all others are printed."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import time
 
 import pytest
 
-from vid2vid_cli.conditioning import quietly
+from vid2vid_cli.conditioning import suppress_stderr
 
 
-def test_known_lines_are_held_back_and_others_pass(capfd: pytest.CaptureFixture[str]) -> None:
-    with quietly([b"delegate"]):
+def test_suppress_stderr_drops_only_ignored_lines(capfd: pytest.CaptureFixture[str]) -> None:
+    with suppress_stderr([b"delegate"]):
         os.write(2, b"INFO: Created a delegate for CPU.\nout of memory\n")
     os.write(2, b"a delegate, later\n")
     assert capfd.readouterr().err == "out of memory\na delegate, later\n"
 
 
-def test_an_error_inside_passes_and_gives_stderr_back(capfd: pytest.CaptureFixture[str]) -> None:
+def test_suppress_stderr_restores_stderr_after_error(capfd: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
-        with quietly([b"noise"]):
+        with suppress_stderr([b"noise"]):
             os.write(2, b"noise\nwhy\n")
             raise ValueError("broken")
 
@@ -30,14 +30,14 @@ def test_an_error_inside_passes_and_gives_stderr_back(capfd: pytest.CaptureFixtu
     assert capfd.readouterr().err == "why\nafter\n"
 
 
-def test_threads_do_not_lose_stderr_to_each_other(capfd: pytest.CaptureFixture[str]) -> None:
-    def start(seconds: float) -> None:
+def test_suppress_stderr_is_thread_safe(capfd: pytest.CaptureFixture[str]) -> None:
+    def write_ignored_lines(seconds: float) -> None:
         for _ in range(10):
-            with quietly([b"noise"]):
+            with suppress_stderr([b"noise"]):
                 os.write(2, b"noise\n")
                 time.sleep(seconds)
 
-    threads = [threading.Thread(target=start, args=(seconds,)) for seconds in (0.001, 0.002, 0.003)]
+    threads = [threading.Thread(target=write_ignored_lines, args=(seconds,)) for seconds in (0.001, 0.002, 0.003)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,131 +1,138 @@
-"""People over time: crossing, gaps, cuts, and who is wanted."""
+"""Tracking of people: crossings, gaps, cuts, and selection."""
 
 from __future__ import annotations
 
 import pytest
 
-from vid2vid_cli.conditioning.tracking import PATIENCE, Tracker
+from vid2vid_cli.conditioning.tracking import MAX_MISSING_FRAMES, Tracker
 from vid2vid_cli.core.errors import ConfigError
 
 HEIGHT, WIDTH = 480, 640
 
 
-def person(x: float, y: float = 240, high: float = 200) -> tuple[float, float, float, float]:
-    """A box three times as high as wide about (x, y)."""
-    return (x - high / 6, y - high / 2, x + high / 6, y + high / 2)
+def person_box(x: float, y: float = 240, height: float = 200) -> tuple[float, float, float, float]:
+    """A box centred at (x, y), three times as high as wide."""
+    return (x - height / 6, y - height / 2, x + height / 6, y + height / 2)
 
 
-def choose(tracker: Tracker, *boxes: tuple[float, float, float, float], cut: bool = False) -> int | None:
-    return tracker.choose(boxes, [1.0] * len(boxes), HEIGHT, WIDTH, cut=cut)
+def update_single(tracker: Tracker, *boxes: tuple[float, float, float, float], is_cut: bool = False) -> int | None:
+    return tracker.update_single(boxes, [1.0] * len(boxes), HEIGHT, WIDTH, is_cut=is_cut)
 
 
-@pytest.mark.parametrize(("who", "index"), [("largest", 1), ("centre", 2), ("1", 3), ("3", 0), ("4", 1), ("5", None)])
-def test_who_is_taken(who: str, index: int | None) -> None:
-    boxes = [person(400, high=90), person(600, high=220), person(330, high=100), person(100)]
-    assert choose(Tracker(who), *boxes) == index
+@pytest.mark.parametrize(
+    ("person", "index"), [("largest", 1), ("centre", 2), ("1", 3), ("3", 0), ("4", 1), ("5", None)]
+)
+def test_tracker_selects_person(person: str, index: int | None) -> None:
+    boxes = [person_box(400, height=90), person_box(600, height=220), person_box(330, height=100), person_box(100)]
+    assert update_single(Tracker(person), *boxes) == index
 
 
-def test_a_ghost_is_not_preferred() -> None:
-    boxes = [person(100, high=220), person(400, high=200)]
-    assert Tracker("largest").choose(boxes, [0.3, 0.9], HEIGHT, WIDTH) == 1
-    assert Tracker("largest").choose(boxes, [0.0, 0.0], HEIGHT, WIDTH) is None
+def test_tracker_does_not_prefer_uncertain_detection() -> None:
+    boxes = [person_box(100, height=220), person_box(400, height=200)]
+    assert Tracker("largest").update_single(boxes, [0.3, 0.9], HEIGHT, WIDTH) == 1
+    assert Tracker("largest").update_single(boxes, [0.0, 0.0], HEIGHT, WIDTH) is None
 
 
-@pytest.mark.parametrize("who", ["", "tallest", "0", "-1", "1.5"])
-def test_nobody_is_refused(who: str) -> None:
-    with pytest.raises(ConfigError, match="largest, centre, or 1, 2"):
-        Tracker(who)
+@pytest.mark.parametrize("person", ["", "tallest", "0", "-1", "1.5"])
+def test_tracker_rejects_invalid_person(person: str) -> None:
+    with pytest.raises(ConfigError, match="person"):
+        Tracker(person)
 
 
-def test_boxes_in_any_order() -> None:
+def test_tracker_ignores_box_order() -> None:
     tracker = Tracker("1")
-    assert choose(tracker, person(100), person(400)) == 0
-    assert choose(tracker, person(405), person(104)) == 1
+    assert update_single(tracker, person_box(100), person_box(400)) == 0
+    assert update_single(tracker, person_box(405), person_box(104)) == 1
 
 
-def test_the_larger_one_is_not_taken_later() -> None:
+def test_tracker_keeps_selection_when_another_grows() -> None:
     tracker = Tracker("largest")
-    assert choose(tracker, person(100, high=200), person(400, high=150)) == 0
-    for high in range(150, 300, 10):
-        assert choose(tracker, person(100, high=200), person(400, high=high)) == 0
+    assert update_single(tracker, person_box(100, height=200), person_box(400, height=150)) == 0
+    for height in range(150, 300, 10):
+        assert update_single(tracker, person_box(100, height=200), person_box(400, height=height)) == 0
 
 
-@pytest.mark.parametrize("behind", [True, False], ids=["behind", "in front"])
+@pytest.mark.parametrize("is_behind", [True, False], ids=["behind", "in front"])
 @pytest.mark.parametrize("speed", [2.0, 4.0, 9.0, 23.0])
-def test_people_who_cross_keep_their_names(speed: float, behind: bool) -> None:
-    """They meet in the middle, where only the one in front is seen: whoever is wanted is then taken to be there."""
+def test_tracker_follows_people_who_cross(speed: float, is_behind: bool) -> None:
+    """Where two people meet, only the one in front is detected; the selected person is assumed to be there."""
     tracker = Tracker("1")
     for index in range(int(400 / speed)):
-        left, right = person(100 + speed * index), person(500 - speed * index, 245)
-        near = abs(left[0] - right[0]) < 40
-        boxes = [right if behind else left] if near else [right, left] if index % 2 else [left, right]
-        chosen = choose(tracker, *boxes)
-        assert chosen is not None
-        if not near:
-            assert boxes[chosen] == left
+        left, right = person_box(100 + speed * index), person_box(500 - speed * index, 245)
+        is_merged = abs(left[0] - right[0]) < 40
+        boxes = [right if is_behind else left] if is_merged else [right, left] if index % 2 else [left, right]
+        selected_index = update_single(tracker, *boxes)
+        assert selected_index is not None
+        if not is_merged:
+            assert boxes[selected_index] == left
 
 
-def test_a_gap_is_waited_through() -> None:
+def test_tracker_bridges_gaps() -> None:
     tracker = Tracker("largest")
     for index in range(5):
-        assert choose(tracker, person(300 + 4 * index), person(100, high=120)) == 0
-    for _ in range(PATIENCE - 1):
-        assert choose(tracker, person(100, high=120)) is None
-    assert choose(tracker, person(100, high=120), person(380)) == 1
+        assert update_single(tracker, person_box(300 + 4 * index), person_box(100, height=120)) == 0
+    for _ in range(MAX_MISSING_FRAMES - 1):
+        assert update_single(tracker, person_box(100, height=120)) is None
+    assert update_single(tracker, person_box(100, height=120), person_box(380)) == 1
 
 
-def test_who_leaves_the_picture_and_returns_is_the_same() -> None:
+def test_tracker_recognises_returning_person() -> None:
     tracker = Tracker("2")
-    way = [400 + 20 * i for i in range(11)] + [None] * 12 + [610 - 20 * i for i in range(11)]
-    for x in way:
-        boxes = [person(150)] + ([person(x)] if x else [])
-        assert choose(tracker, *boxes) == (1 if x else None)
+    positions = [400 + 20 * i for i in range(11)] + [None] * 12 + [610 - 20 * i for i in range(11)]
+    for x in positions:
+        boxes = [person_box(150)] + ([person_box(x)] if x else [])
+        assert update_single(tracker, *boxes) == (1 if x else None)
 
 
-def test_after_patience_another_is_taken() -> None:
+def test_tracker_selects_another_after_max_missing_frames() -> None:
     tracker = Tracker("largest")
-    assert choose(tracker, person(500), person(100, high=120)) == 0
-    answers = [choose(tracker, person(100, high=120)) for _ in range(PATIENCE + 1)]
-    assert answers == [None] * PATIENCE + [0]
+    assert update_single(tracker, person_box(500), person_box(100, height=120)) == 0
+    selected_indices = [update_single(tracker, person_box(100, height=120)) for _ in range(MAX_MISSING_FRAMES + 1)]
+    assert selected_indices == [None] * MAX_MISSING_FRAMES + [0]
 
 
-def test_the_second_waits_for_a_second() -> None:
+def test_tracker_waits_for_second_person() -> None:
     tracker = Tracker("2")
-    assert choose(tracker, person(300)) is None
-    assert choose(tracker, person(303), person(100)) == 0
-    assert choose(tracker, person(100), person(306)) == 1
+    assert update_single(tracker, person_box(300)) is None
+    assert update_single(tracker, person_box(303), person_box(100)) == 0
+    assert update_single(tracker, person_box(100), person_box(306)) == 1
 
 
-def test_a_cut_begins_anew() -> None:
+def test_tracker_resets_at_cut() -> None:
     tracker = Tracker("largest")
-    assert choose(tracker, person(500)) == 0
-    assert tracker.box == person(500)
-    assert choose(tracker, person(100), cut=True) == 0
-    assert tracker.box == person(100)
-    assert choose(tracker, cut=True) is None
+    assert update_single(tracker, person_box(500)) == 0
+    assert tracker.box == person_box(500)
+    assert update_single(tracker, person_box(100), is_cut=True) == 0
+    assert tracker.box == person_box(100)
+    assert update_single(tracker, is_cut=True) is None
     assert tracker.box is None
 
 
-def test_several_people_keep_their_places() -> None:
-    tracker = Tracker("largest", people=2)
+def test_tracker_keeps_order_of_several_people() -> None:
+    tracker = Tracker("largest", num_people=2)
     scores = [1.0, 1.0, 1.0]
-    assert tracker.follow([person(100, high=150), person(300), person(500, high=180)], scores, HEIGHT, WIDTH) == [1, 2]
-    assert tracker.follow([person(305), person(100, high=150)], scores[:2], HEIGHT, WIDTH) == [0, None]
-    assert tracker.follow([person(500, high=180), person(100, high=150)], scores[:2], HEIGHT, WIDTH) == [None, 0]
+    assert tracker.update(
+        [person_box(100, height=150), person_box(300), person_box(500, height=180)], scores, HEIGHT, WIDTH
+    ) == [1, 2]
+    assert tracker.update([person_box(305), person_box(100, height=150)], scores[:2], HEIGHT, WIDTH) == [0, None]
+    assert tracker.update([person_box(500, height=180), person_box(100, height=150)], scores[:2], HEIGHT, WIDTH) == [
+        None,
+        0,
+    ]
 
 
-def test_several_from_the_second_on() -> None:
-    tracker = Tracker("2", people=2)
-    assert tracker.follow([person(100)], [1.0], HEIGHT, WIDTH) == [None, None]
-    assert tracker.follow([person(400), person(100)], [1.0, 1.0], HEIGHT, WIDTH) == [0, 1]
+def test_tracker_selects_several_from_second_person() -> None:
+    tracker = Tracker("2", num_people=2)
+    assert tracker.update([person_box(100)], [1.0], HEIGHT, WIDTH) == [None, None]
+    assert tracker.update([person_box(400), person_box(100)], [1.0, 1.0], HEIGHT, WIDTH) == [0, 1]
 
 
-def test_broken_boxes_are_nobody() -> None:
+def test_tracker_ignores_invalid_boxes() -> None:
     nan = float("nan")
-    assert choose(Tracker("largest"), (nan, nan, nan, nan), (10, 10, 10, 20), person(300)) == 2
+    assert update_single(Tracker("largest"), (nan, nan, nan, nan), (10, 10, 10, 20), person_box(300)) == 2
 
 
-SEEN = (
+DETECTED_EDGES = (
     [(232, 455), (484, 729)], [(236, 460), (424, 722)], [(242, 465), (499, 717)], [(245, 467), (493, 709)],
     [(252, 470), (465, 702)], [(256, 474), (441, 708)], [(261, 475), (467, 703)], [(268, 472), (440, 711)],
     [(275, 477), (422, 703)], [(283, 474), (436, 700)], [(284, 510), (432, 633)],
@@ -137,22 +144,22 @@ SEEN = (
     [(466, 712), (309, 486)], [(446, 720), (303, 472)], [(465, 730), (282, 484)],
     [(487, 733), (277, 480)], [(479, 730), (272, 488)],
 )  # fmt: skip
-"""Left and right edges of the boxes of two dancers who cross, as MediaPipe found them: limbs of both mixed, a ghost
-where they meet, one skeleton while one hides the other."""
+"""Left and right box edges of two dancers who cross, as detected by MediaPipe: mixed limbs, a false detection where
+they meet, and one skeleton while one dancer occludes the other."""
 
 
-def test_two_dancers_as_a_detector_sees_them() -> None:
-    for who, place in (("1", 0), ("2", 1)):
-        tracker = Tracker(who)
-        for edges in SEEN:
+def test_tracker_follows_dancers_in_detector_output() -> None:
+    for person, expected_index in (("1", 0), ("2", 1)):
+        tracker = Tracker(person)
+        for edges in DETECTED_EDGES:
             boxes = [(float(x0), 40.0, float(x1), 515.0) for x0, x1 in edges]
-            chosen = tracker.choose(boxes, [1.0] * len(boxes), 540, 960)
-        assert chosen == place, "who came from the left is on the right at the end"
+            selected_index = tracker.update_single(boxes, [1.0] * len(boxes), 540, 960)
+        assert selected_index == expected_index
 
 
-def test_many_people_cost_little() -> None:
-    tracker = Tracker("7", people=3)
+def test_tracker_handles_many_people() -> None:
+    tracker = Tracker("7", num_people=3)
     for frame in range(20):
-        boxes = [person(30 * i + frame, 200 + 20 * (i % 3), high=100) for i in range(20)]
-        chosen = tracker.follow(boxes, [1.0] * 20, HEIGHT, WIDTH)
-        assert chosen[0] == 6
+        boxes = [person_box(30 * i + frame, 200 + 20 * (i % 3), height=100) for i in range(20)]
+        selected_index = tracker.update(boxes, [1.0] * 20, HEIGHT, WIDTH)
+        assert selected_index[0] == 6

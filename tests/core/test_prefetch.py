@@ -1,4 +1,4 @@
-"""Streams that work ahead: order, bounds, errors and early ends."""
+"""Prefetching iterators: order, bounds, errors and early ends."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from collections.abc import Iterator
 
 import pytest
 
-from vid2vid_cli.core.prefetch import ahead, ahead_by_threads
+from vid2vid_cli.core.prefetch import prefetch, prefetch_map
 
 
-def test_order_is_kept_and_the_end_is_an_end() -> None:
-    assert list(ahead(range(100), depth=3)) == list(range(100))
-    assert list(ahead([])) == []
+def test_prefetch_keeps_order() -> None:
+    assert list(prefetch(range(100), depth=3)) == list(range(100))
+    assert list(prefetch([])) == []
 
 
-def test_it_runs_ahead_but_not_far() -> None:
-    drawn: list[int] = []
+def test_prefetch_depth_is_bounded() -> None:
+    produced: list[int] = []
 
     def source() -> Iterator[int]:
         for index in range(1000):
-            drawn.append(index)
+            produced.append(index)
             yield index
 
-    stream = ahead(source(), depth=3)
+    stream = prefetch(source(), depth=3)
     assert next(stream) == 0
     time.sleep(0.2)
-    assert 4 <= len(drawn) <= 5
+    assert 4 <= len(produced) <= 5
     stream.close()
 
 
-def test_an_error_comes_in_its_place() -> None:
+def test_prefetch_raises_error_at_its_position() -> None:
     def source() -> Iterator[int]:
         yield 1
         yield 2
-        raise ZeroDivisionError("here")
+        raise ZeroDivisionError("message")
 
-    got: list[int] = []
-    with pytest.raises(ZeroDivisionError, match="here"):
-        got.extend(ahead(source()))
-    stream = ahead(source())
+    items: list[int] = []
+    with pytest.raises(ZeroDivisionError, match="message"):
+        items.extend(prefetch(source()))
+    stream = prefetch(source())
     assert (next(stream), next(stream)) == (1, 2)
     with pytest.raises(ZeroDivisionError):
         next(stream)
 
 
-def test_closing_early_closes_the_source_and_ends_the_thread() -> None:
+def test_closing_prefetch_closes_source_and_thread() -> None:
     closed = threading.Event()
 
     def source() -> Iterator[int]:
@@ -57,64 +57,64 @@ def test_closing_early_closes_the_source_and_ends_the_thread() -> None:
             closed.set()
 
     before = threading.active_count()
-    stream = ahead(source(), depth=1)
+    stream = prefetch(source(), depth=1)
     next(stream)
     stream.close()
     assert closed.wait(5)
     assert threading.active_count() == before
 
 
-def test_threads_keep_the_order() -> None:
-    """Whichever is done first: the even ones wait until an odd one is."""
-    odd = threading.Event()
+def test_prefetch_map_keeps_order() -> None:
+    """Even keys finish after the next odd key."""
+    odd_started = threading.Event()
 
-    def twice(key: int) -> int:
+    def double(key: int) -> int:
         if key % 2:
-            odd.set()
+            odd_started.set()
         else:
-            assert odd.wait(5)
-            odd.clear()
+            assert odd_started.wait(5)
+            odd_started.clear()
         return 2 * key
 
-    assert list(ahead_by_threads(twice, range(10), threads=2, depth=2)) == list(range(0, 20, 2))
-    assert list(ahead_by_threads(twice, [], threads=2, depth=3)) == []
+    assert list(prefetch_map(double, range(10), num_threads=2, depth=2)) == list(range(0, 20, 2))
+    assert list(prefetch_map(double, [], num_threads=2, depth=3)) == []
 
 
-def test_threads_run_ahead_but_not_far() -> None:
-    taken: list[int] = []
+def test_prefetch_map_depth_is_bounded() -> None:
+    requested_keys: list[int] = []
 
     def keys() -> Iterator[int]:
         for key in range(1000):
-            taken.append(key)
+            requested_keys.append(key)
             yield key
 
-    stream = ahead_by_threads(lambda key: key, keys(), threads=2, depth=3)
+    stream = prefetch_map(lambda key: key, keys(), num_threads=2, depth=3)
     for count in range(5):
         assert next(stream) == count
-        assert taken == list(range(count + 4))
+        assert requested_keys == list(range(count + 4))
     stream.close()
 
 
-def test_an_error_of_a_thread_comes_in_its_place() -> None:
-    stream = ahead_by_threads(lambda key: 6 // key, [3, 2, 0, 1], threads=2, depth=4)
+def test_prefetch_map_raises_error_at_its_position() -> None:
+    stream = prefetch_map(lambda key: 6 // key, [3, 2, 0, 1], num_threads=2, depth=4)
     assert (next(stream), next(stream)) == (2, 3)
     with pytest.raises(ZeroDivisionError):
         next(stream)
     assert list(stream) == []
 
 
-def test_closing_early_ends_the_threads_and_begins_nothing_more() -> None:
-    before, go, begun = threading.active_count(), threading.Event(), []
+def test_closing_prefetch_map_ends_threads() -> None:
+    before, release, started_keys = threading.active_count(), threading.Event(), []
 
     def work(key: int) -> int:
-        begun.append(key)
-        assert key == 0 or go.wait(5)
+        started_keys.append(key)
+        assert key == 0 or release.wait(5)
         return key
 
-    stream = ahead_by_threads(work, range(100), threads=1, depth=4)
+    stream = prefetch_map(work, range(100), num_threads=1, depth=4)
     assert next(stream) == 0
-    threading.Timer(0.1, go.set).start()
-    stream.close()  # waits for what was begun
-    assert begun in ([0], [0, 1])
-    go.wait(5)
-    assert threading.active_count() <= before + 1  # the timer's
+    threading.Timer(0.1, release.set).start()
+    stream.close()  # waits for the running call
+    assert started_keys in ([0], [0, 1])
+    release.wait(5)
+    assert threading.active_count() <= before + 1  # the timer

@@ -1,15 +1,15 @@
-"""Names that are near."""
+"""Suggestions of similar names."""
 
 from __future__ import annotations
 
 import pytest
 
-from vid2vid_cli.core.suggest import did_you_mean
+from vid2vid_cli.core.suggest import suggest_names
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "suggestion"),
     [("Caar", "Did you mean Car?"), ("SKYE", "Did you mean sky?"), ("roat", "Did you mean root or Road?"), ("x", "")],
 )
-def test_what_is_near_is_named_as_it_is_written(name: str, words: str) -> None:
-    assert did_you_mean(name, ["Car", "sky", "Road", "root"]) == words
+def test_suggest_names_keeps_original_case(name: str, suggestion: str) -> None:
+    assert suggest_names(name, ["Car", "sky", "Road", "root"]) == suggestion

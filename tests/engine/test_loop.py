@@ -1,178 +1,222 @@
-"""The loop: when it ends, and that 10 + 10 steps are 20, bit for bit."""
+"""The training loop: stop conditions, waiting times, and bit-exact resume."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from helpers.factories import CPU, some_clips, tiny_config, tiny_sampler, tiny_state
+from helpers.factories import CPU, random_clips, tiny_config, tiny_sampler, tiny_state
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.types import ClipBatch
-from vid2vid_cli.data.augmentation import Variation
+from vid2vid_cli.data.augmentation import ClipAugmentation
 from vid2vid_cli.engine import loop
-from vid2vid_cli.engine.checkpoint import load_state, save_state
+from vid2vid_cli.engine.checkpoint import load_train_state, save_train_state
 from vid2vid_cli.engine.curriculum import clip_length
-from vid2vid_cli.engine.events import Event, Noticed, Stepped, silent
-from vid2vid_cli.engine.loop import Until, train_loop
+from vid2vid_cli.engine.events import Event, EventHandler, InfoEvent, StepEvent, ignore_events
+from vid2vid_cli.engine.loop import StopCondition, train_loop
 from vid2vid_cli.engine.state import TrainState
 
+AUGMENTATION = ClipAugmentation(
+    max_translate=0.1,
+    max_zoom=0.1,
+    crop_size=(24, 24),
+    random_resize=(1, 1.5),
+    max_frame_stride=2,
+    hflip_prob=0.5,
+)
 
-def flat(saved: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Every number of a state with its way."""
+
+def flatten_state(saved: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a nested state with its path."""
     if isinstance(saved, dict):
         for key, inner in saved.items():
-            yield from flat(inner, f"{name}.{key}")
+            yield from flatten_state(inner, f"{name}.{key}")
     elif isinstance(saved, (list, tuple)):
         for index, inner in enumerate(saved):
-            yield from flat(inner, f"{name}[{index}]")
+            yield from flatten_state(inner, f"{name}[{index}]")
     else:
         yield name, saved
 
 
-def differing(first: TrainState, second: TrainState) -> list[str]:
-    """Names of what is not the same in two states, bit for bit."""
-    a, b = (dict(flat(state.state_dict())) for state in (first, second))
+def differing_names(first: TrainState, second: TrainState) -> list[str]:
+    """Paths of the values that differ between two states in any bit."""
+    a, b = (dict(flatten_state(state.state_dict())) for state in (first, second))
 
-    def equal(one: Any, other: Any) -> bool:
-        both = isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor)
-        return torch.equal(one, other) if both else one == other
+    def is_equal(x: Any, y: Any) -> bool:
+        return torch.equal(x, y) if isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor) else bool(x == y)
 
-    return [name for name in a.keys() | b.keys() if not equal(a.get(name), b.get(name))]
-
-
-def steps(config: Config, state: TrainState, folder: Path, until: int, told: list[Event] | None = None) -> None:
-    """Train on to step `until` with a sampler of its own, which varies all there is."""
-    sampler = tiny_sampler(folder, vary=Variation(0.1, 0.1, (24, 24), (1, 1.5), 2, 0.5), batch=1)
-    trainer = tiny_state(config)[0]
-
-    def length(step: int) -> int:
-        return clip_length(config, step, sampler.longest)
-
-    batches = sampler.stream(state.step, length)
-    tell = told.append if told is not None else silent
-    train_loop(trainer, state, batches, Until(until, None), before=0.0, tell=tell, after_step=lambda seconds: True)
+    return [name for name in a.keys() | b.keys() if not is_equal(a.get(name), b.get(name))]
 
 
-def test_ten_and_ten_are_twenty(dataset: Path, tmp_path: Path) -> None:
-    """Curriculum, decay, average and optimisers all pass through the middle of a change."""
-    config = tiny_config(
-        schedule={"steps": 20, "clip": 2, "clip_max": 4, "grow_every": 6, "decay_from": 5, "decay_steps": 30}
+def train_until(
+    config: Config, state: TrainState, dataset: Path, max_steps: int, emit: EventHandler = ignore_events
+) -> None:
+    """Train up to a step with a new sampler that uses every augmentation."""
+    sampler = tiny_sampler(dataset, augmentation=AUGMENTATION, batch_size=1)
+    batches = sampler.iter_batches(state.step, lambda step: clip_length(config, step, sampler.max_range_length))
+    train_loop(
+        tiny_state(config)[0],
+        state,
+        batches,
+        StopCondition(max_steps, None),
+        previous_seconds=0.0,
+        emit=emit,
+        after_step=lambda _: True,
     )
-    whole = tiny_state(config)[1]
-    told: list[Event] = []
-    steps(config, whole, dataset, 20, told)
-    half = tiny_state(config)[1]
-    steps(config, half, dataset, 10)
-    place = save_state(tmp_path, half, {"seconds": 1.5})
-    rest = tiny_state(tiny_config(engine={"seed": 99}))[1]
-    assert differing(rest, half)
-    assert load_state(place, rest, CPU) == {"seconds": 1.5}
-    assert differing(rest, half) == []
-    told_again: list[Event] = []
-    steps(config, rest, dataset, 20, told_again)
-    assert differing(rest, whole) == []
-    losses, again = ([e.losses for e in events if isinstance(e, Stepped)] for events in (told, told_again))
+
+
+@pytest.mark.slow
+def test_resumed_training_equals_uninterrupted_training(dataset: Path, tmp_path: Path) -> None:
+    """Bit for bit, although the interruption is within curriculum, lr decay and EMA warm-up."""
+    config = tiny_config(
+        schedule={
+            "max_steps": 20,
+            "clip_length": 2,
+            "max_clip_length": 4,
+            "clip_growth_interval": 6,
+            "lr_decay_start": 5,
+            "lr_decay_steps": 30,
+        }
+    )
+    uninterrupted = tiny_state(config)[1]
+    events: list[Event] = []
+    train_until(config, uninterrupted, dataset, 20, events.append)
+    first_half = tiny_state(config)[1]
+    train_until(config, first_half, dataset, 10)
+    checkpoint_folder = save_train_state(tmp_path, first_half, {"elapsed_seconds": 1.5})
+    resumed = tiny_state(tiny_config(runtime={"seed": 99}))[1]
+    assert differing_names(resumed, first_half)
+    assert load_train_state(checkpoint_folder, resumed, CPU) == {"elapsed_seconds": 1.5}
+    assert differing_names(resumed, first_half) == []
+    resumed_events: list[Event] = []
+    train_until(config, resumed, dataset, 20, resumed_events.append)
+    assert differing_names(resumed, uninterrupted) == []
+    losses, resumed_losses = (
+        [event.losses for event in event_list if isinstance(event, StepEvent)]
+        for event_list in (events, resumed_events)
+    )
     assert len(losses) == 20
-    assert losses[10:] == again
+    assert losses[10:] == resumed_losses
 
 
-def endless() -> Iterator[ClipBatch]:
+def endless_clips() -> Iterator[ClipBatch]:
     while True:
-        yield some_clips(length=2, size=16)
+        yield random_clips(length=2, size=16)
 
 
 @dataclass
-class Recorded:
-    """A short training, and what was said."""
+class ShortTraining:
+    """A training on random clips, and its events."""
 
-    until: Until
-    before: float = 0.0
+    stop_condition: StopCondition
+    previous_seconds: float = 0.0
     stop_after: int | None = None
-    events: list[Stepped] = field(default_factory=list)
-    seconds: float = 0.0
+    """Number of steps after which `after_step` returns False."""
+    events: list[Event] = field(default_factory=list)
+    elapsed_seconds: float = 0.0
     step: int = 0
 
-    def run(self) -> Recorded:
-        trainer, state = tiny_state(tiny_config(temporal={"rates": ()}))
-        after = lambda seconds: len(self.events) != self.stop_after  # noqa: E731
-        tell = partial(list.append, self.events)
-        self.seconds = train_loop(
-            trainer, state, endless(), self.until, before=self.before, tell=tell, after_step=after
+    def run(self) -> ShortTraining:
+        context, state = tiny_state(tiny_config(temporal_discriminator={"frame_strides": ()}))
+        self.elapsed_seconds = train_loop(
+            context,
+            state,
+            endless_clips(),
+            self.stop_condition,
+            previous_seconds=self.previous_seconds,
+            emit=self.events.append,
+            after_step=lambda _: state.step != self.stop_after,
         )
         self.step = state.step
         return self
 
-
-def test_it_ends_at_the_step() -> None:
-    done = Recorded(Until(3, None)).run()
-    assert [event.step for event in done.events] == [1, 2, 3]
-    assert {event.steps for event in done.events} == {3}
-    assert Recorded(Until(0, None)).run().events == []
+    @property
+    def step_events(self) -> list[StepEvent]:
+        return [event for event in self.events if isinstance(event, StepEvent)]
 
 
-def test_it_ends_when_the_time_is_used_up_and_counts_earlier_time() -> None:
-    done = Recorded(Until(None, 100.2), before=100.0).run()
-    assert done.step >= 1
-    assert done.seconds >= 100.2
-    assert [event.seconds for event in done.events] == sorted(event.seconds for event in done.events)
-    assert all(event.seconds > 100 for event in done.events)
-    assert {event.budget for event in done.events} == {100.2}
-    assert Recorded(Until(None, 50.0), before=60.0).run().events == []
+def test_train_loop_stops_at_max_steps() -> None:
+    training = ShortTraining(StopCondition(3, None)).run()
+    assert [event.step for event in training.step_events] == [1, 2, 3]
+    assert {event.max_steps for event in training.step_events} == {3}
+    assert ShortTraining(StopCondition(0, None)).run().step_events == []
 
 
-def test_whichever_comes_first() -> None:
-    assert Until(5, 10.0).reached(5, 0.0)
-    assert Until(5, 10.0).reached(0, 10.0)
-    assert not Until(5, 10.0).reached(4, 9.9)
-    assert not Until(None, None).reached(10**9, 1e9)
+def test_train_loop_time_limit_includes_previous_seconds() -> None:
+    training = ShortTraining(StopCondition(None, 100.2), previous_seconds=100.0).run()
+    assert training.step >= 1
+    assert training.elapsed_seconds >= 100.2
+    times = [event.elapsed_seconds for event in training.step_events]
+    assert times == sorted(times)
+    assert all(time > 100 for time in times)
+    assert {event.max_seconds for event in training.step_events} == {100.2}
+    assert ShortTraining(StopCondition(None, 50.0), previous_seconds=60.0).run().step_events == []
 
 
-def test_it_ends_where_it_is_told_to() -> None:
-    assert Recorded(Until(9, None), stop_after=2).run().step == 2
+def test_stop_condition_is_reached_by_first_limit() -> None:
+    assert StopCondition(5, 10.0).is_reached(5, 0.0)
+    assert StopCondition(5, 10.0).is_reached(0, 10.0)
+    assert not StopCondition(5, 10.0).is_reached(4, 9.9)
+    assert not StopCondition(None, None).is_reached(10**9, 1e9)
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_it_ends_with_its_batches(count: int) -> None:
-    trainer, state = tiny_state(tiny_config(temporal={"rates": ()}))
-    clips = [some_clips(length=2, size=16)] * count
-    train_loop(trainer, state, clips, Until(9, None), before=0.0, tell=silent, after_step=lambda s: True)
-    assert state.step == count
+def test_train_loop_stops_if_after_step_returns_false() -> None:
+    assert ShortTraining(StopCondition(9, None), stop_after=2).run().step == 2
 
 
-def test_waiting_for_clips_is_counted_but_for_the_first_and_said_where_it_is_long(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """By a clock of our own: a step takes 3 seconds."""
+@pytest.mark.parametrize("num_batches", [1, 2])
+def test_train_loop_stops_at_end_of_batches(num_batches: int) -> None:
+    context, state = tiny_state(tiny_config(temporal_discriminator={"frame_strides": ()}))
+    train_loop(
+        context,
+        state,
+        [random_clips(length=2, size=16)] * num_batches,
+        StopCondition(9, None),
+        previous_seconds=0.0,
+        emit=ignore_events,
+        after_step=lambda _: True,
+    )
+    assert state.step == num_batches
+
+
+@pytest.mark.parametrize(("load_seconds", "has_notice"), [(1.0, True), (0.3, False)])
+def test_train_loop_measures_data_wait(load_seconds: float, has_notice: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a simulated clock: a step takes 3 seconds. Waiting for the first batch is not counted."""
     now = [0.0]
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
-    def learn(*_: Any) -> dict[str, float]:
+    def simulate_step(*_: Any) -> dict[str, float]:
         now[0] += 3
         return {}
 
-    monkeypatch.setattr(loop, "train_step", learn)
+    def slow_clips() -> Iterator[ClipBatch]:
+        for _ in range(4):
+            now[0] += load_seconds
+            yield random_clips(length=2, size=16)
 
-    def trained(seconds: float) -> list[Event]:
-        def clips() -> Iterator[ClipBatch]:
-            for _ in range(4):
-                now[0] += seconds
-                yield some_clips(length=2, size=16)
-
-        trainer, state = tiny_state(tiny_config(temporal={"rates": ()}))
-        events: list[Event] = []
-        train_loop(trainer, state, clips(), Until(9, None), before=50, tell=events.append, after_step=lambda s: True)
-        return events
-
-    *stepped, said = trained(1)
-    assert [event.waited for event in stepped if isinstance(event, Stepped)] == [0, 1, 2, 3]
-    assert [event.seconds for event in stepped if isinstance(event, Stepped)] == [54, 58, 62, 66]
-    assert isinstance(said, Noticed)
-    assert said.message == "19% of the time was spent waiting for clips; 2 threads drew them (engine.readers)."
-    assert all(isinstance(event, Stepped) for event in trained(0.3))
+    monkeypatch.setattr(loop, "train_step", simulate_step)
+    context, state = tiny_state(tiny_config(temporal_discriminator={"frame_strides": ()}))
+    events: list[Event] = []
+    train_loop(
+        context,
+        state,
+        slow_clips(),
+        StopCondition(9, None),
+        previous_seconds=50,
+        emit=events.append,
+        after_step=lambda _: True,
+    )
+    step_events = [event for event in events if isinstance(event, StepEvent)]
+    assert [event.data_wait_seconds for event in step_events] == pytest.approx([load_seconds * n for n in range(4)])
+    assert [event.elapsed_seconds for event in step_events] == pytest.approx(
+        [50 + (3 + load_seconds) * n for n in range(1, 5)]
+    )
+    notices = [event.message for event in events if isinstance(event, InfoEvent)]
+    assert bool(notices) is has_notice
+    assert all("19%" in notice and "data.num_workers" in notice for notice in notices)

@@ -1,4 +1,4 @@
-"""Counting without a device: by hand where that is possible, and by what must hold."""
+"""Memory estimates: values computed by hand, and comparisons."""
 
 from __future__ import annotations
 
@@ -6,61 +6,63 @@ import pytest
 import torch
 from helpers.factories import tiny_config
 
-from vid2vid_cli.core.types import ConditionLayout
-from vid2vid_cli.engine.memory_estimate import LiveBytes, footprint
+from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.engine.memory_estimate import LiveMemoryCounter, estimate_model_size
 
-LAYOUT = ConditionLayout(2)
+CONDITION_SPEC = ConditionSpec(2)
 
 
-def test_what_is_alive_is_counted_once_and_until_it_is_gone() -> None:
-    with LiveBytes() as live:
+def test_live_memory_counter_counts_each_storage_once() -> None:
+    with LiveMemoryCounter() as memory:
         first = torch.zeros(1000)
         second = first + 1
-        assert live.now == 8000
-        third = second.view(10, 100)
+        assert memory.current == 8000
+        view = second.view(10, 100)
         del second
-        assert live.now == 8000
-        del third
-        assert (live.now, live.peak) == (4000, 8000)
+        assert memory.current == 8000
+        del view
+        assert (memory.current, memory.peak) == (4000, 8000)
 
 
-def test_what_backward_needs_is_kept_until_then() -> None:
-    with LiveBytes() as live:
+def test_live_memory_counter_includes_saved_activations() -> None:
+    with LiveMemoryCounter() as memory:
         x = torch.zeros(1000, requires_grad=True)
         y = x.exp().exp()
-        held = live.now
+        before_backward = memory.current
         y.sum().backward()
         del y
-    assert held == 3 * 4000
-    assert live.now == 2 * 4000  # x and its gradient
+    assert before_backward == 3 * 4000
+    assert memory.current == 2 * 4000  # x and its gradient
 
 
-def test_a_model_is_counted_as_it_is_built_and_updated() -> None:
-    config = tiny_config(engine={"precision": "fp32"})
-    found = footprint(config, LAYOUT, 24, 24)
-    assert found.parameters.keys() == {"generator, scale 0", "discriminator", "temporal"}
-    generator = 4 * found.parameters["generator, scale 0"]
-    judges = 4 * (found.parameters["discriminator"] + found.parameters["temporal"])
-    # Weights, gradients and Adam's two means; of the generator also the average.
-    assert found.training > 5 * generator + 4 * judges
-    assert generator < found.synthesis < found.training
+def test_estimate_model_size_is_consistent_with_parameter_counts() -> None:
+    size = estimate_model_size(tiny_config(runtime={"precision": "fp32"}), CONDITION_SPEC, 24, 24)
+    assert size.parameter_counts.keys() == {"generator, scale 0", "image_discriminator", "temporal_discriminators"}
+    generator_bytes = 4 * size.parameter_counts["generator, scale 0"]
+    discriminator_counts = (
+        size.parameter_counts["image_discriminator"] + size.parameter_counts["temporal_discriminators"]
+    )
+    # Weights, gradients and Adam's two moments; for the generator the EMA too.
+    assert size.training_bytes > 5 * generator_bytes + 4 * 4 * discriminator_counts
+    assert generator_bytes < size.synthesis_bytes < size.training_bytes
 
 
 @pytest.mark.parametrize(
-    ("less", "more"),
+    ("smaller", "larger"),
     [
-        ({"engine": {"recompute": True}}, {}),
-        ({"engine": {"precision": "bf16"}}, {}),
-        ({}, {"schedule": {"batch": 2}}),
+        ({"runtime": {"gradient_checkpointing": True}}, {}),
+        ({"runtime": {"precision": "bf16"}}, {}),
+        ({}, {"schedule": {"batch_size": 2}}),
         ({}, {"schedule": {"frames_per_update": 4}}),
-        ({}, {"generator": {"width": 16}}),
+        ({}, {"generator": {"base_channels": 16}}),
     ],
 )
-def test_what_takes_less_is_counted_as_less(
-    less: dict[str, dict[str, object]], more: dict[str, dict[str, object]]
+def test_estimate_model_size_orders_configurations(
+    smaller: dict[str, dict[str, object]], larger: dict[str, dict[str, object]]
 ) -> None:
-    small, large = (
-        footprint(tiny_config(**{"data": {"size": 64}, "generator": {"width": 8}, **sections}), LAYOUT, 64, 64)
-        for sections in (less, more)
+    base = {"data": {"height": 64}, "generator": {"base_channels": 8}}
+    small_size, large_size = (
+        estimate_model_size(tiny_config(**{**base, **sections}), CONDITION_SPEC, 64, 64)
+        for sections in (smaller, larger)
     )
-    assert small.training < large.training
+    assert small_size.training_bytes < large_size.training_bytes

@@ -1,4 +1,4 @@
-"""The optimisers' own numbers, read off them while training: two time scales, decay, and what keeps to both."""
+"""Learning rates, betas and decay of the optimisers during training."""
 
 from __future__ import annotations
 
@@ -7,126 +7,138 @@ from pathlib import Path
 
 import pytest
 import torch
-from engine.test_regions import clip, places, regional
-from helpers.factories import CPU, same, some_clips, tiny_config, tiny_state, weights_of
+from engine.test_regions import boxes_at, clip_with_regions, region_config
+from helpers.factories import CPU, copy_weights, random_clips, tensors_equal, tiny_config, tiny_state
 
 from vid2vid_cli.config.config import Config, OptimizerConfig
-from vid2vid_cli.config.discriminators import LossConfig
-from vid2vid_cli.engine.checkpoint import load_state, save_state
+from vid2vid_cli.config.losses import LossConfig
+from vid2vid_cli.engine.checkpoint import load_train_state, save_train_state
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.step import train_step
 
-RATES = {"rate": 4e-4, "discriminator_rate": 1e-3}
-FALLING = {"decay_from": 1, "decay_steps": 4, "fix_global": 2}
+LEARNING_RATES = {"lr": 4e-4, "discriminator_lr": 1e-3}
+DECAY_SCHEDULE = {"lr_decay_start": 1, "lr_decay_steps": 4, "freeze_coarse_steps": 2}
 
 
-def settings(state: TrainState) -> list[tuple[float, tuple[float, float]]]:
-    """Rate and betas of the generator's optimiser and the discriminators'; all groups of one have the same."""
-    found = []
+def adam_settings(state: TrainState) -> list[tuple[float, tuple[float, float]]]:
+    """(lr, betas) of the generator's and the discriminators' optimiser, the same for all groups of one optimiser."""
+    settings = []
     for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
-        ((rate, betas),) = {(group["lr"], tuple(group["betas"])) for group in optimizer.param_groups}
-        found.append((rate, betas))
-    return found
+        ((lr, betas),) = {(group["lr"], tuple(group["betas"])) for group in optimizer.param_groups}
+        settings.append((lr, betas))
+    return settings
 
 
-def test_two_time_scales_are_half_and_twice() -> None:
-    """As published: half the generator's rate, twice the discriminators', betas 0 and 0.9 (reference, section 3)."""
-    own = OptimizerConfig(rate=4e-4, discriminator_rate=1e-3, beta1=0.3, beta2=0.99)
-    assert (own.generator, own.discriminators) == ((4e-4, (0.3, 0.99)), (1e-3, (0.3, 0.99)))
-    own = own.model_copy(update={"ttur": True})
-    assert (own.generator, own.discriminators) == ((2e-4, (0.0, 0.9)), (2e-3, (0.0, 0.9)))
+def test_ttur_scales_learning_rates() -> None:
+    """As published: half the generator's lr, twice the discriminators', betas 0 and 0.9."""
+    config = OptimizerConfig(lr=4e-4, discriminator_lr=1e-3, beta1=0.3, beta2=0.99)
+    assert (config.generator, config.discriminators) == ((4e-4, (0.3, 0.99)), (1e-3, (0.3, 0.99)))
+    config = OptimizerConfig(lr=4e-4, discriminator_lr=1e-3, beta1=0.3, beta2=0.99, ttur=True)
+    assert (config.generator, config.discriminators) == ((2e-4, (0.0, 0.9)), (2e-3, (0.0, 0.9)))
 
 
 @pytest.mark.parametrize(
-    ("ttur", "rates", "betas"), [(False, (4e-4, 1e-3), (0.5, 0.999)), (True, (2e-4, 2e-3), (0, 0.9))]
+    ("ttur", "learning_rates", "betas"), [(False, (4e-4, 1e-3), (0.5, 0.999)), (True, (2e-4, 2e-3), (0, 0.9))]
 )
-def test_rates_and_betas_stay_different_while_they_fall(
-    ttur: bool, rates: tuple[float, float], betas: tuple[float, float]
+def test_learning_rates_keep_ratio_during_decay(
+    ttur: bool, learning_rates: tuple[float, float], betas: tuple[float, float]
 ) -> None:
-    """Through the steps in which only the finest scale learns, the one at which all do, and the decay."""
+    """With frozen coarse scales, after they are unfrozen, and during the decay."""
     config = tiny_config(
-        optimizer={**RATES, "ttur": ttur}, data={"size": 32}, generator={"scales": 2}, schedule=FALLING
+        optimizer={**LEARNING_RATES, "ttur": ttur},
+        data={"height": 32},
+        generator={"num_scales": 2},
+        schedule=DECAY_SCHEDULE,
     )
-    trainer, state = tiny_state(config)
-    assert settings(state) == [(rates[0], betas), (rates[1], betas)]
+    context, state = tiny_state(config)
+    assert adam_settings(state) == [(learning_rates[0], betas), (learning_rates[1], betas)]
     for factor in (1.0, 1.0, 0.75, 0.5, 0.25, 0.0):
-        train_step(trainer, state, some_clips(size=32))
-        for (rate, seen), wanted in zip(settings(state), rates, strict=True):
-            assert rate == pytest.approx(wanted * factor)
-            assert seen == betas
+        train_step(context, state, random_clips(size=32))
+        for (lr, current_betas), initial_lr in zip(adam_settings(state), learning_rates, strict=True):
+            assert lr == pytest.approx(initial_lr * factor)
+            assert current_betas == betas
 
 
-def test_every_discriminator_learns_and_stops_with_the_decay() -> None:
-    """The image's, those of each frame rate, and those of the regions: none keeps its rate when the others fall."""
-    config = regional(schedule={"decay_from": 0, "decay_steps": 1, "frames_per_update": 7})
-    trainer, state = tiny_state(config)
-    batch = clip(face=places(9), hands=places(3, 20))
+def test_lr_decay_applies_to_all_discriminators() -> None:
+    """Image, temporal and region discriminators change at the full lr, and do not at the lr 0."""
+    config = region_config(schedule={"lr_decay_start": 0, "lr_decay_steps": 1, "frames_per_update": 7})
+    context, state = tiny_state(config)
+    batch = clip_with_regions(face=boxes_at(9), hands=boxes_at(3, 20))
     batch = replace(
         batch,
         conditions=batch.conditions.repeat(1, 2, 1, 1, 1),
         frames=batch.frames.repeat(1, 2, 1, 1, 1),
         regions={name: boxes.repeat(1, 2, 1, 1) for name, boxes in batch.regions.items()},
     )
-    judges = {"image": state.discriminator, **state.temporal, **state.region}
-    assert list(judges) == ["image", "1", "3", "face", "hands"]
-    for moves in (True, False):
-        before = {name: weights_of(judge) for name, judge in judges.items()}
-        train_step(trainer, state, batch)
-        moved = {name: not same(weights_of(judge), before[name]) for name, judge in judges.items()}
-        assert moved == dict.fromkeys(judges, moves)
+    discriminators = {
+        "image": state.image_discriminator,
+        **state.temporal_discriminators,
+        **state.region_discriminators,
+    }
+    assert list(discriminators) == ["image", "1", "3", "face", "hands"]
+    for is_trained in (True, False):
+        before = {name: copy_weights(network) for name, network in discriminators.items()}
+        train_step(context, state, batch)
+        changed = {
+            name: not tensors_equal(copy_weights(network), before[name]) for name, network in discriminators.items()
+        }
+        assert changed == dict.fromkeys(discriminators, is_trained)
 
 
-def test_a_resumed_run_has_the_same_two_time_scales(tmp_path: Path) -> None:
-    config = tiny_config(optimizer={**RATES, "ttur": True}, schedule={"decay_from": 0, "decay_steps": 4})
-    trainer, state = tiny_state(config)
-    for _ in range(2):
-        train_step(trainer, state, clip())
-    _, other = tiny_state(config)
-    load_state(save_state(tmp_path, state, {}), other, CPU)
-    assert settings(other) == settings(state)
-    train_step(trainer, other, clip())
-    assert settings(other) == [(pytest.approx(1e-4), (0.0, 0.9)), (pytest.approx(1e-3), (0.0, 0.9))]
-
-
-def trained(config: Config) -> tuple[dict[str, float], TrainState]:
-    trainer, state = tiny_state(config)
-    return train_step(trainer, state, clip(face=places(9))), state
-
-
-def test_both_flavours_are_real_choices_for_every_discriminator() -> None:
-    """One update of the same networks: other losses on both sides, and other weights afterwards."""
-    every = {"frames_per_update": 4}
-    (squares, one), (hinge, other) = (
-        trained(regional(losses={"gan": gan}, schedule=every)) for gan in ("least_squares", "hinge")
-    )
-    judged = [name for name in squares if "adversarial" in name or "discriminator" in name]
-    assert len(judged) == 6
-    assert all(squares[name] != hinge[name] for name in judged)
-    for name in ("generator", "discriminator", "temporal", "region"):
-        assert not same(weights_of(getattr(one, name)), weights_of(getattr(other, name)))
-    # Features are matched alike: the networks are the same when they are first asked.
-    assert squares["feature_matching"] == hinge["feature_matching"]
-    # The generator's hinge loss is minus the mean score, its squares are the mean of (score - 1)^2: at least 1 - 2 s.
-    assert squares["region_adversarial"] >= 1 + 2 * hinge["region_adversarial"]
-
-
-def test_no_other_flavour_is_taken_for_one_of_them() -> None:
-    with pytest.raises(ValueError, match="least_squares"):
-        LossConfig(gan="original")  # type: ignore[arg-type]
-
-
-def test_what_is_frozen_has_no_gradient_left() -> None:
-    """Coarser scales, while only the finest learns, are neither moved nor counted as having moved."""
+def test_resumed_state_keeps_learning_rates(tmp_path: Path) -> None:
     config = tiny_config(
-        data={"size": 32}, generator={"scales": 2}, schedule={"fix_global": 1}, optimizer={"ttur": True}
+        optimizer={**LEARNING_RATES, "ttur": True}, schedule={"lr_decay_start": 0, "lr_decay_steps": 4}
     )
-    trainer, state = tiny_state(config)
-    coarse, fine = state.generator.networks
-    before = weights_of(coarse), weights_of(fine)
-    train_step(trainer, state, some_clips(size=32))
-    assert same(weights_of(coarse), before[0])
-    assert not same(weights_of(fine), before[1])
+    context, state = tiny_state(config)
+    for _ in range(2):
+        train_step(context, state, clip_with_regions())
+    _, resumed = tiny_state(config)
+    load_train_state(save_train_state(tmp_path, state, {}), resumed, CPU)
+    assert adam_settings(resumed) == adam_settings(state)
+    train_step(context, resumed, clip_with_regions())
+    assert adam_settings(resumed) == [(pytest.approx(1e-4), (0.0, 0.9)), (pytest.approx(1e-3), (0.0, 0.9))]
+
+
+def train_one_step(config: Config) -> tuple[dict[str, float], TrainState]:
+    context, state = tiny_state(config)
+    return train_step(context, state, clip_with_regions(face=boxes_at(9))), state
+
+
+def test_gan_mode_applies_to_all_discriminators() -> None:
+    """One update of the same networks gives different losses and different weights."""
+    schedule = {"frames_per_update": 4}
+    (lsgan, lsgan_state), (hinge, hinge_state) = (
+        train_one_step(region_config(losses={"gan_mode": gan_mode}, schedule=schedule))
+        for gan_mode in ("lsgan", "hinge")
+    )
+    term_names = [name for name in lsgan if "adversarial" in name or "_discriminator" in name]
+    assert len(term_names) == 6
+    assert all(lsgan[name] != hinge[name] for name in term_names)
+    for name in ("generator", "image_discriminator", "temporal_discriminators", "region_discriminators"):
+        assert not tensors_equal(copy_weights(getattr(lsgan_state, name)), copy_weights(getattr(hinge_state, name)))
+    # Feature matching does not depend on the GAN mode, and the networks are the same before the update.
+    assert lsgan["feature_matching"] == hinge["feature_matching"]
+    # The hinge loss of the generator is -E[s], the least-squares loss E[(s - 1)^2] >= 1 - 2 E[s].
+    assert lsgan["region_adversarial"] >= 1 + 2 * hinge["region_adversarial"]
+
+
+def test_loss_config_rejects_unknown_gan_mode() -> None:
+    with pytest.raises(ValueError, match="lsgan"):
+        LossConfig(gan_mode="original")  # type: ignore[arg-type]
+
+
+def test_frozen_coarse_scales_have_no_optimizer_state() -> None:
+    """Frozen scales are unchanged and have no Adam moments."""
+    config = tiny_config(
+        data={"height": 32}, generator={"num_scales": 2}, schedule={"freeze_coarse_steps": 1}, optimizer={"ttur": True}
+    )
+    context, state = tiny_state(config)
+    coarse, fine = state.generator.scale_networks
+    before = copy_weights(coarse), copy_weights(fine)
+    train_step(context, state, random_clips(size=32))
+    assert tensors_equal(copy_weights(coarse), before[0])
+    assert not tensors_equal(copy_weights(fine), before[1])
     assert not any(weight in state.generator_optimizer.state for weight in coarse.parameters())
-    train_step(trainer, state, some_clips(size=32))
-    assert not same(weights_of(coarse), before[0])
-    assert torch.isfinite(torch.cat([weight.flatten() for weight in weights_of(coarse)])).all()
+    train_step(context, state, random_clips(size=32))
+    assert not tensors_equal(copy_weights(coarse), before[0])
+    assert torch.isfinite(torch.cat([weight.flatten() for weight in copy_weights(coarse)])).all()

@@ -1,4 +1,4 @@
-"""Region discriminators: what they are shown, when they take part, and what their judgement moves."""
+"""Region discriminators: inputs, updates and gradients."""
 
 from __future__ import annotations
 
@@ -7,191 +7,216 @@ from typing import Any
 
 import pytest
 import torch
-from engine.test_training_losses import of_numbers
-from helpers.factories import same, some_clips, tiny_config, tiny_state, weights_of
+from engine.test_training_losses import constant_chunk
+from helpers.factories import copy_weights, random_clips, tensors_equal, tiny_config, tiny_state
 from torch import Tensor
 
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.config.discriminators import ImageConfig, RegionConfig
+from vid2vid_cli.config.discriminators import RegionConfig
 from vid2vid_cli.core.types import ClipBatch, ShapeError
-from vid2vid_cli.engine import step, training_losses
-from vid2vid_cli.engine.runtime import Machine
+from vid2vid_cli.engine import step
+from vid2vid_cli.engine.build import discriminator_input_format, loss_settings
+from vid2vid_cli.engine.chunk import DiscriminatorInputFormat, gather_chunk
+from vid2vid_cli.engine.discriminator_inputs import DiscriminatorInputs, region_pairs
+from vid2vid_cli.engine.reference_flow import zero_flow
+from vid2vid_cli.engine.rollout import rollout
+from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.step import Trainer, train_step
+from vid2vid_cli.engine.step import TrainContext, train_step
+from vid2vid_cli.engine.training_losses import adversarial_losses
 
 NAN = float("nan")
 TERMS = {"region_adversarial", "region_feature_matching"}
 
 
-def regional(**changes: Any) -> Config:
-    patch = {"scales": 1, "layers": 1, "width": 4, "part": 0.25, "names": ("face", "hands")}
-    return tiny_config(region={**patch, **changes.pop("region", {})}, **changes)
+def region_config(**changes: Any) -> Config:
+    """A tiny configuration with discriminators for the regions face and hands."""
+    patch = {"num_scales": 1, "num_layers": 1, "base_channels": 4, "crop_fraction": 0.25, "names": ("face", "hands")}
+    return tiny_config(region_discriminator={**patch, **changes.pop("region_discriminator", {})}, **changes)
 
 
-def places(*xs: float, length: int = 4) -> Tensor:
+def boxes_at(*xs: float, length: int = 4) -> Tensor:
     """(1, length, r, 4): a box at each x, at half the height."""
     return torch.tensor([[x, 12.0, x, 12.0] for x in xs]).expand(1, length, -1, 4).clone()
 
 
-def clip(**regions: Tensor) -> ClipBatch:
-    return replace(some_clips(length=4), regions={"face": places(NAN), "hands": places(NAN, NAN), **regions})
+def clip_with_regions(**regions: Tensor) -> ClipBatch:
+    """A clip of four frames; regions that are not given are not detected."""
+    return replace(random_clips(length=4), regions={"face": boxes_at(NAN), "hands": boxes_at(NAN, NAN), **regions})
 
 
-def judges_of(state: TrainState) -> dict[str, list[Tensor]]:
-    return {name: weights_of(judge) for name, judge in state.region.items()}
+def copy_discriminators(state: TrainState) -> dict[str, list[Tensor]]:
+    return {name: copy_weights(discriminator) for name, discriminator in state.region_discriminators.items()}
 
 
-def test_the_square_is_a_part_of_the_height() -> None:
-    """A quarter as published: 64, 128 and 256 pixels at 256, 512 and 1024; never too small to be judged."""
-    sides = [RegionConfig().side(height) for height in (256, 512, 1024, 40, 12)]
-    assert sides == [64, 128, 256, 16, 12]
-    assert RegionConfig(part=1.0).side(256) == 256
+def test_crop_size_is_fraction_of_height() -> None:
+    """A quarter as published, and at least 16 pixels if the frame has them."""
+    crop_sizes = [RegionConfig().crop_size(height) for height in (256, 512, 1024, 40, 12)]
+    assert crop_sizes == [64, 128, 256, 16, 12]
+    assert RegionConfig(crop_fraction=1.0).crop_size(256) == 256
 
 
-def test_what_is_shown_is_condition_and_frame_real_and_final() -> None:
-    """Not the raw frame; each frame at its own place, all regions of a name together."""
-    across = torch.arange(40.0).expand(2, 1, 40, 40)
-    base = of_numbers()
+def test_region_crops_contain_condition_and_frame() -> None:
+    """Crops of the real and the final image at the boxes of each frame, concatenated per region name."""
+    ramp = torch.arange(40.0).expand(2, 1, 40, 40)
     chunk = replace(
-        base,
-        conditions=across,
-        real=100 + across.expand(2, 3, 40, 40),
-        image=200 + across.expand(2, 3, 40, 40),
-        raw=300 + across.expand(2, 3, 40, 40),
-        judged=ImageConfig(conditions=1),
-        regions={"face": places(NAN, length=2)[0], "hands": torch.stack([places(10, 30)[0, 0], places(20, NAN)[0, 0]])},
+        constant_chunk(),
+        conditions=ramp,
+        real=100 + ramp.expand(2, 3, 40, 40),
+        image=200 + ramp.expand(2, 3, 40, 40),
+        raw=300 + ramp.expand(2, 3, 40, 40),
+        input_format=DiscriminatorInputFormat(condition_scale=1, condition_range=(-1, 1)),
+        region_boxes={
+            "face": boxes_at(NAN, length=2)[0],
+            "hands": torch.stack([boxes_at(10, 30)[0, 0], boxes_at(20, NAN)[0, 0]]),
+        },
     )
-    pairs = training_losses.regions(chunk, ("face", "hands"), 16)
+    pairs = chunk.region_crops(("face", "hands"), 16)
     assert list(pairs) == ["hands"]
     real, fake = pairs["hands"]
     assert real.shape == fake.shape == (3, 4, 16, 16)
     assert real[:, 0, 0, 0].tolist() == [2, 22, 12]
-    for shown, offset in ((real, 100), (fake, 200)):
-        assert torch.equal(shown[:, 0], real[:, 0])
-        assert all(torch.equal(shown[:, channel], real[:, 0] + offset) for channel in (1, 2, 3))
+    for crops, offset in ((real, 100), (fake, 200)):
+        assert torch.equal(crops[:, 0], real[:, 0])
+        assert all(torch.equal(crops[:, channel], real[:, 0] + offset) for channel in (1, 2, 3))
 
 
-def test_a_region_is_judged_where_it_is_and_its_judge_alone_learns() -> None:
-    trainer, state = tiny_state(regional())
-    before = judges_of(state)
-    terms = train_step(trainer, state, clip(face=places(9)))
+def test_train_step_updates_discriminators_of_detected_regions() -> None:
+    context, state = tiny_state(region_config())
+    before = copy_discriminators(state)
+    terms = train_step(context, state, clip_with_regions(face=boxes_at(9)))
     assert TERMS | {"region_discriminator_face"} <= set(terms)
     assert "region_discriminator_hands" not in terms
-    assert not same(weights_of(state.region["face"]), before["face"])
-    assert same(weights_of(state.region["hands"]), before["hands"])
-    terms = train_step(trainer, state, clip(hands=places(5, NAN)))
+    assert not tensors_equal(copy_weights(state.region_discriminators["face"]), before["face"])
+    assert tensors_equal(copy_weights(state.region_discriminators["hands"]), before["hands"])
+    terms = train_step(context, state, clip_with_regions(hands=boxes_at(5, NAN)))
     assert "region_discriminator_face" not in terms
-    assert not same(weights_of(state.region["hands"]), before["hands"])
+    assert not tensors_equal(copy_weights(state.region_discriminators["hands"]), before["hands"])
 
 
-def test_regions_that_are_nowhere_give_no_term_and_change_nothing() -> None:
-    """Bit for bit what training without region discriminators is; so is training with weights of 0."""
-    plain_trainer, plain = tiny_state(tiny_config())
-    wanted = train_step(plain_trainer, plain, some_clips(length=4))
-    off = dict.fromkeys(TERMS, 0.0)
-    for config, batch in ((regional(), clip()), (regional(losses=off), clip(face=places(9), hands=places(3, 8)))):
-        trainer, state = tiny_state(config)
-        before = judges_of(state)
-        assert train_step(trainer, state, batch) == wanted
-        assert same(weights_of(state.generator), weights_of(plain.generator))
-        assert all(same(weights_of(judge), before[name]) for name, judge in state.region.items())
-        assert all(weight.grad is None for weight in state.region.parameters())
+def test_undetected_regions_do_not_affect_training() -> None:
+    """The result equals training without region discriminators bit for bit; so does training with weights of 0."""
+    plain_context, plain = tiny_state(tiny_config())
+    expected = train_step(plain_context, plain, random_clips(length=4))
+    no_weights = dict.fromkeys(TERMS, 0.0)
+    for config, batch in (
+        (region_config(), clip_with_regions()),
+        (region_config(losses=no_weights), clip_with_regions(face=boxes_at(9), hands=boxes_at(3, 8))),
+    ):
+        context, state = tiny_state(config)
+        before = copy_discriminators(state)
+        assert train_step(context, state, batch) == expected
+        assert tensors_equal(copy_weights(state.generator), copy_weights(plain.generator))
+        assert all(tensors_equal(weights, before[name]) for name, weights in copy_discriminators(state).items())
+        assert all(weight.grad is None for weight in state.region_discriminators.parameters())
 
 
-def generated_gradient(batch: ClipBatch) -> Tensor:
-    """Where the region terms reach into the generated frames: (t, h, w), 1 or 0."""
-    trainer, state = tiny_state(regional())
+def gradient_mask(batch: ClipBatch) -> Tensor:
+    """(t, h, w): 1 where the region losses have a gradient with respect to the generated frames, otherwise 0."""
+    context, state = tiny_state(region_config())
     image = batch.frames.transpose(0, 1).flatten(0, 1).clone().requires_grad_()
-    base = of_numbers()
-    regions = {name: boxes.transpose(0, 1).flatten(0, 1) for name, boxes in batch.regions.items()}
-    flat = batch.conditions.transpose(0, 1).flatten(0, 1)
-    chunk = replace(base, conditions=flat, real=image.detach() * 0.5, image=image, regions=regions)
-    terms = training_losses.pair_terms(
-        "region", step._regions(trainer.config, chunk), state.region, trainer.config.losses
+    region_boxes = {name: boxes.transpose(0, 1).flatten(0, 1) for name, boxes in batch.regions.items()}
+    conditions = batch.conditions.transpose(0, 1).flatten(0, 1)
+    chunk = replace(
+        constant_chunk(), conditions=conditions, real=image.detach() * 0.5, image=image, region_boxes=region_boxes
     )
-    sum(terms.values()).backward()  # type: ignore[union-attr]
+    terms = adversarial_losses(
+        "region",
+        region_pairs(context.config, chunk),
+        state.region_discriminators,
+        loss_settings(context.config.losses),
+    )
+    torch.stack(list(terms.values())).sum().backward()
     assert image.grad is not None
     return (image.grad.abs().sum(1) > 0).float()
 
 
-def test_the_judgement_moves_the_pixels_of_the_region_of_its_frame() -> None:
-    """The face is at x = 6 on the first frame, 18 on the third, and nowhere else."""
-    face = places(NAN)
-    face[0, 0, 0], face[0, 2, 0] = places(8)[0, 0, 0], places(16)[0, 0, 0]
-    moved = generated_gradient(clip(face=face))
-    assert moved.flatten(1).any(1).tolist() == [True, False, True, False]
-    assert moved[0].any(0).nonzero().flatten().tolist() == list(range(0, 16))
-    assert moved[2].any(0).nonzero().flatten().tolist() == list(range(8, 24))
+def test_region_losses_have_gradients_in_crops_only() -> None:
+    """The face is at x = 8 on the first frame, at x = 16 on the third, and not detected on the others."""
+    face = boxes_at(NAN)
+    face[0, 0, 0], face[0, 2, 0] = boxes_at(8)[0, 0, 0], boxes_at(16)[0, 0, 0]
+    mask = gradient_mask(clip_with_regions(face=face))
+    assert mask.flatten(1).any(1).tolist() == [True, False, True, False]
+    assert mask[0].any(0).nonzero().flatten().tolist() == list(range(0, 16))
+    assert mask[2].any(0).nonzero().flatten().tolist() == list(range(8, 24))
 
 
-@pytest.mark.parametrize("gan", ["least_squares", "hinge"])
-def test_a_region_is_judged_apart_from_a_wrong_one(gan: str) -> None:
-    """Its loss falls in training where real and generated squares differ, in either flavour."""
-    trainer, state = tiny_state(regional(losses={"gan": gan}, optimizer={"discriminator_rate": 0.01, "rate": 1e-6}))
-    batch = clip(face=places(9))
-    losses = [train_step(trainer, state, batch)["region_discriminator_face"] for _ in range(8)]
+@pytest.mark.parametrize("gan_mode", ["lsgan", "hinge"])
+def test_region_discriminator_loss_decreases(gan_mode: str) -> None:
+    context, state = tiny_state(
+        region_config(losses={"gan_mode": gan_mode}, optimizer={"discriminator_lr": 0.01, "lr": 1e-6})
+    )
+    batch = clip_with_regions(face=boxes_at(9))
+    losses = [train_step(context, state, batch)["region_discriminator_face"] for _ in range(8)]
     assert losses[-1] < 0.8 * losses[0]
 
 
-def test_judges_see_faint_conditions_beside_whole_frames_and_the_generator_whole_ones() -> None:
-    """Those of frames and of regions; a discriminator shown strong conditions learns nothing for hundreds of steps."""
-    seen: dict[str, torch.Tensor] = {}
+def test_condition_scale_applies_to_discriminators_only() -> None:
+    """Image and region discriminators get scaled conditions, the generator unscaled ones."""
+    inputs: dict[str, torch.Tensor] = {}
 
-    def watch(name: str, network: torch.nn.Module) -> None:
-        def note(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-            seen.setdefault(name, given[0].detach().clone())
+    def record_input(name: str, network: torch.nn.Module) -> None:
+        def hook(_: torch.nn.Module, arguments: tuple[torch.Tensor, ...]) -> None:
+            inputs.setdefault(name, arguments[0].detach().clone())
 
-        network.register_forward_pre_hook(note)
+        network.register_forward_pre_hook(hook)
 
-    trainer, state = tiny_state(regional(discriminator={"conditions": 0.25}))
-    watch("frames", state.discriminator)
-    watch("faces", state.region["face"])
-    watch("generator", state.generator)
-    batch = clip(face=places(9))
-    train_step(trainer, state, batch)
-    assert torch.equal(seen["generator"][:, -1], batch.conditions[:, 0])
-    assert torch.equal(seen["frames"][:1, :1], 0.25 * batch.conditions[:, 0])
-    assert torch.equal(seen["frames"][:1, 1:], batch.frames[:, 0])
-    face, whole = seen["faces"][0, 0], 0.25 * batch.conditions[0, 0, 0]
-    assert any(torch.equal(face, part) for part in whole.unfold(0, len(face), 1).unfold(1, len(face), 1).flatten(0, 1))
+    context, state = tiny_state(region_config(image_discriminator={"condition_scale": 0.25}))
+    record_input("frames", state.image_discriminator)
+    record_input("faces", state.region_discriminators["face"])
+    record_input("generator", state.generator)
+    batch = clip_with_regions(face=boxes_at(9))
+    train_step(context, state, batch)
+    assert torch.equal(inputs["generator"][:, -1], batch.conditions[:, 0])
+    assert torch.equal(inputs["frames"][:1, :1], 0.25 * batch.conditions[:, 0])
+    assert torch.equal(inputs["frames"][:1, 1:], batch.frames[:, 0])
+    face, scaled = inputs["faces"][0, 0], 0.25 * batch.conditions[0, 0, 0]
+    assert any(torch.equal(face, crop) for crop in scaled.unfold(0, len(face), 1).unfold(1, len(face), 1).flatten(0, 1))
 
 
-def test_the_generator_leaves_the_judges_untouched() -> None:
-    trainer, state = tiny_state(regional())
-    before = judges_of(state)
-    batch = clip(face=places(9), hands=places(3, 20))
-    flows = {1: step.no_flow(batch.frames)}
-    outputs = list(step.rollout(state.generator, batch.conditions.unbind(1)))
+def test_generator_update_leaves_region_discriminators_unchanged() -> None:
+    context, state = tiny_state(region_config())
+    before = copy_discriminators(state)
+    batch = clip_with_regions(face=boxes_at(9), hands=boxes_at(3, 20))
+    flows = {1: zero_flow(batch.frames)}
+    outputs = list(rollout(state.generator, batch.conditions.unbind(1)))
     fakes = torch.stack([output.image for output in outputs], 1)
-    chunk = training_losses.chunk_of(
-        outputs, 0, batch.conditions, batch.frames, fakes, flows[1], batch.regions, trainer.config.discriminator
+    chunk = gather_chunk(
+        outputs,
+        start=0,
+        conditions=batch.conditions,
+        frames=batch.frames,
+        fakes=fakes,
+        reference_flow=flows[1],
+        region_boxes=batch.regions,
+        input_format=discriminator_input_format(context.config.discriminators.image),
     )
-    step._update_generator(trainer, state, chunk, step.Seen({}, step._regions(trainer.config, chunk)))
-    assert all(weight.grad is None and weight.requires_grad for weight in state.region.parameters())
-    assert all(same(weights_of(judge), before[name]) for name, judge in state.region.items())
+    step._update_generator(context, state, chunk, DiscriminatorInputs({}, region_pairs(context.config, chunk)))
+    assert all(weight.grad is None and weight.requires_grad for weight in state.region_discriminators.parameters())
+    assert all(tensors_equal(weights, before[name]) for name, weights in copy_discriminators(state).items())
 
 
-def test_one_network_per_name_called_after_its_pixels() -> None:
-    """They are saved with the rest, and learn at the rate of the others."""
-    _, state = tiny_state(regional(data={"size": 128}, region={"scales": 2}))
-    assert {name: list(judge.copies) for name, judge in state.region.items()} == {
+def test_one_discriminator_per_region_named_after_crop_size() -> None:
+    """They are part of the saved state, and share the optimiser of the other discriminators."""
+    _, state = tiny_state(region_config(data={"height": 128}, region_discriminator={"num_scales": 2}))
+    assert {name: list(network.discriminators) for name, network in state.region_discriminators.items()} == {
         "face": ["32", "16"],
         "hands": ["32", "16"],
     }
-    assert "face.copies.32.stages.0.0.weight" in state.state_dict()["region"]
-    owned = {id(weight) for group in state.discriminator_optimizer.param_groups for weight in group["params"]}
-    assert {id(weight) for weight in state.region.parameters()} <= owned
-    assert len(tiny_state(tiny_config())[1].region) == 0
+    assert "face.discriminators.32.stages.0.0.weight" in state.state_dict()["region_discriminators"]
+    optimized = {id(weight) for group in state.discriminator_optimizer.param_groups for weight in group["params"]}
+    assert {id(weight) for weight in state.region_discriminators.parameters()} <= optimized
+    assert len(tiny_state(tiny_config())[1].region_discriminators) == 0
 
 
-def test_boxes_are_checked_at_the_door_and_stay_on_the_cpu() -> None:
+def test_clip_batch_checks_boxes_and_keeps_them_on_cpu() -> None:
     with pytest.raises(ShapeError, match="face"):
-        clip(face=places(3, length=3))
-    assert clip(face=places(3)).to("meta").regions["face"].device.type == "cpu"
+        clip_with_regions(face=boxes_at(3, length=3))
+    assert clip_with_regions(face=boxes_at(3)).to("meta").regions["face"].device.type == "cpu"
 
 
-def test_both_precisions_judge_regions() -> None:
-    config = regional()
-    trainer, state = tiny_state(config)
-    trainer = Trainer(config, Machine(torch.device("cpu"), "bf16", True), trainer.teacher)
-    assert set(train_step(trainer, state, clip(face=places(9)))) >= TERMS
+def test_region_discriminators_support_bf16() -> None:
+    config = region_config()
+    context, state = tiny_state(config)
+    context = TrainContext(config, Runtime(torch.device("cpu"), "bf16", True), context.flow_estimator)
+    assert set(train_step(context, state, clip_with_regions(face=boxes_at(9)))) >= TERMS

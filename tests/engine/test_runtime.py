@@ -1,4 +1,4 @@
-"""The machine: every `auto` is resolved, and what is not there is told."""
+"""Choice of device, precision and memory format."""
 
 from __future__ import annotations
 
@@ -8,40 +8,42 @@ from torch import nn
 
 from vid2vid_cli.core.errors import DeviceError
 from vid2vid_cli.engine import runtime
-from vid2vid_cli.engine.runtime import choose_device, choose_machine
+from vid2vid_cli.engine.runtime import choose_device, choose_runtime
 
 
-@pytest.mark.parametrize("wanted", ["gpu", "cuda:99", "xpu", ""])
-def test_devices_that_are_not_here(wanted: str) -> None:
-    with pytest.raises(DeviceError, match="device"):
-        choose_device(wanted)
+@pytest.mark.parametrize("requested", ["gpu", "cuda:99", "xpu", ""])
+def test_choose_device_rejects_missing_devices(requested: str) -> None:
+    with pytest.raises(DeviceError):
+        choose_device(requested)
 
 
-def test_auto_is_something_that_works() -> None:
-    machine = choose_machine("auto")
-    assert machine.precision in ("fp32", "bf16")
-    torch.zeros(1, device=machine.device)
+def test_choose_runtime_auto_gives_usable_device() -> None:
+    chosen = choose_runtime("auto")
+    assert chosen.precision in ("fp32", "bf16")
+    torch.zeros(1, device=chosen.device)
 
 
-def test_what_is_asked_for_is_what_is_had() -> None:
-    machine = choose_machine("cpu", "bf16", False)
-    assert machine.describe() == "cpu, bf16"
-    layer = machine.place(nn.Conv2d(8, 8, 3))
-    with machine.autocast():
+def test_choose_runtime_returns_requested_values() -> None:
+    chosen = choose_runtime("cpu", "bf16", False)
+    assert chosen.describe() == "cpu, bf16"
+    layer = chosen.prepare_module(nn.Conv2d(8, 8, 3))
+    with chosen.autocast():
         assert layer(torch.zeros(1, 8, 4, 4)).dtype == torch.bfloat16
-    machine = choose_machine("cpu", "fp32")
-    assert machine.describe() == "cpu, fp32, channels_last"
-    layer = machine.place(nn.Conv2d(8, 8, 3))
+    chosen = choose_runtime("cpu", "fp32")
+    assert chosen.describe() == "cpu, fp32, channels_last"
+    layer = chosen.prepare_module(nn.Conv2d(8, 8, 3))
     assert layer.weight.is_contiguous(memory_format=torch.channels_last)
-    with machine.autocast():
+    with chosen.autocast():
         assert layer(torch.zeros(1, 8, 4, 4)).dtype == torch.float32
 
 
-@pytest.mark.parametrize(("has", "gain", "chosen"), [(True, 2.0, "bf16"), (True, 1.1, "fp32"), (False, 9.0, "fp32")])
-def test_bf16_is_measured_where_the_processor_has_it(
-    has: bool, gain: float, chosen: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("has_bf16", "speedup", "expected"), [(True, 2.0, "bf16"), (True, 1.1, "fp32"), (False, 9.0, "fp32")]
+)
+def test_auto_precision_measures_bf16_on_cpu(
+    has_bf16: bool, speedup: float, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "_cpu_has_bf16", lambda: has)
-    monkeypatch.setattr(runtime, "_seconds", lambda kind: 1.0 if kind == torch.float32 else 1.0 / gain)
-    assert choose_machine("cpu").precision == chosen
-    assert choose_machine("cpu", "bf16").precision == "bf16"
+    monkeypatch.setattr(runtime, "_has_cpu_bf16", lambda: has_bf16)
+    monkeypatch.setattr(runtime, "_time_convolution", lambda dtype: 1.0 if dtype == torch.float32 else 1.0 / speedup)
+    assert choose_runtime("cpu").precision == expected
+    assert choose_runtime("cpu", "bf16").precision == "bf16"

@@ -1,4 +1,4 @@
-"""One step: who is updated by what, reference flow over any rate, precision, divergence, and a clip learnt by heart."""
+"""Training steps: updated networks, loss terms, reference flow, precision, divergence and overfitting."""
 
 from __future__ import annotations
 
@@ -6,273 +6,297 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.factories import CPU, same, some_clips, tiny_config, tiny_state, weights_of
+from helpers.factories import CPU, copy_weights, random_clips, tensors_equal, tiny_config, tiny_state
 from torch import Tensor, nn
 
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.core.errors import DivergedError
+from vid2vid_cli.core.errors import DivergenceError
 from vid2vid_cli.core.types import ClipBatch
-from vid2vid_cli.engine import step, training_losses
-from vid2vid_cli.engine.inference import generate
+from vid2vid_cli.engine import step
+from vid2vid_cli.engine.build import discriminator_input_format
+from vid2vid_cli.engine.chunk import Chunk, gather_chunk
+from vid2vid_cli.engine.discriminator_inputs import DiscriminatorInputs, region_pairs, temporal_pairs
+from vid2vid_cli.engine.inference import generate_clip
+from vid2vid_cli.engine.reference_flow import FlowEstimator, estimate_reference_flow
 from vid2vid_cli.engine.rollout import rollout
-from vid2vid_cli.engine.runtime import Machine
+from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.step import Trainer, reference_flow, train_step
+from vid2vid_cli.engine.step import TrainContext, train_step
 
-IMAGE = {"adversarial", "feature_matching", "pixel", "discriminator"}
-MOTION = {"flow", "flow_warp", "frame_warp", "occlusion"}
+IMAGE = {"adversarial", "feature_matching", "l1", "image_discriminator"}
+MOTION = {"flow", "flow_warp", "temporal_warp", "occlusion"}
 TIME = {"temporal_adversarial", "temporal_feature_matching"}
 
 
-def parts(trainer: Trainer, state: TrainState) -> tuple[training_losses.Chunk, step.Seen]:
-    """A whole clip as one chunk, and what is seen of it, as a step makes them."""
-    batch = some_clips(length=4)
-    flows = {rate: reference_flow(trainer.teacher, batch.frames, rate) for rate in (1, 3)}
+def build_inputs(context: TrainContext, state: TrainState) -> tuple[Chunk, DiscriminatorInputs]:
+    """A clip as one chunk, and the inputs of the discriminators, as in a training step."""
+    batch = random_clips(length=4)
+    flows = {stride: estimate_reference_flow(context.flow_estimator, batch.frames, stride) for stride in (1, 3)}
     outputs = list(rollout(state.generator, batch.conditions.unbind(1)))
     fakes = torch.stack([output.image for output in outputs], 1)
-    chunk = training_losses.chunk_of(
-        outputs, 0, batch.conditions, batch.frames, fakes, flows[1], batch.regions, trainer.config.discriminator
+    chunk = gather_chunk(
+        outputs,
+        start=0,
+        conditions=batch.conditions,
+        frames=batch.frames,
+        fakes=fakes,
+        reference_flow=flows[1],
+        region_boxes=batch.regions,
+        input_format=discriminator_input_format(context.config.discriminators.image),
     )
-    seen = step.Seen(step._groups(trainer.config, batch.frames, fakes, flows, 0), step._regions(trainer.config, chunk))
-    return chunk, seen
+    return chunk, DiscriminatorInputs(
+        temporal_pairs(context.config, batch.frames, fakes, flows, start=0), region_pairs(context.config, chunk)
+    )
 
 
 def gradients(network: nn.Module) -> list[Tensor]:
     return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
 
 
-def test_the_generators_update_leaves_the_judges_untouched() -> None:
-    trainer, state = tiny_state(tiny_config())
-    before = {name: weights_of(getattr(state, name)) for name in ("generator", "discriminator", "temporal")}
-    step._update_generator(trainer, state, *parts(trainer, state))
-    assert not same(weights_of(state.generator), before["generator"])
-    for network in (state.discriminator, state.temporal):
+def test_generator_update_leaves_discriminators_unchanged() -> None:
+    context, state = tiny_state(tiny_config())
+    before = {
+        name: copy_weights(getattr(state, name))
+        for name in ("generator", "image_discriminator", "temporal_discriminators")
+    }
+    step._update_generator(context, state, *build_inputs(context, state))
+    assert not tensors_equal(copy_weights(state.generator), before["generator"])
+    for network in (state.image_discriminator, state.temporal_discriminators):
         assert gradients(network) == []
         assert all(parameter.requires_grad for parameter in network.parameters())
-    assert same(weights_of(state.discriminator), before["discriminator"])
-    assert same(weights_of(state.temporal), before["temporal"])
+    assert tensors_equal(copy_weights(state.image_discriminator), before["image_discriminator"])
+    assert tensors_equal(copy_weights(state.temporal_discriminators), before["temporal_discriminators"])
 
 
-def test_the_judges_update_leaves_the_generator_untouched() -> None:
-    trainer, state = tiny_state(tiny_config())
-    before = {name: weights_of(getattr(state, name)) for name in ("generator", "discriminator", "temporal")}
-    step._update_discriminators(trainer, state, *parts(trainer, state))
+def test_discriminator_update_leaves_generator_unchanged() -> None:
+    context, state = tiny_state(tiny_config())
+    before = {
+        name: copy_weights(getattr(state, name))
+        for name in ("generator", "image_discriminator", "temporal_discriminators")
+    }
+    step._update_discriminators(context, state, *build_inputs(context, state))
     assert gradients(state.generator) == []
-    assert same(weights_of(state.generator), before["generator"])
-    assert not same(weights_of(state.discriminator), before["discriminator"])
-    assert not same(weights_of(state.temporal["1"]), before["temporal"][: len(weights_of(state.temporal["1"]))])
+    assert tensors_equal(copy_weights(state.generator), before["generator"])
+    assert not tensors_equal(copy_weights(state.image_discriminator), before["image_discriminator"])
+    assert not tensors_equal(
+        copy_weights(state.temporal_discriminators["1"]),
+        before["temporal_discriminators"][: len(copy_weights(state.temporal_discriminators["1"]))],
+    )
 
 
-def test_judges_that_no_term_asks_for_neither_judge_nor_learn() -> None:
-    """With weights of 0; with the usual ones they take part."""
-    judged = ("adversarial", "feature_matching", "temporal_adversarial", "temporal_feature_matching")
-    trainer, state = tiny_state(tiny_config(losses=dict.fromkeys(judged, 0.0)))
-    before = {name: weights_of(getattr(state, name)) for name in ("discriminator", "temporal")}
-    terms = train_step(trainer, state, some_clips(0, length=4))
-    assert not [name for name in terms if "adversarial" in name or "matching" in name or "discriminator" in name]
-    assert all(same(weights_of(getattr(state, name)), before[name]) for name in before)
-    trainer, _ = tiny_state(tiny_config())
-    terms = train_step(trainer, state, some_clips(1, length=4))
-    assert {"adversarial", "feature_matching", "temporal_adversarial", "discriminator"} <= set(terms)
-    assert not any(same(weights_of(getattr(state, name)), before[name]) for name in before)
+def test_discriminators_without_loss_weights_are_unused() -> None:
+    """They take part with the default weights."""
+    names = ("adversarial", "feature_matching", "temporal_adversarial", "temporal_feature_matching")
+    context, state = tiny_state(tiny_config(losses=dict.fromkeys(names, 0.0)))
+    before = {name: copy_weights(getattr(state, name)) for name in ("image_discriminator", "temporal_discriminators")}
+    terms = train_step(context, state, random_clips(0, length=4))
+    assert not [name for name in terms if "adversarial" in name or "matching" in name or "image_discriminator" in name]
+    assert all(tensors_equal(copy_weights(getattr(state, name)), before[name]) for name in before)
+    context, _ = tiny_state(tiny_config())
+    terms = train_step(context, state, random_clips(1, length=4))
+    assert {"adversarial", "feature_matching", "temporal_adversarial", "image_discriminator"} <= set(terms)
+    assert not any(tensors_equal(copy_weights(getattr(state, name)), before[name]) for name in before)
 
 
-def test_every_part_of_the_generator_learns() -> None:
-    """Flow and occlusion too: their heads get gradients from the first step, their decoder once flow has moved."""
-    trainer, state = tiny_state(tiny_config())
+def test_train_step_updates_all_generator_weights() -> None:
+    """Flow and occlusion heads get gradients from the first step, the flow decoder when the flow is not zero."""
+    context, state = tiny_state(tiny_config())
     before = {name: value.clone() for name, value in state.generator.named_parameters()}
     for index in range(2):
-        train_step(trainer, state, some_clips(index))
-    still = [name for name, value in state.generator.named_parameters() if torch.equal(value, before[name])]
-    # A bias in front of a normalisation is taken out by it; it may move by rounding alone.
-    assert [name for name in still if name.endswith("weight")] == []
+        train_step(context, state, random_clips(index))
+    unchanged = [name for name, value in state.generator.named_parameters() if torch.equal(value, before[name])]
+    # Normalisation removes the bias before it, which therefore may not change.
+    assert [name for name in unchanged if name.endswith("weight")] == []
 
 
-def test_all_terms_are_told_and_nothing_else() -> None:
-    trainer, state = tiny_state(tiny_config())
-    judges = {"temporal_discriminator_1"}
-    assert set(train_step(trainer, state, some_clips(length=4))) == IMAGE | MOTION | TIME | judges
-    # Seven frames are the least that a group of three frames, three apart, needs.
-    assert "temporal_discriminator_3" not in train_step(trainer, state, some_clips(length=6))
-    assert "temporal_discriminator_3" in train_step(trainer, state, some_clips(length=7))
+def test_train_step_returns_all_loss_terms() -> None:
+    context, state = tiny_state(tiny_config())
+    temporal = {"temporal_discriminator_1"}
+    assert set(train_step(context, state, random_clips(length=4))) == IMAGE | MOTION | TIME | temporal
+    # A sequence of three frames with stride 3 needs seven frames.
+    assert "temporal_discriminator_3" not in train_step(context, state, random_clips(length=6))
+    assert "temporal_discriminator_3" in train_step(context, state, random_clips(length=7))
     assert state.step == 3
-    trainer, state = tiny_state(tiny_config(generator={"flow": False, "past": 0}, temporal={"rates": ()}))
-    assert set(train_step(trainer, state, some_clips())) == IMAGE
+    context, state = tiny_state(
+        tiny_config(generator={"flow": False, "past_frames": 0}, temporal_discriminator={"frame_strides": ()})
+    )
+    assert set(train_step(context, state, random_clips())) == IMAGE
 
 
-def test_a_judge_that_no_term_needs_is_neither_asked_nor_trained() -> None:
+def test_image_discriminator_without_loss_weights_is_unused() -> None:
     losses = {"adversarial": 0.0, "feature_matching": 0.0}
-    trainer, state = tiny_state(tiny_config(losses=losses))
-    before = weights_of(state.discriminator)
-    assert set(train_step(trainer, state, some_clips())) & IMAGE == {"pixel"}
-    assert same(before, weights_of(state.discriminator))
-    trainer, state = tiny_state(tiny_config(losses=losses, temporal={"rates": ()}))
-    assert set(train_step(trainer, state, some_clips())) == MOTION | {"pixel"}
-    trainer, state = tiny_state(tiny_config(losses={"adversarial": 0.0}))
-    assert set(train_step(trainer, state, some_clips())) >= IMAGE
+    context, state = tiny_state(tiny_config(losses=losses))
+    before = copy_weights(state.image_discriminator)
+    assert set(train_step(context, state, random_clips())) & IMAGE == {"l1"}
+    assert tensors_equal(before, copy_weights(state.image_discriminator))
+    context, state = tiny_state(tiny_config(losses=losses, temporal_discriminator={"frame_strides": ()}))
+    assert set(train_step(context, state, random_clips())) == MOTION | {"l1"}
+    context, state = tiny_state(tiny_config(losses={"adversarial": 0.0}))
+    assert set(train_step(context, state, random_clips())) >= IMAGE
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 5])
-@pytest.mark.parametrize("per_update", [1, 2, 3])
-def test_any_length_of_clip_and_chunk(length: int, per_update: int) -> None:
-    trainer, state = tiny_state(tiny_config(schedule={"frames_per_update": per_update}))
-    terms = train_step(trainer, state, some_clips(length=length, batch=2))
+@pytest.mark.parametrize("frames_per_update", [1, 2, 3])
+def test_train_step_accepts_any_clip_and_chunk_length(length: int, frames_per_update: int) -> None:
+    context, state = tiny_state(tiny_config(schedule={"frames_per_update": frames_per_update}))
+    terms = train_step(context, state, random_clips(length=length, batch_size=2))
     assert ("flow" in terms) is (length > 1)
 
 
-def test_one_update_per_chunk() -> None:
-    trainer, state = tiny_state(tiny_config())
-    train_step(trainer, state, some_clips(length=5))
+def test_train_step_updates_once_per_chunk() -> None:
+    context, state = tiny_state(tiny_config())
+    train_step(context, state, random_clips(length=5))
     for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
-        (counts,) = {float(entry["step"]) for entry in list(optimizer.state.values())[:1]}
-        assert counts == 3  # frames 0-1, 2-3 and 4
+        (num_updates,) = {float(entry["step"]) for entry in list(optimizer.state.values())[:1]}
+        assert num_updates == 3  # frames 0-1, 2-3 and 4
 
 
-@pytest.mark.parametrize("backpropagate", [1, 3])
-def test_gradients_flow_back_through_the_frames_wanted(backpropagate: int) -> None:
-    """The past encoder's gradient differs as soon as frames inside a chunk are not cut off from each other."""
-    config = tiny_config(schedule={"frames_per_update": 3, "backpropagate": backpropagate})
-    trainer, state = tiny_state(config)
-    train_step(trainer, state, some_clips(length=3))
-    free = config.model_copy(update={"schedule": config.schedule.model_copy(update={"backpropagate": 3})})
-    other = Trainer(free, CPU, trainer.teacher), tiny_state(config)[1]
-    train_step(*other, some_clips(length=3))
-    assert same(gradients(state.generator), gradients(other[1].generator)) is (backpropagate == 3)
+@pytest.mark.parametrize("bptt_frames", [1, 3])
+def test_gradients_flow_through_bptt_frames(bptt_frames: int) -> None:
+    """The gradients differ if gradients do not flow back through all frames of the chunk."""
+    config = tiny_config(schedule={"frames_per_update": 3, "bptt_frames": bptt_frames})
+    context, state = tiny_state(config)
+    train_step(context, state, random_clips(length=3))
+    full_config = config.with_settings({"schedule.bptt_frames": 3})
+    full_state = tiny_state(config)[1]
+    train_step(TrainContext(full_config, CPU, context.flow_estimator), full_state, random_clips(length=3))
+    assert tensors_equal(gradients(state.generator), gradients(full_state.generator)) is (bptt_frames == 3)
 
 
-def test_learning_rates_follow_the_schedule() -> None:
+def test_learning_rates_follow_schedule() -> None:
     config = tiny_config(
-        schedule={"decay_from": 0, "decay_steps": 4}, optimizer={"rate": 1e-3, "discriminator_rate": 4e-3}
+        schedule={"lr_decay_start": 0, "lr_decay_steps": 4}, optimizer={"lr": 1e-3, "discriminator_lr": 4e-3}
     )
-    trainer, state = tiny_state(config)
-    for wanted in (1.0, 0.75, 0.5, 0.25):
-        train_step(trainer, state, some_clips())
-        assert state.generator_optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * wanted)
-        assert state.discriminator_optimizer.param_groups[0]["lr"] == pytest.approx(4e-3 * wanted)
-    before = weights_of(state.generator)
-    train_step(trainer, state, some_clips())
-    assert same(before, weights_of(state.generator))
+    context, state = tiny_state(config)
+    for factor in (1.0, 0.75, 0.5, 0.25):
+        train_step(context, state, random_clips())
+        assert state.generator_optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * factor)
+        assert state.discriminator_optimizer.param_groups[0]["lr"] == pytest.approx(4e-3 * factor)
+    before = copy_weights(state.generator)
+    train_step(context, state, random_clips())
+    assert tensors_equal(before, copy_weights(state.generator))
 
 
-def test_the_average_follows() -> None:
-    trainer, state = tiny_state(tiny_config(optimizer={"average": 0.25}))
-    start = weights_of(state.generator)
-    train_step(trainer, state, some_clips())
-    # (1 + 1) / (10 + 1) is less than a quarter.
-    for mean, first, now in zip(weights_of(state.average), start, weights_of(state.generator), strict=True):
-        assert torch.allclose(mean, first + (now - first) * (1 - 2 / 11), atol=1e-7)
+def test_train_step_updates_ema() -> None:
+    context, state = tiny_state(tiny_config(optimizer={"ema_decay": 0.25}))
+    start = copy_weights(state.generator)
+    train_step(context, state, random_clips())
+    # The decay of the first step is (1 + 1) / (10 + 1), which is less than 0.25.
+    for ema, before, after in zip(copy_weights(state.generator_ema), start, copy_weights(state.generator), strict=True):
+        assert torch.allclose(ema, before + (after - before) * (1 - 2 / 11), atol=1e-7)
 
 
-def frames_of(length: int) -> Tensor:
-    """(2, length, 3, 4, 4): clip b, frame i is 100 b + i."""
+def numbered_frames(length: int) -> Tensor:
+    """(2, length, 3, 4, 4): all values of clip b, frame i are 100 b + i."""
     numbers = 100 * torch.arange(2.0).view(2, 1) + torch.arange(float(length))
     return numbers.view(2, length, 1, 1, 1).expand(2, length, 3, 4, 4)
 
 
-@pytest.mark.parametrize("rate", [1, 3])
-def test_reference_flow_is_that_over_rate_frames(rate: int) -> None:
-    """A teacher that answers with what it was shown: dx the earlier frame, dy the later one."""
+@pytest.mark.parametrize("stride", [1, 3])
+def test_estimate_reference_flow_uses_stride(stride: int) -> None:
+    """The stub returns its inputs: dx is the earlier frame, dy the later one."""
 
-    def teacher(previous: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
+    def return_inputs(previous: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
         return torch.cat([previous[:, :1], current[:, :1]], 1), current[:, :1] + 0.5
 
-    found = reference_flow(teacher, frames_of(6), rate)
+    reference = estimate_reference_flow(return_inputs, numbered_frames(6), stride)
     for b in range(2):
         for i in range(6):
-            if i < rate:
-                assert found.flow[b, i].abs().max() == 0
-                assert found.confidence[b, i].max() == 0
+            if i < stride:
+                assert reference.flow[b, i].abs().max() == 0
+                assert reference.confidence[b, i].max() == 0
             else:
-                assert found.flow[b, i].flatten(1)[:, 0].tolist() == [100 * b + i - rate, 100 * b + i]
-                assert found.confidence[b, i].unique().item() == 100 * b + i + 0.5
+                assert reference.flow[b, i].flatten(1)[:, 0].tolist() == [100 * b + i - stride, 100 * b + i]
+                assert reference.confidence[b, i].unique().item() == 100 * b + i + 0.5
 
 
-def test_reference_flow_of_a_short_clip_is_nothing() -> None:
-    def never(previous: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
+def test_estimate_reference_flow_of_short_clip_is_zero() -> None:
+    def raise_error(previous: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
         raise AssertionError
 
-    assert reference_flow(never, frames_of(3), 3).flow.shape == (2, 3, 2, 4, 4)
+    assert estimate_reference_flow(raise_error, numbered_frames(3), 3).flow.shape == (2, 3, 2, 4, 4)
 
 
-def test_the_teacher_is_asked_at_each_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+def test_train_step_estimates_flow_at_each_stride() -> None:
+    num_pairs = []
 
-    class Spy(step.Teacher):
+    class Spy(FlowEstimator):
         def __call__(self, previous: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
-            asked.append(len(previous))
+            num_pairs.append(len(previous))
             return previous[:, :2] * 0, previous[:, :1] * 0
 
-    trainer, state = tiny_state(tiny_config())
-    train_step(Trainer(trainer.config, CPU, Spy()), state, some_clips(length=7))
-    assert asked == [6, 4]
+    context, state = tiny_state(tiny_config())
+    train_step(TrainContext(context.config, CPU, Spy()), state, random_clips(length=7))
+    assert num_pairs == [6, 4]
 
 
-@pytest.mark.parametrize("poisoned", ["frames", "conditions"])
-def test_a_broken_loss_stops_before_the_step_counts(poisoned: str) -> None:
-    trainer, state = tiny_state(tiny_config())
-    train_step(trainer, state, some_clips())
-    average = weights_of(state.average)
-    batch = some_clips()
-    getattr(batch, poisoned)[0, 1, 0, 3, 3] = float("nan")
-    with pytest.raises(DivergedError, match="at step 2"):
-        train_step(trainer, state, batch)
+@pytest.mark.parametrize("tensor_name", ["frames", "conditions"])
+def test_non_finite_loss_raises_before_step_is_counted(tensor_name: str) -> None:
+    context, state = tiny_state(tiny_config())
+    train_step(context, state, random_clips())
+    ema_weights = copy_weights(state.generator_ema)
+    batch = random_clips()
+    getattr(batch, tensor_name)[0, 1, 0, 3, 3] = float("nan")
+    with pytest.raises(DivergenceError, match="2"):
+        train_step(context, state, batch)
     assert state.step == 1
-    assert same(average, weights_of(state.average))
+    assert tensors_equal(ema_weights, copy_weights(state.generator_ema))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize(
-    "changes", [{}, {"flow": False}, {"past": 0, "flow": False}, {"norm": "group"}, {"upsample": "transpose"}]
+    "changes", [{}, {"flow": False}, {"past_frames": 0, "flow": False}, {"norm": "group"}, {"upsample": "transpose"}]
 )
-def test_every_precision_and_kind_steps(precision: Any, changes: dict[str, Any]) -> None:
-    config = tiny_config(generator=changes, losses={"gan": "hinge"})
-    trainer, state = tiny_state(config)
-    trainer = Trainer(config, Machine(torch.device("cpu"), precision, True), trainer.teacher)
-    terms = train_step(trainer, state, some_clips())
+def test_train_step_supports_precisions_and_generators(precision: Any, changes: dict[str, Any]) -> None:
+    config = tiny_config(generator=changes, losses={"gan_mode": "hinge"})
+    context, state = tiny_state(config)
+    context = TrainContext(config, Runtime(torch.device("cpu"), precision, True), context.flow_estimator)
+    terms = train_step(context, state, random_clips())
     assert all(value == value for value in terms.values())
-    assert {weight.dtype for weight in weights_of(state.generator)} == {torch.float32}
+    assert {weight.dtype for weight in copy_weights(state.generator)} == {torch.float32}
 
 
-def learn(config: Config, clip: ClipBatch, steps: int) -> tuple[float, float]:
-    """The pixel difference of what is generated, before and after."""
-    trainer, state = tiny_state(config, clip.conditions.shape[2])
+def overfit(config: Config, clip: ClipBatch, steps: int) -> tuple[float, float]:
+    """Mean absolute difference between generated and real frames, before and after training."""
+    context, state = tiny_state(config, clip.conditions.shape[2])
     differences = []
     for index in range(steps + 1):
         if index in (0, steps):
-            images = torch.stack([o.image for o in generate(state.generator, clip.conditions, CPU)], 1)
+            images = torch.stack([output.image for output in generate_clip(state.generator, clip.conditions, CPU)], 1)
             differences.append(float((images - clip.frames).abs().mean()))
-        train_step(trainer, state, clip)
+        train_step(context, state, clip)
     return differences[0], differences[1]
 
 
-def test_a_tiny_clip_is_learnt_by_heart() -> None:
-    config = tiny_config(generator={"width": 8}, losses={"pixel": 20.0}, optimizer={"rate": 4e-3})
-    before, after = learn(config, some_clips(length=4), 30)
+@pytest.mark.slow
+def test_train_step_overfits_tiny_clip() -> None:
+    config = tiny_config(generator={"base_channels": 8}, losses={"l1": 20.0}, optimizer={"lr": 4e-3})
+    before, after = overfit(config, random_clips(length=4), 30)
     assert after < 0.35 * before
 
 
-def test_a_moving_clip_is_learnt_by_warping_alone() -> None:
-    """With an occlusion mask that costs much, only flow that is right can make the frames; it must be learnt."""
+def test_train_step_learns_flow_of_moving_clip() -> None:
+    """The flow losses of a clip with constant motion decrease."""
     ramp = torch.sin(torch.arange(40.0) / 2).view(1, 1, 1, 1, 40).expand(1, 1, 3, 24, 40)
     frames = torch.cat([ramp[..., 2 * i : 2 * i + 24] for i in range(4)], 1)
-    config = tiny_config(optimizer={"rate": 1e-2}, losses={"pixel": 5.0})
-    trainer, state = tiny_state(config)
+    config = tiny_config(optimizer={"lr": 1e-2}, losses={"l1": 5.0})
+    context, state = tiny_state(config)
     clip = ClipBatch(frames[:, :, :1], frames)
-    terms = [train_step(trainer, state, clip) for _ in range(40)]
+    terms = [train_step(context, state, clip) for _ in range(40)]
     assert terms[-1]["flow"] < 0.5 * terms[0]["flow"]
     assert terms[-1]["flow_warp"] < 0.6 * terms[0]["flow_warp"]
 
 
-def test_motion_begins_with_fresh_moments_and_a_past_that_nothing_has_moved() -> None:
-    """Adam's of single frames would throw weights that had no gradients far off, and the pictures with them."""
-    trainer, state = tiny_state(tiny_config(schedule={"stills": 2}))
-    past = state.generator.networks[0].past_encoder
-    before, steps = weights_of(past), []
+def test_image_warmup_end_resets_optimizers_and_trains_past_encoder() -> None:
+    """During the warm-up the past encoder is frozen."""
+    context, state = tiny_state(tiny_config(schedule={"image_warmup_steps": 2}))
+    past_encoder = state.generator.scale_networks[0].past_encoder
+    before, update_counts = copy_weights(past_encoder), []
     for index in range(3):
-        assert same(weights_of(past), before)
-        train_step(trainer, state, some_clips(index, length=1 if index < 2 else 4))
-        moments = state.generator_optimizer.state, state.discriminator_optimizer.state
-        steps.append([max(int(one["step"]) for one in each.values()) for each in moments])
-    assert not same(weights_of(past), before)
-    updates = 4 // trainer.config.schedule.frames_per_update
-    assert steps == [[1, 1], [2, 2], [updates, updates]]
+        assert tensors_equal(copy_weights(past_encoder), before)
+        train_step(context, state, random_clips(index, length=1 if index < 2 else 4))
+        optimizer_states = state.generator_optimizer.state, state.discriminator_optimizer.state
+        update_counts.append([max(int(entry["step"]) for entry in states.values()) for states in optimizer_states])
+    assert not tensors_equal(copy_weights(past_encoder), before)
+    num_updates = 4 // context.config.schedule.frames_per_update
+    assert update_counts == [[1, 1], [2, 2], [num_updates, num_updates]]

@@ -1,4 +1,4 @@
-"""Styles in training: the encoder learns from all updates on a clip, by itself, and only the generator is told."""
+"""Styles in training: encoder updates, constant styles per object, and styles of a bank."""
 
 from __future__ import annotations
 
@@ -9,128 +9,130 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.factories import CPU, some_clips, tiny_config, weights_of
+from helpers.factories import CPU, copy_weights, random_clips, tensors_equal, tiny_config
 
-from vid2vid_cli.config.config import Config
-from vid2vid_cli.core.types import ClipBatch, ConditionLayout, ShapeError, StyleShape
-from vid2vid_cli.engine.build import build_state
-from vid2vid_cli.engine.distributed import ALONE, Group
+from vid2vid_cli.core.types import ClipBatch, ConditionSpec, ShapeError, StyleEncoderSpec
+from vid2vid_cli.engine.build import build_train_state
+from vid2vid_cli.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.step import Trainer, train_step
-from vid2vid_cli.engine.style_bank import ClassStyles, StyleBank, StyleChoice, Styler
-from vid2vid_cli.engine.styles import give_styles, tell_styles
-from vid2vid_cli.networks.flow_estimator import DisTeacher
-from vid2vid_cli.networks.style_encoder import style_encoder
+from vid2vid_cli.engine.step import TrainContext, train_step
+from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice, apply_styles, encode_styles
+from vid2vid_cli.networks.flow_estimator import DISFlow
 
-SHAPE = StyleShape(features=3, width=4, downsamples=1)
+SPEC = StyleEncoderSpec(feature_channels=3, base_channels=4, num_downsamples=1)
 
 
-def styled(config: Config | None = None) -> tuple[Trainer, TrainState]:
-    config = config or tiny_config()
-    return Trainer(config, CPU, DisTeacher()), build_state(config, ConditionLayout(1, style=SHAPE), CPU)
+def style_model() -> tuple[TrainContext, TrainState]:
+    """Networks with a style encoder, and the context of their training steps."""
+    config = tiny_config()
+    return TrainContext(config, CPU, DISFlow()), build_train_state(config, ConditionSpec(1, style_encoder=SPEC), CPU)
 
 
-def clips(**changes: Any) -> ClipBatch:
-    """With four objects, quarters of the picture."""
-    batch = some_clips(**changes)
+def clips_with_instances(**changes: Any) -> ClipBatch:
+    """Random clips with four instances, one per quarter of the image."""
+    batch = random_clips(**changes)
     quarter = torch.arange(24) // 12
     ids = (quarter[:, None] * 2 + quarter).expand(*batch.frames.shape[:2], 24, 24)
     return replace(batch, instances=ids.contiguous())
 
 
-def test_a_step_moves_generator_encoder_and_both_averages() -> None:
-    trainer, state = styled()
-    before = {
-        name: copy.deepcopy(part.state_dict()) for name, part in (("now", state.generator), ("mean", state.average))
-    }
-    terms = train_step(trainer, state, clips(batch=2))
+def test_train_step_updates_generator_encoder_and_ema() -> None:
+    context, state = style_model()
+    before = [copy.deepcopy(network.state_dict()) for network in (state.generator, state.generator_ema)]
+    terms = train_step(context, state, clips_with_instances(batch_size=2))
     assert all(torch.isfinite(torch.tensor(list(terms.values()))))
-    for name, part in (("now", state.generator), ("mean", state.average)):
-        moved = [key for key, value in part.state_dict().items() if not torch.equal(value, before[name][key])]
-        assert any(key.startswith("style.") for key in moved)
-        assert any(key.startswith("networks.") for key in moved)
+    for network, weights_before in zip((state.generator, state.generator_ema), before, strict=True):
+        changed = [name for name, value in network.state_dict().items() if not torch.equal(value, weights_before[name])]
+        assert any(name.startswith("style_encoder.") for name in changed)
+        assert any(name.startswith("scale_networks.") for name in changed)
 
 
-def test_the_encoder_learns_what_all_updates_say_and_nothing_else_moves() -> None:
-    _, state = styled()
-    encoder = style_encoder(state.generator)
+def test_update_encoder_uses_gradients_of_all_chunks() -> None:
+    """One encoder step equals a step on the sum of the chunks' losses; other weights are unchanged."""
+    _, state = style_model()
+    encoder = state.generator.style_encoder
     assert encoder is not None
-    batch = clips()
+    batch = clips_with_instances()
     twin = copy.deepcopy(state.generator)
-    told = tell_styles(state.generator, batch)
-    assert told.conditions.shape[2] == 1 + 3
-    weights = torch.rand_like(told.conditions)
-    for part in (slice(0, 2), slice(2, 4)):  # as chunks do, one after the other
-        (told.conditions[:, part] * weights[:, part]).sum().backward(retain_graph=True)
-    others = weights_of(state.generator.networks)  # type: ignore[arg-type]
-    optimizer = torch.optim.SGD(state.generator.parameters(), lr=1.0)
-    told.learn(optimizer, ALONE)
-    again = tell_styles(twin, batch)
-    assert again.styles is not None
-    (again.styles * weights[:, :, 1:]).sum().backward()
-    for new, old in zip(encoder.parameters(), style_encoder(twin).parameters(), strict=True):  # type: ignore[union-attr]
-        assert old.grad is not None
-        torch.testing.assert_close(new, old - old.grad)
-    assert all(map(torch.equal, others, weights_of(state.generator.networks)))  # type: ignore[arg-type]
+    assert twin.style_encoder is not None
+    styled = encode_styles(state.generator, batch)
+    assert styled.conditions.shape[2] == 1 + 3
+    weights = torch.rand_like(styled.conditions)
+    for frames in (slice(0, 2), slice(2, 4)):
+        (styled.conditions[:, frames] * weights[:, frames]).sum().backward(retain_graph=True)
+    scale_weights = copy_weights(state.generator.get_submodule("scale_networks"))
+    styled.update_encoder(torch.optim.SGD(state.generator.parameters(), lr=1.0), SINGLE_PROCESS)
+    twin_styled = encode_styles(twin, batch)
+    assert twin_styled.styles is not None
+    (twin_styled.styles * weights[:, :, 1:]).sum().backward()
+    for updated, original in zip(encoder.parameters(), twin.style_encoder.parameters(), strict=True):
+        assert original.grad is not None
+        torch.testing.assert_close(updated, original - original.grad)
+    assert tensors_equal(scale_weights, copy_weights(state.generator.get_submodule("scale_networks")))
 
 
-class Halving(Group):
-    """As though another process had found no gradient at all."""
+class HalvingProcessGroup(ProcessGroup):
+    """Averages gradients with a second process whose gradients are zero."""
 
-    def average(self, optimizer: torch.optim.Optimizer) -> None:
+    def all_reduce_gradients(self, optimizer: torch.optim.Optimizer) -> None:
         for group in optimizer.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
                     weight.grad /= 2
 
 
-def test_processes_that_share_a_batch_learn_the_mean() -> None:
-    moved = []
-    for group in (ALONE, Halving()):
-        _, state = styled()
-        encoder = style_encoder(state.generator)
+def test_update_encoder_averages_gradients_over_processes() -> None:
+    changes = []
+    for process_group in (SINGLE_PROCESS, HalvingProcessGroup()):
+        _, state = style_model()
+        encoder = state.generator.style_encoder
         assert encoder is not None
-        before = weights_of(encoder)
-        told = tell_styles(state.generator, clips())
-        told.conditions.square().sum().backward()
-        told.learn(torch.optim.SGD(encoder.parameters(), lr=1.0), group)
-        moved.append([new - old for new, old in zip(encoder.parameters(), before, strict=True)])
-    for whole, half in zip(*moved, strict=True):
-        torch.testing.assert_close(half * 2, whole)
+        before = copy_weights(encoder)
+        styled = encode_styles(state.generator, clips_with_instances())
+        styled.conditions.square().sum().backward()
+        styled.update_encoder(torch.optim.SGD(encoder.parameters(), lr=1.0), process_group)
+        changes.append([new - old for new, old in zip(encoder.parameters(), before, strict=True)])
+    for full, halved in zip(*changes, strict=True):
+        torch.testing.assert_close(halved * 2, full)
 
 
-def test_what_is_told_is_constant_over_each_object_of_a_clip() -> None:
-    _, state = styled()
-    batch = clips(batch=2)
-    styles = tell_styles(state.generator, batch).conditions[:, :, 1:]
-    first = styles[:, :1, :, ::12, ::12]
-    torch.testing.assert_close(
-        styles, first.expand(-1, 4, -1, -1, -1).repeat_interleave(12, 3).repeat_interleave(12, 4)
-    )
-    assert len(first.flatten(3).movedim(2, -1).reshape(-1, 3).unique(dim=0)) == 8
+def test_encoded_styles_are_constant_per_object_and_clip() -> None:
+    _, state = style_model()
+    styles = encode_styles(state.generator, clips_with_instances(batch_size=2)).conditions[:, :, 1:]
+    corners = styles[:, :1, :, ::12, ::12]
+    expected = corners.expand(-1, 4, -1, -1, -1).repeat_interleave(12, 3).repeat_interleave(12, 4)
+    torch.testing.assert_close(styles, expected)
+    assert len(corners.flatten(3).movedim(2, -1).reshape(-1, 3).unique(dim=0)) == 8
 
 
-def test_synthesis_gives_each_object_what_the_bank_says_whatever_the_conditions_are_stored_as() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int8])
+def test_apply_styles_adds_bank_styles_to_any_condition_dtype(dtype: torch.dtype) -> None:
     vectors = np.array([[0.25, -0.5, 0.75]])
-    known = ClassStyles.of(0, "picture", vectors, 1)
-    bank = StyleBank(features=3, width=4, downsamples=1, things=(), classes=(known,), frame=())
-    batch = clips()
-    for conditions in (batch.conditions, batch.conditions.round().to(torch.int8)):
-        given = give_styles(replace(batch, conditions=conditions), Styler(bank, StyleChoice()))
-        torch.testing.assert_close(given[:, :, :1], conditions.float())
-        wanted = torch.from_numpy(vectors[0]).float().view(3, 1, 1).expand(1, 4, 3, 24, 24)
-        torch.testing.assert_close(given[:, :, 1:], wanted)
-    assert tell_styles(styled()[1].generator, replace(batch, conditions=conditions)).conditions.is_floating_point()
+    bank = StyleBank(
+        feature_channels=3,
+        base_channels=4,
+        num_downsamples=1,
+        thing_class_ids=(),
+        classes=(ClassStyles.from_features(0, "image", vectors, 1),),
+        example_annotations=(),
+    )
+    batch = clips_with_instances()
+    batch = replace(batch, conditions=batch.conditions.round().to(dtype))
+    conditions = apply_styles(batch, StyleAssigner(bank, StyleChoice()))
+    torch.testing.assert_close(conditions[:, :, :1], batch.conditions.float())
+    expected = torch.from_numpy(vectors[0]).float().view(3, 1, 1).expand(1, 4, 3, 24, 24)
+    torch.testing.assert_close(conditions[:, :, 1:], expected)
+    assert encode_styles(style_model()[1].generator, batch).conditions.is_floating_point()
 
 
-def test_a_generator_without_styles_is_told_nothing_more() -> None:
-    state = build_state(tiny_config(), ConditionLayout(1), CPU)
-    batch = some_clips()
-    told = tell_styles(state.generator, batch)
-    assert told.conditions is batch.conditions
-    told.learn(state.generator_optimizer, ALONE)
+def test_encode_styles_without_encoder_returns_conditions() -> None:
+    state = build_train_state(tiny_config(), ConditionSpec(1), CPU)
+    batch = random_clips()
+    styled = encode_styles(state.generator, batch)
+    assert styled.conditions is batch.conditions
+    styled.update_encoder(state.generator_optimizer, SINGLE_PROCESS)
 
 
-def test_a_batch_without_instances_is_refused() -> None:
+def test_encode_styles_rejects_batch_without_instances() -> None:
     with pytest.raises(ShapeError, match="instances"):
-        tell_styles(styled()[1].generator, some_clips())
+        encode_styles(style_model()[1].generator, random_clips())

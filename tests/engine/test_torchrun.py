@@ -1,4 +1,4 @@
-"""What is said of processes that failed: that of the one which failed first, as torchrun found it."""
+"""Errors of failed processes: the first failure that torchrun recorded."""
 
 from __future__ import annotations
 
@@ -7,36 +7,41 @@ from pathlib import Path
 import pytest
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure, get_error_handler
 
-from vid2vid_cli.core.errors import DiskFullError, LostProcessError
-from vid2vid_cli.engine.torchrun import _why
+from vid2vid_cli.core.errors import DiskFullError, WorkerLostError
+from vid2vid_cli.engine.torchrun import _first_failure_error
 
-LOST = LostProcessError.exit_code
-
-
-def failed(*codes: int, note: Path = Path("none")) -> BaseException:
-    """Of processes that ended with these codes; 0 is no failure."""
-    failures = {rank: ProcessFailure(rank, 100 + rank, code, str(note)) for rank, code in enumerate(codes) if code}
-    return _why(failures, len(codes))
+LOST = WorkerLostError.exit_code
 
 
-@pytest.mark.parametrize("codes", [(43, 0), (43, -15), (43, LOST), (43, 43)])
-def test_the_first_process_has_said_why_itself(codes: tuple[int, ...]) -> None:
-    why = failed(*codes)
-    assert isinstance(why, SystemExit)
-    assert why.code == 43
+def failure_error(*exit_codes: int, error_file: Path = Path("none")) -> BaseException:
+    """The error for processes with these exit codes; 0 is no failure."""
+    failures = {
+        rank: ProcessFailure(rank, 100 + rank, code, str(error_file)) for rank, code in enumerate(exit_codes) if code
+    }
+    return _first_failure_error(failures, len(exit_codes))
 
 
-@pytest.mark.parametrize("codes", [(LOST, -9, LOST), (-15, -9, -15), (0, -9, LOST)])
-def test_one_that_was_killed(codes: tuple[int, ...]) -> None:
-    why = failed(*codes)
-    assert isinstance(why, LostProcessError)
-    assert (why.message, why.exit_code) == ("Process 2 of 3 was ended by SIGKILL.", LOST)
+@pytest.mark.parametrize("exit_codes", [(43, 0), (43, -15), (43, LOST), (43, 43)])
+def test_failure_of_rank_zero_keeps_its_exit_code(exit_codes: tuple[int, ...]) -> None:
+    error = failure_error(*exit_codes)
+    assert isinstance(error, SystemExit)
+    assert error.code == 43
 
 
-def test_one_that_is_not_shown_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    note = tmp_path / "error.json"
-    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(note))
+@pytest.mark.parametrize("exit_codes", [(LOST, -9, LOST), (-15, -9, -15), (0, -9, LOST)])
+def test_killed_process_is_reported_with_signal(exit_codes: tuple[int, ...]) -> None:
+    error = failure_error(*exit_codes)
+    assert isinstance(error, WorkerLostError)
+    assert error.exit_code == LOST
+    assert "Process 2 of 3" in error.message
+    assert "SIGKILL" in error.message
+
+
+def test_error_of_other_rank_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error_file = tmp_path / "error.json"
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(error_file))
     get_error_handler().record_exception(DiskFullError("no space"))
-    why = failed(LOST, 43, note=note)
-    assert isinstance(why, LostProcessError)
-    assert (why.message, why.exit_code) == ("Process 2 of 2 failed: DiskFullError: no space.", 43)
+    error = failure_error(LOST, 43, error_file=error_file)
+    assert isinstance(error, WorkerLostError)
+    assert error.exit_code == 43
+    assert "DiskFullError: no space" in error.message

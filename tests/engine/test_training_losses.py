@@ -1,227 +1,278 @@
-"""Which loss looks at which tensor, with frames that say which one they are."""
+"""Loss terms and chunks, with frames whose values identify them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from vid2vid_cli.config.discriminators import ImageConfig, LossConfig
-from vid2vid_cli.core.types import Flow, FrameOutput
+from vid2vid_cli.config.losses import LossConfig
+from vid2vid_cli.core.types import FrameOutput, ReferenceFlow
 from vid2vid_cli.engine import training_losses
-from vid2vid_cli.engine.training_losses import Chunk, chunk_of, pair_terms
+from vid2vid_cli.engine.build import loss_settings
+from vid2vid_cli.engine.chunk import Chunk, DiscriminatorInputFormat, gather_chunk
+from vid2vid_cli.engine.training_losses import LossSettings, adversarial_losses
 from vid2vid_cli.networks.discriminator import MultiScaleDiscriminator
 
 SIDE = 2
+INPUT_FORMAT = DiscriminatorInputFormat(condition_scale=0.1, condition_range=(-1, 1))
 
 
-def marked(offset: float, length: int, channels: int) -> Tensor:
-    """(2, length, channels, h, w): clip b, frame i is the number offset + 100 b + i."""
-    numbers = offset + 100 * torch.arange(2.0).view(2, 1) + torch.arange(float(length))
-    return numbers.view(2, length, 1, 1, 1).expand(2, length, channels, SIDE, SIDE)
+def settings(**changes: Any) -> LossSettings:
+    return loss_settings(LossConfig(**changes))
 
 
-def numbers(tensor: Tensor | None) -> list[float]:
+def numbered_clip(offset: float, length: int, channels: int) -> Tensor:
+    """(2, length, channels, h, w): all values of clip b, frame i are offset + 100 b + i."""
+    values = offset + 100 * torch.arange(2.0).view(2, 1) + torch.arange(float(length))
+    return values.view(2, length, 1, 1, 1).expand(2, length, channels, SIDE, SIDE)
+
+
+def frame_numbers(tensor: Tensor | None) -> list[float]:
+    """The value of each constant frame."""
     assert tensor is not None
     flat = tensor.flatten(1)
     assert (flat == flat[:, :1]).all()
     return [float(value) for value in flat[:, 0]]
 
 
-def outputs(first: int, last: int, *, flow: bool = True) -> list[FrameOutput]:
-    """Image 2000 + , raw 3000 + , flow 4000 + , mask 5000 + 100 b + i; the first of a clip has no flow."""
-    made = []
-    for index in range(first, last):
-        parts = [marked(offset, last, 1)[:, index] for offset in (2000, 3000, 4000, 5000)]
-        moving = flow and index > 0
-        image, raw = (part.expand(2, 3, SIDE, SIDE) for part in parts[:2])
-        motion = parts[2].expand(2, 2, SIDE, SIDE) if moving else None
-        made.append(FrameOutput(image, raw, motion, parts[3] if moving else None))
-    return made
+def numbered_outputs(start: int, stop: int, *, has_flow: bool = True) -> list[FrameOutput]:
+    """Image 2000, raw 3000, flow 4000, mask 5000, each + 100 b + i; the first frame of a clip has no flow."""
+    outputs = []
+    for index in range(start, stop):
+        image, raw, flow, occlusion = (numbered_clip(offset, stop, 1)[:, index] for offset in (2000, 3000, 4000, 5000))
+        with_flow = has_flow and index > 0
+        outputs.append(
+            FrameOutput(
+                image.expand(2, 3, SIDE, SIDE),
+                raw.expand(2, 3, SIDE, SIDE),
+                flow=flow.expand(2, 2, SIDE, SIDE) if with_flow else None,
+                occlusion=occlusion if with_flow else None,
+            )
+        )
+    return outputs
 
 
-def chunk(first: int, last: int, *, flow: bool = True) -> Chunk:
-    teacher = Flow(marked(6000, 8, 2), marked(7000, 8, 1))
-    fakes = marked(2000, last, 3).clone().requires_grad_()
-    boxes = {"face": marked(8000, 8, 2)[..., 0].expand(2, 8, 2, 2).repeat(1, 1, 1, 2)}
-    made = outputs(first, last, flow=flow)
-    return chunk_of(made, first, marked(1000, 8, 1), marked(0, 8, 3), fakes, teacher, boxes, ImageConfig())
+def numbered_chunk(start: int, stop: int, *, has_flow: bool = True) -> Chunk:
+    boxes = {"face": numbered_clip(8000, 8, 2)[..., 0].expand(2, 8, 2, 2).repeat(1, 1, 1, 2)}
+    return gather_chunk(
+        numbered_outputs(start, stop, has_flow=has_flow),
+        start=start,
+        conditions=numbered_clip(1000, 8, 1),
+        frames=numbered_clip(0, 8, 3),
+        fakes=numbered_clip(2000, stop, 3).clone().requires_grad_(),
+        reference_flow=ReferenceFlow(numbered_clip(6000, 8, 2), numbered_clip(7000, 8, 1)),
+        region_boxes=boxes,
+        input_format=INPUT_FORMAT,
+    )
 
 
-@pytest.mark.parametrize(("first", "last"), [(0, 3), (3, 6), (6, 8), (0, 1), (1, 2)])
-def test_every_tensor_of_a_chunk_is_of_its_frame(first: int, last: int) -> None:
-    """Also across the border of chunks: what lies before frame i is frame i - 1, in the same clip."""
-    of = chunk(first, last)
-    frames = [100 * b + i for i in range(first, last) for b in range(2)]
-    assert numbers(of.real) == frames
-    assert numbers(of.conditions) == [1000 + n for n in frames]
-    assert numbers(of.image) == [2000 + n for n in frames]
-    assert numbers(of.raw) == [3000 + n for n in frames]
-    assert numbers(of.regions["face"]) == [8000 + n for n in frames]
-    moving = [n for n in frames if n % 100]
-    assert numbers(of.real_before) == [n - 1 for n in moving]
-    assert numbers(of.fake_before) == [2000 + n - 1 for n in moving]
-    assert numbers(of.teacher) == [6000 + n for n in moving]
-    assert numbers(of.confidence) == [7000 + n for n in moving]
-    if (first, last) == (0, 1):
-        assert of.flow is None
-        assert of.occlusion is None
+def constant_chunk(**changes: float) -> Chunk:
+    """Two constant frames: previous real 0, real 0.5, previous generated 0.75, generated 0.125."""
+    values = {"real": 0.5, "image": 0.125, "raw": 0.0, "prev_real": 0.0, "prev_fake": 0.75}
+    values |= {"conditions": 0.0, "flow": 1.0, "occlusion": 0.75, "reference_flow": -2.0, "confidence": 1.0, **changes}
+    channels = {"flow": 2, "reference_flow": 2, "occlusion": 1, "confidence": 1, "conditions": 1}
+    tensors = {name: torch.full((2, channels.get(name, 3), 4, 4), value) for name, value in values.items()}
+    return Chunk(**tensors, input_format=INPUT_FORMAT)
+
+
+def flow_terms(chunk: Chunk) -> dict[str, float]:
+    return {name: float(term) for name, term in training_losses.flow_losses(chunk).items()}
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 3), (3, 6), (6, 8), (0, 1), (1, 2)])
+def test_gather_chunk_aligns_all_tensors(start: int, stop: int) -> None:
+    """The frame before frame i is frame i - 1 of the same clip, also across chunks."""
+    chunk = numbered_chunk(start, stop)
+    numbers = [100 * b + i for i in range(start, stop) for b in range(2)]
+    assert frame_numbers(chunk.real) == numbers
+    assert frame_numbers(chunk.conditions) == [1000 + n for n in numbers]
+    assert frame_numbers(chunk.image) == [2000 + n for n in numbers]
+    assert frame_numbers(chunk.raw) == [3000 + n for n in numbers]
+    assert frame_numbers(chunk.region_boxes["face"]) == [8000 + n for n in numbers]
+    numbers_with_past = [n for n in numbers if n % 100]
+    assert frame_numbers(chunk.prev_real) == [n - 1 for n in numbers_with_past]
+    assert frame_numbers(chunk.prev_fake) == [2000 + n - 1 for n in numbers_with_past]
+    assert frame_numbers(chunk.reference_flow) == [6000 + n for n in numbers_with_past]
+    assert frame_numbers(chunk.confidence) == [7000 + n for n in numbers_with_past]
+    if (start, stop) == (0, 1):
+        assert chunk.flow is None
+        assert chunk.occlusion is None
     else:
-        assert numbers(of.flow) == [4000 + n for n in moving]
-        assert numbers(of.occlusion) == [5000 + n for n in moving]
-    assert not of.fake_before.requires_grad
+        assert frame_numbers(chunk.flow) == [4000 + n for n in numbers_with_past]
+        assert frame_numbers(chunk.occlusion) == [5000 + n for n in numbers_with_past]
+    assert not chunk.prev_fake.requires_grad
 
 
-def test_raw_frames_are_judged_too_where_they_differ() -> None:
-    assert [numbers(p)[0] for p in training_losses.synthesised(chunk(1, 3))] == [2001, 3001]
-    assert [numbers(p)[0] for p in training_losses.synthesised(chunk(0, 3, flow=False))] == [2000]
-    assert set(training_losses.motion_terms(chunk(0, 3, flow=False))) == {
-        "frame_warp"
-    }  # of the teacher's flow, as published
-    assert training_losses.motion_terms(chunk(0, 1)) == {}
+def test_fake_images_include_raw_images_with_flow() -> None:
+    assert [frame_numbers(images)[0] for images in numbered_chunk(1, 3).fake_images] == [2001, 3001]
+    assert [frame_numbers(images)[0] for images in numbered_chunk(0, 3, has_flow=False).fake_images] == [2000]
 
 
-def of_numbers(**changes: float) -> Chunk:
-    """Two still frames, flat: real before 0, real now 0.5, generated before 0.75, generated now 0.125."""
-    values = {"real": 0.5, "image": 0.125, "raw": 0.0, "real_before": 0.0, "fake_before": 0.75}
-    values |= {"conditions": 0.0, "flow": 1.0, "occlusion": 0.75, "teacher": -2.0, "confidence": 1.0, **changes}
-    channels = {"flow": 2, "teacher": 2, "occlusion": 1, "confidence": 1, "conditions": 1}
-    return Chunk(**{name: torch.full((2, channels.get(name, 3), 4, 4), value) for name, value in values.items()})
+def test_flow_losses_by_hand() -> None:
+    assert flow_terms(constant_chunk()) == pytest.approx(
+        {"flow": 3.0, "flow_warp": 0.5, "temporal_warp": 0.625, "occlusion": 0.75}
+    )
 
 
-def test_motion_terms_by_hand() -> None:
-    terms = {name: float(term) for name, term in training_losses.motion_terms(of_numbers()).items()}
-    assert terms == pytest.approx({"flow": 3.0, "flow_warp": 0.5, "frame_warp": 0.625, "occlusion": 0.75})
+def test_flow_losses_without_flow_are_temporal_warp() -> None:
+    """The term exists for consecutive frames with reference flow only."""
+    assert set(flow_terms(numbered_chunk(0, 3, has_flow=False))) == {"temporal_warp"}
+    assert flow_terms(numbered_chunk(0, 1)) == {}
+    without_flow = replace(constant_chunk(), flow=None, occlusion=None)
+    assert flow_terms(without_flow) == pytest.approx({"temporal_warp": 0.625})
+    without_reference = gather_chunk(
+        numbered_outputs(0, 3, has_flow=False),
+        start=0,
+        conditions=numbered_clip(0, 3, 1),
+        frames=numbered_clip(0, 3, 3),
+        fakes=numbered_clip(0, 3, 3),
+        reference_flow=None,
+        region_boxes={},
+        input_format=INPUT_FORMAT,
+    )
+    assert without_reference.reference_flow.shape == (0, 2, SIDE, SIDE)
+    assert flow_terms(without_reference) == {}
 
 
-def test_a_model_without_flow_is_kept_still_by_the_teachers() -> None:
-    """Where its frames follow each other; without a teacher, as for single frames, nothing moves."""
-    still = replace(of_numbers(), flow=None, occlusion=None)
-    terms = {name: float(term) for name, term in training_losses.motion_terms(still).items()}
-    assert terms == pytest.approx({"frame_warp": 0.625})
-    made, frames = outputs(0, 3, flow=False), marked(0, 3, 3)
-    alone = chunk_of(made, 0, marked(0, 3, 1), frames, frames, None, {}, ImageConfig())
-    assert alone.teacher.shape == (0, 2, SIDE, SIDE)
-    assert training_losses.motion_terms(alone) == {}
+def test_flow_losses_ignore_pixels_without_confidence() -> None:
+    chunk = constant_chunk()
+    assert chunk.flow is not None
+    assert chunk.occlusion is not None
+    chunk.confidence[:, :, 2:] = 0
+    for tensor in (chunk.flow, chunk.occlusion, chunk.image):
+        tensor[:, :, 2:] = 77
+    assert flow_terms(chunk) == pytest.approx(
+        {"flow": 3.0, "flow_warp": 0.5, "temporal_warp": 0.625, "occlusion": 0.75}
+    )
 
 
-def test_motion_terms_count_where_the_teacher_is_sure_alone() -> None:
-    of = of_numbers()
-    of.confidence[:, :, 2:] = 0
-    of.flow[:, :, 2:] = 77
-    of.occlusion[:, :, 2:] = 77
-    of.image[:, :, 2:] = 77
-    terms = {name: float(term) for name, term in training_losses.motion_terms(of).items()}
-    assert terms == pytest.approx({"flow": 3.0, "flow_warp": 0.5, "frame_warp": 0.625, "occlusion": 0.75})
-
-
-def test_the_first_frame_of_a_clip_has_no_motion() -> None:
-    """Three generated frames, two of them moving: the first one's error must not count."""
-    of = of_numbers()
+def test_flow_losses_ignore_first_frame_of_clip() -> None:
+    """Of three generated frames two have a predecessor; the error of the first one does not count."""
+    chunk = constant_chunk()
     longer = {
-        name: torch.cat([torch.full((1, *getattr(of, name).shape[1:]), 9.0), getattr(of, name)])
-        for name in ("real", "image", "raw", "conditions")
+        name: torch.cat([torch.full((1, *tensor.shape[1:]), 9.0), tensor])
+        for name, tensor in vars(chunk).items()
+        if name in ("real", "image", "raw", "conditions")
     }
-    whole = Chunk(**{**vars(of), **longer})
-    terms = {name: float(term) for name, term in training_losses.motion_terms(whole).items()}
-    assert terms == pytest.approx({"flow": 3.0, "flow_warp": 0.5, "frame_warp": 0.625, "occlusion": 0.75})
+    assert flow_terms(replace(chunk, **longer)) == pytest.approx(
+        {"flow": 3.0, "flow_warp": 0.5, "temporal_warp": 0.625, "occlusion": 0.75}
+    )
 
 
-def test_the_flow_is_followed_in_both_warps() -> None:
-    """A ramp moved by one pixel: only the right flow, in the right direction, takes it back."""
+def test_flow_losses_warp_with_correct_direction() -> None:
+    """A ramp that moves by one pixel: the correct flow gives no error, the opposite flow does."""
     ramp = torch.arange(8.0).view(1, 1, 1, 8).expand(1, 3, 4, 8) / 8
-    now = torch.cat([ramp[..., 1:], ramp[..., -1:]], -1)  # now[x] = before[x + 1]
-    right = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 4, 8)
+    current = torch.cat([ramp[..., 1:], ramp[..., -1:]], -1)  # current[x] = ramp[x + 1]
+    correct_flow = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 4, 8)
     ones = torch.ones(1, 1, 4, 8)
-    for flow, good in ((right, True), (-right, False)):
-        of = Chunk(ones, now, now, now, flow, ones, ramp, ramp, flow, ones)
-        terms = training_losses.motion_terms(of)
-        assert (float(terms["flow_warp"]) < 1e-5) is good
-        assert (float(terms["frame_warp"]) < 1e-5) is good
+    for flow, is_correct in ((correct_flow, True), (-correct_flow, False)):
+        chunk = Chunk(
+            conditions=ones,
+            real=current,
+            image=current,
+            raw=current,
+            flow=flow,
+            occlusion=ones,
+            prev_real=ramp,
+            prev_fake=ramp,
+            reference_flow=flow,
+            confidence=ones,
+            input_format=INPUT_FORMAT,
+        )
+        terms = flow_terms(chunk)
+        assert (terms["flow_warp"] < 1e-5) is is_correct
+        assert (terms["temporal_warp"] < 1e-5) is is_correct
 
 
-class Echo(nn.Module):
-    """One scale; the features are the picture it is shown, the score its mean."""
+class IdentityDiscriminator(nn.Module):
+    """One scale; its feature is the input, its logit the mean of the input. Counts its calls."""
 
-    def forward(self, picture: Tensor) -> list[list[Tensor]]:
-        return [[picture, picture.mean((1, 2, 3), keepdim=True)]]
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_calls = 0
+
+    def forward(self, image: Tensor) -> list[list[Tensor]]:
+        self.num_calls += 1
+        return [[image, image.mean((1, 2, 3), keepdim=True)]]
 
 
-def test_image_terms_by_hand() -> None:
-    """The mean over one condition channel (0) and three colours is 3/4 of the picture; one layer is weighted 4."""
-    terms = training_losses.image_terms(of_numbers(), Echo(), lambda a, b: (a - b).mean(), LossConfig(pixel=1.0))
-    seen = {name: float(term) for name, term in terms.items()}
-    assert seen == pytest.approx(
+def test_image_losses_by_hand() -> None:
+    """The mean over one condition channel (0) and three colours is 3/4 of the image; one layer has the weight 4."""
+    losses = training_losses.image_losses(
+        constant_chunk(), IdentityDiscriminator(), lambda a, b: (a - b).mean(), settings(l1=1.0)
+    )
+    assert {name: float(term) for name, term in losses.items()} == pytest.approx(
         {
             "adversarial": (0.75 * 0.125 - 1) ** 2 + 1.0,
             "feature_matching": 4 * 0.75 * (0.375 + 0.5),
             "perceptual": -(0.375 + 0.5),
-            "pixel": 0.375 + 0.5,
+            "l1": 0.375 + 0.5,
         }
     )
-    names = set(training_losses.image_terms(of_numbers(), Echo(), None, LossConfig(pixel=0.0)))
+    names = set(training_losses.image_losses(constant_chunk(), IdentityDiscriminator(), None, settings(l1=0.0)))
     assert names == {"adversarial", "feature_matching"}
 
 
-def test_real_frames_are_judged_for_the_generator_only_where_features_are_matched() -> None:
-    class Counter(Echo):
-        asked = 0
-
-        def forward(self, picture: Tensor) -> list[list[Tensor]]:
-            self.asked += 1
-            return super().forward(picture)
-
-    pair = {"1": (of_numbers().real, of_numbers().image)}
-    for weights, asked, groups_asked in (
-        ({}, 3, 2),
-        ({"feature_matching": 0.0, "temporal_feature_matching": 0.0}, 2, 1),
-    ):
-        judge, over_time, losses = Counter(), Counter(), LossConfig(**weights)
-        terms = training_losses.image_terms(of_numbers(), judge, None, losses)
-        terms |= pair_terms("temporal", pair, nn.ModuleDict({"1": over_time}), losses)
-        assert (judge.asked, over_time.asked) == (asked, groups_asked)
-        assert ("feature_matching" in terms, "temporal_feature_matching" in terms) == (not weights, not weights)
+@pytest.mark.parametrize(("has_matching", "num_image_calls", "num_temporal_calls"), [(True, 3, 2), (False, 2, 1)])
+def test_real_frames_are_evaluated_for_feature_matching_only(
+    has_matching: bool, num_image_calls: int, num_temporal_calls: int
+) -> None:
+    weights = {} if has_matching else {"feature_matching": 0.0, "temporal_feature_matching": 0.0}
+    pairs = {"1": (constant_chunk().real, constant_chunk().image)}
+    image_discriminator, temporal_discriminator = IdentityDiscriminator(), IdentityDiscriminator()
+    losses = settings(**weights)
+    terms = training_losses.image_losses(constant_chunk(), image_discriminator, None, losses)
+    terms |= adversarial_losses("temporal", pairs, nn.ModuleDict({"1": temporal_discriminator}), losses)
+    assert image_discriminator.num_calls == num_image_calls
+    assert temporal_discriminator.num_calls == num_temporal_calls
+    assert ("feature_matching" in terms, "temporal_feature_matching" in terms) == (has_matching, has_matching)
 
 
-def test_the_terms_of_several_networks_are_summed() -> None:
-    one, other = of_numbers(), of_numbers(image=1.5)
-    pairs = {"1": (one.real, one.image), "3": (other.real, other.image)}
-    judges = nn.ModuleDict({"1": Echo(), "3": Echo()})
-    for kind in ("temporal", "region"):
-        terms = {name: float(term) for name, term in pair_terms(kind, pairs, judges, LossConfig()).items()}  # type: ignore[arg-type]
-        adversarial, matching = (0.125 - 1) ** 2 + (1.5 - 1) ** 2, 4 * (0.375 + 1.0)
-        assert terms == pytest.approx({f"{kind}_adversarial": adversarial, f"{kind}_feature_matching": matching})
-    assert pair_terms("region", {}, judges, LossConfig()) == {}
+@pytest.mark.parametrize("kind", ["temporal", "region"])
+def test_adversarial_losses_sum_over_discriminators(kind: Any) -> None:
+    first, second = constant_chunk(), constant_chunk(image=1.5)
+    pairs = {"1": (first.real, first.image), "3": (second.real, second.image)}
+    discriminators = nn.ModuleDict({"1": IdentityDiscriminator(), "3": IdentityDiscriminator()})
+    terms = {name: float(term) for name, term in adversarial_losses(kind, pairs, discriminators, settings()).items()}
+    adversarial, matching = (0.125 - 1) ** 2 + (1.5 - 1) ** 2, 4 * (0.375 + 1.0)
+    assert terms == pytest.approx({f"{kind}_adversarial": adversarial, f"{kind}_feature_matching": matching})
+    assert adversarial_losses(kind, {}, discriminators, settings()) == {}
 
 
-def test_the_real_side_gives_the_generator_no_gradient() -> None:
-    of = of_numbers()
-    of.real.requires_grad_()
-    of.image.requires_grad_()
-    sum(training_losses.image_terms(of, Echo(), None, LossConfig()).values()).backward()  # type: ignore[union-attr]
-    assert of.real.grad is None
-    assert of.image.grad is not None
-    fake = of.image.detach().requires_grad_()
-    terms = pair_terms("temporal", {"1": (of.real, fake)}, nn.ModuleDict({"1": Echo()}), LossConfig())
+def test_generator_losses_have_no_gradient_for_real_frames() -> None:
+    chunk = constant_chunk()
+    chunk.real.requires_grad_()
+    chunk.image.requires_grad_()
+    losses = training_losses.image_losses(chunk, IdentityDiscriminator(), None, settings())
+    torch.stack(list(losses.values())).sum().backward()
+    assert chunk.real.grad is None
+    assert chunk.image.grad is not None
+    fake = chunk.image.detach().requires_grad_()
+    discriminators = nn.ModuleDict({"1": IdentityDiscriminator()})
+    terms = adversarial_losses("temporal", {"1": (chunk.real, fake)}, discriminators, settings())
     assert float(terms["temporal_adversarial"].detach()) == pytest.approx((0.125 - 1) ** 2)
     assert float(terms["temporal_feature_matching"].detach()) == pytest.approx(4 * 0.375)
-    sum(terms.values()).backward()  # type: ignore[union-attr]
-    assert of.real.grad is None
+    torch.stack(list(terms.values())).sum().backward()
+    assert chunk.real.grad is None
     assert fake.grad is not None
 
 
-@pytest.mark.parametrize("gan", ["least_squares", "hinge"])
-def test_the_discriminators_loss_is_each_fake_against_the_real_one(gan: str) -> None:
-    """All pictures go through the network together, and come out as if alone."""
+@pytest.mark.parametrize("gan_mode", ["lsgan", "hinge"])
+def test_discriminator_loss_compares_each_fake_with_real(gan_mode: str) -> None:
+    """One batched forward pass gives the same loss as separate passes; the inputs are detached."""
     torch.manual_seed(0)
-    judge, losses = MultiScaleDiscriminator(2, height=16, scales=2, width=4, layers=1), LossConfig(gan=gan)  # type: ignore[arg-type]
+    discriminator = MultiScaleDiscriminator(2, height=16, num_scales=2, base_channels=4, num_layers=1)
+    losses = settings(gan_mode=gan_mode)
     real, *fakes = (torch.rand(3, 2, 16, 16) for _ in range(3))
-    compare = training_losses.GAN_LOSSES[gan][1]
-    alone = [compare(training_losses.scores(judge(real)), training_losses.scores(judge(fake))) for fake in fakes]
-    together = training_losses.discriminator_loss(real, fakes, judge, losses)
-    assert float(together.detach()) == pytest.approx(float((alone[0] + alone[1]).detach()), rel=1e-5)
+    gan_loss = training_losses.GAN_LOSSES[gan_mode][1]
+    real_logits = training_losses.logits(discriminator(real))
+    separate = [gan_loss(real_logits, training_losses.logits(discriminator(fake))) for fake in fakes]
+    batched = training_losses.discriminator_loss(real, fakes, discriminator, losses)
+    assert float(batched.detach()) == pytest.approx(float((separate[0] + separate[1]).detach()), rel=1e-5)
     fakes[0].requires_grad_()
-    training_losses.discriminator_loss(real, fakes, judge, losses).backward()
+    training_losses.discriminator_loss(real, fakes, discriminator, losses).backward()
     assert fakes[0].grad is None

@@ -1,4 +1,4 @@
-"""Beginning with another run's weights: what is taken over, what is new, and what is refused."""
+"""Initialisation from another run: matching weights, new modules, and errors."""
 
 from __future__ import annotations
 
@@ -6,79 +6,97 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.factories import same, some_clips, tiny_config, tiny_state, weights_of
+from helpers.factories import copy_weights, random_clips, tensors_equal, tiny_config, tiny_state
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import RunError
-from vid2vid_cli.engine.checkpoint import save_state
+from vid2vid_cli.engine.checkpoint import STATE_FILE_NAME, save_train_state
 from vid2vid_cli.engine.step import train_step
-from vid2vid_cli.engine.warm_start import grow
-from vid2vid_cli.ops.resample import halve
+from vid2vid_cli.engine.warm_start import warm_start
+from vid2vid_cli.networks.composite import CompositeGenerator
+from vid2vid_cli.ops.resample import downsample2x
 
 
-def config(size: int, scales: int, **generator: int) -> Config:
+def scaled_config(size: int, num_scales: int, **schedule: int) -> Config:
     return tiny_config(
-        data={"size": size},
-        generator={"width": 8, "scales": scales, **generator},
-        discriminator={"scales": scales},
-        temporal={"scales": scales},
+        data={"height": size},
+        generator={"base_channels": 8, "num_scales": num_scales},
+        image_discriminator={"num_scales": num_scales},
+        temporal_discriminator={"num_scales": num_scales},
+        schedule=schedule,
     )
 
 
 @pytest.fixture
-def learned(tmp_path: Path) -> Path:
-    """The state of a run at half the size, two steps in."""
-    trainer, state = tiny_state(config(24, 1))
+def half_size_state(tmp_path: Path) -> Path:
+    """The state folder of a run at half the size after two steps."""
+    context, state = tiny_state(scaled_config(24, 1))
     for step in range(2):
-        train_step(trainer, state, some_clips(step))
-    return save_state(tmp_path, state, {})
+        train_step(context, state, random_clips(step))
+    return save_train_state(tmp_path, state, {})
 
 
-def test_what_was_learned_at_half_the_size_is_the_coarse_part_of_the_whole(learned: Path) -> None:
-    (_, small), (_, large) = tiny_state(config(24, 1)), tiny_state(config(48, 2))
-    small.load_state_dict(torch.load(learned / "state.pt", weights_only=True)["state"])
-    fresh = weights_of(large.generator.networks[1])
-    grown = grow(large, learned)
-    assert grown.new == (
-        "generator.networks.1",
-        "discriminator.copies.48",
-        "temporal.1.copies.48",
-        "temporal.3.copies.48",
+def test_warm_start_loads_half_size_weights_as_coarse_scale(half_size_state: Path) -> None:
+    (_, small), (_, large) = tiny_state(scaled_config(24, 1)), tiny_state(scaled_config(48, 2))
+    small.load_state_dict(torch.load(half_size_state / STATE_FILE_NAME, weights_only=True)["state"])
+    assert isinstance(large.generator, CompositeGenerator)
+    assert isinstance(small.generator, CompositeGenerator)
+    initial_finest = copy_weights(large.generator.scale_networks[1])
+    assert warm_start(large, half_size_state).new_modules == (
+        "generator.scale_networks.1",
+        "image_discriminator.discriminators.48",
+        "temporal_discriminators.1.discriminators.48",
+        "temporal_discriminators.3.discriminators.48",
     )
-    assert same(weights_of(large.generator.networks[0]), weights_of(small.generator.networks[0]))
-    assert same(weights_of(large.average.networks[0]), weights_of(small.average.networks[0]))
-    assert same(weights_of(large.average.networks[1]), fresh)
-    assert same(weights_of(large.discriminator.copies["24"]), weights_of(small.discriminator.copies["24"]))
-    assert not same(weights_of(small.average), weights_of(small.generator))
+    for pair in ((large.generator, small.generator), (large.generator_ema, small.generator_ema)):
+        large_weights, small_weights = (copy_weights(network.get_submodule("scale_networks.0")) for network in pair)
+        assert tensors_equal(large_weights, small_weights)
+    assert tensors_equal(copy_weights(large.generator_ema.get_submodule("scale_networks.1")), initial_finest)
+    large_weights, small_weights = (
+        copy_weights(state.image_discriminator.get_submodule("discriminators.24")) for state in (large, small)
+    )
+    assert tensors_equal(large_weights, small_weights)
+    assert not tensors_equal(copy_weights(small.generator_ema), copy_weights(small.generator))
     window, past = torch.rand(1, 3, 1, 48, 48), torch.rand(1, 2, 3, 48, 48)
-    coarse = large.generator(window, [past, halve(past[0])[None]]).coarse[0]
-    smaller = torch.stack([halve(frame) for frame in window.unbind(1)], 1)
-    assert torch.equal(coarse, small.generator(smaller, [halve(past[0])[None]]).image)
+    half_past = downsample2x(past[0])[None]
+    coarse_image = large.generator(window, [past, half_past]).coarse_images[0]
+    half_window = torch.stack([downsample2x(condition) for condition in window.unbind(1)], 1)
+    assert torch.equal(coarse_image, small.generator(half_window, [half_past]).image)
 
 
-def test_while_the_global_part_is_fixed_only_the_finest_moves(learned: Path) -> None:
-    whole = config(48, 2)
-    trainer, state = tiny_state(
-        whole.model_copy(update={"schedule": whole.schedule.model_copy(update={"fix_global": 1})})
-    )
-    grow(state, learned)
-    before = [weights_of(network) for network in state.generator.networks]
-    train_step(trainer, state, some_clips(9, size=48))
-    assert [same(a, weights_of(b)) for a, b in zip(before, state.generator.networks, strict=True)] == [True, False]
-    train_step(trainer, state, some_clips(10, size=48))
-    assert not same(before[0], weights_of(state.generator.networks[0]))
+def test_freeze_coarse_steps_trains_finest_scale_only(half_size_state: Path) -> None:
+    context, state = tiny_state(scaled_config(48, 2, freeze_coarse_steps=1))
+    assert isinstance(state.generator, CompositeGenerator)
+    warm_start(state, half_size_state)
+    coarse, fine = state.generator.scale_networks
+    before = copy_weights(coarse), copy_weights(fine)
+    train_step(context, state, random_clips(9, size=48))
+    assert tensors_equal(before[0], copy_weights(coarse))
+    assert not tensors_equal(before[1], copy_weights(fine))
+    train_step(context, state, random_clips(10, size=48))
+    assert not tensors_equal(before[0], copy_weights(coarse))
 
 
-def test_a_checkpoint_gives_its_generator(run_folder: Path) -> None:
+def test_warm_start_from_checkpoint_loads_generator(run_folder: Path) -> None:
     _, state = tiny_state(tiny_config())
-    judge = weights_of(state.discriminator)
-    assert grow(state, run_folder / f"{run_folder.name}.ckpt").new[0] == "discriminator.copies.24"
-    assert same(weights_of(state.generator), weights_of(state.average))
-    assert same(judge, weights_of(state.discriminator))
+    discriminator_weights = copy_weights(state.image_discriminator)
+    report = warm_start(state, run_folder / f"{run_folder.name}.ckpt")
+    assert report.new_modules[0] == "image_discriminator.discriminators.24"
+    assert tensors_equal(copy_weights(state.generator), copy_weights(state.generator_ema))
+    assert tensors_equal(discriminator_weights, copy_weights(state.image_discriminator))
     assert state.step == 0
 
 
-def test_where_nothing_fits_it_says_so(run_folder: Path) -> None:
-    _, state = tiny_state(tiny_config(generator={"width": 16}))
-    with pytest.raises(RunError, match="does not fit"):
-        grow(state, run_folder / f"{run_folder.name}.ckpt")
+def test_warm_start_rejects_other_architecture(run_folder: Path) -> None:
+    _, state = tiny_state(tiny_config(generator={"base_channels": 16}))
+    with pytest.raises(RunError, match=r"\.ckpt"):
+        warm_start(state, run_folder / f"{run_folder.name}.ckpt")
+
+
+def test_warm_start_rejects_older_state_format(half_size_state: Path) -> None:
+    path = half_size_state / STATE_FILE_NAME
+    payload = torch.load(path, weights_only=True)
+    del payload["format_version"]
+    torch.save(payload, path)
+    with pytest.raises(RunError, match="format 1"):
+        warm_start(tiny_state(scaled_config(48, 2))[1], half_size_state)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Done:
+class CommandResult:
     """Exit code, stdout, stderr."""
 
-    code: int
-    out: str
-    err: str
+    exit_code: int
+    stdout: str
+    stderr: str
 
 
-Vid2Vid = Callable[..., Done]
+CliRunner = Callable[..., CommandResult]

@@ -1,6 +1,6 @@
-"""A real but tiny conditioner with every kind of option: it follows the bright disc of `makers.blob_frame`.
+"""A small conditioner with options of every role: it detects the red disc of `factories.blob_frame`.
 
-Found by name as a third party's is: VID2VID_PLUGINS="dots=helpers.dots_conditioner:SPEC".
+It is found like a third-party plugin: VID2VID_PLUGINS="dots=helpers.dots_conditioner:SPEC".
 """
 
 from __future__ import annotations
@@ -18,86 +18,92 @@ from vid2vid_cli.conditioning import (
     Conditioner,
     ConditionerSpec,
     Options,
-    Person,
+    PersonOption,
+    VideoFrame,
     View,
-    bounds,
-    drawing_option,
-    files_option,
+    bounding_box,
+    input_path_option,
+    render_option,
 )
+from vid2vid_cli.core.geometry import ImageArray
 
-Bytes = NDArray[np.uint8]
-SPEC = ConditionerSpec("dots", "The bright disc.", "points", "helpers.dots_conditioner:Dots")
-PLUGINS = "dots=helpers.dots_conditioner:SPEC"
+SPEC = ConditionerSpec("dots", "The red disc.", "points", "helpers.dots_conditioner:Dots")
+DOTS_PLUGIN = "dots=helpers.dots_conditioner:SPEC"
 
 
-class DotOptions(Options):
-    """One option of each role, and one that changes the channels."""
+class DotsOptions(Options):
+    """Options of each role; two_channels changes the number of channels."""
 
-    bright: int = Field(180, description="How red a pixel of the disc is at least.")
-    twice: bool = Field(False, description="Two channels.")
-    radius: float = drawing_option(3.0, "Of the dot that is drawn, in pixels.", ge=0.5)
-    person: Person = Field("largest", description="Looked at by nobody.")
-    file: Path | None = files_option("A text file with the x and y of each frame.")
+    min_red: int = Field(180, description="Minimum red value of the disc.")
+    two_channels: bool = Field(False, description="Repeat the channel.")
+    radius: float = render_option(3.0, "Radius of the rendered dot in pixels.", ge=0.5)
+    person: PersonOption = Field("largest", description="Not used.")
+    input_path: Path | None = input_path_option("A text file with the x and y of each frame.")
 
 
 class Dots(Conditioner):
-    """The centre of the disc; retargeting carries it from one mean to another, half a frame late."""
+    """The centre of the disc. Retargeting shifts it to the target's mean, with a delay from smoothing."""
 
     spec: ClassVar[ConditionerSpec] = SPEC
-    Options: ClassVar[type[Options]] = DotOptions
-    retargets: ClassVar[bool] = True
-    reads: ClassVar[str] = "file"
-    offers: ClassVar[tuple[str, ...]] = ("disc", "corners")
-    options: DotOptions
+    Options: ClassVar[type[Options]] = DotsOptions
+    supports_retargeting: ClassVar[bool] = True
+    input_option: ClassVar[str] = "input_path"
+    region_names: ClassVar[tuple[str, ...]] = ("disc", "corners")
+    options: DotsOptions
 
     @property
-    def channels(self) -> int:
-        return 1 + self.options.twice
+    def num_channels(self) -> int:
+        return 1 + self.options.two_channels
 
-    def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
-        rows = np.loadtxt(self.options.file, ndmin=2) if self.options.file is not None else None
-        for index, frame in enumerate(frames):
-            ys, xs = np.nonzero((frame[:, :, 0] > self.options.bright) & (frame[:, :, 2] < 100))
+    def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
+        rows = np.loadtxt(self.options.input_path, ndmin=2) if self.options.input_path is not None else None
+        for index, frame in enumerate(video_frame.rgb for video_frame in frames):
+            ys, xs = np.nonzero((frame[:, :, 0] > self.options.min_red) & (frame[:, :, 2] < 100))
             point = np.array([[xs.mean(), ys.mean()]]) if len(xs) else np.full((1, 2), np.nan)
             if rows is not None:
-                assert self.footage is not None
-                point = self.footage.view.points(rows[None, self.footage.number(index)])
-            found = float(np.isfinite(point).all())
-            yield Annotation(*frame.shape[:2], found, {"dot": point.astype(np.float32)})
+                assert self.video_context is not None
+                point = self.video_context.view.transform_points(
+                    rows[None, self.video_context.source_frame_index(index)]
+                )
+            quality = float(np.isfinite(point).all())
+            yield Annotation(*frame.shape[:2], quality, {"dot": point.astype(np.float32)})
 
     def render(self, annotation: Annotation, view: View) -> NDArray[np.float32]:
         y, x = np.mgrid[: view.height, : view.width]
-        centre = view.points(annotation.points["dot"])[0]
-        near = np.hypot(x - centre[0], y - centre[1]) <= self.options.radius
-        return np.repeat(np.where(near, 1.0, -1.0).astype(np.float32)[None], self.channels, axis=0)
+        centre = view.transform_points(annotation.points["dot"])[0]
+        is_inside = np.hypot(x - centre[0], y - centre[1]) <= self.options.radius
+        return np.repeat(np.where(is_inside, 1.0, -1.0).astype(np.float32)[None], self.num_channels, axis=0)
 
-    def picture(self, annotation: Annotation, view: View) -> Bytes:
-        drawn = self.render(annotation, view)[0] > 0
-        return np.repeat(drawn[:, :, None], 3, axis=2).astype(np.uint8) * 255
+    def visualize(self, annotation: Annotation, view: View) -> ImageArray:
+        mask = self.render(annotation, view)[0] > 0
+        return np.repeat(mask[:, :, None], 3, axis=2).astype(np.uint8) * 255
 
-    def regions(self, annotation: Annotation, view: View) -> dict[str, NDArray[np.float32]]:
-        """The disc, and two corners that no frame has."""
-        return {"disc": bounds(annotation.points["dot"], view)[None], "corners": np.full((2, 4), np.nan, np.float32)}
+    def region_boxes(self, annotation: Annotation, view: View) -> dict[str, NDArray[np.float32]]:
+        """The disc, and two corners that are never detected."""
+        return {
+            "disc": bounding_box(annotation.points["dot"], view)[None],
+            "corners": np.full((2, 4), np.nan, np.float32),
+        }
 
     def statistics(self, annotations: Sequence[Annotation]) -> dict[str, Any]:
-        dots = np.array([one.points["dot"][0] for one in annotations if one.quality > 0])
-        if not len(dots):
+        points = np.array([annotation.points["dot"][0] for annotation in annotations if annotation.quality > 0])
+        if not len(points):
             return {}
-        low, high = dots.min(axis=0) - 8, dots.max(axis=0) + 8
-        mean = [float(value) for value in dots.mean(axis=0)]
+        low, high = points.min(axis=0) - 8, points.max(axis=0) + 8
+        mean = [float(value) for value in points.mean(axis=0)]
         size = {"height": annotations[0].height, "width": annotations[0].width}
-        return {"mean": mean, "focus": [float(value) for value in (*low, *high)], **size}
+        return {"mean": mean, "subject_box": [float(value) for value in (*low, *high)], **size}
 
-    def distances(self, found: Annotation, wanted: Annotation) -> dict[str, float]:
-        if not (found.quality and wanted.quality):
+    def errors(self, detected: Annotation, reference: Annotation) -> dict[str, float]:
+        if not (detected.quality and reference.quality):
             return {}
-        return {"dot_distance": float(np.linalg.norm(found.points["dot"] - wanted.points["dot"]))}
+        return {"dot_distance": float(np.linalg.norm(detected.points["dot"] - reference.points["dot"]))}
 
     def retarget(
         self, annotations: Iterable[Annotation], source: dict[str, Any], target: dict[str, Any]
     ) -> Iterator[Annotation]:
-        before: NDArray[np.float32] | None = None
-        for one in annotations:
-            moved = one.points["dot"] + np.float32(target["mean"]) - np.float32(source["mean"])
-            before = moved if before is None else (before + moved) / 2
-            yield Annotation(target["height"], target["width"], one.quality, {"dot": before})
+        previous: NDArray[np.float32] | None = None
+        for annotation in annotations:
+            point = annotation.points["dot"] + np.float32(target["mean"]) - np.float32(source["mean"])
+            previous = point if previous is None else (previous + point) / 2
+            yield Annotation(target["height"], target["width"], annotation.quality, {"dot": previous})

@@ -1,4 +1,4 @@
-"""A real but tiny conditioner and exact little videos, for the tests of `prepare`."""
+"""Small conditioners and lossless videos for the tests of `prepare`."""
 
 from __future__ import annotations
 
@@ -19,56 +19,57 @@ from vid2vid_cli.conditioning import (
     ConditionerSpec,
     Options,
     Requirement,
+    VideoFrame,
     View,
-    files_option,
-    label_files,
+    input_path_option,
+    list_label_files,
     view_image,
 )
-from vid2vid_cli.core.errors import FilesMismatchError
+from vid2vid_cli.core.errors import InputFileMismatchError
 
-Bytes = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 
 
-class MarkOptions(Options):
-    """How the mark is looked for."""
+class MarksOptions(Options):
+    """Options of `Marks`."""
 
     smooth: float = 0.5
     dark: int = 200
 
 
 class Marks(Conditioner):
-    """Follows the red square: its centre smoothed over time, a label map, and 16-bit ids."""
+    """Detects a red square: its smoothed centre, a label map and 16-bit ids."""
 
-    spec = ConditionerSpec("marks", "a red mark on a dark ground", "labels", "nowhere:Marks")
-    Options = MarkOptions
-    options: MarkOptions
+    spec = ConditionerSpec("marks", "a red mark on a dark background", "labels", "nowhere:Marks")
+    Options = MarksOptions
+    options: MarksOptions
 
     @property
-    def channels(self) -> int:
+    def num_channels(self) -> int:
         return 2
 
-    def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
-        last: NDArray[Any] | None = None
-        for frame in frames:
-            red = (frame[:, :, 0] > self.options.dark) & (frame[:, :, 1] < 100)
-            height, width = red.shape
+    def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
+        previous_centre: NDArray[Any] | None = None
+        for frame in (video_frame.rgb for video_frame in frames):
+            is_mark = (frame[:, :, 0] > self.options.dark) & (frame[:, :, 1] < 100)
+            height, width = is_mark.shape
             centre = np.full(2, np.nan)
-            if red.any():
-                ys, xs = np.nonzero(red)
+            if is_mark.any():
+                ys, xs = np.nonzero(is_mark)
                 centre = np.array([xs.mean(), ys.mean()])
-                if last is not None:
-                    centre = self.options.smooth * last + (1 - self.options.smooth) * centre
-                last = centre
-            ids = (red * 40000 + frame[:, :, 2]).astype(np.uint16)
-            images = {"mask": red.astype(np.uint8) * 7, "ids": ids}
+                if previous_centre is not None:
+                    centre = self.options.smooth * previous_centre + (1 - self.options.smooth) * centre
+                previous_centre = centre
+            ids = (is_mark * 40000 + frame[:, :, 2]).astype(np.uint16)
+            images = {"mask": is_mark.astype(np.uint8) * 7, "ids": ids}
             points = np.stack([centre, centre + 1]).astype(np.float32)
-            yield Annotation(height, width, float(red.any()), {"mark": points}, images)
+            yield Annotation(height, width, float(is_mark.any()), {"mark": points}, images)
 
     def render(self, annotation: Annotation, view: View) -> NDArray[np.float32]:
         mask = view_image(annotation.images["mask"], view, nearest=True).astype(np.float32) / 3.5 - 1
         return np.stack([mask, mask])
 
-    def picture(self, annotation: Annotation, view: View) -> Bytes:
+    def visualize(self, annotation: Annotation, view: View) -> ImageArray:
         mask = view_image(annotation.images["mask"], view, nearest=True)
         return np.repeat(mask[:, :, None] * np.uint8(36), 3, axis=2)
 
@@ -79,50 +80,50 @@ class Marks(Conditioner):
         return {"count": len(annotations), "right": centres[:, 0].max(), "mean": centres.mean(axis=0)}
 
 
-class Bright(Marks):
-    """A second one, without images or memory."""
+class Brightness(Marks):
+    """Records the mean brightness; has no images and no state."""
 
     spec = ConditionerSpec("bright", "how bright a frame is", "points", "nowhere:Bright")
 
-    def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
-        for frame in frames:
+    def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
+        for frame in (video_frame.rgb for video_frame in frames):
             point = np.array([[frame.mean(), 0.0]], np.float32)
             yield Annotation(frame.shape[0], frame.shape[1], 1.0, {"level": point})
 
-    def picture(self, annotation: Annotation, view: View) -> Bytes:
+    def visualize(self, annotation: Annotation, view: View) -> ImageArray:
         return np.full((view.height, view.width, 3), int(annotation.points["level"][0, 0]), np.uint8)
 
     def statistics(self, annotations: Sequence[Annotation]) -> dict[str, Any]:
-        return {"seen": len(annotations)}
+        return {"num_frames": len(annotations)}
 
 
-class NoteOptions(Options):
-    """Where the notes lie."""
+class NotesOptions(Options):
+    """Options of `Notes`."""
 
-    folder: Path | None = files_option("A text file with a number for each frame.")
+    folder: Path | None = input_path_option("A text file with a number for each frame.")
 
 
 class Notes(Marks):
-    """Reads a number for each frame from files beside the video; to find one itself it would need a package."""
+    """Reads a number per frame from existing files; without files it needs a package that is not installed."""
 
     spec = ConditionerSpec(
         "notes", "a number", "points", "helpers.fake_conditioners:Notes", (Requirement("not_there", "pip x"),)
     )
-    Options = NoteOptions
-    options: NoteOptions  # type: ignore[assignment]
-    reads = "folder"
+    Options = NotesOptions
+    options: NotesOptions  # type: ignore[assignment]
+    input_option = "folder"
 
-    def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
+    def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
         assert self.options.folder is not None
-        assert self.footage is not None
-        files = label_files(self.options.folder, (".txt",))
-        if self.footage.frames != len(files):
-            raise FilesMismatchError(f"{len(files)} notes for {self.footage.frames} frames")
-        for index, frame in enumerate(frames):
-            number = float(files[self.footage.number(index)].read_text())
+        assert self.video_context is not None
+        files = list_label_files(self.options.folder, (".txt",))
+        if self.video_context.num_frames != len(files):
+            raise InputFileMismatchError(f"{len(files)} notes for {self.video_context.num_frames} frames")
+        for index, frame in enumerate(video_frame.rgb for video_frame in frames):
+            number = float(files[self.video_context.source_frame_index(index)].read_text())
             yield Annotation(frame.shape[0], frame.shape[1], 1.0, {"note": np.array([[number, 0.0]], np.float32)})
 
-    def picture(self, annotation: Annotation, view: View) -> Bytes:
+    def visualize(self, annotation: Annotation, view: View) -> ImageArray:
         return np.zeros((view.height, view.width, 3), np.uint8)
 
     def statistics(self, annotations: Sequence[Annotation]) -> dict[str, Any]:
@@ -137,18 +138,18 @@ def write_notes(folder: Path, numbers: Iterable[float]) -> Path:
     return folder
 
 
-def picture(index: int, height: int = 61, width: int = 97, *, mark: bool = True) -> Bytes:
-    """A dark frame, each of a slightly other colour, with a red square that moves one pixel a frame."""
+def mark_frame(index: int, height: int = 61, width: int = 97, *, has_mark: bool = True) -> ImageArray:
+    """A dark frame whose colour depends on `index`, with a red square that moves by one pixel per frame."""
     frame = np.random.default_rng(0).integers(0, 20, (height, width, 3), dtype=np.uint8)
     frame += np.array([abs(index % 100 - 50), abs(index * 7 % 100 - 50), abs(index * 3 % 140 - 70)], np.uint8)
-    if mark:
+    if has_mark:
         left = 5 + index % (width - 20)
         frame[20:30, left : left + 10] = (255, 10, 10)
     return frame
 
 
-def film(path: Path, frames: Sequence[Bytes], fps: Fraction = Fraction(30000, 1001)) -> Path:
-    """A video whose frames are exactly these: PNG pictures in a QuickTime file."""
+def write_png_video(path: Path, frames: Sequence[ImageArray], fps: Fraction = Fraction(30000, 1001)) -> Path:
+    """Write a lossless video: PNG images in a QuickTime file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("png", rate=fps)
@@ -160,20 +161,20 @@ def film(path: Path, frames: Sequence[Bytes], fps: Fraction = Fraction(30000, 10
     return path
 
 
-class Slow(Marks):
-    """As Marks, and with the same fingerprint, but it takes its time."""
+class SlowMarks(Marks):
+    """`Marks` with a delay per frame and the same fingerprint."""
 
-    def annotate(self, frames: Iterable[Bytes]) -> Iterator[Annotation]:
+    def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
         for annotation in super().annotate(frames):
             time.sleep(0.01)
             yield annotation
 
 
 def main(video: str, out: str) -> None:
-    """What the test of a kill runs in a process of its own."""
-    from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with
+    """The program that the test of a killed `prepare` starts."""
+    from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with_conditioners
 
-    prepare_with(PrepareRequest((Path(video),), (), Path(out)), [Slow(), Bright()], print)
+    prepare_with_conditioners(PrepareRequest((Path(video),), (), Path(out)), [SlowMarks(), Brightness()], print)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""People for the tests of retargeting: a skeleton of known limbs that walks, dances and jumps before a camera.
+"""Synthetic bodies for tests of the pose plugin: a skeleton of known limb lengths that walks, dances and jumps.
 
-Metres, x to the right, y up, z away from the camera; the floor is y = 0. The camera is a pinhole that looks level.
+Metres, x to the right, y up, z away from the camera; the floor is y = 0. The camera is a pinhole with a horizontal
+axis.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ FPS = 30
 
 
 @dataclass(frozen=True)
-class Limbs:
-    """Lengths in metres."""
+class LimbLengths:
+    """Limb lengths in metres."""
 
     torso: float = 0.52
     neck: float = 0.20
@@ -33,170 +34,186 @@ class Limbs:
     foot: float = 0.20
     ankle: float = 0.08
 
-    def scaled(self, factor: float) -> Limbs:
-        return Limbs(**{name: factor * value for name, value in vars(self).items()})
+    def rescale(self, factor: float) -> LimbLengths:
+        return LimbLengths(**{name: factor * value for name, value in vars(self).items()})
 
 
-ADULT = Limbs()
-LANKY = replace(ADULT.scaled(1.08), thigh=0.53, shin=0.50, torso=0.50, forearm=0.31, upper_arm=0.34, shoulder=0.18)
-CHILD = replace(ADULT.scaled(0.68), neck=0.19, thigh=0.26, shin=0.24, shoulder=0.12, upper_arm=0.19, forearm=0.15)
+ADULT = LimbLengths()
+LANKY = replace(ADULT.rescale(1.08), thigh=0.53, shin=0.50, torso=0.50, forearm=0.31, upper_arm=0.34, shoulder=0.18)
+CHILD = replace(ADULT.rescale(0.68), neck=0.19, thigh=0.26, shin=0.24, shoulder=0.12, upper_arm=0.19, forearm=0.15)
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A picture of `height` x `width` pixels, the horizon at `horizon`."""
+    """A pinhole camera with images of `height` x `width` pixels and the horizon at `horizon_y`."""
 
     height: int = 720
     width: int = 720
-    focal: float = 900.0
-    above: float = 1.2
-    horizon: float = 330.0
+    focal_length: float = 900.0
+    camera_height: float = 1.2
+    horizon_y: float = 330.0
 
-    def see(self, points: Array) -> Array:
-        """(..., 3) metres -> (..., 2) pixels."""
-        scale = self.focal / points[..., 2]
+    def project(self, points: Array) -> Array:
+        """Project points (..., 3) in metres to (..., 2) in pixels."""
+        scale = self.focal_length / points[..., 2]
         x = self.width / 2 + points[..., 0] * scale
-        return np.stack([x, self.horizon + (self.above - points[..., 1]) * scale], axis=-1)
+        return np.stack([x, self.horizon_y + (self.camera_height - points[..., 1]) * scale], axis=-1)
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Per frame: ankles (t, 2, 3) right and left, hip's middle (t, 3), heading, lean, arms (t, 2, 2); in metres.
+    """Motion per frame: hips (t, 3), right and left ankle (t, 2, 3), yaw (t,), lean (t,), arm angles, jump heights.
 
-    Written for legs of the length 1: places and heights are multiplied by the leg of whoever performs it.
+    Lengths are in leg lengths: `project_motion` multiplies positions and heights by the leg of the body.
     """
 
-    hip: Array
+    hips: Array
     ankles: Array
     yaw: Array
     lean: Array
-    arms: Array
-    """Angles of upper arm (from hanging, outwards) and elbow, right and left."""
-    jump: Array
-    """How high both feet are above the floor, in heights of the body."""
+    arm_angles: Array
+    """Angle of the upper arm (from hanging, outwards) and of the elbow, right and left."""
+    jump_heights: Array
+    """Height of both feet above the floor in body heights."""
 
     def __len__(self) -> int:
-        return len(self.hip)
+        return len(self.hips)
 
 
-def smooth(x: Any) -> Any:
-    """0 to 1 without a jerk."""
+def smoothstep(x: Any) -> Any:
+    """Smooth transition from 0 to 1."""
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)
 
 
-def _arms(time: Array, swing: float) -> Array:
+def _arm_angles(time: Array, amplitude: float) -> Array:
     angles = np.zeros((len(time), 2, 2))
     for side, sign in enumerate((1, -1)):
-        angles[:, side, 0] = 0.5 + swing * np.sin(2.1 * time + sign)
-        angles[:, side, 1] = 0.6 + 0.5 * swing * np.sin(3.3 * time + 2 * sign)
+        angles[:, side, 0] = 0.5 + amplitude * np.sin(2.1 * time + sign)
+        angles[:, side, 1] = 0.6 + 0.5 * amplitude * np.sin(3.3 * time + 2 * sign)
     return angles
 
 
-def walk(frames: int, start: tuple[float, float], way: tuple[float, float], *, step: float = 0.7) -> Motion:
-    """Walk from `start` (x, z) by `way`, one step of 16 frames after the other; feet stand while they stand."""
-    beat = 16
-    time = np.arange(frames) / beat
-    length = float(np.hypot(*way))
-    ahead = np.array([way[0], 0, way[1]]) / max(length, 1e-9)
-    aside = np.array([ahead[2], 0, -ahead[0]])  # to the walker's right
-    swings = round(length / (2 * step))
-    ankles = np.zeros((frames, 2, 3))
+def walk_motion(
+    num_frames: int, start: tuple[float, float], displacement: tuple[float, float], *, step_length: float = 0.7
+) -> Motion:
+    """Walk from `start` (x, z) by `displacement`, with steps of 16 frames; a standing foot does not move."""
+    frames_per_step = 16
+    time = np.arange(num_frames) / frames_per_step
+    distance = float(np.hypot(*displacement))
+    forward = np.array([displacement[0], 0, displacement[1]]) / max(distance, 1e-9)
+    rightward = np.array([forward[2], 0, -forward[0]])  # the walker's right
+    num_strides = round(distance / (2 * step_length))
+    ankles = np.zeros((num_frames, 2, 3))
     for side in (0, 1):
-        # Each foot moves in every other beat, over two steps, and stands in between.
-        cycle = np.minimum((time + side) / 2, swings)
-        whole, part = np.floor(cycle), cycle % 1
-        gone = 2 * step * (whole + smooth(part * 2)) - side * step
-        lift = 0.16 * np.sin(np.pi * np.clip(part * 2, 0, 1)) ** 2
-        ankles[:, side] = np.outer(gone, ahead) + 0.1 * (1 - 2 * side) * aside
-        ankles[:, side, 1] = lift
+        # Each foot moves during every second step, by two step lengths, and stands during the others.
+        stride_position = np.minimum((time + side) / 2, num_strides)
+        stride_index, phase = np.floor(stride_position), stride_position % 1
+        travelled = 2 * step_length * (stride_index + smoothstep(phase * 2)) - side * step_length
+        foot_height = 0.16 * np.sin(np.pi * np.clip(phase * 2, 0, 1)) ** 2
+        ankles[:, side] = np.outer(travelled, forward) + 0.1 * (1 - 2 * side) * rightward
+        ankles[:, side, 1] = foot_height
     hip = ankles.mean(axis=1)
     hip[:, 1] = 0.9 + 0.01 * np.sin(2 * np.pi * time)
     origin = np.array([start[0], 0, start[1]])
-    yaw = np.full(frames, np.arctan2(ahead[0], -ahead[2]))
-    return Motion(hip + origin, ankles + origin, yaw, np.zeros(frames), _arms(time * 3, 0.3), np.zeros(frames))
+    yaw = np.full(num_frames, np.arctan2(forward[0], -forward[2]))
+    return Motion(
+        hip + origin, ankles + origin, yaw, np.zeros(num_frames), _arm_angles(time * 3, 0.3), np.zeros(num_frames)
+    )
 
 
-def dance(frames: int, place: tuple[float, float], *, turn: float = 0.7, jumps: Sequence[int] = ()) -> Motion:
-    """On the spot: the hips sway over standing feet, now and then a foot steps aside; `jumps`: first frames."""
-    time = np.arange(frames) / FPS
-    ankles = np.zeros((frames, 2, 3))
+def dance_motion(
+    num_frames: int, start: tuple[float, float], *, max_yaw: float = 0.7, jump_starts: Sequence[int] = ()
+) -> Motion:
+    """Dance in place: the hips sway over standing feet, which step aside in turn; `jump_starts`: first frames."""
+    time = np.arange(num_frames) / FPS
+    ankles = np.zeros((num_frames, 2, 3))
     for side in (0, 1):
-        part = (np.arange(frames) + 30 * side) % 60 / 12
-        whole = (np.arange(frames) + 30 * side) // 60
-        here, there = 0.12 * np.sin(whole * 2.4), 0.12 * np.sin((whole - 1) * 2.4)
-        moved = there + (here - there) * smooth(part)
-        ankles[:, side, 0] = (2 * side - 1) * 0.16 + moved
-        ankles[:, side, 2] = 0.6 * moved
-        ankles[:, side, 1] = 0.18 * np.sin(np.pi * np.clip(part, 0, 1)) ** 2
+        phase = (np.arange(num_frames) + 30 * side) % 60 / 12
+        step_index = (np.arange(num_frames) + 30 * side) // 60
+        end_offset, start_offset = 0.12 * np.sin(step_index * 2.4), 0.12 * np.sin((step_index - 1) * 2.4)
+        foot_offset = start_offset + (end_offset - start_offset) * smoothstep(phase)
+        ankles[:, side, 0] = (2 * side - 1) * 0.16 + foot_offset
+        ankles[:, side, 2] = 0.6 * foot_offset
+        ankles[:, side, 1] = 0.18 * np.sin(np.pi * np.clip(phase, 0, 1)) ** 2
     hip = ankles.mean(axis=1)
     hip[:, 0] += 0.05 * np.sin(2.6 * time)
     hip[:, 1] = 0.88 + 0.05 * np.sin(5.1 * time)
-    jump = np.zeros(frames)
-    for first in jumps:
-        part = (np.arange(frames) - first) / 16
-        jump += np.where((part > 0) & (part < 1), 0.2 * 4 * part * (1 - part), 0)
-    origin = np.array([place[0], 0, place[1]])
-    yaw = turn * np.sin(0.9 * time)
-    return Motion(hip + origin, ankles + origin, yaw, 0.15 * np.sin(1.7 * time), _arms(time, 0.8), jump)
+    jump_heights = np.zeros(num_frames)
+    for jump_start in jump_starts:
+        phase = (np.arange(num_frames) - jump_start) / 16
+        jump_heights += np.where((phase > 0) & (phase < 1), 0.2 * 4 * phase * (1 - phase), 0)
+    origin = np.array([start[0], 0, start[1]])
+    yaw = max_yaw * np.sin(0.9 * time)
+    return Motion(hip + origin, ankles + origin, yaw, 0.15 * np.sin(1.7 * time), _arm_angles(time, 0.8), jump_heights)
 
 
-def perform(motion: Motion, limbs: Limbs, camera: Camera, at: tuple[float, float] = (0.0, 4.0)) -> Array:
-    """The joints (t, 25, 2) in pixels of who performs the motion with these limbs, `at` (x, z) its origin."""
-    leg = limbs.thigh + limbs.shin
-    tall = limbs.neck + limbs.torso + leg
-    lifted = np.stack([np.zeros(len(motion)), tall * motion.jump, np.zeros(len(motion))], axis=1)
-    floor = np.array([at[0], 0.0, at[1]]) + lifted
-    body = np.full((len(motion), 25, 3), np.nan)
-    hip = leg * motion.hip + floor + [0, limbs.ankle, 0]
-    ankles = leg * motion.ankles + floor[:, None] + [0, limbs.ankle, 0]
-    # Right of the body, and where it looks; yaw 0 looks into the camera, the person's right is the picture's left.
+def project_motion(
+    motion: Motion, limbs: LimbLengths, camera: Camera, origin: tuple[float, float] = (0.0, 4.0)
+) -> Array:
+    """Joints (t, 25, 2) in pixels of a body with these limbs that performs the motion at `origin` (x, z)."""
+    leg_length = limbs.thigh + limbs.shin
+    body_height = limbs.neck + limbs.torso + leg_length
+    jump_offsets = np.stack([np.zeros(len(motion)), body_height * motion.jump_heights, np.zeros(len(motion))], axis=1)
+    floor_positions = np.array([origin[0], 0.0, origin[1]]) + jump_offsets
+    joints = np.full((len(motion), 25, 3), np.nan)
+    hip = leg_length * motion.hips + floor_positions + [0, limbs.ankle, 0]
+    ankles = leg_length * motion.ankles + floor_positions[:, None] + [0, limbs.ankle, 0]
+    # Right and forward direction of the body. At yaw 0 it faces the camera, so its right is the image's left.
     right = np.stack([-np.cos(motion.yaw), 0 * motion.yaw, -np.sin(motion.yaw)], axis=1)
-    front = np.stack([np.sin(motion.yaw), 0 * motion.yaw, -np.cos(motion.yaw)], axis=1)
+    forward = np.stack([np.sin(motion.yaw), 0 * motion.yaw, -np.cos(motion.yaw)], axis=1)
     up = np.stack([0 * motion.yaw, np.cos(motion.lean), 0 * motion.yaw], axis=1) + np.sin(motion.lean)[:, None] * right
-    body[:, 8], body[:, 1] = hip, hip + limbs.torso * up
-    body[:, 0] = body[:, 1] + limbs.neck * (0.92 * up + 0.39 * front)
+    joints[:, 8], joints[:, 1] = hip, hip + limbs.torso * up
+    joints[:, 0] = joints[:, 1] + limbs.neck * (0.92 * up + 0.39 * forward)
     for side, sign, (eye, ear) in ((0, 1, (15, 17)), (1, -1, (16, 18))):
-        body[:, eye] = body[:, 0] + limbs.neck * (0.2 * up + sign * 0.18 * right)
-        body[:, ear] = body[:, eye] + limbs.neck * (0.3 * sign * right - 0.35 * front - 0.1 * up)
-        _arm(body, limbs, side, sign * right, up, front, motion.arms[:, side])
-        _leg(body, limbs, side, hip + sign * limbs.hip * right, ankles[:, side], front, right * sign)
-    return camera.see(body)
+        joints[:, eye] = joints[:, 0] + limbs.neck * (0.2 * up + sign * 0.18 * right)
+        joints[:, ear] = joints[:, eye] + limbs.neck * (0.3 * sign * right - 0.35 * forward - 0.1 * up)
+        _place_arm(joints, limbs, side, sign * right, up, forward, motion.arm_angles[:, side])
+        _place_leg(joints, limbs, side, hip + sign * limbs.hip * right, ankles[:, side], forward, right * sign)
+    return camera.project(joints)
 
 
-def _arm(body: Array, limbs: Limbs, side: int, out: Array, up: Array, front: Array, angles: Array) -> None:
+def _place_arm(
+    joints: Array, limbs: LimbLengths, side: int, outward: Array, up: Array, forward: Array, angles: Array
+) -> None:
     shoulder, elbow, wrist = (2, 3, 4) if side == 0 else (5, 6, 7)
-    first, second = angles[:, :1], angles.sum(axis=1, keepdims=True)
-    body[:, shoulder] = body[:, 1] + limbs.shoulder * out
-    body[:, elbow] = body[:, shoulder] + limbs.upper_arm * (np.sin(first) * out - np.cos(first) * up)
-    bent = 0.9 * np.sin(second) * out - np.cos(second) * up + 0.43 * np.sin(second) * front
-    body[:, wrist] = body[:, elbow] + limbs.forearm * bent
+    shoulder_angle, elbow_angle = angles[:, :1], angles.sum(axis=1, keepdims=True)
+    joints[:, shoulder] = joints[:, 1] + limbs.shoulder * outward
+    joints[:, elbow] = joints[:, shoulder] + limbs.upper_arm * (
+        np.sin(shoulder_angle) * outward - np.cos(shoulder_angle) * up
+    )
+    forearm_direction = (
+        0.9 * np.sin(elbow_angle) * outward - np.cos(elbow_angle) * up + 0.43 * np.sin(elbow_angle) * forward
+    )
+    joints[:, wrist] = joints[:, elbow] + limbs.forearm * forearm_direction
 
 
-def _leg(body: Array, limbs: Limbs, side: int, hip: Array, ankle: Array, front: Array, out: Array) -> None:
-    """The knee where thigh and shin meet, in front."""
-    joints = (9, 10, 11, 22, 23, 24) if side == 0 else (12, 13, 14, 19, 20, 21)
-    way = ankle - hip
-    length = np.linalg.norm(way, axis=1, keepdims=True)
-    assert (length < limbs.thigh + limbs.shin).all(), "the motion wants longer legs"
-    along = (length**2 + limbs.thigh**2 - limbs.shin**2) / (2 * length)
-    height = np.sqrt(np.maximum(limbs.thigh**2 - along**2, 0))
-    ahead = front - (front * way).sum(1, keepdims=True) * way / length**2
-    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
-    down = np.array([0, -limbs.ankle, 0])
-    body[:, joints[0]], body[:, joints[2]] = hip, ankle
-    body[:, joints[1]] = hip + along * way / length + height * ahead
-    body[:, joints[3]] = ankle + limbs.foot * 0.8 * front + 0.8 * down
-    body[:, joints[4]] = body[:, joints[3]] + limbs.foot * (0.25 * out - 0.1 * front)
-    body[:, joints[5]] = ankle - limbs.foot * 0.25 * front + 0.9 * down
+def _place_leg(
+    joints: Array, limbs: LimbLengths, side: int, hip: Array, ankle: Array, forward: Array, outward: Array
+) -> None:
+    """Place the leg's joints; the knee is in front, where thigh and shin meet."""
+    joint_indices = (9, 10, 11, 22, 23, 24) if side == 0 else (12, 13, 14, 19, 20, 21)
+    leg_vector = ankle - hip
+    length = np.linalg.norm(leg_vector, axis=1, keepdims=True)
+    assert (length < limbs.thigh + limbs.shin).all(), "the motion requires longer legs"
+    knee_distance = (length**2 + limbs.thigh**2 - limbs.shin**2) / (2 * length)
+    knee_offset = np.sqrt(np.maximum(limbs.thigh**2 - knee_distance**2, 0))
+    knee_direction = forward - (forward * leg_vector).sum(1, keepdims=True) * leg_vector / length**2
+    knee_direction /= np.linalg.norm(knee_direction, axis=1, keepdims=True)
+    ankle_drop = np.array([0, -limbs.ankle, 0])
+    joints[:, joint_indices[0]], joints[:, joint_indices[2]] = hip, ankle
+    joints[:, joint_indices[1]] = hip + knee_distance * leg_vector / length + knee_offset * knee_direction
+    joints[:, joint_indices[3]] = ankle + limbs.foot * 0.8 * forward + 0.8 * ankle_drop
+    joints[:, joint_indices[4]] = joints[:, joint_indices[3]] + limbs.foot * (0.25 * outward - 0.1 * forward)
+    joints[:, joint_indices[5]] = ankle - limbs.foot * 0.25 * forward + 0.9 * ankle_drop
 
 
-def seen(bodies: Array, camera: Camera, *, jitter: float = 0.0, seed: int = 0) -> list[Annotation]:
-    """Annotations of these joints; `jitter`: standard deviation in pixels. A frame all NaN is empty."""
+def annotations_from_joints(bodies: Array, camera: Camera, *, jitter: float = 0.0, seed: int = 0) -> list[Annotation]:
+    """Annotations of the joints; `jitter`: standard deviation in pixels. A frame of NaN gives an empty annotation."""
     noise = np.random.default_rng(seed).normal(0, jitter, bodies.shape) if jitter else 0.0
-    frames = []
+    annotations = []
     for points in bodies + noise:
-        found = np.isfinite(points).all(axis=1)
-        body = np.concatenate([points, found[:, None]], axis=1).astype(np.float32)
-        frames.append(Annotation(camera.height, camera.width, float(found.any()), {"body": body}))
-    return frames
+        is_visible = np.isfinite(points).all(axis=1)
+        keypoints = np.concatenate([points, is_visible[:, None]], axis=1).astype(np.float32)
+        annotations.append(Annotation(camera.height, camera.width, float(is_visible.any()), {"body": keypoints}))
+    return annotations

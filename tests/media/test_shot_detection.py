@@ -1,4 +1,4 @@
-"""Cuts: the true ones of real footage, and none where only the camera, the light or the subject moves."""
+"""Shot boundaries of real videos, and no false cuts from motion of the camera, the subject or the light."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pytest
 from helpers.factories import blob_frame
 from numpy.typing import NDArray
 
-from vid2vid_cli.media.images import load_picture
+from vid2vid_cli.media.images import load_image
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.shot_detection import CutDetector
-from vid2vid_cli.media.synthetic import drawn_clip
+from vid2vid_cli.media.synthetic import synthetic_clip
 
 Frame = NDArray[np.uint8]
 
-BIKES = [30, 76, 137, 187, 242]
-"""First frames of the shots of street/bikes.mp4, found by eye."""
-UNCUT = [
+BIKES_SHOT_STARTS = [30, 76, 137, 187, 242]
+"""First frames of the shots of street/bikes.mp4, annotated by hand."""
+VIDEOS_WITHOUT_CUTS = [
     "pose/dancing_woman",
     "pose/openpose_drawing",
     "face/carphone_pristine",
@@ -30,132 +30,135 @@ UNCUT = [
 ]
 
 
-def cuts(frames: Iterable[Frame]) -> list[int]:
+def find_cuts(frames: Iterable[Frame]) -> list[int]:
     detector = CutDetector()
     return [index for index, frame in enumerate(frames) if detector(frame)]
 
 
 @pytest.fixture(scope="module")
 def scene() -> Frame:
-    """A picture of many colours, 300 x 900, to move a camera over."""
-    random = np.random.default_rng(3)
+    """A textured image, 300 x 900, for simulated camera motion."""
+    rng = np.random.default_rng(3)
     layers = [
-        amount * cv2.resize(random.normal(0, 1, (3 * size, 9 * size, 3)).astype(np.float32), (900, 300))
+        amount * cv2.resize(rng.normal(0, 1, (3 * size, 9 * size, 3)).astype(np.float32), (900, 300))
         for size, amount in ((1, 40), (2, 30), (5, 20), (20, 12))
     ]
     return np.clip(128 + sum(layers), 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
-def other(scene: Frame) -> Frame:
-    """Another place with the colours of `scene`, so that only the arrangement tells."""
+def other_scene(scene: Frame) -> Frame:
+    """Another scene with the colour histogram of `scene`."""
     return np.ascontiguousarray(scene[::-1, ::-1])
 
 
-def still(picture: Frame, count: int = 12) -> list[Frame]:
-    """With the noise of a camera."""
-    random = np.random.default_rng(0)
-    view = picture[:200, :300].astype(int)
-    return [(view + random.normal(0, 4, view.shape)).clip(0, 255).astype(np.uint8) for _ in range(count)]
+def static_shot(image: Frame, num_frames: int = 12) -> list[Frame]:
+    """A static shot with camera noise."""
+    rng = np.random.default_rng(0)
+    view = image[:200, :300].astype(int)
+    return [(view + rng.normal(0, 4, view.shape)).clip(0, 255).astype(np.uint8) for _ in range(num_frames)]
 
 
-def pan(picture: Frame, step: int, count: int = 12) -> list[Frame]:
-    return [picture[:200, index * step : index * step + 300] for index in range(count)]
+def panned_shot(image: Frame, step_px: int, num_frames: int = 12) -> list[Frame]:
+    return [image[:200, index * step_px : index * step_px + 300] for index in range(num_frames)]
 
 
-def dimmed(frames: Sequence[Frame], levels: Iterable[float]) -> list[Frame]:
+def dim_frames(frames: Sequence[Frame], levels: Iterable[float]) -> list[Frame]:
     return [(frame * level).astype(np.uint8) for frame, level in zip(frames, levels, strict=True)]
 
 
-def test_the_shots_of_real_footage(shared_data: Path) -> None:
-    assert cuts(VideoReader(shared_data / "street" / "bikes.mp4")) == BIKES
+def test_cut_detector_finds_shots_of_real_video(shared_data: Path) -> None:
+    assert find_cuts(VideoReader(shared_data / "street" / "bikes.mp4")) == BIKES_SHOT_STARTS
 
 
-@pytest.mark.parametrize("name", UNCUT)
-def test_real_footage_without_cuts_has_none(shared_data: Path, name: str) -> None:
+@pytest.mark.parametrize("name", VIDEOS_WITHOUT_CUTS)
+def test_cut_detector_no_false_cuts_in_real_video(shared_data: Path, name: str) -> None:
     frames = list(VideoReader(shared_data / f"{name}.mp4", max_frames=103))
-    assert cuts(frames) == []
-    assert cuts(frames[::2]) == []  # twice as fast
+    assert find_cuts(frames) == []
+    assert find_cuts(frames[::2]) == []  # motion at twice the speed
 
 
-def test_from_one_real_clip_to_another(shared_data: Path) -> None:
-    """Two talking heads before a plain wall are the hardest pair."""
+def test_cut_detector_finds_cut_between_real_videos(shared_data: Path) -> None:
+    """Two talking heads in front of a plain wall are the hardest pair."""
     names = ("face/turning_man", "face/talking_man", "pose/dancing_woman", "face/carphone_pristine", "street/bikes")
     clips = [list(VideoReader(shared_data / f"{name}.mp4", max_frames=12)) for name in names]
     for first in clips:
         for second in clips:
             if first is not second:
-                assert cuts([*first, *second]) == [12]
+                assert find_cuts([*first, *second]) == [12]
 
 
-def test_a_cut_to_the_same_colours(scene: Frame, other: Frame) -> None:
-    assert cuts([*still(scene), *still(other), *still(scene)]) == [12, 24]
+def test_cut_detector_finds_cut_with_equal_colours(scene: Frame, other_scene: Frame) -> None:
+    assert find_cuts([*static_shot(scene), *static_shot(other_scene), *static_shot(scene)]) == [12, 24]
 
 
 @pytest.mark.parametrize("step", [5, 20, 50])
-def test_a_pan_is_no_cut(scene: Frame, other: Frame, step: int) -> None:
-    """Up to a sixth of the picture a frame; and a cut while it pans is seen."""
-    moving = pan(scene, step)
-    assert cuts([*still(scene), *moving, *still(np.roll(scene, -11 * step, axis=1))]) == []
-    assert cuts([*moving, *pan(other, step)]) == [12]
+def test_cut_detector_ignores_pan(scene: Frame, other_scene: Frame, step: int) -> None:
+    """A pan of up to a sixth of the image per frame is not a cut; a cut during a pan is detected."""
+    pan = panned_shot(scene, step)
+    assert find_cuts([*static_shot(scene), *pan, *static_shot(np.roll(scene, -11 * step, axis=1))]) == []
+    assert find_cuts([*pan, *panned_shot(other_scene, step)]) == [12]
 
 
-def test_a_subject_that_moves_is_no_cut() -> None:
-    assert cuts(blob_frame(index) for index in range(24)) == []
-    assert cuts(drawn_clip(40, 96, 128)) == []
+def test_cut_detector_ignores_moving_subject() -> None:
+    assert find_cuts(blob_frame(index) for index in range(24)) == []
+    assert find_cuts(synthetic_clip(40, 96, 128)) == []
 
 
-def test_a_flash_is_at_most_one_cut(scene: Frame) -> None:
-    """A gain that burns out part of the picture, and white, are light; a lamp in a corner could be anything."""
-    frames = still(scene, 24)
-    bright = (frames[12] * 1.5 + 20.0).clip(0, 255).astype(np.uint8)
+def test_cut_detector_flash_is_at_most_one_cut(scene: Frame) -> None:
+    """An overexposed frame and a white frame are no cuts; a local flash is at most one cut."""
+    frames = static_shot(scene, 24)
+    overexposed = (frames[12] * 1.5 + 20.0).clip(0, 255).astype(np.uint8)
     white = np.full_like(frames[12], 255)
-    for flash in (bright, white):
-        assert cuts([*frames[:12], flash, *frames[13:]]) == []
+    for flash in (overexposed, white):
+        assert find_cuts([*frames[:12], flash, *frames[13:]]) == []
     y, x = (axis[:, :, None] for axis in np.mgrid[:200, :300])
     lamp = (frames[12] + 400 * np.exp(-((y - 60) ** 2 + (x - 100) ** 2) / 6000.0)).clip(0, 255).astype(np.uint8)
-    assert cuts([*frames[:12], lamp, *frames[13:]]) in ([], [12])
+    assert find_cuts([*frames[:12], lamp, *frames[13:]]) in ([], [12])
 
 
-def test_a_change_of_light_is_no_cut(scene: Frame) -> None:
-    frames = still(scene, 24)
-    assert cuts([*frames[:12], *dimmed(frames[12:], [0.5] * 12)]) == []
+def test_cut_detector_ignores_lighting_change(scene: Frame) -> None:
+    frames = static_shot(scene, 24)
+    assert find_cuts([*frames[:12], *dim_frames(frames[12:], [0.5] * 12)]) == []
 
 
-def test_a_fade_is_a_cut_if_another_scene_follows(scene: Frame, other: Frame) -> None:
-    down, up = np.linspace(1, 0, 12), np.linspace(0, 1, 12)
-    away = [*still(scene), *dimmed(still(scene), down)]
-    assert cuts([*away, *dimmed(still(scene), up)]) == []
-    (cut,) = cuts([*away, *dimmed(still(other), up)])
-    assert 24 < cut < 30  # once there is something to see
-    (cut,) = cuts([*still(scene), *[np.zeros((200, 300, 3), np.uint8)] * 5, *still(other)])
+def test_cut_detector_fade_to_other_scene_is_cut(scene: Frame, other_scene: Frame) -> None:
+    fade_out, fade_in = np.linspace(1, 0, 12), np.linspace(0, 1, 12)
+    faded_out = [*static_shot(scene), *dim_frames(static_shot(scene), fade_out)]
+    assert find_cuts([*faded_out, *dim_frames(static_shot(scene), fade_in)]) == []
+    (cut,) = find_cuts([*faded_out, *dim_frames(static_shot(other_scene), fade_in)])
+    assert 24 < cut < 30  # at the first visible frame
+    (cut,) = find_cuts([*static_shot(scene), *[np.zeros((200, 300, 3), np.uint8)] * 5, *static_shot(other_scene)])
     assert cut == 17
 
 
-def test_nothing_to_see_is_never_a_cut() -> None:
-    random = np.random.default_rng(0)
-    flat = [np.full((40, 60, 3), random.integers(10, 246, 3), np.uint8) for _ in range(20)]
-    assert cuts(flat) == []
-    assert cuts([random.integers(0, 256, (5, 3, 3), np.uint8)]) == []
+def test_cut_detector_ignores_blank_frames() -> None:
+    rng = np.random.default_rng(0)
+    solid_frames = [np.full((40, 60, 3), rng.integers(10, 246, 3), np.uint8) for _ in range(20)]
+    assert find_cuts(solid_frames) == []
+    assert find_cuts([rng.integers(0, 256, (5, 3, 3), np.uint8)]) == []
 
 
-def test_sizes_may_differ_and_do_not_matter(scene: Frame, other: Frame) -> None:
-    small = [frame[::5, ::5] for frame in (*still(scene), *still(other))]
-    assert cuts(small) == [12]
-    assert cuts([*still(scene), *small[:12]]) == []
+def test_cut_detector_is_independent_of_frame_size(scene: Frame, other_scene: Frame) -> None:
+    small = [frame[::5, ::5] for frame in (*static_shot(scene), *static_shot(other_scene))]
+    assert find_cuts(small) == [12]
+    assert find_cuts([*static_shot(scene), *small[:12]]) == []
 
 
-def test_it_is_told_from_the_past_alone_and_fast(scene: Frame, other: Frame) -> None:
-    frames = [*still(scene), *still(other), *pan(scene, 50)]
+def test_cut_detector_is_causal_and_fast(scene: Frame, other_scene: Frame) -> None:
+    frames = [*static_shot(scene), *static_shot(other_scene), *panned_shot(scene, 50)]
     for end in range(1, len(frames), 3):
-        assert cuts(frames[:end]) == [cut for cut in cuts(frames) if cut < end]
-    detector, large = CutDetector(), [np.ascontiguousarray(np.tile(f, (3, 2, 1))[:512, :512]) for f in pan(scene, 50)]
-    began = time.thread_time()
+        assert find_cuts(frames[:end]) == [cut for cut in find_cuts(frames) if cut < end]
+    detector, large = (
+        CutDetector(),
+        [np.ascontiguousarray(np.tile(f, (3, 2, 1))[:512, :512]) for f in panned_shot(scene, 50)],
+    )
+    start_time = time.thread_time()
     for frame in large * 5:
         detector(frame)
-    assert (time.thread_time() - began) / (5 * len(large)) < 1.5e-3  # some 0.25 ms on an idle core
+    assert (time.thread_time() - start_time) / (5 * len(large)) < 1.5e-3  # about 0.25 ms on an idle core
 
 
-def test_a_drive_is_no_cut(shared_data: Path) -> None:
+def test_cut_detector_ignores_driving_video(shared_data: Path) -> None:
     files = sorted((shared_data / "street" / "cityscapes_10frames" / "images" / "seq0000").iterdir())
-    assert cuts(load_picture(file) for file in files) == []
+    assert find_cuts(load_image(file) for file in files) == []

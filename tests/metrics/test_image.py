@@ -1,4 +1,4 @@
-"""PSNR by hand, and SSIM against the formula written out slowly."""
+"""PSNR by hand, and SSIM against a direct implementation of the formula."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from vid2vid_cli.metrics.image import psnr, ssim
 
 def test_psnr_by_hand() -> None:
     target = torch.zeros(2, 3, 4, 4)
-    picture = target.clone()
-    picture[0] += 0.2  # 10 log10(4 / 0.04) = 20 dB
-    picture[1, 0] += 2.0  # one channel of three wrong by the whole range: 10 log10(4 / (4 / 3))
-    assert psnr(picture, target).tolist() == pytest.approx([20.0, 10 * math.log10(3)], abs=1e-4)
+    image = target.clone()
+    image[0] += 0.2  # 10 log10(4 / 0.04) = 20 dB
+    image[1, 0] += 2.0  # one of three channels differs by the whole range: 10 log10(4 / (4 / 3))
+    assert psnr(image, target).tolist() == pytest.approx([20.0, 10 * math.log10(3)], abs=1e-4)
     assert psnr(target, target).isinf().all()
 
 
-def slow_ssim(a: np.ndarray, b: np.ndarray) -> float:
-    """One channel (h, w) in [0, 1], each window summed on its own; the 2004 paper's own constants."""
+def reference_ssim(a: np.ndarray, b: np.ndarray) -> float:
+    """SSIM of one channel (h, w) in [0, 1], computed window by window with the constants of the paper."""
     offsets = np.arange(-5, 6)
     window = np.exp(-(offsets[:, None] ** 2 + offsets[None] ** 2) / (2 * 1.5**2))
     window /= window.sum()
@@ -37,20 +37,20 @@ def slow_ssim(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.mean(values))
 
 
-def test_ssim_against_the_slow_formula() -> None:
-    """The paper's pictures are brightness, black = 0: in [-1, 1] the same formula gives other numbers."""
-    random = np.random.default_rng(0)
-    a = random.uniform(-1, 1, (2, 3, 14, 17))
-    b = np.clip(a + random.normal(0, 0.3, a.shape), -1, 1)
-    found = ssim(torch.tensor(a), torch.tensor(b))
-    bright = [
-        [slow_ssim((p + 1) / 2, (q + 1) / 2) for p, q in zip(x, y, strict=True)] for x, y in zip(a, b, strict=True)
+def test_ssim_matches_reference() -> None:
+    """The formula is defined for [0, 1]; in [-1, 1] it gives other values."""
+    rng = np.random.default_rng(0)
+    a = rng.uniform(-1, 1, (2, 3, 14, 17))
+    b = np.clip(a + rng.normal(0, 0.3, a.shape), -1, 1)
+    values = ssim(torch.tensor(a), torch.tensor(b))
+    channel_values = [
+        [reference_ssim((p + 1) / 2, (q + 1) / 2) for p, q in zip(x, y, strict=True)] for x, y in zip(a, b, strict=True)
     ]
-    expected = [np.mean(channels) for channels in bright]
-    assert found.tolist() == pytest.approx(expected, abs=1e-6)
+    expected = [np.mean(channels) for channels in channel_values]
+    assert values.tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_ssim_of_equal_and_of_opposite_pictures() -> None:
-    picture = torch.rand(1, 3, 16, 16) * 2 - 1
-    assert float(ssim(picture, picture)) == pytest.approx(1.0, abs=1e-5)
-    assert float(ssim(picture, -picture)) < 0
+def test_ssim_of_equal_and_inverted_images() -> None:
+    image = torch.rand(1, 3, 16, 16) * 2 - 1
+    assert float(ssim(image, image)) == pytest.approx(1.0, abs=1e-5)
+    assert float(ssim(image, -image)) < 0

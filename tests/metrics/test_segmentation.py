@@ -1,4 +1,4 @@
-"""Mean intersection over union, by hand."""
+"""Mean intersection over union."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 from vid2vid_cli.metrics.segmentation import mean_iou
 
 
-def test_by_hand() -> None:
-    wanted = torch.tensor([[[0, 0, 1, 1]], [[2, 2, 2, 2]]])
-    found = torch.tensor([[[0, 1, 1, 1]], [[2, 2, 2, 2]]])
-    # Class 0: 1 of 2 pixels; class 1: 2 of 3; class 2 is in the second map alone.
-    assert mean_iou(found, wanted, 4).tolist() == pytest.approx([(1 / 2 + 2 / 3) / 2, 1.0])
+def test_mean_iou_by_hand() -> None:
+    target = torch.tensor([[[0, 0, 1, 1]], [[2, 2, 2, 2]]])
+    prediction = torch.tensor([[[0, 1, 1, 1]], [[2, 2, 2, 2]]])
+    # Class 0: 1 of 2 pixels; class 1: 2 of 3; class 2 occurs in the second map only.
+    assert mean_iou(prediction, target, 4).tolist() == pytest.approx([(1 / 2 + 2 / 3) / 2, 1.0])
 
 
-def test_classes_that_are_nowhere_do_not_count() -> None:
+def test_mean_iou_ignores_absent_classes() -> None:
     maps = torch.zeros(1, 2, 2, dtype=torch.int64)
     assert mean_iou(maps, maps, 21).tolist() == [1.0]
     assert mean_iou(maps, maps + 3, 21).tolist() == [0.0]

@@ -1,4 +1,4 @@
-"""The warping error is zero for a picture that moves exactly along the flow."""
+"""The warping error of known motion."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import torch
 from vid2vid_cli.metrics.temporal import warping_error
 
 
-def moving(count: int = 4, size: int = 16) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A random picture that slides two pixels to the right per frame, its backward flow, and where that holds."""
-    wide = torch.rand(3, size, size + 2 * count, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    frames = torch.stack([wide[:, :, 2 * (count - i) : 2 * (count - i) + size] for i in range(count)])
-    flow = torch.tensor([-2.0, 0.0]).view(1, 2, 1, 1).expand(count, 2, size, size)
-    confidence = torch.ones(count, 1, size, size)
+def moving_image(num_frames: int = 4, size: int = 16) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A random image that moves two pixels to the right per frame, its backward flow, and the confidence."""
+    wide = torch.rand(3, size, size + 2 * num_frames, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    frames = torch.stack([wide[:, :, 2 * (num_frames - i) : 2 * (num_frames - i) + size] for i in range(num_frames)])
+    flow = torch.tensor([-2.0, 0.0]).view(1, 2, 1, 1).expand(num_frames, 2, size, size)
+    confidence = torch.ones(num_frames, 1, size, size)
     confidence[..., :2] = 0
     return frames, flow, confidence
 
 
-def test_perfect_motion_is_no_error() -> None:
-    assert float(warping_error(*moving())) == pytest.approx(0.0, abs=1e-5)
+def test_warping_error_of_exact_motion_is_zero() -> None:
+    assert float(warping_error(*moving_image())) == pytest.approx(0.0, abs=1e-5)
 
 
-def test_a_picture_that_stands_still_is_one() -> None:
-    frames, flow, confidence = moving()
+def test_warping_error_of_static_frames_is_positive() -> None:
+    frames, flow, confidence = moving_image()
     assert float(warping_error(frames[:1].expand_as(frames), flow, confidence)) > 0.2
 
 
-def test_by_hand_in_units_of_the_range() -> None:
-    """Every trusted pixel off by 0.2 of [-1, 1] is 0.1 of [0, 1]; the untrusted half is worse and does not count."""
+def test_warping_error_by_hand() -> None:
+    """A difference of 0.2 in [-1, 1] is 0.1 in [0, 1]; pixels without confidence are ignored."""
     frames = torch.zeros(3, 3, 4, 4)
     frames[1], frames[2] = 0.2, 0.4
     frames[1:, :, :, 2:] += 1
@@ -38,9 +38,9 @@ def test_by_hand_in_units_of_the_range() -> None:
     assert float(warping_error(frames, torch.zeros(3, 2, 4, 4), confidence)) == pytest.approx(0.1, abs=1e-6)
 
 
-def test_the_first_entry_of_the_flow_is_not_looked_at() -> None:
-    frames, flow, confidence = moving()
-    broken = flow.clone()
-    broken[0] = torch.nan
-    assert float(warping_error(frames, broken, confidence)) == pytest.approx(0.0, abs=1e-5)
+def test_warping_error_ignores_first_flow() -> None:
+    frames, flow, confidence = moving_image()
+    invalid_flow = flow.clone()
+    invalid_flow[0] = torch.nan
+    assert float(warping_error(frames, invalid_flow, confidence)) == pytest.approx(0.0, abs=1e-5)
     assert float(warping_error(frames, flow, torch.zeros_like(confidence))) == 0.0

@@ -1,4 +1,4 @@
-"""Coarse to fine, and the foreground: sizes, what a scale hands on, what learns, and the published counts."""
+"""Coarse-to-fine generator and foreground branch: sizes, features, trainable weights, parameter counts."""
 
 from __future__ import annotations
 
@@ -7,148 +7,158 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.networks.composite import CompositeGenerator
-from vid2vid_cli.ops.resample import halve
+from vid2vid_cli.ops.resample import downsample2x
 from vid2vid_cli.ops.warp import warp
 
 
-def small(scales: int = 2, channels: int = 3, **changes: object) -> CompositeGenerator:
+def tiny_generator(num_scales: int = 2, channels: int = 3, **changes: object) -> CompositeGenerator:
     torch.manual_seed(0)
-    settings = {"width": 8, "downsamples": 1, "blocks": 2, "blocks_local": 1, "kernel": 3, **changes}
-    return CompositeGenerator(channels, scales=scales, **settings)  # type: ignore[arg-type]
+    settings = {
+        "base_channels": 8,
+        "num_downsamples": 1,
+        "num_res_blocks": 2,
+        "num_local_res_blocks": 1,
+        "kernel_size": 3,
+        **changes,
+    }
+    return CompositeGenerator(channels, num_scales=num_scales, **settings)  # type: ignore[arg-type]
 
 
-def inputs(height: int, width: int, scales: int = 2, channels: int = 3) -> tuple[Tensor, list[Tensor]]:
-    random = torch.Generator().manual_seed(1)
-    window = torch.rand(1, 3, channels, height, width, generator=random) * 2 - 1
-    past = [torch.rand(2, 3, height, width, generator=random) * 2 - 1]
-    for _ in range(1, scales):
-        past.append(halve(past[-1]))
+def random_inputs(height: int, width: int, num_scales: int = 2, channels: int = 3) -> tuple[Tensor, list[Tensor]]:
+    rng = torch.Generator().manual_seed(1)
+    window = torch.rand(1, 3, channels, height, width, generator=rng) * 2 - 1
+    past = [torch.rand(2, 3, height, width, generator=rng) * 2 - 1]
+    for _ in range(1, num_scales):
+        past.append(downsample2x(past[-1]))
     return window, [frames[None] for frames in past]
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (37, 29), (33, 50)])
-def test_every_scale_is_half_of_the_finer_rounded_up(height: int, width: int) -> None:
-    output = small(scales=3)(*inputs(height, width, 3))
-    sizes = [tuple(image.shape[-2:]) for image in (output.image, *output.coarse)]
+def test_each_scale_is_half_the_finer_size_rounded_up(height: int, width: int) -> None:
+    output = tiny_generator(num_scales=3)(*random_inputs(height, width, 3))
+    sizes = [tuple(image.shape[-2:]) for image in (output.image, *output.coarse_images)]
     half = (-(-height // 2), -(-width // 2))
     assert sizes == [(height, width), half, (-(-half[0] // 2), -(-half[1] // 2))]
     assert output.flow is not None
     assert output.flow.shape[-2:] == (height, width)
 
 
-def test_the_coarsest_scale_is_the_network_that_was_trained_alone() -> None:
-    alone, grown = small(1), small(2)
-    grown.networks[0].load_state_dict(alone.networks[0].state_dict())
-    window, past = inputs(32, 32)
-    smaller = torch.stack([halve(frame) for frame in window.unbind(1)], 1)
-    assert torch.equal(grown(window, past).coarse[0], alone(smaller, past[1:]).image)
+def test_coarsest_scale_equals_single_scale_generator() -> None:
+    single_scale, two_scales = tiny_generator(1), tiny_generator(2)
+    two_scales.scale_networks[0].load_state_dict(single_scale.scale_networks[0].state_dict())
+    window, past = random_inputs(32, 32)
+    smaller = torch.stack([downsample2x(condition) for condition in window.unbind(1)], 1)
+    assert torch.equal(two_scales(window, past).coarse_images[0], single_scale(smaller, past[1:]).image)
 
 
-def test_each_scale_warps_its_own_past_with_flow_of_its_own_unit() -> None:
-    generator, (window, past) = small(flow_unit=5.0), inputs(32, 32)
-    for network in generator.networks:
+def test_each_scale_warps_its_own_past_with_scaled_flow() -> None:
+    generator, (window, past) = tiny_generator(flow_multiplier=5.0), random_inputs(32, 32)
+    for network in generator.scale_networks:
         torch.nn.init.constant_(network.flow_head.bias, 0.2)
         torch.nn.init.constant_(network.occlusion_head.bias, -50.0)
     output = generator(window, past)
     assert torch.allclose(output.flow, torch.full((1, 2, 32, 32), 2.0), atol=1e-5)
-    for image, frames, pixels in ((output.image, past[0], 2.0), (output.coarse[0], past[1], 1.0)):
-        moved = warp(frames[:, -1], torch.full((1, 2, *frames.shape[-2:]), pixels))
-        assert torch.allclose(image, moved, atol=1e-4)
+    for image, frames, pixels in ((output.image, past[0], 2.0), (output.coarse_images[0], past[1], 1.0)):
+        warped = warp(frames[:, -1], torch.full((1, 2, *frames.shape[-2:]), pixels))
+        assert torch.allclose(image, warped, atol=1e-4)
 
 
-@pytest.mark.parametrize(("branch", "changed"), [("image_decoder", "raw"), ("flow_decoder", "occlusion")])
-def test_a_branch_of_the_coarser_scale_reaches_that_of_the_finer(branch: str, changed: str) -> None:
-    generator, (window, past) = small(), inputs(32, 32)
+@pytest.mark.parametrize(("branch", "changed_output"), [("image_decoder", "raw"), ("flow_decoder", "occlusion")])
+def test_coarse_branch_affects_same_branch_of_finer_scale(branch: str, changed_output: str) -> None:
+    generator, (window, past) = tiny_generator(), random_inputs(32, 32)
     before = generator(window, past)
-    for weight in getattr(generator.networks[0], branch).parameters():
+    for weight in getattr(generator.scale_networks[0], branch).parameters():
         torch.nn.init.normal_(weight)
     after = generator(window, past)
-    same = {"raw": "occlusion", "occlusion": "raw"}[changed]
-    assert not torch.allclose(getattr(before, changed), getattr(after, changed))
-    assert torch.equal(getattr(before, same), getattr(after, same))
+    unchanged_output = {"raw": "occlusion", "occlusion": "raw"}[changed_output]
+    assert not torch.allclose(getattr(before, changed_output), getattr(after, changed_output))
+    assert torch.equal(getattr(before, unchanged_output), getattr(after, unchanged_output))
 
 
-def test_only_the_finest_learns_while_the_others_are_fixed() -> None:
-    generator, (window, past) = small(3), inputs(32, 32, 3)
-    generator.learn(finest_only=True)
+def test_finest_only_gives_gradients_to_finest_scale() -> None:
+    generator, (window, past) = tiny_generator(3), random_inputs(32, 32, 3)
+    generator.set_trainable(finest_only=True)
     generator(window, past).image.sum().backward()
-    learning = [any(p.grad is not None for p in network.parameters()) for network in generator.networks]
-    assert learning == [False, False, True]
-    generator.learn(finest_only=False)
+    has_gradients = [any(p.grad is not None for p in network.parameters()) for network in generator.scale_networks]
+    assert has_gradients == [False, False, True]
+    generator.set_trainable(finest_only=False)
     generator(window, past).image.sum().backward()
-    assert all(any(p.grad is not None for p in network.parameters()) for network in generator.networks)
-    alone = small(1)
-    alone.learn(finest_only=True)
-    assert all(p.requires_grad for p in alone.parameters())
+    assert all(any(p.grad is not None for p in network.parameters()) for network in generator.scale_networks)
+    single_scale = tiny_generator(1)
+    single_scale.set_trainable(finest_only=True)
+    assert all(p.requires_grad for p in single_scale.parameters())
 
 
-def test_what_is_computed_again_gives_the_same_gradients() -> None:
-    found = []
-    for recompute in (False, True):
-        generator, (window, past) = small(foreground=(1,)), inputs(32, 32)
-        generator.keep_less(recompute)
+def test_gradient_checkpointing_keeps_gradients() -> None:
+    gradients = []
+    for enabled in (False, True):
+        generator, (window, past) = tiny_generator(foreground_indices=(1,)), random_inputs(32, 32)
+        generator.set_gradient_checkpointing(enabled)
         generator(window, past).image.square().sum().backward()
-        found.append([p.grad for p in generator.parameters()])
-    assert all((a is None) == (b is None) for a, b in zip(*found, strict=True))
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*found, strict=True) if a is not None)
+        gradients.append([p.grad for p in generator.parameters()])
+    assert all((a is None) == (b is None) for a, b in zip(*gradients, strict=True))
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*gradients, strict=True) if a is not None)
 
 
 def one_hot(labels: Tensor, channels: int) -> Tensor:
     """(h, w) -> (1, 3, channels, h, w) of -1 and 1."""
-    planes = torch.nn.functional.one_hot(labels, channels).permute(2, 0, 1).float() * 2 - 1
-    return planes.expand(1, 3, -1, -1, -1).contiguous()
+    channel_maps = torch.nn.functional.one_hot(labels, channels).permute(2, 0, 1).float() * 2 - 1
+    return channel_maps.expand(1, 3, -1, -1, -1).contiguous()
 
 
-@pytest.mark.parametrize("over", [False, True])
-def test_the_foreground_is_blended_by_the_labels(over: bool) -> None:
-    """eq. 9, (1 - m) warp + m ((1 - m_F) h_B + m_F h_F); or as published, the foreground over all."""
-    generator = small(1, foreground=(1, 2), foreground_over=over)
+@pytest.mark.parametrize("foreground_after_warp", [False, True])
+def test_foreground_is_composited_by_labels(foreground_after_warp: bool) -> None:
+    """eq. 9, (1 - m) warp + m ((1 - m_F) h_B + m_F h_F); or, as published, the foreground over the warp too."""
+    generator = tiny_generator(1, foreground_indices=(1, 2), foreground_after_warp=foreground_after_warp)
     labels = torch.zeros(16, 16, dtype=torch.long)
     labels[2:6, 3:9], labels[10:12, 4:8] = 1, 2
-    window, (_, past) = one_hot(labels, 3), (None, inputs(16, 16, 1)[1])
-    front, back = 0.7, -0.4
-    network = generator.networks[0]
-    for head, value in ((network.foreground_head, front), (network.image_head, back)):
+    window, (_, past) = one_hot(labels, 3), (None, random_inputs(16, 16, 1)[1])
+    foreground, background = 0.7, -0.4
+    network = generator.scale_networks[0]
+    for head, value in ((network.foreground_head, foreground), (network.image_head, background)):
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.constant_(head.bias, float(torch.atanh(torch.tensor(value))))
     output = generator(window, past)
     inside = (labels > 0).expand(1, 3, 16, 16)
-    assert torch.allclose(output.raw, torch.where(inside, front, back), atol=1e-5)
+    assert torch.allclose(output.raw, torch.where(inside, foreground, background), atol=1e-5)
     blended = output.occlusion * output.raw + (1 - output.occlusion) * past[0][:, -1]
-    wanted = torch.where(inside, torch.tensor(front), blended) if over else blended
-    assert torch.allclose(output.image, wanted, atol=1e-5)
+    expected = torch.where(inside, torch.tensor(foreground), blended) if foreground_after_warp else blended
+    assert torch.allclose(output.image, expected, atol=1e-5)
 
 
-def test_over_a_soft_mask_the_foreground_is_blended_once() -> None:
-    """As published: m_F h_F + (1 - m_F) (m h_B + (1 - m) warp), where labels are averages."""
-    generator, past = small(1, foreground=(1,), foreground_over=True), inputs(16, 16, 1)[1]
-    window = torch.zeros(1, 3, 3, 16, 16)  # every label a half
-    network = generator.networks[0]
+def test_foreground_after_warp_with_soft_mask() -> None:
+    """m_F h_F + (1 - m_F) (m h_B + (1 - m) warp), where conditions are averages."""
+    generator, past = (
+        tiny_generator(1, foreground_indices=(1,), foreground_after_warp=True),
+        random_inputs(16, 16, 1)[1],
+    )
+    window = torch.zeros(1, 3, 3, 16, 16)  # a foreground mask of 0.5
+    network = generator.scale_networks[0]
     for head, value in ((network.foreground_head, 0.7), (network.image_head, -0.4)):
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.constant_(head.bias, float(torch.atanh(torch.tensor(value))))
     output = generator(window, past)
-    behind = output.occlusion * -0.4 + (1 - output.occlusion) * past[0][:, -1]
-    assert torch.allclose(output.image, 0.35 + 0.5 * behind, atol=1e-5)
+    background = output.occlusion * -0.4 + (1 - output.occlusion) * past[0][:, -1]
+    assert torch.allclose(output.image, 0.35 + 0.5 * background, atol=1e-5)
 
 
-def test_the_foreground_sees_the_labels_alone_and_of_the_present_frame_its_mask() -> None:
-    generator, (window, past) = small(1, foreground=(0,)), inputs(16, 16, 1)
+def test_foreground_depends_on_conditions_only() -> None:
+    generator, (window, past) = tiny_generator(1, foreground_indices=(0,)), random_inputs(16, 16, 1)
     window = window.clone()
     window[:, -1, 0] = 1.0
-    inside = generator(window, past)
-    other = generator(window, [torch.rand_like(past[0])])
-    assert torch.allclose(inside.raw, other.raw)
-    earlier = window.clone()
-    earlier[:, 0, 0] = -1.0
-    assert not torch.allclose(generator(earlier, past).raw, inside.raw)
+    output = generator(window, past)
+    with_other_past = generator(window, [torch.rand_like(past[0])])
+    assert torch.allclose(output.raw, with_other_past.raw)
+    changed_window = window.clone()
+    changed_window[:, 0, 0] = -1.0
+    assert not torch.allclose(generator(changed_window, past).raw, output.raw)
 
 
 STREET, FACE, POSE = 36, 15, 6
 
 
 @pytest.mark.parametrize(
-    ("channels", "width", "downsamples", "front", "flow", "millions"),
+    ("channels", "base_channels", "num_downsamples", "foreground_indices", "has_flow", "millions"),
     [
         (STREET, 128, 3, (26,), True, (411.3, 2.88, 0.86)),
         (STREET, 128, 3, (), True, (365.4,)),
@@ -159,38 +169,55 @@ STREET, FACE, POSE = 36, 15, 6
         (3, 128, 3, (), False, (283.0,)),
     ],
 )
-def test_parameter_counts_are_the_published_ones(
-    channels: int, width: int, downsamples: int, front: tuple[int, ...], flow: bool, millions: tuple[float, ...]
+def test_parameter_counts_match_published_generators(
+    channels: int,
+    base_channels: int,
+    num_downsamples: int,
+    foreground_indices: tuple[int, ...],
+    has_flow: bool,
+    millions: tuple[float, ...],
 ) -> None:
-    """Reference 1.6; published normalisations have an affine, as ours."""
+    """Millions of parameters per scale, coarsest first; normalisations are affine, as published."""
     with torch.device("meta"):
         generator = CompositeGenerator(
-            channels, scales=len(millions), width=width, downsamples=downsamples, foreground=front, flow=flow
+            channels,
+            num_scales=len(millions),
+            base_channels=base_channels,
+            num_downsamples=num_downsamples,
+            foreground_indices=foreground_indices,
+            has_flow=has_flow,
         )
-    counts = [sum(p.numel() for p in network.parameters()) / 1e6 for network in generator.networks]
+    counts = [sum(p.numel() for p in network.parameters()) / 1e6 for network in generator.scale_networks]
     assert [round(count, 1 if index == 0 else 2) for index, count in enumerate(counts)] == list(millions)
 
 
-@pytest.mark.parametrize(("scales", "count"), [(1, 182_546_755), (2, 182_866_470)])
-def test_pix2pixhd_is_this_generator_without_past_and_flow(scales: int, count: int) -> None:
-    """Reference 1.6 and 3b: the global one of 182.5 million, with the local enhancer 182.9, norms without an affine.
+@pytest.mark.parametrize(("num_scales", "expected_count"), [(1, 182_546_755), (2, 182_866_470)])
+def test_parameter_counts_match_pix2pixhd(num_scales: int, expected_count: int) -> None:
+    """The global generator has 182.5 million parameters, with the local enhancer 182.9 million.
 
-    Street: 35 labels and the instance edge. Ours keeps the global one's own head, 9411 weights, beside the enhancer.
+    Input: 35 labels and the instance edge; norms without affine parameters. The global generator keeps its output
+    convolution of 9411 weights beside the enhancer.
     """
     with torch.device("meta"):
         generator = CompositeGenerator(
-            36, scales=scales, past=0, flow=False, downsamples=4, norm="instance_plain", upsample="transpose"
+            36,
+            num_scales=num_scales,
+            past_frames=0,
+            has_flow=False,
+            num_downsamples=4,
+            norm="instance_no_affine",
+            upsample="transpose",
         )
-    assert sum(p.numel() for p in generator.parameters()) == count
+    assert sum(p.numel() for p in generator.parameters()) == expected_count
 
 
-@pytest.mark.parametrize("scales", [1, 2])
-def test_planes_can_be_drawn_from_their_past_alone(scales: int) -> None:
-    """As label maps are, which nothing conditions: (b, l, 0, h, w) -> (b, 5, h, w)."""
-    generator = small(scales, channels=0, picture=5)
+@pytest.mark.parametrize("num_scales", [1, 2])
+def test_generator_without_conditions_predicts_from_past(num_scales: int) -> None:
+    """Label prediction: (b, l, 0, h, w) -> (b, 5, h, w)."""
+    generator = tiny_generator(num_scales, channels=0, out_channels=5)
     past = [torch.rand(2, 2, 5, 32, 30)]
-    for _ in range(1, scales):
-        past.append(torch.stack([halve(frame) for frame in past[-1].unbind(1)], 1))
+    for _ in range(1, num_scales):
+        past.append(torch.stack([downsample2x(frame) for frame in past[-1].unbind(1)], 1))
     output = generator(torch.zeros(2, 3, 0, 32, 30), past)
     assert output.image.shape == output.raw.shape == (2, 5, 32, 30)
     assert output.flow.shape == (2, 2, 32, 30)

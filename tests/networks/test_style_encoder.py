@@ -1,4 +1,4 @@
-"""The style encoder, and the mean over each object: against a slow loop, clip by clip."""
+"""The style encoder and instance-wise average pooling."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ import pytest
 import torch
 from helpers.factories import tiny_config
 
-from vid2vid_cli.core.types import ConditionLayout, ShapeError, StyleShape
+from vid2vid_cli.core.types import ConditionSpec, ShapeError, StyleEncoderSpec
 from vid2vid_cli.engine.build import build_generator
-from vid2vid_cli.networks.style_encoder import StyleEncoder, pool, style_encoder
+from vid2vid_cli.networks.style_encoder import StyleEncoder, instance_average_pool
 
-SHAPE = StyleShape(features=3, width=4, downsamples=2)
+SPEC = StyleEncoderSpec(feature_channels=3, base_channels=4, num_downsamples=2)
 
 
-def encoder() -> StyleEncoder:
+def make_encoder() -> StyleEncoder:
     torch.manual_seed(0)
-    return StyleEncoder(SHAPE, norm="instance", upsample="resize")
+    return StyleEncoder(SPEC, norm="instance", upsample="resize")
 
 
-def test_each_object_has_its_mean_over_the_whole_clip() -> None:
-    random = torch.Generator().manual_seed(1)
-    features = torch.rand(2, 3, 2, 5, 6, generator=random)
-    instances = torch.randint(-1, 3, (2, 3, 5, 6), generator=random) * (1 << 33)
-    maps = pool(features, instances).maps()
+def test_instance_average_pool_averages_over_clip() -> None:
+    rng = torch.Generator().manual_seed(1)
+    features = torch.rand(2, 3, 2, 5, 6, generator=rng)
+    instances = torch.randint(-1, 3, (2, 3, 5, 6), generator=rng) * (1 << 33)
+    maps = instance_average_pool(features, instances).to_feature_maps()
     for clip in range(2):
-        for one in instances[clip].unique():
-            there = instances[clip] == one
-            wanted = features[clip].movedim(1, -1)[there].mean(0) if one >= 0 else torch.zeros(2)
-            torch.testing.assert_close(maps[clip].movedim(1, -1)[there], wanted.expand(int(there.sum()), 2))
+        for instance in instances[clip].unique():
+            mask = instances[clip] == instance
+            expected = features[clip].movedim(1, -1)[mask].mean(0) if instance >= 0 else torch.zeros(2)
+            torch.testing.assert_close(maps[clip].movedim(1, -1)[mask], expected.expand(int(mask.sum()), 2))
 
 
-def test_what_is_known_of_each_object() -> None:
+def test_instance_average_pool_returns_ids_and_sizes() -> None:
     instances = torch.tensor([[[[5, 5, 7]], [[5, 7, 7]]], [[[5, 5, 5]], [[5, 5, 9]]]])
-    pooled = pool(torch.ones(2, 2, 1, 1, 3), instances)
-    rows = zip(pooled.clips.tolist(), pooled.ids.tolist(), pooled.pixels.tolist(), strict=True)
+    pooled = instance_average_pool(torch.ones(2, 2, 1, 1, 3), instances)
+    rows = zip(pooled.clip_indices.tolist(), pooled.instance_ids.tolist(), pooled.num_pixels.tolist(), strict=True)
     assert list(rows) == [(0, 5, 3), (0, 7, 3), (1, 5, 5), (1, 9, 1)]
 
 
-def test_gradients_reach_the_encoder_and_any_size_fits() -> None:
-    network = encoder()
+def test_pooled_features_have_gradients_for_encoder() -> None:
+    network = make_encoder()
     frames = torch.rand(2, 3, 3, 18, 21)
     features = network(frames.flatten(0, 1)).unflatten(0, (2, 3))
     assert features.shape == (2, 3, 3, 18, 21)
     assert bool((features.abs() <= 1).all())
-    maps = pool(features, torch.arange(21).expand(2, 3, 18, 21) // 7).maps()
+    maps = instance_average_pool(features, torch.arange(21).expand(2, 3, 18, 21) // 7).to_feature_maps()
     (maps * torch.rand_like(maps)).sum().backward()
     assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in network.head.parameters())
     first = next(network.parameters())
@@ -52,20 +52,20 @@ def test_gradients_reach_the_encoder_and_any_size_fits() -> None:
 
 
 @pytest.mark.parametrize("norm", ["instance", "batch"])
-def test_what_is_seen_in_a_frame_does_not_depend_on_the_others(norm: str) -> None:
-    """As a photo is one frame, and a clip of training many."""
+def test_encoder_output_does_not_depend_on_batch(norm: str) -> None:
+    """A reference image is encoded alone, training frames in a batch."""
     config = tiny_config(generator={"norm": norm}).generator
-    network = style_encoder(build_generator(config, ConditionLayout(1, style=SHAPE)))
+    network = build_generator(config, ConditionSpec(1, style_encoder=SPEC)).style_encoder
     assert network is not None
     frames = torch.rand(3, 3, 16, 16)
     torch.testing.assert_close(network(frames)[1:2], network(frames[1:2]), atol=1e-5, rtol=1e-4)
 
 
-def test_shapes_that_do_not_fit_are_refused() -> None:
+def test_instance_average_pool_rejects_mismatched_shapes() -> None:
     with pytest.raises(ShapeError, match="instances"):
-        pool(torch.zeros(1, 2, 3, 4, 4), torch.zeros(1, 2, 4, 5, dtype=torch.long))
+        instance_average_pool(torch.zeros(1, 2, 3, 4, 4), torch.zeros(1, 2, 4, 5, dtype=torch.long))
 
 
-def test_styles_are_channels_that_only_the_generator_is_shown() -> None:
-    layout = ConditionLayout(5, style=SHAPE)
-    assert (layout.channels, layout.shown, ConditionLayout(5).shown) == (5, 8, 5)
+def test_input_channels_include_style_features() -> None:
+    spec = ConditionSpec(5, style_encoder=SPEC)
+    assert (spec.channels, spec.input_channels, ConditionSpec(5).input_channels) == (5, 8, 5)

@@ -1,4 +1,4 @@
-"""`evaluate`: the numbers are those of the metrics on the frames that were held out."""
+"""`evaluate`: the metrics of the validation frames."""
 
 from __future__ import annotations
 
@@ -11,64 +11,71 @@ import torch
 from helpers.factories import CPU, tiny_sampler
 
 from vid2vid_cli.core.errors import DatasetMismatchError, MissingFileError
-from vid2vid_cli.data.dataset import Span
+from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.manifest import read_manifest, write_manifest
 from vid2vid_cli.engine.checkpoint import load_checkpoint
-from vid2vid_cli.engine.events import Advanced, Event, silent
-from vid2vid_cli.engine.inference import generate
+from vid2vid_cli.engine.events import Event, ProgressEvent, ignore_events
+from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.metrics.image import psnr, ssim
 from vid2vid_cli.metrics.temporal import warping_error
-from vid2vid_cli.networks.flow_estimator import DisTeacher
+from vid2vid_cli.networks.flow_estimator import DISFlow
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 
 
-def test_the_numbers_are_those_of_the_held_out_frames(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
+def test_evaluate_metrics_match_val_frames(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
     events: list[Event] = []
     out = tmp_path / "deep" / "e.json"
-    request = EvaluateRequest(run_folder / "blob.ckpt", dataset, out, "cpu", precision="fp32")
-    done = evaluate(request, events.append)
+    request = EvaluateRequest(run_folder / "blob.ckpt", dataset, out, device="cpu", precision="fp32")
+    result = evaluate(request, events.append)
     generator, _ = load_checkpoint(run_folder / "blob.ckpt", CPU)
-    clip = tiny_sampler(dataset).span(Span(0, 19, 24))
-    images, real = torch.cat([o.image for o in generate(generator, clip.conditions, CPU)]), clip.frames[0]
-    flow, confidence = (torch.cat([part[:1] * 0, part]) for part in DisTeacher()(real[:-1], real[1:]))
+    clip = tiny_sampler(dataset).load_range(FrameRange(0, 19, 24))
+    images, real_images = (
+        torch.cat([output.image for output in generate_clip(generator, clip.conditions, CPU)]),
+        clip.frames[0],
+    )
+    flow, confidence = (torch.cat([tensor[:1] * 0, tensor]) for tensor in DISFlow()(real_images[:-1], real_images[1:]))
     expected = {
-        "psnr": float(psnr(images, real).mean()),
-        "ssim": float(ssim(images, real).mean()),
+        "psnr": float(psnr(images, real_images).mean()),
+        "ssim": float(ssim(images, real_images).mean()),
         "warping_error": float(warping_error(images, flow, confidence)),
-        "warping_error_real": float(warping_error(real, flow, confidence)),
+        "warping_error_real": float(warping_error(real_images, flow, confidence)),
     }
-    assert done.metrics == pytest.approx(expected, rel=1e-5)
-    written = json.loads(out.read_text())
-    assert {key: written[key] for key in expected} == pytest.approx(expected, rel=1e-5)
-    assert (written["split"], written["frames"]) == ("holdout", 5)
-    assert events == [Advanced("evaluate", 1, 1, "clips")]
+    assert result.metrics == pytest.approx(expected, rel=1e-5)
+    saved_metrics = json.loads(out.read_text())
+    assert {key: saved_metrics[key] for key in expected} == pytest.approx(expected, rel=1e-5)
+    assert (saved_metrics["split"], saved_metrics["num_frames"]) == ("val", 5)
+    assert events == [ProgressEvent("evaluate", 1, 1, "clips")]
 
 
-def test_frames_to_learn_from_are_not_needed(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
-    only = shutil.copytree(dataset, tmp_path / "only")
-    manifest = read_manifest(only)
-    write_manifest(only, manifest.model_copy(update={"splits": manifest.splits.model_copy(update={"train": ()})}))
-    request = EvaluateRequest(run_folder / "blob.ckpt", only, tmp_path / "e.json", "cpu")
-    assert "psnr" in evaluate(request, silent).metrics
+def test_evaluate_works_without_training_split(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
+    val_dataset = shutil.copytree(dataset, tmp_path / "only")
+    manifest = read_manifest(val_dataset)
+    write_manifest(
+        val_dataset, manifest.model_copy(update={"splits": manifest.splits.model_copy(update={"train": ()})})
+    )
+    request = EvaluateRequest(run_folder / "blob.ckpt", val_dataset, tmp_path / "e.json", device="cpu")
+    assert "psnr" in evaluate(request, ignore_events).metrics
 
 
-def test_it_lies_beside_the_checkpoint_and_a_run_stands_for_it(run_folder: Path, dataset: Path) -> None:
-    done = evaluate(EvaluateRequest(run_folder, dataset, device="cpu", split="train"), silent)
-    assert done.path == run_folder / "evaluation.json"
-    assert json.loads(done.path.read_text())["frames"] == 19
-    done.path.unlink()
+def test_evaluate_writes_beside_checkpoint_of_run(run_folder: Path, dataset: Path) -> None:
+    result = evaluate(EvaluateRequest(run_folder, dataset, device="cpu", split="train"), ignore_events)
+    assert result.path == run_folder / "evaluation.json"
+    assert json.loads(result.path.read_text())["num_frames"] == 19
+    result.path.unlink()
 
 
-def test_bad_input(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
+def test_evaluate_rejects_bad_input(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingFileError):
-        evaluate(EvaluateRequest(tmp_path / "none.ckpt", dataset, device="cpu"), silent)
+        evaluate(EvaluateRequest(tmp_path / "none.ckpt", dataset, device="cpu"), ignore_events)
     with pytest.raises(MissingFileError):
-        evaluate(EvaluateRequest(run_folder, tmp_path / "none", device="cpu"), silent)
-    from helpers.fake_conditioners import Marks, film, picture
+        evaluate(EvaluateRequest(run_folder, tmp_path / "none", device="cpu"), ignore_events)
+    from helpers.fake_conditioners import Marks, mark_frame, write_png_video
 
-    from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with
+    from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with_conditioners
 
-    path = film(tmp_path / "m.mov", [picture(index) for index in range(6)])
-    marks = prepare_with(PrepareRequest((path,), (), tmp_path / "marks"), [Marks()], silent).path
-    with pytest.raises(DatasetMismatchError, match="needs edges"):
-        evaluate(EvaluateRequest(run_folder, marks, device="cpu"), silent)
+    path = write_png_video(tmp_path / "m.mov", [mark_frame(index) for index in range(6)])
+    marks_dataset = prepare_with_conditioners(
+        PrepareRequest((path,), (), tmp_path / "marks"), [Marks()], ignore_events
+    ).path
+    with pytest.raises(DatasetMismatchError, match="edges"):
+        evaluate(EvaluateRequest(run_folder, marks_dataset, device="cpu"), ignore_events)

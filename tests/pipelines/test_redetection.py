@@ -1,4 +1,4 @@
-"""Conditions found again on pictures: each conditioner's own measure, in pixels of the picture."""
+"""Re-detection metrics of conditioners, in pixels of the generated images."""
 
 from __future__ import annotations
 
@@ -8,68 +8,79 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.dots_conditioner import PLUGINS, SPEC, Dots
+from helpers.dots_conditioner import DOTS_PLUGIN, SPEC, Dots
 from helpers.factories import blob_frame
-from helpers.video_files import make_clip
+from helpers.video_files import write_video
 
 from vid2vid_cli.conditioning import Annotation, Requirement, View
-from vid2vid_cli.data.clip_sampler import frame_tensor
-from vid2vid_cli.data.dataset import Dataset, Span
-from vid2vid_cli.engine.checkpoint import ConditionerUse
-from vid2vid_cli.engine.events import Event, Noticed, silent
-from vid2vid_cli.pipelines.evaluate import _mean
+from vid2vid_cli.data.clip_sampler import frame_to_tensor
+from vid2vid_cli.data.dataset import Dataset, FrameRange
+from vid2vid_cli.engine.checkpoint import ConditionerConfig
+from vid2vid_cli.engine.events import Event, InfoEvent, ignore_events
+from vid2vid_cli.pipelines.evaluate import _weighted_means
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.redetection import in_picture, refind, refinders
+from vid2vid_cli.pipelines.redetection import load_redetectors, redetection_errors, transform_annotation
 
 
 @pytest.fixture(autouse=True)
-def _dots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VID2VID_PLUGINS", PLUGINS)
+def _dots_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VID2VID_PLUGINS", DOTS_PLUGIN)
 
 
-def use(name: str, **options: Any) -> ConditionerUse:
-    return ConditionerUse(name=name, options=options, channels=1, statistics={})
+def conditioner_config(name: str, **options: Any) -> ConditionerConfig:
+    return ConditionerConfig(name=name, options=options, channels=1, statistics={})
 
 
-def test_only_those_with_a_measure_and_their_packages_look_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [c.spec.name for c in refinders([use("edges"), use("dots", person="2", bright=3)], silent)] == ["dots"]
-    (dots,) = refinders([use("dots", person="2", bright=3)], silent)
-    assert (dots.options.person, dots.options.bright) == ("largest", 3)  # type: ignore[attr-defined]
-    needy = type(SPEC)(**{**vars(SPEC), "requires": (Requirement("absent_module", "pip install absent"),)})
-    monkeypatch.setattr(Dots, "spec", needy)
+def test_load_redetectors_requires_errors_and_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [
+        conditioner.spec.name
+        for conditioner in load_redetectors(
+            [conditioner_config("edges"), conditioner_config("dots", person="2", min_red=3)], ignore_events
+        )
+    ] == ["dots"]
+    (dots,) = load_redetectors([conditioner_config("dots", person="2", min_red=3)], ignore_events)
+    assert (dots.options.person, dots.options.min_red) == ("largest", 3)  # type: ignore[attr-defined]
+    needy_spec = type(SPEC)(**{**vars(SPEC), "requires": (Requirement("absent_module", "pip install absent"),)})
+    monkeypatch.setattr(Dots, "spec", needy_spec)
     events: list[Event] = []
-    assert refinders([use("dots")], events.append) == []
-    (told,) = [event.message for event in events if isinstance(event, Noticed)]
-    assert told.startswith("dots is not looked for again: ")
-    assert "pip install absent" in told
+    assert load_redetectors([conditioner_config("dots")], events.append) == []
+    (message,) = [event.message for event in events if isinstance(event, InfoEvent)]
+    assert "dots" in message
+    assert "pip install absent" in message
 
 
-def test_distances_and_how_often_there_are_any(tmp_path: Path) -> None:
-    """Pictures in which the disc is 3 pixels to the right on two frames, and gone on the third."""
-    film = make_clip(tmp_path / "a.mov", [blob_frame(index) for index in range(8)], 25, codec="png", pixels="rgb24")
-    request = PrepareRequest((film,), ("dots",), tmp_path / "set", holdout=0)
-    dataset = Dataset(prepare(request, silent).path)
-    view = View.of_box((0, 0, 56, 40), 40, 56)
-    real = torch.stack([frame_tensor(blob_frame(index)) for index in (2, 3, 4)])
-    moved = real.roll(3, dims=3)
-    moved[2] = 0
-    measured = refind([Dots()], dataset, Span(0, 2, 5), view, {"": moved, "_real": real})
-    assert measured["dot_distance"] == (pytest.approx(3, abs=1e-3), 2)
-    assert measured["dot_distance_real"] == (pytest.approx(0, abs=1e-3), 3)
-    assert measured["dots_found"] == (pytest.approx(2 / 3), 3)
-    assert measured["dots_found_real"] == (1, 3)
+def test_redetection_errors_and_detection_rates(tmp_path: Path) -> None:
+    """The disc is 3 pixels to the right on two images and missing on the third."""
+    video = write_video(
+        tmp_path / "a.mov", [blob_frame(index) for index in range(8)], 25, codec="png", pixel_format="rgb24"
+    )
+    request = PrepareRequest((video,), ("dots",), tmp_path / "set", val_fraction=0)
+    dataset = Dataset(prepare(request, ignore_events).path)
+    view = View.from_box((0, 0, 56, 40), 40, 56)
+    real_frames = torch.stack([frame_to_tensor(blob_frame(index)) for index in (2, 3, 4)])
+    shifted_frames = real_frames.roll(3, dims=3)
+    shifted_frames[2] = 0
+    metrics = redetection_errors(
+        [Dots()], dataset, FrameRange(0, 2, 5), view=view, images={"": shifted_frames, "_real": real_frames}
+    )
+    assert metrics["dot_distance"] == (pytest.approx(3, abs=1e-3), 2)
+    assert metrics["dot_distance_real"] == (pytest.approx(0, abs=1e-3), 3)
+    assert metrics["dots_found"] == (pytest.approx(2 / 3), 3)
+    assert metrics["dots_found_real"] == (1, 3)
 
 
-def test_an_annotation_in_pixels_of_the_picture() -> None:
+def test_transform_annotation_to_image_pixels() -> None:
     labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
     points = np.array([[1.5, 1.0, 0.25], [np.nan, np.nan, 0]], np.float32)
-    seen = in_picture(Annotation(3, 4, 0.5, {"p": points}, {"l": labels}), View.of_box((1, 1, 3, 3), 4, 4))
-    assert (seen.height, seen.width, seen.quality) == (4, 4, 0.5)
-    # The edge of the box, x = 1 in edge coordinates, is pixel 0.5 to the left of the first; twice as large.
-    assert np.allclose(seen.points["p"], [[1.5, 0.5, 0.25], [np.nan, np.nan, 0]], equal_nan=True)
-    assert seen.images["l"].tolist() == [[5, 5, 6, 6], [5, 5, 6, 6], [9, 9, 10, 10], [9, 9, 10, 10]]
+    transformed = transform_annotation(
+        Annotation(3, 4, 0.5, {"p": points}, {"l": labels}), View.from_box((1, 1, 3, 3), 4, 4)
+    )
+    assert (transformed.height, transformed.width, transformed.quality) == (4, 4, 0.5)
+    # The box starts at edge coordinate 1, half a pixel left of the centre of pixel 1, and is enlarged twice.
+    assert np.allclose(transformed.points["p"], [[1.5, 0.5, 0.25], [np.nan, np.nan, 0]], equal_nan=True)
+    assert transformed.images["l"].tolist() == [[5, 5, 6, 6], [5, 5, 6, 6], [9, 9, 10, 10], [9, 9, 10, 10]]
 
 
-def test_means_are_over_frames_wherever_they_were_measured() -> None:
-    measured = [{"a": (1.0, 10), "b": (0.0, 10)}, {"a": (4.0, 5)}]
-    assert _mean(measured) == {"a": 2.0, "b": 0.0}
+def test_weighted_means_average_over_frames() -> None:
+    clip_metrics = [{"a": (1.0, 10), "b": (0.0, 10)}, {"a": (4.0, 5)}]
+    assert _weighted_means(clip_metrics) == {"a": 2.0, "b": 0.0}

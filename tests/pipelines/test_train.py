@@ -1,9 +1,10 @@
-"""`train` on a small real dataset: what a run leaves behind, resuming, kills, Ctrl-C, and losses that break."""
+"""`train` on a small dataset: output files, resuming, interruptions, and divergence."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,51 +14,51 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.factories import CPU, make_film, same, tiny_config, weights_of
+from helpers.factories import CPU, copy_weights, make_blob_video, tensors_equal, tiny_config
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import (
     DatasetError,
     DatasetMismatchError,
     DiskFullError,
-    DivergedError,
-    ExistsError,
+    DivergenceError,
     MissingFileError,
+    OutputExistsError,
     RunError,
 )
 from vid2vid_cli.engine import folder_lock
-from vid2vid_cli.engine.checkpoint import STATE_FILE, load_checkpoint, load_info, pointed, save_checkpoint
-from vid2vid_cli.engine.event_log import read_journal
-from vid2vid_cli.engine.events import Event, Noticed, Stepped, Wrote, silent
+from vid2vid_cli.engine.checkpoint import STATE_FILE_NAME, load_checkpoint, load_metadata, read_pointer, save_checkpoint
+from vid2vid_cli.engine.event_log import read_event_log
+from vid2vid_cli.engine.events import ArtifactEvent, Event, InfoEvent, StepEvent, ignore_events
 from vid2vid_cli.engine.run_folder import RunFolder, find_run
 from vid2vid_cli.media.images import load_png
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.train import Trained, TrainRequest, plan_train, train
+from vid2vid_cli.pipelines.train import TrainRequest, TrainResult, plan_train, train
 from vid2vid_cli.training import checkpointing
 
-TESTS = Path(__file__).resolve().parents[1]
+TESTS_FOLDER = Path(__file__).resolve().parents[1]
 
 
-def run(config: Config | None = None, **changes: Any) -> Trained:
-    tell = changes.pop("tell", silent)
-    return train(TrainRequest(config or tiny_config(), **{"preset": "tiny", "device": "cpu", **changes}), tell)
+def run_train(config: Config | None = None, **changes: Any) -> TrainResult:
+    emit = changes.pop("emit", ignore_events)
+    return train(TrainRequest(config or tiny_config(), **{"preset": "tiny", "device": "cpu", **changes}), emit)
 
 
 @pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _empty_working_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
-def shelf(dataset: Path) -> Path:
-    """datasets/blob here, as a user has it."""
+def linked_dataset(dataset: Path) -> Path:
+    """datasets/blob in the working directory, a link to `dataset`."""
     Path("datasets").mkdir()
     link = Path("datasets/blob")
     link.symlink_to(dataset)
     return link
 
 
-def test_what_a_run_leaves_behind(run_folder: Path) -> None:
+def test_train_writes_expected_files(run_folder: Path) -> None:
     folder = RunFolder(run_folder)
     assert sorted(path.name for path in run_folder.iterdir()) == [
         "blob.ckpt",
@@ -72,323 +73,353 @@ def test_what_a_run_leaves_behind(run_folder: Path) -> None:
     ]
     assert [path.name for path in sorted(folder.samples.iterdir())] == ["step_0000002.png", "step_0000004.png"]
     assert load_png(folder.samples / "step_0000004.png").shape[2] == 3
-    info = load_info(folder.result)
-    assert (info.name, info.fps, info.layout.channels, info.crop) == ("blob", "30000/1001", 1, "focus")
-    assert info.training["steps"] == 4
-    assert info.training["dataset"] == "blob"
-    assert (info.height, info.width, info.frame_view().height) == (40, 56, 24)
-    assert [use.name for use in info.conditioners] == ["edges"]
-    assert folder.config() == tiny_config()
-    assert folder.record().precision == "fp32"
-    assert pointed(folder.checkpoints, "last") == folder.checkpoints / "step_0000004"
-    assert pointed(folder.checkpoints, "best") is not None
+    metadata = load_metadata(folder.checkpoint_path)
+    assert (metadata.name, metadata.fps, metadata.crop) == ("blob", "30000/1001", "subject")
+    assert metadata.condition_spec.channels == 1
+    assert metadata.training.keys() == {"steps", "seconds", "dataset", "psnr_val"}
+    assert metadata.training["steps"] == 4
+    assert metadata.training["dataset"] == "blob"
+    assert (metadata.height, metadata.width, metadata.crop_view().height) == (40, 56, 24)
+    assert [conditioner.name for conditioner in metadata.conditioners] == ["edges"]
+    assert folder.load_config() == tiny_config()
+    assert folder.load_record().precision == "fp32"
+    assert read_pointer(folder.checkpoints, "last") == folder.checkpoints / "step_0000004"
+    assert read_pointer(folder.checkpoints, "best") is not None
 
 
-def test_the_checkpoint_holds_the_average(run_folder: Path) -> None:
+def test_train_checkpoint_holds_generator_ema(run_folder: Path) -> None:
     folder = RunFolder(run_folder)
-    saved = torch.load(folder.checkpoints / "step_0000004" / STATE_FILE, weights_only=True)["state"]
-    generator, _ = load_checkpoint(folder.result, CPU)
-    assert same(weights_of(generator), list(saved["average"].values()))
-    assert not same(weights_of(generator), list(saved["generator"].values()))
+    state = torch.load(folder.checkpoints / "step_0000004" / STATE_FILE_NAME, weights_only=True)["state"]
+    generator, _ = load_checkpoint(folder.checkpoint_path, CPU)
+    assert tensors_equal(copy_weights(generator), list(state["generator_ema"].values()))
+    assert not tensors_equal(copy_weights(generator), list(state["generator"].values()))
 
 
-def test_the_journal_and_the_events_tell_the_same(shelf: Path) -> None:
+def test_train_event_log_matches_events(linked_dataset: Path) -> None:
     events: list[Event] = []
-    done = run(steps=3, tell=events.append)
-    assert (done.path, done.checkpoint, done.steps) == (Path("runs/blob"), Path("runs/blob/blob.ckpt"), 3)
-    assert done.checkpoint.is_file()
-    assert list(done.metrics) == ["PSNR on held-out frames (dB)"]
-    assert 0 < done.metrics["PSNR on held-out frames (dB)"] < 60
-    stepped = [event for event in events if isinstance(event, Stepped)]
-    assert [event.step for event in stepped] == [1, 2, 3]
-    written = list(read_journal(done.path))
-    assert [event["step"] for event in written if event["event"] == "stepped"] == [1, 2, 3]
-    assert [event["losses"] for event in written if event["event"] == "stepped"] == [dict(e.losses) for e in stepped]
-    assert [e.what for e in events if isinstance(e, Wrote)] == [
+    result = run_train(max_steps=3, emit=events.append)
+    assert (result.path, result.checkpoint, result.num_steps) == (Path("runs/blob"), Path("runs/blob/blob.ckpt"), 3)
+    assert result.checkpoint.is_file()
+    ((metric_name, quality),) = result.metrics.items()
+    assert metric_name.startswith("PSNR")
+    assert 0 < quality < 60
+    step_events = [event for event in events if isinstance(event, StepEvent)]
+    assert [event.step for event in step_events] == [1, 2, 3]
+    logged_events = list(read_event_log(result.path))
+    assert [event["step"] for event in logged_events if event["event"] == "step"] == [1, 2, 3]
+    logged_losses = [event["losses"] for event in logged_events if event["event"] == "step"]
+    assert logged_losses == [dict(event.losses) for event in step_events]
+    assert [event.kind for event in events if isinstance(event, ArtifactEvent)] == [
         "sample",
         "checkpoint",
         "sample",
         "checkpoint",
         "report",
     ]
-    assert "datasets/blob -> runs/blob on cpu, fp32" in next(e.message for e in events if isinstance(e, Noticed))
+    message = next(event.message for event in events if isinstance(event, InfoEvent))
+    assert all(text in message for text in ("datasets/blob", "runs/blob", "cpu, fp32"))
 
 
-def test_a_spacing_that_no_clip_is_long_enough_for_is_said(shelf: Path) -> None:
+def test_train_reports_unreachable_temporal_strides(linked_dataset: Path) -> None:
     events: list[Event] = []
-    run(tiny_config(temporal={"rates": (1, 9)}), steps=1, tell=events.append)
-    said = [event.message for event in events if isinstance(event, Noticed) and "temporal.rates" in event.message]
-    assert len(said) == 1
-    assert said[0].startswith("temporal.rates 9: nothing is judged at that spacing")
-    assert "groups span up to 19 frames and clips grow to 4 here" in said[0]
+    run_train(tiny_config(temporal_discriminator={"frame_strides": (1, 9)}), max_steps=1, emit=events.append)
+    messages = [
+        event.message
+        for event in events
+        if isinstance(event, InfoEvent) and "discriminators.temporal.frame_strides" in event.message
+    ]
+    assert len(messages) == 1
+    assert re.findall(r"\d+", messages[0]) == ["9", "19", "4"]
 
 
-def test_single_frames_come_before_motion_unless_it_begins_with_what_can_draw(shelf: Path) -> None:
+def test_train_image_warmup_precedes_video(linked_dataset: Path) -> None:
     events: list[Event] = []
-    config = tiny_config(schedule={"stills": 2})
-    first = run(config, steps=4, tell=events.append)
-    run(config, steps=2, start=first.path, tell=events.append)
-    run(config, steps=3, tell=events.append)  # half of them at most
-    terms = [set(event.losses) for event in events if isinstance(event, Stepped)]
-    motion = [{"flow", "temporal_discriminator_1"} <= names for names in terms]
-    assert motion == [False, False, True, True, True, True, False, True, True]
-    assert all({"pixel", "adversarial"} <= names for names in terms)
-    run(config, resume=first.path, steps=5, tell=events.append)
-    assert "flow" in [event for event in events if isinstance(event, Stepped)][-1].losses
+    config = tiny_config(schedule={"image_warmup_steps": 2})
+    first = run_train(config, max_steps=4, emit=events.append)
+    run_train(config, max_steps=2, init_from=first.path, emit=events.append)
+    run_train(config, max_steps=3, emit=events.append)  # the warm-up is at most half of all steps
+    loss_names = [set(event.losses) for event in events if isinstance(event, StepEvent)]
+    has_motion = [{"flow", "temporal_discriminator_1"} <= names for names in loss_names]
+    assert has_motion == [False, False, True, True, True, True, False, True, True]
+    assert all({"l1", "adversarial"} <= names for names in loss_names)
+    run_train(config, resume=first.path, max_steps=5, emit=events.append)
+    assert "flow" in [event for event in events if isinstance(event, StepEvent)][-1].losses
 
 
-def test_a_run_that_is_being_trained_is_not_trained_by_another(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_lock, "PATIENCE", 0.0)
+def test_train_locks_run_folder(linked_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_lock, "LOCK_TIMEOUT_SECONDS", 0.0)
 
-    def meanwhile(event: Event) -> None:
-        if isinstance(event, Stepped):
-            for ways in ({"resume": Path("runs/blob")}, {"overwrite": True}):
-                with pytest.raises(ExistsError, match="Another vid2vid"):
-                    run(**ways, steps=9)
+    def train_concurrently(event: Event) -> None:
+        if isinstance(event, StepEvent):
+            for changes in ({"resume": Path("runs/blob")}, {"overwrite": True}):
+                with pytest.raises(OutputExistsError, match="runs/blob"):
+                    run_train(**changes, max_steps=9)
 
-    done = run(steps=1, tell=meanwhile)
-    assert run(resume=done.path, steps=2).steps == 2
-
-
-def test_a_licence_is_passed_on(shelf: Path, run_folder: Path) -> None:
-    """From a checkpoint to the run that begins with it, and from that run to the next; ours has none."""
-    info = load_info(run_folder / "blob.ckpt")
-    assert "licence" not in info.training
-    lent = info.model_copy(update={"training": {"licence": "for play alone"}})
-    save_checkpoint(Path("lent.ckpt"), load_checkpoint(run_folder / "blob.ckpt", CPU)[0], lent)
-    first = run(start=Path("lent.ckpt"), steps=1)
-    second = run(start=first.path, steps=1)
-    assert {load_info(made.checkpoint).training["licence"] for made in (first, second)} == {"for play alone"}
+    result = run_train(max_steps=1, emit=train_concurrently)
+    assert run_train(resume=result.path, max_steps=2).num_steps == 2
 
 
-def test_names_that_are_taken_and_what_may_be_overwritten(shelf: Path) -> None:
-    first = run(steps=1)
-    second = run(steps=1)
+def test_train_passes_on_licence(linked_dataset: Path, run_folder: Path) -> None:
+    """From a checkpoint to a run that is initialised from it, and from that run to the next."""
+    metadata = load_metadata(run_folder / "blob.ckpt")
+    assert "licence" not in metadata.training
+    licensed_metadata = metadata.model_copy(update={"training": {"licence": "non-commercial"}})
+    save_checkpoint(Path("licensed.ckpt"), load_checkpoint(run_folder / "blob.ckpt", CPU)[0], licensed_metadata)
+    first = run_train(init_from=Path("licensed.ckpt"), max_steps=1)
+    second = run_train(init_from=first.path, max_steps=1)
+    assert {load_metadata(result.checkpoint).training["licence"] for result in (first, second)} == {"non-commercial"}
+
+
+def test_train_output_names_and_overwrite(linked_dataset: Path) -> None:
+    first = run_train(max_steps=1)
+    second = run_train(max_steps=1)
     assert (first.path, second.path) == (Path("runs/blob"), Path("runs/blob-2"))
     assert second.checkpoint == Path("runs/blob-2/blob-2.ckpt")
-    (first.path / "mark").touch()
-    assert run(steps=1, overwrite=True).path == first.path
-    assert not (first.path / "mark").exists()
+    (first.path / "old.txt").touch()
+    assert run_train(max_steps=1, overwrite=True).path == first.path
+    assert not (first.path / "old.txt").exists()
     Path("photos").mkdir()
-    with pytest.raises(ExistsError):
-        run(out=Path("photos"), overwrite=True)
+    with pytest.raises(OutputExistsError):
+        run_train(out=Path("photos"), overwrite=True)
 
 
-def test_the_plan_writes_nothing(shelf: Path) -> None:
+def test_plan_train_writes_nothing(linked_dataset: Path) -> None:
     rows = dict(plan_train(TrainRequest(tiny_config(), "tiny", device="cpu")).rows)
     assert rows["run"] == "runs/blob"
-    assert rows["dataset"].startswith("datasets/blob (19 frames")
-    assert rows["until"] == "step 4"
+    assert rows["dataset"].startswith("datasets/blob (19 ")
+    assert rows["stop at"] == "step 4"
     assert not Path("runs").exists()
 
 
-def test_resuming_in_a_fresh_process_is_as_if_never_stopped(dataset: Path) -> None:
-    """Eight steps at once, and four and four with the command typed again elsewhere: every bit of the state."""
+@pytest.mark.slow
+def test_train_resume_in_new_process_is_bit_exact(dataset: Path) -> None:
+    """Eight steps at once give the same state, bit for bit, as four steps and four more in another process."""
     config = tiny_config(
-        schedule={"steps": 8, "clip": 2, "grow_every": 3, "decay_from": 2, "decay_steps": 20},
-        data={"size": 24, "shift": 0.05, "zoom": 0.05},
-        output={"save_every": 4, "sample_every": 3},
+        schedule={
+            "max_steps": 8,
+            "clip_length": 2,
+            "clip_growth_interval": 3,
+            "lr_decay_start": 2,
+            "lr_decay_steps": 20,
+        },
+        data={"height": 24},
+        augmentation={"max_translate": 0.05, "max_zoom": 0.05},
+        checkpoint={"save_interval": 4, "sample_interval": 3},
     )
-    whole = run(config, data=dataset, out=Path("whole"))
-    run(config, data=dataset, out=Path("parts"), steps=4)
+    uninterrupted = run_train(config, data=dataset, out=Path("uninterrupted"))
+    run_train(config, data=dataset, out=Path("resumed"), max_steps=4)
     code = (
         "import sys, torch; torch.set_num_threads(1)\n"
         "from pathlib import Path\n"
         "from vid2vid_cli.config.config import Config\n"
-        "from vid2vid_cli.engine.events import silent\n"
+        "from vid2vid_cli.engine.events import ignore_events\n"
         "from vid2vid_cli.pipelines.train import TrainRequest, train\n"
-        "print(train(TrainRequest(Config(), resume=Path(sys.argv[1]), device='cpu'), silent).steps)"
+        "print(train(TrainRequest(Config(), resume=Path(sys.argv[1]), device='cpu'), ignore_events).num_steps)"
     )
-    done = subprocess.run([sys.executable, "-c", code, "parts"], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "8"
+    completed = subprocess.run([sys.executable, "-c", code, "resumed"], check=True, capture_output=True, text=True)
+    assert completed.stdout.strip() == "8"
     first, second = (
-        torch.load(folder / "checkpoints" / "step_0000008" / STATE_FILE, weights_only=True)["state"]
-        for folder in (whole.path, Path("parts"))
+        torch.load(folder / "checkpoints" / "step_0000008" / STATE_FILE_NAME, weights_only=True)["state"]
+        for folder in (uninterrupted.path, Path("resumed"))
     )
     assert first.keys() == second.keys()
-    for name in ("generator", "average", "discriminator", "temporal"):
-        assert same(list(first[name].values()), list(second[name].values())), name
+    for name in ("generator", "generator_ema", "image_discriminator", "temporal_discriminators"):
+        assert tensors_equal(list(first[name].values()), list(second[name].values())), name
     for name in ("generator_optimizer", "discriminator_optimizer"):
         assert str(first[name]) == str(second[name])
-    told = [e["losses"] for e in read_journal(whole.path) if e["event"] == "stepped"]
-    assert told == [e["losses"] for e in read_journal(Path("parts")) if e["event"] == "stepped"]
+    logged_losses, resumed_losses = (
+        [event["losses"] for event in read_event_log(path) if event["event"] == "step"]
+        for path in (uninterrupted.path, Path("resumed"))
+    )
+    assert logged_losses == resumed_losses
 
 
-def test_a_finished_run_resumed_is_finished_and_goes_on_with_more_steps(shelf: Path) -> None:
-    run(steps=2)
+def test_train_resume_of_finished_run(linked_dataset: Path) -> None:
+    run_train(max_steps=2)
     events: list[Event] = []
-    assert run(resume="newest", steps=2, tell=events.append).steps == 2
-    assert not [event for event in events if isinstance(event, Stepped)]
-    again = run(resume=Path("runs/blob"), steps=3)
-    assert (again.steps, again.path) == (3, Path("runs/blob"))
+    assert run_train(resume="newest", max_steps=2, emit=events.append).num_steps == 2
+    assert not [event for event in events if isinstance(event, StepEvent)]
+    result = run_train(resume=Path("runs/blob"), max_steps=3)
+    assert (result.num_steps, result.path) == (3, Path("runs/blob"))
 
 
-def test_a_time_budget_counts_from_the_resumption(shelf: Path) -> None:
-    first = run(seconds=0.05)
-    assert first.steps >= 1
-    second = run(resume="newest", seconds=0.05)
-    assert second.steps > first.steps
-    assert second.seconds > first.seconds
+def test_train_time_budget_restarts_on_resume(linked_dataset: Path) -> None:
+    first = run_train(max_seconds=0.05)
+    assert first.num_steps >= 1
+    second = run_train(resume="newest", max_seconds=0.05)
+    assert second.num_steps > first.num_steps
+    assert second.elapsed_seconds > first.elapsed_seconds
 
 
-def test_a_sample_or_a_checkpoint_changes_no_training(shelf: Path) -> None:
-    """Saved at every step or only at the end: the weights are the same."""
-    often = run(tiny_config(output={"save_every": 1, "sample_every": 1, "keep": 1}), out=Path("often"))
-    seldom = run(tiny_config(output={"save_every": 100, "sample_every": 100}), out=Path("seldom"))
-    generators = [load_checkpoint(done.checkpoint, CPU)[0] for done in (often, seldom)]
-    assert same(weights_of(generators[0]), weights_of(generators[1]))
-    held = {place.name for name in ("last", "best") if (place := pointed(often.path / "checkpoints", name))}
-    assert {path.name for path in (often.path / "checkpoints").glob("step_*")} == held
+def test_train_is_unaffected_by_save_and_sample_intervals(linked_dataset: Path) -> None:
+    """Saving at every step or only at the end gives the same weights."""
+    frequent = run_train(
+        tiny_config(checkpoint={"save_interval": 1, "sample_interval": 1, "keep_last": 1}), out=Path("frequent")
+    )
+    infrequent = run_train(
+        tiny_config(checkpoint={"save_interval": 100, "sample_interval": 100}), out=Path("infrequent")
+    )
+    generators = [load_checkpoint(result.checkpoint, CPU)[0] for result in (frequent, infrequent)]
+    assert tensors_equal(copy_weights(generators[0]), copy_weights(generators[1]))
+    pointed_names = {
+        path.name for name in ("last", "best") if (path := read_pointer(frequent.path / "checkpoints", name))
+    }
+    assert {path.name for path in (frequent.path / "checkpoints").glob("step_*")} == pointed_names
 
 
-def test_a_loss_that_breaks_keeps_the_last_good_checkpoint(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_nan_loss_keeps_last_checkpoint(linked_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from vid2vid_cli.engine import loop
 
-    steps = loop.train_step
+    original_train_step = loop.train_step
 
-    def poisoned(trainer: Any, state: Any, batch: Any) -> dict[str, float]:
+    def poisoned_train_step(context: Any, state: Any, batch: Any) -> dict[str, float]:
         if state.step == 3:
             with torch.no_grad():
                 next(state.generator.parameters()).fill_(torch.nan)
-        return steps(trainer, state, batch)
+        return original_train_step(context, state, batch)
 
-    monkeypatch.setattr(loop, "train_step", poisoned)
-    with pytest.raises(
-        DivergedError, match=r"became nan at step 4, so training stopped; .*blob\.ckpt of step 2 is kept"
-    ) as caught:
-        run(steps=9)
-    assert caught.value.hint.endswith(f"--set optimizer.rate={tiny_config().optimizer.rate / 4:g}")
+    monkeypatch.setattr(loop, "train_step", poisoned_train_step)
+    with pytest.raises(DivergenceError, match=r"nan at step 4.*blob\.ckpt of step 2") as caught:
+        run_train(max_steps=9)
+    assert caught.value.hint.endswith(f"--set optimizer.lr={tiny_config().optimizer.lr / 4:g}")
     assert caught.value.exit_code == 50
-    generator, info = load_checkpoint(Path("runs/blob/blob.ckpt"), CPU)
-    assert info.training["steps"] == 2
-    assert all(weight.isfinite().all() for weight in weights_of(generator))
-    monkeypatch.setattr(loop, "train_step", steps)
-    assert run(resume="newest", steps=4).steps == 4
+    generator, metadata = load_checkpoint(Path("runs/blob/blob.ckpt"), CPU)
+    assert metadata.training["steps"] == 2
+    assert all(weight.isfinite().all() for weight in copy_weights(generator))
+    monkeypatch.setattr(loop, "train_step", original_train_step)
+    assert run_train(resume="newest", max_steps=4).num_steps == 4
 
 
-@pytest.mark.parametrize("part", ["generator", "temporal"])
-@pytest.mark.parametrize("at", [4, 5])
-def test_weights_that_break_are_never_saved(shelf: Path, monkeypatch: pytest.MonkeyPatch, part: str, at: int) -> None:
-    """A step may break the weights and not its own losses, and be the very step that is to be saved."""
+@pytest.mark.parametrize("network_name", ["generator", "temporal_discriminators"])
+@pytest.mark.parametrize("break_step", [4, 5])
+def test_train_never_saves_infinite_weights(
+    linked_dataset: Path, monkeypatch: pytest.MonkeyPatch, network_name: str, break_step: int
+) -> None:
+    """The weights become infinite in a step with finite losses, after which a checkpoint is due or not."""
     from vid2vid_cli.engine import loop
 
-    steps = loop.train_step
+    original_train_step = loop.train_step
 
-    def breaking(trainer: Any, state: Any, batch: Any) -> dict[str, float]:
-        terms = steps(trainer, state, batch)
-        if state.step == at:
+    def breaking_train_step(context: Any, state: Any, batch: Any) -> dict[str, float]:
+        losses = original_train_step(context, state, batch)
+        if state.step == break_step:
             with torch.no_grad():
-                next(getattr(state, part).parameters())[0, 0, 0, 0] = torch.inf
-        return terms
+                next(getattr(state, network_name).parameters())[0, 0, 0, 0] = torch.inf
+        return losses
 
-    monkeypatch.setattr(loop, "train_step", breaking)
-    with pytest.raises(DivergedError, match=r"blob\.ckpt of step (2|4) is kept"):
-        run(steps=at)
-    last = pointed(Path("runs/blob/checkpoints"), "last")
+    monkeypatch.setattr(loop, "train_step", breaking_train_step)
+    with pytest.raises(DivergenceError, match=r"blob\.ckpt of step (2|4)"):
+        run_train(max_steps=break_step)
+    last = read_pointer(Path("runs/blob/checkpoints"), "last")
     assert last is not None
-    saved = torch.load(last / STATE_FILE, weights_only=True)["state"]
-    assert saved["step"] < at
-    assert all(weight.isfinite().all() for name in ("generator", part) for weight in saved[name].values())
+    saved_state = torch.load(last / STATE_FILE_NAME, weights_only=True)["state"]
+    assert saved_state["step"] < break_step
+    assert all(weight.isfinite().all() for name in ("generator", network_name) for weight in saved_state[name].values())
 
 
-def test_a_loss_that_breaks_at_once(shelf: Path) -> None:
-    with pytest.raises(DivergedError, match="no checkpoint had been written yet"):
-        run(tiny_config(optimizer={"rate": 1e38, "discriminator_rate": 1e38}, output={"save_every": 100}), steps=20)
+def test_train_divergence_before_first_checkpoint(linked_dataset: Path) -> None:
+    with pytest.raises(DivergenceError, match="no checkpoint"):
+        run_train(
+            tiny_config(optimizer={"lr": 1e38, "discriminator_lr": 1e38}, checkpoint={"save_interval": 100}),
+            max_steps=20,
+        )
 
 
-def test_a_full_disk_says_how_to_go_on(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> None:
+def test_train_full_disk_hints_at_resume(linked_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raise_disk_full(*_: Any) -> None:
         raise DiskFullError("No space left on the device while writing x.", "Free some space.")
 
-    monkeypatch.setattr(checkpointing, "save_checkpoint", full)
+    monkeypatch.setattr(checkpointing, "save_checkpoint", raise_disk_full)
     with pytest.raises(DiskFullError) as caught:
-        run()
-    assert caught.value.hint == "Free some space, then continue: vid2vid train --resume runs/blob"
+        run_train()
+    assert "vid2vid train --resume runs/blob" in caught.value.hint
     monkeypatch.setattr(checkpointing, "save_checkpoint", save_checkpoint)
-    assert run(resume="runs/blob").steps == 4
+    assert run_train(resume="runs/blob").num_steps == 4
 
 
-def test_ctrl_c_finishes_the_step_and_saves(shelf: Path) -> None:
-    def tell(event: Event) -> None:
-        if isinstance(event, Stepped) and event.step == 3:
+def test_train_interrupt_finishes_step_and_saves(linked_dataset: Path) -> None:
+    def emit(event: Event) -> None:
+        if isinstance(event, StepEvent) and event.step == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        run(steps=1000, tell=tell)
+        run_train(max_steps=1000, emit=emit)
     folder = find_run("newest")
-    assert pointed(folder.checkpoints, "last") == folder.checkpoints / "step_0000003"
-    assert load_info(folder.result).training["steps"] == 3
-    assert run(resume="newest", steps=4).steps == 4
+    assert read_pointer(folder.checkpoints, "last") == folder.checkpoints / "step_0000003"
+    assert load_metadata(folder.checkpoint_path).training["steps"] == 3
+    assert run_train(resume="newest", max_steps=4).num_steps == 4
 
 
-def test_a_kill_at_any_moment_leaves_a_run_to_resume(dataset: Path, tmp_path: Path) -> None:
-    """Saving at every step, so that the kill falls into or beside a save."""
+@pytest.mark.slow
+def test_train_killed_run_can_be_resumed(dataset: Path, tmp_path: Path) -> None:
+    """Every step saves, so that the process is killed during or between saves."""
     code = (
-        f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
+        f"import sys; sys.path.insert(0, {str(TESTS_FOLDER)!r})\n"
         "import torch; torch.set_num_threads(1)\n"
         "from pathlib import Path\n"
         "from helpers.factories import tiny_config\n"
-        "from vid2vid_cli.engine.events import silent\n"
+        "from vid2vid_cli.engine.events import ignore_events\n"
         "from vid2vid_cli.pipelines.train import TrainRequest, train\n"
-        "config = tiny_config(output={'save_every': 1, 'sample_every': 1})\n"
-        "train(TrainRequest(config, data=Path(sys.argv[1]), out=Path('killed'), steps=10**6, device='cpu'), silent)"
+        "config = tiny_config(checkpoint={'save_interval': 1, 'sample_interval': 1})\n"
+        "request = TrainRequest(config, data=Path(sys.argv[1]), out=Path('killed'), max_steps=10**6, device='cpu')\n"
+        "train(request, ignore_events)"
     )
     folder = RunFolder(Path("killed"))
-    child = subprocess.Popen([sys.executable, "-c", code, str(dataset)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-c", code, str(dataset)], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 600
-    while time.monotonic() < deadline and child.poll() is None:
-        last = pointed(folder.checkpoints, "last")
+    while time.monotonic() < deadline and process.poll() is None:
+        last = read_pointer(folder.checkpoints, "last")
         if last is not None and int(last.name[5:]) >= 4:
             break
         time.sleep(0.003)
-    assert child.poll() is None, "it ended by itself"
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    last = pointed(folder.checkpoints, "last")
+    assert process.poll() is None, "the process ended before it was killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    last = read_pointer(folder.checkpoints, "last")
     assert last is not None
-    reached = int(last.name[5:])
-    assert reached >= 4
-    load_checkpoint(folder.result, CPU)
+    last_step = int(last.name[5:])
+    assert last_step >= 4
+    load_checkpoint(folder.checkpoint_path, CPU)
     events: list[Event] = []
-    done = run(resume=folder.path, steps=reached + 1, tell=events.append)
-    assert [event.step for event in events if isinstance(event, Stepped)] == [reached + 1]
-    assert load_info(done.checkpoint).training["steps"] == reached + 1
+    result = run_train(resume=folder.path, max_steps=last_step + 1, emit=events.append)
+    assert [event.step for event in events if isinstance(event, StepEvent)] == [last_step + 1]
+    assert load_metadata(result.checkpoint).training["steps"] == last_step + 1
 
 
-def test_no_dataset_none_that_fits_and_another_ones(shelf: Path, dataset: Path, tmp_path: Path) -> None:
-    face = tiny_config().model_copy(update={"conditioners": ("landmarks",)})
-    with pytest.raises(DatasetMismatchError, match="no dataset under datasets/ has landmarks") as caught:
-        run(face, preset="face")
+def test_train_rejects_missing_or_mismatched_dataset(linked_dataset: Path, dataset: Path, tmp_path: Path) -> None:
+    face_config = tiny_config().with_settings({"conditioners": ("landmarks",)})
+    with pytest.raises(DatasetMismatchError, match="landmarks") as caught:
+        run_train(face_config, preset="face")
     assert "vid2vid prepare --conditioner landmarks" in caught.value.hint
-    with pytest.raises(DatasetMismatchError, match="was prepared with edges, and the preset needs landmarks"):
-        run(face, data=Path("datasets/blob"))
+    with pytest.raises(DatasetMismatchError, match=r"edges.*landmarks"):
+        run_train(face_config, data=Path("datasets/blob"))
     assert not Path("runs").exists()
-    shelf.unlink()
-    with pytest.raises(MissingFileError, match="there is no dataset under datasets/"):
-        run()
+    linked_dataset.unlink()
+    with pytest.raises(MissingFileError, match="datasets/"):
+        run_train()
     with pytest.raises(MissingFileError):
-        run(data=Path("none"))
+        run_train(data=Path("none"))
     Path("photos").mkdir()
-    with pytest.raises(DatasetError, match="photos is not a dataset"):
-        run(data=Path("photos"))
+    with pytest.raises(DatasetError, match="photos"):
+        run_train(data=Path("photos"))
 
 
-def test_the_newest_dataset_that_fits_is_taken(shelf: Path, dataset: Path) -> None:
-    make_film(Path("second.mp4"), 8)
-    prepare(PrepareRequest((Path("second.mp4"),), ("edges",)), silent)
+def test_train_uses_newest_matching_dataset(linked_dataset: Path, dataset: Path) -> None:
+    make_blob_video(Path("second.mp4"), 8)
+    prepare(PrepareRequest((Path("second.mp4"),), ("edges",)), ignore_events)
     os.utime(dataset / "dataset.json", ns=(1, 1))
-    assert run(steps=1).path == Path("runs/second")
+    assert run_train(max_steps=1).path == Path("runs/second")
     request = TrainRequest(tiny_config(), data=Path("datasets/blob"), device="cpu")
     assert dict(plan_train(request).rows)["run"] == "runs/blob"
     assert dataclasses.replace(request, data=None).data is None
 
 
-def test_what_cannot_be_resumed(shelf: Path) -> None:
+def test_train_rejects_unresumable_runs(linked_dataset: Path) -> None:
     with pytest.raises(MissingFileError):
-        run(resume="newest")
-    with pytest.raises(RunError, match="is not a run"):
-        run(resume=Path("datasets"))
-    done = run(steps=1)
-    (done.path / "checkpoints" / "step_0000001" / STATE_FILE).write_bytes(b"torn")
-    with pytest.raises(RunError, match=r"state\.pt cannot be resumed from"):
-        run(resume="newest", steps=2)
+        run_train(resume="newest")
+    with pytest.raises(RunError, match="datasets"):
+        run_train(resume=Path("datasets"))
+    result = run_train(max_steps=1)
+    (result.path / "checkpoints" / "step_0000001" / STATE_FILE_NAME).write_bytes(b"damaged")
+    with pytest.raises(RunError, match=r"state\.pt"):
+        run_train(resume="newest", max_steps=2)

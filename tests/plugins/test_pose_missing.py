@@ -1,100 +1,135 @@
-"""Retargeting where joints, people or statistics are missing."""
+"""Retargeting with missing joints, people or statistics."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.retargeting import ANKLES, HERE, THERE, WALKS, BodyRetarget, carried, statistics
-from helpers.synthetic_bodies import ADULT, CHILD, LANKY, dance, perform, seen, walk
+from helpers.retargeting import (
+    ANKLE_JOINTS,
+    MOTIONS,
+    SOURCE_CAMERA,
+    TARGET_CAMERA,
+    BodyRetargeter,
+    measure_statistics,
+    retarget_joints,
+)
+from helpers.synthetic_bodies import (
+    ADULT,
+    CHILD,
+    LANKY,
+    annotations_from_joints,
+    dance_motion,
+    project_motion,
+    walk_motion,
+)
 
 
 def test_missing_joints_stay_missing_and_the_rest_stays_in_place() -> None:
-    source = perform(dance(100, (0, 0)), ADULT, HERE)
-    target = perform(dance(100, (0, 0)), LANKY, THERE)
-    mine, theirs = statistics(source, HERE), statistics(target, THERE)
+    source = project_motion(dance_motion(100, (0, 0)), ADULT, SOURCE_CAMERA)
+    target = project_motion(dance_motion(100, (0, 0)), LANKY, TARGET_CAMERA)
+    source_stats, target_stats = measure_statistics(source, SOURCE_CAMERA), measure_statistics(target, TARGET_CAMERA)
     source = source[:40]
-    whole = carried(source, mine, theirs)
+    complete_result = retarget_joints(source, source_stats, target_stats)
     legs = [9, 10, 11, 12, 13, 14, 19, 20, 21, 22, 23, 24]
     cases = [([8], 0.001), ([8, *legs], 0.03), ([11], 0.03), ([11, 14], 0.05), ([3], 0.05), ([10], 0.05)]
     cases += [([1], 0.1), ([8, 9, 12], 0.1), ([1, 8, 9, 12], 0.15), ([0, 1, 8, 9, 12], 0.15)]
-    for lost, limit in cases:
-        holed = source.copy()
-        holed[:, lost] = np.nan
-        result = carried(holed, mine, theirs)
-        kept = [joint for joint in range(25) if joint not in lost]
-        assert np.isnan(result[:, lost]).all()
-        away = np.linalg.norm(result[:, kept] - whole[:, kept], axis=-1) / theirs["ground"]["middle"]["height"]
-        assert np.median(away) < 0.03, lost
-        assert away.max() < limit, lost
+    for missing_joints, limit in cases:
+        incomplete_source = source.copy()
+        incomplete_source[:, missing_joints] = np.nan
+        result = retarget_joints(incomplete_source, source_stats, target_stats)
+        present_joints = [joint for joint in range(25) if joint not in missing_joints]
+        assert np.isnan(result[:, missing_joints]).all()
+        deviations = (
+            np.linalg.norm(result[:, present_joints] - complete_result[:, present_joints], axis=-1)
+            / target_stats["ground"]["middle"]["height"]
+        )
+        assert np.median(deviations) < 0.03, missing_joints
+        assert deviations.max() < limit, missing_joints
 
 
-def test_ankles_that_come_and_go_do_not_throw_the_body_about() -> None:
-    source = perform(WALKS["to the front"], ADULT, HERE)
-    mine = statistics(source, HERE)
-    theirs = statistics(perform(dance(200, (0, 0)), CHILD, THERE), THERE)
-    whole = carried(source, mine, theirs)
-    random = np.random.default_rng(3)
-    holed = source.copy()
-    for ankle in ANKLES:
-        holed[random.random(len(holed)) < 0.2, ankle] = np.nan
-    holed[50:70, ANKLES] = np.nan
-    result = carried(holed, mine, theirs)
-    step = np.linalg.norm(np.diff(result[:, 8], 2, axis=0), axis=-1) / theirs["ground"]["middle"]["height"]
-    usual = np.linalg.norm(np.diff(whole[:, 8], 2, axis=0), axis=-1) / theirs["ground"]["middle"]["height"]
-    assert step.max() < usual.max() + 0.02
-    away = np.linalg.norm(result[:, 8] - whole[:, 8], axis=-1) / theirs["ground"]["middle"]["height"]
-    assert away.max() < 0.08
+def test_intermittent_ankles_do_not_shake_the_body() -> None:
+    source = project_motion(MOTIONS["approaching"], ADULT, SOURCE_CAMERA)
+    source_stats = measure_statistics(source, SOURCE_CAMERA)
+    target_stats = measure_statistics(project_motion(dance_motion(200, (0, 0)), CHILD, TARGET_CAMERA), TARGET_CAMERA)
+    complete_result = retarget_joints(source, source_stats, target_stats)
+    rng = np.random.default_rng(3)
+    incomplete_source = source.copy()
+    for ankle in ANKLE_JOINTS:
+        incomplete_source[rng.random(len(incomplete_source)) < 0.2, ankle] = np.nan
+    incomplete_source[50:70, ANKLE_JOINTS] = np.nan
+    result = retarget_joints(incomplete_source, source_stats, target_stats)
+    accelerations = (
+        np.linalg.norm(np.diff(result[:, 8], 2, axis=0), axis=-1) / target_stats["ground"]["middle"]["height"]
+    )
+    complete_accelerations = (
+        np.linalg.norm(np.diff(complete_result[:, 8], 2, axis=0), axis=-1) / target_stats["ground"]["middle"]["height"]
+    )
+    assert accelerations.max() < complete_accelerations.max() + 0.02
+    deviations = (
+        np.linalg.norm(result[:, 8] - complete_result[:, 8], axis=-1) / target_stats["ground"]["middle"]["height"]
+    )
+    assert deviations.max() < 0.08
 
 
-@pytest.mark.parametrize("cut", ["hips", "breast"])
-def test_upper_bodies_are_carried_without_feet(cut: str) -> None:
-    """Both sides cut off: heights are filled up by an adult's proportions."""
-    source, target = perform(dance(100, (0, 0)), ADULT, HERE), perform(dance(100, (0, 0)), CHILD, THERE)
-    lost = [9, 10, 11, 12, 13, 14, 19, 20, 21, 22, 23, 24, *([8] if cut == "breast" else [])]
-    source[:, lost], target[:, lost] = np.nan, np.nan
-    mine, theirs = statistics(source, HERE), statistics(target, THERE)
-    result = carried(source, mine, theirs)
-    found = statistics(result, THERE, 0)
+@pytest.mark.parametrize("cut_at", ["hips", "chest"])
+def test_upper_bodies_are_retargeted_without_feet(cut_at: str) -> None:
+    """Both bodies are cut off, so the heights come from an adult's proportions."""
+    source = project_motion(dance_motion(100, (0, 0)), ADULT, SOURCE_CAMERA)
+    target = project_motion(dance_motion(100, (0, 0)), CHILD, TARGET_CAMERA)
+    missing_joints = [9, 10, 11, 12, 13, 14, 19, 20, 21, 22, 23, 24, *([8] if cut_at == "chest" else [])]
+    source[:, missing_joints], target[:, missing_joints] = np.nan, np.nan
+    source_stats, target_stats = measure_statistics(source, SOURCE_CAMERA), measure_statistics(target, TARGET_CAMERA)
+    result = retarget_joints(source, source_stats, target_stats)
+    result_stats = measure_statistics(result, TARGET_CAMERA, 0)
     for name in ("head", "upper_arm", "shoulder"):
-        assert found["limbs"][name] == pytest.approx(theirs["limbs"][name], rel=0.05)
-    assert found["place"]["x"] == pytest.approx(theirs["place"]["x"], abs=4)
-    away = np.linalg.norm(result[:, 1] - target[:, 1], axis=-1) / np.linalg.norm(target[:, 1] - target[:, 0], axis=-1)
-    assert np.median(away) < 0.3  # of a neck's length
+        assert result_stats["limb_lengths"][name] == pytest.approx(target_stats["limb_lengths"][name], rel=0.05)
+    assert result_stats["hip_range"]["x"] == pytest.approx(target_stats["hip_range"]["x"], abs=4)
+    deviations = np.linalg.norm(result[:, 1] - target[:, 1], axis=-1) / np.linalg.norm(
+        target[:, 1] - target[:, 0], axis=-1
+    )
+    assert np.median(deviations) < 0.3  # in neck lengths
 
 
-def test_a_gap_is_empty_and_a_long_one_forgets() -> None:
-    source = perform(walk(200, (0.3, 3), (-0.6, -4)), ADULT, HERE)
-    mine = statistics(source, HERE)
-    theirs = statistics(perform(dance(100, (0, 0)), CHILD, THERE), THERE)
-    whole = carried(source, mine, theirs)
-    for frames, fresh in ((3, False), (20, True)):
-        holed = source.copy()
-        holed[70 : 70 + frames] = np.nan
-        result = carried(holed, mine, theirs)
-        assert np.isnan(result[70 : 70 + frames]).all()
-        after = slice(70 + frames, None)
-        other = carried(source[after], mine, theirs)
-        assert np.allclose(result[after], other, atol=1e-3) is fresh
-        if not fresh:
-            assert np.abs(result[after] - whole[after]).max() < 0.06 * theirs["ground"]["middle"]["height"]
+def test_long_gap_discards_the_state() -> None:
+    source = project_motion(walk_motion(200, (0.3, 3), (-0.6, -4)), ADULT, SOURCE_CAMERA)
+    source_stats = measure_statistics(source, SOURCE_CAMERA)
+    target_stats = measure_statistics(project_motion(dance_motion(100, (0, 0)), CHILD, TARGET_CAMERA), TARGET_CAMERA)
+    complete_result = retarget_joints(source, source_stats, target_stats)
+    for gap_length, restarts in ((3, False), (20, True)):
+        incomplete_source = source.copy()
+        incomplete_source[70 : 70 + gap_length] = np.nan
+        result = retarget_joints(incomplete_source, source_stats, target_stats)
+        assert np.isnan(result[70 : 70 + gap_length]).all()
+        after_gap = slice(70 + gap_length, None)
+        restarted_result = retarget_joints(source[after_gap], source_stats, target_stats)
+        assert np.allclose(result[after_gap], restarted_result, atol=1e-3) is restarts
+        if not restarts:
+            assert (
+                np.abs(result[after_gap] - complete_result[after_gap]).max()
+                < 0.06 * target_stats["ground"]["middle"]["height"]
+            )
 
 
-def test_another_shot_begins_anew() -> None:
-    source = perform(walk(200, (0.3, 3), (-0.6, -4)), ADULT, HERE)
-    mine = statistics(source, HERE)
-    theirs = statistics(perform(dance(100, (0, 0)), CHILD, THERE), THERE)
-    elsewhere = source[20:60] - [250, 0]
-    middle = source[180].mean(axis=0)
-    farther = middle + 0.6 * (source[181:] - middle)  # the same place in the picture, but smaller
-    for after in (elsewhere, farther):
-        cut = np.concatenate([source[150:181], after])
-        np.testing.assert_allclose(carried(cut, mine, theirs)[31:], carried(after, mine, theirs), atol=1e-3)
+def test_cut_discards_the_state() -> None:
+    source = project_motion(walk_motion(200, (0.3, 3), (-0.6, -4)), ADULT, SOURCE_CAMERA)
+    source_stats = measure_statistics(source, SOURCE_CAMERA)
+    target_stats = measure_statistics(project_motion(dance_motion(100, (0, 0)), CHILD, TARGET_CAMERA), TARGET_CAMERA)
+    shifted_clip = source[20:60] - [250, 0]
+    centre = source[180].mean(axis=0)
+    smaller_clip = centre + 0.6 * (source[181:] - centre)  # at the same position in the image, but smaller
+    for second_shot in (shifted_clip, smaller_clip):
+        cut_clip = np.concatenate([source[150:181], second_shot])
+        np.testing.assert_allclose(
+            retarget_joints(cut_clip, source_stats, target_stats)[31:],
+            retarget_joints(second_shot, source_stats, target_stats),
+            atol=1e-3,
+        )
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
-def test_without_statistics_points_pass_unchanged(side: str) -> None:
-    bodies = perform(dance(10, (0, 0)), ADULT, HERE)
-    known = statistics(bodies, HERE)
-    change = BodyRetarget({}, known) if side == "source" else BodyRetarget(known, {})
-    points = seen(bodies, HERE)[0].points
-    np.testing.assert_array_equal(change(points)["body"], points["body"])
+def test_points_are_unchanged_without_statistics(side: str) -> None:
+    bodies = project_motion(dance_motion(10, (0, 0)), ADULT, SOURCE_CAMERA)
+    statistics = measure_statistics(bodies, SOURCE_CAMERA)
+    retargeter = BodyRetargeter({}, statistics) if side == "source" else BodyRetargeter(statistics, {})
+    points = annotations_from_joints(bodies, SOURCE_CAMERA)[0].points
+    np.testing.assert_array_equal(retargeter(points)["body"], points["body"])

@@ -1,4 +1,4 @@
-"""Painting as a stream is what the rollout would collect, and nothing unfinished is left."""
+"""Streaming rendering equals the rollout, and errors leave no incomplete files."""
 
 from __future__ import annotations
 
@@ -12,68 +12,77 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.factories import CPU, Counting, tiny_sampler
+from helpers.factories import CPU, CountingGenerator, tiny_sampler
 
 from vid2vid_cli.conditioning import Annotation, view_image
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.conditioning.registry import load_conditioner
-from vid2vid_cli.data.dataset import Dataset, Span
+from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.engine.checkpoint import load_checkpoint
-from vid2vid_cli.engine.events import Advanced, Event
-from vid2vid_cli.engine.inference import generate, to_picture
+from vid2vid_cli.engine.events import Event, ProgressEvent
+from vid2vid_cli.engine.inference import generate_clip, to_uint8_image
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.rendering.frame_renderer import Output, Painter, Seen, compare_path, hold_last, write_video
+from vid2vid_cli.rendering.frame_renderer import (
+    FrameRenderer,
+    RenderClip,
+    VideoOutput,
+    compare_path,
+    write_video,
+)
+from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame, hold_last_annotation
 
 
 @pytest.fixture
-def painter(dataset: Path, run_folder: Path) -> Painter:
-    generator, info = load_checkpoint(run_folder / "blob.ckpt", CPU)
-    conditioners = load_conditioners([(use.name, use.options) for use in info.conditioners])
-    return Painter(generator, conditioners, (info.frame_view(),), CPU)
+def renderer(dataset: Path, run_folder: Path) -> FrameRenderer:
+    generator, metadata = load_checkpoint(run_folder / "blob.ckpt", CPU)
+    conditioners = load_conditioners([(config.name, config.options) for config in metadata.conditioners])
+    return FrameRenderer(generator, conditioners, (metadata.crop_view(),), runtime=CPU)
 
 
-def seen(dataset: Path, first: int, last: int) -> Iterator[Seen]:
+def read_annotated_frames(dataset: Path, start: int, end: int) -> Iterator[AnnotatedFrame]:
     data = Dataset(dataset)
-    for index in range(first, last):
-        yield Seen(data.frame(0, index), (data.annotation(0, index, "edges"),))
+    for index in range(start, end):
+        yield AnnotatedFrame(data.load_frame(0, index), False, (data.load_annotation(0, index, "edges"),))
 
 
-def test_streaming_is_collecting(dataset: Path, painter: Painter) -> None:
-    clip = tiny_sampler(dataset).span(Span(0, 3, 15))
-    collected = [to_picture(output.image[0]) for output in generate(painter.generator, clip.conditions, CPU)]
-    painted = list(painter.paint(seen(dataset, 3, 15)))
-    assert len(painted) == 12
+def test_frame_renderer_streaming_matches_rollout(dataset: Path, renderer: FrameRenderer) -> None:
+    clip = tiny_sampler(dataset).load_range(FrameRange(0, 3, 15))
+    expected_images = [
+        to_uint8_image(output.image[0]) for output in generate_clip(renderer.generator, clip.conditions, CPU)
+    ]
+    rendered = list(renderer.render(read_annotated_frames(dataset, 3, 15)))
+    assert len(rendered) == 12
     data = Dataset(dataset)
-    for index, ((source, picture), expected) in enumerate(zip(painted, collected, strict=True)):
-        assert np.array_equal(picture, expected)
-        assert np.array_equal(source.picture, data.frame(0, 3 + index))
-    assert not np.array_equal(painted[0][1], painted[-1][1])
+    for index, (rendered_frame, expected) in enumerate(zip(rendered, expected_images, strict=True)):
+        assert np.array_equal(rendered_frame.image, expected)
+        assert np.array_equal(rendered_frame.source.frame, data.load_frame(0, 3 + index))
+    assert not np.array_equal(rendered[0].image, rendered[-1].image)
 
 
-def test_painting_asks_only_a_few_frames_ahead(dataset: Path, painter: Painter) -> None:
-    asked = 0
+def test_frame_renderer_prefetches_few_frames(dataset: Path, renderer: FrameRenderer) -> None:
+    num_requested = 0
 
-    def endless() -> Iterator[Seen]:
-        nonlocal asked
-        (one,) = seen(dataset, 0, 1)
+    def endless_frames() -> Iterator[AnnotatedFrame]:
+        nonlocal num_requested
+        (annotated_frame,) = read_annotated_frames(dataset, 0, 1)
         while True:
-            asked += 1
-            yield one
+            num_requested += 1
+            yield annotated_frame
 
-    stream = painter.paint(endless())
+    stream = renderer.render(endless_frames())
     for _ in range(20):
         next(stream)
-    assert 20 <= asked <= 27
+    assert 20 <= num_requested <= 27
     stream.close()  # type: ignore[attr-defined]
 
 
-def test_between_two_frames_the_thread_is_the_consumers_own(dataset: Path, painter: Painter) -> None:
-    """A layer made between two frames can be taught, and is not cast."""
-    half = Painter(painter.generator, painter.conditioners, painter.views, dataclasses.replace(CPU, precision="bf16"))
+def test_frame_renderer_restores_torch_modes_between_frames(dataset: Path, renderer: FrameRenderer) -> None:
+    """Between two frames gradients are recorded and autocast is off."""
+    bf16_renderer = dataclasses.replace(renderer, runtime=dataclasses.replace(CPU, precision="bf16"))
     count = 0
-    for _ in half.paint(seen(dataset, 0, 3)):
+    for _ in bf16_renderer.render(read_annotated_frames(dataset, 0, 3)):
         assert not torch.is_inference_mode_enabled()
         assert not torch.is_autocast_enabled("cpu")
         torch.ones(2, requires_grad=True).square().sum().backward()
@@ -81,86 +90,110 @@ def test_between_two_frames_the_thread_is_the_consumers_own(dataset: Path, paint
     assert count == 3
 
 
-def test_the_past_is_forgotten_between_clips(dataset: Path, painter: Painter, tmp_path: Path) -> None:
-    """A stub that counts says where its counting began anew."""
-    counting = Painter(Counting(), painter.conditioners, painter.views, CPU)
-    pictures = [int(picture.max()) for clip in (3, 2) for _, picture in counting.paint(seen(dataset, 0, clip))]
-    alone = [int(to_picture(o.image[0]).max()) for o in rollout(Counting(), torch.zeros(3, 1, 1, 24, 24))]
-    assert pictures == [*alone, *alone[:2]]
+def test_frame_renderer_resets_past_between_clips(dataset: Path, renderer: FrameRenderer, tmp_path: Path) -> None:
+    """A stub generator returns the last frame plus one."""
+    counting_renderer = dataclasses.replace(renderer, generator=CountingGenerator())
+    levels = [
+        int(rendered_frame.image.max())
+        for num_frames in (3, 2)
+        for rendered_frame in counting_renderer.render(read_annotated_frames(dataset, 0, num_frames))
+    ]
+    clip_levels = [
+        int(to_uint8_image(output.image[0]).max())
+        for output in rollout(CountingGenerator(), torch.zeros(3, 1, 1, 24, 24))
+    ]
+    assert levels == [*clip_levels, *clip_levels[:2]]
     events: list[Event] = []
-    clips = (seen(dataset, 0, count) for count in (3, 2))
-    output = Output(tmp_path / "a.mp4", tmp_path / "b.mp4", Fraction(30000, 1001))
-    done = write_video([(painter, clip) for clip in clips], output, 5, events.append, "paint")
-    assert (done.path, done.compare, done.frames) == (tmp_path / "a.mp4", tmp_path / "b.mp4", 5)
-    assert events == [Advanced("paint", index + 1, 5) for index in range(5)]
-    assert probe(done.path).fps == Fraction(30000, 1001)
-    written = list(VideoReader(done.path))
-    again = [picture for count in (3, 2) for _, picture in painter.paint(seen(dataset, 0, count))]
-    assert len(written) == len(list(VideoReader(tmp_path / "b.mp4"))) == 5
-    for a, b in zip(written, again, strict=True):
+    clips = (RenderClip(renderer, read_annotated_frames(dataset, 0, count), (24, 24)) for count in (3, 2))
+    output = VideoOutput(tmp_path / "a.mp4", tmp_path / "b.mp4", Fraction(30000, 1001))
+    result = write_video(clips, output, 5, stage="render", emit=events.append)
+    assert (result.path, result.compare_path, result.num_frames) == (tmp_path / "a.mp4", tmp_path / "b.mp4", 5)
+    assert events == [ProgressEvent("render", index + 1, 5) for index in range(5)]
+    assert probe(result.path).fps == Fraction(30000, 1001)
+    video_frames = list(VideoReader(result.path))
+    expected_frames = [
+        rendered_frame.image
+        for count in (3, 2)
+        for rendered_frame in renderer.render(read_annotated_frames(dataset, 0, count))
+    ]
+    assert len(video_frames) == len(list(VideoReader(tmp_path / "b.mp4"))) == 5
+    for a, b in zip(video_frames, expected_frames, strict=True):
         assert np.abs(a.astype(int) - b).mean() < 12
 
 
-def test_the_comparison_shows_source_condition_and_result(dataset: Path, painter: Painter) -> None:
-    (one,) = seen(dataset, 0, 1)
-    source = Seen(view_image(one.picture, painter.views[0]), one.annotations)
-    beside = painter.comparison(source, np.full((24, 24, 3), 200, np.uint8))
-    assert beside.shape[0] >= 24
-    assert beside.shape[1] >= 3 * 24
-    below = beside[-24:]
-    assert np.array_equal(below[:, :24], source.picture)
-    assert np.array_equal(below[:, 28:52], painter.conditioners[0].picture(one.annotations[0], painter.views[0]))
-    assert (below[:, 56:80] == 200).all()
+def test_frame_renderer_comparison_shows_source_condition_result(dataset: Path, renderer: FrameRenderer) -> None:
+    (annotated_frame,) = read_annotated_frames(dataset, 0, 1)
+    assert annotated_frame.frame is not None
+    source = dataclasses.replace(annotated_frame, frame=view_image(annotated_frame.frame, renderer.views[0]))
+    comparison = renderer.comparison_image(RenderedFrame(source, np.full((24, 24, 3), 200, np.uint8)))
+    assert comparison.shape[0] >= 24
+    assert comparison.shape[1] >= 3 * 24
+    image_row = comparison[-24:]
+    assert np.array_equal(image_row[:, :24], source.frame)
+    assert np.array_equal(
+        image_row[:, 28:52], renderer.conditioners[0].visualize(annotated_frame.annotations[0], renderer.views[0])
+    )
+    assert (image_row[:, 56:80] == 200).all()
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
-def test_a_window_of_one_arrives_in_the_memory_format_of_the_machine(
-    dataset: Path, painter: Painter, channels_last: bool
+def test_frame_renderer_uses_runtime_memory_format(dataset: Path, renderer: FrameRenderer, channels_last: bool) -> None:
+    """The conversion happens in the thread that renders the conditions."""
+    generator, runtime = CountingGenerator(), dataclasses.replace(CPU, channels_last=channels_last)
+    generator.window_size = 1
+    # Two conditioners, as the memory formats of a single channel are identical.
+    doubled_frames = (
+        dataclasses.replace(frame, annotations=frame.annotations * 2) for frame in read_annotated_frames(dataset, 0, 2)
+    )
+    doubled_renderer = FrameRenderer(generator, renderer.conditioners * 2, renderer.views * 2, runtime=runtime)
+    list(doubled_renderer.render(doubled_frames))
+    for window in generator.window_inputs:
+        condition = window[:, 0]
+        assert condition.shape[1] == 2
+        assert condition.is_contiguous(memory_format=torch.channels_last) is channels_last
+
+
+@pytest.mark.parametrize("failing_part", ["source", "listener"])
+def test_write_video_cleans_up_after_error(
+    dataset: Path, renderer: FrameRenderer, tmp_path: Path, failing_part: str
 ) -> None:
-    """As the thread that draws laid it out, so that the generator's has nothing to copy."""
-    generator, machine = Counting(), dataclasses.replace(CPU, channels_last=channels_last)
-    generator.window = 1
-    twice = (Seen(one.picture, one.annotations * 2) for one in seen(dataset, 0, 2))  # of one channel nobody can tell
-    list(Painter(generator, painter.conditioners * 2, painter.views * 2, machine).paint(twice))
-    for window in generator.windows:
-        shown = window[:, 0]
-        assert shown.shape[1] == 2
-        assert shown.is_contiguous(memory_format=torch.channels_last) is channels_last
-
-
-@pytest.mark.parametrize("where", ["source", "listener"])
-def test_an_error_leaves_nothing_behind(dataset: Path, painter: Painter, tmp_path: Path, where: str) -> None:
     before = threading.active_count()
 
-    def broken() -> Iterator[Seen]:
-        yield from seen(dataset, 0, 3)
-        if where == "source":
+    def failing_frames() -> Iterator[AnnotatedFrame]:
+        yield from read_annotated_frames(dataset, 0, 3)
+        if failing_part == "source":
             raise ZeroDivisionError
 
-    def tell(event: Event) -> None:
-        if where == "listener":
+    def emit(event: Event) -> None:
+        if failing_part == "listener":
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        write_video([(painter, broken())], Output(tmp_path / "a.mp4", tmp_path / "b.mp4", Fraction(25)), 3, tell, "x")
+        write_video(
+            [RenderClip(renderer, failing_frames(), (24, 24))],
+            VideoOutput(tmp_path / "a.mp4", tmp_path / "b.mp4", Fraction(25)),
+            3,
+            stage="render",
+            emit=emit,
+        )
     assert os.listdir(tmp_path) == []  # noqa: PTH208
     assert threading.active_count() == before
 
 
-def test_what_was_found_last_is_held() -> None:
-    found, lost = Annotation(4, 4, 0.5), Annotation(4, 4, 0.0)
-    other = Annotation(4, 4, 1.0)
-    held, points = [found, found], [load_conditioner("edges"), load_conditioner("landmarks")]
-    assert hold_last([lost, other], held, points) == (found, other)
-    assert hold_last([lost, lost], held, points) == (found, other)
-    assert hold_last([other, lost], held, points) == (other, other)
+def test_hold_last_annotation_repeats_detections() -> None:
+    detected, missing = Annotation(4, 4, 0.5), Annotation(4, 4, 0.0)
+    new_detected = Annotation(4, 4, 1.0)
+    last_annotations, conditioners = [detected, detected], [load_conditioner("edges"), load_conditioner("landmarks")]
+    assert hold_last_annotation([missing, new_detected], last_annotations, conditioners) == (detected, new_detected)
+    assert hold_last_annotation([missing, missing], last_annotations, conditioners) == (detected, new_detected)
+    assert hold_last_annotation([new_detected, missing], last_annotations, conditioners) == (new_detected, new_detected)
 
 
-def test_a_label_map_without_anybody_is_not_held_back() -> None:
-    found, nobody = Annotation(4, 4, 0.5), Annotation(4, 4, 0.0)
-    who = [load_conditioner("segmentation", {"backend": "person"}), load_conditioner("pose")]
-    assert hold_last([nobody, nobody], [found, found], who) == (nobody, found)
+def test_hold_last_annotation_keeps_empty_label_maps() -> None:
+    detected, missing = Annotation(4, 4, 0.5), Annotation(4, 4, 0.0)
+    conditioners = [load_conditioner("segmentation", {"backend": "selfie"}), load_conditioner("pose")]
+    assert hold_last_annotation([missing, missing], [detected, detected], conditioners) == (missing, detected)
 
 
-def test_where_the_comparison_goes() -> None:
+def test_compare_path_adds_suffix() -> None:
     assert compare_path(Path("a/clip.v2.mp4")) == Path("a/clip.v2_compare.mp4")

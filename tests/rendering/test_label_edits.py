@@ -1,4 +1,4 @@
-"""Label maps edited on their way to the generator: the same picture as from files that were edited by hand."""
+"""Edits of label maps: the same frames as from label files that are edited in advance."""
 
 from __future__ import annotations
 
@@ -8,234 +8,294 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.factories import COUNT, HEIGHT, WIDTH, blob_frame, tiny_config
+from helpers.factories import HEIGHT, NUM_FRAMES, WIDTH, blob_frame, tiny_config
 
-from vid2vid_cli.cli import run
+from vid2vid_cli.cli import run_command_line
 from vid2vid_cli.conditioning import Annotation
-from vid2vid_cli.conditioning.label_editing import LABELS
+from vid2vid_cli.conditioning.conditioner import LABELS_KEY
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import ConfigError
-from vid2vid_cli.engine.events import Event, Warned, silent
+from vid2vid_cli.engine.events import Event, WarningEvent, ignore_events
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train
 from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer, transfer
-from vid2vid_cli.rendering.frame_renderer import Rendered, Seen
-from vid2vid_cli.rendering.label_edits import Relabelling
-from vid2vid_cli.rendering.parse_edits import understand_edits
-from vid2vid_cli.tools.inspect import inspect
+from vid2vid_cli.rendering.frame_renderer import RenderResult
+from vid2vid_cli.rendering.frames import AnnotatedFrame
+from vid2vid_cli.rendering.label_edits import LabelEdits
+from vid2vid_cli.rendering.parse_edits import parse_edits
+from vid2vid_cli.tools.inspect import inspect_path
 
-NAMES = ("road", "wall", "Man", "tree")
+CLASS_NAMES = ("road", "wall", "Man", "tree")
 ROAD, WALL, MAN, TREE = range(4)
 FPS = Fraction(30000, 1001)
-ENCODED = 3
-"""Grey levels by which x264 makes the same pictures differ; other labels make 10 and more."""
-CLASSES = {"kind": "ids", "classes": [{"id": index, "name": name} for index, name in enumerate(NAMES)]}
+MAX_ENCODING_ERROR = 3
+"""Maximum difference of equal frames after x264, in grey levels; other labels differ by 10 and more."""
+LABEL_OPTIONS = {"format": "ids", "classes": [{"id": index, "name": name} for index, name in enumerate(CLASS_NAMES)]}
 
 
 @pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _empty_working_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def label_map(index: int, times: int = 1) -> np.ndarray:
-    """A man who passes from the road to the wall; `times` larger."""
-    grounds = np.arange(WIDTH)[None] // (WIDTH // 2)
-    ids = np.where(blob_frame(index)[:, :, 0] > 200, MAN, grounds).astype(np.uint8)
-    return ids.repeat(times, 0).repeat(times, 1)
+def label_map(index: int, scale: int = 1) -> np.ndarray:
+    """A man who moves from the road to the wall; `scale` times larger."""
+    background = np.arange(WIDTH)[None] // (WIDTH // 2)
+    labels = np.where(blob_frame(index)[:, :, 0] > 200, MAN, background).astype(np.uint8)
+    return labels.repeat(scale, 0).repeat(scale, 1)
 
 
-def things(index: int) -> np.ndarray:
-    """Cityscapes' way: the id of the class where there is no instance."""
-    map_ = label_map(index).astype(np.uint16)
-    return np.where(map_ == MAN, 2001, map_).astype(np.uint16)
+def instance_map(index: int) -> np.ndarray:
+    """In the format of Cityscapes: the class id where there is no instance."""
+    labels = label_map(index).astype(np.uint16)
+    return np.where(labels == MAN, 2001, labels).astype(np.uint16)
 
 
-def write(folder: str, pictures: list[np.ndarray]) -> Path:
+def write_images(folder: str, images: list[np.ndarray]) -> Path:
     Path(folder).mkdir(parents=True)
-    for index, picture in enumerate(pictures):
-        save_png(Path(folder) / f"{index:03d}.png", picture)
+    for index, image in enumerate(images):
+        save_png(Path(folder) / f"{index:03d}.png", image)
     return Path(folder)
 
 
 @pytest.fixture(scope="module")
-def model(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on `film` with labels and instances: model/run, model/data, model/labels, model/things."""
+def label_model(blob_video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on `blob_video` with labels and instances; folders run, data, labels and things."""
     root = tmp_path_factory.mktemp("city")
-    labels = write(f"{root}/labels", [label_map(index) for index in range(COUNT)])
-    ids = write(f"{root}/things", [things(index) for index in range(COUNT)])
-    (root / "names.txt").write_text("\n".join(NAMES))
-    options = {"labels": {"dir": str(labels), "instances": str(ids), "classes": str(root / "names.txt")}}
-    data = prepare(PrepareRequest((film,), ("labels",), root / "data", options), silent).path
-    config = tiny_config(schedule={"steps": 2, "clip": 4, "clip_max": 4, "grow_every": 6, "frames_per_update": 2})
-    train(TrainRequest(config, "tiny", data, root / "run", device="cpu"), silent)
+    labels = write_images(f"{root}/labels", [label_map(index) for index in range(NUM_FRAMES)])
+    instances = write_images(f"{root}/things", [instance_map(index) for index in range(NUM_FRAMES)])
+    (root / "names.txt").write_text("\n".join(CLASS_NAMES))
+    options = {"labels": {"input_dir": str(labels), "instances": str(instances), "classes": str(root / "names.txt")}}
+    data = prepare(PrepareRequest((blob_video,), ("labels",), root / "data", options=options), ignore_events).path
+    config = tiny_config(
+        schedule={
+            "max_steps": 2,
+            "clip_length": 4,
+            "max_clip_length": 4,
+            "clip_growth_interval": 6,
+            "frames_per_update": 2,
+        }
+    )
+    train(TrainRequest(config, "tiny", data, root / "run", device="cpu"), ignore_events)
     return root
 
 
-def pictures(model: Path, source: Path, instances: Path, **changes: Any) -> list[np.ndarray]:
-    tell = changes.pop("tell", silent)
+def synthesize_frames(model: Path, source: Path, instances: Path, **changes: Any) -> list[np.ndarray]:
+    emit = changes.pop("emit", ignore_events)
     options = {} if (source / "dataset.json").exists() else {"labels": {"instances": str(instances)}}
     request = SynthesizeRequest(model / "run", source, options=options, device="cpu", precision="fp32", **changes)
-    return beside(synthesize(request, tell))
+    return read_comparison(synthesize(request, emit))
 
 
-def beside(made: Rendered) -> list[np.ndarray]:
-    """The condition and the result of each frame, as the comparison shows them: its right two thirds, or all."""
-    assert made.compare is not None
-    return [frame[:, -2 * 24 :] for frame in VideoReader(made.compare)]
+def read_comparison(result: RenderResult) -> list[np.ndarray]:
+    """Condition and result of each frame: the right part of the comparison video."""
+    assert result.compare_path is not None
+    return [frame[:, -2 * 24 :] for frame in VideoReader(result.compare_path)]
 
 
-def away(one: list[np.ndarray], other: list[np.ndarray]) -> float:
-    """The largest mean difference of two frames."""
-    return max(float(np.abs(a.astype(int) - b).mean()) for a, b in zip(one, other, strict=True))
+def max_difference(first: list[np.ndarray], second: list[np.ndarray]) -> float:
+    """The largest mean difference between two frames."""
+    return max(float(np.abs(a.astype(int) - b).mean()) for a, b in zip(first, second, strict=True))
 
 
-def test_replaced_and_removed_as_by_hand(model: Path) -> None:
-    """The man vanishes from frame 5 on; in the left half, until 0.5 s, road is tree."""
+def test_label_edits_match_manual_edits(label_model: Path) -> None:
+    """The man is removed from frame 5 on; road becomes tree in the left half until 0.5 s."""
     edits: dict[str, Any] = {"replace": ("ROAD=tree@-0.5s@0%,0%,50%,100%",), "remove": ("man@5-",)}
-    grounds = np.broadcast_to(np.arange(WIDTH) // (WIDTH // 2), (HEIGHT, WIDTH)).astype(np.uint8)
-    maps, ids = [], []
-    for index in range(COUNT):
-        map_, own = (label_map(index), things(index)) if index < 5 else (grounds.copy(), grounds.astype(np.uint16))
+    background = np.broadcast_to(np.arange(WIDTH) // (WIDTH // 2), (HEIGHT, WIDTH)).astype(np.uint8)
+    edited_labels, edited_instances = [], []
+    for index in range(NUM_FRAMES):
+        labels, instances = (
+            (label_map(index), instance_map(index)) if index < 5 else (background.copy(), background.astype(np.uint16))
+        )
         if index < 0.5 * FPS:
-            own[:, : WIDTH // 2][map_[:, : WIDTH // 2] == ROAD] = TREE
-            map_[:, : WIDTH // 2][map_[:, : WIDTH // 2] == ROAD] = TREE
-        maps.append(map_)
-        ids.append(own)
-    wanted = pictures(model, write("edited", maps), write("edited_things", ids))
-    plain = pictures(model, model / "labels", model / "things")
-    assert away(plain, wanted) > 10
-    told: list[Event] = []
-    assert away(pictures(model, model / "labels", model / "things", tell=told.append, **edits), wanted) < ENCODED
-    assert [event.message.partition(": ")[2] for event in told if isinstance(event, Warned)] == [
-        "the model hardly ever saw tree; what it draws there is a guess."
-    ]
-    assert away(pictures(model, model / "data", model / "things", **edits), wanted) < ENCODED
+            instances[:, : WIDTH // 2][labels[:, : WIDTH // 2] == ROAD] = TREE
+            labels[:, : WIDTH // 2][labels[:, : WIDTH // 2] == ROAD] = TREE
+        edited_labels.append(labels)
+        edited_instances.append(instances)
+    expected = synthesize_frames(
+        label_model, write_images("edited", edited_labels), write_images("edited_things", edited_instances)
+    )
+    unedited = synthesize_frames(label_model, label_model / "labels", label_model / "things")
+    assert max_difference(unedited, expected) > 10
+    events: list[Event] = []
+    assert (
+        max_difference(
+            synthesize_frames(label_model, label_model / "labels", label_model / "things", emit=events.append, **edits),
+            expected,
+        )
+        < MAX_ENCODING_ERROR
+    )
+    (warning,) = [event.message for event in events if isinstance(event, WarningEvent)]
+    assert "tree" in warning
+    assert (
+        max_difference(synthesize_frames(label_model, label_model / "data", label_model / "things", **edits), expected)
+        < MAX_ENCODING_ERROR
+    )
     request = TransferRequest(
-        next((model.parent.parent).rglob("blob.mp4")),
-        model / "run",
-        options={"labels": {"dir": str(model / "labels"), "instances": str(model / "things")}},
+        next((label_model.parent.parent).rglob("blob.mp4")),
+        label_model / "run",
+        options={"labels": {"input_dir": str(label_model / "labels"), "instances": str(label_model / "things")}},
         device="cpu",
         precision="fp32",
         **edits,
     )
-    assert away(beside(transfer(request, silent)), wanted) < ENCODED
+    assert max_difference(read_comparison(transfer(request, ignore_events)), expected) < MAX_ENCODING_ERROR
     assert dict(plan_transfer(request).rows)["edit"]
 
 
-def test_boxes_are_in_pixels_of_the_source_as_it_is_stored(model: Path) -> None:
-    """Maps of 560 x 400 are the same scene; larger than 512 px they would be reduced while they are read."""
-    small = pictures(model, model / "labels", model / "things", replace=("road=tree@0,0,14,20",))
-    labels = write("large", [label_map(index, 14) for index in range(4)])
-    large_things = write("large_things", [things(index).repeat(14, 0).repeat(14, 1) for index in range(4)])
-    large = pictures(model, labels, large_things, replace=("road=tree@0,0,196,280",))
-    assert away(small[:4], large) < ENCODED
+def test_label_edits_boxes_use_source_pixels(label_model: Path) -> None:
+    """Maps of 784 x 560 pixels show the same scene and are reduced when they are read."""
+    small_frames = synthesize_frames(
+        label_model, label_model / "labels", label_model / "things", replace=("road=tree@0,0,14,20",)
+    )
+    labels = write_images("large", [label_map(index, 14) for index in range(4)])
+    large_instances = write_images(
+        "large_things", [instance_map(index).repeat(14, 0).repeat(14, 1) for index in range(4)]
+    )
+    large_frames = synthesize_frames(label_model, labels, large_instances, replace=("road=tree@0,0,196,280",))
+    assert max_difference(small_frames[:4], large_frames) < MAX_ENCODING_ERROR
 
 
-def test_clips_count_on_and_forget(model: Path) -> None:
-    """Two sequences: the second begins at frame 4 of what is written, and remembers nothing of the first."""
-    labels = load_conditioner("labels", CLASSES)
+def test_label_edits_count_frames_and_reset_memory_per_clip(label_model: Path) -> None:
+    """The second of two clips starts at frame 4 of the output and is filled without classes of the first."""
+    labels = load_conditioner("labels", LABEL_OPTIONS)
     first, second = np.full((6, 6), WALL, np.uint8), np.full((6, 6), WALL, np.uint8)
     first[2:4, 2:4] = TREE
     second[1:5, 1:5] = MAN
 
-    def clip(map_: np.ndarray, count: int) -> list[Seen]:
-        return [Seen(None, (Annotation(6, 6, 1.0, images={LABELS: map_}),)) for _ in range(count)]
+    def make_frames(label_ids: np.ndarray, count: int) -> list[AnnotatedFrame]:
+        return [
+            AnnotatedFrame(None, False, (Annotation(6, 6, 1.0, images={LABELS_KEY: label_ids}),)) for _ in range(count)
+        ]
 
-    editing = Relabelling(understand_edits(["wall=road@5-"], ["man"]), [labels], Fraction(25))
-    made = [
-        [seen.annotations[0].images[LABELS] for seen in editing.clip(clip(map_, 4), (6, 6))] for map_ in (first, second)
+    label_edits = LabelEdits(parse_edits(["wall=road@5-"], ["man"]), [labels], Fraction(25))
+    edited_clips = [
+        [frame.annotations[0].images[LABELS_KEY] for frame in label_edits.edit_clip(make_frames(labels_, 4), (6, 6))]
+        for labels_ in (first, second)
     ]
-    assert all(np.array_equal(map_, first) for map_ in made[0])
-    assert [map_.tolist() for map_ in made[1]] == [np.full((6, 6), value).tolist() for value in (WALL, *[ROAD] * 3)]
+    assert all(np.array_equal(edited, first) for edited in edited_clips[0])
+    assert [edited.tolist() for edited in edited_clips[1]] == [
+        np.full((6, 6), value).tolist() for value in (WALL, *[ROAD] * 3)
+    ]
     events: list[Event] = []
-    editing.report(events.append)
+    label_edits.report(events.append)
     assert events == []
-    # The same stream at once, in one clip: the tree is remembered.
-    editing = Relabelling(understand_edits([], ["man"]), [labels], Fraction(25))
-    joined = [seen.annotations[0].images[LABELS] for seen in editing.clip([*clip(first, 4), *clip(second, 4)], (6, 6))]
-    assert all(np.array_equal(map_, first) for map_ in joined)
+    # In one clip, the removed man is filled with the tree of earlier frames.
+    label_edits = LabelEdits(parse_edits([], ["man"]), [labels], Fraction(25))
+    joined_clip = [
+        frame.annotations[0].images[LABELS_KEY]
+        for frame in label_edits.edit_clip([*make_frames(first, 4), *make_frames(second, 4)], (6, 6))
+    ]
+    assert all(np.array_equal(edited, first) for edited in joined_clip)
 
 
-def test_of_several_conditioners_those_with_the_class_are_edited() -> None:
-    """Edges stay; a segmentation that knows no such class too."""
-    labels, voc = load_conditioner("labels", CLASSES), load_conditioner("segmentation")
+def test_label_edits_apply_to_conditioners_with_class() -> None:
+    """Edges, and a segmentation without the class, are unchanged."""
+    labels, segmentation = load_conditioner("labels", LABEL_OPTIONS), load_conditioner("segmentation")
     edges = load_conditioner("edges")
-    map_ = np.full((2, 2), MAN, np.uint8)
-    found = Annotation(2, 2, 1.0, images={LABELS: map_})
-    seen = Seen(None, (found, found, found))
-    editing = Relabelling(understand_edits(["man=wall"], []), [edges, voc, labels], Fraction(25))
-    (made,) = editing.clip([seen], (2, 2))
-    assert [int(one.images[LABELS][0, 0]) for one in made.annotations] == [MAN, MAN, WALL]
-    empty = Seen(None, (found, found, Annotation(2, 2, 0.0)))
-    assert next(iter(editing.clip([empty], (2, 2)))) == empty
+    label_ids = np.full((2, 2), MAN, np.uint8)
+    annotation = Annotation(2, 2, 1.0, images={LABELS_KEY: label_ids})
+    annotated_frame = AnnotatedFrame(None, False, (annotation, annotation, annotation))
+    label_edits = LabelEdits(parse_edits(["man=wall"], []), [edges, segmentation, labels], Fraction(25))
+    (edited_frame,) = label_edits.edit_clip([annotated_frame], (2, 2))
+    assert [int(edited.images[LABELS_KEY][0, 0]) for edited in edited_frame.annotations] == [MAN, MAN, WALL]
+    empty_frame = AnnotatedFrame(None, False, (annotation, annotation, Annotation(2, 2, 0.0)))
+    assert next(iter(label_edits.edit_clip([empty_frame], (2, 2)))) == empty_frame
 
 
-def test_what_changes_nothing_is_told(model: Path) -> None:
+def test_label_edits_warn_about_unused_edits(label_model: Path) -> None:
     events: list[Event] = []
     edits = {"replace": ("tree=road", "wall=road@9s-"), "remove": ("man@-2@90%,0%,100%,100%",)}
-    plain = pictures(model, model / "labels", model / "things")
-    assert away(pictures(model, model / "labels", model / "things", tell=events.append, **edits), plain) < ENCODED
-    assert [event.message for event in events if isinstance(event, Warned)] == [
-        "--remove man@-2@90%,0%,100%,100% changed nothing: there is no man there.",
-        "--replace tree=road changed nothing: there is no tree.",
-        "--replace wall=road@9s- changed nothing: the video has 24 frames, 0.80 s.",
-    ]
-    full = Seen(None, (Annotation(2, 2, 1.0, images={LABELS: np.full((2, 2), MAN, np.uint8)}),))
-    editing = Relabelling(understand_edits([], ["man"]), [load_conditioner("labels", CLASSES)], Fraction(25))
-    (made,) = editing.clip([full], (2, 2))
-    assert made.annotations[0].images[LABELS].tolist() == [[MAN, MAN]] * 2
-    editing.report(events.append)
-    assert isinstance(events[-1], Warned)
-    assert events[-1].message == "on 1 of 1 frames nothing could be removed: nothing else is there."
+    unedited = synthesize_frames(label_model, label_model / "labels", label_model / "things")
+    assert (
+        max_difference(
+            synthesize_frames(label_model, label_model / "labels", label_model / "things", emit=events.append, **edits),
+            unedited,
+        )
+        < MAX_ENCODING_ERROR
+    )
+    warnings = [event.message for event in events if isinstance(event, WarningEvent)]
+    edit_texts = ["--remove man@-2@90%,0%,100%,100%", "--replace tree=road", "--replace wall=road@9s-"]
+    assert len(warnings) == 3
+    assert all(warning.startswith(text) for warning, text in zip(warnings, edit_texts, strict=True))
+    assert "24 frames, 0.80 s" in warnings[2]
+    full_frame = AnnotatedFrame(
+        None, False, (Annotation(2, 2, 1.0, images={LABELS_KEY: np.full((2, 2), MAN, np.uint8)}),)
+    )
+    label_edits = LabelEdits(parse_edits([], ["man"]), [load_conditioner("labels", LABEL_OPTIONS)], Fraction(25))
+    (edited_frame,) = label_edits.edit_clip([full_frame], (2, 2))
+    assert edited_frame.annotations[0].images[LABELS_KEY].tolist() == [[MAN, MAN]] * 2
+    label_edits.report(events.append)
+    assert isinstance(events[-1], WarningEvent)
+    assert events[-1].message.startswith("1 of 1 frames")
 
 
-def test_classes_that_were_hardly_ever_seen_are_told() -> None:
-    editing = Relabelling(
-        understand_edits(["man=road", "man=wall", "road=tree"], ["tree"]),
-        [load_conditioner("edges"), load_conditioner("labels", CLASSES)],
+def test_label_edits_warn_about_rare_classes() -> None:
+    label_edits = LabelEdits(
+        parse_edits(["man=road", "man=wall", "road=tree"], ["tree"]),
+        [load_conditioner("edges"), load_conditioner("labels", LABEL_OPTIONS)],
         Fraction(25),
     )
-    for shares, rare in (({"road": 0.9, "wall": 0.0004}, ["wall", "tree"]), ({}, [])):
+    for shares, expected in (({"road": 0.9, "wall": 0.0004}, ["wall", "tree"]), ({}, [])):
         events: list[Event] = []
-        editing.begin([{}, {"shares": shares}], events.append)
-        said = [event.message for event in events if isinstance(event, Warned)]
-        assert [message.split(" saw ")[1].partition(";")[0] for message in said] == rare
+        label_edits.warn_rare_classes([{}, {"class_shares": shares}], events.append)
+        messages = [event.message for event in events if isinstance(event, WarningEvent)]
+        assert [message.partition(": ")[2].split()[0] for message in messages] == expected
 
 
-def test_wrong_words(model: Path, run_folder: Path, dataset: Path) -> None:
-    def refused(said: str, checkpoint: Path = model / "run", source: Path = model / "data", **edits: Any) -> str:
-        for work in (plan_synthesize, lambda request: synthesize(request, silent)):
-            with pytest.raises(ConfigError, match=said) as caught:
-                work(SynthesizeRequest(checkpoint, source, device="cpu", **edits))
+def test_label_edits_reject_invalid_edits(label_model: Path, run_folder: Path, dataset: Path) -> None:
+    def expect_error_hint(
+        setting: str, checkpoint: Path = label_model / "run", source: Path = label_model / "data", **edits: Any
+    ) -> str:
+        for pipeline in (plan_synthesize, lambda request: synthesize(request, ignore_events)):
+            with pytest.raises(ConfigError, match=setting) as caught:
+                pipeline(SynthesizeRequest(checkpoint, source, device="cpu", **edits))
         assert not list(Path.cwd().glob("*.mp4"))
         return caught.value.hint
 
-    assert refused("there is no class 'raod'", replace=("raod=tree",)).startswith("Did you mean road?")
-    assert "inspect" in refused("there is no class 'zebra'", replace=("road=zebra",))
-    assert refused("--remove 9: there is no class '9'", remove=("9",))
-    refused("both are the class 2", replace=("man=2",))
-    refused("sticks out of the frames, which are 56x40", remove=("man@0,0,57,40",))
-    refused("sticks out of the frames, which are 56x40", source=model / "labels", remove=("man@0,0,10,41",))
-    refused("does not name two classes", replace=("man",))
-    assert "Leave" in refused("no label maps to edit; this is driven by edges", run_folder, dataset, remove=("man",))
+    assert expect_error_hint("'raod'", replace=("raod=tree",)).startswith("Did you mean road?")
+    assert "inspect" in expect_error_hint("'zebra'", replace=("road=zebra",))
+    assert expect_error_hint("--remove 9", remove=("9",))
+    expect_error_hint("class 2", replace=("man=2",))
+    expect_error_hint("56x40", remove=("man@0,0,57,40",))
+    expect_error_hint("56x40", source=label_model / "labels", remove=("man@0,0,10,41",))
+    expect_error_hint("OLD=NEW", replace=("man",))
+    assert "--remove" in expect_error_hint("edges", run_folder, dataset, remove=("man",))
 
 
-def test_inspect_names_the_classes(model: Path) -> None:
-    named = "0 road, 1 wall, 2 Man, 3 tree"
-    assert dict(inspect(model / "run" / "run.ckpt").rows)["labels classes"] == named
-    assert dict(inspect(model / "data").rows)["labels classes"] == named
-    rows = plan_synthesize(SynthesizeRequest(model / "run", model / "data", remove=("man", "tree@1-2"))).rows
+def test_inspect_path_lists_label_classes(label_model: Path) -> None:
+    expected = "0 road, 1 wall, 2 Man, 3 tree"
+    assert dict(inspect_path(label_model / "run" / "run.ckpt").rows)["labels classes"] == expected
+    assert dict(inspect_path(label_model / "data").rows)["labels classes"] == expected
+    rows = plan_synthesize(
+        SynthesizeRequest(label_model / "run", label_model / "data", remove=("man", "tree@1-2"))
+    ).rows
     assert [value for name, value in rows if name == "edit"] == ["remove man", "remove tree@1-2"]
 
 
-def test_on_the_command_line(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--replace", "road=tree@1-2", "--replace", "wall=1", "--remove", "man@50%,0%,100%,100%"]
-    assert run(["synthesize", str(model / "run"), str(model / "data"), *words, "--dry-run"]) == 21
-    assert "--replace wall=1: both are the class 1." in capsys.readouterr().err
-    words[3] = "wall=road"
-    assert run(["synthesize", str(model / "run"), str(model / "data"), *words, "--device", "cpu", "--no-compare"]) == 0
-    assert "Warning: --replace road=tree@1-2: the model hardly ever saw tree" in capsys.readouterr().err
+def test_synthesize_command_applies_label_edits(label_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["--replace", "road=tree@1-2", "--replace", "wall=1", "--remove", "man@50%,0%,100%,100%"]
+    assert (
+        run_command_line(["synthesize", str(label_model / "run"), str(label_model / "data"), *args, "--dry-run"]) == 21
+    )
+    assert "--replace wall=1:" in capsys.readouterr().err
+    args[3] = "wall=road"
+    assert (
+        run_command_line(
+            [
+                "synthesize",
+                str(label_model / "run"),
+                str(label_model / "data"),
+                *args,
+                "--device",
+                "cpu",
+                "--no-compare",
+            ]
+        )
+        == 0
+    )
+    assert "--replace road=tree@1-2: tree" in capsys.readouterr().err
     assert list(Path.cwd().iterdir()) == [Path.cwd() / "data_synthesized.mp4"]

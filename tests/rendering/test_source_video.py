@@ -1,4 +1,4 @@
-"""The driving video of a transfer: shots, memory, options, and which view each conditioner is seen through."""
+"""The source of a transfer: shots, scan, retargeting, views and options."""
 
 from __future__ import annotations
 
@@ -9,46 +9,47 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.dots_conditioner import PLUGINS, DotOptions, Dots
-from helpers.factories import blob_frame, make_film
-from helpers.video_files import make_clip
+from helpers.dots_conditioner import DOTS_PLUGIN, Dots, DotsOptions
+from helpers.factories import NUM_FRAMES, blob_frame, make_blob_video
+from helpers.video_files import write_video
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.core.errors import ConfigError, MissingFileError, NothingFoundError
-from vid2vid_cli.data.cropping import frame_view
-from vid2vid_cli.engine.checkpoint import CheckpointInfo, ConditionerUse
-from vid2vid_cli.engine.events import silent
+from vid2vid_cli.core.errors import ConfigError, MissingFileError, NoDetectionError
+from vid2vid_cli.data.cropping import crop_view
+from vid2vid_cli.engine.checkpoint import CheckpointMetadata, ConditionerConfig
+from vid2vid_cli.engine.events import Event, EventHandler, InfoEvent, ignore_events
 from vid2vid_cli.media.reader import VideoReader
+from vid2vid_cli.rendering.frames import AnnotatedFrame
+from vid2vid_cli.rendering.retargeter import Retargeter
+from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
 from vid2vid_cli.rendering.source_video import (
-    Driver,
-    Found,
-    Look,
-    Source,
-    check_named,
-    shots,
-    source_conditioners,
-    source_reader,
+    SCAN_FRAMES,
+    SourceScan,
+    SourceVideo,
+    open_source_reader,
+    scan_windows,
+    split_shots,
 )
 
 
 @pytest.fixture(autouse=True)
-def _dots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VID2VID_PLUGINS", PLUGINS)
+def _dots_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VID2VID_PLUGINS", DOTS_PLUGIN)
 
 
-TARGET = {"mean": [30.0, 20.0], "focus": [20.0, 5.0, 40.0, 35.0], "height": 40, "width": 56}
+TARGET_STATISTICS = {"mean": [30.0, 20.0], "subject_box": [20.0, 5.0, 40.0, 35.0], "height": 40, "width": 56}
 
 
-def info_of(*uses: ConditionerUse, picture: tuple[int, int] = (24, 18)) -> CheckpointInfo:
-    """A checkpoint that learned from frames of 40 x 56."""
-    return CheckpointInfo(
+def make_metadata(*conditioners: ConditionerConfig, image_size: tuple[int, int] = (24, 18)) -> CheckpointMetadata:
+    """Metadata of a checkpoint whose dataset has frames of 40 x 56 pixels."""
+    return CheckpointMetadata(
         name="ada",
         generator=GeneratorConfig(),
-        conditioners=uses,
-        crop="focus",
-        view=frame_view(40, 56, picture, "focus", TARGET).to_json(),
+        conditioners=conditioners,
+        crop="subject",
+        view=crop_view(40, 56, image_size, "subject", TARGET_STATISTICS).to_json(),
         height=40,
         width=56,
         fps="25",
@@ -57,198 +58,263 @@ def info_of(*uses: ConditionerUse, picture: tuple[int, int] = (24, 18)) -> Check
     )
 
 
-def dots(**options: Any) -> ConditionerUse:
-    return ConditionerUse(name="dots", options=options, channels=1, statistics=TARGET)
+def dots_config(**options: Any) -> ConditionerConfig:
+    return ConditionerConfig(name="dots", options=options, channels=1, statistics=TARGET_STATISTICS)
 
 
-EDGES = ConditionerUse(name="edges", options={}, channels=1, statistics={})
+EDGES_CONFIG = ConditionerConfig(name="edges", options={}, channels=1, statistics={})
 
 
-def one(number: int, *, cut: bool = False, found: bool = True, conditioners: int = 1) -> Found:
-    """Frame `number`, on which every conditioner found a dot at (number, number + its place among them)."""
+def make_annotated_frame(
+    number: int, *, is_cut: bool = False, is_detected: bool = True, num_conditioners: int = 1
+) -> AnnotatedFrame:
+    """Frame `number`; conditioner i has a dot at (number, number + i)."""
     annotations = [
-        Annotation(40, 56, float(found), {"dot": np.array([[number, number + place]], np.float32)})
-        for place in range(conditioners)
+        Annotation(40, 56, float(is_detected), {"dot": np.array([[number, number + index]], np.float32)})
+        for index in range(num_conditioners)
     ]
-    return Found(np.full((40, 56, 3), number, np.uint8), cut, tuple(annotations))
+    return AnnotatedFrame(np.full((40, 56, 3), number, np.uint8), is_cut, tuple(annotations))
 
 
-def driver(conditioners: Sequence[Conditioner], uses: Sequence[ConditionerUse], **changes: Any) -> Driver:
-    """Of a source whose dots have their mean at (10, 20)."""
-    reader = VideoReader(make_film(changes.pop("folder") / "a.mp4", 2))
-    source = Source(Path("a.mp4"), reader, tuple(conditioners))
-    statistics = {"mean": [10.0, 20.0], "focus": [2.0, 12.0, 18.0, 28.0], "height": 40, "width": 56}
-    first = tuple(one(10, conditioners=len(conditioners)).annotations)
-    look = Look((statistics,) * len(conditioners), first)
-    return Driver(source, look, info_of(*uses), **{"retarget": True, **changes})
+def make_retargeter(
+    conditioners: Sequence[Conditioner], conditioner_configs: Sequence[ConditionerConfig], **changes: Any
+) -> Retargeter:
+    """A retargeter of a source whose dots have their mean at (10, 20)."""
+    reader = VideoReader(make_blob_video(changes.pop("folder") / "a.mp4", 2))
+    source = SourceVideo(Path("a.mp4"), reader, tuple(conditioners))
+    statistics = {"mean": [10.0, 20.0], "subject_box": [2.0, 12.0, 18.0, 28.0], "height": 40, "width": 56}
+    first_annotations = tuple(make_annotated_frame(10, num_conditioners=len(conditioners)).annotations)
+    scan = SourceScan((statistics,) * len(conditioners), first_annotations)
+    return Retargeter(source, scan, make_metadata(*conditioner_configs), **{"retarget": True, **changes})
 
 
 # Shots
 
 
-def test_shots_are_split_at_cuts_and_lose_nothing() -> None:
+def test_split_shots_keeps_all_frames() -> None:
     cuts = (3, 4, 7)
-    frames = [one(number, cut=number in cuts) for number in range(9)]
-    split = [[int(found.frame[0, 0, 0]) for found in shot] for shot in shots(iter(frames))]
-    assert split == [[0, 1, 2], [3], [4, 5, 6], [7, 8]]
-    assert list(shots(iter([]))) == []
+    frames = [make_annotated_frame(number, is_cut=number in cuts) for number in range(9)]
+    shot_numbers = [[int(frame.frame[0, 0, 0]) for frame in shot] for shot in split_shots(iter(frames))]
+    assert shot_numbers == [[0, 1, 2], [3], [4, 5, 6], [7, 8]]
+    assert list(split_shots(iter([]))) == []
 
 
-def test_shots_are_drawn_frame_by_frame() -> None:
-    drawn: list[int] = []
+def test_split_shots_is_lazy() -> None:
+    read_numbers: list[int] = []
 
-    def endless() -> Iterator[Found]:
+    def endless_frames() -> Iterator[AnnotatedFrame]:
         for number in count():
-            drawn.append(number)
-            yield one(number % 200, cut=number % 5 == 0)
+            read_numbers.append(number)
+            yield make_annotated_frame(number % 200, is_cut=number % 5 == 0)
 
-    split = shots(endless())
+    shot_iterator = split_shots(endless_frames())
     for _ in range(50):
-        assert len(list(next(split))) == 5
-    assert len(drawn) == 251
-    list(islice(next(split), 2))
-    assert len(drawn) == 252
+        assert len(list(next(shot_iterator))) == 5
+    assert len(read_numbers) == 251
+    list(islice(next(shot_iterator), 2))
+    assert len(read_numbers) == 252
 
 
-# Bringing to the target
+# Retargeting
 
 
-def test_retargeting_begins_anew_with_each_shot(tmp_path: Path) -> None:
-    """The dots' own memory: half of what was before, and at the beginning of a shot nothing."""
-    drive = driver([Dots()], [dots()], folder=tmp_path)
+def test_retargeter_resets_at_each_shot(tmp_path: Path) -> None:
+    """Dots averages each point with the previous one; the first frame of a shot has no previous one."""
+    retargeter = make_retargeter([Dots()], [dots_config()], folder=tmp_path)
 
-    def xs(numbers: Sequence[int]) -> list[float]:
-        return [float(seen.annotations[0].points["dot"][0, 0]) for seen in drive.shot(one(n) for n in numbers)]
+    def dot_positions(numbers: Sequence[int]) -> list[float]:
+        return [
+            float(frame.annotations[0].points["dot"][0, 0])
+            for frame in retargeter.retarget_shot(make_annotated_frame(n) for n in numbers)
+        ]
 
-    assert xs([10, 20, 20]) == [30, 35, 37.5]
-    assert xs([50, 50]) == [70, 70]
-    assert drive.frames == 5
+    assert dot_positions([10, 20, 20]) == [30, 35, 37.5]
+    assert dot_positions([50, 50]) == [70, 70]
+    assert retargeter.num_frames == 5
 
 
-def test_each_conditioner_has_its_own_view(tmp_path: Path) -> None:
-    """Dots are brought into the target's frames, edges stay in the source's: 20 pixels to the right."""
+def test_retargeter_has_a_view_per_conditioner(tmp_path: Path) -> None:
+    """Dots move 20 pixels to the right, into the target's frame; edges stay in the source's."""
     (edges,) = load_conditioners([("edges", {})])
-    drive = driver([Dots(), edges], [dots(), EDGES], folder=tmp_path)
-    target, own = drive.views
-    assert target == info_of(dots()).frame_view()
-    assert own == frame_view(40, 56, (24, 18), "focus", {"focus": [2.0, 12.0, 18.0, 28.0]})
-    assert own != target
-    (seen,) = drive.shot([one(10, conditioners=2)])
-    assert seen.annotations[0].points["dot"].tolist() == [[30, 10]]
-    assert seen.annotations[1].points["dot"].tolist() == [[10, 11]], "each conditioner keeps to its own annotations"
-    assert seen.picture.shape == (24, 18, 3)
+    retargeter = make_retargeter([Dots(), edges], [dots_config(), EDGES_CONFIG], folder=tmp_path)
+    target_view, source_view = retargeter.views
+    assert target_view == make_metadata(dots_config()).crop_view()
+    assert source_view == crop_view(40, 56, (24, 18), "subject", {"subject_box": [2.0, 12.0, 18.0, 28.0]})
+    assert source_view != target_view
+    (annotated_frame,) = retargeter.retarget_shot([make_annotated_frame(10, num_conditioners=2)])
+    assert annotated_frame.annotations[0].points["dot"].tolist() == [[30, 10]]
+    assert annotated_frame.annotations[1].points["dot"].tolist() == [[10, 11]], (
+        "conditioners do not exchange annotations"
+    )
+    assert annotated_frame.frame.shape == (24, 18, 3)
 
 
-def test_without_retargeting_all_keep_the_sources_view(tmp_path: Path) -> None:
-    drive = driver([Dots()], [dots()], folder=tmp_path, retarget=False)
-    assert drive.views == (drive.own,)
-    (seen,) = drive.shot([one(10)])
-    assert seen.annotations[0].points["dot"].tolist() == [[10, 10]]
+def test_retargeter_disabled_uses_source_view(tmp_path: Path) -> None:
+    retargeter = make_retargeter([Dots()], [dots_config()], folder=tmp_path, retarget=False)
+    assert retargeter.views == (retargeter.source_view,)
+    (annotated_frame,) = retargeter.retarget_shot([make_annotated_frame(10)])
+    assert annotated_frame.annotations[0].points["dot"].tolist() == [[10, 10]]
 
 
-def test_who_leaves_is_held_until_they_return(tmp_path: Path) -> None:
-    """Over hundreds of frames, over a cut too, and before the first frame that shows anything."""
-    drive = driver([Dots()], [dots()], folder=tmp_path, retarget=False)
-    gone = [one(99, found=False)] * 300
-    shots_ = [[one(99, found=False), one(4), *gone], [one(99, cut=True, found=False), one(6)]]
-    held = [float(seen.annotations[0].points["dot"][0, 0]) for shot in shots_ for seen in drive.shot(shot)]
-    assert held == [10, 4, *[4] * 300, 4, 6]
-    assert (drive.missed, drive.frames) == (302, 304)
+def test_retargeter_repeats_last_annotation_when_missing(tmp_path: Path) -> None:
+    """Over 300 frames, over a cut, and before the first detection."""
+    retargeter = make_retargeter([Dots()], [dots_config()], folder=tmp_path, retarget=False)
+    missing_frames = [make_annotated_frame(99, is_detected=False)] * 300
+    frames_by_shot = [
+        [make_annotated_frame(99, is_detected=False), make_annotated_frame(4), *missing_frames],
+        [make_annotated_frame(99, is_cut=True, is_detected=False), make_annotated_frame(6)],
+    ]
+    positions = [
+        float(frame.annotations[0].points["dot"][0, 0])
+        for shot in frames_by_shot
+        for frame in retargeter.retarget_shot(shot)
+    ]
+    assert positions == [10, 4, *[4] * 300, 4, 6]
+    assert (retargeter.num_missing, retargeter.num_frames) == (302, 304)
 
 
 # The video
 
 
-def test_what_was_found_comes_frame_by_frame_with_its_cuts(tmp_path: Path) -> None:
+def test_source_video_annotate_yields_frames_and_cuts(tmp_path: Path) -> None:
     frames = [blob_frame(number) for number in range(4)]
-    other = [255 - blob_frame(number) for number in range(5)]
-    make_clip(tmp_path / "cut.mov", [*frames, *other, *frames], 25, codec="png", pixels="rgb24")
+    inverted_frames = [255 - blob_frame(number) for number in range(5)]
+    write_video(tmp_path / "cut.mov", [*frames, *inverted_frames, *frames], 25, codec="png", pixel_format="rgb24")
     conditioners = (*load_conditioners([("edges", {})]), Dots())
-    source = Source(tmp_path / "cut.mov", VideoReader(tmp_path / "cut.mov"), conditioners)
-    found = list(source.found())
-    assert [one.cut for one in found] == [number in (4, 9) for number in range(13)]
-    for one_, frame in zip(found, [*frames, *other, *frames], strict=True):
-        assert np.array_equal(one_.frame, frame)
-    assert [one.annotations[1].quality for one in found] == [*[1] * 4, *[0] * 5, *[1] * 4]
+    source = SourceVideo(tmp_path / "cut.mov", VideoReader(tmp_path / "cut.mov"), conditioners)
+    annotated_frames = list(source.annotate())
+    assert [frame.is_cut for frame in annotated_frames] == [number in (4, 9) for number in range(13)]
+    for annotated_frame, frame in zip(annotated_frames, [*frames, *inverted_frames, *frames], strict=True):
+        assert np.array_equal(annotated_frame.frame, frame)
+    assert [frame.annotations[1].quality for frame in annotated_frames] == [*[1] * 4, *[0] * 5, *[1] * 4]
 
 
-def test_files_beside_the_source_are_read_by_the_videos_own_frames(tmp_path: Path) -> None:
-    """Decoded smaller and from a moment on: row 5 is still frame 5, in the pixels that are looked at."""
-    path = make_film(tmp_path / "a.mp4", 20)
+def test_source_video_annotate_reads_input_files_by_frame_index(tmp_path: Path) -> None:
+    """A reduced video that starts at frame 5: row 5 of the file belongs to frame 5, in pixels of the reduced frame."""
+    path = make_blob_video(tmp_path / "a.mp4", 20)
     rows = np.stack([np.arange(20) * 2.0, np.full(20, 19.5)], axis=1)
     np.savetxt(tmp_path / "rows.txt", rows)
-    (conditioner,) = source_conditioners(info_of(dots()), {"dots": {"file": str(tmp_path / "rows.txt")}})
+    (conditioner,) = load_source_conditioners(
+        make_metadata(dots_config()), {"dots": {"input_path": str(tmp_path / "rows.txt")}}
+    )
     start = 5 * 1001 / 30000
-    source = Source(path, VideoReader(path, size=(20, 28), start=start), (conditioner,))
-    found = [one.annotations[0].points["dot"][0] for one in source.found()]
-    assert len(found) == 15
-    expected = View.of_box((0, 0, 56, 40), 20, 28).points(rows[5:])
-    assert np.allclose(found, expected, atol=1e-4)
-    assert np.allclose([one.points["dot"][0] for one in source.look(silent).first], expected[0], atol=1e-4)
+    source = SourceVideo(path, VideoReader(path, size=(20, 28), start=start), (conditioner,))
+    points = [frame.annotations[0].points["dot"][0] for frame in source.annotate()]
+    assert len(points) == 15
+    expected = View.from_box((0, 0, 56, 40), 20, 28).transform_points(rows[5:])
+    assert np.allclose(points, expected, atol=1e-4)
+    assert np.allclose(
+        [first.points["dot"][0] for first in source.scan(ignore_events).first_annotations], expected[0], atol=1e-4
+    )
 
 
-@pytest.mark.parametrize(("side", "size"), [(40, (512, 597)), (560, (560, 653)), (900, (600, 700))])
-def test_a_source_is_looked_at_as_large_as_the_targets_frames(tmp_path: Path, side: int, size: tuple[int, int]) -> None:
-    """At 512 at least, as `prepare` does, and never enlarged."""
-    make_clip(tmp_path / "a.mov", [np.zeros((600, 700, 3), np.uint8)], 25, codec="png", pixels="rgb24")
-    reader = source_reader(tmp_path / "a.mov", info_of(dots()).model_copy(update={"height": side, "width": 2 * side}))
+@pytest.mark.parametrize(("target_height", "size"), [(40, (512, 597)), (560, (560, 653)), (900, (600, 700))])
+def test_open_source_reader_scales_to_target_size(tmp_path: Path, target_height: int, size: tuple[int, int]) -> None:
+    """The short side is at least 512 pixels, as in `prepare`; the video is never enlarged."""
+    write_video(tmp_path / "a.mov", [np.zeros((600, 700, 3), np.uint8)], 25, codec="png", pixel_format="rgb24")
+    reader = open_source_reader(
+        tmp_path / "a.mov",
+        make_metadata(dots_config()).model_copy(update={"height": target_height, "width": 2 * target_height}),
+    )
     assert (reader.height, reader.width) == size
 
 
-def test_a_long_video_is_looked_at_here_and_there_and_files_follow(tmp_path: Path) -> None:
-    path = make_film(tmp_path / "a.mp4", 200)
-    np.savetxt(tmp_path / "rows.txt", np.stack([np.arange(200), np.arange(200)], axis=1))
-    (conditioner,) = source_conditioners(info_of(dots()), {"dots": {"file": str(tmp_path / "rows.txt")}})
-    look = Source(path, VideoReader(path), (conditioner,)).look(silent)
-    assert look.statistics[0]["mean"] == [99, 99], "every second frame of 200: 0, 2, ... 198"
+def scan_rows(path: Path, num_frames: int, emit: EventHandler = ignore_events) -> list[float]:
+    """The scan's mean of a file in which row i is (i, i)."""
+    np.savetxt(path.with_suffix(".txt"), np.stack([np.arange(num_frames)] * 2, axis=1))
+    options = {"dots": {"input_path": str(path.with_suffix(".txt"))}}
+    conditioners = load_source_conditioners(make_metadata(dots_config()), options)
+    mean: list[float] = SourceVideo(path, VideoReader(path), conditioners).scan(emit).statistics[0]["mean"]
+    return mean
 
 
-def test_nothing_anywhere_is_told(tmp_path: Path) -> None:
-    make_clip(tmp_path / "a.mov", [np.full((40, 56, 3), 90, np.uint8)] * 3, 25, codec="png", pixels="rgb24")
-    source = Source(tmp_path / "a.mov", VideoReader(tmp_path / "a.mov"), (Dots(),))
-    with pytest.raises(NothingFoundError, match=r"dots: nothing was found on any of 3 frames of .*a\.mov") as caught:
-        source.look(silent)
+def test_source_video_scan_seeks_to_keyframes(tmp_path: Path) -> None:
+    """PNG frames are all keyframes: 16 windows of 6 frames; the last one starts at the last frame."""
+    frames = [blob_frame(index % NUM_FRAMES) for index in range(200)]
+    path = write_video(tmp_path / "a.mov", frames, 25, codec="png", pixel_format="rgb24")
+    windows = scan_windows(200, VideoReader(path).seekable_indices)
+    assert [len(window) for window in windows] == [*[6] * 15, 1]
+    events: list[Event] = []
+    mean = scan_rows(path, 200, events.append)
+    assert mean == pytest.approx([np.mean([index for window in windows for index in window])] * 2)
+    assert 85 < mean[0] < 110
+    assert not [event for event in events if isinstance(event, InfoEvent)]
+
+
+def test_source_video_scan_reads_first_part_without_keyframes(tmp_path: Path) -> None:
+    """x264 writes one keyframe in 250 frames."""
+    path = make_blob_video(tmp_path / "a.mp4", 200)
+    assert VideoReader(path).seekable_indices == [0]
+    events: list[Event] = []
+    assert scan_rows(path, 200, events.append) == pytest.approx([(SCAN_FRAMES - 1) / 2] * 2)
+    assert len([event for event in events if isinstance(event, InfoEvent)]) == 1
+
+
+def test_source_video_scan_reads_short_videos_completely(tmp_path: Path) -> None:
+    path = make_blob_video(tmp_path / "a.mp4", SCAN_FRAMES)
+    events: list[Event] = []
+    assert scan_rows(path, SCAN_FRAMES, events.append) == pytest.approx([(SCAN_FRAMES - 1) / 2] * 2)
+    assert not [event for event in events if isinstance(event, InfoEvent)]
+
+
+def test_scan_windows_do_not_overlap() -> None:
+    windows = scan_windows(1000, [0, 10, 500])
+    assert windows == [range(0, 10), range(10, 42), range(500, 532)]
+
+
+def test_source_video_scan_raises_without_detection(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mov", [np.full((40, 56, 3), 90, np.uint8)] * 3, 25, codec="png", pixel_format="rgb24")
+    source = SourceVideo(tmp_path / "a.mov", VideoReader(tmp_path / "a.mov"), (Dots(),))
+    with pytest.raises(NoDetectionError, match=r"dots.*a\.mov") as caught:
+        source.scan(ignore_events)
     assert "vid2vid plugins show dots" in caught.value.hint
 
 
 # Options
 
 
-def test_options_for_the_source_go_over_those_of_the_checkpoint() -> None:
-    (made,) = source_conditioners(info_of(dots(bright=100, radius=5.0)), {"dots": {"bright": "200", "file": "a.txt"}})
-    assert made.options == DotOptions(bright=200, radius=5.0, file=Path("a.txt"))
-    (plain,) = source_conditioners(info_of(dots(bright=100)), {})
-    assert plain.options.bright == 100  # type: ignore[attr-defined]
+def test_load_source_conditioners_overrides_checkpoint_options() -> None:
+    (overridden,) = load_source_conditioners(
+        make_metadata(dots_config(min_red=100, radius=5.0)), {"dots": {"min_red": "200", "input_path": "a.txt"}}
+    )
+    assert overridden.options == DotsOptions(min_red=200, radius=5.0, input_path=Path("a.txt"))
+    (default,) = load_source_conditioners(make_metadata(dots_config(min_red=100)), {})
+    assert default.options.min_red == 100  # type: ignore[attr-defined]
 
 
-def test_whom_a_checkpoint_followed_is_nobody_elsewhere() -> None:
-    """The second from the left of the training footage: the source has its own people."""
-    (plain,) = source_conditioners(info_of(dots(person="2")), {})
-    assert plain.options.person == "largest"  # type: ignore[attr-defined]
-    (named,) = source_conditioners(info_of(dots(person="2")), {"dots": {"person": "3"}})
-    assert named.options.person == "3"  # type: ignore[attr-defined]
+def test_load_source_conditioners_resets_person_option() -> None:
+    """A number selects a person of the training video; another source has other people."""
+    (default,) = load_source_conditioners(make_metadata(dots_config(person="2")), {})
+    assert default.options.person == "largest"  # type: ignore[attr-defined]
+    (chosen,) = load_source_conditioners(make_metadata(dots_config(person="2")), {"dots": {"person": "3"}})
+    assert chosen.options.person == "3"  # type: ignore[attr-defined]
 
 
-def test_labels_that_are_only_read_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Dots, "finds", False)
-    with pytest.raises(MissingFileError, match="ada is driven by dots that exist already, and none were") as caught:
-        check_named(info_of(dots()), source_conditioners(info_of(dots()), {}))
-    assert "--option dots.file=" in caught.value.hint
+def test_require_input_files_raises_without_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Dots, "has_detector", False)
+    with pytest.raises(MissingFileError, match="dots") as caught:
+        require_input_files(make_metadata(dots_config()), load_source_conditioners(make_metadata(dots_config()), {}))
+    assert "--conditioner-option dots.input_path=" in caught.value.hint
     assert "vid2vid synthesize" in caught.value.hint
-    check_named(info_of(dots()), source_conditioners(info_of(dots()), {"dots": {"file": "a.txt"}}))
+    require_input_files(
+        make_metadata(dots_config()),
+        load_source_conditioners(make_metadata(dots_config()), {"dots": {"input_path": "a.txt"}}),
+    )
 
 
 @pytest.mark.parametrize(
-    ("options", "words", "hint"),
+    ("options", "setting", "hint"),
     [
-        ({"dots": {"radius": "9"}}, "dots.radius says how the condition is drawn", "conditioner_options.dots.radius=9"),
-        ({"dots": {"twice": "true"}}, "With dots.twice=true dots gives 2 channels, and ada needs 1", "Leave"),
-        ({"dots": {"brigt": "9"}}, "dots.brigt: not an option of dots", "dots.bright"),
-        ({"pose": {"drop": "9"}}, "Options were given for pose, and ada was trained with dots", "dots.OPTION=VALUE"),
+        ({"dots": {"radius": "9"}}, "dots.radius", "conditioner_options.dots.radius=9"),
+        ({"dots": {"two_channels": "true"}}, "dots.two_channels=true", "Remove"),
+        ({"dots": {"min_rad": "9"}}, "dots.min_rad", "dots.min_red"),
+        ({"pose": {"joint_dropout": "9"}}, "pose", "dots.KEY=VALUE"),
     ],
 )
-def test_options_that_do_not_fit(options: dict[str, dict[str, str]], words: str, hint: str) -> None:
+def test_load_source_conditioners_rejects_bad_options(
+    options: dict[str, dict[str, str]], setting: str, hint: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
-        source_conditioners(info_of(dots()), options)
-    assert words in caught.value.message
+        load_source_conditioners(make_metadata(dots_config()), options)
+    assert setting in caught.value.message
     assert hint in caught.value.hint

@@ -1,4 +1,4 @@
-"""Doctor reports what crashes, hangs or is missing, and lives on."""
+"""`doctor` reports checks that crash, hang or fail."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import pytest
 from vid2vid_cli.tools import doctor, doctor_checks
 
 
-def pretend_python(folder: Path, line: str) -> str:
-    """A program that stands in for Python and does one thing."""
-    program = folder / "python"
-    program.write_text(f"#!/bin/sh\n{line}\n")
-    program.chmod(0o755)
-    return str(program)
+def write_fake_python(folder: Path, shell_command: str) -> str:
+    """Write an executable that replaces Python and runs `shell_command`."""
+    executable = folder / "python"
+    executable.write_text(f"#!/bin/sh\n{shell_command}\n")
+    executable.chmod(0o755)
+    return str(executable)
 
 
 @pytest.mark.parametrize(
-    ("line", "status", "detail"),
+    ("shell_command", "status", "detail"),
     [
-        ("kill -SEGV $$", "failed", "crashed: SIGSEGV"),
-        ("sleep 20", "failed", "no answer within 1 s"),
+        ("kill -SEGV $$", "failed", "SIGSEGV"),
+        ("sleep 20", "failed", "1 s"),
         ("echo 'ImportError: no libfoo' >&2; exit 1", "failed", "ImportError: no libfoo"),
         ("exit 3", "failed", "exit code 3"),
         ('echo noise; echo \'["ok", "2.9", ""]\'', "ok", "2.9"),
@@ -30,23 +30,26 @@ def pretend_python(folder: Path, line: str) -> str:
     ],
     ids=["crash", "hang", "error", "silent", "ok", "warning"],
 )
-def test_a_trial_is_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, status: str, detail: str
+def test_run_subprocess_check_reports_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell_command: str, status: str, detail: str
 ) -> None:
-    monkeypatch.setattr(sys, "executable", pretend_python(tmp_path, line))
-    monkeypatch.setattr(doctor, "TIME_OUT", 1.0)
-    check = doctor._trial("torch", "torch", "pip install torch")
-    assert (check.status, check.detail) == (status, detail)
+    monkeypatch.setattr(sys, "executable", write_fake_python(tmp_path, shell_command))
+    monkeypatch.setattr(doctor, "CHECK_TIMEOUT_SECONDS", 1.0)
+    check = doctor._run_subprocess_check("torch", "torch", "pip install torch")
+    assert check.status == status
+    assert detail in check.detail
     assert check.remedy == {"failed": "pip install torch", "warning": "pip uninstall", "ok": ""}[status]
 
 
-def test_the_light_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_checks_without_subprocesses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(doctor, "_PROBES", {})
-    monkeypatch.setattr(doctor, "_trial", lambda name, probe, remedy: doctor.Check(name, "ok", probe))
+    monkeypatch.setattr(doctor, "_SUBPROCESS_CHECKS", {})
+    monkeypatch.setattr(
+        doctor, "_run_subprocess_check", lambda name, check_name, remedy: doctor.DoctorCheck(name, "ok", check_name)
+    )
     monkeypatch.setenv("VID2VID_PLUGINS", "bad=absent_module:SPEC")
-    checks = {check.name: check for check in doctor.diagnose()}
-    assert {"Python", "memory", "disk", "this folder", "presets", "plugin edges", "plugin bad"} <= set(checks)
+    checks = {check.name: check for check in doctor.run_checks()}
+    assert {"Python", "memory", "disk", "current folder", "presets", "plugin edges", "plugin bad"} <= set(checks)
     assert checks["plugin bad"].status == "warning"
     assert checks["plugin bad"].remedy
     assert checks["presets"].status == "ok"
@@ -54,8 +57,8 @@ def test_the_light_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["codecs", "opencv", "video", "step"])
-def test_a_probe_answers(name: str) -> None:
-    status, detail, _ = doctor_checks.PROBES[name]()
+@pytest.mark.parametrize("name", ["codecs", "opencv", "video", "training_step"])
+def test_checks_return_status_and_detail(name: str) -> None:
+    status, detail, _ = doctor_checks.CHECKS[name]()
     assert status in ("ok", "warning")
     assert detail

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one is a wish, the second one an order."""
+"""Deferred Ctrl-C: the first signal sets a flag, the second one raises."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from vid2vid_cli.training.interrupt import Interrupt
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_first_a_wish_then_an_order(number: int) -> None:
+def test_interrupt_defers_first_signal_and_raises_on_second(number: int) -> None:
     before = signal.getsignal(number)
     with Interrupt() as interrupt:
-        interrupt.raise_if_asked()
-        assert not interrupt.asked
+        interrupt.raise_if_requested()
+        assert not interrupt.is_requested
         os.kill(os.getpid(), number)
-        assert interrupt.asked
+        assert interrupt.is_requested
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
         with pytest.raises(KeyboardInterrupt):
-            interrupt.raise_if_asked()
+            interrupt.raise_if_requested()
     assert signal.getsignal(number) is before
 
 
-def test_the_former_handlers_come_back_after_an_error() -> None:
+def test_interrupt_restores_handlers_after_error() -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(ZeroDivisionError), Interrupt():
         raise ZeroDivisionError
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_outside_the_main_thread_it_does_nothing() -> None:
-    before, asked = signal.getsignal(signal.SIGINT), []
+def test_interrupt_is_inactive_outside_main_thread() -> None:
+    before, requested = signal.getsignal(signal.SIGINT), []
 
-    def work() -> None:
+    def enter_interrupt() -> None:
         with Interrupt() as interrupt:
-            asked.append(interrupt.asked)
+            requested.append(interrupt.is_requested)
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=enter_interrupt)
     thread.start()
     thread.join()
-    assert asked == [False]
+    assert requested == [False]
     assert signal.getsignal(signal.SIGINT) is before

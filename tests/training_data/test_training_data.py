@@ -1,4 +1,4 @@
-"""A dataset as settings want it seen and drawn: its picture, its conditioners, and their options."""
+"""Datasets opened for training: image size, conditioners and their options."""
 
 from __future__ import annotations
 
@@ -7,132 +7,149 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.dots_conditioner import PLUGINS, DotOptions
-from helpers.factories import make_film, tiny_config
+from helpers.dots_conditioner import DOTS_PLUGIN, DotsOptions
+from helpers.factories import make_blob_video, tiny_config
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError
-from vid2vid_cli.data.cropping import frame_view
+from vid2vid_cli.data.cropping import crop_view
 from vid2vid_cli.data.manifest import read_manifest
-from vid2vid_cli.engine.events import silent
+from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.training_data.find_dataset import choose_dataset
-from vid2vid_cli.training_data.training_data import open_for_checkpoint, open_subject
+from vid2vid_cli.training_data.dataset_conditioners import find_dataset
+from vid2vid_cli.training_data.training_data import open_data_for_checkpoint, open_training_data
 
 
 @pytest.fixture(scope="module")
-def dotted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The blob, followed by `dots`, which looks for pixels that are 190 red; 56 x 40."""
-    folder = tmp_path_factory.mktemp("dotted")
+def dots_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The blob video, 56 x 40, annotated by `dots` with a threshold of 190."""
+    folder = tmp_path_factory.mktemp("dots_dataset")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VID2VID_PLUGINS", PLUGINS)
+        patch.setenv("VID2VID_PLUGINS", DOTS_PLUGIN)
         request = PrepareRequest(
-            (make_film(folder / "a.mp4", 10),), ("dots",), folder / "set", options={"dots": {"bright": "190"}}
+            (make_blob_video(folder / "a.mp4", 10),), ("dots",), folder / "set", options={"dots": {"min_red": "190"}}
         )
-        return prepare(request, silent).path
+        return prepare(request, ignore_events).path
 
 
 @pytest.fixture(autouse=True)
-def _dots(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VID2VID_PLUGINS", PLUGINS)
+def _dots_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VID2VID_PLUGINS", DOTS_PLUGIN)
 
 
-def config(**changes: Any) -> Config:
+def make_config(**changes: Any) -> Config:
     return tiny_config().model_copy(update=changes)
 
 
-def test_the_picture_has_the_shape_that_is_asked_for(dotted: Path) -> None:
-    for aspect, picture in ((1.0, (24, 24)), (1.5, (24, 36)), (None, (24, 34)), (0.7, (24, 17))):
-        settings = tiny_config(data={"size": 24, "aspect": aspect, "crop": "whole"})
-        subject = open_subject(dotted, settings)
-        assert (subject.view.height, subject.view.width) == picture
-        assert subject.view == frame_view(40, 56, picture, "whole", {})
-        assert subject.sampler(settings).draw(0, 2).frames.shape == (1, 2, 3, *picture)
-        info = subject.info("ada", settings, {})
-        assert info.picture == picture
-        assert open_for_checkpoint(dotted, info, Path("a.ckpt")).view == subject.view
+def test_training_data_image_size_follows_aspect_ratio(dots_dataset: Path) -> None:
+    for aspect_ratio, image_size in ((1.0, (24, 24)), (1.5, (24, 36)), (None, (24, 34)), (0.7, (24, 17))):
+        config = tiny_config(data={"height": 24, "aspect_ratio": aspect_ratio, "crop": "center"})
+        training_data = open_training_data(dots_dataset, config)
+        assert (training_data.view.height, training_data.view.width) == image_size
+        assert training_data.view == crop_view(40, 56, image_size, "center", {})
+        assert training_data.build_sampler(config).sample_batch(0, 2).frames.shape == (1, 2, 3, *image_size)
+        metadata = training_data.checkpoint_metadata("ada", config, {})
+        assert metadata.output_size == image_size
+        assert open_data_for_checkpoint(dots_dataset, metadata, Path("a.ckpt")).view == training_data.view
 
 
-def test_a_picture_of_what_was_found_shows_all_of_it(dotted: Path) -> None:
-    """The dot moves to the right: its box is wider than high, and fills the picture."""
-    dots = read_manifest(dotted).conditioner("dots").statistics["focus"]
-    view = open_subject(dotted, tiny_config(data={"size": 24, "aspect": "focus"})).view
-    wide, tall = dots[2] - dots[0], dots[3] - dots[1]
-    assert view.width == 2 * round(12 * wide / tall) > 26
-    corners = view.points(np.array([[dots[0] - 0.5, dots[1] - 0.5], [dots[2] - 0.5, dots[3] - 0.5]]))
+def test_training_data_subject_crop_contains_subject_box(dots_dataset: Path) -> None:
+    """The box of the moving dot is wider than high and fills the image."""
+    subject_box = read_manifest(dots_dataset).conditioner_record("dots").statistics["subject_box"]
+    view = open_training_data(dots_dataset, tiny_config(data={"height": 24, "aspect_ratio": "subject"})).view
+    box_width, box_height = subject_box[2] - subject_box[0], subject_box[3] - subject_box[1]
+    assert view.width == 2 * round(12 * box_width / box_height) > 26
+    corners = view.transform_points(
+        np.array([[subject_box[0] - 0.5, subject_box[1] - 0.5], [subject_box[2] - 0.5, subject_box[3] - 0.5]])
+    )
     assert np.allclose(corners, [[-0.5, -0.5], [view.width - 0.5, 23.5]], atol=0.6)
 
 
-def test_frames_too_narrow_for_the_generator(dotted: Path) -> None:
-    """Known only with the dataset, where the picture takes its shape from the frames."""
-    settings = tiny_config(data={"size": 45, "aspect": None}, generator={"downsamples": 4})
-    assert open_subject(dotted, settings).view.width == 62
-    deeper = settings.model_copy(update={"generator": settings.generator.model_copy(update={"downsamples": 5})})
-    with pytest.raises(ConfigError, match=r"data.size=45 is too small .* the frames of .* are 56x40") as caught:
-        open_subject(dotted, deeper)
-    assert "data.size" in caught.value.hint
+def test_open_training_data_rejects_too_narrow_frames(dots_dataset: Path) -> None:
+    """With aspect_ratio=null the image size depends on the dataset."""
+    data, generator = {"height": 45, "aspect_ratio": None}, {"num_downsamples": 4, "base_channels": 16}
+    config = tiny_config(data=data, generator=generator)
+    assert open_training_data(dots_dataset, config).view.width == 62
+    deeper_config = tiny_config(data=data, generator={**generator, "num_downsamples": 5})
+    with pytest.raises(ConfigError, match=r"data\.height=45 .* 56x40") as caught:
+        open_training_data(dots_dataset, deeper_config)
+    assert "data.height" in caught.value.hint
 
 
-def test_how_things_are_drawn_is_set_in_training_and_remembered(dotted: Path) -> None:
-    settings = config(conditioner_options={"dots": {"radius": 7.5}})
-    subject = open_subject(dotted, settings)
-    assert subject.conditioners[0].options == DotOptions(bright=190, radius=7.5)
-    (use,) = subject.info("ada", settings, {}).conditioners
-    assert use.options == {"bright": 190, "twice": False, "radius": 7.5, "person": "largest"}
-    drawn = open_for_checkpoint(dotted, subject.info("ada", settings, {}), Path("a.ckpt"))
-    assert drawn.conditioners[0].options == subject.conditioners[0].options
-    plain, thick = (open_subject(dotted, one).sampler(one).draw(0, 2).conditions for one in (config(), settings))
-    assert (thick > 0).sum() > 2 * (plain > 0).sum() > 0
+def test_training_data_stores_render_options(dots_dataset: Path) -> None:
+    config = make_config(conditioner_options={"dots": {"radius": 7.5}})
+    training_data = open_training_data(dots_dataset, config)
+    assert training_data.conditioners[0].options == DotsOptions(min_red=190, radius=7.5)
+    (conditioner_config,) = training_data.checkpoint_metadata("ada", config, {}).conditioners
+    assert conditioner_config.options == {"min_red": 190, "two_channels": False, "radius": 7.5, "person": "largest"}
+    restored = open_data_for_checkpoint(
+        dots_dataset, training_data.checkpoint_metadata("ada", config, {}), Path("a.ckpt")
+    )
+    assert restored.conditioners[0].options == training_data.conditioners[0].options
+    thin_conditions, thick_conditions = (
+        open_training_data(dots_dataset, run_config).build_sampler(run_config).sample_batch(0, 2).conditions
+        for run_config in (make_config(), config)
+    )
+    assert (thick_conditions > 0).sum() > 2 * (thin_conditions > 0).sum() > 0
 
 
 @pytest.mark.parametrize(
-    ("options", "words", "hint"),
+    ("options", "message_parts", "hint"),
     [
         (
-            {"dots": {"bright": 3}},
-            "conditioner_options.dots.bright: says how things are found, which `prepare` has done already; "
-            "training may set radius.",
-            "vid2vid prepare --conditioner dots --option dots.bright=3 VIDEO",
+            {"dots": {"min_red": 3}},
+            ("conditioner_options.dots.min_red", "radius"),
+            "vid2vid prepare --conditioner dots --conditioner-option dots.min_red=3 VIDEO",
         ),
-        ({"dots": {"file": "a.txt"}}, "conditioner_options.dots.file: says how things are found", "--option dots.file"),
-        ({"dots": {"radios": 3}}, "dots.radios: not an option of dots", "dots.radius"),
-        ({"dots": {"radius": 0}}, "dots.radius=0: input should be greater than or equal to 0.5", "radius"),
-        ({"pose": {"drop": 3}}, "conditioner_options.pose: set was prepared with dots", "--conditioner pose"),
+        (
+            {"dots": {"input_path": "a.txt"}},
+            ("conditioner_options.dots.input_path",),
+            "--conditioner-option dots.input_path",
+        ),
+        ({"dots": {"radios": 3}}, ("dots.radios",), "dots.radius"),
+        ({"dots": {"radius": 0}}, ("dots.radius=0", "0.5"), "radius"),
+        ({"pose": {"joint_dropout": 3}}, ("conditioner_options.pose", "dots"), "--conditioner pose"),
     ],
 )
-def test_options_that_do_not_fit(dotted: Path, options: dict[str, dict[str, Any]], words: str, hint: str) -> None:
+def test_open_training_data_rejects_bad_options(
+    dots_dataset: Path, options: dict[str, dict[str, Any]], message_parts: tuple[str, ...], hint: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
-        open_subject(dotted, config(conditioner_options=options))
-    assert words in caught.value.message
+        open_training_data(dots_dataset, make_config(conditioner_options=options))
+    assert all(part in caught.value.message for part in message_parts)
     assert hint in caught.value.hint
 
 
-def test_alternatives_and_options_for_those_not_there(dotted: Path) -> None:
-    settings = config(conditioners=("pose|dots",), conditioner_options={"pose": {"drop": 1}, "dots": {"radius": 2}})
-    assert open_subject(dotted, settings).conditioners[0].options.radius == 2  # type: ignore[attr-defined]
+def test_open_training_data_ignores_options_of_unused_alternative(dots_dataset: Path) -> None:
+    config = make_config(
+        conditioners=("pose|dots",), conditioner_options={"pose": {"joint_dropout": 1}, "dots": {"radius": 2}}
+    )
+    assert open_training_data(dots_dataset, config).conditioners[0].options.radius == 2  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "words", "hint"),
+    ("required", "requirement", "hint"),
     [
-        (("labels|segmentation",), "needs labels or segmentation.", "Prepare it with --conditioner labels,"),
-        (("dots", "edges"), "needs dots, and edges.", "Prepare it with --conditioner dots --conditioner edges,"),
+        (("labels|segmentation",), "labels or segmentation", "--conditioner labels,"),
+        (("dots", "edges"), "dots, and edges", "--conditioner dots --conditioner edges,"),
     ],
 )
-def test_a_dataset_that_does_not_fit(dotted: Path, wanted: tuple[str, ...], words: str, hint: str) -> None:
+def test_open_training_data_rejects_other_conditioners(
+    dots_dataset: Path, required: tuple[str, ...], requirement: str, hint: str
+) -> None:
     with pytest.raises(DatasetMismatchError) as caught:
-        open_subject(dotted, config(conditioners=wanted))
-    assert f"set was prepared with dots, and the preset {words}" in caught.value.message
+        open_training_data(dots_dataset, make_config(conditioners=required))
+    assert requirement in caught.value.message
     assert hint in caught.value.hint
 
 
-def test_the_newest_that_fits_one_of_the_alternatives(
-    dotted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_find_dataset_picks_newest_matching_alternative(
+    dots_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("datasets").mkdir()
-    Path("datasets/a").symlink_to(dotted)
-    assert choose_dataset(None, config(conditioners=("edges|dots",)), "x") == Path("datasets/a")
-    with pytest.raises(DatasetMismatchError, match="has labels or edges, as street needs") as caught:
-        choose_dataset(None, config(conditioners=("labels|edges",)), "street")
-    assert caught.value.hint == "Make one: vid2vid prepare --conditioner labels video.mp4"
+    Path("datasets/a").symlink_to(dots_dataset)
+    assert find_dataset(None, make_config(conditioners=("edges|dots",)), "x") == Path("datasets/a")
+    with pytest.raises(DatasetMismatchError, match="street needs labels or edges") as caught:
+        find_dataset(None, make_config(conditioners=("labels|edges",)), "street")
+    assert "vid2vid prepare --conditioner labels video.mp4" in caught.value.hint

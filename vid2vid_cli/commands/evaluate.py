@@ -1,53 +1,29 @@
-"""`vid2vid evaluate`: how good is a checkpoint, in numbers."""
+"""`vid2vid evaluate`: measures a checkpoint."""
 
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
-from typing import Annotated, Literal
-
-import typer
 
 from vid2vid_cli.commands import options
+from vid2vid_cli.commands.request_options import expand_request
+from vid2vid_cli.requests.measure import EvaluateRequest
 
 
-def evaluate(
-    checkpoint: Annotated[
-        Path, typer.Argument(metavar="CKPT", help="What `train` wrote, or its run folder.", show_default=False)
-    ],
-    data: Annotated[
-        Path,
-        typer.Argument(metavar="DATASET", help="The dataset with held-out frames.", show_default=False),
-    ],
-    out: options.Out = None,
-    split: Annotated[
-        Literal["all", "train", "holdout"],
-        typer.Option(help="Which frames: holdout are those never seen in training."),
-    ] = "holdout",
-    first: options.First = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
-    """Measure a model on frames that it never saw.
+@expand_request
+def evaluate(request: EvaluateRequest, json: options.Json = False, quiet: options.Quiet = False) -> None:
+    """Measure a checkpoint on the validation frames of a dataset.
 
-    PSNR and SSIM against the real frames, warping error beside the real clip's own, and how well a face, a body or
-    classes are found again where they should be.
+    Metrics: PSNR, SSIM, warping error (also of the real clip), re-detection rate and error of faces, bodies or classes.
 
     Example: vid2vid evaluate runs/video/video.ckpt datasets/video
     """
-    from vid2vid_cli.pipelines.evaluate import EvaluateRequest
-    from vid2vid_cli.pipelines.evaluate import evaluate as work
+    from vid2vid_cli.pipelines import evaluate as pipeline
     from vid2vid_cli.terminal import Terminal
 
-    request = EvaluateRequest(
-        checkpoint=checkpoint, data=data, out=out, device=device, split=split, precision=precision, first=first
-    )
     with Terminal("evaluate", as_json=json, quiet=quiet) as terminal:
-        terminal.resume = options.as_typed()
-        made = work(request, terminal.tell)
-        numbers = dict(made.metrics)
-        words = ["vid2vid", "transfer", "your_video.mp4", "--target", str(checkpoint)]
-        summary = "\n".join(f"{name:<24} {value:.4g}" for name, value in numbers.items())
-        terminal.done(made.path, summary, shlex.join(words), {"metrics": numbers})
+        terminal.resume_command = options.command_line()
+        result = pipeline.evaluate(request, terminal.emit)
+        metrics = dict(result.metrics)
+        summary = "\n".join(f"{name:<24} {value:.4g}" for name, value in metrics.items())
+        next_command = shlex.join(["vid2vid", "transfer", "your_video.mp4", "--target", str(request.checkpoint)])
+        terminal.print_result(result.path, summary, next_command, {"metrics": metrics})

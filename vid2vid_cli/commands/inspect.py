@@ -1,4 +1,4 @@
-"""`vid2vid inspect`: what is this file or folder."""
+"""`vid2vid inspect`: describes a file or folder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def inspect(
     ],
     json: options.Json = False,
 ) -> None:
-    """Say what a dataset, a run, a checkpoint or a video is and holds.
+    """Describe a dataset, run, checkpoint or video.
 
     Example: vid2vid inspect runs/video/video.ckpt
     """
     from vid2vid_cli.terminal import Terminal
-    from vid2vid_cli.tools.inspect import inspect as work
+    from vid2vid_cli.tools.inspect import inspect_path
 
     with Terminal("inspect", as_json=json) as terminal:
-        seen = work(path)
-        terminal.rows(seen.rows, seen.to_json())
+        description = inspect_path(path)
+        terminal.print_table(description.rows, description.to_json())

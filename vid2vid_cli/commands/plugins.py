@@ -1,4 +1,4 @@
-"""`vid2vid plugins`: which conditioners there are, what each still needs, and how to write and try one."""
+"""`vid2vid plugins`: lists, describes, creates and tests conditioners."""
 
 from __future__ import annotations
 
@@ -8,132 +8,153 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vid2vid_cli.commands import options, parsers
+from vid2vid_cli.commands import options
+from vid2vid_cli.requests.parsers import conditioner_options
 
 if TYPE_CHECKING:
-    from vid2vid_cli.tools.contract_runner import Trial
+    from vid2vid_cli.tools.contract_runner import ContractReport
 
-app = typer.Typer(no_args_is_help=True, help="Conditioners: list, show, new, test.")
+app = typer.Typer(no_args_is_help=True, help="List, show, create and test conditioners.")
 
-MARKS = {"kept": "ok", "not tried": "-", "broken": "BROKEN"}
+OUTCOME_MARKS = {"passed": "ok", "skipped": "-", "failed": "FAILED"}
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A conditioner.", show_default=False)]
+ConditionerArgument = Annotated[str, typer.Argument(metavar="NAME", help="A conditioner.", show_default=False)]
 
 
 @app.command("list")
-def list_(json: options.Json = False) -> None:
-    """List the conditioners: those that are ready, and what the others need."""
+def list_conditioners(json: options.Json = False) -> None:
+    """List the conditioners with their status and missing requirements."""
     from vid2vid_cli.conditioning.registry import find_conditioners
     from vid2vid_cli.terminal import Terminal
 
     keys = ("name", "status", "summary", "problem", "remedy", "origin")
     rows = []
-    for one in find_conditioners():
-        summary = one.spec.summary if one.spec else ""
-        rows.append((one.name, one.status, summary, one.problem, one.remedy, str(one.origin)))
+    for plugin in find_conditioners():
+        summary = plugin.spec.summary if plugin.spec else ""
+        rows.append((plugin.name, plugin.status, summary, plugin.problem, plugin.remedy, str(plugin.origin)))
     with Terminal("plugins list", as_json=json) as terminal:
-        terminal.rows(rows, [dict(zip(keys, row, strict=True)) for row in rows], keys)
+        terminal.print_table(rows, [dict(zip(keys, row, strict=True)) for row in rows], keys)
 
 
 @app.command()
-def show(name: Name, json: options.Json = False) -> None:
-    """Show what a conditioner yields, which options it takes, and what it needs.
+def show(name: ConditionerArgument, json: options.Json = False) -> None:
+    """Show the output, options and requirements of a conditioner.
 
-    Options are of three kinds: "finding" says how things are found, and another value wants another `prepare`;
-    "drawing" may be changed in training (train --set conditioner_options.NAME.KEY=VALUE); "files" names files made
-    beside one video.
+    Roles of options:
+      detection: a new value needs a new `prepare`
+      rendering: may change in training, train --set conditioner_options.NAME.KEY=VALUE
+      input: names files that belong to one video
 
     Example: vid2vid plugins show landmarks
     """
     from vid2vid_cli.terminal import Terminal
-    from vid2vid_cli.tools.conditioner_info import OPTION_HEADER, describe_conditioner
+    from vid2vid_cli.tools.conditioner_info import describe_conditioner
+    from vid2vid_cli.tools.option_info import OPTION_HEADER
 
     with Terminal("plugins show", as_json=json) as terminal:
-        seen = describe_conditioner(name)
-        terminal.rows(seen.rows, seen.to_json())
-        if seen.options and not json:
-            terminal.rows(seen.option_rows(name), {}, OPTION_HEADER)
+        description = describe_conditioner(name)
+        terminal.print_table(description.rows, description.to_json())
+        if description.options and not json:
+            terminal.print_table(description.option_rows(name), {}, OPTION_HEADER)
 
 
 @app.command()
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it, such as depth.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the conditioner, such as depth.", show_default=False)
+    ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where to put its folder, vid2vid-NAME.")
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Parent folder of the package vid2vid-NAME.")
     ] = Path(),
     json: options.Json = False,
 ) -> None:
-    """Write the package of a new conditioner: one that works, with its tests, for you to change.
+    """Create the package of a new conditioner: a working example with tests.
 
     Example: vid2vid plugins new depth
     """
     from vid2vid_cli.terminal import Terminal
-    from vid2vid_cli.tools.plugin_scaffold import new_plugin
+    from vid2vid_cli.tools.plugin_scaffold import create_plugin
 
     with Terminal("plugins new", as_json=json) as terminal:
-        made = new_plugin(name, out)
-        files = [str(path) for path in made.files]
-        install = shlex.join(["pip", "install", "-e", f"{_typed(made.path)}[dev]"])
-        commands = [install, f"vid2vid plugins test {name}", f"vid2vid prepare -c {name} video.mp4"]
-        terminal.done(made.path, f"Wrote {', '.join(files)}.", commands[0], {"files": files, "then": commands[1:]})
-        for command in commands[1:]:
-            terminal.next(command)
+        result = create_plugin(name, out)
+        files = [str(path) for path in result.files]
+        install = shlex.join(["pip", "install", "-e", f"{_pip_path(result.path)}[dev]"])
+        next_commands = [f"vid2vid plugins test {name}", f"vid2vid prepare -c {name} video.mp4"]
+        json_fields = {"files": files, "next_commands": next_commands}
+        terminal.print_result(result.path, f"Wrote {', '.join(files)}.", install, json_fields)
+        for command in next_commands:
+            terminal.print_next(command)
 
 
 @app.command("test")
-def try_(
-    name: Name,
-    option: Annotated[
-        list[str] | None, typer.Option("--option", metavar="NAME.KEY=VALUE", help="An option to try it with.")
-    ] = None,
+def run_contract_tests(
+    name: ConditionerArgument,
+    option: options.ConditionerOptions = None,
     clip: Annotated[
         Path | None,
         typer.Option(
-            metavar="VIDEO", help="Footage that shows what it finds. Default: a drawn head.", show_default=False
+            metavar="VIDEO",
+            help="Video with something to detect. Default: a synthetic head.",
+            show_default=False,
         ),
     ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Try every duty of a conditioner: exit code 0 if all are kept. Needs pytest.
+    """Run the conditioner contract tests. Exit code 0 if all pass. Needs pytest.
 
-    One that reads label files is tried on the video they belong to.
+    A conditioner that reads label files is tested on the video of the files.
 
     Examples:
       vid2vid plugins test depth
-      vid2vid plugins test labels --option labels.dir=maps --clip video.mp4
+      vid2vid plugins test labels -O labels.input_dir=maps --clip video.mp4
     """
-    extras = parsers.conditioner_options(option or (), (name,)).get(name, {})
+    option_values = _options_of(name, option or [])
     from vid2vid_cli.core.errors import PluginError
-    from vid2vid_cli.engine.events import Noticed
+    from vid2vid_cli.engine.events import InfoEvent
     from vid2vid_cli.terminal import Terminal
-    from vid2vid_cli.tools.contract_runner import try_contract
+    from vid2vid_cli.tools.contract_runner import run_contract
 
     with Terminal("plugins test", as_json=json, quiet=quiet) as terminal:
-        trial = try_contract(name, extras, clip, terminal.tell)
-        counts = {outcome: sum(duty.outcome == outcome for duty in trial.duties) for outcome in MARKS}
-        data = {"conditioner": name, **counts, "duties": [duty.to_json() for duty in trial.duties]}
-        terminal.tell(Noticed(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + "."))
-        terminal.rows(_rows(trial), data)
-        broken = [duty.name for duty in trial.duties if duty.outcome == "broken"]
-        if broken:
-            few = "; ".join(broken[:3]) + (f"; and {len(broken) - 3} more" if broken[3:] else "")
-            message = f"{name} breaks {len(broken)} of its {len(trial.duties)} duties: {few}."
-            raise PluginError(message, "Read the reasons above, mend the plugin, and try again.")
-        terminal.next(f"vid2vid prepare -c {name} video.mp4")
+        report = run_contract(name, option_values, clip, terminal.emit)
+        counts = {outcome: sum(check.outcome == outcome for check in report.checks) for outcome in OUTCOME_MARKS}
+        data = {"conditioner": name, **counts, "checks": [check.to_json() for check in report.checks]}
+        terminal.emit(InfoEvent(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + "."))
+        terminal.print_table(_report_rows(report), data)
+        failed_checks = [check.name for check in report.checks if check.outcome == "failed"]
+        if failed_checks:
+            more = f"; and {len(failed_checks) - 3} more" if failed_checks[3:] else ""
+            names = "; ".join(failed_checks[:3]) + more
+            raise PluginError(
+                f"{name} fails {len(failed_checks)} of {len(report.checks)} checks: {names}.",
+                "Fix the failures above and run the test again.",
+            )
+        terminal.print_next(f"vid2vid prepare -c {name} video.mp4")
 
 
-def _rows(trial: Trial) -> list[tuple[str, str, str]]:
-    """What was kept first, what needs attention last, next to the error message; a reason is given once."""
-    rows, told = [], ""
-    for duty in sorted(trial.duties, key=lambda duty: (list(MARKS).index(duty.outcome), duty.reason)):
-        where = f"[{duty.where}]" if duty.where else ""
-        reason = " ".join([*duty.reason.split(), where]).strip()
-        rows.append((MARKS[duty.outcome], duty.name, "(the same)" if reason and reason == told else reason))
-        told = reason
+def _options_of(name: str, texts: list[str]) -> dict[str, str]:
+    """The options of conditioner `name`. Raises BadParameter for invalid text and for other conditioners."""
+    try:
+        values = conditioner_options(texts)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--conditioner-option") from error
+    for other_name in values.keys() - {name}:
+        raise typer.BadParameter(f"{other_name} is not the conditioner {name}.", param_hint="--conditioner-option")
+    return values.get(name, {})
+
+
+def _report_rows(report: ContractReport) -> list[tuple[str, str, str]]:
+    """One row per check, failures last; repeated reasons are abbreviated."""
+    rows, previous_reason = [], ""
+    for check in sorted(report.checks, key=lambda check: (list(OUTCOME_MARKS).index(check.outcome), check.reason)):
+        location = f"[{check.location}]" if check.location else ""
+        reason = " ".join([*check.reason.split(), location]).strip()
+        is_repeated = bool(reason) and reason == previous_reason
+        rows.append((OUTCOME_MARKS[check.outcome], check.name, "(the same)" if is_repeated else reason))
+        previous_reason = reason
     return rows
 
 
-def _typed(path: Path) -> str:
-    """A folder as pip wants it: a bare name would be looked for in the index."""
+def _pip_path(path: Path) -> str:
+    """A path that pip does not mistake for the name of a package."""
     return str(path) if path.is_absolute() or path.parts[:1] == ("..",) else f"./{path}"

@@ -1,4 +1,4 @@
-"""`vid2vid presets`: the settings that come with vid2vid."""
+"""`vid2vid presets`: lists, shows, copies and validates presets."""
 
 from __future__ import annotations
 
@@ -12,62 +12,68 @@ from vid2vid_cli.commands import options
 if TYPE_CHECKING:
     from vid2vid_cli.config.config import Config
 
-app = typer.Typer(no_args_is_help=True, help="Ready-made settings: list, show, copy, validate.")
+app = typer.Typer(no_args_is_help=True, help="List, show, copy and validate presets.")
 
-Name = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset, or a .yaml file.", show_default=False)]
+PresetArgument = Annotated[
+    str, typer.Argument(metavar="NAME|FILE", help="A preset, or a .yaml file.", show_default=False)
+]
 
 
 @app.command("list")
-def list_(json: options.Json = False) -> None:
-    """List the presets."""
+def list_presets(json: options.Json = False) -> None:
+    """List the presets with a summary of each."""
     from vid2vid_cli.config.presets import preset_names, preset_summary
     from vid2vid_cli.terminal import Terminal
 
     rows = [(name, preset_summary(name)) for name in preset_names()]
     with Terminal("presets list", as_json=json) as terminal:
-        terminal.rows(rows, [{"name": name, "summary": summary} for name, summary in rows])
-        terminal.next("vid2vid presets show tiny")
+        terminal.print_table(rows, [{"name": name, "summary": summary} for name, summary in rows])
+        terminal.print_next("vid2vid presets show tiny")
 
 
 @app.command()
 def show(
-    name: Name,
+    name: PresetArgument,
     sets: Annotated[
-        list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="As `train --set`.")
+        list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="Override one setting, as in `train`.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="As `train --config`.")] = None,
-    count: Annotated[
-        bool, typer.Option("--count/--no-count", help="Count parameters and memory, which takes some seconds.")
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML file with settings, as in `train`.")] = None,
+    size: Annotated[
+        bool,
+        typer.Option("--size/--no-size", help="Estimate the number of parameters and the memory (takes seconds)."),
     ] = True,
     json: options.Json = False,
 ) -> None:
-    """Show every setting of a preset, where each value comes from, and how large the model is.
+    """Show every setting of a preset with its origin, and the size of the model.
 
-    Example: vid2vid presets show face --set generator.width=32
+    Example: vid2vid presets show face --set generator.base_channels=32
     """
-    from vid2vid_cli.config.resolve import load_layers
+    from vid2vid_cli.config.resolve import resolve_config
     from vid2vid_cli.terminal import Terminal
 
-    resolved = load_layers(name, config, sets or (), {})
-    rows = [(key, _value(value), "" if origin == "default" else origin) for key, value, origin in resolved.rows()]
+    resolved = resolve_config(name, config, sets or (), {})
+    rows = [
+        (key, _format_yaml_value(value), "" if origin == "default" else origin)
+        for key, value, origin in resolved.iter_rows()
+    ]
     data: dict[str, Any] = {"config": resolved.config.model_dump(mode="json"), "origins": dict(resolved.origins)}
     with Terminal("presets show", as_json=json) as terminal:
-        if count:
-            counted, data["counted"] = _counted(resolved.config)
-            rows += counted
-        terminal.rows(rows, data, ("setting", "value", "from"))
+        if size:
+            size_rows, data["model_size"] = _model_size_rows(resolved.config)
+            rows += size_rows
+        terminal.print_table(rows, data, ("setting", "value", "origin"))
 
 
 @app.command()
 def copy(
-    name: Name,
+    name: PresetArgument,
     to: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="Default: my-NAME.yaml here.", show_default=False)
+        Path | None, typer.Argument(metavar="FILE", help="Output file. Default: my-NAME.yaml.", show_default=False)
     ] = None,
     overwrite: options.Overwrite = False,
     json: options.Json = False,
 ) -> None:
-    """Copy a preset, with its comments, to a file of your own.
+    """Copy a preset, with its comments, to a new file.
 
     Example: vid2vid presets copy face mine.yaml
     """
@@ -76,48 +82,54 @@ def copy(
 
     path = copy_preset(name, to, overwrite=overwrite)
     with Terminal("presets copy", as_json=json) as terminal:
-        terminal.done(path, "", f"vid2vid train --preset {path}", {})
+        terminal.print_result(path, "", f"vid2vid train --preset {path}", {})
 
 
 @app.command()
-def validate(name: Name, json: options.Json = False) -> None:
-    """Check every key and value of a preset or of a file of settings.
+def validate(name: PresetArgument, json: options.Json = False) -> None:
+    """Check every key and value of a preset or YAML file.
 
     Example: vid2vid presets validate mine.yaml
     """
-    from vid2vid_cli.config.resolve import load_layers
+    from vid2vid_cli.config.resolve import resolve_config
     from vid2vid_cli.terminal import Terminal
 
-    resolved = load_layers(name, None, (), {})
-    own = sum(origin != "default" for origin in resolved.origins.values())
+    resolved = resolve_config(name, None, (), {})
+    num_changed = sum(origin != "default" for origin in resolved.origins.values())
     with Terminal("presets validate", as_json=json) as terminal:
-        terminal.rows([(name, f"valid; {own} settings of its own")], {"name": name, "valid": True, "own": own})
+        terminal.print_table(
+            [(name, f"valid; {num_changed} settings differ from the defaults")],
+            {"name": name, "valid": True, "num_changed": num_changed},
+        )
 
 
-def _counted(config: Config) -> tuple[list[tuple[str, str, str]], dict[str, Any]]:
-    """Rows for people, and the same as data."""
+def _model_size_rows(config: Config) -> tuple[list[tuple[str, str, str]], dict[str, Any]]:
+    """Table rows, and the same values for --json."""
     from dataclasses import asdict
 
-    from vid2vid_cli.tools.model_size import sizing
+    from vid2vid_cli.tools.model_size import report_model_size
 
-    size = sizing(config)
-    height, width = size.picture
-    seen = f"{size.channels} condition channels"
-    rows = [("picture", f"{width}x{height}", "counted")]
-    rows += [(name, f"{count / 1e6:.2f} million parameters", "") for name, count in size.found.parameters.items()]
+    model_size = report_model_size(config)
+    height, width = model_size.output_size
+    channels_text = f"{model_size.num_channels} condition channels"
+    rows = [("output size", f"{width}x{height}", "estimated")]
     rows += [
-        ("memory, training", _size(size.found.training), f"counted, {seen}"),
-        ("memory, synthesis", _size(size.found.synthesis), "counted"),
+        (name, f"{count / 1e6:.2f} million parameters", "")
+        for name, count in model_size.model_size.parameter_counts.items()
     ]
-    return rows, asdict(size)
+    rows += [
+        ("training memory", _format_bytes(model_size.model_size.training_bytes), f"estimated, {channels_text}"),
+        ("synthesis memory", _format_bytes(model_size.model_size.synthesis_bytes), "estimated"),
+    ]
+    return rows, asdict(model_size)
 
 
-def _size(bytes_: int) -> str:
+def _format_bytes(bytes_: int) -> str:
     return f"{bytes_ / 2**30:.1f} GiB" if bytes_ >= 2**30 else f"{bytes_ / 2**20:.0f} MiB"
 
 
-def _value(value: object) -> str:
-    """A value as it is written in YAML."""
+def _format_yaml_value(value: object) -> str:
+    """A value in YAML syntax."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     return str(value).replace("'", "")

@@ -1,4 +1,4 @@
-"""`vid2vid train`: a dataset becomes a checkpoint."""
+"""`vid2vid train`: trains a checkpoint on a dataset."""
 
 from __future__ import annotations
 
@@ -6,201 +6,181 @@ import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vid2vid_cli.commands import options, parsers
+from vid2vid_cli.commands import options
+from vid2vid_cli.commands.request_options import expand_request
+from vid2vid_cli.requests.shared import HARDWARE_PANEL
+from vid2vid_cli.requests.train import DURATION_PANEL, TrainRequest
 
 if TYPE_CHECKING:
-    from vid2vid_cli.engine.events import Tell
-    from vid2vid_cli.pipelines.train import Trained
+    from vid2vid_cli.engine.events import EventHandler
+    from vid2vid_cli.pipelines.train import TrainResult
     from vid2vid_cli.terminal import Terminal
 
-MODEL = "Model"
-LENGTH = "How long"
 DEFAULT_PRESET = "tiny"
 
 
+@expand_request
 def train(
+    request: TrainRequest,
     run: Annotated[
         Path | None,
         typer.Argument(metavar="RUN", help="With --resume: the run to continue, such as runs/video."),
     ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            "--preset",
-            "-p",
-            metavar="NAME|FILE",
-            help="`vid2vid presets list` shows them. Default: tiny.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
     config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Settings in YAML, over those of the preset.", rich_help_panel=MODEL),
+        Path | None, typer.Option(metavar="FILE", help="YAML file with settings that override the preset.")
     ] = None,
-    sets: Annotated[
+    settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             "-s",
             metavar="KEY=VALUE",
-            help="One setting, over all files: --set generator.width=32.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="DATASET", help="Default: the newest under datasets/ that fits.", rich_help_panel=MODEL),
-    ] = None,
-    start: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            metavar="RUN|CKPT",
-            help="Begin with the weights of another run, as far as they fit: to grow to a larger size.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Steps from the start of the run.", rich_help_panel=LENGTH)
-    ] = None,
-    time: Annotated[
-        float | None,
-        typer.Option(
-            metavar="TIME", parser=parsers.duration, help="Stop after 90s, 5m or 1h30m.", rich_help_panel=LENGTH
+            help="Override one setting: --set generator.base_channels=32. May be repeated.",
         ),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Continue RUN, or the newest run where none is named.", rich_help_panel=LENGTH),
+        typer.Option(
+            "--resume", help="Continue RUN, or the newest run if none is given.", rich_help_panel=DURATION_PANEL
+        ),
     ] = False,
-    out: options.Out = None,
-    device: options.Device = "auto",
     gpus: Annotated[
         int | None,
         typer.Option(
             min=1,
             metavar="N",
-            help="Share each batch between N processes, one GPU each; with --device cpu, on the CPU.",
-            rich_help_panel=options.MACHINE,
+            help="Divide each batch (schedule.batch_size clips, at least N) among N processes, one GPU each; "
+            "with --device cpu: on the CPU.",
+            rich_help_panel=HARDWARE_PANEL,
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            min=0, metavar="N", help="The same seed gives the same result; default 0.", rich_help_panel=options.MACHINE
-        ),
+        typer.Option(min=0, metavar="N", help="Random seed. Default: 0.", rich_help_panel=HARDWARE_PANEL),
     ] = None,
-    overwrite: options.Overwrite = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Learn to render a dataset's person or place from its labels.
+    """Train a model on a dataset.
 
-    Writes runs/NAME with settings, samples over time, checkpoints, and at the end NAME.ckpt.
+    Writes runs/NAME with configuration, samples, checkpoints, report and, at the end, NAME.ckpt.
 
-    Stop it whenever you like with Ctrl-C: `vid2vid train --resume` continues as if nothing had happened.
-
-    GPUs share the clips of a step, schedule.batch; where it is not set, one each.
-    The result depends on schedule.batch, not on --gpus. On several machines type
-      torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d
-      --rdzv-endpoint HOST:29500 -m vid2vid_cli train ...     (on each of them)
+    Ctrl-C saves the state; `vid2vid train --resume` continues.
 
     Examples:
       vid2vid train --preset face
-      vid2vid train --preset street --gpus 8 --set schedule.batch=16
-      vid2vid train -p tiny --data datasets/video --time 5m --set losses.pixel=20
+      vid2vid train --preset street --gpus 8 --set schedule.batch_size=16
+      vid2vid train -p tiny --data datasets/video --max-time 5m --set losses.l1=20
       vid2vid train --resume runs/video --steps 40000
+      torchrun --nnodes 2 --nproc-per-node 4 ... -m vid2vid_cli train ...   (on each machine)
     """
-    lasting = {"--preset": preset, "--config": config, "--set": sets, "--data": data, "--from": start}
-    _refuse_mixed(run, resume, {**lasting, "--out": out, "--seed": seed})
-    from vid2vid_cli.config.resolve import load_layers
-
-    name = preset or ("" if config is not None or resume else DEFAULT_PRESET)
-    resolved = load_layers(name or None, config, sets or (), {"schedule.steps": steps, "engine.seed": seed})
-    from vid2vid_cli.engine.distributed import EndedElsewhereError, Group
-    from vid2vid_cli.engine.events import Noticed
-    from vid2vid_cli.engine.torchrun import launch, process_count
-    from vid2vid_cli.pipelines.train import plan_train
-    from vid2vid_cli.pipelines.train import train as work
-    from vid2vid_cli.terminal import Terminal
-    from vid2vid_cli.training.job import TrainRequest, one_clip_each
-
-    group = Group.around()
-    processes = process_count(gpus, device)
-    request = TrainRequest(
-        config=one_clip_each(resolved, processes),
-        preset=name,
-        data=data,
-        out=out,
-        resume=(run or "newest") if resume else None,
-        start=start,
-        steps=steps,
-        seconds=time,
-        device=device,
-        processes=processes,
-        overwrite=overwrite,
-        command=options.as_typed(),
+    _check_resume_options(
+        run,
+        resume,
+        {
+            "--preset": request.preset or None,
+            "--config": config,
+            "--set": settings,
+            "--data": request.data,
+            "--init-from": request.init_from,
+            "--out": request.out,
+            "--seed": seed,
+        },
     )
-    if processes > group.world and not dry_run:
-        launch(processes, sys.argv[1:])
+    from vid2vid_cli.config.resolve import resolve_config
+
+    preset = request.preset or ("" if config is not None or resume else DEFAULT_PRESET)
+    flag_values = {"--steps": ("schedule.max_steps", request.max_steps), "--seed": ("runtime.seed", seed)}
+    resolved = resolve_config(preset or None, config, settings or (), flag_values)
+    from vid2vid_cli.engine.distributed import ProcessGroup
+    from vid2vid_cli.engine.torchrun import launch_processes, resolve_num_processes
+    from vid2vid_cli.pipelines.train import plan_train
+    from vid2vid_cli.terminal import Terminal
+    from vid2vid_cli.training.job import scale_batch_to_processes
+
+    num_processes = resolve_num_processes(gpus, request.device)
+    if num_processes > ProcessGroup.from_env().world_size and not dry_run:
+        launch_processes(num_processes, sys.argv[1:])
         return
+    is_default_preset = bool(preset) and not request.preset
+    request = replace(
+        request,
+        config=scale_batch_to_processes(resolved, num_processes),
+        preset=preset,
+        resume=(run or "newest") if resume else None,
+        num_processes=num_processes,
+        command=options.command_line(),
+    )
     with Terminal("train", as_json=json, quiet=quiet) as terminal:
         if dry_run:
-            terminal.plan(plan_train(request))
-            return
-        if group.leads and name and preset is None:
-            terminal.tell(Noticed(f"no --preset given: {name}"))
-        with suppress(EndedElsewhereError):
-            made = work(request, _remember(terminal, gpus))
-            if group.leads:
-                _show(terminal, made)
+            terminal.print_plan(plan_train(request))
+        else:
+            _run(request, terminal, gpus, is_default_preset)
 
 
-def _refuse_mixed(run: Path | None, resume: bool, typed: Mapping[str, object]) -> None:
-    """A resumed run keeps its settings: say so rather than ignore what was typed."""
+def _run(request: TrainRequest, terminal: Terminal, gpus: int | None, is_default_preset: bool) -> None:
+    """Train in this process; only the main process prints."""
+    from vid2vid_cli.engine.distributed import ProcessGroup, RankStoppedError
+    from vid2vid_cli.engine.events import InfoEvent
+    from vid2vid_cli.pipelines import train as pipeline
+
+    is_main = ProcessGroup.from_env().is_main
+    if is_main and is_default_preset:
+        terminal.emit(InfoEvent(f"no --preset given: {request.preset}"))
+    with suppress(RankStoppedError):
+        result = pipeline.train(request, _track_resume_command(terminal, gpus))
+        if is_main:
+            _print_train_result(terminal, result)
+
+
+def _check_resume_options(run: Path | None, resume: bool, new_run_options: Mapping[str, object]) -> None:
+    """Raise BadParameter for options that a resumed run would ignore, and for RUN without --resume."""
     if run is not None and not resume:
-        message = f"{run}: train takes no file by itself. To continue a run: vid2vid train --resume {run}."
-        raise typer.BadParameter(f"{message} To learn from a dataset: vid2vid train --data {run}.", param_hint="RUN")
-    given = [flag for flag, value in typed.items() if value is not None]
-    if resume and given:
-        message = f"a resumed run keeps its settings: leave out {' and '.join(given)}."
-        raise typer.BadParameter(f"{message} --steps, --time, --device and --gpus may change.", param_hint="--resume")
+        message = f"RUN={run} is for --resume only. To continue a run: vid2vid train --resume {run}."
+        raise typer.BadParameter(f"{message} To train on a dataset: vid2vid train --data {run}.", param_hint="RUN")
+    conflicting_flags = [flag for flag, value in new_run_options.items() if value is not None]
+    if resume and conflicting_flags:
+        message = f"a resumed run keeps its settings: leave out {' and '.join(conflicting_flags)}."
+        raise typer.BadParameter(
+            f"{message} --steps, --max-time, --device and --gpus may change.", param_hint="--resume"
+        )
 
 
-def _remember(terminal: Terminal, gpus: int | None) -> Tell:
-    """The terminal's listener, which also learns from each checkpoint how to go on after Ctrl-C."""
-    from vid2vid_cli.engine.events import Event, Wrote
+def _track_resume_command(terminal: Terminal, gpus: int | None) -> EventHandler:
+    """The terminal's event handler, which also updates the command to resume at each checkpoint."""
+    from vid2vid_cli.engine.events import ArtifactEvent, Event
 
-    shared = [] if gpus is None else ["--gpus", str(gpus)]
+    gpu_arguments = [] if gpus is None else ["--gpus", str(gpus)]
 
-    def listen(event: Event) -> None:
-        if isinstance(event, Wrote) and event.what == "checkpoint":
-            run = Path(event.path).parents[1]  # RUN/checkpoints/step_...
-            terminal.resume = shlex.join(["vid2vid", "train", "--resume", str(run), *shared])
-        terminal.tell(event)
+    def handle_event(event: Event) -> None:
+        if isinstance(event, ArtifactEvent) and event.kind == "checkpoint":
+            run_folder = Path(event.path).parents[1]  # RUN/checkpoints/step_...
+            terminal.resume_command = shlex.join(["vid2vid", "train", "--resume", str(run_folder), *gpu_arguments])
+        terminal.emit(event)
 
-    return listen
+    return handle_event
 
 
-def _show(terminal: Terminal, made: Trained) -> None:
-    """The checkpoint, and the line that uses it."""
-    from vid2vid_cli.engine.run_folder import RunFolder, dataset_of
+def _print_train_result(terminal: Terminal, result: TrainResult) -> None:
+    """Print the checkpoint and the command that renders the validation frames with it."""
+    from vid2vid_cli.engine.run_folder import RunFolder, find_run_dataset
 
-    quality = "".join(f"; {name} {value:.4g}" for name, value in made.metrics.items())
-    result = {
-        "run": str(made.path),
-        "steps": made.steps,
-        "seconds": made.seconds,
-        "metrics": dict(made.metrics),
+    metrics_text = "".join(f"; {name} {value:.4g}" for name, value in result.metrics.items())
+    json_fields = {
+        "run": str(result.path),
+        "num_steps": result.num_steps,
+        "elapsed_seconds": result.elapsed_seconds,
+        "metrics": dict(result.metrics),
     }
-    data = str(dataset_of(RunFolder(made.path)))
-    draws = RunFolder(made.path).config().generator.draws
-    verb = "synthesize" if draws == "frames" else "predict"
-    words = ["vid2vid", verb, str(made.checkpoint), data, "--split", "holdout"]
-    terminal.done(made.checkpoint, f"{made.steps} steps{quality}", shlex.join(words), result)
+    run_folder = RunFolder(result.path)
+    next_command = "synthesize" if run_folder.load_config().generator.target == "frames" else "predict"
+    command = ["vid2vid", next_command, str(result.checkpoint), str(find_run_dataset(run_folder)), "--split", "val"]
+    summary = f"{result.num_steps} steps{metrics_text}"
+    terminal.print_result(result.checkpoint, summary, shlex.join(command), json_fields)

@@ -1,131 +1,128 @@
-"""The plugin door: everything a conditioner plugin may import. Heavy names are resolved on first use."""
+"""The plugin API: all names that a conditioner plugin may import. Heavy modules are imported on first use."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vid2vid_cli.conditioning.spec import API, ConditionerSpec, Requirement, WeightFile
+from vid2vid_cli.conditioning.spec import API_VERSION, ConditionerSpec, Requirement, WeightFile
 
 if TYPE_CHECKING:
-    from vid2vid_cli.conditioning.align_images import check_count, placed
-    from vid2vid_cli.conditioning.boxes import around, bounds, overlap
+    from vid2vid_cli.conditioning.align_images import align_to_frames, check_image_count
+    from vid2vid_cli.conditioning.boxes import bounding_box, iou, square_around
     from vid2vid_cli.conditioning.conditioner import (
         Annotation,
-        Channels,
+        ConditionArray,
         Conditioner,
         LabelClass,
-        Options,
         Statistics,
-        drawing_option,
-        files_option,
-        nothing,
+        empty_annotation,
+        subsample,
     )
-    from vid2vid_cli.conditioning.person import Person
-    from vid2vid_cli.conditioning.stderr_filter import quietly
-    from vid2vid_cli.conditioning.subsample import spread
+    from vid2vid_cli.conditioning.options import Options, input_path_option, render_option
+    from vid2vid_cli.conditioning.person import PersonOption
+    from vid2vid_cli.conditioning.requirements import load_bundled_weights
+    from vid2vid_cli.conditioning.stderr_filter import suppress_stderr
     from vid2vid_cli.conditioning.tracking import Tracker
-    from vid2vid_cli.conditioning.video_context import Footage
-    from vid2vid_cli.conditioning.weights import own_weights
+    from vid2vid_cli.conditioning.video_context import VideoContext
+    from vid2vid_cli.conditioning.video_frame import VideoFrame, detect_cuts
     from vid2vid_cli.core.errors import (
-        FilesMismatchError,
-        LabelFilesError,
+        InputFileMismatchError,
+        LabelFileError,
         MissingFileError,
         MissingPackageError,
         MissingWeightsError,
     )
-    from vid2vid_cli.core.geometry import Bytes, Floats, View
-    from vid2vid_cli.media.files import digest_of
+    from vid2vid_cli.core.geometry import FloatArray, UInt8Array, View
+    from vid2vid_cli.media.files import sha256_of_files
     from vid2vid_cli.media.images import view_image
-    from vid2vid_cli.media.label_png import label_files, palette, read_labels
+    from vid2vid_cli.media.label_png import list_label_files, load_label_image, palette
     from vid2vid_cli.media.reader import VideoReader
-    from vid2vid_cli.media.shot_detection import CutDetector
 
-_CONDITIONER = "vid2vid_cli.conditioning.conditioner"
-_ERRORS = "vid2vid_cli.core.errors"
-_GEOMETRY = "vid2vid_cli.core.geometry"
-_LATE = {
-    "Annotation": _CONDITIONER,
-    "Bytes": _GEOMETRY,
-    "Channels": _CONDITIONER,
-    "Conditioner": _CONDITIONER,
-    "CutDetector": "vid2vid_cli.media.shot_detection",
-    "FilesMismatchError": _ERRORS,
-    "Floats": _GEOMETRY,
-    "Footage": "vid2vid_cli.conditioning.video_context",
-    "LabelClass": _CONDITIONER,
-    "LabelFilesError": _ERRORS,
-    "MissingFileError": _ERRORS,
-    "MissingPackageError": _ERRORS,
-    "MissingWeightsError": _ERRORS,
-    "Options": _CONDITIONER,
-    "Person": "vid2vid_cli.conditioning.person",
-    "Statistics": _CONDITIONER,
+_LAZY_IMPORTS = {
+    "Annotation": "vid2vid_cli.conditioning.conditioner",
+    "ConditionArray": "vid2vid_cli.conditioning.conditioner",
+    "Conditioner": "vid2vid_cli.conditioning.conditioner",
+    "FloatArray": "vid2vid_cli.core.geometry",
+    "InputFileMismatchError": "vid2vid_cli.core.errors",
+    "LabelClass": "vid2vid_cli.conditioning.conditioner",
+    "LabelFileError": "vid2vid_cli.core.errors",
+    "MissingFileError": "vid2vid_cli.core.errors",
+    "MissingPackageError": "vid2vid_cli.core.errors",
+    "MissingWeightsError": "vid2vid_cli.core.errors",
+    "Options": "vid2vid_cli.conditioning.options",
+    "PersonOption": "vid2vid_cli.conditioning.person",
+    "Statistics": "vid2vid_cli.conditioning.conditioner",
     "Tracker": "vid2vid_cli.conditioning.tracking",
+    "UInt8Array": "vid2vid_cli.core.geometry",
+    "VideoContext": "vid2vid_cli.conditioning.video_context",
+    "VideoFrame": "vid2vid_cli.conditioning.video_frame",
     "VideoReader": "vid2vid_cli.media.reader",
-    "View": _GEOMETRY,
-    "around": "vid2vid_cli.conditioning.boxes",
-    "bounds": "vid2vid_cli.conditioning.boxes",
-    "check_count": "vid2vid_cli.conditioning.align_images",
-    "digest_of": "vid2vid_cli.media.files",
-    "drawing_option": _CONDITIONER,
-    "files_option": _CONDITIONER,
-    "label_files": "vid2vid_cli.media.label_png",
-    "nothing": _CONDITIONER,
-    "overlap": "vid2vid_cli.conditioning.boxes",
-    "own_weights": "vid2vid_cli.conditioning.weights",
+    "View": "vid2vid_cli.core.geometry",
+    "align_to_frames": "vid2vid_cli.conditioning.align_images",
+    "bounding_box": "vid2vid_cli.conditioning.boxes",
+    "check_image_count": "vid2vid_cli.conditioning.align_images",
+    "detect_cuts": "vid2vid_cli.conditioning.video_frame",
+    "empty_annotation": "vid2vid_cli.conditioning.conditioner",
+    "input_path_option": "vid2vid_cli.conditioning.options",
+    "iou": "vid2vid_cli.conditioning.boxes",
+    "list_label_files": "vid2vid_cli.media.label_png",
+    "load_bundled_weights": "vid2vid_cli.conditioning.requirements",
+    "load_label_image": "vid2vid_cli.media.label_png",
     "palette": "vid2vid_cli.media.label_png",
-    "placed": "vid2vid_cli.conditioning.align_images",
-    "quietly": "vid2vid_cli.conditioning.stderr_filter",
-    "read_labels": "vid2vid_cli.media.label_png",
-    "spread": "vid2vid_cli.conditioning.subsample",
+    "render_option": "vid2vid_cli.conditioning.options",
+    "sha256_of_files": "vid2vid_cli.media.files",
+    "square_around": "vid2vid_cli.conditioning.boxes",
+    "subsample": "vid2vid_cli.conditioning.conditioner",
+    "suppress_stderr": "vid2vid_cli.conditioning.stderr_filter",
     "view_image": "vid2vid_cli.media.images",
 }
 
 __all__ = [
-    "API",
+    "API_VERSION",
     "Annotation",
-    "Bytes",
-    "Channels",
+    "ConditionArray",
     "Conditioner",
     "ConditionerSpec",
-    "CutDetector",
-    "FilesMismatchError",
-    "Floats",
-    "Footage",
+    "FloatArray",
+    "InputFileMismatchError",
     "LabelClass",
-    "LabelFilesError",
+    "LabelFileError",
     "MissingFileError",
     "MissingPackageError",
     "MissingWeightsError",
     "Options",
-    "Person",
+    "PersonOption",
     "Requirement",
     "Statistics",
     "Tracker",
+    "UInt8Array",
+    "VideoContext",
+    "VideoFrame",
     "VideoReader",
     "View",
     "WeightFile",
-    "around",
-    "bounds",
-    "check_count",
-    "digest_of",
-    "drawing_option",
-    "files_option",
-    "label_files",
-    "nothing",
-    "overlap",
-    "own_weights",
+    "align_to_frames",
+    "bounding_box",
+    "check_image_count",
+    "detect_cuts",
+    "empty_annotation",
+    "input_path_option",
+    "iou",
+    "list_label_files",
+    "load_bundled_weights",
+    "load_label_image",
     "palette",
-    "placed",
-    "quietly",
-    "read_labels",
-    "spread",
+    "render_option",
+    "sha256_of_files",
+    "square_around",
+    "subsample",
+    "suppress_stderr",
     "view_image",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATE:
+    if name not in _LAZY_IMPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LATE[name]), name)
+    return getattr(import_module(_LAZY_IMPORTS[name]), name)

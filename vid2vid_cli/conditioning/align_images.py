@@ -1,4 +1,4 @@
-"""Pictures made beside a video, brought to the frames that `annotate` is given."""
+"""Alignment of images that belong to a video, such as label maps, with the frames that `annotate` receives."""
 
 from __future__ import annotations
 
@@ -8,47 +8,55 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning.video_context import Footage
-from vid2vid_cli.core.errors import FilesMismatchError
+from vid2vid_cli.conditioning.video_context import VideoContext
+from vid2vid_cli.core.errors import InputFileMismatchError
 from vid2vid_cli.core.geometry import View
 from vid2vid_cli.media.images import view_image
 
-SLACK = 0.015
-"""Part by which the shapes of a picture and its video may differ: sizes are rounded, often to whole blocks."""
+ASPECT_TOLERANCE = 0.015
+"""Largest relative difference of the aspect ratios of an image and its video: sizes are often rounded to blocks."""
 
 
-def check_count(count: int, footage: Footage | None, path: Path, option: str, number: int = 0) -> None:
-    """Raise FilesMismatchError unless there are `count` pictures for as many frames, and one of that number.
+def check_image_count(
+    count: int, video_context: VideoContext | None, path: Path, *, option_name: str, frame_index: int = 0
+) -> None:
+    """Raise InputFileMismatchError unless the video has `count` frames and `frame_index` is below `count`.
 
-    `path` is where they lie and `option` what named it, such as labels.dir.
+    `path` is the folder or file of the images, and `option_name` the option that sets it, such as labels.input_dir.
     """
-    frames = None if footage is None else footage.frames
-    one_each = "There must be one for each frame, in the order of their names, and nothing else in the folder."
-    many = "1 picture" if count == 1 else f"{count} pictures"
-    if footage is not None and frames is not None and frames != count:
-        raise FilesMismatchError(f"{path} ({option}) holds {many}, and {footage.path} has {frames} frames.", one_each)
-    if number >= count:
-        raise FilesMismatchError(f"{path} ({option}) ends after {many}, and the video goes on.", one_each)
-
-
-def placed(
-    picture: NDArray[Any], name: str, shape: tuple[int, int], footage: Footage | None, *, nearest: bool
-) -> NDArray[Any]:
-    """A picture of whole frames of the video as a frame of `shape` (height, width) shows it; of the same dtype.
-
-    It is scaled to the video's own size, whatever its own is. `nearest` takes values over unchanged, for label maps.
-    `name` is said where it does not fit. Raises: FilesMismatchError (another shape than the video).
-    """
-    height, width = shape if footage is None else (footage.height, footage.width)
-    own_height, own_width = picture.shape[:2]
-    rounding = 1 / min(height, width, own_height, own_width)
-    if abs(own_width * height / (own_height * width) - 1) > SLACK + rounding:
-        raise FilesMismatchError(
-            f"{name} is {own_width} x {own_height}, and the video {width} x {height}: that is another shape.",
-            "It may have another scale than the video, but must show all of it and nothing more.",
+    num_frames = None if video_context is None else video_context.num_frames
+    hint = "Provide exactly one image for each frame, in the order of the file names, and no other images."
+    count_text = "1 image" if count == 1 else f"{count} images"
+    if video_context is not None and num_frames is not None and num_frames != count:
+        raise InputFileMismatchError(
+            f"{path} ({option_name}) contains {count_text}, but {video_context.path} has {num_frames} frames.", hint
         )
-    scaled = View.of_box((0, 0, own_width, own_height), height, width)
-    view = scaled if footage is None else View(scaled.then(footage.view.array).matrix, *shape)
-    if (own_height, own_width) == shape and np.allclose(view.array, [[1, 0, 0], [0, 1, 0]], atol=1e-9):
-        return picture
-    return view_image(picture, view, nearest=nearest)
+    if frame_index >= count:
+        raise InputFileMismatchError(
+            f"{path} ({option_name}) contains {count_text}, but the video has more frames.", hint
+        )
+
+
+def align_to_frames(
+    image: NDArray[Any], name: str, shape: tuple[int, int], video_context: VideoContext | None, *, nearest: bool
+) -> NDArray[Any]:
+    """Scale and crop an image of the whole video frame to the view that `annotate` receives; keeps the dtype.
+
+    `shape` is (height, width) of the result. `nearest` selects nearest-neighbour sampling, for label maps. `name`
+    identifies the image in errors.
+
+    Raises: InputFileMismatchError (the aspect ratio differs from the video's).
+    """
+    height, width = shape if video_context is None else (video_context.height, video_context.width)
+    image_height, image_width = image.shape[:2]
+    rounding_tolerance = 1 / min(height, width, image_height, image_width)
+    if abs(image_width * height / (image_height * width) - 1) > ASPECT_TOLERANCE + rounding_tolerance:
+        raise InputFileMismatchError(
+            f"{name} is {image_width} x {image_height}, but the video is {width} x {height}: the aspect ratios differ.",
+            "Use images of the whole frame; their size may differ from the video's by a scale factor.",
+        )
+    scale_view = View.from_box((0, 0, image_width, image_height), height, width)
+    view = scale_view if video_context is None else View(scale_view.compose(video_context.view.array).matrix, *shape)
+    if (image_height, image_width) == shape and np.allclose(view.array, [[1, 0, 0], [0, 1, 0]], atol=1e-9):
+        return image
+    return view_image(image, view, nearest=nearest)

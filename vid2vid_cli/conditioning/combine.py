@@ -1,43 +1,61 @@
-"""Several conditioners at once: those of a dataset or a checkpoint, in their order."""
+"""Functions on the combined conditioners of a dataset or checkpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner, LabelClass
 from vid2vid_cli.conditioning.registry import load_conditioner
+from vid2vid_cli.core.geometry import ImageArray, View
 
-Picture = NDArray[np.uint8]
-
-if TYPE_CHECKING:
-    from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner
-    from vid2vid_cli.core.geometry import View
+WHOLE_IMAGE_CLASS = LabelClass(0, "image", (128, 128, 128))
+"""The only class if no conditioner has classes: the whole image."""
 
 
-def load_conditioners(uses: Sequence[tuple[str, dict[str, Any]]]) -> tuple[Conditioner, ...]:
-    """Each with its options. Raises PluginError, ConfigError."""
-    return tuple(load_conditioner(name, options) for name, options in uses)
+def load_conditioners(conditioner_configs: Sequence[tuple[str, dict[str, Any]]]) -> tuple[Conditioner, ...]:
+    """Return a conditioner for each (name, options). Raises: PluginError, ConfigError."""
+    return tuple(load_conditioner(name, options) for name, options in conditioner_configs)
 
 
-def names_of(conditioners: Iterable[Conditioner]) -> str:
-    """For people: `pose and edges`."""
+def join_names(conditioners: Iterable[Conditioner]) -> str:
+    """Return the names as readable text, such as `pose and edges`."""
     return " and ".join(conditioner.spec.name for conditioner in conditioners)
 
 
-def merged_statistics(all_statistics: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """The first focus that any conditioner names."""
-    return next(({"focus": found["focus"]} for found in all_statistics if found.get("focus")), {})
+def label_conditioner_index(conditioners: Sequence[Conditioner]) -> int | None:
+    """Return the index of the first conditioner whose label maps define the objects; None if there is none."""
+    indices = (
+        index
+        for index, conditioner in enumerate(conditioners)
+        if conditioner.spec.output == "labels" and conditioner.classes()
+    )
+    return next(indices, None)
 
 
-def condition_picture(
+def instance_classes(conditioners: Sequence[Conditioner]) -> tuple[LabelClass, ...]:
+    """Return the classes of the first conditioner with label classes, or the single class `image`."""
+    conditioner_index = label_conditioner_index(conditioners)
+    return (WHOLE_IMAGE_CLASS,) if conditioner_index is None else conditioners[conditioner_index].classes()
+
+
+def merge_statistics(all_statistics: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return the first `subject_box` of any conditioner."""
+    boxes = (statistics["subject_box"] for statistics in all_statistics if statistics.get("subject_box"))
+    return next(({"subject_box": box} for box in boxes), {})
+
+
+def condition_image(
     conditioners: Sequence[Conditioner], annotations: Sequence[Annotation], views: Sequence[View]
-) -> Picture:
-    """The conditions of one frame for people; several conditioners one over the other, the brighter pixel wins."""
-    drawn = [c.picture(a, view) for c, a, view in zip(conditioners, annotations, views, strict=True)]
-    picture = drawn[0]
-    for other in drawn[1:]:
-        picture = np.maximum(picture, other)
-    return picture
+) -> ImageArray:
+    """Return the visualisation of one frame's conditions; several conditioners are combined by the pixel maximum."""
+    images = [
+        conditioner.visualize(annotation, view)
+        for conditioner, annotation, view in zip(conditioners, annotations, views, strict=True)
+    ]
+    combined = images[0]
+    for image in images[1:]:
+        combined = np.maximum(combined, image)
+    return combined

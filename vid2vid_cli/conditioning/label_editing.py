@@ -1,6 +1,6 @@
-"""Label maps edited: classes that become others, and classes that vanish behind what was or is around them.
+"""Editing of label maps: classes are replaced by others, or removed and filled from their surroundings.
 
-Semantic manipulation as in vid2vid (Wang et al. 2018, §4): the labels are changed, and the model draws what they say.
+Semantic manipulation as in vid2vid (Wang et al. 2018, §4): the model generates video from the edited labels.
 """
 
 from __future__ import annotations
@@ -14,197 +14,214 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-LABELS = "labels"
-"""The image of an annotation that holds class ids."""
-SEAMLESS = 0.75
-"""Share of a region's rim that must remember what now stands beside it, before its memory is trusted."""
-STEEP = 4
-"""How many pixels sideways are as far as one up or down: the layers of a scene, such as a horizon, lie level."""
-THIN = 64
-"""What is narrower than this part of the width is not taken for what stands behind."""
-NEAR = 2
-"""How many pixels away that may be; on maps higher than 256 px, one in 128 of their height."""
+from vid2vid_cli.conditioning.conditioner import LABELS_KEY
 
-Plane = NDArray[Any]
+MIN_RIM_MATCH_SHARE = 0.75
+"""Share of a region's rim where the remembered label must occur next to the region now, to use remembered labels."""
+VERTICAL_DISTANCE_WEIGHT = 4
+"""Horizontal pixels that count as far as one vertical pixel: layers of a scene, such as a horizon, are horizontal."""
+THIN_RUN_DIVISOR = 64
+"""Runs narrower than the width divided by this are not used as background, e.g. poles."""
+MIN_RIM_RADIUS_PX = 2
+"""Minimum search distance for labels next to the rim; height / 128 on maps higher than 256 px."""
+
+IdMap = NDArray[Any]
 Mask = NDArray[np.bool_]
-Planes = dict[str, Plane]
+IdMaps = dict[str, IdMap]
 
 
 @dataclass(frozen=True)
-class Part:
-    """A box of every frame, and the frames of a video from `first` up to and without `end`."""
+class EditRegion:
+    """A box of the frame, and a range of frames from `start_frame` up to but not including `end_frame`."""
 
     box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
-    """x0, y0, x1, y1 as shares of the frame; it holds the pixels whose centres lie in it."""
-    first: int = 0
-    end: int | None = None
+    """x0, y0, x1, y1 as shares of the frame; contains the pixels whose centres are inside."""
+    start_frame: int = 0
+    end_frame: int | None = None
     """None: to the end of the video."""
 
-    def lasts(self, frame: int) -> bool:
-        """Whether it holds anything of the frame of that number."""
-        return self.first <= frame and (self.end is None or frame < self.end)
+    def contains_frame(self, frame_index: int) -> bool:
+        """Return whether the range contains the frame."""
+        return self.start_frame <= frame_index and (self.end_frame is None or frame_index < self.end_frame)
 
-    def pixels(self, height: int, width: int) -> tuple[slice, slice]:
-        """The rows and columns of a map of that size."""
+    def pixel_slices(self, height: int, width: int) -> tuple[slice, slice]:
+        """Return the row and column slices of the box on a map of this size."""
         x0, y0, x1, y1 = self.box
         rows, columns = ((y0 * height, y1 * height), (x0 * width, x1 * width))
         return slice(ceil(rows[0] - 0.5), ceil(rows[1] - 0.5)), slice(ceil(columns[0] - 0.5), ceil(columns[1] - 0.5))
 
 
 @dataclass(frozen=True)
-class Edit:
-    """The class `old` becomes the class `new`, or vanishes where that is None."""
+class LabelEdit:
+    """Replaces the class `old_id` by `new_id`, or removes it if `new_id` is None."""
 
-    old: int
-    new: int | None
-    part: Part = Part()
+    old_id: int
+    new_id: int | None
+    region: EditRegion = EditRegion()
 
 
 class LabelEditor:
-    """Edits the label maps of one clip in their order; it remembers one map, whatever the length.
+    """Edits the label maps of one clip in order. Memory is one map, whatever the length of the clip.
 
-    Removals look at the labels as they are read; then replacements are made, all at once, of several for the same
-    pixel the last. A removed pixel gets the label that was last seen there, where that continues what stands around
-    its region now; else that of the nearest pixel in its row or column, poles and the like left out. Neither is ever of
-    a class that is removed anywhere.
+    Removals are applied to the input labels, then all replacements at once; the last replacement of a pixel wins.
+    A removed pixel gets the remembered label at its position if that continues the labels around its region now;
+    otherwise the label of the nearest pixel in its row or column, without thin objects such as poles. A class that is
+    removed anywhere is never used as a fill.
     """
 
-    def __init__(self, edits: Sequence[Edit], classes: Collection[int]) -> None:
-        """`classes` are all ids that stand for something."""
+    def __init__(self, edits: Sequence[LabelEdit], class_ids: Collection[int]) -> None:
+        """`class_ids`: all ids that have a class."""
         self.edits = tuple(edits)
-        self.changed = [0] * len(self.edits)
-        """Pixels that each edit has changed so far."""
-        self.stuck = 0
-        """Frames on which nothing could be removed, because nothing else was ever seen."""
-        gone = {edit.old for edit in self.edits if edit.new is None}
-        self._lasting = sorted(set(classes) - gone)
-        self._removes = bool(gone)
-        self._memory: Planes = {}
-        self._known: Mask = np.zeros((0, 0), dtype=np.bool_)
+        self.changed_pixels = [0] * len(self.edits)
+        """Pixels changed so far, for each edit."""
+        self.num_unfilled_frames = 0
+        """Frames on which nothing could be removed because no other class was available as a fill."""
+        removed_ids = {edit.old_id for edit in self.edits if edit.new_id is None}
+        self._fill_ids = sorted(set(class_ids) - removed_ids)
+        self._has_removals = bool(removed_ids)
+        self._remembered_maps: IdMaps = {}
+        self._remembered_mask: Mask = np.zeros((0, 0), dtype=np.bool_)
 
-    def __call__(self, images: Mapping[str, Plane], frame: int) -> dict[str, Plane]:
-        """The images of the next frame, which has this number in the video.
+    def __call__(self, images: Mapping[str, IdMap], frame_index: int) -> dict[str, IdMap]:
+        """Return the edited images of the next frame, whose index in the video is `frame_index`.
 
-        Those of the size of the map, such as instance ids, follow it; a replaced thing keeps its own.
+        Images of the size of the label map, such as instance ids, are edited with it; a replaced object keeps its
+        instance id.
         """
-        now = {name: image for name, image in images.items() if image.shape == images[LABELS].shape}
-        active = [(index, edit) for index, edit in enumerate(self.edits) if edit.part.lasts(frame)]
-        edited = self._without(now, active) if self._removes else now
-        return {**images, **self._replaced(edited, active)}
+        id_maps = {name: image for name, image in images.items() if image.shape == images[LABELS_KEY].shape}
+        active_edits = [
+            (index, edit) for index, edit in enumerate(self.edits) if edit.region.contains_frame(frame_index)
+        ]
+        edited_maps = self._remove_classes(id_maps, active_edits) if self._has_removals else id_maps
+        return {**images, **self._replace_classes(edited_maps, active_edits)}
 
-    def _without(self, now: Planes, active: Sequence[tuple[int, Edit]]) -> Planes:
-        labels = now[LABELS]
+    def _remove_classes(self, id_maps: IdMaps, active_edits: Sequence[tuple[int, LabelEdit]]) -> IdMaps:
+        labels = id_maps[LABELS_KEY]
         hole = np.zeros(labels.shape, dtype=np.bool_)
         counts = []
-        for index, edit in active:
-            if edit.new is None:
-                place = edit.part.pixels(*labels.shape)
-                own = labels[place] == edit.old
-                hole[place] |= own
-                counts.append((index, int(own.sum())))
-        seen = np.isin(labels, self._lasting)
-        if self._known.shape != labels.shape:
-            self._memory = {name: image.copy() for name, image in now.items()}
-            self._known = np.zeros(labels.shape, dtype=np.bool_)
-        filled = self._filled(now, hole, seen) if hole.any() else now
-        for name, image in now.items():
-            np.copyto(self._memory[name], image, where=seen)
-        self._known |= seen
-        if filled is None:
-            self.stuck += 1
-            return now
+        for index, edit in active_edits:
+            if edit.new_id is None:
+                region_slices = edit.region.pixel_slices(*labels.shape)
+                matches = labels[region_slices] == edit.old_id
+                hole[region_slices] |= matches
+                counts.append((index, int(matches.sum())))
+        visible = np.isin(labels, self._fill_ids)
+        if self._remembered_mask.shape != labels.shape:
+            self._remembered_maps = {name: image.copy() for name, image in id_maps.items()}
+            self._remembered_mask = np.zeros(labels.shape, dtype=np.bool_)
+        filled_maps = self._fill_hole(id_maps, hole, visible) if hole.any() else id_maps
+        for name, image in id_maps.items():
+            np.copyto(self._remembered_maps[name], image, where=visible)
+        self._remembered_mask |= visible
+        if filled_maps is None:
+            self.num_unfilled_frames += 1
+            return id_maps
         for index, count in counts:
-            self.changed[index] += count
-        return filled
+            self.changed_pixels[index] += count
+        return filled_maps
 
-    def _filled(self, now: Planes, hole: Mask, seen: Mask) -> Planes | None:
-        """The planes without the hole; None where there is nothing to fill it with."""
-        remembered = hole & self._known
-        if seen.any():
-            remembered &= self._continues(hole, seen, now[LABELS])
+    def _fill_hole(self, id_maps: IdMaps, hole: Mask, visible: Mask) -> IdMaps | None:
+        """Return the maps with the hole filled; None if there is no label to fill it with."""
+        remembered = hole & self._remembered_mask
+        if visible.any():
+            remembered &= self._seamless_pixels(hole, visible, id_maps[LABELS_KEY])
         elif not remembered.any():
             return None
-        planes = {name: np.where(remembered, self._memory[name], image) for name, image in now.items()}
-        rest = hole & ~remembered
-        if not rest.any():
-            return planes
-        nearest = _nearest(_broad(planes[LABELS], seen | remembered), rest)
-        return {name: np.where(rest, plane.ravel()[nearest], plane) for name, plane in planes.items()}
+        filled_maps = {
+            name: np.where(remembered, self._remembered_maps[name], id_map) for name, id_map in id_maps.items()
+        }
+        unfilled = hole & ~remembered
+        if not unfilled.any():
+            return filled_maps
+        nearest = _nearest_source_indices(_exclude_thin_runs(filled_maps[LABELS_KEY], visible | remembered), unfilled)
+        return {name: np.where(unfilled, id_map.ravel()[nearest], id_map) for name, id_map in filled_maps.items()}
 
-    def _continues(self, hole: Mask, seen: Mask, labels: Plane) -> Mask:
-        """The connected regions of the hole whose memory goes over into what stands around them without a seam.
+    def _seamless_pixels(self, hole: Mask, visible: Mask, labels: IdMap) -> Mask:
+        """Return the connected regions of the hole whose remembered labels match the labels around them now.
 
-        It does not where the camera has moved on, or where a thing has gone that is remembered.
+        They do not match after the camera has moved, or after a remembered object has left.
         """
-        number, regions = cv2.connectedComponents(hole.astype(np.uint8), connectivity=8)
-        rim = hole & self._known & _grown(seen, 1)
-        memory = self._memory[LABELS]
-        same = np.zeros_like(rim)
-        for label in np.unique(memory[rim]):
-            same |= rim & (memory == label) & _grown(seen & (labels == label), max(NEAR, len(labels) // 128))
-        known, equal = (np.bincount(regions[mask], minlength=number) for mask in (rim, same))
-        fits: Mask = (known > 0) & (equal >= SEAMLESS * known)
-        return np.asarray(fits[regions], dtype=np.bool_)
+        num_regions, regions = cv2.connectedComponents(hole.astype(np.uint8), connectivity=8)
+        known_rim = hole & self._remembered_mask & _dilate(visible, 1)
+        remembered_labels = self._remembered_maps[LABELS_KEY]
+        matching_rim = np.zeros_like(known_rim)
+        for label in np.unique(remembered_labels[known_rim]):
+            matching_rim |= (
+                known_rim
+                & (remembered_labels == label)
+                & _dilate(visible & (labels == label), max(MIN_RIM_RADIUS_PX, len(labels) // 128))
+            )
+        rim_counts, matching_counts = (
+            np.bincount(regions[mask], minlength=num_regions) for mask in (known_rim, matching_rim)
+        )
+        is_seamless: Mask = (rim_counts > 0) & (matching_counts >= MIN_RIM_MATCH_SHARE * rim_counts)
+        return np.asarray(is_seamless[regions], dtype=np.bool_)
 
-    def _replaced(self, now: Planes, active: Sequence[tuple[int, Edit]]) -> Planes:
-        replacing = [(index, edit, edit.new) for index, edit in active if edit.new is not None]
-        if not replacing:
-            return now
-        labels = now[LABELS]
-        holds = [np.min_scalar_type(new) for _, _, new in replacing]
-        result = {name: image.astype(np.result_type(image.dtype, *holds)) for name, image in now.items()}
-        for index, edit, new in replacing:
-            place = edit.part.pixels(*labels.shape)
-            own = labels[place] == edit.old
-            self.changed[index] += int(own.sum())
-            for name, image in now.items():
-                # Other planes hold instances, which stay; but what has none bears the id of its class in them.
-                result[name][place][own & (image[place] == edit.old)] = new
+    def _replace_classes(self, id_maps: IdMaps, active_edits: Sequence[tuple[int, LabelEdit]]) -> IdMaps:
+        replacements = [(index, edit, edit.new_id) for index, edit in active_edits if edit.new_id is not None]
+        if not replacements:
+            return id_maps
+        labels = id_maps[LABELS_KEY]
+        id_dtypes = [np.min_scalar_type(new_id) for _, _, new_id in replacements]
+        result = {name: image.astype(np.result_type(image.dtype, *id_dtypes)) for name, image in id_maps.items()}
+        for index, edit, new_id in replacements:
+            region_slices = edit.region.pixel_slices(*labels.shape)
+            matches = labels[region_slices] == edit.old_id
+            self.changed_pixels[index] += int(matches.sum())
+            for name, image in id_maps.items():
+                # Instance maps keep their ids, except pixels without an instance, which hold the class id.
+                result[name][region_slices][matches & (image[region_slices] == edit.old_id)] = new_id
         return result
 
 
-def _grown(mask: Mask, pixels: int) -> Mask:
-    """With all that is at most so many pixels away along both axes."""
-    kernel = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
+def _dilate(mask: Mask, radius: int) -> Mask:
+    """Return the mask dilated by a square of this radius in pixels."""
+    kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
     return cv2.dilate(mask.astype(np.uint8), kernel).astype(np.bool_)
 
 
-def _broad(labels: Plane, seen: Mask) -> Mask:
-    """What is seen without poles and the like, which stand before things and are not what is behind them."""
+def _exclude_thin_runs(labels: IdMap, visible: Mask) -> Mask:
+    """Return `visible` without runs narrower than a share of the width, such as poles, unless nothing else is left."""
     index = np.arange(labels.shape[1], dtype=np.int32)
     starts, ends = np.zeros(labels.shape, dtype=np.int32), np.full(labels.shape, len(index), dtype=np.int32)
     changes = labels[:, 1:] != labels[:, :-1]
     starts[:, 1:] = np.maximum.accumulate(np.where(changes, index[1:], 0), axis=1)
     ends[:, -2::-1] = np.minimum.accumulate(np.where(changes, index[1:], len(index))[:, ::-1], axis=1)
-    broad: Mask = seen & (ends - starts >= len(index) // THIN)
-    return broad if broad.any() else seen
+    wide_mask: Mask = visible & (ends - starts >= len(index) // THIN_RUN_DIVISOR)
+    return wide_mask if wide_mask.any() else visible
 
 
-def _nearest(sources: Mask, hole: Mask) -> NDArray[np.int32]:
-    """(h, w): the place, in the flattened map, of the nearest source in the row or column of each pixel of the hole.
+def _nearest_source_indices(sources: Mask, hole: Mask) -> NDArray[np.int32]:
+    """Return (h, w): the flat index of the nearest source in the row or column of each pixel of the hole.
 
-    There must be a source. Where none is in its row or column, that of the nearest pixel which has found one.
+    There must be at least one source. A pixel without a source in its row and column takes the index of the nearest
+    pixel that has one.
     """
     index = np.arange(sources.size, dtype=np.int32).reshape(sources.shape)
-    places = _spread(np.where(sources, index, np.int32(-1)), hole)
-    while (places[hole] < 0).any():
-        places = _spread(places, places < 0)
-    return places
+    source_indices = _propagate_sources(np.where(sources, index, np.int32(-1)), hole)
+    while (source_indices[hole] < 0).any():
+        source_indices = _propagate_sources(source_indices, source_indices < 0)
+    return source_indices
 
 
-def _spread(places: NDArray[np.int32], wanted: Mask) -> NDArray[np.int32]:
-    """What is known (not -1), taken along rows and columns to what is wanted and not known."""
-    result, best = places.copy(), np.where(places < 0, np.float32(np.inf), np.float32(0))
-    upright = places, result, best, wanted
-    for (over, found, far, mask), cost in ((upright, 1), (tuple(map_.T for map_ in upright), STEEP)):
-        lines = np.flatnonzero(mask.any(axis=1))
+def _propagate_sources(source_indices: NDArray[np.int32], target_mask: Mask) -> NDArray[np.int32]:
+    """Propagate the indices that are set (not -1) along rows and columns to the pixels of `target_mask`."""
+    result, best_distances = source_indices.copy(), np.where(source_indices < 0, np.float32(np.inf), np.float32(0))
+    row_arrays = source_indices, result, best_distances, target_mask
+    for (sources, nearest_sources, nearest_distances, mask), cost in (
+        (row_arrays, 1),
+        (tuple(array.T for array in row_arrays), VERTICAL_DISTANCE_WEIGHT),
+    ):
+        target_lines = np.flatnonzero(mask.any(axis=1))
         for step in (1, -1):
-            known = np.ascontiguousarray(over[lines, ::step])
-            index = np.arange(known.shape[1], dtype=np.int32)
-            last = np.maximum.accumulate(np.where(known < 0, np.int32(-1), index), axis=1)
-            away = np.where(last < 0, np.float32(np.inf), (index - last) * np.float32(cost))[:, ::step]
-            there = np.take_along_axis(known, np.maximum(last, 0), axis=1)[:, ::step]
-            nearer = away < far[lines]
-            found[lines] = np.where(nearer, there, found[lines])
-            far[lines] = np.where(nearer, away, far[lines])
+            line_sources = np.ascontiguousarray(sources[target_lines, ::step])
+            index = np.arange(line_sources.shape[1], dtype=np.int32)
+            last_source = np.maximum.accumulate(np.where(line_sources < 0, np.int32(-1), index), axis=1)
+            line_distances = np.where(last_source < 0, np.float32(np.inf), (index - last_source) * np.float32(cost))[
+                :, ::step
+            ]
+            candidates = np.take_along_axis(line_sources, np.maximum(last_source, 0), axis=1)[:, ::step]
+            is_nearer = line_distances < nearest_distances[target_lines]
+            nearest_sources[target_lines] = np.where(is_nearer, candidates, nearest_sources[target_lines])
+            nearest_distances[target_lines] = np.where(is_nearer, line_distances, nearest_distances[target_lines])
     return result

@@ -1,57 +1,102 @@
-"""Options of a conditioner as typed on a command line, turned into the plugin's own pydantic model."""
+"""Options of a conditioner: the base class, the roles of its fields, and the parser for command-line values."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
-from vid2vid_cli.conditioning.conditioner import Options
 from vid2vid_cli.core.errors import ConfigError
 
-Kind = TypeVar("Kind", bound=Options)
+OptionRole = Literal["detection", "rendering", "input"]
+"""What an option affects: the annotations, their rendering, or which files are read."""
 
 
-def parse_options(name: str, kind: type[Kind], values: Mapping[str, Any]) -> Kind:
-    """The options `kind` of the conditioner `name`; strings are read as numbers, true/false, null, lists as needed.
+class Options(BaseModel):
+    """Base class of a conditioner's options. Instances are frozen; unknown option names raise a validation error.
 
-    Raises: ConfigError, which names every option that does not exist or does not fit.
+    A plain `Field` affects detection: after a change, `prepare` must run again. An `input_path_option` names files
+    that belong to one video. A `render_option` affects only `render`, `visualize` and `augment`, and may be changed
+    for each training run.
     """
-    unknown = [key for key in values if key not in kind.model_fields]
-    if unknown:
-        raise _unknown(name, kind, unknown)
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def names_with_role(cls, role: OptionRole) -> tuple[str, ...]:
+        """Return the names of the options with this role."""
+        return tuple(name for name, field in cls.model_fields.items() if option_role(field) == role)
+
+    def persistent_values(self) -> dict[str, Any]:
+        """Return the values that datasets and checkpoints store, as JSON data: all except the input paths."""
+        return self.model_dump(mode="json", exclude=set(self.names_with_role("input")))
+
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+def option_role(field: FieldInfo) -> OptionRole:
+    """Return the role of an option."""
+    extra = field.json_schema_extra
+    return cast("OptionRole", extra["role"]) if isinstance(extra, dict) and "role" in extra else "detection"
+
+
+def input_path_option(description: str) -> Any:
+    """Declare an option `Path | None` for files that belong to one video (a folder or a file).
+
+    The default is None. The value is not stored in datasets or checkpoints.
+    """
+    return Field(None, description=description, json_schema_extra={"role": "input"})
+
+
+def render_option(default: Any, description: str, *, ge: float | None = None, le: float | None = None) -> Any:
+    """Declare an option that affects rendering but not detection. It may be changed for each training run."""
+    return Field(default, description=description, ge=ge, le=le, json_schema_extra={"role": "rendering"})
+
+
+def parse_options(name: str, options_class: type[OptionsT], values: Mapping[str, Any]) -> OptionsT:
+    """Create the options of the conditioner `name`; strings are parsed as numbers, true/false, null or JSON lists.
+
+    Raises: ConfigError (lists every unknown option and every invalid value).
+    """
+    unknown_keys = [key for key in values if key not in options_class.model_fields]
+    if unknown_keys:
+        raise _unknown_option_error(name, options_class, unknown_keys)
     try:
-        return kind.model_validate({key: _value(kind, key, value) for key, value in values.items()})
+        return options_class.model_validate(
+            {key: _parse_value(options_class, key, value) for key, value in values.items()}
+        )
     except ValidationError as error:
-        lines = [_line(name, problem) for problem in error.errors()]
-        raise ConfigError("; ".join(lines) + ".", _all(name, kind)) from error
+        messages = [_describe_problem(name, problem) for problem in error.errors()]
+        raise ConfigError("; ".join(messages) + ".", _list_options(name, options_class)) from error
 
 
-def _unknown(name: str, kind: type[Options], keys: list[str]) -> ConfigError:
-    close = [match for key in keys for match in get_close_matches(key, kind.model_fields, n=1)]
+def _unknown_option_error(name: str, options_class: type[Options], keys: list[str]) -> ConfigError:
+    suggestions = [match for key in keys for match in get_close_matches(key, options_class.model_fields, n=1)]
     message = "; ".join(f"{name}.{key}: not an option of {name}" for key in keys) + "."
-    if close:
-        return ConfigError(message, "Did you mean " + ", ".join(f"{name}.{key}" for key in close) + "?")
-    return ConfigError(message, _all(name, kind))
+    if suggestions:
+        return ConfigError(message, "Did you mean " + ", ".join(f"{name}.{key}" for key in suggestions) + "?")
+    return ConfigError(message, _list_options(name, options_class))
 
 
-def _all(name: str, kind: type[Options]) -> str:
-    names = ", ".join(kind.model_fields)
+def _list_options(name: str, options_class: type[Options]) -> str:
+    names = ", ".join(options_class.model_fields)
     return f"The options of {name}: {names}." if names else f"{name} has no options."
 
 
-def _line(name: str, problem: Any) -> str:
-    where = ".".join(str(part) for part in (name, *problem["loc"]))
+def _describe_problem(name: str, problem: Any) -> str:
+    option_path = ".".join(str(part) for part in (name, *problem["loc"]))
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}={problem['input']!r}: {message[:1].lower()}{message[1:]}"
+    return f"{option_path}={problem['input']!r}: {message[:1].lower()}{message[1:]}"
 
 
-def _value(kind: type[Options], key: str, value: Any) -> Any:
-    """A string as pydantic wants it: null and JSON lists are its only blind spots."""
-    if not isinstance(value, str) or kind.model_fields[key].annotation is str:
+def _parse_value(options_class: type[Options], key: str, value: Any) -> Any:
+    """Convert null and JSON lists, which pydantic does not parse from strings."""
+    if not isinstance(value, str) or options_class.model_fields[key].annotation is str:
         return value
     if value.strip().lower() in ("null", "none"):
         return None

@@ -1,4 +1,4 @@
-"""Who is meant where several people are seen: the option `person`, and `--person` for all that have it."""
+"""The option `person`: which person is tracked if a frame shows several; `--person` sets it for all conditioners."""
 
 from __future__ import annotations
 
@@ -9,46 +9,48 @@ from pydantic import BeforeValidator
 
 from vid2vid_cli.core.errors import ConfigError
 
-OPTION = "person"
+PERSON_OPTION = "person"
 
 
-def check_person(value: Any) -> str:
-    """Who is wanted: `largest`, `centre`, or a number from 1. Raises: ValueError."""
+def parse_person(value: Any) -> str:
+    """Return `largest`, `centre`, or a number from 1, normalised. Raises: ValueError."""
     text = str(value).strip().lower()
     text = {"center": "centre"}.get(text, text)
     if text in ("largest", "centre") or (text.isdecimal() and int(text) >= 1):
         return text
-    raise ValueError(f"{value} is nobody: write largest, centre, or 1, 2, ... from left to right")
+    raise ValueError(f"invalid person {value!r}: use largest, centre or a number (1 = leftmost)")
 
 
-Person = Annotated[str, BeforeValidator(check_person)]
-"""Type of the option `person` of a conditioner that follows people."""
+PersonOption = Annotated[str, BeforeValidator(parse_person)]
+"""Type of the option `person` of a conditioner that tracks people."""
 
 
-def with_person(
-    options: Mapping[str, Mapping[str, str]], names: Sequence[str], who: str | None
+def add_person_option(
+    options: Mapping[str, Mapping[str, str]], conditioner_names: Sequence[str], person: str | None
 ) -> dict[str, dict[str, str]]:
-    """Options (conditioner -> option -> value) with `who` for each of the conditioners `names` that follows people.
+    """Return `options` (conditioner -> option -> value) with `person` set for every conditioner that has the option.
 
-    What `options` say goes first; None changes nothing.
+    Values in `options` take precedence. None changes nothing.
 
-    Raises: ConfigError (none of them follows anybody, or `who` is nobody), PluginError.
+    Raises: ConfigError (no conditioner has the option, or `person` is invalid), PluginError.
     """
     from vid2vid_cli.conditioning.registry import load_conditioner
 
-    given = {name: dict(values) for name, values in options.items()}
-    if who is None:
-        return given
+    merged_options = {name: dict(values) for name, values in options.items()}
+    if person is None:
+        return merged_options
     try:
-        check_person(who)
+        parse_person(person)
     except ValueError as error:
-        raise ConfigError(f"--person {error}.", "Such as --person largest, --person centre, or --person 2.") from error
-    following = [name for name in names if OPTION in type(load_conditioner(name).options).model_fields]
-    if not following:
+        raise ConfigError(f"--person: {error}.", "Set --person largest, --person centre, or --person 2.") from error
+    tracking_names = [
+        name for name in conditioner_names if PERSON_OPTION in type(load_conditioner(name).options).model_fields
+    ]
+    if not tracking_names:
         raise ConfigError(
-            f"--person {who} chooses among people, and {' and '.join(names)} follows nobody.",
-            "Leave it out; pose and landmarks follow people.",
+            f"--person {person} has no effect: {' and '.join(conditioner_names)} does not track people.",
+            "Remove --person, or use the conditioner pose or landmarks.",
         )
-    for name in following:
-        given[name] = {OPTION: who, **given.get(name, {})}
-    return given
+    for name in tracking_names:
+        merged_options[name] = {PERSON_OPTION: person, **merged_options.get(name, {})}
+    return merged_options

@@ -1,9 +1,9 @@
-"""Which conditioners there are, and how to get one. Finding them imports their light specs and nothing heavy.
+"""Discovery and loading of conditioner plugins. Discovery imports only the light specs.
 
-Three places are looked through, in this order; the first to offer a name has it:
-the folders of `plugins/` in a checkout, the entry points of the group `vid2vid.conditioners`, and the environment
-variable VID2VID_PLUGINS="name=module:ATTRIBUTE,...". VID2VID_LOAD_PLUGINS="a,b" restricts all of them to those names
-(empty: none). A plugin that cannot be loaded is listed with its reason and harms nothing else.
+Plugins are searched in this order, and the first plugin with a name is used: the folders of `plugins/` in a checkout,
+the entry points of the group `vid2vid.conditioners`, and the environment variable
+VID2VID_PLUGINS="name=module:ATTRIBUTE,...". VID2VID_LOAD_PLUGINS="a,b" restricts all sources to these names (empty:
+none). A plugin that cannot be loaded is listed with the reason; the others are not affected.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vid2vid_cli.conditioning.spec import API, ConditionerSpec, Requirement
+from vid2vid_cli.conditioning.spec import API_VERSION, ConditionerSpec, Requirement
 from vid2vid_cli.core.errors import PluginError
-from vid2vid_cli.core.suggest import did_you_mean
+from vid2vid_cli.core.suggest import suggest_names
 
 if TYPE_CHECKING:
     from vid2vid_cli.conditioning.conditioner import Conditioner
 
-GROUP = "vid2vid.conditioners"
-PLUGINS = "VID2VID_PLUGINS"
-LOAD = "VID2VID_LOAD_PLUGINS"
-OWN = "vid2vid-cli"
+ENTRY_POINT_GROUP = "vid2vid.conditioners"
+PLUGINS_VARIABLE = "VID2VID_PLUGINS"
+ALLOWED_PLUGINS_VARIABLE = "VID2VID_LOAD_PLUGINS"
+DISTRIBUTION_NAME = "vid2vid-cli"
 
-Status = Literal["ready", "needs packages", "broken", "ignored"]
+PluginStatus = Literal["ready", "needs packages", "broken", "ignored"]
 
 
 @dataclass(frozen=True)
-class Found:
-    """One plugin as it was met: usable or not, and what to do if not."""
+class DiscoveredPlugin:
+    """A plugin that was found, its status, and the remedy if it cannot be used."""
 
     name: str
     spec: ConditionerSpec | None
-    """None where it is broken."""
-    status: Status
+    """None if the plugin is broken."""
+    status: PluginStatus
     problem: str
-    """Empty where it is ready."""
+    """Empty if the plugin is ready."""
     origin: str
-    """For people: `built in`, a distribution and its version, or the environment variable."""
+    """Readable text: `built in`, a distribution and its version, or the environment variable."""
     remedy: str = ""
-    """What to type or change; empty where nothing needs to be done."""
+    """Command or change that makes it usable; empty if none is needed."""
 
 
 @dataclass(frozen=True)
-class _Offer:
-    """A plugin before it is loaded."""
+class _PluginCandidate:
+    """A plugin whose spec has not been loaded yet."""
 
     name: str
     origin: str
@@ -58,177 +58,184 @@ class _Offer:
     load: Callable[[], object]
 
 
-def find_conditioners() -> list[Found]:
-    """Every conditioner on this machine, in the order of the search; never raises."""
-    found: dict[str, Found] = {}
-    allowed = _allowed()
-    for offer in _offers():
-        if allowed is not None and offer.name not in allowed:
+def find_conditioners() -> list[DiscoveredPlugin]:
+    """Return all installed conditioners in search order. Never raises."""
+    plugins: dict[str, DiscoveredPlugin] = {}
+    allowed_names = _allowed_names()
+    for candidate in _candidates():
+        if allowed_names is not None and candidate.name not in allowed_names:
             continue
-        first = found.get(offer.name)
-        if first is None:
-            found[offer.name] = _open(offer)
-        elif offer.origin not in ("built in", first.origin):
-            label = f"{offer.name} ({offer.origin})"
-            problem = f"the name is taken: {first.origin}"
-            found[label] = Found(label, None, "ignored", problem, offer.origin, "give it another name")
-    return list(found.values())
+        existing = plugins.get(candidate.name)
+        if existing is None:
+            plugins[candidate.name] = _load_candidate(candidate)
+        elif candidate.origin not in ("built in", existing.origin):
+            label = f"{candidate.name} ({candidate.origin})"
+            problem = f"the name is already used by {existing.origin}"
+            plugins[label] = DiscoveredPlugin(label, None, "ignored", problem, candidate.origin, "rename it")
+    return list(plugins.values())
 
 
-def check_requirements(spec: ConditionerSpec) -> list[Requirement]:
-    """The packages that `annotate` would miss, found without importing any.
+def missing_requirements(spec: ConditionerSpec) -> list[Requirement]:
+    """Return the packages that `annotate` needs and that are not installed; imports none of them.
 
-    Where all requirements are optional they are alternatives: if one is there, nothing is missing.
+    If all requirements are optional, they are alternatives: one installed package is enough.
     """
     missing = [requirement for requirement in spec.requires if not is_installed(requirement.module)]
-    needed = [requirement for requirement in missing if not requirement.optional]
-    alternatives = bool(spec.requires) and all(requirement.optional for requirement in spec.requires)
+    needed = [requirement for requirement in missing if not requirement.is_optional]
+    alternatives = bool(spec.requires) and all(requirement.is_optional for requirement in spec.requires)
     if alternatives and len(missing) == len(spec.requires):
         return missing
     return needed
 
 
 def load_conditioner(name: str, options: Mapping[str, Any] | None = None) -> Conditioner:
-    """The conditioner `name` with these options (strings, as typed, or values). Loads no weights.
+    """Return the conditioner `name` with these options (values, or strings as typed). Loads no weights.
 
-    Raises: PluginError (unknown or broken), ConfigError (an option that does not exist or does not fit).
+    Raises: PluginError (unknown or broken), ConfigError (unknown option or invalid value).
     """
     from vid2vid_cli.conditioning.options import parse_options
 
-    found = {entry.name: entry for entry in find_conditioners()}
-    if name not in found:
-        hint = did_you_mean(name, found, most=1) or f"There are: {', '.join(found) or 'none'}."
-        raise PluginError(f"There is no conditioner called {name!r}.", hint)
-    entry = found[name]
-    if entry.spec is None:
-        raise PluginError(f"The conditioner {name!r} ({entry.origin}) is broken: {entry.problem}", entry.remedy)
-    kind = _implementation(entry)
-    return kind(parse_options(name, kind.Options, options or {}))
+    plugins = {plugin.name: plugin for plugin in find_conditioners()}
+    if name not in plugins:
+        hint = suggest_names(name, plugins, max_suggestions=1) or f"Available: {', '.join(plugins) or 'none'}."
+        raise PluginError(f"Unknown conditioner {name!r}.", hint)
+    plugin = plugins[name]
+    if plugin.spec is None:
+        raise PluginError(f"The conditioner {name!r} ({plugin.origin}) is broken: {plugin.problem}", plugin.remedy)
+    conditioner_class = _import_implementation(plugin)
+    return conditioner_class(parse_options(name, conditioner_class.Options, options or {}))
 
 
-def _implementation(entry: Found) -> type[Conditioner]:
-    """The class behind a spec; PluginError if it cannot be imported."""
+def _import_implementation(plugin: DiscoveredPlugin) -> type[Conditioner]:
+    """Import the class that a spec names. Raises: PluginError."""
     from vid2vid_cli.conditioning.conditioner import Conditioner
 
-    assert entry.spec is not None
+    assert plugin.spec is not None
     try:
-        kind = _attribute(entry.spec.implementation)
+        conditioner_class = _import_attribute(plugin.spec.implementation)
     except (Exception, SystemExit) as error:
-        message = f"The conditioner {entry.name!r} ({entry.origin}) is broken: {_reason(error)}"
-        raise PluginError(message, _reinstall(entry.origin)) from error
-    if not (isinstance(kind, type) and issubclass(kind, Conditioner)):
-        message = f"The conditioner {entry.name!r} is broken: {entry.spec.implementation} is not a Conditioner."
-        raise PluginError(message, _reinstall(entry.origin))
-    return kind
+        message = f"The conditioner {plugin.name!r} ({plugin.origin}) is broken: {_describe_error(error)}"
+        raise PluginError(message, _reinstall_hint(plugin.origin)) from error
+    if not (isinstance(conditioner_class, type) and issubclass(conditioner_class, Conditioner)):
+        message = f"The conditioner {plugin.name!r} is broken: {plugin.spec.implementation} is not a Conditioner."
+        raise PluginError(message, _reinstall_hint(plugin.origin))
+    return conditioner_class
 
 
-def _open(offer: _Offer) -> Found:
-    """Load a spec, whatever may happen."""
+def _load_candidate(candidate: _PluginCandidate) -> DiscoveredPlugin:
+    """Load a spec; any error gives a plugin with the status `broken`."""
     try:
-        spec = offer.load()
+        spec = candidate.load()
     except (Exception, SystemExit) as error:
-        return Found(offer.name, None, "broken", _reason(error), offer.origin, offer.remedy)
+        return DiscoveredPlugin(
+            candidate.name, None, "broken", _describe_error(error), candidate.origin, candidate.remedy
+        )
     if not isinstance(spec, ConditionerSpec):
-        problem = f"it offers {type(spec).__name__}, not a ConditionerSpec"
-        return Found(offer.name, None, "broken", problem, offer.origin, offer.remedy)
-    if spec.api != API:
-        problem = f"it is written for version {spec.api} of the plugin contract, this is version {API}"
-        older = "the plugin" if spec.api < API else OWN
-        return Found(offer.name, None, "broken", problem, offer.origin, f"update {older}")
-    missing = check_requirements(spec)
+        problem = f"it provides {type(spec).__name__}, not a ConditionerSpec"
+        return DiscoveredPlugin(candidate.name, None, "broken", problem, candidate.origin, candidate.remedy)
+    if spec.api_version != API_VERSION:
+        problem = f"it uses version {spec.api_version} of the plugin API, but this is version {API_VERSION}"
+        outdated_package = "the plugin" if spec.api_version < API_VERSION else DISTRIBUTION_NAME
+        return DiscoveredPlugin(candidate.name, None, "broken", problem, candidate.origin, f"update {outdated_package}")
+    missing = missing_requirements(spec)
     if missing:
         problem = "not installed: " + ", ".join(requirement.module for requirement in missing)
-        # Alternatives: the first that is named is the recommended one.
-        remedy = missing[0].install if all(r.optional for r in missing) else _commands(missing)
-        return Found(offer.name, spec, "needs packages", problem, offer.origin, remedy)
-    return Found(offer.name, spec, "ready", "", offer.origin)
+        # Of alternatives, the first is the recommended one.
+        remedy = missing[0].install_command if all(r.is_optional for r in missing) else _join_install_commands(missing)
+        return DiscoveredPlugin(candidate.name, spec, "needs packages", problem, candidate.origin, remedy)
+    return DiscoveredPlugin(candidate.name, spec, "ready", "", candidate.origin)
 
 
-def _offers() -> Iterator[_Offer]:
-    yield from _folders()
-    yield from _entry_points()
-    yield from _environment()
+def _candidates() -> Iterator[_PluginCandidate]:
+    yield from _checkout_candidates()
+    yield from _entry_point_candidates()
+    yield from _environment_candidates()
 
 
-def _folders() -> Iterator[_Offer]:
-    """Plugin folders of a checkout: seen at once, without installing again."""
+def _checkout_candidates() -> Iterator[_PluginCandidate]:
+    """Yield the plugin folders of a checkout, which need no installation."""
     root = Path(__file__).resolve().parents[2] / "plugins"
     folders = sorted(root.glob("vid2vid_*/__init__.py"))
     if folders and str(root) not in sys.path:
         sys.path.append(str(root))
     for folder in folders:
         module = folder.parent.name
-        remedy = f"mend plugins/{module}"
-        yield _Offer(module.removeprefix("vid2vid_"), "built in", remedy, _loader(f"{module}:SPEC"))
+        remedy = f"fix plugins/{module}"
+        yield _PluginCandidate(module.removeprefix("vid2vid_"), "built in", remedy, _make_loader(f"{module}:SPEC"))
 
 
-def _entry_points() -> Iterator[_Offer]:
+def _entry_point_candidates() -> Iterator[_PluginCandidate]:
     try:
-        points = sorted(metadata.entry_points(group=GROUP), key=_own_first)
+        entry_points = sorted(metadata.entry_points(group=ENTRY_POINT_GROUP), key=_sort_key)
     except Exception:  # a distribution with unreadable metadata
         return
-    for point in points:
-        origin = _origin(point)
-        yield _Offer(point.name, origin, _reinstall(origin), point.load)
+    for entry_point in entry_points:
+        origin = _describe_origin(entry_point)
+        yield _PluginCandidate(entry_point.name, origin, _reinstall_hint(origin), entry_point.load)
 
 
-def _own_first(point: metadata.EntryPoint) -> tuple[bool, str, str]:
-    origin = _origin(point)
-    return origin != "built in", point.name, origin
+def _sort_key(entry_point: metadata.EntryPoint) -> tuple[bool, str, str]:
+    origin = _describe_origin(entry_point)
+    return origin != "built in", entry_point.name, origin
 
 
-def _origin(point: metadata.EntryPoint) -> str:
+def _describe_origin(entry_point: metadata.EntryPoint) -> str:
     try:
-        if point.dist is None:
+        if entry_point.dist is None:
             return "an entry point"
-        name, version = point.dist.metadata["Name"], point.dist.version
-    except Exception:  # damaged metadata of somebody else's package
+        name, version = entry_point.dist.metadata["Name"], entry_point.dist.version
+    except Exception:  # damaged metadata of another package
         return "an entry point"
-    return "built in" if name == OWN else f"{name} {version}"
+    return "built in" if name == DISTRIBUTION_NAME else f"{name} {version}"
 
 
-def _environment() -> Iterator[_Offer]:
-    for item in filter(None, (part.strip() for part in os.environ.get(PLUGINS, "").split(","))):
+def _environment_candidates() -> Iterator[_PluginCandidate]:
+    for item in filter(None, (part.strip() for part in os.environ.get(PLUGINS_VARIABLE, "").split(","))):
         name, _, target = item.partition("=")
-        yield _Offer(name.strip(), f"${PLUGINS}", f"correct {item!r} in ${PLUGINS}", _loader(target.strip()))
+        yield _PluginCandidate(
+            name.strip(),
+            f"${PLUGINS_VARIABLE}",
+            f"fix {item!r} in ${PLUGINS_VARIABLE}",
+            _make_loader(target.strip()),
+        )
 
 
-def _loader(target: str) -> Callable[[], object]:
-    return lambda: _attribute(target)
+def _make_loader(target: str) -> Callable[[], object]:
+    return lambda: _import_attribute(target)
 
 
-def _attribute(target: str) -> object:
-    """What `module:NAME` names."""
-    module, _, name = target.partition(":")
-    if not module or not name:
+def _import_attribute(target: str) -> object:
+    """Import `module:NAME`."""
+    module, _, attribute_name = target.partition(":")
+    if not module or not attribute_name:
         raise ValueError(f"{target!r} is not of the form module:NAME")
-    return getattr(import_module(module), name)
+    return getattr(import_module(module), attribute_name)
 
 
-def _allowed() -> set[str] | None:
-    value = os.environ.get(LOAD)
+def _allowed_names() -> set[str] | None:
+    value = os.environ.get(ALLOWED_PLUGINS_VARIABLE)
     return None if value is None else {part.strip() for part in value.split(",")}
 
 
 def is_installed(module: str) -> bool:
-    """Whether a module could be imported; it is not."""
+    """Return whether a module can be found, without importing it."""
     try:
         return find_spec(module) is not None
-    except (ImportError, ValueError, AttributeError):  # a parent package that is absent or odd
+    except (ImportError, ValueError, AttributeError):  # the parent package is missing or unusual
         return False
 
 
-def _commands(missing: list[Requirement]) -> str:
-    return " && ".join(dict.fromkeys(requirement.install for requirement in missing))
+def _join_install_commands(missing: list[Requirement]) -> str:
+    return " && ".join(dict.fromkeys(requirement.install_command for requirement in missing))
 
 
-def _reinstall(origin: str) -> str:
+def _reinstall_hint(origin: str) -> str:
     if origin == "built in":
-        return f"pip install --force-reinstall {OWN}"
+        return f"pip install --force-reinstall {DISTRIBUTION_NAME}"
     name = origin.split()[0]
     return f"update it, or: pip uninstall {name}" if " " in origin else "update or remove its package"
 
 
-def _reason(error: BaseException) -> str:
+def _describe_error(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,50 +1,50 @@
-"""What a conditioner says about itself before anything heavy is imported. Standard library only."""
+"""The specification of a conditioner plugin, available without heavy imports. Standard library only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-API = 1
-"""The version of the conditioner contract; raised when it changes incompatibly."""
+API_VERSION = 2
+"""Version of the conditioner API; raised by incompatible changes."""
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """A package that `annotate` needs: what to import, and what to type to install it."""
+    """A package that `annotate` needs, and the command that installs it."""
 
     module: str
-    install: str
-    """The exact command, such as `pip install "vid2vid-cli[landmarks]"`."""
-    optional: bool = False
-    """True where the conditioner has another way, and only one of its backends needs this."""
+    install_command: str
+    """The full command, such as `pip install "vid2vid-cli[landmarks]"`."""
+    is_optional: bool = False
+    """True if only one of several backends needs the package."""
     note: str = ""
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A file of weights: where it lies or how to get it, and how to know it is the right one."""
+    """A file of pretrained weights: its name, checksum, size, licence and source."""
 
     name: str
     sha256: str
-    """64 hex digits; of a file from torch's hub, of which no more is published, those in its name."""
-    size: int
-    """Bytes, to three digits at least."""
+    """64 hex digits; for a torch hub file without a published checksum, the digits in its file name."""
+    size_bytes: int
+    """Size in bytes, exact to at least three digits."""
     licence: str
     source: str
-    """For people: where it comes from and how to get it by hand."""
+    """Readable text: origin of the file and how to obtain it."""
 
 
 @dataclass(frozen=True)
 class ConditionerSpec:
-    """The light face of a conditioner plugin; `implementation` is imported only when it is used."""
+    """Name, requirements and entry point of a conditioner; `implementation` is imported on first use."""
 
     name: str
     summary: str
     output: str
-    """What it yields, for people: `points`, `labels`, `drawing`."""
+    """Kind of output: `points`, `labels` or `image`."""
     implementation: str
     """`module:Class` of the `Conditioner`."""
     requires: tuple[Requirement, ...] = ()
     weights: tuple[WeightFile, ...] = ()
     licence: str = "Apache-2.0"
-    api: int = API
+    api_version: int = API_VERSION

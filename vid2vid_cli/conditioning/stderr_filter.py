@@ -1,4 +1,4 @@
-"""Silence for native libraries that greet on stderr and cannot be told not to."""
+"""Filter for messages that native libraries print to stderr at start-up and that have no switch."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-_ONE_AT_A_TIME = threading.Lock()  # two that exchange the same descriptor at once would not find it again
+_STDERR_LOCK = threading.Lock()  # nested redirections of the same descriptor would restore the wrong one
 
 
 @contextmanager
-def quietly(known: Sequence[bytes]) -> Iterator[None]:
-    """Hold back what native code writes to stderr, and pass on every line in which nothing of `known` occurs.
+def suppress_stderr(ignored_substrings: Sequence[bytes]) -> Iterator[None]:
+    """Capture the process's stderr and, on exit, print the lines that contain none of `ignored_substrings`.
 
-    Holds for the whole process: for the moments in which a library starts, not for its work. Threads take turns.
+    The redirection affects the whole process: use it only while a library starts. Concurrent uses are serialised.
     """
-    with _ONE_AT_A_TIME:
+    with _STDERR_LOCK:
         try:
             sys.stderr.flush()
-            before = os.dup(2)
-        except (OSError, ValueError, AttributeError):  # no stderr at all
+            stderr_copy = os.dup(2)
+        except (OSError, ValueError, AttributeError):  # the process has no stderr
             yield
             return
-        with tempfile.TemporaryFile() as held:
-            os.dup2(held.fileno(), 2)
+        with tempfile.TemporaryFile() as captured:
+            os.dup2(captured.fileno(), 2)
             try:
                 yield
             finally:
-                os.dup2(before, 2)
-                held.seek(0)
-                for line in held.read().splitlines(keepends=True):
-                    if not any(noise in line for noise in known):
-                        os.write(before, line)
-                os.close(before)
+                os.dup2(stderr_copy, 2)
+                captured.seek(0)
+                for line in captured.read().splitlines(keepends=True):
+                    if not any(substring in line for substring in ignored_substrings):
+                        os.write(stderr_copy, line)
+                os.close(stderr_copy)

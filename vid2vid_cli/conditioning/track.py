@@ -1,4 +1,4 @@
-"""One person over time, as the tracker knows them: where they were, where they are going, what fits them."""
+"""State of one tracked person, and the cost of assigning a detection to it."""
 
 from __future__ import annotations
 
@@ -6,88 +6,88 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vid2vid_cli.conditioning.boxes import Vector, centre, overlap, side
+from vid2vid_cli.conditioning.boxes import Vector, box_centre, iou, longer_side
 from vid2vid_cli.core.geometry import Box
 
-REACH = 0.6
-"""How far somebody moves between two frames at most, as a share of their longer side."""
-GROWTH = 0.05
-"""By how much of it this reach grows with every frame on which they were not seen."""
-RESIZE = 2.0
-"""How much larger or smaller somebody looks from one sight to the next at most."""
-MEMORY = 15
-"""Steps whose median is the velocity; the boxes of two who meet jump for a frame or two."""
-FADE = 0.85
-"""By which the velocity of somebody who is not seen fades with every frame."""
-ABSENT, RETURN = 0.2, 0.25
-"""Added to the cost of a place, in longer sides: of one who was not seen last; where one was, not was heading."""
+MAX_STEP_SHARE = 0.6
+"""Largest displacement between two frames, as a share of the longer side of the box."""
+STEP_GROWTH_PER_FRAME = 0.05
+"""Relative growth of this limit for each frame without a detection."""
+MAX_SIZE_RATIO = 2.0
+"""Largest ratio of box sizes between two detections of one person."""
+VELOCITY_WINDOW = 15
+"""Number of displacements whose median is the velocity; boxes of two people who meet jump for one or two frames."""
+VELOCITY_DECAY = 0.85
+"""Factor on the velocity for each frame without a detection."""
+MISSING_COST, RETURN_COST = 0.2, 0.25
+"""Cost added, in longer sides, for a track without a recent detection, and for a return to the last box."""
 
 
 @dataclass
 class Track:
-    """One person as they were last seen."""
+    """State of one tracked person."""
 
     box: Box
-    spot: Vector
-    """Where their centre was then; while they are seen as one with somebody, where it should be."""
-    steps: list[Vector] = field(default_factory=list)
-    """Of the centre, per frame."""
-    sights: int = 1
-    """Frames on which they were seen."""
-    missing: int = 0
-    """Frames since then."""
-    hidden: int = 0
-    """Frames for which they have been hidden behind somebody."""
-    shared: bool = False
-    """Whether the box shows somebody else as well."""
+    centre: Vector
+    """Centre of the last detection; while the box is shared with another person, the predicted centre."""
+    displacements: list[Vector] = field(default_factory=list)
+    """Recent displacements of the centre per frame."""
+    hits: int = 1
+    """Number of detections."""
+    missing_frames: int = 0
+    """Frames since the last detection."""
+    hidden_frames: int = 0
+    """Frames for which the person has been occluded by another."""
+    is_shared: bool = False
+    """Whether the box also covers another person."""
     slot: int | None = None
-    """Which of the wanted people this is."""
+    """Index among the selected people; None if not selected."""
 
     @property
     def velocity(self) -> Vector:
-        """Of the centre, per frame."""
-        return np.median(self.steps, axis=0) if self.steps else np.zeros(2)
+        """Median displacement of the centre per frame."""
+        return np.median(self.displacements, axis=0) if self.displacements else np.zeros(2)
 
     @property
-    def expected(self) -> Box:
-        """Where they should be on the next frame: constant velocity, which fades while they are not seen."""
-        frames = sum(FADE**i for i in range(self.missing + 1))
-        x, y = self.spot + frames * self.velocity
-        wide, high = (self.box[2] - self.box[0]) / 2, (self.box[3] - self.box[1]) / 2
-        return float(x - wide), float(y - high), float(x + wide), float(y + high)
+    def predicted_box(self) -> Box:
+        """Box predicted for the next frame: constant velocity, which decays while there is no detection."""
+        effective_frames = sum(VELOCITY_DECAY**i for i in range(self.missing_frames + 1))
+        x, y = self.centre + effective_frames * self.velocity
+        half_width, half_height = (self.box[2] - self.box[0]) / 2, (self.box[3] - self.box[1]) / 2
+        return float(x - half_width), float(y - half_height), float(x + half_width), float(y + half_height)
 
-    def see(self, box: Box) -> None:
-        """Take the next sight."""
-        step = (centre(box) - self.spot) / (self.missing + 1)
-        self.steps = [*self.steps[1 - MEMORY :], step]
-        self.box, self.spot = box, centre(box)
-        self.sights, self.missing, self.hidden, self.shared = self.sights + 1, 0, 0, False
+    def update(self, box: Box) -> None:
+        """Add a detection."""
+        displacement = (box_centre(box) - self.centre) / (self.missing_frames + 1)
+        self.displacements = [*self.displacements[1 - VELOCITY_WINDOW :], displacement]
+        self.box, self.centre = box, box_centre(box)
+        self.hits, self.missing_frames, self.hidden_frames, self.is_shared = self.hits + 1, 0, 0, False
 
 
-def cost_of(track: Track, expected: Box, box: Box) -> float | None:
-    """How badly `box` fits who is `expected`, in longer sides; None where it cannot be the same person."""
-    before = side(track.box)
-    if not 1 / RESIZE < side(box) / before < RESIZE:
+def match_cost(track: Track, predicted_box: Box, box: Box) -> float | None:
+    """Return the cost of assigning `box` to the track, in longer sides; None if it cannot be the same person."""
+    previous_side = longer_side(track.box)
+    if not 1 / MAX_SIZE_RATIO < longer_side(box) / previous_side < MAX_SIZE_RATIO:
         return None
-    reach = REACH * (1 + GROWTH * track.missing)
-    places = [(expected, ABSENT if track.missing or track.hidden else 0.0)]
-    if track.missing or track.shared:
-        places.append((track.box, RETURN))
-    fits = [
-        extra + away + 0.5 * (1 - overlap(place, box))
-        for place, extra in places
-        if (away := float(np.hypot(*(centre(box) - centre(place)))) / before) < reach
+    max_distance = MAX_STEP_SHARE * (1 + STEP_GROWTH_PER_FRAME * track.missing_frames)
+    candidates = [(predicted_box, MISSING_COST if track.missing_frames or track.hidden_frames else 0.0)]
+    if track.missing_frames or track.is_shared:
+        candidates.append((track.box, RETURN_COST))
+    costs = [
+        extra_cost + distance + 0.5 * (1 - iou(candidate, box))
+        for candidate, extra_cost in candidates
+        if (distance := float(np.hypot(*(box_centre(box) - box_centre(candidate)))) / previous_side) < max_distance
     ]
-    return min(fits, default=None)
+    return min(costs, default=None)
 
 
-def crossed(one: Track, other: Track, box: Box, another: Box, gain: float) -> bool:
-    """Whether two should have each other's boxes: where they fit better by `gain`, and when they part again.
+def should_swap(track_a: Track, track_b: Track, box_a: Box, box_b: Box, gain: float) -> bool:
+    """Return whether two tracks should exchange their boxes: if `gain` is positive, or if they separate that way.
 
-    Then the sum of the squared distances to where they should be says so, and how far both have drifted cancels: who
-    came from the left is now on the right.
+    When they separate after an occlusion, the assignment with the smaller sum of squared distances to the predicted
+    centres is used; the drift common to both cancels.
     """
-    if not (one.shared or one.hidden) or not (other.shared or other.hidden):
+    if not (track_a.is_shared or track_a.hidden_frames) or not (track_b.is_shared or track_b.hidden_frames):
         return gain > 0
-    apart = centre(one.expected) - centre(other.expected)
-    return bool(apart @ (centre(box) - centre(another)) < 0)
+    predicted_offset = box_centre(track_a.predicted_box) - box_centre(track_b.predicted_box)
+    return bool(predicted_offset @ (box_centre(box_a) - box_centre(box_b)) < 0)

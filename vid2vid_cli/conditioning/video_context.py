@@ -1,40 +1,44 @@
-"""What `annotate` is about to see, for conditioners that read files made beside a video."""
+"""The video and frame range of a call of `annotate`, for conditioners that read files which belong to a video."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from vid2vid_cli.core.geometry import View
-from vid2vid_cli.media.probe import TOLERANCE
+from vid2vid_cli.media.probe import TIMESTAMP_TOLERANCE
 
 
 @dataclass(frozen=True)
-class Footage:
-    """One video, and which of its frames `annotate` is given."""
+class VideoContext:
+    """A video and the sampling of the frames that `annotate` receives."""
 
     path: Path
-    """The video, or the folder of pictures."""
+    """The video file or image folder."""
     height: int
-    """Of the video's own frames, upright and with square pixels."""
     width: int
-    frames: int | None
-    """Of the whole video, on its own grid; None where it does not say."""
+    """Size of the full video frame, after rotation and with square pixels."""
+    _: KW_ONLY
+    num_frames: int | None
+    """Number of frames of the whole video at `fps`; None if unknown."""
     fps: Fraction
-    """The video's own."""
+    """Frame rate of the video."""
     view: View
-    """From pixels of the video's own frames to pixels of the frames that `annotate` is given."""
-    rate: Fraction
-    """Of the frames that `annotate` is given."""
-    start: float = 0.0
-    """Seconds into the video of the frame of index 0."""
-    first: int = 0
-    """Index of the first frame that `annotate` is given; above 0 where an interrupted `prepare` continues."""
+    """Transform from pixels of the full video frame to pixels of the frames that `annotate` receives."""
+    sampled_fps: Fraction
+    """Frame rate of the frames that `annotate` receives."""
+    start_seconds: float = 0.0
+    """Time in the video of the sampled frame with index 0."""
+    first_index: int = 0
+    """Index of the first sampled frame that `annotate` receives; above 0 when an interrupted `prepare` resumes."""
+    frame_indices: tuple[int, ...] | None = None
+    """Index of each frame that `annotate` receives, at `sampled_fps`, if the frames are not consecutive."""
 
-    def number(self, index: int) -> int:
-        """Which of the video's own frames is shown by the `index`-th that `annotate` is given (both from 0)."""
-        # As `VideoReader` chooses: the last one that begins before, give or take a part of the finer frame.
-        time = Fraction(self.start).limit_denominator(10**6) + (self.first + index) / self.rate
-        return math.floor((time + TOLERANCE / max(self.fps, self.rate)) * self.fps)
+    def source_frame_index(self, index: int) -> int:
+        """Return the index of the video frame for the `index`-th frame that `annotate` receives (both from 0)."""
+        sampled_index = self.first_index + index if self.frame_indices is None else self.frame_indices[index]
+        # Same rule as `VideoReader`: the last frame that starts at or before this time, within a tolerance.
+        seconds = Fraction(self.start_seconds).limit_denominator(10**6) + sampled_index / self.sampled_fps
+        return math.floor((seconds + TIMESTAMP_TOLERANCE / max(self.fps, self.sampled_fps)) * self.fps)

@@ -1,11 +1,16 @@
-"""The base of all settings."""
+"""The base class of all configuration sections."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 
-class Section(BaseModel):
-    """Base of every section: frozen, unknown keys refused, defaults checked like values."""
+class ConfigSection(BaseModel):
+    """A frozen section: unknown keys are refused, and defaults are validated like given values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def nvidia(options: str) -> dict[str, JsonValue]:
+    """`json_schema_extra` of a field that has a counterpart in NVIDIA's vid2vid or pix2pixHD, for docs and hints."""
+    return {"nvidia": options}

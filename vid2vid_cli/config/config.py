@@ -1,201 +1,123 @@
-"""The settings of a training run: one frozen tree. Every default is written here and nowhere else."""
+"""The configuration of a training run: one frozen tree. Every default is written in this package and nowhere else."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from vid2vid_cli.config.base import Section
-from vid2vid_cli.config.data import DataConfig
-from vid2vid_cli.config.discriminators import ImageConfig, LossConfig, RegionConfig, TemporalConfig
-from vid2vid_cli.config.generator import GeneratorConfig, least_side
+from vid2vid_cli.config.base import ConfigSection, nvidia
+from vid2vid_cli.config.data import AugmentationConfig, DataConfig
+from vid2vid_cli.config.discriminators import DiscriminatorsConfig
+from vid2vid_cli.config.generator import GeneratorConfig, min_side
+from vid2vid_cli.config.losses import LossConfig
+from vid2vid_cli.config.optimizer import OptimizerConfig
+from vid2vid_cli.config.runtime import CheckpointConfig, RuntimeConfig
+from vid2vid_cli.config.schedule import ScheduleConfig
 from vid2vid_cli.config.style import StyleConfig
 
 
-class Adam(NamedTuple):
-    """The settings of one Adam optimiser."""
+class Config(ConfigSection):
+    """A training run."""
 
-    rate: float
-    betas: tuple[float, float]
-
-
-TTUR_BETAS = (0.0, 0.9)
-"""Heusel et al., NIPS 2017, as vid2vid sets them."""
-
-
-class OptimizerConfig(Section):
-    """Adam, and the moving average of the weights."""
-
-    rate: float = Field(2e-4, gt=0, description="Learning rate of the generator.")
-    discriminator_rate: float = Field(2e-4, gt=0, description="Learning rate of the discriminators.")
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam.")
-    beta2: float = Field(0.999, ge=0, lt=1, description="Adam.")
-    ttur: bool = Field(
-        False,
-        description="Two time scales: half the generator's rate, twice the discriminators', and betas 0 and 0.9.",
-    )
-    average: float = Field(0.999, ge=0, lt=1, description="Decay of the moving average of the weights (EMA).")
-
-    @property
-    def generator(self) -> Adam:
-        """Of the generator, before any decay."""
-        return Adam(self.rate / 2, TTUR_BETAS) if self.ttur else Adam(self.rate, (self.beta1, self.beta2))
-
-    @property
-    def discriminators(self) -> Adam:
-        """Of all discriminators, before any decay."""
-        rate = self.discriminator_rate
-        return Adam(rate * 2, TTUR_BETAS) if self.ttur else Adam(rate, (self.beta1, self.beta2))
-
-
-class ScheduleConfig(Section):
-    """How long, and how the clips grow. Everything is counted in steps from the start of the run."""
-
-    steps: int = Field(20000, ge=1, description="Training steps; one step is one batch of clips.")
-    batch: int = Field(1, ge=1, description="Clips per step.")
-    clip: int = Field(6, ge=1, description="Frames per clip at the start.")
-    clip_max: int = Field(24, ge=1, description="Frames per clip in the end; at most the data's longest.")
-    grow_every: int = Field(5000, ge=1, description="Steps after which the clip length doubles.")
-    frames_per_update: int = Field(3, ge=1, description="Frames of a clip generated for one optimiser update.")
-    stills: int = Field(
-        0,
-        ge=0,
-        description="Steps at the start in which clips are single frames, as many as one update takes: pictures are "
-        "learned before motion. Half of all steps at most, none where clips begin with real frames or with --from.",
-    )
-    first: Literal["zeros", "real"] = Field(
-        "zeros",
-        description="What clips begin with. zeros: nothing; real: as many real frames as the generator sees, read "
-        "besides and not judged, as published.",
-    )
-    backpropagate: int = Field(1, ge=1, description="Frames that gradients flow back through at most.")
-    fix_global: int = Field(
-        0, ge=0, description="Steps at the start in which only the finest scale learns, in a run begun with --from."
-    )
-    decay_from: int | None = Field(None, ge=0, description="Step at which the learning rates begin to fall.")
-    decay_steps: int = Field(10000, ge=1, description="Steps in which they fall to zero, linearly.")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> ScheduleConfig:
-        if self.clip_max < self.clip:
-            raise ValueError(f"schedule.clip_max={self.clip_max} is shorter than schedule.clip={self.clip}")
-        if self.frames_per_update % self.backpropagate:
-            raise ValueError(
-                f"schedule.frames_per_update={self.frames_per_update} is not a multiple of "
-                f"schedule.backpropagate={self.backpropagate}"
-            )
-        return self
-
-
-class EngineConfig(Section):
-    """The machine."""
-
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where it measures faster.")
-    channels_last: bool | None = Field(None, description="Memory format; null: where it gains.")
-    recompute: bool = Field(
-        False, description="Compute activations again in the backward pass (gradient checkpointing): a third slower."
-    )
-    readers: int = Field(2, ge=1, le=64, description="Threads that draw clips ahead; memory holds one more than these.")
-    seed: int = Field(0, ge=0, description="Everything random derives from it and from the step.")
-
-
-class OutputConfig(Section):
-    """What a run leaves behind."""
-
-    save_every: int = Field(1000, ge=1, description="Steps between checkpoints.")
-    save_minutes: float = Field(10.0, gt=0, description="A checkpoint at least this often.")
-    keep: int = Field(2, ge=1, description="Newest checkpoints kept, besides the best.")
-    sample_every: int = Field(1000, ge=1, description="Steps between pictures of fixed samples.")
-
-
-class Config(Section):
-    """A whole training run."""
-
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = Field(2, description="Version of the schema of configurations.")
     summary: str = Field("", description="One sentence for `vid2vid presets list`.")
     model: Literal["vid2vid", "pix2pixhd", "pix2pix", "predict"] = Field(
         "vid2vid",
-        description="Sets what belongs to a model, over the preset and under all else: pix2pixhd and pix2pix draw each "
-        "frame alone, predict goes on with label maps. Size, width and steps stay the preset's.",
+        description="Model family. pix2pixhd and pix2pix are frame-wise; predict generates future label maps. The "
+        "family overrides those preset values that define it; size, channels and steps stay the preset's.",
+        json_schema_extra=nvidia("model"),
     )
     conditioners: tuple[str, ...] | None = Field(
-        None, description="The conditioners a dataset must have, in order, such as [segmentation|labels]; null: any."
+        None,
+        description="Conditioners that a dataset must have, in this order; | separates alternatives, as in "
+        "[segmentation|labels]. null: any.",
     )
     conditioner_options: dict[str, dict[str, Any]] = Field(
-        {}, description="How conditions are drawn, {name: {option: value}}, over the options of the dataset."
+        {}, description="Rendering options of conditioners, {name: {option: value}}, over those of the dataset."
     )
     data: DataConfig = DataConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     generator: GeneratorConfig = GeneratorConfig()
     style: StyleConfig = StyleConfig()
-    discriminator: ImageConfig = ImageConfig()
-    temporal: TemporalConfig = TemporalConfig()
-    region: RegionConfig = RegionConfig()
+    discriminators: DiscriminatorsConfig = DiscriminatorsConfig()
     losses: LossConfig = LossConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
-    engine: EngineConfig = EngineConfig()
-    output: OutputConfig = OutputConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
 
     @field_validator("conditioners")
     @classmethod
-    def _are_names(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    def _check_conditioner_names(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if value == ():
-            raise ValueError("names none: write null for any")
+            raise ValueError("the list is empty: write null for any")
         for entry in value or ():
             if not all(re.fullmatch(r"[\w-]+", name) for name in entry.split("|")):
-                raise ValueError(f"{entry!r} is no conditioner: write a name, or names with | between them")
+                raise ValueError(f"{entry!r} is not a conditioner name, nor names separated by |")
         return value
 
     @model_validator(mode="after")
-    def _large_enough(self) -> Config:
-        known = isinstance(self.data.aspect, float)  # otherwise the dataset decides
-        if known and (words := self.too_small(*self.data.picture(1, 1))):
-            raise ValueError(words)
+    def _check_output_size(self) -> Config:
+        is_known = isinstance(self.data.aspect_ratio, float)  # otherwise it depends on the dataset
+        if is_known and (message := self.size_error(*self.data.output_size(1, 1))):
+            raise ValueError(message)
         return self
 
-    def too_small(self, height: int, width: int) -> str:
-        """What is wrong with a picture of that size; "" where nothing is."""
-        seen = self.style.least
-        if min(height, width) < seen:
-            return f"a picture of {width}x{height} is too small for the styles: at least {seen} pixels are needed"
-        scales = self.generator.scales
-        least = least_side(self.generator.downsamples, scales)
+    def size_error(self, height: int, width: int) -> str:
+        """Why frames of that size are too small for the networks; "" if they are not."""
+        min_style_side = self.style.min_side
+        if min(height, width) < min_style_side:
+            return f"frames of {width}x{height} are too small for the style encoder: at least {min_style_side} pixels"
+        num_scales, num_downsamples = self.generator.num_scales, self.generator.num_downsamples
+        required = min_side(num_downsamples, num_scales)
         if self.generator.kind == "unet":  # its innermost cell is not normalised
-            least = max(16, (1 << self.generator.downsamples - 1) + 1)
-        deep = f"generator.downsamples={self.generator.downsamples}"
-        if scales > 1:
-            deep += f" at the coarsest of {scales} scales"
-        if height < least:
+            required = max(16, (1 << num_downsamples - 1) + 1)
+        depth = f"generator.num_downsamples={num_downsamples}"
+        if num_scales > 1:
+            depth += f" at the coarsest of {num_scales} scales"
+        if height < required:
             return (
-                f"data.size={height} is too small for {deep}: at least {least} pixels are needed, or fewer downsamples"
+                f"data.height={height} is too small for {depth}: at least {required} pixels, or fewer num_downsamples"
             )
-        if width < least:
-            aspect = "null" if self.data.aspect is None else self.data.aspect
-            made = f"data.size={height} and data.aspect={aspect} make a picture {width} pixels wide"
-            return f"{made}, too narrow for {deep}: at least {least} pixels are needed"
+        if width < required:
+            aspect_ratio = "null" if self.data.aspect_ratio is None else self.data.aspect_ratio
+            size = f"data.height={height} and data.aspect_ratio={aspect_ratio} give a width of {width} pixels"
+            return f"{size}, too small for {depth}: at least {required} pixels"
         return ""
 
     @property
-    def given(self) -> int:
-        """Real frames that each clip begins with, before the first that is generated."""
-        return self.generator.past if self.schedule.first == "real" else 0
+    def num_initial_frames(self) -> int:
+        """Real frames before the first generated frame of each clip."""
+        return self.generator.past_frames if self.schedule.initial_frames == "real" else 0
 
     @property
-    def stills(self) -> int:
-        """Steps at the start of single frames. A model without past sees nothing else, one that begins with real
-        frames never draws one without."""
-        return self.schedule.stills if self.generator.past and not self.given else 0
+    def effective_image_warmup(self) -> int:
+        """Warm-up steps on single frames; 0 for frame-wise models and for clips that begin with real frames."""
+        return self.schedule.image_warmup_steps if self.generator.past_frames and not self.num_initial_frames else 0
 
-    def takes(self, conditioners: Sequence[str]) -> bool:
-        """Whether a dataset with these conditioners, in this order, is what is asked for."""
+    def with_settings(self, settings: Mapping[str, Any]) -> Config:
+        """A copy with other values (dotted key -> value), validated as a whole. Raises pydantic.ValidationError."""
+        tree = self.model_dump()
+        for key, value in settings.items():
+            *sections, name = key.split(".")
+            branch = tree
+            for section in sections:
+                branch = branch[section]
+            branch[name] = value
+        return Config.model_validate(tree)
+
+    def accepts(self, conditioners: Sequence[str]) -> bool:
+        """Whether a dataset with these conditioners, in this order, fits `conditioners`."""
         if self.conditioners is None:
             return True
-        wanted = self.choices()
-        return len(wanted) == len(conditioners) and all(a in b for a, b in zip(conditioners, wanted, strict=True))
+        alternatives = self.conditioner_alternatives()
+        return len(alternatives) == len(conditioners) and all(
+            name in names for name, names in zip(conditioners, alternatives, strict=True)
+        )
 
-    def choices(self) -> tuple[tuple[str, ...], ...]:
-        """The conditioners asked for, each with its alternatives: `labels|segmentation` are two."""
+    def conditioner_alternatives(self) -> tuple[tuple[str, ...], ...]:
+        """The required conditioners, each with its alternatives: `labels|segmentation` gives two."""
         return tuple(tuple(entry.split("|")) for entry in self.conditioners or ())

@@ -1,4 +1,4 @@
-"""The settings that say which frames a model sees, and how."""
+"""Which frames are read, how they are cropped, and how clips are augmented."""
 
 from __future__ import annotations
 
@@ -7,85 +7,105 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from vid2vid_cli.config.base import Section
+from vid2vid_cli.config.base import ConfigSection, nvidia
 
-ASPECTS = (0.1, 10.0)
-FOCUS_ASPECTS = (0.5, 2.0)
-"""The narrowest and the widest picture that is made of what was found."""
-LARGEST = 16.0
-"""The largest scale of random parts."""
+ASPECT_RATIO_LIMITS = (0.1, 10.0)
+SUBJECT_ASPECT_RATIO_LIMITS = (0.5, 2.0)
+"""Limits of the shape that `aspect_ratio=subject` takes from the detected subject."""
+MAX_RESIZE = 16.0
 
 
-class DataConfig(Section):
-    """Which frames a model sees, and how.
+class DataConfig(ConfigSection):
+    """Size and crop of the frames, and how they are loaded.
 
-    What vid2vid's resize_or_crop is here, pixels always being square. scaleWidth, scaleHeight: crop=whole, aspect=null.
-    randomScaleWidth, randomScaleHeight with crop or scaledCrop: crop=random, size=fineSize (its height),
-    scale=[1, loadSize / fineSize]. crop alone: the same with one scale, [s, s]. resize, which squeezes frames into a
-    square: not wanted; aspect=null sees all of them. max_t_step is frame_step, and no_flip flip=0, otherwise 0.5.
+    Pixels are always square: NVIDIA's `--resize_or_crop resize`, which squeezes frames into a square, has no
+    counterpart. `scaleWidth` and `scaleHeight` are crop=center with aspect_ratio=null; `randomScaleWidth`,
+    `randomScaleHeight` and `scaledCrop` are crop=random with random_resize=[1, loadSize / fineSize].
     """
 
-    size: int = Field(256, ge=16, description="Height of the picture, in pixels.")
-    aspect: float | str | None = Field(
+    height: int = Field(
+        256,
+        ge=16,
+        description="Height of the generated frames in pixels.",
+        json_schema_extra=nvidia("loadSize, fineSize"),
+    )
+    aspect_ratio: float | str | None = Field(
         1.0,
-        description="Width over height of the picture; focus: of what the conditioner found; null: of the frames.",
+        description="Width divided by height of the generated frames. subject: the shape of the detected subject; "
+        "null: the shape of the dataset's frames.",
     )
-    crop: Literal["focus", "whole", "random"] = Field(
-        "focus",
-        description="focus: close around what the conditioner found; whole: all that fits, from the middle; random: "
-        "another part for each clip, and in synthesis the whole frame.",
+    crop: Literal["subject", "center", "random"] = Field(
+        "subject",
+        description="subject: around the detected subject; center: the largest centred crop; random: a random crop per "
+        "clip in training, the full frame in synthesis.",
+        json_schema_extra=nvidia("resize_or_crop"),
     )
-    scale: tuple[float, float] = Field(
+    random_resize: tuple[float, float] = Field(
         (1.0, 1.0),
-        description="For crop=random: how much larger than just fits frames are drawn, any from least to most for "
-        "each clip; in synthesis as large as in the middle of both.",
+        description="With crop=random: range of the random scale of a frame, relative to the smallest frame that "
+        "covers the crop. Synthesis uses the middle of the range.",
+        json_schema_extra=nvidia("loadSize / fineSize"),
     )
-    shift: float = Field(
-        0.0, ge=0, le=0.5, description="Augmentation: largest random shift of a clip, as a part of the size."
-    )
-    zoom: float = Field(0.0, ge=0, le=0.5, description="Augmentation: largest random change of scale of a clip.")
-    flip: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="Augmentation: how likely a clip is mirrored; left and right joints, parts and classes change "
-        "places. Not for drawings that tell sides by their colours.",
-    )
-    frame_step: int = Field(
-        1, ge=1, le=16, description="Augmentation: largest distance of a clip's frames; any from 1 on, as fits."
+    num_workers: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Threads that load clips in advance. Memory holds one clip more than this.",
+        json_schema_extra=nvidia("nThreads"),
     )
 
-    @field_validator("aspect")
+    @field_validator("aspect_ratio")
     @classmethod
-    def _is_shape(cls, value: float | str | None) -> float | str | None:
-        low, high = ASPECTS
-        if value not in (None, "focus") and not (isinstance(value, float) and low <= value <= high):
-            raise ValueError(f"should be a number from {low:g} to {high:g}, focus or null")
+    def _check_aspect_ratio(cls, value: float | str | None) -> float | str | None:
+        low, high = ASPECT_RATIO_LIMITS
+        if value not in (None, "subject") and not (isinstance(value, float) and low <= value <= high):
+            raise ValueError(f"should be a number from {low:g} to {high:g}, subject or null")
         return value
 
-    @field_validator("scale")
+    @field_validator("random_resize")
     @classmethod
-    def _is_range(cls, value: tuple[float, float]) -> tuple[float, float]:
-        if not 1 <= value[0] <= value[1] <= LARGEST:
-            raise ValueError(f"should be two numbers from 1 to {LARGEST:g}, the smaller one first")
+    def _check_random_resize(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 1 <= value[0] <= value[1] <= MAX_RESIZE:
+            raise ValueError(f"should be two numbers from 1 to {MAX_RESIZE:g}, the smaller one first")
         return value
 
     @model_validator(mode="after")
-    def _scale_acts(self) -> DataConfig:
-        if self.scale != (1.0, 1.0) and self.crop != "random":
-            raise ValueError(f"data.scale is for data.crop=random, and data.crop is {self.crop}")
+    def _check_resize_needs_random_crop(self) -> DataConfig:
+        if self.random_resize != (1.0, 1.0) and self.crop != "random":
+            raise ValueError(f"data.random_resize needs data.crop=random, and data.crop is {self.crop}")
         return self
 
-    def picture(self, height: int, width: int, focus: Sequence[float] | None = None) -> tuple[int, int]:
-        """(height, width) of the picture that is made from frames of that size, and of a box (x0, y0, x1, y1) in them.
+    def output_size(self, height: int, width: int, subject_box: Sequence[float] | None = None) -> tuple[int, int]:
+        """(height, width) of the generated frames for dataset frames of a size and a subject box (x0, y0, x1, y1)."""
+        if isinstance(self.aspect_ratio, float):
+            return self.height, max(1, round(self.height * self.aspect_ratio))
+        aspect_ratio = width / height
+        if self.aspect_ratio == "subject" and subject_box:
+            x0, y0, x1, y1 = subject_box
+            low, high = SUBJECT_ASPECT_RATIO_LIMITS
+            aspect_ratio = min(max((x1 - x0) / max(y1 - y0, 1e-6), low), high)
+        return self.height, max(2, 2 * round(self.height * aspect_ratio / 2))  # even: H.264 yuv420p needs it
 
-        What is found may be narrower or wider than a picture should be; without it the frames give the shape.
-        """
-        if isinstance(self.aspect, float):
-            return self.size, max(1, round(self.size * self.aspect))
-        aspect = width / height
-        if self.aspect == "focus" and focus:
-            x0, y0, x1, y1 = focus
-            low, high = FOCUS_ASPECTS
-            aspect = min(max((x1 - x0) / max(y1 - y0, 1e-6), low), high)
-        return self.size, max(2, 2 * round(self.size * aspect / 2))  # even, as video wants it
+
+class AugmentationConfig(ConfigSection):
+    """Random changes, sampled once per training clip."""
+
+    max_translate: float = Field(
+        0.0, ge=0, le=0.5, description="Largest random shift, as a fraction of the frame size."
+    )
+    max_zoom: float = Field(0.0, ge=0, le=0.5, description="Largest random relative change of scale.")
+    hflip_prob: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Probability of a horizontal flip. Left and right joints, parts and classes are exchanged. Do not "
+        "use it with drawings whose colours distinguish left from right.",
+        json_schema_extra=nvidia("no_flip (0.5 without it)"),
+    )
+    max_frame_stride: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="Largest random frame stride of a clip.",
+        json_schema_extra=nvidia("max_t_step"),
+    )

@@ -1,4 +1,4 @@
-"""The settings of the generator."""
+"""The generator."""
 
 from __future__ import annotations
 
@@ -6,97 +6,147 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from vid2vid_cli.config.base import Section
+from vid2vid_cli.config.base import ConfigSection, nvidia
+
+ConditionRange = tuple[Literal[-1, 0], Literal[1]]
+"""Range of the condition channels: (-1, 1), or (0, 1) as in the published networks."""
 
 
-def least_side(downsamples: int, scales: int) -> int:
-    """Pixels that each side of a picture must have, for that many stride-2 convolutions at the coarsest scale.
+def min_side(num_downsamples: int, num_scales: int) -> int:
+    """Pixels that each side of a frame needs for `num_downsamples` stride-2 convolutions at the coarsest scale.
 
-    The innermost maps must have 2 x 2 cells: reflection padding needs a neighbour, normalisation a spread.
+    The innermost feature maps need 2 x 2 cells: reflection padding needs a neighbour, instance norm a variance.
     """
-    return max(16, 2 << downsamples) << (scales - 1)
+    return max(16, 2 << num_downsamples) << (num_scales - 1)
 
 
-class GeneratorConfig(Section):
-    """The generator."""
+class GeneratorConfig(ConfigSection):
+    """Architecture of the generator."""
 
     kind: Literal["composite", "fast", "unet"] = Field(
         "composite",
-        description="composite: vid2vid's, and without past and flow pix2pixHD's; fast: vid2vid's recursion by a "
-        "network made for processors; unet: pix2pix's.",
+        description="composite: vid2vid's coarse-to-fine generator, and pix2pixHD's with past_frames=0 and flow=false; "
+        "fast: a lightweight sequential generator for CPU inference; unet: pix2pix's.",
+        json_schema_extra=nvidia("netG"),
     )
-    draws: Literal["frames", "labels"] = Field(
+    target: Literal["frames", "labels"] = Field(
         "frames",
-        description="frames: from their conditions; labels: the next conditions, from those before them alone.",
+        description="frames: frames from conditions; labels: future conditions from past conditions (model=predict).",
     )
-    past: int = Field(2, ge=0, le=8, description="Generated frames that the next one sees; 0: frame-wise model.")
-    flow: bool = Field(True, description="Warp the last frame and blend it through the occlusion mask.")
-    flow_unit: float = Field(
-        20.0, gt=0, description="Pixels that an output of 1 of the coarsest flow head stands for: its learning rate."
+    past_frames: int = Field(
+        2,
+        ge=0,
+        le=8,
+        description="Previously generated frames that are inputs of the next one. 0: a frame-wise model.",
+        json_schema_extra=nvidia("n_frames_G - 1"),
     )
-    scales: int = Field(
-        1, ge=1, le=3, description="Spatial scales; each finer one has twice the size, data.size the last."
+    flow: bool = Field(
+        True,
+        description="Predict optical flow and an occlusion mask, and blend the warped last frame with the raw image.",
+        json_schema_extra=nvidia("no_flow"),
     )
-    width: int = Field(
-        64, ge=4, description="Channels at the coarsest scale, or of a patch; doubled at each downsampling."
+    flow_multiplier: float = Field(
+        20.0,
+        gt=0,
+        description="Scale of the flow head: pixels per unit output at the coarsest scale. It also scales the "
+        "effective learning rate of the flow.",
     )
-    patch: Literal[2, 4, 8] = Field(
-        4, description="Side in pixels of the patches that a fast generator reads and draws; the first downsamples."
+    num_scales: int = Field(
+        1,
+        ge=1,
+        le=3,
+        description="Spatial scales. Each finer scale doubles the resolution; data.height is the finest.",
+        json_schema_extra=nvidia("n_scales_spatial"),
     )
-    downsamples: int = Field(3, ge=1, le=8, description="Stride-2 convolutions in each encoder of the coarsest scale.")
-    blocks: int = Field(9, ge=2, description="Residual blocks: the larger half before, the rest after the sum.")
-    blocks_local: int = Field(3, ge=1, description="Residual blocks of each branch of a finer scale.")
-    kernel: Literal[3, 5, 7] = Field(7, description="Kernel size of the first and last convolutions.")
-    norm: Literal["instance", "instance_plain", "group", "batch"] = Field(
+    base_channels: int = Field(
+        64,
+        ge=4,
+        description="Channels of the first convolution at the coarsest scale, doubled at each downsampling.",
+        json_schema_extra=nvidia("ngf"),
+    )
+    patch_size: Literal[2, 4, 8] = Field(
+        4,
+        description="kind=fast: side of the pixel patches that are the generator's input and output tokens. The first "
+        "downsamplings are these patches.",
+    )
+    num_downsamples: int = Field(
+        3,
+        ge=1,
+        le=8,
+        description="Stride-2 convolutions of each encoder at the coarsest scale.",
+        json_schema_extra=nvidia("n_downsample_G"),
+    )
+    num_res_blocks: int = Field(
+        9,
+        ge=2,
+        description="Residual blocks, split between the encoders (larger half) and the decoders.",
+        json_schema_extra=nvidia("n_blocks"),
+    )
+    num_local_res_blocks: int = Field(
+        3,
+        ge=1,
+        description="Residual blocks of each branch of a finer scale.",
+        json_schema_extra=nvidia("n_blocks_local"),
+    )
+    kernel_size: Literal[3, 5, 7] = Field(7, description="Kernel size of the first and last convolutions.")
+    norm: Literal["instance", "instance_no_affine", "group", "batch"] = Field(
         "instance",
-        description="Normalisation with learned affine; instance_plain: without, as pix2pixHD's; "
-        "batch: by the clips of a step together, as vid2vid's.",
+        description="Normalisation. instance, group and batch are affine; instance_no_affine is pix2pixHD's; "
+        "batch, over the clips of a step, is vid2vid's.",
+        json_schema_extra=nvidia("norm"),
     )
     upsample: Literal["transpose", "resize"] = Field(
-        "resize", description="transpose: as published; resize: nearest upsampling and a convolution."
+        "resize",
+        description="transpose: transposed convolutions, as published; resize: nearest-neighbour upsampling and a "
+        "convolution.",
     )
-
-    foreground: tuple[str, ...] = Field(
-        (), description="Classes, by name, that a branch of their own draws from the labels alone; () for none."
+    foreground_classes: tuple[str, ...] = Field(
+        (),
+        description="Names of the classes that a separate foreground branch generates (vid2vid, eq. 9). []: no branch.",
+        json_schema_extra=nvidia("fg, fg_labels"),
     )
-    foreground_over: bool = Field(
-        False, description="true: the foreground covers warped pixels too, as in the published code; false: eq. 9."
+    foreground_after_warp: bool = Field(
+        False,
+        description="true: the foreground is composited over warped pixels too, as in the published code; "
+        "false: eq. 9.",
     )
-    unit_conditions: bool = Field(
-        False, description="Show the networks conditions from 0 to 1, as published labels and faces; false: -1 to 1."
+    condition_range: ConditionRange = Field(
+        (-1, 1),
+        description="Value range of the generator's condition inputs: [-1, 1], or [0, 1] as in the published networks.",
     )
     dropout: float = Field(
-        0.5, ge=0, lt=1, description="Noise in training, in the innermost levels of a unet; never in synthesis."
+        0.5, ge=0, lt=1, description="kind=unet: dropout probability of the innermost levels in training."
     )
 
     @model_validator(mode="after")
-    def _fits_together(self) -> GeneratorConfig:
-        if self.flow and self.past == 0:
-            raise ValueError("generator.flow needs generator.past of at least 1: there is no last frame to warp")
-        if self.kind == "unet" and (self.past or self.scales > 1 or self.foreground):
+    def _check_combination(self) -> GeneratorConfig:
+        if self.flow and self.past_frames == 0:
+            raise ValueError("generator.flow needs generator.past_frames of at least 1: there is no last frame to warp")
+        if self.kind == "unet" and (self.past_frames or self.num_scales > 1 or self.foreground_classes):
             raise ValueError(
-                "generator.kind=unet draws each frame alone, at one scale: it takes generator.past=0, "
-                "generator.flow=false, generator.scales=1 and no generator.foreground; model=pix2pix sets them all"
+                "generator.kind=unet is a frame-wise model with one scale: it needs generator.past_frames=0, "
+                "generator.flow=false, generator.num_scales=1 and generator.foreground_classes=[]; "
+                "model=pix2pix sets all of them"
             )
-        if self.kind == "fast" and (self.scales > 1 or self.foreground):
+        if self.kind == "fast" and (self.num_scales > 1 or self.foreground_classes):
             raise ValueError(
-                "generator.kind=fast draws foreground and background together, at one scale: it takes "
-                "generator.scales=1 and no generator.foreground"
+                "generator.kind=fast has one scale and no foreground branch: it needs generator.num_scales=1 and "
+                "generator.foreground_classes=[]"
             )
-        if self.kind == "fast" and self.patch >> self.downsamples > 1:
+        if self.kind == "fast" and self.patch_size >> self.num_downsamples > 1:
             raise ValueError(
-                f"generator.patch={self.patch} is {self.patch.bit_length() - 1} downsamplings, and "
-                f"generator.downsamples={self.downsamples} are less"
+                f"generator.patch_size={self.patch_size} needs generator.num_downsamples of at least "
+                f"{self.patch_size.bit_length() - 1}, and it is {self.num_downsamples}"
             )
-        if self.draws == "labels" and (self.kind != "composite" or not self.past or self.foreground):
+        if self.target == "labels" and (self.kind != "composite" or not self.past_frames or self.foreground_classes):
             raise ValueError(
-                "generator.draws=labels needs generator.kind=composite, a generator.past of at least 1 and no "
-                "generator.foreground; model=predict sets them all"
+                "generator.target=labels needs generator.kind=composite, generator.past_frames of at least 1 and "
+                "generator.foreground_classes=[]; model=predict sets all of them"
             )
-        halvings = self.scales - 1 + bool(self.foreground and self.downsamples > 2)
-        if self.width % (1 << halvings):
+        num_halvings = self.num_scales - 1 + bool(self.foreground_classes and self.num_downsamples > 2)
+        if self.base_channels % (1 << num_halvings):
             raise ValueError(
-                f"generator.width={self.width} is halved at each finer scale and in the foreground branch, "
-                f"{halvings} times here: it should be a multiple of {1 << halvings}"
+                f"generator.base_channels={self.base_channels} is halved at each finer scale and in the foreground "
+                f"branch, {num_halvings} times here: it should be a multiple of {1 << num_halvings}"
             )
         return self

@@ -1,4 +1,4 @@
-"""What belongs to a model of the family, beside its size: one preset then trains any of them, for comparison."""
+"""The settings that define each model family, so that one preset can train any of them for comparison."""
 
 from __future__ import annotations
 
@@ -8,82 +8,82 @@ from typing import Any
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.data import DataConfig
 
-FRAME_WISE: Mapping[str, Any] = {
-    "generator.past": 0,
+FRAME_WISE_OVERRIDES: Mapping[str, Any] = {
+    "generator.past_frames": 0,
     "generator.flow": False,
-    "generator.foreground": [],
-    "temporal.rates": [],
-    "region.names": [],
-    "schedule.first": "zeros",
+    "generator.foreground_classes": [],
+    "discriminators.temporal.frame_strides": [],
+    "discriminators.region.names": [],
+    "schedule.initial_frames": "zeros",
 }
-PIX2PIXHD: Mapping[str, Any] = {
-    # Its other losses are those that vid2vid took over from it, and stay the preset's.
-    **FRAME_WISE,
+PIX2PIXHD_OVERRIDES: Mapping[str, Any] = {
+    # Its other losses are those that vid2vid shares with it, and stay the preset's.
+    **FRAME_WISE_OVERRIDES,
     "generator.kind": "composite",
-    "losses.gan": "least_squares",
+    "losses.gan_mode": "lsgan",
 }
-PIX2PIX: Mapping[str, Any] = {
-    **FRAME_WISE,
+PIX2PIX_OVERRIDES: Mapping[str, Any] = {
+    **FRAME_WISE_OVERRIDES,
     "generator.kind": "unet",
-    "generator.scales": 1,
-    "discriminator.scales": 1,
-    "discriminator.layers": 3,  # it sees patches of 70 x 70 pixels
-    "losses.gan": "cross_entropy",
+    "generator.num_scales": 1,
+    "discriminators.image.num_scales": 1,
+    "discriminators.image.num_layers": 3,  # a receptive field of 70 x 70 pixels
+    "losses.gan_mode": "vanilla",
     "losses.adversarial": 1,
     "losses.feature_matching": 0,
     "losses.perceptual": 0,
-    "losses.pixel": 100,
-    "schedule.fix_global": 0,
+    "losses.l1": 100,
+    "schedule.freeze_coarse_steps": 0,
 }
-PREDICT: Mapping[str, Any] = {
-    # Of label maps: there is no texture to be judged by VGG, and no single region that people look at.
+PREDICT_OVERRIDES: Mapping[str, Any] = {
+    # Label maps have no texture for VGG features, and no regions of their own.
     "generator.kind": "composite",
-    "generator.draws": "labels",
-    "generator.foreground": [],
-    "region.names": [],
-    "style.features": 0,
+    "generator.target": "labels",
+    "generator.foreground_classes": [],
+    "discriminators.region.names": [],
+    "style.feature_channels": 0,
     "losses.perceptual": 0,
-    "schedule.first": "real",
+    "schedule.initial_frames": "real",
 }
-DEEPEST = 8
-"""Levels of the published U-Net, for 256 pixels: down to a single cell."""
-OF_SCALES = ("blocks_local", "kernel", "foreground_over", "unit_conditions")
-LACKING = {
-    "composite": ("dropout", "patch"),
-    "fast": (*OF_SCALES, "upsample", "dropout"),
-    "unet": (*OF_SCALES, "blocks", "patch"),
+MAX_UNET_DOWNSAMPLES = 8
+"""Levels of the published U-Net for 256 pixels: down to a single cell."""
+COMPOSITE_ONLY = ("num_local_res_blocks", "kernel_size", "foreground_after_warp", "condition_range")
+UNSUPPORTED = {
+    "composite": ("dropout", "patch_size"),
+    "fast": (*COMPOSITE_ONLY, "upsample", "dropout"),
+    "unet": (*COMPOSITE_ONLY, "num_res_blocks", "patch_size"),
 }
-"""Settings of the generator that one kind of it does not have."""
-MOTION = ("generator.flow_unit", "losses.flow", "losses.flow_warp", "losses.occlusion")
+"""Settings of the generator that a kind does not use."""
+FLOW_SETTINGS = ("generator.flow_multiplier", "losses.flow", "losses.flow_warp", "losses.occlusion")
 
 
-def recipe(said: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings (dotted key -> value) of the model that `said`, of the same kind, names; none for vid2vid."""
-    match said.get("model"):
+def variant_overrides(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings (dotted key -> value) of the family that `settings["model"]` names; none for vid2vid."""
+    match settings.get("model"):
         case "pix2pixhd":
-            return dict(PIX2PIXHD)
+            return dict(PIX2PIXHD_OVERRIDES)
         case "pix2pix":
-            size = said.get("data.size")
-            size = size if isinstance(size, int) else DataConfig().size
-            return {**PIX2PIX, "generator.downsamples": max(1, min(DEEPEST, size.bit_length() - 1))}
+            height = settings.get("data.height")
+            height = height if isinstance(height, int) else DataConfig().height
+            num_downsamples = max(1, min(MAX_UNET_DOWNSAMPLES, height.bit_length() - 1))
+            return {**PIX2PIX_OVERRIDES, "generator.num_downsamples": num_downsamples}
         case "predict":
-            return dict(PREDICT)
+            return dict(PREDICT_OVERRIDES)
     return {}
 
 
-def unused(config: Config) -> dict[str, str]:
-    """The settings that the model chosen does not look at, and why: who sets one expects something of it."""
+def unused_settings(config: Config) -> dict[str, str]:
+    """Settings without an effect on this model (dotted key -> reason)."""
     generator = config.generator
-    found: dict[str, str] = {}
     kind = generator.kind
-    found |= {f"generator.{name}": f"a {kind} generator has no such thing" for name in LACKING[kind]}
+    reasons = {f"generator.{name}": f"generator.kind={kind} does not use it" for name in UNSUPPORTED[kind]}
     if kind != "composite":
-        found["schedule.fix_global"] = f"a {kind} generator has one scale"
-    if not generator.past:
-        unseen = ("schedule.first", "schedule.stills", "losses.frame_warp")
-        found |= dict.fromkeys(unseen, "nothing is seen of frames before")
-    elif config.given:
-        found["schedule.stills"] = "clips begin with real frames"
+        reasons["schedule.freeze_coarse_steps"] = f"generator.kind={kind} has one scale"
+    if not generator.past_frames:
+        ignored = ("schedule.initial_frames", "schedule.image_warmup_steps", "losses.temporal_warp")
+        reasons |= dict.fromkeys(ignored, "the model is frame-wise (generator.past_frames=0)")
+    elif config.num_initial_frames:
+        reasons["schedule.image_warmup_steps"] = "clips begin with real frames (schedule.initial_frames=real)"
     if not generator.flow:
-        found |= dict.fromkeys(MOTION, "there is no flow without generator.flow")
-    return found
+        reasons |= dict.fromkeys(FLOW_SETTINGS, "generator.flow is false")
+    return reasons

@@ -1,4 +1,4 @@
-"""The settings of a run, put together from layers, with where every value came from."""
+"""Merges the layers of a configuration and records the origin of every value."""
 
 from __future__ import annotations
 
@@ -6,207 +6,232 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.config.model_variants import recipe, unused
+from vid2vid_cli.config.model_variants import unused_settings, variant_overrides
+from vid2vid_cli.config.other_names import FORMER_NAMES, find_by_other_name
 from vid2vid_cli.config.presets import preset_names, preset_path, presets_dir, read_value, read_yaml
 from vid2vid_cli.core.errors import ConfigError
 
 __all__ = [
-    "Resolved",
+    "ResolvedConfig",
+    "choose_preset",
     "config_from_mapping",
     "dump_yaml",
-    "load_layers",
-    "preset_for",
     "preset_names",
     "preset_path",
     "presets_dir",
+    "resolve_config",
     "setting_keys",
 ]
 
-SHOW_KEYS = "`vid2vid presets show` lists every setting with its value."
-OPEN = "conditioner_options"
-"""The one section whose settings the model does not know: OPEN.NAME.OPTION, each a layer's own."""
+LIST_SETTINGS_HINT = "`vid2vid presets show tiny` lists every setting with its value."
+OPTIONS_SECTION = "conditioner_options"
+"""The section of conditioner_options.NAME.OPTION, whose keys are defined by the plugins."""
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """A whole configuration and, for every dotted key, the layer that its value came from."""
+class ResolvedConfig:
+    """A configuration and, for every dotted key, the layer that its value came from."""
 
     config: Config
     origins: Mapping[str, str]
 
-    def rows(self) -> Iterator[tuple[str, Any, str]]:
-        """(dotted key, value as plain data, origin), in the order of the model, options of conditioners last."""
-        values = dict(_leaves(self.config.model_dump(mode="json")))
+    def iter_rows(self) -> Iterator[tuple[str, Any, str]]:
+        """(dotted key, value as plain data, origin) in the order of the config classes; conditioner options last."""
+        values = dict(_flatten(self.config.model_dump(mode="json")))
         for key, origin in self.origins.items():
             yield key, values[key], origin
 
 
-def load_layers(preset: str | None, config: Path | None, sets: Sequence[str], flags: Mapping[str, Any]) -> Resolved:
-    """Model defaults < preset < what `model` sets < --config file < --set < flags (dotted key -> value; None: none).
+def resolve_config(
+    preset: str | None,
+    config_path: Path | None,
+    overrides: Sequence[str] = (),
+    flag_values: Mapping[str, tuple[str, Any]] = MappingProxyType({}),
+) -> ResolvedConfig:
+    """Layers, each over the one before: defaults, preset, model family, --config file, --set, other options.
 
-    Raises: UnknownPresetError, MissingFileError, ConfigError with the field, its origin and the nearest name.
+    `flag_values` are {flag: (dotted key, value)}; a value of None is skipped.
+
+    Raises: UnknownPresetError, MissingFileError, ConfigError (names the key, its origin and similar keys).
     """
     layers: list[tuple[str, dict[str, Any]]] = []
     if preset is not None:
         origin = f"preset {preset}"
-        layers.append((origin, dict(_leaves(read_yaml(preset_path(preset), origin)))))
-    if config is not None:
-        origin = f"--config {config}"
-        layers.append((origin, dict(_leaves(read_yaml(config, origin)))))
-    layers.append(("--set", dict(_split_set(text) for text in sets)))
-    for key, value in flags.items():
-        if value is not None:
-            layers.append((f"--{key.rpartition('.')[2]}", {key: value}))
-    said = {key: value for _, leaves in layers for key, value in leaves.items()}
-    layers.insert(preset is not None, (f"model={said.get('model')}", recipe(said)))
-    resolved = _resolve(layers)
-    for key, why in unused(resolved.config).items():
+        layers.append((origin, dict(_flatten(read_yaml(preset_path(preset), origin)))))
+    if config_path is not None:
+        origin = f"--config {config_path}"
+        layers.append((origin, dict(_flatten(read_yaml(config_path, origin)))))
+    layers.append(("--set", dict(_parse_set_option(text) for text in overrides)))
+    layers += [(flag, {key: value}) for flag, (key, value) in flag_values.items() if value is not None]
+    all_settings = {key: value for _, leaves in layers for key, value in leaves.items()}
+    layers.insert(preset is not None, (f"model={all_settings.get('model')}", variant_overrides(all_settings)))
+    resolved = _merge_layers(layers)
+    for key, reason in unused_settings(resolved.config).items():
         if resolved.origins[key] == "--set":
-            raise ConfigError(f"{key}: {why} (from --set).", "Leave it out.")
+            raise ConfigError(f"{key}: {reason} (from --set).", "Leave it out.")
     return resolved
 
 
 def config_from_mapping(data: Mapping[str, Any], origin: str) -> Config:
-    """The configuration in nested plain data, as written by `dump_yaml`.
+    """The configuration from nested plain data, as written by `dump_yaml`.
 
     Raises: ConfigError.
     """
-    return _resolve([(origin, dict(_leaves(data)))]).config
+    return _merge_layers([(origin, dict(_flatten(data)))]).config
 
 
 def dump_yaml(config: Config) -> str:
-    """Every setting as YAML; reading it back with `--config` gives the same configuration."""
+    """All settings as YAML; `--config` reads the same configuration from it."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def preset_for(conditioners: Sequence[str], otherwise: str = "tiny") -> str:
-    """The preset for a dataset with these conditioners: of those made for them the one with the plainest name."""
-    made_for = [name for name in preset_names() if read_yaml(preset_path(name), f"preset {name}").get("conditioners")]
-    fitting = [name for name in made_for if load_layers(name, None, (), {}).config.takes(conditioners)]
-    return min(fitting, key=len, default=otherwise)
+def choose_preset(conditioners: Sequence[str], default: str = "tiny") -> str:
+    """The preset for a dataset with these conditioners: the one with the shortest name that requires them."""
+    candidates = [name for name in preset_names() if read_yaml(preset_path(name), f"preset {name}").get("conditioners")]
+    matching_names = [name for name in candidates if resolve_config(name, None, (), {}).config.accepts(conditioners)]
+    return min(matching_names, key=len, default=default)
 
 
-def setting_keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
-    """The dotted names of all settings, in the order of the model; conditioners' own options are not among them."""
+def setting_keys(section_class: type[BaseModel] = Config, prefix: str = "") -> list[str]:
+    """The dotted keys of all settings in the order of the classes, without the options of conditioners."""
     keys: list[str] = []
-    for name, field in model.model_fields.items():
-        if name == OPEN:
+    for name, field in section_class.model_fields.items():
+        if name == OPTIONS_SECTION:
             continue
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            keys += setting_keys(kind, f"{prefix}{name}.")
+        field_type = field.annotation
+        if isinstance(field_type, type) and issubclass(field_type, BaseModel):
+            keys += setting_keys(field_type, f"{prefix}{name}.")
         else:
             keys.append(f"{prefix}{name}")
     return keys
 
 
-def _resolve(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Resolved:
-    given: dict[str, Any] = {}
+def _merge_layers(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> ResolvedConfig:
+    settings: dict[str, Any] = {}
     origins = dict.fromkeys(setting_keys(), "default")
     for origin, leaves in layers:
+        _check_schema_version(leaves, origin)
         for key, value in leaves.items():
-            if value is None and key in _sections(origins):
-                continue  # a section in which every line is commented out
+            if value is None and key in _section_names(origins):
+                continue  # every line of the section is commented out
             _check_key(key, origin)
-            given[key] = value
+            settings[key] = value
             origins[key] = origin
     try:
-        config = Config.model_validate(_nest(given))
+        config = Config.model_validate(_unflatten(settings))
     except ValidationError as error:
-        lines = [_say(problem, origins) for problem in error.errors()]
-        raise ConfigError("\n".join(lines), SHOW_KEYS) from error
-    return Resolved(config, origins)
+        messages = [_describe_problem(problem, origins) for problem in error.errors()]
+        raise ConfigError("\n".join(messages), LIST_SETTINGS_HINT) from error
+    return ResolvedConfig(config, origins)
 
 
-def _sections(keys: Iterable[str]) -> set[str]:
-    """The first words of dotted names: data, generator, ..."""
-    return {OPEN, *(key.partition(".")[0] for key in keys if "." in key)}
+def _check_schema_version(leaves: Mapping[str, Any], origin: str) -> None:
+    """Raise ConfigError for another schema version, before its other keys are reported as unknown."""
+    version, expected = leaves.get("schema_version"), Config.model_fields["schema_version"].default
+    if version not in (None, expected):
+        raise ConfigError(
+            f"schema_version={version}: this version of vid2vid reads version {expected} (from {origin}).",
+            "For a run, train again with `vid2vid train`; for a file of settings, remove schema_version and rename the "
+            "keys that are reported as unknown.",
+        )
+
+
+def _section_names(keys: Iterable[str]) -> set[str]:
+    """The sections and subsections of dotted keys: data, generator, discriminators, discriminators.image, ..."""
+    names = {OPTIONS_SECTION}
+    for key in keys:
+        *sections, _ = key.split(".")
+        names |= {".".join(sections[:length]) for length in range(1, len(sections) + 1)}
+    return names
 
 
 def _check_key(key: str, origin: str) -> None:
-    """Refuse a key that is no setting, with the nearest one that is."""
+    """Raise ConfigError with suggestions if the key is not a setting."""
     keys = setting_keys()
-    first, *words = key.split(".")
-    if key in keys or (first == OPEN and len(words) == 2 and all(words)):
+    section, *option_path = key.split(".")
+    if key in keys or (section == OPTIONS_SECTION and len(option_path) == 2 and all(option_path)):
         return
-    if first == OPEN:
-        hint = f"Write {OPEN}.NAME.OPTION=VALUE, such as {OPEN}.pose.drop=0.1."
-        raise ConfigError(f"{key}: not an option of a conditioner (from {origin}).", hint)
-    inside = [name for name in keys if name.startswith(f"{key}.")]
-    if inside:
-        raise ConfigError(f"{key}: a section, not a setting (from {origin}).", f"It holds {', '.join(inside)}.")
-    near = _nearest(key, keys)
-    question = f" Did you mean {' or '.join(near)}?" if near else ""
-    raise ConfigError(f"{key}: not a setting (from {origin}).{question}", SHOW_KEYS)
+    if section == OPTIONS_SECTION:
+        hint = f"Write {OPTIONS_SECTION}.NAME.OPTION=VALUE, such as {OPTIONS_SECTION}.pose.joint_dropout=0.1."
+        raise ConfigError(f"{key}: not a conditioner option (from {origin}).", hint)
+    section_keys = [name for name in keys if name.startswith(f"{key}.")]
+    if section_keys:
+        raise ConfigError(
+            f"{key}: a section, not a setting (from {origin}).", f"Its settings: {', '.join(section_keys)}."
+        )
+    suggestions = _suggest_keys(key, keys)
+    suggestion_text = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
+    raise ConfigError(f"{key}: not a setting (from {origin}).{suggestion_text}", LIST_SETTINGS_HINT)
 
 
-def _nearest(key: str, keys: Sequence[str]) -> list[str]:
-    """Up to three settings that may have been meant: same last word, then same spelling but for a slip."""
-    last = key.rpartition(".")[2]
-    same = [name for name in keys if name.rpartition(".")[2] == last]
-    if same:
-        return same[:3]
-    near = get_close_matches(key, keys, n=1, cutoff=0.75)
-    if near:
-        return near
-    words = get_close_matches(last, {name.rpartition(".")[2] for name in keys}, n=1, cutoff=0.7)
-    return [name for name in keys if words and name.rpartition(".")[2] == words[0]][:3]
+def _suggest_keys(key: str, keys: Sequence[str]) -> list[str]:
+    """Up to three similar settings: by another name of a setting, by the last part of the key, or by spelling."""
+    if other_names := find_by_other_name(key):
+        return other_names[:3]
+    last_part = key.rpartition(".")[2]
+    same_name_keys = [name for name in keys if name.rpartition(".")[2] == last_part]
+    if same_name_keys:
+        return same_name_keys[:3]
+    close_keys = get_close_matches(key, [*keys, *FORMER_NAMES], n=1, cutoff=0.75)
+    if close_keys:
+        return [FORMER_NAMES.get(close_keys[0], close_keys[0])]
+    close_names = get_close_matches(last_part, {name.rpartition(".")[2] for name in keys}, n=1, cutoff=0.7)
+    return [name for name in keys if close_names and name.rpartition(".")[2] == close_names[0]][:3]
 
 
-def _say(problem: Any, origins: Mapping[str, str]) -> str:
-    """One line about one thing that pydantic refused."""
-    key = _setting_of(problem["loc"], origins)
+def _describe_problem(problem: Any, origins: Mapping[str, str]) -> str:
+    """One line on one validation error of pydantic."""
+    setting_key = _setting_key(problem["loc"], origins)
     message = str(problem["msg"]).removeprefix("Value error, ")
-    if key not in origins:  # a rule between settings: name the layers of those it speaks of
+    if setting_key not in origins:  # a rule between settings: name the layers of all settings in its message
         layers = sorted({origin for name, origin in origins.items() if name in message} - {"default"})
         return f"{message} (from {', '.join(layers)})." if layers else f"{message}."
     value = problem["input"]
-    if key == "schema_version":
-        return f"schema_version={value}: this vid2vid reads version 1 (from {origins[key]})."
     message = message.removeprefix("Input ").removeprefix("input ")
-    return f"{key}={'null' if value is None else value}: {message} (from {origins[key]})."
+    return f"{setting_key}={'null' if value is None else value}: {message} (from {origins[setting_key]})."
 
 
-def _setting_of(loc: Sequence[str | int], origins: Mapping[str, str]) -> str:
-    """The setting a pydantic location lies in: ("temporal", "rates", 0) is inside temporal.rates."""
-    for length in range(len(loc), 0, -1):
-        key = ".".join(str(part) for part in loc[:length])
+def _setting_key(location: Sequence[str | int], origins: Mapping[str, str]) -> str:
+    """The setting of a pydantic location: ("data", "random_resize", 0) -> data.random_resize."""
+    for length in range(len(location), 0, -1):
+        key = ".".join(str(part) for part in location[:length])
         if key in origins:
             return key
     return ""
 
 
-def _split_set(text: str) -> tuple[str, Any]:
+def _parse_set_option(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:
-        raise ConfigError(f"--set {text}: no value.", f"Write --set {key or 'data.size'}=VALUE.")
+        raise ConfigError(f"--set {text}: no value.", f"Write --set {key or 'data.height'}=VALUE.")
     return key, read_value(value, f"--set {text}")
 
 
-def _leaves(data: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested sections as dotted keys; an empty section says nothing. What an option holds is its own affair."""
+def _flatten(data: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested sections as dotted keys; empty sections give none. Values of conditioner options are not flattened."""
     for name, value in data.items():
-        option = prefix.startswith(f"{OPEN}.") and prefix.count(".") == 2
-        if isinstance(value, Mapping) and not option:
-            yield from _leaves(value, f"{prefix}{name}.")
+        is_option = prefix.startswith(f"{OPTIONS_SECTION}.") and prefix.count(".") == 2
+        if isinstance(value, Mapping) and not is_option:
+            yield from _flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
 
-def _nest(leaves: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `_leaves`."""
+def _unflatten(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `_flatten`."""
     tree: dict[str, Any] = {}
-    for key, value in leaves.items():
-        *sections, name = key.split(".")
+    for key, value in settings.items():
+        *section_names, name = key.split(".")
         branch = tree
-        for section in sections:
+        for section in section_names:
             branch = branch.setdefault(section, {})
         branch[name] = value
     return tree

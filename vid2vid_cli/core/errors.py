@@ -1,10 +1,10 @@
-"""Every error a user can meet. Each class is one situation, with one exit code; the CLI prints message and hint."""
+"""All errors that are reported to the user. Each class has one exit code; the CLI prints its message and hint."""
 
 from __future__ import annotations
 
 
 class Vid2VidError(Exception):
-    """Something a user can mend: what went wrong in one sentence, and `hint`, what to do about it."""
+    """An error that the user can fix. `message`: what is wrong, in one sentence; `hint`: what to do."""
 
     exit_code = 1
 
@@ -24,49 +24,49 @@ class MissingFileError(Vid2VidError):
 
 
 class NotAVideoError(Vid2VidError):
-    """The file is not something frames can be read from."""
+    """The file cannot be decoded as video or image."""
 
     exit_code = 11
 
 
 class NoFramesError(Vid2VidError):
-    """A video that holds no frame."""
+    """The video contains no frames."""
 
     exit_code = 12
 
 
 class TruncatedVideoError(Vid2VidError):
-    """A video whose end, and with it the index, is missing, so that nothing can be read."""
+    """The end of the video file, which contains the index, is missing."""
 
     exit_code = 13
 
 
 class AudioOnlyError(Vid2VidError):
-    """Sound without a picture."""
+    """The file contains audio but no video."""
 
     exit_code = 14
 
 
-class NothingFoundError(Vid2VidError):
-    """A conditioner found nothing on any frame: no face, no person."""
+class NoDetectionError(Vid2VidError):
+    """A conditioner detected nothing on any frame."""
 
     exit_code = 15
 
 
-class TooShortError(Vid2VidError):
-    """Too few frames to learn from."""
+class TooFewFramesError(Vid2VidError):
+    """The video has too few frames for training."""
 
     exit_code = 16
 
 
-class FilesMismatchError(Vid2VidError):
-    """Files made beside a video do not belong to it: another number of frames, another shape."""
+class InputFileMismatchError(Vid2VidError):
+    """Annotation files do not match their video: different number of frames or different size."""
 
     exit_code = 17
 
 
-class LabelFilesError(Vid2VidError):
-    """A label map, JSON or drawing that holds something it must not: an id out of range, another version."""
+class LabelFileError(Vid2VidError):
+    """A label map, JSON or drawing contains invalid data, such as an id out of range or an unsupported version."""
 
     exit_code = 18
 
@@ -75,52 +75,52 @@ class LabelFilesError(Vid2VidError):
 
 
 class UnknownPresetError(Vid2VidError):
-    """No preset of that name."""
+    """No preset has that name."""
 
     exit_code = 20
 
 
 class ConfigError(Vid2VidError):
-    """A setting that does not exist or whose value does not fit."""
+    """A setting does not exist or has an invalid value."""
 
     exit_code = 21
 
 
-# 30-39: what we wrote earlier
+# 30-39: datasets, runs and checkpoints
 
 
 class DatasetError(Vid2VidError):
-    """Not a dataset, or a damaged one."""
+    """The folder is not a dataset, or the dataset is damaged."""
 
     exit_code = 30
 
 
 class DatasetMismatchError(Vid2VidError):
-    """A dataset of another conditioner than the preset or the checkpoint needs."""
+    """The dataset has other conditioners than the preset or the checkpoint requires."""
 
     exit_code = 31
 
 
 class ForeignCheckpointError(Vid2VidError):
-    """A file that is not a vid2vid checkpoint."""
+    """The file is not a vid2vid checkpoint, or has an unsupported format version."""
 
     exit_code = 32
 
 
 class TruncatedCheckpointError(Vid2VidError):
-    """A vid2vid checkpoint that was cut off or changed."""
+    """The vid2vid checkpoint is truncated or damaged."""
 
     exit_code = 33
 
 
 class RunError(Vid2VidError):
-    """Not a run folder, or one that cannot be resumed."""
+    """The folder is not a run, or the run cannot be resumed."""
 
     exit_code = 34
 
 
-class ExistsError(Vid2VidError):
-    """The output exists and is something else; nothing was overwritten."""
+class OutputExistsError(Vid2VidError):
+    """The output path exists or is in use; nothing was overwritten."""
 
     exit_code = 35
 
@@ -135,13 +135,13 @@ class MissingPackageError(Vid2VidError):
 
 
 class MissingWeightsError(Vid2VidError):
-    """A weight file is absent or is not the published one."""
+    """A weight file is missing or is not the published one."""
 
     exit_code = 41
 
 
 class PluginError(Vid2VidError):
-    """No such conditioner, or a plugin that is broken."""
+    """No conditioner has that name, or its plugin fails to load."""
 
     exit_code = 42
 
@@ -153,19 +153,19 @@ class DiskFullError(Vid2VidError):
 
 
 class PermissionDeniedError(Vid2VidError):
-    """The place cannot be written to or read from."""
+    """A file or folder cannot be read or written: permission denied."""
 
     exit_code = 44
 
 
 class DeviceError(Vid2VidError):
-    """The wanted device is not there, or its memory is full."""
+    """The requested device does not exist, or its memory is full."""
 
     exit_code = 45
 
 
-class LostProcessError(Vid2VidError):
-    """One of several processes that train together has ended or cannot be reached."""
+class WorkerLostError(Vid2VidError):
+    """A process of a distributed training has ended or cannot be reached."""
 
     exit_code = 46
 
@@ -173,7 +173,7 @@ class LostProcessError(Vid2VidError):
 # 50-59: training
 
 
-class DivergedError(Vid2VidError):
-    """A loss became NaN or infinite; the last good checkpoint is kept."""
+class DivergenceError(Vid2VidError):
+    """A loss or a weight became NaN or infinite; the last valid checkpoint is kept."""
 
     exit_code = 50

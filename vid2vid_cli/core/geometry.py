@@ -1,7 +1,7 @@
-"""Where a model looks: the affine map from the pixels of a frame to the pixels of the picture it sees.
+"""View: the affine map from the pixels of a source frame to the pixels of the cropped and resized image.
 
-Pixel convention: integer coordinates are pixel centres, x to the right, y down; a box (x0, y0, x1, y1) is
-in edge coordinates, so that the whole of a width-w frame is x0 = 0, x1 = w.
+Pixel convention: integer coordinates are pixel centres, x to the right, y down. A box (x0, y0, x1, y1) is in edge
+coordinates: a full frame of width w has x0 = 0 and x1 = w.
 """
 
 from __future__ import annotations
@@ -12,24 +12,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
+UInt8Array = NDArray[np.uint8]
+ImageArray = UInt8Array
+"""An RGB image or frame, (h, w, 3)."""
 Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
 class View:
-    """An affine map, out = matrix @ (x, y, 1) in pixel centres, and the size of what comes out."""
+    """An affine map, out = matrix @ (x, y, 1) in pixel centres, and the size of the output image."""
 
     matrix: tuple[tuple[float, float, float], tuple[float, float, float]]
     height: int
     width: int
-    part_of: tuple[int, int] | None = None
-    """(height, width) of the larger picture that this one is cut from; None: from none."""
+    cropped_from: tuple[int, int] | None = None
+    """(height, width) of the larger image that this view is a crop of; None if it is not a crop."""
 
     @staticmethod
-    def of_box(box: Box, height: int, width: int) -> View:
-        """The view that fills (height, width) with `box` of the frame."""
+    def from_box(box: Box, height: int, width: int) -> View:
+        """The view that maps `box` of the frame to an image of (height, width)."""
         x0, y0, x1, y1 = box
         sx, sy = width / (x1 - x0), height / (y1 - y0)
         return View(
@@ -39,9 +41,9 @@ class View:
         )
 
     @property
-    def whole(self) -> tuple[int, int]:
-        """(height, width) of the picture that lines should be in proportion to, wherever a part is cut out of it."""
-        return self.part_of or (self.height, self.width)
+    def full_size(self) -> tuple[int, int]:
+        """(height, width) of the uncropped image. Line widths are proportional to it."""
+        return self.cropped_from or (self.height, self.width)
 
     @property
     def array(self) -> NDArray[np.float64]:
@@ -50,37 +52,37 @@ class View:
 
     @property
     def scale(self) -> float:
-        """Length in the picture of one pixel of the frame (geometric mean of both axes)."""
+        """Output pixels per frame pixel (geometric mean of both axes)."""
         linear = self.array[:, :2]
         return float(np.sqrt(abs(np.linalg.det(linear))))
 
-    def points(self, points: NDArray[Any]) -> Floats:
-        """Points (..., 2) of the frame in pixels of the picture; NaN stays NaN."""
+    def transform_points(self, points: NDArray[Any]) -> FloatArray:
+        """Map frame points (..., 2) to output pixels; NaN stays NaN."""
         matrix = self.array
         return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
-    def then(self, matrix: NDArray[np.float64]) -> View:
-        """This view followed by a (2, 3) map from picture pixels to picture pixels, for augmentation."""
-        square = np.vstack([self.array, [0.0, 0.0, 1.0]])
-        product = matrix @ square
-        first, second = (tuple(float(v) for v in row) for row in product[:2])
-        return replace(self, matrix=(first, second))  # type: ignore[arg-type]
+    def compose(self, matrix: NDArray[np.float64]) -> View:
+        """This view followed by a (2, 3) map from output pixels to output pixels, for augmentation."""
+        homogeneous = np.vstack([self.array, [0.0, 0.0, 1.0]])
+        product = matrix @ homogeneous
+        row_x, row_y = (tuple(float(v) for v in row) for row in product[:2])
+        return replace(self, matrix=(row_x, row_y))  # type: ignore[arg-type]
 
-    def mirrored(self, width: int) -> View:
-        """The view that shows of a mirrored frame, `width` pixels wide, this view's picture mirrored.
+    def hflip(self, frame_width: int) -> View:
+        """The view that maps the mirrored frame, `frame_width` pixels wide, to the mirror image of this view's output.
 
-        Its scale keeps its sign: nothing that is drawn through it is drawn backwards.
+        The scale keeps its sign, so text and shapes that are drawn through the view are not mirrored themselves.
         """
         (a, b, x), (c, d, y) = self.matrix
-        last = width - 1
-        return replace(self, matrix=((a, -b, self.width - 1 - a * last - x), (-c, d, c * last + y)))
+        last_x = frame_width - 1
+        return replace(self, matrix=((a, -b, self.width - 1 - a * last_x - x), (-c, d, c * last_x + y)))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """The view as JSON data; `cropped_from` is not stored."""
         return {"matrix": [list(row) for row in self.matrix], "height": self.height, "width": self.width}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> View:
         """The inverse of `to_json`."""
-        first, second = (tuple(float(v) for v in row) for row in data["matrix"])
-        return View((first, second), int(data["height"]), int(data["width"]))  # type: ignore[arg-type]
+        row_x, row_y = (tuple(float(v) for v in row) for row in data["matrix"])
+        return View((row_x, row_y), int(data["height"]), int(data["width"]))  # type: ignore[arg-type]

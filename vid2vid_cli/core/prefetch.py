@@ -1,4 +1,4 @@
-"""Streams that work ahead: an iterator drawn by a thread of its own into a small queue."""
+"""Prefetching iterators: background threads fill a bounded queue."""
 
 from __future__ import annotations
 
@@ -14,78 +14,78 @@ Item = TypeVar("Item")
 Key = TypeVar("Key")
 
 
-class _End:
-    """What the thread leaves behind when its source ends, with the exception that ended it, if one did."""
+class _EndOfStream:
+    """End marker in the queue, with the exception that ended the source, if any."""
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
 
-def ahead(source: Iterable[Item], depth: int = 4) -> Generator[Item, None, None]:
-    """The same items in the same order, drawn up to `depth` items early by a background thread.
+def prefetch(source: Iterable[Item], depth: int = 4) -> Generator[Item, None, None]:
+    """Yield the items of `source` in order; a background thread computes up to `depth` items in advance.
 
-    Memory stays bounded by `depth`. An exception in the source is raised here, at its place in the order. If the
-    consumer stops early (closes the generator), the thread ends at its next item and closes the source.
+    An exception in the source is raised at its position in the order. If the consumer closes the generator early, the
+    thread ends at its next item and closes the source.
     """
-    line: queue.Queue[Item | _End] = queue.Queue(maxsize=depth)
-    stopped = threading.Event()
+    item_queue: queue.Queue[Item | _EndOfStream] = queue.Queue(maxsize=depth)
+    stop_event = threading.Event()
 
-    def put(item: Item | _End) -> bool:
-        while not stopped.is_set():
+    def put_item(item: Item | _EndOfStream) -> bool:
+        while not stop_event.is_set():
             try:
-                line.put(item, timeout=0.1)
+                item_queue.put(item, timeout=0.1)
                 return True
             except queue.Full:
                 continue
         return False
 
-    def work() -> None:
+    def fill_queue() -> None:
         iterator = iter(source)
         error: BaseException | None = None
         try:
             for item in iterator:
-                if not put(item):
+                if not put_item(item):
                     break
-        except BaseException as caught:
-            error = caught
+        except BaseException as exception:
+            error = exception
         finally:
             close = getattr(iterator, "close", None)
             if close is not None:
                 close()
-        put(_End(error))
+        put_item(_EndOfStream(error))
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=fill_queue, daemon=True)
     thread.start()
     try:
         while True:
-            item = line.get()
-            if isinstance(item, _End):
+            item = item_queue.get()
+            if isinstance(item, _EndOfStream):
                 if item.error is not None:
                     raise item.error
                 return
             yield item
     finally:
-        stopped.set()
+        stop_event.set()
         thread.join(timeout=10)
 
 
-def ahead_by_threads(
-    function: Callable[[Key], Item], keys: Iterable[Key], threads: int, depth: int
+def prefetch_map(
+    function: Callable[[Key], Item], keys: Iterable[Key], num_threads: int, depth: int
 ) -> Generator[Item, None, None]:
-    """`function` of each key, in the order of the keys, computed up to `depth` items early by several threads.
+    """Yield `function(key)` in the order of the keys; several threads compute up to `depth` items in advance.
 
-    For a function whose answer depends on its key alone. Memory, exceptions and early ends are as with `ahead`: an
-    item that is being computed counts as one of `depth`.
+    `function` must depend on its key alone. Memory, exceptions and early ends are as in `prefetch`; an item that is
+    being computed counts as one of `depth`.
     """
-    following = iter(keys)
-    with ThreadPoolExecutor(threads, thread_name_prefix="ahead") as pool:
-        waiting: deque[Future[Item]] = deque()
+    remaining_keys = iter(keys)
+    with ThreadPoolExecutor(num_threads, thread_name_prefix="prefetch") as pool:
+        pending: deque[Future[Item]] = deque()
         try:
-            waiting.extend(pool.submit(function, key) for key in islice(following, depth))
-            while waiting:
-                item = waiting.popleft().result()
-                waiting.extend(pool.submit(function, key) for key in islice(following, 1))
+            pending.extend(pool.submit(function, key) for key in islice(remaining_keys, depth))
+            while pending:
+                item = pending.popleft().result()
+                pending.extend(pool.submit(function, key) for key in islice(remaining_keys, 1))
                 yield item
         finally:
-            for future in waiting:
+            for future in pending:
                 future.cancel()

@@ -1,4 +1,4 @@
-"""Words for people that several rooms need."""
+"""Suggestions of similar names for error messages."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def did_you_mean(name: str, known: Iterable[str], *, most: int = 3, near: float = 0.6) -> str:
-    """`Did you mean car or cart?`, at most so many, whatever the case of the names; "" where none is near.
+def suggest_names(
+    name: str, candidates: Iterable[str], *, max_suggestions: int = 3, min_similarity: float = 0.6
+) -> str:
+    """`Did you mean car or cart?` with up to `max_suggestions` candidates; "" if none is similar. Ignores case.
 
-    `near`, 0 to 1: how alike they must be (difflib's ratio).
+    `min_similarity` is difflib's ratio, from 0 to 1.
     """
-    shown = {one.casefold(): one for one in known}
-    found = get_close_matches(name.casefold(), shown, most, near)
-    return f"Did you mean {' or '.join(shown[one] for one in found)}?" if found else ""
+    by_casefold = {candidate.casefold(): candidate for candidate in candidates}
+    matches = get_close_matches(name.casefold(), by_casefold, max_suggestions, min_similarity)
+    return f"Did you mean {' or '.join(by_casefold[match] for match in matches)}?" if matches else ""

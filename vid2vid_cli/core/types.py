@@ -1,4 +1,4 @@
-"""The nouns of the engine, and the legend of all axes and units.
+"""Shared types, and the legend of all axes and units.
 
 Axes: b clip in the batch | t frame in the clip | l frame in the window | p past frame | c condition channel | h, w.
 Frames are float RGB in [-1, 1]. Conditions are float in [-1, 1].
@@ -10,127 +10,131 @@ Occlusion m: 1 = synthesise, 0 = trust the warp: final = m * raw + (1 - m) * war
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 
 from torch import Tensor
 
-FLOW_UNIT = 20.0
-"""Pixels of flow that a network's output or input of 1 stands for (vid2vid scales flow by 20)."""
+FLOW_MULTIPLIER = 20.0
+"""Pixels of flow per unit of a network input or output (vid2vid scales flow by 20)."""
 
 
 class ShapeError(ValueError):
-    """A tensor that does not have the axes its name promises: a bug, never the user's fault."""
+    """A tensor has the wrong shape: a bug in the calling code, not a user error."""
 
 
-def check_shape(name: str, tensor: Tensor, axes: str, **known: int) -> dict[str, int]:
+def check_shape(name: str, tensor: Tensor, axes: str, **sizes: int) -> dict[str, int]:
     """Check `tensor` against axes such as "b t 3 h w" and return the size of each named axis.
 
-    Raises ShapeError where the number of axes, a literal size or a size in `known` differs.
+    Raises ShapeError if the number of axes, a literal size or a size in `sizes` differs.
     """
-    names = axes.split()
+    axis_names = axes.split()
     shape = tuple(tensor.shape)
-    if len(names) != len(shape):
+    if len(axis_names) != len(shape):
         raise ShapeError(f"{name}: should have the axes ({axes}), got {shape}")
-    for axis, size in zip(names, shape, strict=True):
-        wanted = int(axis) if axis.isdigit() else known.setdefault(axis, size)
-        if size != wanted:
-            raise ShapeError(f"{name}: axis {axis!r} should be {wanted}, got {shape}")
-    return known
+    for axis, size in zip(axis_names, shape, strict=True):
+        expected_size = int(axis) if axis.isdigit() else sizes.setdefault(axis, size)
+        if size != expected_size:
+            raise ShapeError(f"{name}: axis {axis!r} should be {expected_size}, got {shape}")
+    return sizes
 
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """Clips of equal length: what training draws."""
+    """A batch of clips of equal length."""
 
     conditions: Tensor
-    """(b, t, c, h, w) in [-1, 1]; where all is -1, 0 or 1 also int8, until it is on its device."""
+    """(b, t, c, h, w) in [-1, 1]; int8 if all values are -1, 0 or 1, until `to` converts them."""
     frames: Tensor
-    """(b, t, 3, h, w); or what else is to be drawn, (b, t, k, h, w) in [-1, 1]."""
+    """(b, t, 3, h, w) real frames; (b, t, k, h, w) in [-1, 1] for label prediction."""
+    _: KW_ONLY
     regions: Mapping[str, Tensor] = field(default_factory=dict)
-    """Name -> boxes (b, t, r, 4) in pixels of the picture, edge coordinates, NaN where not found. They stay where they
-    are: what is cut where is decided on the CPU, and a GPU would only be waited for."""
+    """Region name -> boxes (b, t, r, 4) in pixels, edge coordinates, NaN if not detected. They stay on the CPU: crop
+    positions are computed there, which avoids a GPU synchronisation."""
     instances: Tensor | None = None
-    """(b, t, h, w) int64: the object that each pixel belongs to, the same on all frames of a clip; negative: none."""
-    watched: Tensor | None = None
-    """(b, t, 3, h, w) the pictures that things move in, where `frames` are none."""
+    """(b, t, h, w) int64 instance id of each pixel, constant over a clip; negative: no instance."""
+    rgb_frames: Tensor | None = None
+    """(b, t, 3, h, w) real frames for optical flow if `frames` are label maps."""
 
     @property
-    def pictures(self) -> Tensor:
-        """(b, t, 3, h, w) what a flow teacher looks at."""
-        return self.frames if self.watched is None else self.watched
+    def rgb(self) -> Tensor:
+        """(b, t, 3, h, w) the input of the flow estimator."""
+        return self.frames if self.rgb_frames is None else self.rgb_frames
 
-    def of_labels(self) -> ClipBatch:
-        """The conditions as what is to be drawn, from their past alone."""
-        return replace(self, conditions=self.conditions[:, :, :0], frames=self.conditions.float(), watched=self.frames)
+    def as_label_prediction(self) -> ClipBatch:
+        """Label-prediction batch: the conditions become the target and the condition channels are dropped."""
+        return replace(
+            self, conditions=self.conditions[:, :, :0], frames=self.conditions.float(), rgb_frames=self.frames
+        )
 
     def __post_init__(self) -> None:
-        seen = check_shape("conditions", self.conditions, "b t c h w")
-        check_shape("frames", self.frames, "b t k h w", **{axis: seen[axis] for axis in "bthw"})
-        name = "frames" if self.watched is None else "watched"
-        check_shape(name, self.pictures, "b t 3 h w", **{axis: seen[axis] for axis in "bthw"})
+        sizes = check_shape("conditions", self.conditions, "b t c h w")
+        check_shape("frames", self.frames, "b t k h w", **{axis: sizes[axis] for axis in "bthw"})
+        name = "frames" if self.rgb_frames is None else "rgb_frames"
+        check_shape(name, self.rgb, "b t 3 h w", **{axis: sizes[axis] for axis in "bthw"})
         for name, boxes in self.regions.items():
-            check_shape(f"regions[{name!r}]", boxes, "b t r 4", b=seen["b"], t=seen["t"])
+            check_shape(f"regions[{name!r}]", boxes, "b t r 4", b=sizes["b"], t=sizes["t"])
         if self.instances is not None:
-            check_shape("instances", self.instances, "b t h w", **{axis: seen[axis] for axis in "bthw"})
+            check_shape("instances", self.instances, "b t h w", **{axis: sizes[axis] for axis in "bthw"})
 
-    def to(self, mover: object) -> ClipBatch:
-        """The same clips on another device, the conditions float."""
-        instances = None if self.instances is None else self.instances.to(mover)  # type: ignore[call-overload]
+    def to(self, device: object) -> ClipBatch:
+        """The batch on another device, with float conditions."""
+        instances = None if self.instances is None else self.instances.to(device)  # type: ignore[call-overload]
         return replace(
             self,
-            conditions=self.conditions.to(mover).float(),  # type: ignore[call-overload]
-            frames=self.frames.to(mover),  # type: ignore[call-overload]
+            conditions=self.conditions.to(device).float(),  # type: ignore[call-overload]
+            frames=self.frames.to(device),  # type: ignore[call-overload]
             instances=instances,
-            watched=None if self.watched is None else self.watched.to(mover),  # type: ignore[call-overload]
+            rgb_frames=None if self.rgb_frames is None else self.rgb_frames.to(device),  # type: ignore[call-overload]
         )
 
 
 @dataclass(frozen=True)
-class StyleShape:
-    """The numbers of a style encoder."""
+class StyleEncoderSpec:
+    """Architecture of a style encoder."""
 
-    features: int
-    width: int
-    downsamples: int
+    feature_channels: int
+    base_channels: int
+    num_downsamples: int
 
 
 @dataclass(frozen=True)
-class ConditionLayout:
-    """What a generator must know of the condition channels that it will see."""
+class ConditionSpec:
+    """Condition channels of a generator."""
 
     channels: int
-    foreground: tuple[int, ...] = ()
-    """The channels of the classes that a foreground branch draws."""
-    style: StyleShape | None = None
-    """Of the encoder whose features are the last channels that a generator, and no discriminator, is shown."""
+    foreground_indices: tuple[int, ...] = ()
+    """Condition channels of the classes that the foreground branch generates."""
+    style_encoder: StyleEncoderSpec | None = None
+    """Style encoder whose features are appended to the generator's conditions, not to the discriminators'; or None."""
 
     @property
-    def shown(self) -> int:
-        """All channels that a generator is shown: of the conditions, and of the styles."""
-        return self.channels + (self.style.features if self.style is not None else 0)
+    def input_channels(self) -> int:
+        """Input channels of the generator: conditions and styles."""
+        return self.channels + (self.style_encoder.feature_channels if self.style_encoder is not None else 0)
 
 
 @dataclass(frozen=True)
 class FrameOutput:
-    """Everything the generator says about one frame."""
+    """Generator output for one frame."""
 
     image: Tensor
-    """(b, 3, h, w) the final blend."""
+    """(b, 3, h, w) the final blended image."""
     raw: Tensor
-    """(b, 3, h, w) as synthesised, before blending."""
+    """(b, 3, h, w) the synthesised image before blending."""
+    _: KW_ONLY
     flow: Tensor | None = None
-    """(b, 2, h, w) pixels; None for a model without flow and on a first frame."""
+    """(b, 2, h, w) in pixels; None for a model without flow and for the first frame of a clip."""
     occlusion: Tensor | None = None
-    """(b, 1, h, w); None like flow."""
-    coarse: tuple[Tensor, ...] = ()
-    """(b, 3, h', w') the blends of the coarser scales, each half as large, rounded up; the next coarser first."""
+    """(b, 1, h, w); None if `flow` is None."""
+    coarse_images: tuple[Tensor, ...] = ()
+    """(b, 3, h', w') final images of the coarser scales, each half as large, rounded up; the next coarser first."""
 
 
 @dataclass(frozen=True)
-class Flow:
-    """Reference flow of a clip at one frame rate, and how far to trust it."""
+class ReferenceFlow:
+    """Reference flow of a clip at one frame stride, and its confidence."""
 
     flow: Tensor
-    """(b, t, 2, h, w) from frame i to frame i - rate, pixels; zero where i < rate."""
+    """(b, t, 2, h, w) from frame i to frame i - stride, pixels; zero if i < stride."""
     confidence: Tensor
-    """(b, t, 1, h, w) in {0, 1}; zero where i < rate."""
+    """(b, t, 1, h, w) in {0, 1}; zero if i < stride."""

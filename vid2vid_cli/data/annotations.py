@@ -1,4 +1,4 @@
-"""What conditioners found, on disk: points of a whole clip in one .npz, images as one PNG per frame."""
+"""Annotations on disk: the points of a clip in one .npz file, images as one PNG file per frame."""
 
 from __future__ import annotations
 
@@ -13,142 +13,152 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation
-from vid2vid_cli.core.errors import DatasetError, LabelFilesError, NotAVideoError, PluginError
-from vid2vid_cli.data.chunk_store import PART, PartQueue, Parts, WriterPool, make_folder, save_arrays
+from vid2vid_cli.core.errors import DatasetError, LabelFileError, NotAVideoError, PluginError
+from vid2vid_cli.data.chunk_store import CHUNK_FRAMES, ChunkStore, PendingChunks, WriterPool, create_folder, save_arrays
+from vid2vid_cli.data.manifest import PREPARE_AGAIN_HINT
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.media.label_png import read_labels, save_labels
+from vid2vid_cli.media.label_png import load_label_image, save_indexed_png
 
-POINTS = "points.npz"
-QUALITY = "quality"
-REMEDY = "Prepare the dataset again."
+POINTS_FILE_NAME = "points.npz"
+QUALITY_KEY = "quality"
+PLUGIN_BUG_HINT = "This is a bug of the plugin; report it to its author."
 
 
 class AnnotationWriter:
-    """Writes the annotations of one conditioner for one clip, part by part; a kill loses at most the last part.
+    """Writes the annotations of one conditioner for one clip in chunks; an interruption loses one chunk at most.
 
-    `folder` is the conditioner's folder in the clip, `parts` where unfinished points are kept until `finish`.
-    Label maps (`labels`, (h, w) uint8 images) become indexed PNG of these `colours`, (256, 3) uint8; every other
-    image PNG as it is.
+    `folder` is the conditioner's folder in the clip; `chunk_store` keeps the points until `finish`. `size` is
+    (height, width) of the frames. With `has_label_maps`, (h, w) uint8 images are stored as indexed PNG files with the
+    palette `palette_colours`, (256, 3) uint8; all other images as plain PNG files.
     """
 
     def __init__(
         self,
         folder: Path,
-        parts: Parts,
+        chunk_store: ChunkStore,
         pool: WriterPool,
         size: tuple[int, int],
-        start: int = 0,
         *,
-        labels: bool = False,
-        colours: NDArray[np.uint8] | None = None,
+        start_index: int = 0,
+        has_label_maps: bool = False,
+        palette_colours: NDArray[np.uint8] | None = None,
     ) -> None:
-        self._colours = colours
-        self._folder, self._parts, self._pool, self._size, self._labels = folder, parts, pool, size, labels
-        self._held: list[Annotation] = []
-        self._writing: list[Future[None]] = []
-        self._queue = PartQueue(parts)
-        self.written = start
-        """Annotations taken so far, those of earlier runs included; begins at a multiple of `PART`."""
+        self._palette_colours = palette_colours
+        self._folder, self._chunk_store, self._pool, self._size = folder, chunk_store, pool, size
+        self._has_label_maps = has_label_maps
+        self._buffer: list[Annotation] = []
+        self._pending_writes: list[Future[None]] = []
+        self._pending_chunks = PendingChunks(chunk_store)
+        self.num_written = start_index
+        """Annotations added so far, those of earlier runs included; starts at a multiple of CHUNK_FRAMES."""
 
     def add(self, annotation: Annotation) -> None:
-        """Take the next annotation. Raises PluginError (not of the frame's size), DiskFullError and the like."""
+        """Add the next annotation. Raises PluginError (wrong size), DiskFullError, PermissionDeniedError."""
         if (annotation.height, annotation.width) != self._size:
             raise PluginError(
-                f"The conditioner {self._folder.name} annotated a frame of {self._size[1]}x{self._size[0]} as one of "
-                f"{annotation.width}x{annotation.height}.",
-                "This is a fault of the plugin; tell its author.",
+                f"The conditioner {self._folder.name} returned an annotation of {annotation.width}x{annotation.height} "
+                f"for a frame of {self._size[1]}x{self._size[0]}.",
+                PLUGIN_BUG_HINT,
             )
         for name, image in annotation.images.items():
-            indexed = self._labels and image.ndim == 2 and image.dtype == np.uint8
-            path = self._folder / name / f"{self.written:06d}.png"
-            make_folder(path.parent)
-            save = partial(save_labels, colours=self._colours) if indexed else save_png
-            self._writing.append(self._pool.submit(save, path, image))
-        self._held.append(annotation)
-        self.written += 1
-        self._queue.settle(wait=False)
-        if self.written % PART == 0:
-            self._close()
+            is_label_map = self._has_label_maps and image.ndim == 2 and image.dtype == np.uint8
+            path = self._folder / name / f"{self.num_written:06d}.png"
+            create_folder(path.parent)
+            save = partial(save_indexed_png, palette_colours=self._palette_colours) if is_label_map else save_png
+            self._pending_writes.append(self._pool.submit(save, path, image))
+        self._buffer.append(annotation)
+        self.num_written += 1
+        self._pending_chunks.flush(wait=False)
+        if self.num_written % CHUNK_FRAMES == 0:
+            self._flush_chunk()
 
     def finish(self) -> None:
-        """Write the last part, and all points of the clip as one file."""
-        self._close()
-        self._queue.settle(wait=True)
-        merged = _merge(self.written, self._parts.load(self.written))
-        save_arrays(self._folder / POINTS, merged)
+        """Write the last chunk, and then the points of the clip as one file."""
+        self._flush_chunk()
+        self._pending_chunks.flush(wait=True)
+        merged = _merge_chunks(self.num_written, self._chunk_store.load_chunks(self.num_written))
+        save_arrays(self._folder / POINTS_FILE_NAME, merged)
 
-    def _close(self) -> None:
-        if self._held:
-            shapes = {name: value.shape for held in self._held for name, value in held.points.items()}
-            arrays = {QUALITY: np.array([held.quality for held in self._held], dtype=np.float32)}
+    def _flush_chunk(self) -> None:
+        if self._buffer:
+            shapes = {name: value.shape for annotation in self._buffer for name, value in annotation.points.items()}
+            arrays = {QUALITY_KEY: np.array([annotation.quality for annotation in self._buffer], dtype=np.float32)}
             for name, shape in shapes.items():
-                empty = np.full(shape, np.nan, dtype=np.float32)
-                rows = [held.points.get(name, empty) for held in self._held]
-                arrays[name] = np.stack(rows).astype(np.float32)
-            self._queue.add(self.written - len(self._held), self.written, arrays, self._writing)
-        self._held, self._writing = [], []
+                missing_value = np.full(shape, np.nan, dtype=np.float32)
+                frame_values = [annotation.points.get(name, missing_value) for annotation in self._buffer]
+                arrays[name] = np.stack(frame_values).astype(np.float32)
+            self._pending_chunks.add(
+                self.num_written - len(self._buffer), self.num_written, arrays, self._pending_writes
+            )
+        self._buffer, self._pending_writes = [], []
 
 
-def _merge(frames: int, parts: Iterable[tuple[int, Mapping[str, NDArray[Any]]]]) -> dict[str, NDArray[Any]]:
-    """Arrays over all frames from arrays over parts; NaN where a part has none of that name."""
+def _merge_chunks(num_frames: int, chunks: Iterable[tuple[int, Mapping[str, NDArray[Any]]]]) -> dict[str, NDArray[Any]]:
+    """Concatenate the arrays of the chunks; frames of a chunk without an array of that name are NaN."""
     merged: dict[str, NDArray[Any]] = {}
-    for first, arrays in parts:
+    for start, arrays in chunks:
         for name, values in arrays.items():
             if name not in merged:
-                merged[name] = np.full((frames, *values.shape[1:]), np.nan, dtype=np.float32)
-            merged[name][first : first + len(values)] = values
+                merged[name] = np.full((num_frames, *values.shape[1:]), np.nan, dtype=np.float32)
+            merged[name][start : start + len(values)] = values
     return merged
 
 
 class AnnotationFolder:
-    """The annotations of one conditioner for one clip, read on demand."""
+    """The annotations of one conditioner for one clip, loaded on demand. `size` is (height, width) of the frames."""
 
-    def __init__(self, folder: Path, frames: int, size: tuple[int, int], images: Sequence[str] = ()) -> None:
-        self._folder, self._frames, self._size, self._images = folder, frames, size, tuple(images)
+    def __init__(
+        self, folder: Path, num_frames: int, size: tuple[int, int], *, image_names: Sequence[str] = ()
+    ) -> None:
+        self._folder, self._num_frames, self._size, self._image_names = folder, num_frames, size, tuple(image_names)
 
     @cached_property
     def points(self) -> dict[str, NDArray[np.float32]]:
         """Name -> (t, n, d) float32 over the whole clip. Raises DatasetError."""
-        return {name: values for name, values in self._arrays.items() if name != QUALITY}
+        return {name: values for name, values in self._arrays.items() if name != QUALITY_KEY}
 
     @cached_property
     def quality(self) -> NDArray[np.float32]:
-        """(t,) float32, 0 where nothing was found. Raises DatasetError."""
-        return self._arrays[QUALITY]
+        """(t,) float32, 0 without a detection. Raises DatasetError."""
+        return self._arrays[QUALITY_KEY]
 
     @cached_property
     def _arrays(self) -> dict[str, NDArray[np.float32]]:
-        path = self._folder / POINTS
+        path = self._folder / POINTS_FILE_NAME
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = dict(file)
         except FileNotFoundError as error:
-            raise DatasetError(f"The dataset is damaged: {path} is missing.", REMEDY) from error
+            raise DatasetError(f"The dataset is damaged: {path} is missing.", PREPARE_AGAIN_HINT) from error
         except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-            raise DatasetError(f"The dataset is damaged: {path} cannot be read ({error}).", REMEDY) from error
-        if QUALITY not in arrays or any(len(values) != self._frames for values in arrays.values()):
-            raise DatasetError(f"The dataset is damaged: {path} does not hold {self._frames} frames.", REMEDY)
+            raise DatasetError(
+                f"The dataset is damaged: {path} cannot be read ({error}).", PREPARE_AGAIN_HINT
+            ) from error
+        if QUALITY_KEY not in arrays or any(len(values) != self._num_frames for values in arrays.values()):
+            raise DatasetError(
+                f"The dataset is damaged: {path} does not contain {self._num_frames} frames.", PREPARE_AGAIN_HINT
+            )
         return arrays
 
-    def read(self, index: int) -> Annotation:
-        """The annotation of one frame, exactly as it was written. Raises DatasetError (damaged)."""
+    def load(self, index: int) -> Annotation:
+        """Load the annotation of one frame exactly as it was written. Raises DatasetError."""
         quality = float(self.quality[index])
         points = {name: values[index].copy() for name, values in self.points.items()}
         images = {}
-        for name in self._images:
+        for name in self._image_names:
             path = self._folder / name / f"{index:06d}.png"
             if path.is_file():
                 try:
-                    images[name] = read_labels(path)
-                except (LabelFilesError, NotAVideoError) as error:
-                    raise DatasetError(error.message, REMEDY) from error
+                    images[name] = load_label_image(path)
+                except (LabelFileError, NotAVideoError) as error:
+                    raise DatasetError(error.message, PREPARE_AGAIN_HINT) from error
             elif quality > 0:
-                raise DatasetError(f"The dataset is damaged: {path} is missing.", REMEDY)
+                raise DatasetError(f"The dataset is damaged: {path} is missing.", PREPARE_AGAIN_HINT)
         return Annotation(self._size[0], self._size[1], quality, points, images)
 
 
 class AnnotationSequence(Sequence[Annotation]):
-    """Annotations of chosen frames, possibly of several clips, each read when it is asked for."""
+    """Annotations of selected frames of one or more clips; each is loaded when it is indexed."""
 
     def __init__(self, items: Sequence[tuple[AnnotationFolder, int]]) -> None:
         self._items = items
@@ -164,4 +174,4 @@ class AnnotationSequence(Sequence[Annotation]):
         if isinstance(index, slice):
             return AnnotationSequence(self._items[index])
         folder, frame = self._items[index]
-        return folder.read(frame)
+        return folder.load(frame)

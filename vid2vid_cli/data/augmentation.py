@@ -1,4 +1,4 @@
-"""How one clip differs from the next: where it looks, how far apart its frames are, and on which side it stands."""
+"""Augmentation per clip: crop, zoom, shift, frame stride and horizontal flip."""
 
 from __future__ import annotations
 
@@ -8,76 +8,88 @@ from typing import NamedTuple
 import numpy as np
 
 from vid2vid_cli.core.geometry import View
-from vid2vid_cli.data.dataset import Span
+from vid2vid_cli.data.dataset import FrameRange
 
 
-class Take(NamedTuple):
-    """Which frames a clip is made of, and how they are seen."""
+class ClipSpec(NamedTuple):
+    """The frames of a clip and the view of them."""
 
     view: View
-    """Of the frames as they are stored."""
-    span: Span
-    step: int = 1
-    """Every so many frames of the span one is taken, its first and its last among them."""
-    mirrored: bool = False
+    """View of the stored frames."""
+    frame_range: FrameRange
+    frame_stride: int = 1
+    """Distance of the clip's frames; the first and the last frame of the range are among them."""
+    is_flipped: bool = False
 
     @property
-    def frames(self) -> range:
-        """Their numbers in the clip."""
-        return range(self.span.first, self.span.last, self.step)
+    def frame_indices(self) -> range:
+        """Indices of the frames in the dataset's clip."""
+        return range(self.frame_range.start, self.frame_range.stop, self.frame_stride)
 
 
 @dataclass(frozen=True)
-class Variation:
-    """What is drawn once for every clip; by default each is as it is."""
+class ClipAugmentation:
+    """Random parameters that are sampled once per clip. The defaults change nothing."""
 
-    shift: float = 0.0
-    """Largest shift, as a part of the picture's sides."""
-    zoom: float = 0.0
-    """Largest change of scale about the picture's centre."""
-    crop: tuple[int, int] | None = None
-    """(height, width) of a picture of any part of the frames; None: of that which the view shows."""
-    scale: tuple[float, float] = (1.0, 1.0)
-    """How much larger than just fits the frames are drawn for `crop`."""
-    frame_step: int = 1
-    """Largest distance of a clip's frames from each other."""
-    flip: float = 0.0
-    """How likely a clip is mirrored."""
+    max_translate: float = 0.0
+    """Largest shift as a fraction of the image's width and height."""
+    max_zoom: float = 0.0
+    """Largest relative change of the scale, about the image centre."""
+    crop_size: tuple[int, int] | None = None
+    """(height, width) of a random crop of the frames; None: the given view is used."""
+    random_resize: tuple[float, float] = (1.0, 1.0)
+    """Range of the scale for `crop_size`; at 1 the crop just fits into the frame."""
+    max_frame_stride: int = 1
+    """Largest distance of consecutive frames of a clip."""
+    hflip_prob: float = 0.0
+    """Probability of a horizontal flip."""
 
-    # What is switched off draws nothing, so that a setting that comes new changes no clip of older runs.
+    # A disabled augmentation takes no random numbers, so that new settings do not change the clips of existing runs.
 
-    def take(self, run: Span, length: int, view: View, frame: tuple[int, int], random: np.random.Generator) -> Take:
-        """A clip of `length` frames from a run that is at least as long, of frames of (height, width)."""
-        step = self._step(run, length, random)
-        reach = (length - 1) * step + 1
-        first = run.first + int(random.integers(run.frames - reach + 1))
-        seen = self._moved(view if self.crop is None else self._part(self.crop, frame, random), random)
-        return Take(seen, Span(run.clip, first, first + reach), step, bool(self.flip and random.random() < self.flip))
+    def sample_clip(
+        self, frame_range: FrameRange, length: int, view: View, frame_size: tuple[int, int], rng: np.random.Generator
+    ) -> ClipSpec:
+        """Sample a clip of `length` frames from a range that is at least as long; `frame_size` is (height, width)."""
+        frame_stride = self._sample_stride(frame_range, length, rng)
+        extent = (length - 1) * frame_stride + 1
+        start = frame_range.start + int(rng.integers(frame_range.num_frames - extent + 1))
+        jittered_view = self._jitter_view(
+            view if self.crop_size is None else self._sample_crop(self.crop_size, frame_size, rng), rng
+        )
+        return ClipSpec(
+            jittered_view,
+            FrameRange(frame_range.clip_index, start, start + extent),
+            frame_stride,
+            bool(self.hflip_prob and rng.random() < self.hflip_prob),
+        )
 
-    def _step(self, run: Span, length: int, random: np.random.Generator) -> int:
-        """Uniform from 1 to as many as are wanted, or as fit."""
-        if self.frame_step == 1 or length < 2:
+    def _sample_stride(self, frame_range: FrameRange, length: int, rng: np.random.Generator) -> int:
+        """Sample uniformly from 1 to `max_frame_stride`, or to the largest stride that fits into the range."""
+        if self.max_frame_stride == 1 or length < 2:
             return 1
-        return 1 + int(random.integers(min(self.frame_step, (run.frames - 1) // (length - 1))))
+        return 1 + int(rng.integers(min(self.max_frame_stride, (frame_range.num_frames - 1) // (length - 1))))
 
-    def _part(self, picture: tuple[int, int], frame: tuple[int, int], random: np.random.Generator) -> View:
-        """A box of the picture's shape anywhere in the frame, `scale` times smaller than the largest that fits."""
-        (height, width), aspect = frame, picture[1] / picture[0]
-        tall = min(height, width / aspect) / random.uniform(*self.scale)
-        slack = max(width - tall * aspect, 0.0), max(height - tall, 0.0)
-        left, top = (random.uniform(0, 1, 2) * slack).tolist()
-        times = picture[0] / tall
-        whole = round(height * times), round(width * times)
-        return replace(View.of_box((left, top, left + tall * aspect, top + tall), *picture), part_of=whole)
+    def _sample_crop(self, output_size: tuple[int, int], frame_size: tuple[int, int], rng: np.random.Generator) -> View:
+        """Sample a crop with the output's aspect ratio: the largest that fits, divided by a random scale."""
+        (frame_height, frame_width), aspect_ratio = frame_size, output_size[1] / output_size[0]
+        crop_height = min(frame_height, frame_width / aspect_ratio) / rng.uniform(*self.random_resize)
+        free_space = max(frame_width - crop_height * aspect_ratio, 0.0), max(frame_height - crop_height, 0.0)
+        left, top = (rng.uniform(0, 1, 2) * free_space).tolist()
+        scale_factor = output_size[0] / crop_height
+        full_size = round(frame_height * scale_factor), round(frame_width * scale_factor)
+        return replace(
+            View.from_box((left, top, left + crop_height * aspect_ratio, top + crop_height), *output_size),
+            cropped_from=full_size,
+        )
 
-    def _moved(self, view: View, random: np.random.Generator) -> View:
-        """A view with a random zoom about its centre and a random shift."""
-        scale = 1.0 + random.uniform(-self.zoom, self.zoom)
-        shift = random.uniform(-self.shift, self.shift, 2) * (view.width, view.height)
+    def _jitter_view(self, view: View, rng: np.random.Generator) -> View:
+        """Apply a random zoom about the centre and a random shift."""
+        scale = 1.0 + rng.uniform(-self.max_zoom, self.max_zoom)
+        translation = rng.uniform(-self.max_translate, self.max_translate, 2) * (view.width, view.height)
         centre = np.array([view.width - 1, view.height - 1]) / 2
-        offset = centre * (1 - scale) + shift
-        return view.then(np.array([[scale, 0.0, offset[0]], [0.0, scale, offset[1]]]))
+        offset = centre * (1 - scale) + translation
+        return view.compose(np.array([[scale, 0.0, offset[0]], [0.0, scale, offset[1]]]))
 
 
-AS_IT_IS = Variation()
-"""Nothing varies."""
+NO_AUGMENTATION = ClipAugmentation()
+"""No augmentation."""

@@ -1,7 +1,7 @@
-"""Unfinished streams of a clip, saved part by part, and the small pool that writes their pictures.
+"""Streams of a clip stored in chunks, so that an interrupted `prepare` can continue, and the threads that write images.
 
-A stream (the frames, or what one conditioner found) is cut into parts of `PART` frames. A part counts once its file is
-there under its final name, and that file is written last: whatever kills the process, at most one part is lost.
+A stream (the frames, or the annotations of one conditioner) consists of chunks of CHUNK_FRAMES frames. A chunk is
+complete if its file exists under its final name. That file is written last, so an interruption loses one chunk at most.
 """
 
 from __future__ import annotations
@@ -18,111 +18,108 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.media.files import write_whole
-from vid2vid_cli.media.os_errors import writing_failed
-from vid2vid_cli.processes.priority import give_way
-from vid2vid_cli.processes.worker_process import Beside
+from vid2vid_cli.media.files import atomic_write
+from vid2vid_cli.media.os_errors import write_error
 
-PART = 48
+CHUNK_FRAMES = 48
+MAX_WRITER_THREADS = 8
+QUEUED_IMAGES_PER_THREAD = 6
+"""Images that wait or are being written, per thread; bounds the memory."""
 Array = NDArray[Any]
-Save = Callable[[Path, Array], None]
+SaveFunction = Callable[[Path, Array], None]
 
 
-class Parts:
-    """The part files of one stream, in a folder of their own: `000048-000096.npz` holds frames 48 to 95."""
+class ChunkStore:
+    """The chunk files of one stream in a folder: `000048-000096.npz` contains frames 48 to 95."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def full(self) -> int:
-        """How many full parts there are from the beginning without a gap."""
-        count = 0
-        while self._path(count * PART, (count + 1) * PART).is_file():
-            count += 1
-        return count
+    def count_complete(self) -> int:
+        """Number of full chunks from the start of the stream without a gap."""
+        num_complete = 0
+        while self._chunk_path(num_complete * CHUNK_FRAMES, (num_complete + 1) * CHUNK_FRAMES).is_file():
+            num_complete += 1
+        return num_complete
 
-    def save(self, first: int, last: int, arrays: Mapping[str, Array]) -> None:
-        """Note that frames first to last - 1 are safe, with their arrays. Raises as `save_arrays`."""
-        save_arrays(self._path(first, last), arrays)
+    def save_chunk(self, start: int, stop: int, arrays: Mapping[str, Array]) -> None:
+        """Save the arrays of frames start to stop - 1 and mark the chunk as complete. Raises as `save_arrays`."""
+        save_arrays(self._chunk_path(start, stop), arrays)
 
-    def load(self, frames: int) -> list[tuple[int, dict[str, Array]]]:
-        """(first frame, arrays) of the parts that make up a stream of that many frames, in order."""
-        loaded = []
-        for first in range(0, frames, PART):
-            with np.load(self._path(first, min(first + PART, frames))) as file:
-                loaded.append((first, dict(file)))
-        return loaded
+    def load_chunks(self, num_frames: int) -> list[tuple[int, dict[str, Array]]]:
+        """(first frame, arrays) of each chunk of a stream of `num_frames` frames, in order."""
+        chunks = []
+        for start in range(0, num_frames, CHUNK_FRAMES):
+            with np.load(self._chunk_path(start, min(start + CHUNK_FRAMES, num_frames))) as file:
+                chunks.append((start, dict(file)))
+        return chunks
 
-    def _path(self, first: int, last: int) -> Path:
-        return self.folder / f"{first:06d}-{last:06d}.npz"
+    def _chunk_path(self, start: int, stop: int) -> Path:
+        return self.folder / f"{start:06d}-{stop:06d}.npz"
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder and its parents. Raises PermissionDeniedError, DiskFullError."""
+def create_folder(path: Path) -> None:
+    """Create a folder and its parents. Raises PermissionDeniedError, DiskFullError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise writing_failed(path, error) from error
+        raise write_error(path, error) from error
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Write named arrays as .npz, whole or not at all. Raises DiskFullError, PermissionDeniedError."""
+    """Write named arrays as .npz with an atomic write. Raises DiskFullError, PermissionDeniedError."""
 
-    def write(unfinished: Path) -> None:
-        with unfinished.open("wb") as file:  # given a path, numpy would add a suffix
+    def write(temp_path: Path) -> None:
+        with temp_path.open("wb") as file:  # numpy adds a suffix to a path, but not to a file
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
-    write_whole(path, write)
+    atomic_write(path, write)
 
 
-class PartQueue:
-    """Parts whose pictures are still being written; each is noted as safe once they are, in order."""
+class PendingChunks:
+    """Chunks whose images are still being written; each is saved after its images, in order."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._waiting: deque[tuple[int, int, Mapping[str, Array], list[Future[None]]]] = deque()
+    def __init__(self, chunk_store: ChunkStore) -> None:
+        self._chunk_store = chunk_store
+        self._pending: deque[tuple[int, int, Mapping[str, Array], list[Future[None]]]] = deque()
 
-    def add(self, first: int, last: int, arrays: Mapping[str, Array], pictures: list[Future[None]]) -> None:
-        """Note frames first to last - 1 as safe as soon as their pictures are. Raises what went wrong with any."""
-        self._waiting.append((first, last, arrays, pictures))
-        self.settle(wait=len(self._waiting) > 2)
+    def add(self, start: int, stop: int, arrays: Mapping[str, Array], image_writes: list[Future[None]]) -> None:
+        """Save frames start to stop - 1 once their images are written. Raises the errors of finished writes."""
+        self._pending.append((start, stop, arrays, image_writes))
+        self.flush(wait=len(self._pending) > 2)
 
-    def settle(self, *, wait: bool) -> None:
-        """Note what has become safe; with `wait`, wait for everything. Raises as `add`."""
-        while self._waiting:
-            first, last, arrays, pictures = self._waiting[0]
-            if not wait and not all(picture.done() for picture in pictures):
+    def flush(self, *, wait: bool) -> None:
+        """Save the chunks whose images are written; with `wait`, wait for all of them. Raises as `add`."""
+        while self._pending:
+            start, stop, arrays, image_writes = self._pending[0]
+            if not wait and not all(write.done() for write in image_writes):
                 return
-            for picture in pictures:
-                picture.result()
-            self._parts.save(first, last, arrays)
-            self._waiting.popleft()
+            for write in image_writes:
+                write.result()
+            self._chunk_store.save_chunk(start, stop, arrays)
+            self._pending.popleft()
 
 
 class WriterPool:
-    """Threads that write pictures, half as many as there are cores, 2 to 8; or the process `beside`, once it is there.
+    """Threads that write images: half as many as cores, 2 to MAX_WRITER_THREADS. The queue is bounded.
 
-    A few pictures for each may wait, so that memory stays bounded.
+    Threads are enough, because encoding an image releases the Python lock.
     """
 
-    def __init__(self, beside: Beside | None = None) -> None:
-        self._beside = beside
-        threads = max(2, min((os.cpu_count() or 2) // 2, 8))
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="writer", initializer=give_way)
-        self._room = threading.BoundedSemaphore(6 * threads)
+    def __init__(self) -> None:
+        num_threads = max(2, min((os.cpu_count() or 2) // 2, MAX_WRITER_THREADS))
+        self._executor = ThreadPoolExecutor(num_threads, thread_name_prefix="image-writer")
+        self._free_slots = threading.BoundedSemaphore(QUEUED_IMAGES_PER_THREAD * num_threads)
 
-    def submit(self, save: Save, path: Path, array: Array) -> Future[None]:
-        """Have `save(path, array)` called; waits while the pool is full."""
-        self._room.acquire()
+    def submit(self, save: SaveFunction, path: Path, array: Array) -> Future[None]:
+        """Call `save(path, array)` in a thread; blocks while the queue is full."""
+        self._free_slots.acquire()
         try:
-            if self._beside is not None and self._beside.ready:
-                future = self._beside.call(save, path, array)
-            else:
-                future = self._threads.submit(save, path, array)
+            future = self._executor.submit(save, path, array)
         except BaseException:
-            self._room.release()
+            self._free_slots.release()
             raise
-        future.add_done_callback(lambda _: self._room.release())
+        future.add_done_callback(lambda _: self._free_slots.release())
         return future
 
     def __enter__(self) -> WriterPool:
@@ -131,4 +128,4 @@ class WriterPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=kind is not None)
+        self._executor.shutdown(wait=True, cancel_futures=kind is not None)

@@ -1,4 +1,4 @@
-"""Clips for training: drawn by step, so that a resumed run sees exactly what an uninterrupted one would have."""
+"""Training clips, sampled as a function of the step, so that a resumed run gets the same batches."""
 
 from __future__ import annotations
 
@@ -9,82 +9,96 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Annotation, Channels, Conditioner, View, view_image
+from vid2vid_cli.conditioning import Annotation, ConditionArray, Conditioner, View, view_image
 from vid2vid_cli.conditioning.instances import InstanceReader
-from vid2vid_cli.core.errors import TooShortError
-from vid2vid_cli.core.prefetch import ahead_by_threads
+from vid2vid_cli.core.errors import TooFewFramesError
+from vid2vid_cli.core.prefetch import prefetch_map
 from vid2vid_cli.core.types import ClipBatch
-from vid2vid_cli.data.augmentation import AS_IT_IS, Take, Variation
-from vid2vid_cli.data.dataset import Dataset, Span, Split
-from vid2vid_cli.data.regions import region_boxes
+from vid2vid_cli.data.augmentation import NO_AUGMENTATION, ClipAugmentation, ClipSpec
+from vid2vid_cli.data.dataset import Dataset, FrameRange, Split
+from vid2vid_cli.data.regions import clip_region_boxes
 
 
 def render_conditions(
     conditioners: Sequence[Conditioner], annotations: Sequence[Annotation], views: Sequence[View]
-) -> Channels:
-    """The channels of all conditioners for one frame, one below the other, (c, h, w) in [-1, 1]: float32 or int8.
+) -> ConditionArray:
+    """Render and concatenate the channels of all conditioners for one frame, (c, h, w) in [-1, 1], float32 or int8.
 
-    Each through its own view, all of one size: what was brought to a target lies in the target's frames, the rest in
-    the source's.
+    Each conditioner has its own view; all views have the same size. Retargeted annotations are in pixels of the
+    target's frames, the others in pixels of the source's frames.
     """
-    drawn = [c.render(a, view) for c, a, view in zip(conditioners, annotations, views, strict=True)]
-    return drawn[0] if len(drawn) == 1 else np.concatenate(drawn)
+    rendered = [c.render(a, view) for c, a, view in zip(conditioners, annotations, views, strict=True)]
+    return rendered[0] if len(rendered) == 1 else np.concatenate(rendered)
 
 
-def frame_tensor(frame: NDArray[np.uint8]) -> torch.Tensor:
-    """uint8 (h, w, 3) -> (3, h, w) in [-1, 1]."""
+def frame_to_tensor(frame: NDArray[np.uint8]) -> torch.Tensor:
+    """Convert uint8 (h, w, 3) to float (3, h, w) in [-1, 1]."""
     return torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1))).float().div_(127.5).sub_(1)
 
 
-def usable_runs(dataset: Dataset, names: Sequence[str], split: Split) -> list[Span]:
-    """The longest stretches of a split on which every conditioner found something on every frame."""
-    runs = []
-    for span in dataset.clips(split):
-        found = np.ones(span.last - span.first, dtype=bool)
-        for name in names:
-            found &= dataset.quality(span.clip, name)[span.first : span.last] > 0
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], found.astype(np.int8), [0]])))
-        for first, last in zip(edges[::2], edges[1::2], strict=True):
-            runs.append(Span(span.clip, span.first + int(first), span.first + int(last)))
-    return runs
+def valid_ranges(dataset: Dataset, conditioner_names: Sequence[str], split: Split) -> list[FrameRange]:
+    """The longest ranges of a split in which every frame has a detection of every conditioner."""
+    ranges = []
+    for frame_range in dataset.frame_ranges(split):
+        is_detected = np.ones(frame_range.stop - frame_range.start, dtype=bool)
+        for name in conditioner_names:
+            is_detected &= dataset.quality(frame_range.clip_index, name)[frame_range.start : frame_range.stop] > 0
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], is_detected.astype(np.int8), [0]])))
+        for start, stop in zip(edges[::2], edges[1::2], strict=True):
+            ranges.append(
+                FrameRange(frame_range.clip_index, frame_range.start + int(start), frame_range.start + int(stop))
+            )
+    return ranges
 
 
-def read_clip(
+def load_clip(
     dataset: Dataset,
     conditioners: Sequence[Conditioner],
-    take: Take,
-    random: np.random.Generator | None = None,
-    regions: Sequence[str] = (),
-    things: Collection[int] | None = None,
+    clip_spec: ClipSpec,
+    *,
+    rng: np.random.Generator | None = None,
+    region_names: Sequence[str] = (),
+    thing_class_ids: Collection[int] | None = None,
 ) -> ClipBatch:
-    """A part of a dataset as a batch of one; with `random`, annotations are varied as their options say.
+    """Load a clip of a dataset as a batch of one; with `rng`, the conditioners augment their annotations.
 
-    With `things`, the classes whose regions are told apart, the instances of its frames are there too.
+    With `thing_class_ids`, the batch contains instance maps in which the regions of these classes are separate.
     """
-    view = take.view.mirrored(dataset.width) if take.mirrored else take.view
-    spans = [Span(take.span.clip, index, index + 1) for index in take.frames]
-    found: list[Sequence[Annotation]] = [dataset.annotations(spans, c.spec.name) for c in conditioners]
-    if take.mirrored:
-        found = [list(map(c.mirror, annotations)) for c, annotations in zip(conditioners, found, strict=True)]
-    boxes = region_boxes(conditioners, found, view, regions)
-    if random is not None:
-        found = [c.augment(annotations, random) for c, annotations in zip(conditioners, found, strict=True)]
+    view = clip_spec.view.hflip(dataset.width) if clip_spec.is_flipped else clip_spec.view
+    frame_ranges = [FrameRange(clip_spec.frame_range.clip_index, index, index + 1) for index in clip_spec.frame_indices]
+    annotations_by_conditioner: list[Sequence[Annotation]] = [
+        dataset.annotations(frame_ranges, c.spec.name) for c in conditioners
+    ]
+    if clip_spec.is_flipped:
+        annotations_by_conditioner = [
+            list(map(c.hflip, annotations))
+            for c, annotations in zip(conditioners, annotations_by_conditioner, strict=True)
+        ]
+    boxes = clip_region_boxes(conditioners, annotations_by_conditioner, view, region_names)
+    if rng is not None:
+        annotations_by_conditioner = [
+            c.augment(annotations, rng) for c, annotations in zip(conditioners, annotations_by_conditioner, strict=True)
+        ]
     views = [view] * len(conditioners)
-    read = None if things is None else InstanceReader(conditioners, views, things)
-    conditions, frames, instances = [], [], []
-    for index, annotations_of_frame in zip(take.frames, zip(*found, strict=True), strict=True):
-        conditions.append(torch.from_numpy(render_conditions(conditioners, annotations_of_frame, views)))
-        if read is not None:
-            instances.append(torch.from_numpy(read(annotations_of_frame)))
-        frame = dataset.frame(take.span.clip, index)
-        whole = np.ascontiguousarray(frame[:, ::-1]) if take.mirrored else frame
-        frames.append(frame_tensor(view_image(whole, view)))
-    objects = torch.stack(instances)[None] if instances else None
-    return ClipBatch(torch.stack(conditions)[None], torch.stack(frames)[None], boxes, objects)
+    read_instances = None if thing_class_ids is None else InstanceReader(conditioners, views, thing_class_ids)
+    frame_conditions, frame_tensors, frame_instances = [], [], []
+    for index, annotations_of_frame in zip(
+        clip_spec.frame_indices, zip(*annotations_by_conditioner, strict=True), strict=True
+    ):
+        frame_conditions.append(torch.from_numpy(render_conditions(conditioners, annotations_of_frame, views)))
+        if read_instances is not None:
+            frame_instances.append(torch.from_numpy(read_instances(annotations_of_frame)))
+        frame = dataset.load_frame(clip_spec.frame_range.clip_index, index)
+        flipped_frame = np.ascontiguousarray(frame[:, ::-1]) if clip_spec.is_flipped else frame
+        frame_tensors.append(frame_to_tensor(view_image(flipped_frame, view)))
+    instance_maps = torch.stack(frame_instances)[None] if frame_instances else None
+    return ClipBatch(
+        torch.stack(frame_conditions)[None], torch.stack(frame_tensors)[None], regions=boxes, instances=instance_maps
+    )
 
 
 class ClipSampler:
-    """Draws batches of clips from a dataset; a draw depends on the seed, the step and the length alone."""
+    """Samples batches of clips from a dataset; a batch depends on the seed, the step and the length only."""
 
     def __init__(
         self,
@@ -93,94 +107,105 @@ class ClipSampler:
         view: View,
         *,
         seed: int,
-        batch: int,
-        vary: Variation = AS_IT_IS,
-        regions: Sequence[str] = (),
-        things: Collection[int] | None = None,
-        of_labels: bool = False,
+        batch_size: int,
+        augmentation: ClipAugmentation = NO_AUGMENTATION,
+        region_names: Sequence[str] = (),
+        thing_class_ids: Collection[int] | None = None,
+        is_label_prediction: bool = False,
     ) -> None:
         self.dataset = dataset
         self.conditioners = tuple(conditioners)
         self.view = view
         self.seed = seed
-        self.batch = batch
-        self.vary = vary
-        self.regions = tuple(regions)
-        """Names of those whose places come with the clips."""
-        self.things = things
-        """With the clips come their instances, of these classes each region by itself; None: none come."""
-        self.of_labels = of_labels
-        """Whether the conditions are what is to be drawn."""
-        self.runs = usable_runs(dataset, [c.spec.name for c in conditioners], "train")
-        self.longest = max((run.last - run.first for run in self.runs), default=0)
-        """Frames of the longest clip there is."""
-        if self.longest < 2:
-            raise TooShortError(
-                f"{dataset.folder} has no two consecutive frames to learn from on which something was found",
-                "Prepare a longer video, or one that shows more of the subject.",
+        self.batch_size = batch_size
+        self.augmentation = augmentation
+        self.region_names = tuple(region_names)
+        """Names of the regions whose boxes are in the batches."""
+        self.thing_class_ids = thing_class_ids
+        """Classes whose regions are separate instances in the batches' instance maps; None: no instance maps."""
+        self.is_label_prediction = is_label_prediction
+        """Whether the target frames are the rendered conditions."""
+        self.ranges = valid_ranges(dataset, [c.spec.name for c in conditioners], "train")
+        self.max_range_length = max((frame_range.num_frames for frame_range in self.ranges), default=0)
+        """Number of frames of the longest range."""
+        if self.max_range_length < 2:
+            raise TooFewFramesError(
+                f"{dataset.folder} has no two consecutive training frames with detections.",
+                "Prepare a longer video, or a video in which the subject is visible in more frames.",
             )
 
-    def draw(self, step: int, length: int, own: Sequence[int] | None = None, each: int = 1) -> ClipBatch:
-        """The batch of `step`, clips of `length` frames; (b, t, c, h, w) and (b, t, 3, h, w).
+    def sample_batch(self, step: int, length: int, indices: Sequence[int] | None = None, repeats: int = 1) -> ClipBatch:
+        """The batch of `step` with clips of `length` frames; (b, t, c, h, w) and (b, t, 3, h, w).
 
-        With `own`, only the clips of these numbers: each is drawn for itself, so that several processes may share one.
-        `each`: how many stand in the place of one.
+        `indices` selects clips of the batch; clips are sampled independently, so several processes can share a batch.
+        `repeats` is the number of clips sampled per index.
         """
         clips = []
-        for place in range(self.batch) if own is None else own:
-            for number in range(place * each, (place + 1) * each):
-                random = np.random.default_rng([self.seed, step, number])
-                clips.append(self._read(self.take(length, random), random, self.regions))
-        return _together(clips)
+        for batch_index in range(self.batch_size) if indices is None else indices:
+            for clip_index in range(batch_index * repeats, (batch_index + 1) * repeats):
+                rng = np.random.default_rng([self.seed, step, clip_index])
+                clips.append(self._load_clip(self.sample_clip(length, rng), rng, self.region_names))
+        return collate(clips)
 
-    def stream(
+    def iter_batches(
         self,
-        step: int,
+        start_step: int,
         length: Callable[[int], int],
-        own: Sequence[int] | None = None,
+        indices: Sequence[int] | None = None,
         *,
-        each: Callable[[int], int] = lambda step: 1,
-        threads: int = 0,
+        repeats: Callable[[int], int] = lambda step: 1,
+        num_threads: int = 0,
     ) -> Generator[ClipBatch, None, None]:
-        """The batches of `step`, `step` + 1, ... without end; of `own` clips, and `each` in place of one, as in `draw`.
+        """Yield the batches of `start_step`, `start_step` + 1, ... without end; other parameters as in `sample_batch`.
 
-        Each when it is asked for, or drawn ahead by so many threads, which keep no more than one each and one more.
+        With `num_threads`, threads prefetch up to `num_threads` + 1 batches; with 0, batches are loaded on demand.
         """
 
-        def draw(step: int) -> ClipBatch:
-            return self.draw(step, length(step), own, each(step))
+        def sample_step(step: int) -> ClipBatch:
+            return self.sample_batch(step, length(step), indices, repeats(step))
 
-        if threads:
-            yield from ahead_by_threads(draw, count(step), threads, threads + 1)
-        yield from map(draw, count(step))
+        if num_threads:
+            yield from prefetch_map(sample_step, count(start_step), num_threads, num_threads + 1)
+        yield from map(sample_step, count(start_step))
 
-    def take(self, length: int, random: np.random.Generator) -> Take:
-        """Which frames the next clip is made of, each start being as likely as any other, and how they are seen."""
-        fitting = [run for run in self.runs if run.frames >= length]
-        starts = np.array([run.frames - length + 1 for run in fitting], dtype=np.float64)
-        run = fitting[random.choice(len(fitting), p=starts / starts.sum())]
-        return self.vary.take(run, length, self.view, (self.dataset.height, self.dataset.width), random)
+    def sample_clip(self, length: int, rng: np.random.Generator) -> ClipSpec:
+        """Sample the frames and the view of a clip; all start frames are equally likely."""
+        ranges = [frame_range for frame_range in self.ranges if frame_range.num_frames >= length]
+        num_starts = np.array([frame_range.num_frames - length + 1 for frame_range in ranges], dtype=np.float64)
+        frame_range = ranges[rng.choice(len(ranges), p=num_starts / num_starts.sum())]
+        return self.augmentation.sample_clip(
+            frame_range, length, self.view, (self.dataset.height, self.dataset.width), rng
+        )
 
-    def span(self, span: Span) -> ClipBatch:
-        """A stretch as it is, without augmentation, as a batch of one."""
-        return self._read(Take(self.view, span))
+    def load_range(self, frame_range: FrameRange) -> ClipBatch:
+        """Load a range without augmentation as a batch of one."""
+        return self._load_clip(ClipSpec(self.view, frame_range))
 
-    def _read(self, take: Take, random: np.random.Generator | None = None, regions: Sequence[str] = ()) -> ClipBatch:
-        clip = read_clip(self.dataset, self.conditioners, take, random, regions, self.things)
-        return clip.of_labels() if self.of_labels else clip
+    def _load_clip(
+        self, clip_spec: ClipSpec, rng: np.random.Generator | None = None, region_names: Sequence[str] = ()
+    ) -> ClipBatch:
+        clip = load_clip(
+            self.dataset,
+            self.conditioners,
+            clip_spec,
+            rng=rng,
+            region_names=region_names,
+            thing_class_ids=self.thing_class_ids,
+        )
+        return clip.as_label_prediction() if self.is_label_prediction else clip
 
 
-def _together(clips: Sequence[ClipBatch]) -> ClipBatch:
-    """Clips of equal length, one below the other."""
+def collate(clips: Sequence[ClipBatch]) -> ClipBatch:
+    """Concatenate clips of equal length to one batch."""
     if len(clips) == 1:
         return clips[0]
     boxes = {name: torch.cat([clip.regions[name] for clip in clips]) for name in clips[0].regions}
-    found = [clip.instances for clip in clips if clip.instances is not None]
-    watched = [clip.watched for clip in clips if clip.watched is not None]
+    instances = [clip.instances for clip in clips if clip.instances is not None]
+    rgb_frames = [clip.rgb_frames for clip in clips if clip.rgb_frames is not None]
     return ClipBatch(
         torch.cat([clip.conditions for clip in clips]),
         torch.cat([clip.frames for clip in clips]),
-        boxes,
-        torch.cat(found) if found else None,
-        torch.cat(watched) if watched else None,
+        regions=boxes,
+        instances=torch.cat(instances) if instances else None,
+        rgb_frames=torch.cat(rgb_frames) if rgb_frames else None,
     )

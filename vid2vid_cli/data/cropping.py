@@ -1,4 +1,4 @@
-"""Which part of the frames a model sees."""
+"""The crop of the frames that a model is trained on."""
 
 from __future__ import annotations
 
@@ -7,35 +7,39 @@ from typing import Any, Literal
 
 from vid2vid_cli.core.geometry import Box, View
 
-Crop = Literal["focus", "whole", "random"]
+CropMode = Literal["subject", "center", "random"]
 
 
-def whole_picture(height: int, width: int, part: tuple[int, int], scale: tuple[float, float]) -> tuple[int, int]:
-    """(height, width) of whole frames, drawn as large as those of which random parts (height, width) are cut.
+def full_frame_size(
+    height: int, width: int, crop_size: tuple[int, int], resize_range: tuple[float, float]
+) -> tuple[int, int]:
+    """(height, width) of full frames at the mean scale of the random crops of `crop_size` (height, width).
 
-    At scale 1 a part just fits into the frame; of a range of scales it is the middle. Even, as video wants it.
+    At scale 1 a crop just fits into the frame. Both sides are rounded to even numbers, as video codecs require.
     """
-    fits = min(height, width * part[0] / part[1])
-    times = part[0] / fits * sum(scale) / 2
-    return max(2, 2 * round(height * times / 2)), max(2, 2 * round(width * times / 2))
+    fitting_height = min(height, width * crop_size[0] / crop_size[1])
+    scale_factor = crop_size[0] / fitting_height * sum(resize_range) / 2
+    return max(2, 2 * round(height * scale_factor / 2)), max(2, 2 * round(width * scale_factor / 2))
 
 
-def frame_view(height: int, width: int, picture: tuple[int, int], crop: Crop, statistics: Mapping[str, Any]) -> View:
-    """The view of frames (height, width) that gives a `picture` of (height, width); its pixels are square.
+def crop_view(
+    height: int, width: int, output_size: tuple[int, int], crop: CropMode, statistics: Mapping[str, Any]
+) -> View:
+    """The view that maps frames of (height, width) to images of `output_size` (height, width), with square pixels.
 
-    `focus`: the smallest box of the picture's shape around the conditioner's focus box, shifted into the frame and
-    shrunk only where the frame is too small for it; `whole`, and where there is no focus: the largest such box, in
-    the middle; `random` too, of whose frames the whole is wanted. No part of the view lies outside the frame.
+    `subject`: the smallest box of the output's aspect ratio around `subject_box` of the statistics, shifted into the
+    frame, and reduced if the frame is too small. `center`, `random`, and `subject` without that box: the largest box
+    that fits, centred. The view does not extend beyond the frame.
     """
-    aspect = picture[1] / picture[0]
-    tallest = min(float(height), width / aspect)
+    aspect_ratio = output_size[1] / output_size[0]
+    max_crop_height = min(float(height), width / aspect_ratio)
     x0, y0, x1, y1 = 0.0, 0.0, float(width), float(height)
-    tall = tallest
-    if crop == "focus" and statistics.get("focus"):
-        x0, y0, x1, y1 = (float(value) for value in statistics["focus"])
-        tall = min(tallest, max(y1 - y0, (x1 - x0) / aspect))
-    wide = tall * aspect
-    left = min(max((x0 + x1 - wide) / 2, 0.0), max(width - wide, 0.0))
-    top = min(max((y0 + y1 - tall) / 2, 0.0), max(height - tall, 0.0))
-    box: Box = (left, top, left + wide, top + tall)
-    return View.of_box(box, *picture)
+    crop_height = max_crop_height
+    if crop == "subject" and statistics.get("subject_box"):
+        x0, y0, x1, y1 = (float(value) for value in statistics["subject_box"])
+        crop_height = min(max_crop_height, max(y1 - y0, (x1 - x0) / aspect_ratio))
+    crop_width = crop_height * aspect_ratio
+    left = min(max((x0 + x1 - crop_width) / 2, 0.0), max(width - crop_width, 0.0))
+    top = min(max((y0 + y1 - crop_height) / 2, 0.0), max(height - crop_height, 0.0))
+    box: Box = (left, top, left + crop_width, top + crop_height)
+    return View.from_box(box, *output_size)

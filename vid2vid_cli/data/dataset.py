@@ -1,4 +1,4 @@
-"""A prepared dataset, opened: frames and annotations by clip and index. Numpy only, nothing of any plugin."""
+"""Access to a prepared dataset: frames and annotations by clip and index. Needs numpy, but no plugin."""
 
 from __future__ import annotations
 
@@ -12,141 +12,149 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation
 from vid2vid_cli.core.errors import DatasetError, MissingFileError, NotAVideoError, Vid2VidError
-from vid2vid_cli.data.annotations import REMEDY, AnnotationFolder, AnnotationSequence
-from vid2vid_cli.data.manifest import FILE_NAME, Manifest, read_manifest
-from vid2vid_cli.media.images import load_picture
+from vid2vid_cli.data.annotations import AnnotationFolder, AnnotationSequence
+from vid2vid_cli.data.manifest import (
+    MANIFEST_FILE_NAME,
+    PREPARE_AGAIN_HINT,
+    Manifest,
+    frame_file_name,
+    read_manifest,
+)
+from vid2vid_cli.media.images import load_image
 
-Split = Literal["train", "holdout", "all"]
-UNFINISHED = ".partial"
+Split = Literal["train", "val", "all"]
+PARTIAL_SUFFIX = ".partial"
 
 
-class Span(NamedTuple):
-    """Consecutive frames of a clip: first to last - 1, counted from the clip's own beginning."""
+class FrameRange(NamedTuple):
+    """Consecutive frames start to stop - 1 of a clip, relative to the start of the clip."""
 
-    clip: int
-    first: int
-    last: int
+    clip_index: int
+    start: int
+    stop: int
 
     @property
-    def frames(self) -> int:
-        """How many."""
-        return self.last - self.first
+    def num_frames(self) -> int:
+        """Length of the range."""
+        return self.stop - self.start
 
 
 class Dataset:
-    """An opened dataset folder. Safe to read from several threads.
+    """A dataset folder. Several threads may read it.
 
-    Raises: MissingFileError (no such folder), DatasetError (not a dataset, damaged, of a newer version).
+    Raises: MissingFileError (no such folder), DatasetError (not a dataset, damaged, or of another schema version).
     """
 
     def __init__(self, folder: Path, manifest: Manifest | None = None) -> None:
         self.folder = folder
         self.manifest = read_manifest(folder) if manifest is None else manifest
-        self._opened: dict[tuple[str, str], AnnotationFolder] = {}
-        self._stored: dict[str, int] = {}
-        """Folder -> how many frames lie in it."""
+        self._annotation_folders: dict[tuple[str, str], AnnotationFolder] = {}
+        self._num_stored_frames: dict[str, int] = {}
+        """Clip folder -> number of frames in it."""
         for clip in self.manifest.clips:
             if not (folder / "clips" / clip.name / "frames").is_dir():
-                missing = folder / "clips" / clip.name / "frames"
-                raise DatasetError(f"The dataset is damaged: {missing} is missing.", REMEDY)
-            self._stored[clip.name] = max(self._stored.get(clip.name, 0), clip.first + clip.frames)
+                missing_folder = folder / "clips" / clip.name / "frames"
+                raise DatasetError(f"The dataset is damaged: {missing_folder} is missing.", PREPARE_AGAIN_HINT)
+            self._num_stored_frames[clip.name] = max(
+                self._num_stored_frames.get(clip.name, 0), clip.start_index + clip.num_frames
+            )
 
     @property
     def height(self) -> int:
-        """Of the stored frames, in pixels."""
+        """Height of the stored frames in pixels."""
         return self.manifest.height
 
     @property
     def width(self) -> int:
-        """Of the stored frames, in pixels."""
+        """Width of the stored frames in pixels."""
         return self.manifest.width
 
     @property
     def fps(self) -> Fraction:
-        """Frames per second, exactly."""
-        return self.manifest.rate
+        """Exact frame rate in frames per second."""
+        return self.manifest.frame_rate
 
-    def clips(self, split: Split = "all") -> list[Span]:
-        """The stretches of consecutive frames of a split; a part of the clips may have none in it."""
+    def frame_ranges(self, split: Split = "all") -> list[FrameRange]:
+        """The ranges of consecutive frames of a split; a clip may have none."""
         if split == "all":
-            return [Span(index, 0, clip.frames) for index, clip in enumerate(self.manifest.clips)]
-        chosen = self.manifest.splits.train if split == "train" else self.manifest.splits.holdout
-        return [Span(*span) for span in chosen]
+            return [FrameRange(index, 0, clip.num_frames) for index, clip in enumerate(self.manifest.clips)]
+        split_ranges = self.manifest.splits.train if split == "train" else self.manifest.splits.val
+        return [FrameRange(*span) for span in split_ranges]
 
-    def number(self, clip: int, index: int) -> int:
-        """The number under which a frame of a clip is stored in its folder. Raises IndexError."""
-        entry = self.manifest.clips[clip]
-        if not 0 <= index < entry.frames:
-            raise IndexError(f"clip {clip} has no frame {index}")
-        return entry.first + index
+    def stored_index(self, clip_index: int, index: int) -> int:
+        """Index of a frame of a clip in its folder. Raises IndexError."""
+        clip_record = self.manifest.clips[clip_index]
+        if not 0 <= index < clip_record.num_frames:
+            raise IndexError(f"clip {clip_index} has no frame {index}")
+        return clip_record.start_index + index
 
-    def frame_path(self, clip: int, index: int) -> Path:
-        """Where a frame is stored. Raises IndexError."""
-        name = self.manifest.clips[clip].name
-        return frame_path(self.folder, name, self.number(clip, index), self.manifest.frame_format)
+    def frame_path(self, clip_index: int, index: int) -> Path:
+        """Path of a stored frame. Raises IndexError."""
+        folder = self.folder / "clips" / self.manifest.clips[clip_index].name / "frames"
+        return folder / frame_file_name(self.stored_index(clip_index, index), self.manifest.frame_format)
 
-    def frame(self, clip: int, index: int) -> NDArray[np.uint8]:
-        """A frame, (h, w, 3) uint8 RGB. Raises DatasetError (missing, damaged, of another size), IndexError."""
-        path = self.frame_path(clip, index)
+    def load_frame(self, clip_index: int, index: int) -> NDArray[np.uint8]:
+        """Load a frame, (h, w, 3) uint8 RGB. Raises DatasetError (missing, damaged or of another size), IndexError."""
+        path = self.frame_path(clip_index, index)
         try:
-            frame = load_picture(path)
+            frame = load_image(path)
         except MissingFileError as error:
-            raise DatasetError(f"The dataset is damaged: {path} is missing.", REMEDY) from error
+            raise DatasetError(f"The dataset is damaged: {path} is missing.", PREPARE_AGAIN_HINT) from error
         except NotAVideoError as error:
-            raise DatasetError(f"The dataset is damaged: {path} cannot be read.", REMEDY) from error
+            raise DatasetError(f"The dataset is damaged: {path} cannot be read.", PREPARE_AGAIN_HINT) from error
         if frame.shape[:2] != (self.height, self.width):
             raise DatasetError(
-                f"The dataset is damaged: {path} is {frame.shape[1]}x{frame.shape[0]} and not "
-                f"{self.width}x{self.height}.",
-                REMEDY,
+                f"The dataset is damaged: {path} is {frame.shape[1]}x{frame.shape[0]}, not {self.width}x{self.height}.",
+                PREPARE_AGAIN_HINT,
             )
         return frame
 
-    def annotation(self, clip: int, index: int, conditioner: str) -> Annotation:
-        """What a conditioner found on a frame. Raises DatasetError (no such conditioner, damaged), IndexError."""
-        return self._folder(clip, conditioner).read(self.number(clip, index))
+    def load_annotation(self, clip_index: int, index: int, conditioner: str) -> Annotation:
+        """Load the annotation of a frame. Raises DatasetError (no such conditioner, or damaged), IndexError."""
+        return self._annotation_folder(clip_index, conditioner).load(self.stored_index(clip_index, index))
 
-    def quality(self, clip: int, conditioner: str) -> NDArray[np.float32]:
-        """(t,) float32 over the clip, 0 where nothing was found."""
-        entry = self.manifest.clips[clip]
-        return self._folder(clip, conditioner).quality[entry.first : entry.first + entry.frames]
+    def quality(self, clip_index: int, conditioner: str) -> NDArray[np.float32]:
+        """Quality of the annotations of a clip, (t,) float32; 0 without a detection."""
+        clip_record = self.manifest.clips[clip_index]
+        return self._annotation_folder(clip_index, conditioner).quality[
+            clip_record.start_index : clip_record.start_index + clip_record.num_frames
+        ]
 
-    def annotations(self, spans: Iterable[Span], conditioner: str) -> AnnotationSequence:
-        """What a conditioner found on these stretches, one after the other, read on demand."""
+    def annotations(self, frame_ranges: Iterable[FrameRange], conditioner: str) -> AnnotationSequence:
+        """The annotations of a conditioner on the frames of the ranges, loaded on demand."""
         items = [
-            (self._folder(clip, conditioner), self.number(clip, index)) for clip, a, b in spans for index in range(a, b)
+            (self._annotation_folder(clip, conditioner), self.stored_index(clip, index))
+            for clip, a, b in frame_ranges
+            for index in range(a, b)
         ]
         return AnnotationSequence(items)
 
-    def _folder(self, clip: int, conditioner: str) -> AnnotationFolder:
-        name = self.manifest.clips[clip].name
-        if (name, conditioner) not in self._opened:
-            record = self.manifest.conditioner(conditioner)
+    def _annotation_folder(self, clip_index: int, conditioner: str) -> AnnotationFolder:
+        name = self.manifest.clips[clip_index].name
+        if (name, conditioner) not in self._annotation_folders:
+            record = self.manifest.conditioner_record(conditioner)
             folder = self.folder / "clips" / name / conditioner
             size = self.height, self.width
-            self._opened[name, conditioner] = AnnotationFolder(folder, self._stored[name], size, record.images)
-        return self._opened[name, conditioner]
+            self._annotation_folders[name, conditioner] = AnnotationFolder(
+                folder, self._num_stored_frames[name], size, image_names=record.image_names
+            )
+        return self._annotation_folders[name, conditioner]
 
 
-def frame_path(folder: Path, clip: str, index: int, suffix: str) -> Path:
-    """Where a dataset keeps a frame of a clip."""
-    return folder / "clips" / clip / "frames" / f"{index:06d}.{suffix}"
+def find_newest_dataset(root: Path, is_match: Callable[[Manifest], bool]) -> Path | None:
+    """The most recently finished dataset in `root` with a matching manifest, or None.
 
-
-def newest_dataset(root: Path, fits: Callable[[Manifest], bool]) -> Path | None:
-    """The dataset in the folder `root` that was finished last and fits; None where there is none.
-
-    Folders that are no datasets, damaged or unfinished are passed over.
+    Other folders, and damaged, outdated or unfinished datasets are ignored.
     """
     if not root.is_dir():
         return None
-    found = []
-    for path in root.glob(f"*/{FILE_NAME}"):
-        if path.parent.name.endswith(UNFINISHED):
+    candidates = []
+    for path in root.glob(f"*/{MANIFEST_FILE_NAME}"):
+        if path.parent.name.endswith(PARTIAL_SUFFIX):
             continue
         try:
-            if fits(read_manifest(path.parent)):
-                found.append((path.stat().st_mtime_ns, path.parent.name, path.parent))
+            if is_match(read_manifest(path.parent)):
+                candidates.append((path.stat().st_mtime_ns, path.parent.name, path.parent))
         except (Vid2VidError, OSError):
             continue
-    return max(found)[2] if found else None
+    return max(candidates)[2] if candidates else None

@@ -1,47 +1,55 @@
-"""The frames of a clip on their way to disk."""
+"""Writes the frames of a clip to disk."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vid2vid_cli.data.chunk_store import PART, PartQueue, Parts, WriterPool, make_folder
+from vid2vid_cli.core.geometry import UInt8Array
+from vid2vid_cli.data.chunk_store import CHUNK_FRAMES, ChunkStore, PendingChunks, WriterPool, create_folder
+from vid2vid_cli.data.manifest import FrameFormat, frame_file_name
 from vid2vid_cli.media.images import save_jpeg, save_png
-
-Format = Literal["png", "jpg"]
 
 
 class FrameWriter:
-    """Writes the frames of one clip, part by part, from frame `start` (a multiple of `PART`) on."""
+    """Writes the frames of one clip in chunks, from frame `start_index`, a multiple of CHUNK_FRAMES."""
 
-    def __init__(self, folder: Path, parts: Parts, pool: WriterPool, start: int = 0, form: Format = "png") -> None:
-        self._folder, self._pool, self._format = folder, pool, form
-        self._queue = PartQueue(parts)
-        self._writing: list[Future[None]] = []
-        self.written = start
-        """Frames taken so far, those of earlier runs included."""
-        make_folder(folder)
+    def __init__(
+        self,
+        folder: Path,
+        chunk_store: ChunkStore,
+        pool: WriterPool,
+        *,
+        start_index: int = 0,
+        frame_format: FrameFormat = "png",
+    ) -> None:
+        self._folder, self._pool, self._format = folder, pool, frame_format
+        self._pending_chunks = PendingChunks(chunk_store)
+        self._pending_writes: list[Future[None]] = []
+        self.num_written = start_index
+        """Frames added so far, those of earlier runs included."""
+        create_folder(folder)
 
-    def add(self, frame: NDArray[np.uint8]) -> None:
-        """Take the next frame, (h, w, 3) uint8 RGB. Raises DiskFullError, PermissionDeniedError, perhaps late."""
-        path = self._folder / f"{self.written:06d}.{self._format}"
-        self._writing.append(self._pool.submit(save_png if self._format == "png" else save_jpeg, path, frame))
-        self.written += 1
-        self._queue.settle(wait=False)
-        if self.written % PART == 0:
-            self._close()
+    def add(self, frame: UInt8Array) -> None:
+        """Add the next frame, (h, w, 3) uint8 RGB. Raises the errors of this write or of earlier ones."""
+        path = self._folder / frame_file_name(self.num_written, self._format)
+        self._pending_writes.append(self._pool.submit(save_png if self._format == "png" else save_jpeg, path, frame))
+        self.num_written += 1
+        self._pending_chunks.flush(wait=False)
+        if self.num_written % CHUNK_FRAMES == 0:
+            self._flush_chunk()
 
     def finish(self) -> None:
-        """Wait until every frame is on disk, and note that it is."""
-        self._close()
-        self._queue.settle(wait=True)
+        """Wait until all frames are on disk and their chunks are complete."""
+        self._flush_chunk()
+        self._pending_chunks.flush(wait=True)
 
-    def _close(self) -> None:
-        if self._writing:
-            count = len(self._writing)
-            self._queue.add(self.written - count, self.written, {"frames": np.array(count)}, self._writing)
-        self._writing = []
+    def _flush_chunk(self) -> None:
+        if self._pending_writes:
+            count = len(self._pending_writes)
+            self._pending_chunks.add(
+                self.num_written - count, self.num_written, {"num_frames": np.array(count)}, self._pending_writes
+            )
+        self._pending_writes = []

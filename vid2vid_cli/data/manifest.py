@@ -1,62 +1,72 @@
-"""`dataset.json`: what a dataset says about itself, checked when it is read."""
+"""The manifest of a dataset, `dataset.json`, which is validated when it is read."""
 
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vid2vid_cli.core.errors import DatasetError, MissingFileError
 from vid2vid_cli.media.files import write_text
-from vid2vid_cli.media.os_errors import reading_failed
+from vid2vid_cli.media.os_errors import read_error
 
-SCHEMA_VERSION = 1
-FILE_NAME = "dataset.json"
+SCHEMA_VERSION: Final = 2
+MANIFEST_FILE_NAME = "dataset.json"
+PREPARE_AGAIN_HINT = "Run `vid2vid prepare` again with the same arguments and --overwrite."
+FrameFormat = Literal["jpeg", "png"]
+FRAME_SUFFIXES: Mapping[FrameFormat, str] = {"jpeg": "jpg", "png": "png"}
 
 
-class Record(BaseModel):
-    """Base of every part of the manifest: frozen; unknown keys are kept out of the way, not refused."""
+def frame_file_name(index: int, frame_format: FrameFormat) -> str:
+    """File name of a stored frame, such as 000042.png."""
+    return f"{index:06d}.{FRAME_SUFFIXES[frame_format]}"
+
+
+class ManifestRecord(BaseModel):
+    """Base of the records of the manifest: frozen; unknown keys are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Source(Record):
-    """The video a clip was made from."""
+class SourceRecord(ManifestRecord):
+    """The source video of a clip."""
 
     path: str
-    """Absolute."""
+    """Absolute path."""
     sha256: str
     probe: dict[str, Any] = {}
 
 
-class Clip(Record):
-    """Consecutive frames of one source without a cut between them: a shot."""
+class ClipRecord(ManifestRecord):
+    """A shot: consecutive frames of one source without a cut."""
 
     name: str
-    """Its folder under `clips/`; the shots of one video share a folder."""
-    first: int = Field(0, ge=0)
-    """Number of its first frame in that folder."""
-    frames: int = Field(ge=1)
-    source: int = Field(ge=0)
+    """Name of the folder under `clips/`; the shots of one video share a folder."""
+    start_index: int = Field(0, ge=0)
+    """Index of the first frame of the shot in that folder."""
+    num_frames: int = Field(ge=1)
+    source_index: int = Field(ge=0)
     """Index into the sources."""
-    start: float = 0.0
-    """Seconds into the source at which the first frame lies."""
+    start_seconds: float = 0.0
+    """Time of the first frame in the source, in seconds."""
 
 
-class Quality(Record):
-    """How well a conditioner did over all frames."""
+class QualityRecord(ManifestRecord):
+    """Summary of the quality of a conditioner's annotations."""
 
     mean: float
-    """Over all frames, those where nothing was found included."""
-    found: int
-    """Frames of quality above 0."""
-    total: int
+    """Mean over all frames, including frames without a detection."""
+    num_detected: int
+    """Number of frames with a quality above 0."""
+    num_frames: int
 
 
-class ClassRecord(Record):
+class ClassRecord(ManifestRecord):
     """One class of a conditioner's label maps."""
 
     id: int
@@ -64,123 +74,140 @@ class ClassRecord(Record):
     colour: tuple[int, int, int]
 
 
-class ConditionerRecord(Record):
+class ConditionerRecord(ManifestRecord):
     """One conditioner of the dataset; the order of the records is the order of their channels."""
 
     name: str
-    """Also its folder in every clip."""
+    """Also the name of its folder in every clip folder."""
     options: dict[str, Any] = {}
     fingerprint: dict[str, Any] = {}
-    channels: int = Field(ge=1)
-    images: tuple[str, ...] = ()
-    """Names of its image annotations, each a folder of PNG files."""
+    num_channels: int = Field(ge=1)
+    image_names: tuple[str, ...] = ()
+    """Names of its image annotations; each is a folder of PNG files."""
     classes: tuple[ClassRecord, ...] = ()
-    """Of its label maps."""
+    """Classes of its label maps."""
     statistics: dict[str, Any] = {}
-    """Of the train split alone."""
-    quality: Quality
+    """Statistics of the train split."""
+    quality: QualityRecord
 
 
-class Splits(Record):
-    """Which frames are for what, as (clip, first, last + 1)."""
+class Splits(ManifestRecord):
+    """The frames of the splits as (clip index, start, stop)."""
 
     train: tuple[tuple[int, int, int], ...]
-    holdout: tuple[tuple[int, int, int], ...] = ()
+    val: tuple[tuple[int, int, int], ...] = ()
 
 
-class Manifest(Record):
-    """All of `dataset.json`. Sizes are those of the stored frames, in pixels."""
+class Manifest(ManifestRecord):
+    """The content of `dataset.json`. Sizes are those of the stored frames in pixels."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = SCHEMA_VERSION
     name: str
     created_by: str
-    source: tuple[Source, ...]
+    sources: tuple[SourceRecord, ...]
     height: int = Field(ge=1)
     width: int = Field(ge=1)
     fps: str
-    """Exact, such as 30000/1001."""
-    frames: int = Field(ge=1)
-    """Of all clips together."""
-    frame_format: Literal["png", "jpg"] = "png"
-    clips: tuple[Clip, ...]
+    """Exact frame rate, such as 30000/1001."""
+    num_frames: int = Field(ge=1)
+    """Total number of frames of all clips."""
+    frame_format: FrameFormat = "png"
+    clips: tuple[ClipRecord, ...]
     conditioners: tuple[ConditionerRecord, ...]
     splits: Splits
-    identity: str = ""
-    """sha256 over the sources and everything the content depends on; equal for equal datasets."""
+    content_hash: str = ""
+    """sha256 of the sources and of all settings that determine the content; equal for equal datasets."""
 
     @field_validator("fps")
     @classmethod
-    def _is_rate(cls, value: str) -> str:
+    def _check_frame_rate(cls, value: str) -> str:
         try:
-            rate = Fraction(value)
+            frame_rate = Fraction(value)
         except (ValueError, ZeroDivisionError) as error:
             raise ValueError(f"{value!r} is not a frame rate") from error
-        if rate <= 0:
+        if frame_rate <= 0:
             raise ValueError(f"{value!r} is not a frame rate")
         return value
 
     @property
-    def rate(self) -> Fraction:
-        """Frames per second, exactly."""
+    def frame_rate(self) -> Fraction:
+        """Exact frame rate in frames per second."""
         return Fraction(self.fps)
 
     @property
     def conditioner_names(self) -> tuple[str, ...]:
-        """In the order of their channels."""
+        """Names of the conditioners in the order of their channels."""
         return tuple(record.name for record in self.conditioners)
 
-    def conditioner(self, name: str) -> ConditionerRecord:
-        """The record of that conditioner. Raises DatasetError where the dataset has none of that name."""
+    def conditioner_record(self, name: str) -> ConditionerRecord:
+        """The record of a conditioner. Raises DatasetError if the dataset has no conditioner of that name."""
         for record in self.conditioners:
             if record.name == name:
                 return record
-        have = ", ".join(self.conditioner_names)
+        available_names = ", ".join(self.conditioner_names)
         raise DatasetError(
-            f"The dataset {self.name} has no annotations of {name}; it has {have}.",
-            f"Prepare it again: vid2vid prepare --conditioner {name} {self.source[0].path}",
+            f"The dataset {self.name} has no annotations of {name}; its conditioners are: {available_names}.",
+            f"Prepare it with that conditioner: vid2vid prepare --conditioner {name} {self.sources[0].path}",
         )
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a dataset folder.
+    """Read the manifest of a dataset folder.
 
-    Raises: MissingFileError (no such folder), DatasetError (not a dataset, damaged, or of a newer version).
+    Raises: MissingFileError (no such folder), DatasetError (not a dataset, damaged, or of another schema version).
     """
     if not folder.exists():
-        raise MissingFileError(f"{folder} does not exist.", "Check the name, or run: vid2vid prepare VIDEO")
-    path = folder / FILE_NAME
+        raise MissingFileError(
+            f"{folder} does not exist.", "Check the path, or make a dataset: vid2vid prepare --conditioner NAME VIDEO"
+        )
+    path = folder / MANIFEST_FILE_NAME
     if not path.is_file():
         raise DatasetError(
-            f"{folder} is not a dataset: it holds no {FILE_NAME}.",
-            "Name a folder that `vid2vid prepare` made, such as datasets/video.",
+            f"{folder} is not a dataset: it does not contain {MANIFEST_FILE_NAME}.",
+            "Use a folder that `vid2vid prepare` has written, such as datasets/video.",
         )
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise reading_failed(path, error) from error
+        raise read_error(path, error) from error
     except ValueError as error:
-        raise DatasetError(
-            f"{path} is damaged: it is not valid JSON ({error}).", "Prepare the dataset again."
-        ) from error
-    version = data.get("schema_version") if isinstance(data, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise DatasetError(
-            f"{path} was written by a newer vid2vid (schema version {version}, this one reads {SCHEMA_VERSION}).",
-            "Update vid2vid: pip install -U vid2vid-cli",
-        )
+        raise DatasetError(f"{path} is damaged: it is not valid JSON ({error}).", PREPARE_AGAIN_HINT) from error
+    _check_schema_version(path, data)
     try:
         return Manifest.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise DatasetError(f"{path} is damaged: {where}: {first['msg']}.", "Prepare the dataset again.") from error
+        first_error = error.errors()[0]
+        location = ".".join(str(part) for part in first_error["loc"]) or "the file"
+        raise DatasetError(f"{path} is damaged: {location}: {first_error['msg']}.", PREPARE_AGAIN_HINT) from error
+
+
+def _check_schema_version(path: Path, data: Any) -> None:
+    """Raise DatasetError for the manifest of another schema version, with the command that makes a readable one."""
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if not isinstance(version, int) or version == SCHEMA_VERSION:
+        return
+    message = f"{path} has schema version {version}; this version of vid2vid reads version {SCHEMA_VERSION}."
+    if version > SCHEMA_VERSION:
+        raise DatasetError(message, "Update vid2vid: pip install -U vid2vid-cli")
+    raise DatasetError(message, f"Prepare the dataset again: {_prepare_command(path.parent, data)}")
+
+
+def _prepare_command(folder: Path, data: Mapping[str, Any]) -> str:
+    """The `vid2vid prepare` command for the sources and conditioners of a manifest of any schema version."""
+    sources = data.get("sources") or data.get("source") or ()
+    videos = [str(source["path"]) for source in sources if isinstance(source, dict) and "path" in source]
+    records = data.get("conditioners") or ()
+    names = [str(record["name"]) for record in records if isinstance(record, dict) and "name" in record]
+    options = [word for name in names or ["NAME"] for word in ("--conditioner", name)]
+    command = ["vid2vid", "prepare", *options, "--out", str(folder), "--overwrite", *(videos or ["VIDEO"])]
+    return shlex.join(command)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write `dataset.json` whole or not at all. Raises DiskFullError, PermissionDeniedError."""
-    write_json(folder / FILE_NAME, manifest.model_dump(mode="json"))
+    """Write `dataset.json` with an atomic write. Raises DiskFullError, PermissionDeniedError."""
+    write_json(folder / MANIFEST_FILE_NAME, manifest.model_dump(mode="json"))
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write plain data as JSON, whole or not at all, even where power fails. Raises as `write_manifest`."""
+    """Write plain data as JSON with an atomic write. Raises as `write_manifest`."""
     write_text(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")

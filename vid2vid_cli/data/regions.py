@@ -1,4 +1,4 @@
-"""Where the regions of a clip are that are judged close by."""
+"""Boxes of the regions that have their own discriminator."""
 
 from __future__ import annotations
 
@@ -11,25 +11,30 @@ from torch import Tensor
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
 
 
-def offered(conditioners: Sequence[Conditioner]) -> tuple[str, ...]:
-    """The names of all regions that some conditioners may find, each once."""
-    return tuple(dict.fromkeys(name for conditioner in conditioners for name in conditioner.offers))
+def available_region_names(conditioners: Sequence[Conditioner]) -> tuple[str, ...]:
+    """Names of all regions that the conditioners provide, without duplicates."""
+    return tuple(dict.fromkeys(name for conditioner in conditioners for name in conditioner.region_names))
 
 
-def region_boxes(
+def clip_region_boxes(
     conditioners: Sequence[Conditioner],
     annotations: Sequence[Sequence[Annotation]],
     view: View,
     names: Sequence[str],
 ) -> dict[str, Tensor]:
-    """Name -> boxes (1, t, r, 4) in pixels of the picture, NaN where not found, for a batch of one clip.
+    """Region name -> boxes (1, t, r, 4) in pixels of the view, NaN if not detected, for a batch of one clip.
 
-    `annotations` are each conditioner's, frame by frame, as they were found: what augmentation leaves out of the
-    condition is still in the frame. A region is looked up at the first conditioner that offers it.
+    `annotations` contains the annotations of each conditioner per frame, before augmentation, because what
+    augmentation removes from the condition is still visible in the frame. A region is taken from the first conditioner
+    that provides it.
     """
-    found: dict[str, Tensor] = {}
-    for conditioner, frames in zip(conditioners, annotations, strict=True):
-        wanted = [name for name in names if name in conditioner.offers and name not in found]
-        regions = [conditioner.regions(one, view) for one in frames] if wanted else []
-        found |= {name: torch.from_numpy(np.stack([each[name] for each in regions]))[None] for name in wanted}
-    return found
+    boxes_by_name: dict[str, Tensor] = {}
+    for conditioner, frame_annotations in zip(conditioners, annotations, strict=True):
+        new_names = [name for name in names if name in conditioner.region_names and name not in boxes_by_name]
+        frame_boxes = (
+            [conditioner.region_boxes(annotation, view) for annotation in frame_annotations] if new_names else []
+        )
+        boxes_by_name |= {
+            name: torch.from_numpy(np.stack([boxes[name] for boxes in frame_boxes]))[None] for name in new_names
+        }
+    return boxes_by_name

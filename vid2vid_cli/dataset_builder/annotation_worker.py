@@ -1,4 +1,4 @@
-"""A conditioner at work in a thread of its own."""
+"""Runs one conditioner in its own thread."""
 
 from __future__ import annotations
 
@@ -6,109 +6,92 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vid2vid_cli.conditioning import Annotation, Conditioner
+from vid2vid_cli.conditioning import Conditioner, VideoFrame
 from vid2vid_cli.core.errors import PluginError
-from vid2vid_cli.data.annotations import AnnotationWriter
-from vid2vid_cli.processes.priority import keep_to_one_core
+from vid2vid_cli.data.annotations import PLUGIN_BUG_HINT, AnnotationWriter
 
-Frame = NDArray[np.uint8]
-DEPTH = 8
-"""Frames that may wait for a conditioner."""
+MAX_QUEUED_FRAMES = 8
+"""Frames that wait for a conditioner; bounds the memory."""
+ABORT_TIMEOUT = 10.0
+"""Seconds to wait for the thread of an aborted worker."""
 
 
-class Lane:
-    """Frames in by `feed`, annotations straight to their writer, and then to `found`.
+class AnnotationWorker:
+    """A thread that annotates the frames passed to `feed` and adds the annotations to a writer.
 
-    `first` is the index of the first frame it will be fed; what it finds before the writer's beginning only warms it.
-    `alone`: there is no other lane, so that one core may be its own.
+    `first_index` is the index of the first frame. Annotations of frames before the writer's start index are discarded:
+    these frames only warm up trackers and smoothing when a run continues.
     """
 
-    def __init__(
-        self,
-        conditioner: Conditioner,
-        writer: AnnotationWriter,
-        first: int,
-        found: Callable[[Annotation], None] | None = None,
-        *,
-        alone: bool,
-    ) -> None:
-        self._conditioner, self._writer, self._found, self._alone = conditioner, writer, found, alone
-        self._first, self._fed, self._start = first, first, writer.written
-        self._line: queue.Queue[Frame | None] = queue.Queue(maxsize=DEPTH)
-        self._stop = threading.Event()
+    def __init__(self, conditioner: Conditioner, writer: AnnotationWriter, first_index: int) -> None:
+        self._conditioner, self._writer = conditioner, writer
+        self._first_index, self._next_index, self._write_start = first_index, first_index, writer.num_written
+        self._queue: queue.Queue[VideoFrame | None] = queue.Queue(maxsize=MAX_QUEUED_FRAMES)
+        self._stop_event = threading.Event()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name=conditioner.spec.name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=conditioner.spec.name, daemon=True)
         self._thread.start()
 
     @property
-    def written(self) -> int:
-        """Annotations that came through."""
-        return self._writer.written
+    def num_written(self) -> int:
+        """Number of annotations passed to the writer, those of earlier runs included."""
+        return self._writer.num_written
 
-    def feed(self, frame: Frame | None) -> None:
-        """The next frame, or None for the end; waits while the lane is full. Raises what stopped the lane."""
+    def feed(self, frame: VideoFrame | None) -> None:
+        """Queue the next frame, or None at the end; blocks while the queue is full. Raises an error of the thread."""
         while True:
             if not self._thread.is_alive():
-                self._check()
-                raise self._miscounted()
+                self._raise_error()
+                raise self._count_mismatch_error()
             try:
-                self._line.put(frame, timeout=0.1)
+                self._queue.put(frame, timeout=0.1)
                 break
             except queue.Full:
                 continue
-        self._fed += frame is not None
+        self._next_index += frame is not None
 
-    def finish(self, waiting: Callable[[], None]) -> None:
-        """Wait until the last annotation is written, calling `waiting` now and then. Raises what went wrong."""
+    def finish(self, on_wait: Callable[[], None]) -> None:
+        """Wait until all annotations are written; calls `on_wait` repeatedly. Raises an error of the thread."""
         self.feed(None)
         while self._thread.is_alive():
             self._thread.join(timeout=0.2)
-            waiting()
-        self._check()
+            on_wait()
+        self._raise_error()
 
     def abort(self) -> None:
-        """Stop at the next frame; errors no longer matter."""
-        self._stop.set()
-        self._thread.join(timeout=10)
+        """Stop at the next frame; errors are ignored."""
+        self._stop_event.set()
+        self._thread.join(timeout=ABORT_TIMEOUT)
 
-    def _check(self) -> None:
+    def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
 
-    def _miscounted(self) -> PluginError:
-        return PluginError(
-            f"The conditioner {self._conditioner.spec.name} did not give one annotation for each frame.",
-            "This is a fault of the plugin; tell its author.",
-        )
+    def _count_mismatch_error(self) -> PluginError:
+        name = self._conditioner.spec.name
+        return PluginError(f"The conditioner {name} did not return one annotation for each frame.", PLUGIN_BUG_HINT)
 
-    def _frames(self) -> Iterator[Frame]:
-        while not self._stop.is_set():
+    def _iterate_frames(self) -> Iterator[VideoFrame]:
+        while not self._stop_event.is_set():
             try:
-                frame = self._line.get(timeout=0.1)
+                frame = self._queue.get(timeout=0.1)
             except queue.Empty:
                 continue
             if frame is None:
                 return
             yield frame
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         try:
-            if self._alone and self._conditioner.serial:
-                keep_to_one_core()
-            given = self._first
-            for annotation in self._conditioner.annotate(self._frames()):
-                if given >= self._start:
+            frame_index = self._first_index
+            for annotation in self._conditioner.annotate(self._iterate_frames()):
+                if frame_index >= self._write_start:
                     self._writer.add(annotation)
-                    if self._found is not None:
-                        self._found(annotation)
-                given += 1
-            if self._stop.is_set():
+                frame_index += 1
+            if self._stop_event.is_set():
                 return
-            if given != self._fed:
-                raise self._miscounted()
+            if frame_index != self._next_index:
+                raise self._count_mismatch_error()
             self._writer.finish()
         except BaseException as error:
             self._error = error

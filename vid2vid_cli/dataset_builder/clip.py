@@ -1,8 +1,7 @@
-"""One video becomes one clip: decoding, annotating and writing overlap, in bounded memory, and a kill loses little.
+"""Writes the frames and annotations of one video. Decoding, annotation and writing overlap; memory is bounded.
 
-decoder ──► this thread: cuts ──► pool that writes the frames
-                 ├──► one lane per conditioner: annotate ──► pool that writes its images
-                 └───────────────────┴──► preview: draw and encode
+decoder ──► this thread: cut detection ──► threads that write the frames
+                 └──► one thread per conditioner: annotate ──► threads that write its images
 """
 
 from __future__ import annotations
@@ -15,174 +14,177 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vid2vid_cli.conditioning import Conditioner
+from vid2vid_cli.conditioning import Conditioner, VideoFrame
+from vid2vid_cli.core.geometry import UInt8Array
 from vid2vid_cli.data.annotations import AnnotationWriter
-from vid2vid_cli.data.chunk_store import PART, Parts, WriterPool
+from vid2vid_cli.data.chunk_store import CHUNK_FRAMES, ChunkStore, WriterPool
 from vid2vid_cli.data.frame_writer import FrameWriter
 from vid2vid_cli.data.manifest import write_json
-from vid2vid_cli.dataset_builder.annotation_worker import Lane
-from vid2vid_cli.dataset_builder.job import Input, Job
-from vid2vid_cli.dataset_builder.live_preview import LivePreview
-from vid2vid_cli.dataset_builder.output_folder import Place
-from vid2vid_cli.engine.events import Noticed, Tell, Warned
+from vid2vid_cli.dataset_builder.annotation_worker import AnnotationWorker
+from vid2vid_cli.dataset_builder.job import InputVideo, PrepareJob
+from vid2vid_cli.dataset_builder.output_folder import DatasetFolder
+from vid2vid_cli.engine.events import EventHandler, InfoEvent, WarningEvent
 from vid2vid_cli.media.label_png import palette
 from vid2vid_cli.media.shot_detection import CutDetector
-from vid2vid_cli.processes.worker_process import Beside
-
-Frame = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Clipped:
-    """What a video has become."""
+class ClipResult:
+    """The frames of a video and its cuts."""
 
-    frames: int
+    num_frames: int
     cuts: tuple[int, ...]
-    """Frames with which a new shot begins, in order; never 0."""
+    """Frames that start a new shot, in order; never frame 0."""
 
     @property
     def shots(self) -> list[tuple[int, int]]:
-        """(first frame, how many) of each stretch without a cut."""
-        return [(first, last - first) for first, last in pairwise((0, *self.cuts, self.frames))]
+        """(first frame, number of frames) of each shot."""
+        return [(first, last - first) for first, last in pairwise((0, *self.cuts, self.num_frames))]
 
 
 @dataclass(frozen=True)
-class ClipFiles:
-    """Where a clip and its notes lie."""
+class ClipPaths:
+    """Paths of a clip in an unfinished dataset."""
 
     name: str
     folder: Path
-    work: Path
+    work_folder: Path
+    """Records that are needed only until the dataset is finished."""
 
     @staticmethod
-    def of(place: Place, index: int) -> ClipFiles:
-        """The files of the clip of that number."""
+    def from_index(dataset_folder: DatasetFolder, index: int) -> ClipPaths:
+        """The paths of the clip of the video with this index."""
         name = f"{index:03d}"
-        return ClipFiles(name, place.partial / "clips" / name, place.work / name)
+        return ClipPaths(name, dataset_folder.partial_path / "clips" / name, dataset_folder.work_folder / name)
 
-    def parts(self, stream: str) -> Parts:
-        """The part files of `frames` or of a conditioner."""
-        return Parts(self.work / stream)
+    def chunk_store(self, stream: str) -> ChunkStore:
+        """The chunks of a stream: `frames` or the name of a conditioner."""
+        return ChunkStore(self.work_folder / stream)
 
-    def complete(self) -> Clipped | None:
-        """What the video has become, once it is through."""
+    def read_result(self) -> ClipResult | None:
+        """The result of a finished video, or None."""
         try:
-            data: Any = json.loads((self.work / "clip.json").read_text(encoding="utf-8"))
-            return Clipped(int(data["frames"]), tuple(int(cut) for cut in data["cuts"]))
+            data: Any = json.loads((self.work_folder / "clip.json").read_text(encoding="utf-8"))
+            return ClipResult(int(data["num_frames"]), tuple(int(cut) for cut in data["cuts"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def done(self, conditioners: tuple[Conditioner, ...]) -> int:
-        """Frames that are safe, with everything that was found on them."""
-        complete = self.complete()
-        if complete is not None:
-            return complete.frames
+    def write_result(self, result: ClipResult) -> None:
+        """Mark the video as finished. Raises DiskFullError, PermissionDeniedError."""
+        write_json(self.work_folder / "clip.json", {"num_frames": result.num_frames, "cuts": result.cuts})
+
+    def num_finished_frames(self, conditioners: tuple[Conditioner, ...]) -> int:
+        """Number of frames whose images and annotations are complete on disk."""
+        result = self.read_result()
+        if result is not None:
+            return result.num_frames
         streams = ["frames", *(conditioner.spec.name for conditioner in conditioners)]
-        return min(self.parts(stream).full() for stream in streams) * PART
+        return min(self.chunk_store(stream).count_complete() for stream in streams) * CHUNK_FRAMES
 
 
 def prepare_clip(
-    job: Job,
-    item: Input,
-    files: ClipFiles,
-    advanced: Callable[[int], None],
-    tell: Tell,
-    preview: LivePreview | None = None,
-    beside: Beside | None = None,
-) -> Clipped:
-    """Write the frames and annotations of one video, from where an earlier run left them.
+    job: PrepareJob,
+    input_video: InputVideo,
+    paths: ClipPaths,
+    *,
+    on_progress: Callable[[int], None],
+    emit: EventHandler,
+) -> ClipResult:
+    """Write the frames and annotations of one video, continuing an interrupted run.
 
-    `advanced` is told how many frames are through, `tell` what is odd about the video, and `preview`, which must see
-    every frame, what was found. The process `beside` writes the pictures where there is one. On taking up,
-    conditioners see one part of frames again before the first new one, so that trackers and smoothing are warm: their
-    annotations may differ slightly from those of a run in one go; cuts, frames and the annotations of conditioners
-    without memory are the same to the bit.
+    `on_progress` receives the number of annotated frames. A continued run passes the last finished chunk to the
+    conditioners again to warm up trackers and smoothing. Annotations of conditioners with state may differ slightly
+    from those of an uninterrupted run; frames, cuts and annotations of stateless conditioners are bit-exact.
     """
-    complete = files.complete()
-    if complete is not None:
-        return complete
-    done = files.done(job.conditioners)
-    reader = job.reader(item)
-    with WriterPool(beside) as pool:
-        work = _Work(job, item, files, done, pool, preview)
+    finished_result = paths.read_result()
+    if finished_result is not None:
+        return finished_result
+    num_finished = paths.num_finished_frames(job.conditioners)
+    reader = job.open_reader(input_video)
+    with WriterPool() as pool:
+        pipeline = _ClipPipeline(job, input_video, paths, num_finished, pool)
         try:
-            with closing(job.frames(reader)) as stream:
+            with closing(job.decode_frames(reader)) as stream:
                 for frame in stream:
-                    work.take(frame)
-                    advanced(work.through)
-            work.finish(lambda: advanced(work.through))
+                    pipeline.add_frame(frame)
+                    on_progress(pipeline.num_annotated)
+            pipeline.finish(lambda: on_progress(pipeline.num_annotated))
         except BaseException:
-            work.abort()
+            pipeline.abort()
             raise
     for warning in reader.warnings:
-        tell(Warned(warning if str(item.path) in warning else f"{item.path}: {warning}"))
+        emit(WarningEvent(warning if str(input_video.path) in warning else f"{input_video.path}: {warning}"))
     for remark in reader.remarks:
-        tell(Noticed(f"{item.path}: {remark}"))
-    result = Clipped(work.frames.written, tuple(work.cuts))
-    if result.frames:
-        write_json(files.work / "clip.json", {"frames": result.frames, "cuts": result.cuts})
+        emit(InfoEvent(f"{input_video.path}: {remark}"))
+    result = ClipResult(pipeline.frame_writer.num_written, tuple(pipeline.cuts))
+    if result.num_frames:
+        paths.write_result(result)
     return result
 
 
-class _Work:
-    """Everything that a frame of a video goes to."""
+class _ClipPipeline:
+    """Passes each frame of a video to the cut detector, the frame writer and the conditioners."""
 
     def __init__(
-        self, job: Job, item: Input, files: ClipFiles, done: int, pool: WriterPool, preview: LivePreview | None
+        self, job: PrepareJob, input_video: InputVideo, paths: ClipPaths, num_finished: int, pool: WriterPool
     ) -> None:
-        self.frames = FrameWriter(files.folder / "frames", files.parts("frames"), pool, done, job.frame_format)
+        self.frame_writer = FrameWriter(
+            paths.folder / "frames",
+            paths.chunk_store("frames"),
+            pool,
+            start_index=num_finished,
+            frame_format=job.frame_format,
+        )
         self.cuts: list[int] = []
-        self._done, self._warm, self._taken = done, max(0, done - PART), 0
-        self._begins_shot = CutDetector() if job.is_searched(item) else None
-        self._meeting = preview.clip() if preview is not None else None
-        self._lanes = [
-            Lane(
-                conditioner,
-                _writer(job, files, conditioner, pool, done),
-                self._warm,
-                self._meeting.found_by(number) if self._meeting is not None else None,
-                alone=len(job.conditioners) == 1,
+        self._num_finished, self._warmup_start, self._num_frames = num_finished, max(0, num_finished - CHUNK_FRAMES), 0
+        self._cut_detector = CutDetector() if job.should_split_shots(input_video) else None
+        self._workers = [
+            AnnotationWorker(
+                conditioner, _make_annotation_writer(job, paths, conditioner, pool, num_finished), self._warmup_start
             )
-            for number, conditioner in enumerate(job.conditioners_of(item, self._warm))
+            for conditioner in job.bind_conditioners(input_video, self._warmup_start)
         ]
 
     @property
-    def through(self) -> int:
-        """Frames on which everything was found."""
-        return max(self._done, min(lane.written for lane in self._lanes))
+    def num_annotated(self) -> int:
+        """Number of frames that all conditioners have annotated."""
+        return max(self._num_finished, min(worker.num_written for worker in self._workers))
 
-    def take(self, frame: Frame) -> None:
-        """The next frame of the video; those that are done as well, because a cut is told from all before it."""
-        index = self._taken
-        self._taken += 1
-        if self._begins_shot is not None and self._begins_shot(frame):
+    def add_frame(self, rgb: UInt8Array) -> None:
+        """Process the next frame. Finished frames are needed too, because a cut depends on all frames before it."""
+        index = self._num_frames
+        self._num_frames += 1
+        is_cut = self._cut_detector is not None and self._cut_detector(rgb)
+        if is_cut:
             self.cuts.append(index)
-        if index >= self._done:
-            self.frames.add(frame)
-        if index >= self._warm:
-            for lane in self._lanes:
-                lane.feed(frame)
-        if self._meeting is not None:
-            self._meeting.frame(frame, len(self.cuts))
+        if index >= self._num_finished:
+            self.frame_writer.add(rgb)
+        if index >= self._warmup_start:
+            for worker in self._workers:
+                worker.feed(VideoFrame(rgb, is_cut))
 
-    def finish(self, waiting: Callable[[], None]) -> None:
-        """Wait until everything is written, calling `waiting` now and then. Raises what went wrong."""
-        for lane in self._lanes:
-            lane.finish(waiting)
-        self.frames.finish()
+    def finish(self, on_wait: Callable[[], None]) -> None:
+        """Wait until everything is written; calls `on_wait` repeatedly. Raises errors of the threads."""
+        for worker in self._workers:
+            worker.finish(on_wait)
+        self.frame_writer.finish()
 
     def abort(self) -> None:
-        """Stop; errors no longer matter."""
-        for lane in self._lanes:
-            lane.abort()
+        """Stop all conditioners; errors are ignored."""
+        for worker in self._workers:
+            worker.abort()
 
 
-def _writer(job: Job, files: ClipFiles, conditioner: Conditioner, pool: WriterPool, start: int) -> AnnotationWriter:
+def _make_annotation_writer(
+    job: PrepareJob, paths: ClipPaths, conditioner: Conditioner, pool: WriterPool, start_index: int
+) -> AnnotationWriter:
     name = conditioner.spec.name
-    labels = conditioner.spec.output == "labels"
-    colours = palette({one.id: one.colour for one in conditioner.classes()})
-    folder = files.folder / name
-    return AnnotationWriter(folder, files.parts(name), pool, job.size, start, labels=labels, colours=colours)
+    return AnnotationWriter(
+        paths.folder / name,
+        paths.chunk_store(name),
+        pool,
+        job.frame_size,
+        start_index=start_index,
+        has_label_maps=conditioner.spec.output == "labels",
+        palette_colours=palette({label_class.id: label_class.colour for label_class in conditioner.classes()}),
+    )

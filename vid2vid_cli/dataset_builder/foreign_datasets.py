@@ -1,13 +1,6 @@
-"""Datasets prepared for other programs, understood as sequences of pictures with label files beside them.
+"""Reads datasets in the layouts of vid2vid, pix2pixHD and imaginaire as sequences of images with label files.
 
-vid2vid     <phase>_A/<sequence>/*  <phase>_B/...  <phase>_inst/...        labels, pictures, instances
-            <phase>_keypoints/...   <phase>_img/...                        68-point text files, pictures
-            <phase>_openpose/...    <phase>_densepose/...  <phase>_img/... OpenPose JSON, IUV maps, pictures
-pix2pixHD   <phase>_label/*  <phase>_inst/*  <phase>_img/*                 without sequences
-imaginaire  images/<sequence>/*  seg_maps/...  instance_maps/...  poses-openpose/...  pose_maps-densepose/...
-            landmarks-dlib68/...  all of it also below train/ and val/
-
-A phase is train, val or test. The folders between these and the files are the sequences; there may be none.
+See `dataset_layouts` for the layouts. The folders between the folder of a role and its files are the sequences.
 """
 
 from __future__ import annotations
@@ -16,229 +9,231 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from vid2vid_cli.core.errors import DatasetError, FilesMismatchError
-from vid2vid_cli.dataset_builder.sidecar_files import Files
-from vid2vid_cli.media.probe import PICTURES, natural
-
-Part = Literal["", "train", "holdout"]
-"""What a sequence is for; "" where the folder does not say."""
-PHASES: Mapping[str, Part] = {"train": "train", "val": "holdout", "test": "holdout"}
-UNDERSTOOD = (
-    "Understood are the layouts of vid2vid (train_A/SEQUENCE, train_B/SEQUENCE; also _inst, _keypoints, _openpose, "
-    "_densepose, _img), pix2pixHD (train_label, train_img, train_inst) and imaginaire (images/SEQUENCE, "
-    "seg_maps/SEQUENCE; also instance_maps, poses-openpose, pose_maps-densepose, landmarks-dlib68)."
+from vid2vid_cli.core.errors import DatasetError, InputFileMismatchError
+from vid2vid_cli.dataset_builder.dataset_layouts import (
+    CONDITIONER_ORDER,
+    FRAMES_ROLE,
+    IMAGINAIRE_FOLDERS,
+    LANDMARKS_ROLE,
+    POSE_ROLE,
+    SORTED_IMAGE_SUFFIXES,
+    SPLIT_BY_PHASE,
+    SUPPORTED_LAYOUTS,
+    VID2VID_FOLDERS,
+    FolderRole,
+    SequenceSplit,
 )
+from vid2vid_cli.dataset_builder.sidecar_files import SidecarFiles
+from vid2vid_cli.media.files import natural_sort_key
+from vid2vid_cli.media.probe import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)
-class Role:
-    """What a folder of a layout is for."""
-
-    conditioner: str
-    """"" for the pictures."""
-    option: str
-    endings: tuple[str, ...]
-
-
-MAPS = tuple(sorted(PICTURES))
-FRAMES = Role("", "", MAPS)
-LABELS = Role("labels", "dir", MAPS)
-INSTANCES = Role("labels", "instances", MAPS)
-DENSEPOSE = Role("densepose", "iuv_dir", MAPS)
-POSE = Role("pose", "json_dir", (".json",))
-LANDMARKS = Role("landmarks", "points_dir", (".txt", ".json"))
-ORDER = ("pose", "densepose", "labels", "landmarks")
-"""Of the conditioners, and so of their channels."""
-
-VID2VID: Mapping[str, Role] = {
-    "B": FRAMES,
-    "img": FRAMES,
-    "A": LABELS,
-    "label": LABELS,
-    "inst": INSTANCES,
-    "keypoints": LANDMARKS,
-    "openpose": POSE,
-    "densepose": DENSEPOSE,
-}
-IMAGINAIRE: Mapping[str, Role] = {
-    "images": FRAMES,
-    "seg_maps": LABELS,
-    "instance_maps": INSTANCES,
-    "poses-openpose": POSE,
-    "pose_maps-densepose": DENSEPOSE,
-    "landmarks-dlib68": LANDMARKS,
-}
-
-
-@dataclass(frozen=True)
-class Given:
-    """One video that was given, or one sequence of a layout."""
+class InputSequence:
+    """One input video, or one sequence of a foreign dataset."""
 
     path: Path | None
-    """The video, or the folder of pictures; None for labels without pictures."""
-    files: Files
-    part: Part = ""
-    sequence: bool = False
-    """One of a layout: whoever made that has said where clips begin, so no cuts are looked for in it."""
+    """The video, or the folder of images; None for labels without images."""
+    sidecar_files: SidecarFiles
+    split: SequenceSplit = ""
+    is_single_shot: bool = False
+    """True for sequences of a foreign dataset, which are not divided at cuts."""
 
 
 @dataclass(frozen=True)
-class Layout:
-    """A folder that was understood."""
+class ForeignDataset:
+    """A folder with a known layout."""
 
     conditioners: tuple[str, ...]
-    """Those that read its files."""
-    sequences: tuple[Given, ...]
+    """Names of the conditioners that read its files."""
+    sequences: tuple[InputSequence, ...]
     remarks: tuple[str, ...]
-    """What people should know of how it was understood."""
+    """Messages for the user about how the folder was interpreted."""
 
 
-def understand(folder: Path) -> Layout | None:
-    """The layout of a folder; None for what is no layout: a file, or a folder that holds the files themselves.
+def parse_layout(folder: Path) -> ForeignDataset | None:
+    """Parse the layout of a folder; None for a file, or a folder that directly contains images or label files.
 
-    Raises: DatasetError (folders in a folder, of no layout that is known, or empty ones), FilesMismatchError (folders
-    that do not hold the same sequences, or another number of files for one).
+    Raises: DatasetError (subfolders of an unknown layout, or empty ones), InputFileMismatchError (the folders have
+    different sequences, or different numbers of files for a sequence).
     """
     if not folder.is_dir():
         return None
-    phases = list(_phases(folder))
-    labelled = any(role is not FRAMES for roles in phases for role in roles[1])
-    if not labelled and _holds_files(folder):
+    phases = list(_iterate_phases(folder))
+    has_labels = any(role is not FRAMES_ROLE for roles in phases for role in roles[1])
+    if not has_labels and _has_files(folder):
         return None
     if not phases:
-        _refuse(folder)
+        _reject_unknown_layout(folder)
         return None
-    said = {part for part, _ in phases}
-    sequences = [one for part, roles in phases for one in _sequences(part if len(said) > 1 else "", roles)]
-    used = {role.conditioner for _, roles in phases for role in roles}
-    conditioners = tuple(name for name in ORDER if name in used)
-    return Layout(conditioners, tuple(sequences), tuple(_remarks(folder, phases, sequences)))
+    has_splits = len({split for split, _ in phases}) > 1
+    sequences = [
+        sequence for split, roles in phases for sequence in _iterate_sequences(split if has_splits else "", roles)
+    ]
+    used_conditioners = {role.conditioner for _, roles in phases for role in roles}
+    conditioners = tuple(name for name in CONDITIONER_ORDER if name in used_conditioners)
+    return ForeignDataset(conditioners, tuple(sequences), tuple(_layout_remarks(folder, phases, sequences)))
 
 
-Roles = Mapping[Role, Path]
+RoleFolders = Mapping[FolderRole, Path]
 
 
-def _phases(folder: Path) -> Iterator[tuple[Part, Roles]]:
-    """Every phase that there is, and the folders of its roles."""
-    for phase, part in PHASES.items():
-        roles = _roles({name: folder / f"{phase}_{name}" for name in VID2VID}, VID2VID)
-        roles = roles or _roles({name: folder / phase / name for name in IMAGINAIRE}, IMAGINAIRE)
-        if roles:
-            yield part, roles
-    roles = _roles({name: folder / name for name in IMAGINAIRE}, IMAGINAIRE)
-    if roles:
-        yield "", roles
+def _iterate_phases(folder: Path) -> Iterator[tuple[SequenceSplit, RoleFolders]]:
+    """Yield the split and the folders of each existing phase."""
+    for phase, split in SPLIT_BY_PHASE.items():
+        role_folders = _find_role_folders(
+            {name: folder / f"{phase}_{name}" for name in VID2VID_FOLDERS}, VID2VID_FOLDERS
+        )
+        role_folders = role_folders or _find_role_folders(
+            {name: folder / phase / name for name in IMAGINAIRE_FOLDERS}, IMAGINAIRE_FOLDERS
+        )
+        if role_folders:
+            yield split, role_folders
+    role_folders = _find_role_folders({name: folder / name for name in IMAGINAIRE_FOLDERS}, IMAGINAIRE_FOLDERS)
+    if role_folders:
+        yield "", role_folders
 
 
-def _roles(places: Mapping[str, Path], kinds: Mapping[str, Role]) -> dict[Role, Path]:
-    found: dict[Role, Path] = {}
-    for name, place in places.items():
-        if place.is_dir():
-            found.setdefault(kinds[name], place)
-    return found
+def _find_role_folders(
+    candidate_folders: Mapping[str, Path], roles_by_name: Mapping[str, FolderRole]
+) -> dict[FolderRole, Path]:
+    role_folders: dict[FolderRole, Path] = {}
+    for name, candidate in candidate_folders.items():
+        if candidate.is_dir():
+            role_folders.setdefault(roles_by_name[name], candidate)
+    return role_folders
 
 
-def _holds_files(folder: Path) -> bool:
-    """Whether the pictures, or the label files, lie in the folder itself."""
-    endings = {*PICTURES, *POSE.endings, *LANDMARKS.endings}
-    return any(entry.suffix.lower() in endings and entry.is_file() for entry in folder.iterdir())
+def _has_files(folder: Path) -> bool:
+    """Whether the folder directly contains images or label files."""
+    suffixes = {*IMAGE_SUFFIXES, *POSE_ROLE.suffixes, *LANDMARKS_ROLE.suffixes}
+    return any(entry.suffix.lower() in suffixes and entry.is_file() for entry in folder.iterdir())
 
 
-def _refuse(folder: Path) -> None:
-    inside = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
-    if not inside:
+def _reject_unknown_layout(folder: Path) -> None:
+    subfolder_names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != ".")
+    if not subfolder_names:
         return
-    shown = ", ".join(inside[:4]) + (", ..." if len(inside) > 4 else "")
-    phase, _, rest = folder.name.partition("_")
-    known = folder.name in IMAGINAIRE or (phase in PHASES and rest in VID2VID)
-    first = ""
-    if known:
-        first = f"Name the folder above it: {folder.parent}. "
-    elif any(entry.is_dir() and _holds_files(entry) for entry in folder.iterdir()):
-        first = f"To take each folder of pictures as a video: vid2vid prepare --conditioner NAME {folder}/*\n"
-    raise DatasetError(f"{folder} holds no pictures but folders ({shown}) of no known layout.", first + UNDERSTOOD)
+    listed_names = ", ".join(subfolder_names[:4]) + (", ..." if len(subfolder_names) > 4 else "")
+    phase, _, role_name = folder.name.partition("_")
+    is_known_folder = folder.name in IMAGINAIRE_FOLDERS or (phase in SPLIT_BY_PHASE and role_name in VID2VID_FOLDERS)
+    hint = ""
+    if is_known_folder:
+        hint = f"Use its parent folder: {folder.parent}. "
+    elif any(entry.is_dir() and _has_files(entry) for entry in folder.iterdir()):
+        hint = f"To use each folder of images as a video: vid2vid prepare --conditioner NAME {folder}/*\n"
+    raise DatasetError(
+        f"{folder} contains no images, and its subfolders ({listed_names}) do not match a known layout.",
+        hint + SUPPORTED_LAYOUTS,
+    )
 
 
-def _sequences(part: Part, roles: Roles) -> Iterator[Given]:
-    """The sequences of one phase. Raises as `understand`."""
-    counted = {role: _counts(role, place) for role, place in roles.items()}
-    leading = FRAMES if FRAMES in roles else next(iter(roles))
-    for role, counts in counted.items():
-        _check_names(roles[leading], counted[leading], roles[role], counts)
+def _iterate_sequences(split: SequenceSplit, role_folders: RoleFolders) -> Iterator[InputSequence]:
+    """Yield the sequences of one phase. Raises as `parse_layout`."""
+    file_counts = {role: _count_files(role, folder) for role, folder in role_folders.items()}
+    reference_role = FRAMES_ROLE if FRAMES_ROLE in role_folders else next(iter(role_folders))
+    for role, counts in file_counts.items():
+        _check_same_sequences(role_folders[reference_role], file_counts[reference_role], role_folders[role], counts)
         for name, count in counts.items():
-            if count != counted[leading][name]:
-                raise _miscounted(role, roles[leading] / name, roles[role] / name)
-    for name in counted[leading]:
-        files: dict[str, dict[str, Path]] = {}
-        for role, place in roles.items():
-            if role is not FRAMES:
-                files.setdefault(role.conditioner, {})[role.option] = place / name
-        yield Given(roles[FRAMES] / name if FRAMES in roles else None, files, part, sequence=True)
+            if count != file_counts[reference_role][name]:
+                raise _count_mismatch_error(role, role_folders[reference_role] / name, role_folders[role] / name)
+    for name in file_counts[reference_role]:
+        sidecar_files: dict[str, dict[str, Path]] = {}
+        for role, folder in role_folders.items():
+            if role is not FRAMES_ROLE:
+                sidecar_files.setdefault(role.conditioner, {})[role.option] = folder / name
+        yield InputSequence(
+            role_folders[FRAMES_ROLE] / name if FRAMES_ROLE in role_folders else None,
+            sidecar_files,
+            split,
+            is_single_shot=True,
+        )
 
 
-def _counts(role: Role, folder: Path) -> dict[str, int]:
-    """Every folder that holds files of the role, relative to `folder`, and how many. Raises DatasetError for none."""
-    found: dict[str, int] = {}
-    for place, inside, names in os.walk(folder, followlinks=True):
-        inside.sort(key=lambda name: natural(Path(name)))
-        count = sum(Path(name).suffix.lower() in role.endings and name[0] != "." for name in names)
+def _count_files(role: FolderRole, folder: Path) -> dict[str, int]:
+    """Number of files of the role per subfolder (path relative to `folder`). Raises DatasetError without files."""
+    counts: dict[str, int] = {}
+    for parent, subfolder_names, file_names in os.walk(folder, followlinks=True):
+        subfolder_names.sort(key=lambda name: natural_sort_key(Path(name)))
+        count = sum(Path(name).suffix.lower() in role.suffixes and name[0] != "." for name in file_names)
         if count:
-            found[Path(place).relative_to(folder).as_posix()] = count
-    if not found:
-        wanted = "picture" if role.endings == MAPS else " or ".join(role.endings) + " file"
-        raise DatasetError(f"{folder} holds no {wanted}.", "Fill it, or take the folder away.")
-    return found
+            counts[Path(parent).relative_to(folder).as_posix()] = count
+    if not counts:
+        expected_files = "images" if role.suffixes == SORTED_IMAGE_SUFFIXES else f"{' or '.join(role.suffixes)} files"
+        raise DatasetError(f"{folder} contains no {expected_files}.", "Add the files, or remove the folder.")
+    return counts
 
 
-def _check_names(first: Path, mine: Mapping[str, int], second: Path, theirs: Mapping[str, int]) -> None:
-    for one, names, other, others in ((first, mine, second, theirs), (second, theirs, first, mine)):
-        missing = [name for name in names if name not in others]
+def _check_same_sequences(
+    folder_a: Path, counts_a: Mapping[str, int], folder_b: Path, counts_b: Mapping[str, int]
+) -> None:
+    for folder, counts, other_folder, other_counts in (
+        (folder_a, counts_a, folder_b, counts_b),
+        (folder_b, counts_b, folder_a, counts_a),
+    ):
+        missing = [name for name in counts if name not in other_counts]
         if missing:
-            shown = ", ".join("files of its own" if name == "." else name for name in missing[:3])
-            shown += f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-            raise FilesMismatchError(
-                f"{other} lacks {shown}, which {one} has.", "Both must hold the same sequences, by the same names."
+            listed_names = ", ".join("files" if name == "." else name for name in missing[:3])
+            listed_names += f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            raise InputFileMismatchError(
+                f"{other_folder} does not contain {listed_names}, which {folder} contains.",
+                "Both folders must contain the same sequences with the same names.",
             )
 
 
-def _miscounted(role: Role, pictures: Path, labels: Path) -> FilesMismatchError:
-    """Names the first file that has no partner, where names tell."""
-    stems = [
-        {path.stem: path for path in sorted(place.iterdir(), key=natural) if path.suffix.lower() in endings}
-        for place, endings in ((pictures, MAPS), (labels, role.endings))
+def _count_mismatch_error(role: FolderRole, image_folder: Path, label_folder: Path) -> InputFileMismatchError:
+    """The error for different numbers of files; it names the first image without a label file of the same name."""
+    paths_by_stem = [
+        {path.stem: path for path in sorted(folder.iterdir(), key=natural_sort_key) if path.suffix.lower() in suffixes}
+        for folder, suffixes in ((image_folder, SORTED_IMAGE_SUFFIXES), (label_folder, role.suffixes))
     ]
-    alone = next((path.name for stem, path in stems[0].items() if stem not in stems[1]), "")
-    counts = f"{pictures} holds {len(stems[0])} files and {labels} {len(stems[1])}"
-    hint = "Each picture needs one; remove the pictures that have none, or make their files."
-    if role is LANDMARKS:
-        hint = "Scripts around dlib leave out frames without a face: put an empty file in the place of each."
-    return FilesMismatchError(f"{counts}" + (f": none for {alone}." if alone else "."), hint)
+    unmatched_name = next((path.name for stem, path in paths_by_stem[0].items() if stem not in paths_by_stem[1]), "")
+    counts_text = (
+        f"{image_folder} contains {len(paths_by_stem[0])} files, {label_folder} contains {len(paths_by_stem[1])}"
+    )
+    hint = "Each image needs a label file; remove the images without one, or add the files."
+    if role is LANDMARKS_ROLE:
+        hint = "Scripts for dlib skip frames without a face: add an empty file for each of these frames."
+    return InputFileMismatchError(
+        f"{counts_text}" + (f"; there is none for {unmatched_name}." if unmatched_name else "."), hint
+    )
 
 
-def _remarks(folder: Path, phases: list[tuple[Part, Roles]], sequences: list[Given]) -> Iterator[str]:
-    by_name: dict[str, list[str]] = {}
-    used: set[Path] = set()
-    for _, roles in phases:
-        used.update(roles.values())
-        for role, place in roles.items():
-            if role is not FRAMES:
-                by_name.setdefault(role.conditioner, []).append(str(place.relative_to(folder)))
-    read = "; ".join(f"{name} from {' and '.join(by_name[name])}" for name in ORDER if name in by_name)
-    parts = {"": "", "train": "to learn from", "holdout": "held out"}
-    counts = [f"{n} {parts[part]}".strip() for part in parts if (n := sum(one.part == part for one in sequences))]
-    number = "1 sequence" if len(sequences) == 1 else f"{len(sequences)} sequences"
-    number += f" ({', '.join(counts)})" if len(counts) > 1 else ""
-    yield f"{folder} was prepared for another program: {number}; {read or 'pictures alone'}."
-    for _, roles in phases:
-        for role, place in roles.items():
-            if role is FRAMES and "." in _counts(role, place):
-                yield f"The pictures of {place} are in no folders of their own: they are taken as one sequence."
-    unused = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not _holds(entry, used))
-    if unused:
-        yield f"Not used: {', '.join(unused)}."
+def _layout_remarks(
+    folder: Path, phases: list[tuple[SequenceSplit, RoleFolders]], sequences: list[InputSequence]
+) -> Iterator[str]:
+    folders_by_conditioner: dict[str, list[str]] = {}
+    used_folders: set[Path] = set()
+    for _, role_folders in phases:
+        used_folders.update(role_folders.values())
+        for role, role_folder in role_folders.items():
+            if role is not FRAMES_ROLE:
+                folders_by_conditioner.setdefault(role.conditioner, []).append(str(role_folder.relative_to(folder)))
+    sources_text = "; ".join(
+        f"{name} from {' and '.join(folders_by_conditioner[name])}"
+        for name in CONDITIONER_ORDER
+        if name in folders_by_conditioner
+    )
+    split_texts = {"": "", "train": "training", "val": "validation"}
+    split_counts = [
+        f"{count} {split_texts[split]}".strip()
+        for split in split_texts
+        if (count := sum(sequence.split == split for sequence in sequences))
+    ]
+    sequences_text = "1 sequence" if len(sequences) == 1 else f"{len(sequences)} sequences"
+    sequences_text += f" ({', '.join(split_counts)})" if len(split_counts) > 1 else ""
+    yield f"{folder} is a dataset of another program with {sequences_text}: {sources_text or 'images only'}."
+    for _, role_folders in phases:
+        for role, role_folder in role_folders.items():
+            if role is FRAMES_ROLE and "." in _count_files(role, role_folder):
+                yield f"{role_folder} has no subfolders: its images are used as one sequence."
+    unused_folders = sorted(
+        entry.name for entry in folder.iterdir() if entry.is_dir() and not _contains_used_folder(entry, used_folders)
+    )
+    if unused_folders:
+        yield f"Ignored folders: {', '.join(unused_folders)}."
 
 
-def _holds(folder: Path, used: set[Path]) -> bool:
-    return any(place == folder or folder in place.parents for place in used)
+def _contains_used_folder(folder: Path, used_folders: set[Path]) -> bool:
+    return any(used == folder or folder in used.parents for used in used_folders)

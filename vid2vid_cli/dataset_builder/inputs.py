@@ -1,110 +1,141 @@
-"""What `prepare` was given, as videos: ordinary ones, and the sequences of datasets in another program's layout."""
+"""Finds the input videos of `prepare`: plain videos, and the sequences of datasets of other programs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vid2vid_cli.conditioning import Conditioner
-from vid2vid_cli.core.errors import DatasetError, FilesMismatchError, NotAVideoError
-from vid2vid_cli.data.manifest import FILE_NAME
-from vid2vid_cli.dataset_builder.foreign_datasets import Given, Layout, understand
-from vid2vid_cli.dataset_builder.sidecar_files import Files, chosen_files, typed_files
+from vid2vid_cli.conditioning.person import add_person_option
+from vid2vid_cli.conditioning.registry import find_conditioners, load_conditioner
+from vid2vid_cli.core.errors import ConfigError, DatasetError, InputFileMismatchError, NotAVideoError
+from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
+from vid2vid_cli.dataset_builder.foreign_datasets import ForeignDataset, InputSequence, parse_layout
+from vid2vid_cli.dataset_builder.sidecar_files import SidecarFiles, find_option_files, select_files
 
-Size = tuple[int, int]
+FrameSize = tuple[int, int]
 """Height and width in pixels."""
 
 
 @dataclass(frozen=True)
-class Opened:
-    """Videos, and what came with them."""
+class InputVideos:
+    """The input videos and their annotation files."""
 
-    videos: tuple[tuple[Path, Given], ...]
+    videos: tuple[tuple[Path, InputSequence], ...]
     conditioners: tuple[str, ...]
-    """Those for which labels came with all of them; () where there were none."""
+    """Conditioners with annotation files for all videos; () if there are none."""
     remarks: tuple[str, ...]
 
-    def files(self, conditioners: Sequence[Conditioner]) -> list[Files]:
-        """For each video the files that it came with, and those that the conditioners' options name, which go first.
+    def find_sidecar_files(self, conditioners: Sequence[Conditioner]) -> list[SidecarFiles]:
+        """The annotation files of each video: its own, and those of the conditioners' options, which take precedence.
 
-        Raises as `typed_files`.
+        Raises as `find_option_files`.
         """
-        typed = typed_files(conditioners, [path for path, _ in self.videos])
+        option_files = find_option_files(conditioners, [path for path, _ in self.videos])
         return [
-            chosen_files(conditioners, given.files, own) for (_, given), own in zip(self.videos, typed, strict=True)
+            select_files(conditioners, sequence.sidecar_files, files)
+            for (_, sequence), files in zip(self.videos, option_files, strict=True)
         ]
 
 
-def open_videos(paths: Sequence[Path]) -> Opened:
-    """Every video among `paths`, and every sequence with pictures in the layouts among them, in order.
+def find_input_videos(paths: Sequence[Path]) -> InputVideos:
+    """The videos in `paths`, and the sequences with images of the foreign datasets in `paths`, in order.
 
-    Raises: NotAVideoError (a dataset of our own), DatasetError (a folder of no known layout, or without pictures),
-    FilesMismatchError (files that do not belong together).
+    Raises: NotAVideoError (a dataset of vid2vid), DatasetError (unknown layout, or no images), InputFileMismatchError
+    (files that do not belong together).
     """
-    videos: list[tuple[Path, Given]] = []
+    videos: list[tuple[Path, InputSequence]] = []
     remarks: list[str] = []
-    offered: list[tuple[str, ...]] = []
+    conditioners_by_path: list[tuple[str, ...]] = []
     for path in paths:
-        if (path / FILE_NAME).is_file():  # its contact sheet would pass for a video of one frame
+        if (path / MANIFEST_FILE_NAME).is_file():  # contact_sheet.png would be read as a video of one frame
             raise NotAVideoError(
-                f"{path} is a dataset already.", f"Train on it: vid2vid train --preset tiny --data {path}"
+                f"{path} is a dataset, not a video.", f"Train on it: vid2vid train --preset tiny --data {path}"
             )
-        layout = understand(path)
-        if layout is None:
-            videos.append((path, Given(path, {})))
-            offered.append(())
+        foreign_dataset = parse_layout(path)
+        if foreign_dataset is None:
+            videos.append((path, InputSequence(path, {})))
+            conditioners_by_path.append(())
         else:
-            videos += _with_pictures(path, layout, remarks)
-            offered.append(layout.conditioners)
-    common = tuple(name for name in offered[0] if all(name in others for others in offered)) if offered else ()
-    return Opened(tuple(videos), common, tuple(remarks))
+            videos += _sequences_with_frames(path, foreign_dataset, remarks)
+            conditioners_by_path.append(foreign_dataset.conditioners)
+    common_conditioners = (
+        tuple(name for name in conditioners_by_path[0] if all(name in names for names in conditioners_by_path))
+        if conditioners_by_path
+        else ()
+    )
+    return InputVideos(tuple(videos), common_conditioners, tuple(remarks))
 
 
-def _with_pictures(folder: Path, layout: Layout, remarks: list[str]) -> list[tuple[Path, Given]]:
-    """The sequences that can be learned from, all with the same kinds of labels."""
-    remarks += layout.remarks
-    seen = [(one.path, one) for one in layout.sequences if one.path is not None]
-    if not seen:
-        names = " and ".join(layout.conditioners)
-        raise DatasetError(
-            f"{folder} holds {names} without pictures, so there is nothing to learn from.",
-            f"Render it with a trained model: vid2vid synthesize MODEL.ckpt {folder}",
-        )
-    left = len(layout.sequences) - len(seen)
-    if left:
-        number = "1 sequence" if left == 1 else f"{left} sequences"
-        remarks.append(f"Left out: {number} of {folder} with labels and no pictures.")
-    first = _kinds(seen[0][1])
-    for path, one in seen:
-        if _kinds(one) != first:
-            odd = ", ".join(sorted(_kinds(one) ^ first))
-            raise FilesMismatchError(
-                f"Some sequences of {folder} have {odd} and others have not, such as {path}.",
-                "Complete them, or prepare the parts one by one.",
-            )
-    if len({one.part for _, one in seen}) == 1:  # with nothing but test sequences there is still something to learn
-        return [(path, replace(one, part="")) for path, one in seen]
-    return seen
+def load_requested_conditioners(
+    names: Sequence[str], options: Mapping[str, Mapping[str, str]], person: str | None
+) -> list[Conditioner]:
+    """Load the conditioners of a request with their options.
 
-
-def _kinds(given: Given) -> set[str]:
-    return {f"{name}.{option}" for name, own in given.files.items() for option in own}
-
-
-def common_size(found: Sequence[Size], limit: int | None) -> tuple[Size, list[Size]]:
-    """The size of the dataset, and to what size each video is decoded so that it covers that.
-
-    The shape is the first video's; the scale is such that no video is enlarged.
+    Raises: ConfigError (no conditioner, or options of a conditioner that is not among them), PluginError.
     """
-    shortest = min(min(size) for size in found)
-    scale = min(1.0, min(limit or shortest, shortest) / min(found[0]))
-    cover = [max(found[0][0] * scale / height, found[0][1] * scale / width) for height, width in found]
-    scale /= max(1.0, *cover)
-    height, width = (max(1, round(side * scale)) for side in found[0])
-    scaled = []
-    for size in found:
+    if not names:
+        available_names = ", ".join(plugin.name for plugin in find_conditioners())
+        raise ConfigError("No conditioner was given.", f"Add at least one with --conditioner: {available_names}.")
+    unused_names = sorted(set(options) - set(names))
+    if unused_names:
+        raise ConfigError(
+            f"Options were given for conditioners that are not used: {', '.join(unused_names)}.",
+            f"Add --conditioner {unused_names[0]}, or omit the options.",
+        )
+    options_by_name = add_person_option(options, names, person)
+    return [load_conditioner(name, options_by_name.get(name)) for name in names]
+
+
+def _sequences_with_frames(
+    folder: Path, foreign_dataset: ForeignDataset, remarks: list[str]
+) -> list[tuple[Path, InputSequence]]:
+    """The sequences that have images; all have the same kinds of labels."""
+    remarks += foreign_dataset.remarks
+    frame_sequences = [(sequence.path, sequence) for sequence in foreign_dataset.sequences if sequence.path is not None]
+    if not frame_sequences:
+        names = " and ".join(foreign_dataset.conditioners)
+        raise DatasetError(
+            f"{folder} contains {names}, but no images to train on.",
+            f"To render it with a trained model: vid2vid synthesize MODEL.ckpt {folder}",
+        )
+    num_skipped = len(foreign_dataset.sequences) - len(frame_sequences)
+    if num_skipped:
+        skipped_text = "1 sequence" if num_skipped == 1 else f"{num_skipped} sequences"
+        remarks.append(f"Skipped {skipped_text} of {folder} without images.")
+    expected_inputs = _input_names(frame_sequences[0][1])
+    for path, sequence in frame_sequences:
+        if _input_names(sequence) != expected_inputs:
+            mismatched = ", ".join(sorted(_input_names(sequence) ^ expected_inputs))
+            raise InputFileMismatchError(
+                f"Only some sequences of {folder} have {mismatched}; compare {path} with {frame_sequences[0][0]}.",
+                "Add the missing files, or prepare the sequences separately.",
+            )
+    if len({sequence.split for _, sequence in frame_sequences}) == 1:  # a single split would leave the other one empty
+        return [(path, replace(sequence, split="")) for path, sequence in frame_sequences]
+    return frame_sequences
+
+
+def _input_names(sequence: InputSequence) -> set[str]:
+    return {f"{name}.{option}" for name, files in sequence.sidecar_files.items() for option in files}
+
+
+def choose_frame_sizes(sizes: Sequence[FrameSize], max_short_side: int | None) -> tuple[FrameSize, list[FrameSize]]:
+    """The frame size of the dataset, and the decoded size of each video, which covers the frame size.
+
+    The aspect ratio is that of the first video. The scale is chosen so that no video is enlarged.
+    """
+    min_side = min(min(size) for size in sizes)
+    scale = min(1.0, min(max_short_side or min_side, min_side) / min(sizes[0]))
+    cover_scales = [max(sizes[0][0] * scale / height, sizes[0][1] * scale / width) for height, width in sizes]
+    scale /= max(1.0, *cover_scales)
+    height, width = (max(1, round(side * scale)) for side in sizes[0])
+    decode_sizes = []
+    for size in sizes:
         factor = max(height / size[0], width / size[1])
-        scaled.append((max(height, math.ceil(size[0] * factor - 0.5)), max(width, math.ceil(size[1] * factor - 0.5))))
-    return (height, width), scaled
+        decode_sizes.append(
+            (max(height, math.ceil(size[0] * factor - 0.5)), max(width, math.ceil(size[1] * factor - 0.5)))
+        )
+    return (height, width), decode_sizes

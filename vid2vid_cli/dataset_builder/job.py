@@ -1,216 +1,221 @@
-"""What `prepare` is asked for, looked at and made definite before anything is written."""
+"""Resolves a request of `prepare` to a job: everything that determines the dataset, before anything is written."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Conditioner, Footage, View
+from vid2vid_cli.conditioning import Conditioner, VideoContext, View
 from vid2vid_cli.conditioning.requirements import check_conditioners
 from vid2vid_cli.core.errors import ConfigError
-from vid2vid_cli.core.prefetch import ahead
-from vid2vid_cli.data.frame_writer import Format
-from vid2vid_cli.data.manifest import SCHEMA_VERSION
-from vid2vid_cli.dataset_builder.foreign_datasets import Part
-from vid2vid_cli.dataset_builder.inputs import Size, common_size, open_videos
-from vid2vid_cli.dataset_builder.sidecar_files import Files, bound, hash_of, hashes_of, neediest
+from vid2vid_cli.core.geometry import UInt8Array
+from vid2vid_cli.core.prefetch import prefetch
+from vid2vid_cli.data.manifest import SCHEMA_VERSION, FrameFormat
+from vid2vid_cli.dataset_builder.dataset_layouts import SequenceSplit
+from vid2vid_cli.dataset_builder.inputs import (
+    FrameSize,
+    choose_frame_sizes,
+    find_input_videos,
+    load_requested_conditioners,
+)
+from vid2vid_cli.dataset_builder.sidecar_files import (
+    SidecarFiles,
+    bind_files,
+    bind_for_detection,
+    sha256_by_option,
+    sha256_of_path,
+)
 from vid2vid_cli.media.probe import Probe, probe
-from vid2vid_cli.media.reader import VideoReader, pictures_before
-from vid2vid_cli.processes.priority import give_way
-
-Frame = NDArray[np.uint8]
+from vid2vid_cli.media.reader import VideoReader, num_frames_before
+from vid2vid_cli.requests.prepare import PrepareRequest
 
 
 @dataclass(frozen=True)
-class PrepareRequest:
-    """One or many videos to become one dataset, a clip from each of their shots."""
-
-    videos: tuple[Path, ...]
-    """Videos, folders of pictures, or datasets in the layout of another program."""
-    conditioners: tuple[str, ...]
-    """(): those whose labels such a dataset holds."""
-    out: Path | None = None
-    """The dataset folder; None: datasets/<name of the video>."""
-    options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Conditioner -> option -> value."""
-    person: str | None = None
-    """Whom to follow: largest, centre, or N; for every conditioner that follows people."""
-    size: int | None = 512
-    """Largest short side of the stored frames, in pixels; frames are never enlarged; None: as they are."""
-    fps: Fraction | None = None
-    """None: as the (first) video has it."""
-    start: float = 0.0
-    end: float | None = None
-    """Seconds; None: to the end."""
-    max_frames: int | None = None
-    """Of each video."""
-    holdout: float = 0.2
-    """Part of each shot, at its end, that is kept from training."""
-    cuts: bool = True
-    """Look for scene cuts, and make a clip of each shot."""
-    overwrite: bool = False
-    jpeg: bool | None = None
-    """Store frames as JPEG (quality 95, colour at full resolution) and not as PNG: a third of the space and a fifth of
-    the time, 47 to 49 dB. None: where all the videos are lossy already."""
-
-
-@dataclass(frozen=True)
-class Input:
+class InputVideo:
     """One video of a job."""
 
     path: Path
     sha256: str
     probe: Probe
-    scaled: Size
-    """(height, width) it is decoded to; at least the dataset's size, and cut to it about the centre."""
-    files: Files = field(default_factory=dict)
-    """Labels that exist beside it."""
-    part: Part = ""
-    """The split that all of it belongs to; "": its end is held out."""
-    sequence: bool = False
-    """A clip as it is, in which no cuts are looked for."""
+    decode_size: FrameSize
+    """(height, width) of the decoded frames, at least the dataset's frame size; they are cropped at the centre."""
+    sidecar_files: SidecarFiles = field(default_factory=dict)
+    """Existing annotation files of the video."""
+    split: SequenceSplit = ""
+    """The split of the whole video; "": its last frames are for validation."""
+    is_single_shot: bool = False
+    """Whether cut detection is disabled for this video."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """A request made definite: the same job always gives the same dataset."""
+class PrepareJob:
+    """A resolved request; equal jobs produce equal datasets."""
 
     request: PrepareRequest
-    inputs: tuple[Input, ...]
+    inputs: tuple[InputVideo, ...]
     conditioners: tuple[Conditioner, ...]
-    size: Size
+    frame_size: FrameSize
     fps: Fraction
-    frame_format: Format
+    frame_format: FrameFormat
     identity: str
-    """sha256 over everything the content of the dataset depends on."""
+    """sha256 of everything that determines the content of the dataset."""
     remarks: tuple[str, ...] = ()
-    """How the videos were understood, for people."""
+    """Messages for the user about how the input was interpreted."""
 
-    def reader(self, item: Input) -> VideoReader:
-        """The frames of a video on the dataset's grid, before they are cut to size."""
-        request = self.request
+    def open_reader(self, input_video: InputVideo) -> VideoReader:
+        """A reader of the frames at the dataset's frame rate, before cropping."""
+        request, video_probe = self.request, input_video.probe
+        has_source_size = input_video.decode_size == (video_probe.height, video_probe.width)
         return VideoReader(
-            item.path,
+            input_video.path,
             fps=self.fps,
-            size=None if item.scaled == (item.probe.height, item.probe.width) else item.scaled,
+            size=None if has_source_size else input_video.decode_size,
             start=request.start,
             end=request.end,
             max_frames=request.max_frames,
-            known=item.probe,
+            video_probe=video_probe,
         )
 
-    def frames(self, reader: VideoReader) -> Generator[Frame, None, None]:
-        """The frames as they are stored, (h, w, 3) uint8 RGB, decoded a few ahead by another thread."""
-        height, width = self.size
+    def decode_frames(self, reader: VideoReader) -> Generator[UInt8Array, None, None]:
+        """Yield the frames to store, (h, w, 3) uint8 RGB; a background thread decodes a few frames in advance."""
+        height, width = self.frame_size
 
-        def cut(frame: Frame) -> Frame:
+        def center_crop(frame: UInt8Array) -> UInt8Array:
             top, left = (frame.shape[0] - height) // 2, (frame.shape[1] - width) // 2
             return np.ascontiguousarray(frame[top : top + height, left : left + width])
 
-        def decoded() -> Generator[Frame, None, None]:
-            give_way()  # in the thread that decodes
-            yield from map(cut, reader)
+        yield from prefetch(map(center_crop, reader))
 
-        yield from ahead(decoded())
-
-    def footage(self, item: Input, first: int = 0) -> Footage:
-        """What the conditioners are told about a video, of which they see the frames from `first` on."""
-        (height, width), found = item.scaled, item.probe
-        top, left = (height - self.size[0]) // 2, (width - self.size[1]) // 2
-        whole = View.of_box((0, 0, found.width, found.height), height, width)
-        view = whole.then(np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]]))
-        fps, start = found.fps, self.request.start
-        if found.kind in ("image", "images"):  # these have the rate they are given, and begin at a picture
-            fps, start = self.fps, float(pictures_before(Fraction(start), self.fps) / self.fps)
-        return Footage(
-            path=item.path,
-            height=found.height,
-            width=found.width,
-            frames=found.frames,
+    def video_context(self, input_video: InputVideo, first_index: int = 0) -> VideoContext:
+        """The context of a video for conditioners that annotate the frames from `first_index`."""
+        (height, width), video_probe = input_video.decode_size, input_video.probe
+        top, left = (height - self.frame_size[0]) // 2, (width - self.frame_size[1]) // 2
+        full_view = View.from_box((0, 0, video_probe.width, video_probe.height), height, width)
+        view = full_view.compose(np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]]))
+        fps, start = video_probe.fps, self.request.start
+        if video_probe.kind in ("image", "images"):  # images have no frame rate of their own and start at a frame
+            fps, start = self.fps, float(num_frames_before(Fraction(start), self.fps) / self.fps)
+        return VideoContext(
+            path=input_video.path,
+            height=video_probe.height,
+            width=video_probe.width,
+            num_frames=video_probe.num_frames,
             fps=fps,
-            view=View(view.matrix, *self.size),
-            rate=self.fps,
-            start=start,
-            first=first,
+            view=View(view.matrix, *self.frame_size),
+            sampled_fps=self.fps,
+            start_seconds=start,
+            first_index=first_index,
         )
 
-    def conditioners_of(self, item: Input, first: int = 0) -> list[Conditioner]:
-        """The conditioners, about to see the frames of a video from `first` on, with the files of that video."""
-        footage = self.footage(item, first)
-        return [bound(conditioner, item.files).of(footage) for conditioner in self.conditioners]
+    def bind_conditioners(self, input_video: InputVideo, first_index: int = 0) -> list[Conditioner]:
+        """The conditioners for the frames of a video from `first_index`, with the annotation files of the video."""
+        video_context = self.video_context(input_video, first_index)
+        return [
+            bind_files(conditioner, input_video.sidecar_files).bind(video_context) for conditioner in self.conditioners
+        ]
 
-    def is_searched(self, item: Input) -> bool:
-        """Whether scene cuts are looked for in a video."""
-        return self.request.cuts and not item.sequence
+    def should_split_shots(self, input_video: InputVideo) -> bool:
+        """Whether cuts are detected in a video."""
+        return self.request.split_shots and not input_video.is_single_shot
 
-    def expected(self) -> int | None:
-        """How many frames there will be, if every video says."""
-        counts = [self.reader(item).expected for item in self.inputs]
+    def num_expected_frames(self) -> int | None:
+        """Expected number of frames of the dataset; None if the length of a video is unknown."""
+        counts = [self.open_reader(item).num_frames for item in self.inputs]
         return None if any(count is None for count in counts) else sum(count or 0 for count in counts)
 
 
-def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner]) -> Job:
-    """Look at the videos and decide size and rate; reads the videos for their hashes, and writes nothing.
+def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner] | None = None) -> PrepareJob:
+    """Resolve a request: sizes, frame rate, files and hashes. Reads the videos and writes nothing.
 
-    Raises: ConfigError, MissingPackageError, PluginError, MissingFileError, DatasetError and FilesMismatchError (files
-    beside a video), and what `media.probe.probe` raises for a bad video.
+    `conditioners` replaces the conditioners that the request names.
+
+    Raises: ConfigError, MissingPackageError, PluginError, MissingFileError, DatasetError, InputFileMismatchError
+    (annotation files of a video), and the errors of `media.probe.probe`.
     """
-    _check(request)
-    opened = open_videos(request.videos)
-    paths = [video for video, _ in opened.videos]
+    _check_request(request)
+    input_videos = find_input_videos(request.videos)
+    if conditioners is None:
+        names = tuple(dict.fromkeys(request.conditioners or input_videos.conditioners))
+        conditioners = load_requested_conditioners(names, request.options, request.person)
+    paths = [path for path, _ in input_videos.videos]
     probes = [probe(path) for path in paths]
-    files = opened.files(conditioners)
-    check_conditioners([neediest(conditioner, files) for conditioner in conditioners])
-    size, scaled = common_size([(found.height, found.width) for found in probes], request.size)
-    fps = request.fps or probes[0].fps
-    jpeg = request.jpeg if request.jpeg is not None else not any(found.lossless for found in probes)
-    hashes = [hash_of(path) for path in paths]
-    inputs = tuple(
-        Input(path, digest, found, fitted, own, given.part, given.sequence)
-        for (path, given), digest, found, fitted, own in zip(opened.videos, hashes, probes, scaled, files, strict=True)
+    sidecar_files = input_videos.find_sidecar_files(conditioners)
+    check_conditioners([bind_for_detection(conditioner, sidecar_files) for conditioner in conditioners])
+    frame_size, decode_sizes = choose_frame_sizes(
+        [(video_probe.height, video_probe.width) for video_probe in probes], request.max_short_side
     )
-    # Of all the conditioners, those of the first video stand in the dataset.
-    conditioners = tuple(bound(conditioner, files[0]) for conditioner in conditioners)
-    content = {
+    hashes = [sha256_of_path(path) for path in paths]
+    inputs = tuple(
+        InputVideo(path, sha256, video_probe, decode_size, files, sequence.split, sequence.is_single_shot)
+        for (path, sequence), sha256, video_probe, decode_size, files in zip(
+            input_videos.videos, hashes, probes, decode_sizes, sidecar_files, strict=True
+        )
+    )
+    # The dataset records the options of the first video's conditioners.
+    conditioners = tuple(bind_files(conditioner, sidecar_files[0]) for conditioner in conditioners)
+    remarks = (*input_videos.remarks, *(remark for conditioner in conditioners for remark in conditioner.remarks))
+    fps = request.fps or probes[0].fps
+    is_any_lossless = any(video_probe.is_lossless for video_probe in probes)
+    frame_format: FrameFormat = request.frame_format or ("png" if is_any_lossless else "jpeg")
+    return PrepareJob(
+        request=request,
+        inputs=inputs,
+        conditioners=conditioners,
+        frame_size=frame_size,
+        fps=fps,
+        frame_format=frame_format,
+        identity=_job_identity(request, inputs, conditioners, frame_size, fps=fps, frame_format=frame_format),
+        remarks=remarks,
+    )
+
+
+def _job_identity(
+    request: PrepareRequest,
+    inputs: Sequence[InputVideo],
+    conditioners: Sequence[Conditioner],
+    frame_size: FrameSize,
+    *,
+    fps: Fraction,
+    frame_format: FrameFormat,
+) -> str:
+    fields = {
         "schema_version": SCHEMA_VERSION,
-        "sources": hashes,
-        "size": size,
+        "source_sha256": [item.sha256 for item in inputs],
+        "frame_size": frame_size,
         "fps": str(fps),
         "start": request.start,
         "end": request.end,
         "max_frames": request.max_frames,
-        "holdout": request.holdout,
-        "cuts": request.cuts,
-        "jpeg": jpeg,
+        "val_fraction": request.val_fraction,
+        "split_shots": request.split_shots,
+        "frame_format": frame_format,
         "conditioners": [conditioner.fingerprint() for conditioner in conditioners],
-        "files": [hashes_of(item.files) for item in inputs],
-        "parts": [[item.part, item.sequence] for item in inputs],
+        "sidecar_sha256": [sha256_by_option(item.sidecar_files) for item in inputs],
+        "splits": [[item.split, item.is_single_shot] for item in inputs],
     }
-    text = json.dumps(content, sort_keys=True)
-    identity = hashlib.sha256(text.encode()).hexdigest()
-    remarks = (*opened.remarks, *(remark for conditioner in conditioners for remark in conditioner.remarks))
-    return Job(request, inputs, conditioners, size, fps, "jpg" if jpeg else "png", identity, remarks)
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
-def _check(request: PrepareRequest) -> None:
+def _check_request(request: PrepareRequest) -> None:
     if not request.videos:
-        raise ConfigError("No video was named.", "vid2vid prepare --conditioner landmarks VIDEO")
-    if not 0 <= request.holdout < 1:
+        raise ConfigError("No video was given.", "vid2vid prepare --conditioner landmarks VIDEO")
+    if not 0 <= request.val_fraction < 1:
         raise ConfigError(
-            f"holdout is {request.holdout}; it is a part of each clip, at least 0 and below 1.", "--holdout 0.2"
+            f"val_fraction={request.val_fraction}: the fraction must be at least 0 and below 1.", "--val-fraction 0.2"
         )
-    if request.size is not None and request.size < 16:
-        raise ConfigError(f"size is {request.size}; frames need at least 16 pixels.", "--size 512")
+    if request.max_short_side is not None and request.max_short_side < 16:
+        raise ConfigError(f"size={request.max_short_side}: frames need at least 16 pixels.", "--size 512")
     if request.fps is not None and request.fps <= 0:
-        raise ConfigError(f"fps is {request.fps}; a rate is above 0.", "--fps 25")
+        raise ConfigError(f"fps={request.fps}: the frame rate must be above 0.", "--fps 25")
     if request.start < 0 or (request.end is not None and request.end <= request.start):
-        raise ConfigError(f"There is nothing between {request.start} s and {request.end} s.", "Choose end > start.")
+        raise ConfigError(
+            f"The time range from {request.start} s to {request.end} s is empty.", "Set --end to a time after --start."
+        )
     if request.max_frames is not None and request.max_frames < 2:
-        raise ConfigError(f"max_frames is {request.max_frames}; a dataset needs 2 frames or more.", "--max-frames 300")
+        raise ConfigError(f"max_frames={request.max_frames}: a dataset needs at least 2 frames.", "--max-frames 300")

@@ -1,4 +1,4 @@
-"""The manifest of a dataset that `prepare` has filled."""
+"""Builds the manifest of a prepared dataset."""
 
 from __future__ import annotations
 
@@ -9,85 +9,118 @@ from typing import Any
 from vid2vid_cli import __version__
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.data.dataset import Dataset
-from vid2vid_cli.data.manifest import ClassRecord, Clip, ConditionerRecord, Manifest, Quality, Source, Splits
-from vid2vid_cli.dataset_builder.clip import ClipFiles, Clipped
-from vid2vid_cli.dataset_builder.foreign_datasets import Part
-from vid2vid_cli.dataset_builder.job import Job
+from vid2vid_cli.data.manifest import (
+    ClassRecord,
+    ClipRecord,
+    ConditionerRecord,
+    Manifest,
+    QualityRecord,
+    SourceRecord,
+    Splits,
+)
+from vid2vid_cli.dataset_builder.clip import ClipPaths, ClipResult
+from vid2vid_cli.dataset_builder.dataset_layouts import SequenceSplit
+from vid2vid_cli.dataset_builder.job import PrepareJob
 
-DIVISIBLE = 5
-"""Frames of the shortest shot of which a part is held out."""
+MIN_SPLIT_FRAMES = 5
+"""Number of frames of the shortest shot that is divided into training and validation frames."""
 
 
-def bare_manifest(job: Job, name: str, files: Sequence[ClipFiles], videos: Sequence[Clipped]) -> Manifest:
-    """The manifest of a dataset called `name` without quality and statistics: every shot is a clip."""
-    clips: list[Clip] = []
-    train: list[tuple[int, int, int]] = []
-    holdout: list[tuple[int, int, int]] = []
-    for source, (item, folder, video) in enumerate(zip(job.inputs, files, videos, strict=True)):
-        for first, frames in video.shots:
-            learned, _ = split_of(frames, job.request.holdout, item.part)
-            if learned:
-                train.append((len(clips), 0, learned))
-            if learned < frames:
-                holdout.append((len(clips), learned, frames))
-            start = job.request.start + float(first / job.fps)
-            clips.append(Clip(name=folder.name, first=first, frames=frames, source=source, start=start))
+def draft_manifest(
+    job: PrepareJob, name: str, clip_paths: Sequence[ClipPaths], clip_results: Sequence[ClipResult]
+) -> Manifest:
+    """The manifest without quality and statistics; every shot is a clip."""
+    clips: list[ClipRecord] = []
+    train_spans: list[tuple[int, int, int]] = []
+    val_spans: list[tuple[int, int, int]] = []
+    for source_index, (input_video, paths, clip_result) in enumerate(
+        zip(job.inputs, clip_paths, clip_results, strict=True)
+    ):
+        for first_index, num_frames in clip_result.shots:
+            num_train_frames = num_training_frames(num_frames, job.request.val_fraction, input_video.split)
+            if num_train_frames:
+                train_spans.append((len(clips), 0, num_train_frames))
+            if num_train_frames < num_frames:
+                val_spans.append((len(clips), num_train_frames, num_frames))
+            start = job.request.start + float(first_index / job.fps)
+            clips.append(
+                ClipRecord(
+                    name=paths.name,
+                    start_index=first_index,
+                    num_frames=num_frames,
+                    source_index=source_index,
+                    start_seconds=start,
+                )
+            )
     return Manifest(
         name=name,
         created_by=f"vid2vid {__version__}",
-        source=tuple(
-            Source(path=str(item.path.resolve()), sha256=item.sha256, probe=item.probe.to_json()) for item in job.inputs
+        sources=tuple(
+            SourceRecord(path=str(item.path.resolve()), sha256=item.sha256, probe=item.probe.to_json())
+            for item in job.inputs
         ),
-        height=job.size[0],
-        width=job.size[1],
+        height=job.frame_size[0],
+        width=job.frame_size[1],
         fps=f"{job.fps.numerator}/{job.fps.denominator}",
-        frames=sum(video.frames for video in videos),
+        num_frames=sum(video.num_frames for video in clip_results),
         frame_format=job.frame_format,
         clips=tuple(clips),
-        conditioners=tuple(_bare_record(conditioner, files) for conditioner in job.conditioners),
-        splits=Splits(train=tuple(train), holdout=tuple(holdout)),
-        identity=job.identity,
+        conditioners=tuple(_draft_record(conditioner, clip_paths) for conditioner in job.conditioners),
+        splits=Splits(train=tuple(train_spans), val=tuple(val_spans)),
+        content_hash=job.identity,
     )
 
 
-def _bare_record(conditioner: Conditioner, files: Sequence[ClipFiles]) -> ConditionerRecord:
+def _draft_record(conditioner: Conditioner, clip_paths: Sequence[ClipPaths]) -> ConditionerRecord:
     name = conditioner.spec.name
-    images = {entry.name for clip in files for entry in (clip.folder / name).iterdir() if entry.is_dir()}
+    image_names = {entry.name for clip in clip_paths for entry in (clip.folder / name).iterdir() if entry.is_dir()}
     return ConditionerRecord(
         name=name,
-        options=conditioner.options.lasting(),
-        fingerprint=plain(conditioner.fingerprint()),
-        channels=conditioner.channels,
-        images=tuple(sorted(images)),
-        classes=tuple(ClassRecord(id=one.id, name=one.name, colour=one.colour) for one in conditioner.classes()),
-        quality=Quality(mean=0, found=0, total=0),
+        options=conditioner.options.persistent_values(),
+        fingerprint=to_plain_data(conditioner.fingerprint()),
+        num_channels=conditioner.num_channels,
+        image_names=tuple(sorted(image_names)),
+        classes=tuple(
+            ClassRecord(id=label.id, name=label.name, colour=label.colour) for label in conditioner.classes()
+        ),
+        quality=QualityRecord(mean=0, num_detected=0, num_frames=0),
     )
 
 
-def split_of(frames: int, holdout: float, part: Part = "") -> tuple[int, int]:
-    """(frames to train on, frames in all) of a shot: its end is held out, 1 frame at least, and 2 always remain.
+def num_training_frames(num_frames: int, val_fraction: float, split: SequenceSplit = "") -> int:
+    """Number of training frames of a shot; its last frames, at least 1, are for validation.
 
-    A shot of fewer than `DIVISIBLE` frames, or one that belongs to one `part`, is not divided.
+    A shot of fewer than MIN_SPLIT_FRAMES frames, or of a sequence that belongs to one `split`, is not divided.
     """
-    if part:
-        return (frames if part == "train" else 0), frames
-    if frames < DIVISIBLE or holdout <= 0:
-        return frames, frames
-    return max(2, frames - max(1, round(frames * holdout))), frames
+    if split:
+        return num_frames if split == "train" else 0
+    if num_frames < MIN_SPLIT_FRAMES or val_fraction <= 0:
+        return num_frames
+    return max(2, num_frames - max(1, round(num_frames * val_fraction)))
 
 
-def with_findings(job: Job, dataset: Dataset) -> Manifest:
-    """The manifest of a filled dataset with quality over all frames and statistics over the training frames."""
+def add_statistics(job: PrepareJob, dataset: Dataset) -> Manifest:
+    """Add the quality of all frames and the statistics of the training frames to the manifest."""
     records = []
     for conditioner, record in zip(job.conditioners, dataset.manifest.conditioners, strict=True):
-        values = [float(v) for span in dataset.clips() for v in dataset.quality(span.clip, record.name)]
-        found = sum(value > 0 for value in values)
-        quality = Quality(mean=round(sum(values) / len(values), 6), found=found, total=len(values))
-        statistics = conditioner.statistics(dataset.annotations(dataset.clips("train"), record.name))
-        records.append(record.model_copy(update={"quality": quality, "statistics": plain(statistics)}))
-    return dataset.manifest.model_copy(update={"conditioners": tuple(records)})
+        quality_values = [
+            float(v) for span in dataset.frame_ranges() for v in dataset.quality(span.clip_index, record.name)
+        ]
+        num_detected = sum(value > 0 for value in quality_values)
+        quality = QualityRecord(
+            mean=round(sum(quality_values) / len(quality_values), 6),
+            num_detected=num_detected,
+            num_frames=len(quality_values),
+        )
+        statistics = conditioner.statistics(dataset.annotations(dataset.frame_ranges("train"), record.name))
+        records.append(
+            ConditionerRecord.model_validate(
+                {**dict(record), "quality": quality, "statistics": to_plain_data(statistics)}
+            )
+        )
+    return Manifest.model_validate({**dict(dataset.manifest), "conditioners": tuple(records)})
 
 
-def plain(data: Any) -> Any:
-    """Data as JSON gives it back: numpy's numbers and arrays become numbers and lists."""
+def to_plain_data(data: Any) -> Any:
+    """Convert numpy numbers and arrays to plain JSON data."""
     return json.loads(json.dumps(data, default=lambda value: value.tolist()))

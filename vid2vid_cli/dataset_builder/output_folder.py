@@ -1,4 +1,4 @@
-"""Where a dataset is written: its name, the unfinished folder beside it, and the change from one to the other."""
+"""The folder of a dataset: its name, the unfinished folder next to it, and the final rename."""
 
 from __future__ import annotations
 
@@ -9,159 +9,159 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from vid2vid_cli.core.errors import ExistsError, Vid2VidError
-from vid2vid_cli.data.chunk_store import make_folder
-from vid2vid_cli.data.dataset import UNFINISHED
-from vid2vid_cli.data.manifest import FILE_NAME, read_manifest, write_json
-from vid2vid_cli.engine.folder_lock import lock
-from vid2vid_cli.media.os_errors import writing_failed
+from vid2vid_cli.core.errors import OutputExistsError, Vid2VidError
+from vid2vid_cli.data.chunk_store import create_folder
+from vid2vid_cli.data.dataset import PARTIAL_SUFFIX
+from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME, read_manifest, write_json
+from vid2vid_cli.engine.folder_lock import acquire_folder_lock
+from vid2vid_cli.media.os_errors import write_error
 
-WORK = ".work"
-"""Inside the unfinished folder: which job it is, and what is safe."""
-OLD = ".replaced"
-State = Literal["new", "continue", "finished"]
+WORK_FOLDER_NAME = ".work"
+"""Subfolder of the unfinished folder for the job's identity and the completed chunks."""
+REPLACED_SUFFIX = ".replaced"
+FolderState = Literal["new", "continue", "finished"]
 
 
 @dataclass(frozen=True)
-class Place:
-    """A dataset folder that is to be, or is."""
+class DatasetFolder:
+    """The folder of a finished or future dataset."""
 
-    final: Path
-    state: State
-
-    @property
-    def partial(self) -> Path:
-        """Where it is written until it is complete."""
-        return self.final.with_name(self.final.name + UNFINISHED)
+    path: Path
+    state: FolderState
 
     @property
-    def work(self) -> Path:
-        """Notes that only an unfinished dataset needs."""
-        return self.partial / WORK
+    def partial_path(self) -> Path:
+        """The unfinished folder, which is renamed when the dataset is complete."""
+        return self.path.with_name(self.path.name + PARTIAL_SUFFIX)
+
+    @property
+    def work_folder(self) -> Path:
+        """Records that are needed only until the dataset is complete."""
+        return self.partial_path / WORK_FOLDER_NAME
 
 
-def default_folder(videos: tuple[Path, ...]) -> Path:
-    """datasets/<name of the video>, relative to where the command runs."""
-    first = videos[0].resolve()
-    name = first.name if first.is_dir() else first.stem
-    more = f"_and_{len(videos) - 1}_more" if len(videos) > 1 else ""
-    return Path("datasets") / (name + more)
+def default_dataset_path(videos: tuple[Path, ...]) -> Path:
+    """datasets/<name of the first video>, relative to the working directory."""
+    first_video = videos[0].resolve()
+    name = first_video.name if first_video.is_dir() else first_video.stem
+    suffix = f"_and_{len(videos) - 1}_more" if len(videos) > 1 else ""
+    return Path("datasets") / (name + suffix)
 
 
-def choose_place(out: Path, identity: str, *, overwrite: bool) -> Place:
-    """`out`, or where that is taken by something else `out-2`, `out-3`, ...; changes nothing.
+def choose_dataset_folder(out: Path, identity: str, *, overwrite: bool) -> DatasetFolder:
+    """Choose `out`, or the first free name of `out-2`, `out-3`, ...; writes nothing.
 
-    Finished with the same content: state `finished`; begun with the same content: `continue`.
-    Raises ExistsError (overwrite, and what is there is not a dataset).
+    The state is `finished` if the folder contains the same dataset, and `continue` if it is an unfinished one.
+    Raises OutputExistsError (`overwrite`, and the existing folder is not a dataset).
     """
-    number = 1
+    attempt = 1
     while True:
-        final = out if number == 1 else out.with_name(f"{out.name}-{number}")
-        place = Place(final, "new")
-        begun = _begun(place)
+        path = out if attempt == 1 else out.with_name(f"{out.name}-{attempt}")
+        candidate = DatasetFolder(path, "new")
+        partial_identity = _read_partial_identity(candidate)
         if overwrite:
-            _check_replaceable(final)
-            return Place(final, "continue" if begun == identity else "new")
-        if _is_taken(final):
-            if _identity(final) == identity:
-                return Place(final, "finished")
-        elif begun == identity:
-            return Place(final, "continue")
-        elif not place.partial.exists():
-            return place
-        number += 1
+            _check_replaceable(path)
+            return DatasetFolder(path, "continue" if partial_identity == identity else "new")
+        if _is_taken(path):
+            if _read_identity(path) == identity:
+                return DatasetFolder(path, "finished")
+        elif partial_identity == identity:
+            return DatasetFolder(path, "continue")
+        elif not candidate.partial_path.exists():
+            return candidate
+        attempt += 1
 
 
-def _is_taken(final: Path) -> bool:
-    """Whether there is anything but an empty folder."""
-    return final.is_symlink() or (final.exists() and not (final.is_dir() and not any(final.iterdir())))
+def _is_taken(path: Path) -> bool:
+    """Whether the path exists and is not an empty folder."""
+    return path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir())))
 
 
-def _check_replaceable(final: Path) -> None:
-    if _is_taken(final) and not (final / FILE_NAME).is_file():
-        raise ExistsError(
-            f"{final} exists and is not a dataset; it was not overwritten.", "Choose another place with --out."
+def _check_replaceable(path: Path) -> None:
+    if _is_taken(path) and not (path / MANIFEST_FILE_NAME).is_file():
+        raise OutputExistsError(
+            f"{path} exists and is not a dataset; it was not overwritten.", "Choose another folder with --out."
         )
 
 
-def _identity(folder: Path) -> str | None:
+def _read_identity(folder: Path) -> str | None:
     try:
-        return read_manifest(folder).identity
+        return read_manifest(folder).content_hash
     except Vid2VidError:
         return None
 
 
-def _begun(place: Place) -> str | None:
-    """The identity of the job that an unfinished folder belongs to."""
+def _read_partial_identity(dataset_folder: DatasetFolder) -> str | None:
+    """The identity of the job that wrote an unfinished folder."""
     try:
-        data: Any = json.loads((place.work / "job.json").read_text(encoding="utf-8"))
+        data: Any = json.loads((dataset_folder.work_folder / "job.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return str(data.get("identity"))
 
 
-class Claim:
-    """The unfinished folder, held by this process alone while the `with` lasts.
+class DatasetFolderLock:
+    """Context manager that locks the unfinished folder for this process.
 
-    Raises ExistsError (another process is at it), PermissionDeniedError, DiskFullError.
+    Raises OutputExistsError (another process has the lock), PermissionDeniedError, DiskFullError.
     """
 
-    def __init__(self, place: Place, identity: str) -> None:
-        self.place, self._identity = place, identity
-        self._lock: IO[str] | None = None
+    def __init__(self, dataset_folder: DatasetFolder, identity: str) -> None:
+        self.dataset_folder, self._identity = dataset_folder, identity
+        self._lock_file: IO[str] | None = None
 
-    def __enter__(self) -> Claim:
-        place = self.place
-        make_folder(place.work)
+    def __enter__(self) -> DatasetFolderLock:
+        dataset_folder = self.dataset_folder
+        create_folder(dataset_folder.work_folder)
         try:
-            self._lock = (place.work / "lock").open("w", encoding="utf-8")
-            lock(self._lock, place.partial, "Wait for it, or use --out.")
-            if place.state == "new":
-                for entry in place.partial.iterdir():
-                    if entry.name != WORK:
-                        remove(entry)
-                for entry in place.work.iterdir():
+            self._lock_file = (dataset_folder.work_folder / "lock").open("w", encoding="utf-8")
+            acquire_folder_lock(self._lock_file, dataset_folder.partial_path, "Wait until it ends, or use --out.")
+            if dataset_folder.state == "new":
+                for entry in dataset_folder.partial_path.iterdir():
+                    if entry.name != WORK_FOLDER_NAME:
+                        remove_path(entry)
+                for entry in dataset_folder.work_folder.iterdir():
                     if entry.name != "lock":
-                        remove(entry)
+                        remove_path(entry)
         except OSError as error:
-            raise writing_failed(place.partial, error) from error
-        write_json(place.work / "job.json", {"identity": self._identity})
+            raise write_error(dataset_folder.partial_path, error) from error
+        write_json(dataset_folder.work_folder / "job.json", {"identity": self._identity})
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._let_go()
+        self._release()
 
-    def _let_go(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
+    def _release(self) -> None:
+        if self._lock_file is not None:
+            self._lock_file.close()
 
     def discard(self) -> None:
-        """Remove what was written: there is nothing in it to continue from."""
-        remove(self.place.partial)
+        """Remove the unfinished folder."""
+        remove_path(self.dataset_folder.partial_path)
 
-    def finish(self) -> None:
-        """Give the complete folder its name, in the place of what had it before. Raises PermissionDeniedError."""
-        final, partial = self.place.final, self.place.partial
-        old = final.with_name(final.name + OLD)
-        if sys.platform == "win32":  # an open file would hold the folder's name there
-            self._let_go()
+    def commit(self) -> None:
+        """Rename the complete folder to its final name, replacing an existing dataset. Raises PermissionDeniedError."""
+        path, partial_path = self.dataset_folder.path, self.dataset_folder.partial_path
+        replaced_path = path.with_name(path.name + REPLACED_SUFFIX)
+        if sys.platform == "win32":  # an open file prevents the rename on Windows
+            self._release()
         try:
-            for leftover in partial.rglob(".*.partial*"):  # of a process killed while it wrote
+            for leftover in partial_path.rglob(".*.partial*"):  # left by an interrupted atomic write
                 leftover.unlink()
-            if final.is_dir() and not any(final.iterdir()):
-                final.rmdir()
-            if final.exists():
-                remove(old)
-                final.rename(old)
-            partial.rename(final)
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+            if path.exists():
+                remove_path(replaced_path)
+                path.rename(replaced_path)
+            partial_path.rename(path)
         except OSError as error:
-            raise writing_failed(final, error) from error
-        remove(final / WORK)
-        remove(old)
+            raise write_error(path, error) from error
+        remove_path(path / WORK_FOLDER_NAME)
+        remove_path(replaced_path)
 
 
-def remove(path: Path) -> None:
-    """Remove a file or a folder with all it holds, if it is there."""
+def remove_path(path: Path) -> None:
+    """Remove a file, or a folder with its content, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -1,4 +1,4 @@
-"""Files made beside a video: each video gets its own, and each conditioner those of the video at hand."""
+"""Existing annotation files of videos, and their assignment to videos and conditioners."""
 
 from __future__ import annotations
 
@@ -6,110 +6,123 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vid2vid_cli.conditioning import Conditioner
-from vid2vid_cli.core.errors import FilesMismatchError, MissingFileError
-from vid2vid_cli.media.files import digest_of
-from vid2vid_cli.media.os_errors import reading_failed
-from vid2vid_cli.media.probe import natural
+from vid2vid_cli.core.errors import InputFileMismatchError, MissingFileError
+from vid2vid_cli.media.files import natural_sort_key, sha256_of_files
+from vid2vid_cli.media.os_errors import read_error
 
-Files = Mapping[str, Mapping[str, Path]]
-"""Conditioner -> its `files_option` -> the folder or file of one video."""
+SidecarFiles = Mapping[str, Mapping[str, Path]]
+"""Conditioner -> its input option -> the folder or file of one video."""
 
 
-def chosen_files(conditioners: Sequence[Conditioner], came: Files, typed: Files) -> Files:
-    """What these conditioners know how to read: of the files that came with a video, and of those named, which win."""
-    chosen: dict[str, dict[str, Path]] = {}
+def select_files(
+    conditioners: Sequence[Conditioner], dataset_files: SidecarFiles, option_files: SidecarFiles
+) -> SidecarFiles:
+    """The files that the conditioners can read; files of options take precedence over those of a foreign dataset."""
+    selected: dict[str, dict[str, Path]] = {}
     for conditioner in conditioners:
-        name, known = conditioner.spec.name, conditioner.options.names("files")
-        both = {**came.get(name, {}), **typed.get(name, {})}
-        chosen[name] = {option: path for option, path in both.items() if option in known}
-    return chosen
+        name, input_options = conditioner.spec.name, conditioner.options.names_with_role("input")
+        merged = {**dataset_files.get(name, {}), **option_files.get(name, {})}
+        selected[name] = {option: path for option, path in merged.items() if option in input_options}
+    return selected
 
 
-def bound(conditioner: Conditioner, files: Files) -> Conditioner:
-    """The conditioner with the files of one video, and with no others."""
-    own = files.get(conditioner.spec.name, {})
+def bind_files(conditioner: Conditioner, files: SidecarFiles) -> Conditioner:
+    """The conditioner with the files of one video in place of its own input options."""
+    conditioner_files = files.get(conditioner.spec.name, {})
     options = conditioner.options
-    wanted = {name: own.get(name) for name in options.names("files")}
-    if all(getattr(options, name) == path for name, path in wanted.items()):
+    updates = {name: conditioner_files.get(name) for name in options.names_with_role("input")}
+    if all(getattr(options, name) == path for name, path in updates.items()):
         return conditioner
-    return type(conditioner)(options.model_copy(update=wanted))
+    return type(conditioner)(type(options).model_validate({**dict(options), **updates}))
 
 
-def neediest(conditioner: Conditioner, files: Sequence[Files]) -> Conditioner:
-    """The conditioner as it is for a video on which it must find things itself, where there is one."""
+def bind_for_detection(conditioner: Conditioner, files: Sequence[SidecarFiles]) -> Conditioner:
+    """The conditioner for a video without annotation files, if there is one; otherwise for the first video."""
     name = conditioner.spec.name
-    own = next((own for own in files if conditioner.reads not in own.get(name, {})), files[0])
-    return bound(conditioner, own)
+    video_files = next((entry for entry in files if conditioner.input_option not in entry.get(name, {})), files[0])
+    return bind_files(conditioner, video_files)
 
 
-def typed_files(conditioners: Sequence[Conditioner], videos: Sequence[Path]) -> list[dict[str, dict[str, Path]]]:
-    """For each video its own files among those that the options of the conditioners name.
+def find_option_files(conditioners: Sequence[Conditioner], videos: Sequence[Path]) -> list[dict[str, dict[str, Path]]]:
+    """The files of each video that the input options of the conditioners name.
 
-    What is named belongs to a single video; of several videos each has a folder or a file called like it in there.
+    The path of an option belongs to a single video. For several videos, it must contain a folder or file with the name
+    of each video.
 
-    Raises: MissingFileError (what is named does not exist), FilesMismatchError (a video has none of its own).
+    Raises: MissingFileError (the path does not exist), InputFileMismatchError (a video has no files in it).
     """
-    found: list[dict[str, dict[str, Path]]] = [{} for _ in videos]
+    files_by_video: list[dict[str, dict[str, Path]]] = [{} for _ in videos]
     for conditioner in conditioners:
         name = conditioner.spec.name
-        for option in conditioner.options.names("files"):
-            given: Path | None = getattr(conditioner.options, option)
-            if given is None:
+        for option in conditioner.options.names_with_role("input"):
+            option_value: Path | None = getattr(conditioner.options, option)
+            if option_value is None:
                 continue
-            typed = f"{name}.{option}"
-            place = given.expanduser()  # no shell does it behind an equals sign
-            if not place.exists():
-                raise MissingFileError(f"{place} does not exist ({typed}).", f"--option {typed}=PATH")
-            for own, video in zip(found, videos, strict=True):
-                path = _of_several(place, video, typed) if len(videos) > 1 else _of_one(place, video)
-                own.setdefault(name, {})[option] = path
-    if any(found):
-        _check_names(videos)
-    return found
+            qualified_option = f"{name}.{option}"
+            input_path = option_value.expanduser()  # the shell does not expand ~ after an equals sign
+            if not input_path.exists():
+                raise MissingFileError(
+                    f"{input_path} does not exist ({qualified_option}).",
+                    f"--conditioner-option {qualified_option}=PATH",
+                )
+            for video_files, video in zip(files_by_video, videos, strict=True):
+                path = (
+                    _resolve_for_video(input_path, video, qualified_option)
+                    if len(videos) > 1
+                    else _resolve_for_single_video(input_path, video)
+                )
+                video_files.setdefault(name, {})[option] = path
+    if any(files_by_video):
+        _check_unique_names(videos)
+    return files_by_video
 
 
-def title(video: Path) -> str:
-    """What the files of a video are called: its name without the ending."""
+def video_stem(video: Path) -> str:
+    """The name that the files of a video have: its file name without suffix, or its folder name."""
     return video.name if video.is_dir() else video.stem
 
 
-def _of_one(place: Path, video: Path) -> Path:
-    """The folder of that name inside, as where the files of many videos are kept together; else `place` itself."""
-    own = place / title(video)
-    return own if own.is_dir() else place
+def _resolve_for_single_video(input_path: Path, video: Path) -> Path:
+    """The subfolder with the video's name, if `input_path` contains files of several videos; else `input_path`."""
+    subfolder = input_path / video_stem(video)
+    return subfolder if subfolder.is_dir() else input_path
 
 
-def _of_several(place: Path, video: Path, typed: str) -> Path:
-    name = title(video)
-    inside = sorted(place.iterdir()) if place.is_dir() else []
-    for own in inside:
-        if own.name == name if own.is_dir() else own.stem == name:
-            return own
-    raise FilesMismatchError(
-        f"{place} ({typed}) holds nothing called {name}, and of several videos each needs files of its own.",
-        f"Put those of {video.name} into {place / name}, or prepare one video at a time.",
+def _resolve_for_video(input_path: Path, video: Path, qualified_option: str) -> Path:
+    name = video_stem(video)
+    entries = sorted(input_path.iterdir()) if input_path.is_dir() else []
+    for entry in entries:
+        if entry.name == name if entry.is_dir() else entry.stem == name:
+            return entry
+    raise InputFileMismatchError(
+        f"{input_path} ({qualified_option}) contains no folder or file named {name}, for {video.name}.",
+        f"Put the files of {video.name} into {input_path / name}, or prepare one video at a time.",
     )
 
 
-def _check_names(videos: Sequence[Path]) -> None:
-    names = [title(video) for video in videos]
+def _check_unique_names(videos: Sequence[Path]) -> None:
+    names = [video_stem(video) for video in videos]
     for video, name in zip(videos, names, strict=True):
         if names.count(name) > 1:
-            raise FilesMismatchError(
-                f"Two of the videos are called {name}, so it is not clear whose files are whose.",
-                f"Rename one of them, such as {video}.",
+            raise InputFileMismatchError(
+                f"Two videos have the name {name}, so their annotation files cannot be distinguished.",
+                f"Rename {video}.",
             )
 
 
-def hash_of(path: Path) -> str:
-    """sha256 of a file, or of all files of a folder in order. Raises PermissionDeniedError, MissingFileError."""
-    inside = sorted((p for p in path.rglob("*") if p.is_file()), key=natural) if path.is_dir() else [path]
+def sha256_of_path(path: Path) -> str:
+    """sha256 of a file, or of the files of a folder in order. Raises PermissionDeniedError, MissingFileError."""
+    file_paths = (
+        sorted((entry for entry in path.rglob("*") if entry.is_file()), key=natural_sort_key)
+        if path.is_dir()
+        else [path]
+    )
     try:
-        return digest_of(*inside)
+        return sha256_of_files(*file_paths)
     except OSError as error:
-        raise reading_failed(Path(error.filename or path), error) from error
+        raise read_error(Path(error.filename or path), error) from error
 
 
-def hashes_of(files: Files) -> dict[str, dict[str, str]]:
-    """sha256 of each, as in `hash_of`."""
-    return {name: {option: hash_of(path) for option, path in own.items()} for name, own in files.items()}
+def sha256_by_option(files: SidecarFiles) -> dict[str, dict[str, str]]:
+    """sha256 of each file or folder, as in `sha256_of_path`."""
+    return {name: {option: sha256_of_path(path) for option, path in paths.items()} for name, paths in files.items()}

@@ -1,16 +1,20 @@
-"""From settings to networks: the only place that knows both."""
+"""Builds networks, optimisers and plain settings from the configuration."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from vid2vid_cli.config.config import Adam, Config
-from vid2vid_cli.config.discriminators import PatchConfig
+from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.discriminators import ImageConfig, PatchConfig
 from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.core.types import ConditionLayout
-from vid2vid_cli.engine.runtime import Machine
+from vid2vid_cli.config.losses import LossConfig
+from vid2vid_cli.config.optimizer import AdamConfig
+from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.engine.chunk import DiscriminatorInputFormat
+from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.training_losses import LossSettings
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.discriminator import MultiScaleDiscriminator
 from vid2vid_cli.networks.fast import FastGenerator
@@ -19,111 +23,134 @@ from vid2vid_cli.networks.style_encoder import StyleEncoder
 from vid2vid_cli.networks.unet import UNetGenerator
 
 
-def build_generator(config: GeneratorConfig, layout: ConditionLayout) -> Generator:
-    """The generator for conditions of that layout; where there are styles, with their encoder as its `style`."""
-    generator = _of_kind(config, layout)
-    if layout.style is not None:
-        # Its frames come by clips in training and one by one from photos: what one is must not depend on the others.
-        norm = "instance" if config.norm == "batch" else config.norm
-        generator.add_module("style", StyleEncoder(layout.style, norm=norm, upsample=config.upsample))
-    return generator
-
-
-def drawn(config: GeneratorConfig, layout: ConditionLayout) -> tuple[int, int]:
-    """Channels of the conditions, and of what is drawn from them: a frame; or the conditions themselves, from none."""
-    return (0, layout.channels) if config.draws == "labels" else (layout.channels, 3)
-
-
-def _of_kind(config: GeneratorConfig, layout: ConditionLayout) -> Generator:
+def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> Generator:
+    """The generator, with a style encoder if `condition_spec` has one."""
+    style_encoder = _build_style_encoder(config, condition_spec)
     match config.kind:
         case "composite":
-            conditions, picture = drawn(config, layout)
+            condition_channels, out_channels = condition_and_output_channels(config, condition_spec)
             return CompositeGenerator(
-                layout.shown if conditions else 0,
-                picture=picture,
-                scales=config.scales,
-                past=config.past,
-                flow=config.flow,
-                flow_unit=config.flow_unit,
-                width=config.width,
-                downsamples=config.downsamples,
-                blocks=config.blocks,
-                blocks_local=config.blocks_local,
-                kernel=config.kernel,
+                condition_spec.input_channels if condition_channels else 0,
+                out_channels=out_channels,
+                num_scales=config.num_scales,
+                past_frames=config.past_frames,
+                has_flow=config.flow,
+                flow_multiplier=config.flow_multiplier,
+                base_channels=config.base_channels,
+                num_downsamples=config.num_downsamples,
+                num_res_blocks=config.num_res_blocks,
+                num_local_res_blocks=config.num_local_res_blocks,
+                kernel_size=config.kernel_size,
                 norm=config.norm,
                 upsample=config.upsample,
-                foreground=layout.foreground,
-                foreground_over=config.foreground_over,
-                unit_conditions=config.unit_conditions,
+                foreground_indices=condition_spec.foreground_indices,
+                foreground_after_warp=config.foreground_after_warp,
+                condition_range=config.condition_range,
+                style_encoder=style_encoder,
             )
         case "fast":
             return FastGenerator(
-                layout.shown,
-                past=config.past,
-                flow=config.flow,
-                flow_unit=config.flow_unit,
-                patch=config.patch,
-                width=config.width,
-                downsamples=config.downsamples,
-                blocks=config.blocks,
+                condition_spec.input_channels,
+                past_frames=config.past_frames,
+                has_flow=config.flow,
+                flow_multiplier=config.flow_multiplier,
+                patch_size=config.patch_size,
+                base_channels=config.base_channels,
+                num_downsamples=config.num_downsamples,
+                num_res_blocks=config.num_res_blocks,
                 norm=config.norm,
+                style_encoder=style_encoder,
             )
         case "unet":
             return UNetGenerator(
-                layout.shown,
-                width=config.width,
-                downsamples=config.downsamples,
+                condition_spec.input_channels,
+                base_channels=config.base_channels,
+                num_downsamples=config.num_downsamples,
                 norm=config.norm,
                 upsample=config.upsample,
                 dropout=config.dropout,
+                style_encoder=style_encoder,
             )
 
 
-def build_state(config: Config, layout: ConditionLayout, machine: Machine) -> TrainState:
-    """Fresh networks and optimisers, from the seed; the global random state is left as it was."""
+def _build_style_encoder(config: GeneratorConfig, condition_spec: ConditionSpec) -> StyleEncoder | None:
+    if condition_spec.style_encoder is None:
+        return None
+    # The style of a frame must not depend on the other frames of the batch, so batch norm is not used here.
+    norm = "instance" if config.norm == "batch" else config.norm
+    return StyleEncoder(condition_spec.style_encoder, norm=norm, upsample=config.upsample)
+
+
+def condition_and_output_channels(config: GeneratorConfig, condition_spec: ConditionSpec) -> tuple[int, int]:
+    """(condition channels, output channels) of the generator, without styles."""
+    return (0, condition_spec.channels) if config.target == "labels" else (condition_spec.channels, 3)
+
+
+def build_train_state(config: Config, condition_spec: ConditionSpec, runtime: Runtime) -> TrainState:
+    """New networks and optimisers, initialised from the seed; the global random state is unchanged."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.engine.seed)
-        generator = build_generator(config.generator, layout)
-        generator.keep_less(config.engine.recompute)
-        conditions, picture = drawn(config.generator, layout)
-        judged = conditions + picture
-        discriminator = build_discriminator(config.discriminator, judged, config.data.size)
-        group = picture * config.temporal.frames + 2 * (config.temporal.frames - 1)
-        temporal = nn.ModuleDict(
-            {str(rate): build_discriminator(config.temporal, group, config.data.size) for rate in config.temporal.rates}
+        torch.manual_seed(config.runtime.seed)
+        generator = build_generator(config.generator, condition_spec)
+        generator.set_gradient_checkpointing(config.runtime.gradient_checkpointing)
+        condition_channels, out_channels = condition_and_output_channels(config.generator, condition_spec)
+        discriminator_channels = condition_channels + out_channels
+        image_discriminator = build_discriminator(
+            config.discriminators.image, discriminator_channels, config.data.height
         )
-        side = config.region.side(config.data.size)
-        region = nn.ModuleDict({name: build_discriminator(config.region, judged, side) for name in config.region.names})
-    for network in (generator, discriminator, temporal, region):
-        machine.place(network)
+        temporal, region = config.discriminators.temporal, config.discriminators.region
+        temporal_channels = out_channels * temporal.num_frames + 2 * (temporal.num_frames - 1)
+        temporal_discriminators = nn.ModuleDict(
+            {
+                str(stride): build_discriminator(temporal, temporal_channels, config.data.height)
+                for stride in temporal.frame_strides
+            }
+        )
+        crop_size = region.crop_size(config.data.height)
+        region_discriminators = nn.ModuleDict(
+            {name: build_discriminator(region, discriminator_channels, crop_size) for name in region.names}
+        )
+    for network in (generator, image_discriminator, temporal_discriminators, region_discriminators):
+        runtime.prepare_module(network)
     return TrainState(
-        generator,
-        discriminator,
-        temporal,
-        region,
-        build_optimizer(config.optimizer.generator, generator),
-        build_optimizer(config.optimizer.discriminators, discriminator, temporal, region),
+        generator=generator,
+        image_discriminator=image_discriminator,
+        temporal_discriminators=temporal_discriminators,
+        region_discriminators=region_discriminators,
+        generator_optimizer=build_optimizer(config.optimizer.generator, generator),
+        discriminator_optimizer=build_optimizer(
+            config.optimizer.discriminators, image_discriminator, temporal_discriminators, region_discriminators
+        ),
     )
 
 
-def build_optimizer(config: Adam, *networks: nn.Module) -> torch.optim.Adam:
-    """One optimiser for all weights of some networks."""
+def build_optimizer(config: AdamConfig, *networks: nn.Module) -> torch.optim.Adam:
+    """One Adam optimiser for the weights of all `networks`."""
     weights = [weight for network in networks for weight in network.parameters()]
-    return torch.optim.Adam(weights, config.rate, config.betas, fused=True)
+    return torch.optim.Adam(weights, config.lr, config.betas, fused=True)
 
 
-def build_discriminator(config: PatchConfig, channels: int, height: int) -> MultiScaleDiscriminator:
-    """A discriminator of `channels` channels for pictures of that height."""
+def build_discriminator(config: PatchConfig, in_channels: int, height: int) -> MultiScaleDiscriminator:
+    """A discriminator for images of `in_channels` channels and a height in pixels."""
     return MultiScaleDiscriminator(
-        channels,
+        in_channels,
         height=height,
-        scales=config.scales,
-        width=config.width,
-        layers=config.layers,
-        widest=config.widest,
+        num_scales=config.num_scales,
+        base_channels=config.base_channels,
+        num_layers=config.num_layers,
+        max_channels=config.max_channels,
     )
 
 
-def parameter_count(network: nn.Module) -> int:
-    """How many numbers it learns."""
+def loss_settings(config: LossConfig) -> LossSettings:
+    """The adversarial loss and the weights of the loss terms."""
+    return LossSettings(config.gan_mode, config.weights())
+
+
+def discriminator_input_format(config: ImageConfig) -> DiscriminatorInputFormat:
+    """The input format of the image and region discriminators."""
+    return DiscriminatorInputFormat(config.condition_scale, config.condition_range)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of parameters."""
     return sum(parameter.numel() for parameter in network.parameters())

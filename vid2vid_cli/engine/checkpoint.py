@@ -1,6 +1,6 @@
-"""What survives: the training state of a run, and the one-file checkpoint that synthesis needs.
+"""The training state of a run (`state.pt`) and the checkpoint for synthesis (`.ckpt`).
 
-Neither can execute anything when it is read.
+Reading either file executes no code from it: safetensors, and torch.load with weights_only=True.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.core.checkpoint_header import JUDGES, KEY, read_header
-from vid2vid_cli.core.errors import RunError, TruncatedCheckpointError
+from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, FORMAT_VERSION, METADATA_KEY, read_header
+from vid2vid_cli.core.errors import ConfigError, RunError, TruncatedCheckpointError
 from vid2vid_cli.core.geometry import View
-from vid2vid_cli.core.types import ConditionLayout
+from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
-from vid2vid_cli.engine.runtime import Machine
+from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.style_bank import StyleBank
-from vid2vid_cli.media.files import write_text, write_whole
+from vid2vid_cli.engine.styles import StyleBank
+from vid2vid_cli.media.files import atomic_write, write_text
 from vid2vid_cli.networks.generators import Generator
 
 Weights = Mapping[str, Tensor]
 
 
-class ConditionerUse(BaseModel):
-    """A conditioner as a checkpoint remembers it."""
+class ConditionerConfig(BaseModel):
+    """A conditioner of a checkpoint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,167 +43,207 @@ class ConditionerUse(BaseModel):
     statistics: dict[str, Any]
 
 
-class CheckpointInfo(BaseModel):
-    """The metadata of a `.ckpt`: all that synthesis must know besides the weights."""
+class CheckpointMetadata(BaseModel):
+    """The metadata of a `.ckpt`: everything that synthesis needs in addition to the weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format_version: int = 1
+    format_version: Literal[2] = 2
     name: str
     generator: GeneratorConfig
-    conditioners: tuple[ConditionerUse, ...]
-    crop: Literal["focus", "whole"]
+    conditioners: tuple[ConditionerConfig, ...]
+    crop: Literal["subject", "center"]
     view: dict[str, Any]
-    """Of the frames of the dataset it learned from, as `View.to_json`."""
+    """View of the dataset's frames in training, as `View.to_json`."""
     height: int
-    """Of those frames."""
+    """Height of the dataset's frames in pixels."""
     width: int
     fps: str
     training: dict[str, Any]
-    """Steps, seconds, dataset, preset, measured quality."""
+    """Steps, seconds, dataset, preset, measured quality, licence."""
     created_by: str
-    foreground: tuple[int, ...] = ()
-    """The condition channels of the foreground's classes."""
-    first: Literal["zeros", "real"] = "zeros"
-    """What clips began with in training."""
-    styles: StyleBank | None = None
-    """None: a model that is told of no styles."""
+    foreground_indices: tuple[int, ...] = ()
+    """Condition channels of the foreground classes."""
+    initial_frames: Literal["zeros", "real"] = "zeros"
+    """Past frames at the start of a clip in training."""
+    style_bank: StyleBank | None = None
+    """None for a model without styles."""
 
     @property
-    def layout(self) -> ConditionLayout:
-        """What the generator was built for: the channels of all conditioners, one below the other."""
-        style = None if self.styles is None else self.styles.shape
-        return ConditionLayout(sum(use.channels for use in self.conditioners), self.foreground, style)
+    def condition_spec(self) -> ConditionSpec:
+        """The generator's condition channels: those of all conditioners, concatenated."""
+        style_encoder = None if self.style_bank is None else self.style_bank.encoder_spec
+        num_channels = sum(conditioner.channels for conditioner in self.conditioners)
+        return ConditionSpec(num_channels, self.foreground_indices, style_encoder)
 
-    def frame_view(self) -> View:
-        """The view of the target's frames."""
+    def crop_view(self) -> View:
+        """The view of the dataset's frames."""
         return View.from_json(self.view)
 
     @property
-    def picture(self) -> tuple[int, int]:
-        """(height, width) of what the generator draws."""
-        view = self.frame_view()
+    def output_size(self) -> tuple[int, int]:
+        """(height, width) of the generated frames in pixels."""
+        view = self.crop_view()
         return view.height, view.width
 
+    def require_target(self, path: Path, target: Literal["frames", "labels"]) -> None:
+        """Raise ConfigError if the generator of the checkpoint at `path` has another target."""
+        if self.generator.target == target:
+            return
+        if target == "frames":
+            raise ConfigError(
+                f"{path} predicts label maps (generator.target=labels) and cannot generate frames.",
+                f"Use it with: vid2vid predict {path} CLIP --renderer CHECKPOINT",
+            )
+        raise ConfigError(
+            f"{path} generates frames (generator.target=frames) and cannot predict label maps.",
+            "Train a prediction model on the same dataset: vid2vid train --set model=predict",
+        )
 
-def save_checkpoint(path: Path, generator: Generator, info: CheckpointInfo, judges: Weights | None = None) -> None:
-    """Write a `.ckpt`, whole or not at all. Raises DiskFullError, PermissionDeniedError.
 
-    `judges`: discriminators for training to go on from, by their names in `TrainState`: `discriminator.copies.64. ...`
+def save_checkpoint(
+    path: Path, generator: Generator, metadata: CheckpointMetadata, discriminators: Weights | None = None
+) -> None:
+    """Write a `.ckpt` atomically. Raises DiskFullError, PermissionDeniedError.
+
+    `discriminators`: weights for later training, by their names in `TrainState`, such as
+    `image_discriminator.discriminators.64.stages.0.0.weight`.
     """
-    own = {**generator.state_dict(), **{f"{JUDGES}{name}": value for name, value in (judges or {}).items()}}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in own.items()}
-    metadata = {KEY: json.dumps(info.model_dump(mode="json"))}
+    weights = {
+        **generator.state_dict(),
+        **{f"{DISCRIMINATOR_PREFIX}{name}": value for name, value in (discriminators or {}).items()},
+    }
+    tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    header = {METADATA_KEY: json.dumps(metadata.model_dump(mode="json"))}
 
-    def write(unfinished: Path) -> None:
-        # Not safetensors' own `save_file`: it hides what the disk said in an error of its own.
-        unfinished.write_bytes(save(tensors, metadata))
+    def write(temp_path: Path) -> None:
+        # safetensors' `save_file` would replace the OSError by an error of its own.
+        temp_path.write_bytes(save(tensors, header))
 
-    write_whole(path, write)
+    atomic_write(path, write)
 
 
-def load_info(path: Path) -> CheckpointInfo:
-    """The metadata alone. Raises the errors of `read_header`, and TruncatedCheckpointError for a damaged text."""
+def load_metadata(path: Path) -> CheckpointMetadata:
+    """The metadata of a `.ckpt`. Raises the errors of `read_header`; TruncatedCheckpointError for invalid metadata."""
     data, _ = read_header(path)
     try:
-        return CheckpointInfo.model_validate(data)
+        return CheckpointMetadata.model_validate(data)
     except ValidationError as error:
+        problem = error.errors()[0]
+        field_name = ".".join(str(part) for part in problem["loc"])
         raise TruncatedCheckpointError(
-            f"{path} was written by another version of vid2vid: {error.errors()[0]['msg']}",
-            "Update vid2vid: pip install -U vid2vid-cli",
+            f"{path} has invalid metadata: {field_name}: {problem['msg']}", "Copy it again, or train again."
         ) from None
 
 
-def load_checkpoint(path: Path, machine: Machine) -> tuple[Generator, CheckpointInfo]:
-    """The generator, ready for synthesis on `machine`, and its metadata; the errors of `load_info`."""
-    info = load_info(path)
-    generator = build_generator(info.generator, info.layout)
+def load_checkpoint(path: Path, runtime: Runtime) -> tuple[Generator, CheckpointMetadata]:
+    """The generator, ready for synthesis on `runtime`, and the metadata. Raises the errors of `load_metadata`."""
+    metadata = load_metadata(path)
+    generator = build_generator(metadata.generator, metadata.condition_spec)
     try:
-        generator.load_state_dict(load_networks(path)["generator"])
+        generator.load_state_dict(load_network_weights(path)["generator"])
     except (RuntimeError, ValueError, SafetensorError) as error:
         raise TruncatedCheckpointError(f"{path} is damaged: {error}", "Copy it again, or train again.") from None
-    machine.place(generator.eval().requires_grad_(False))
-    return generator, info
+    runtime.prepare_module(generator.eval().requires_grad_(False))
+    return generator, metadata
 
 
-def load_networks(path: Path) -> dict[str, dict[str, Tensor]]:
-    """The weights of a `.ckpt` by network and name: `generator`, and discriminators where it was imported with any.
+def load_network_weights(path: Path) -> dict[str, dict[str, Tensor]]:
+    """The weights of a `.ckpt` by network and name: `generator`, and discriminators if the file contains any.
 
     Raises SafetensorError for a damaged file.
     """
-    found: dict[str, dict[str, Tensor]] = {"generator": {}}
+    networks: dict[str, dict[str, Tensor]] = {"generator": {}}
     for name, value in load_file(path).items():
-        if name.startswith(JUDGES):
-            network, _, rest = name.removeprefix(JUDGES).partition(".")
-            found.setdefault(network, {})[rest] = value
+        if name.startswith(DISCRIMINATOR_PREFIX):
+            network, _, weight_name = name.removeprefix(DISCRIMINATOR_PREFIX).partition(".")
+            networks.setdefault(network, {})[weight_name] = value
         else:
-            found["generator"][name] = value
-    if any(name.startswith("condition_encoder.") for name in found["generator"]):
-        # Written before there were scales: these are the coarsest's.
-        found["generator"] = {f"networks.0.{name}": value for name, value in found["generator"].items()}
-    return found
+            networks["generator"][name] = value
+    return networks
 
 
-STATE_FILE = "state.pt"
+STATE_FILE_NAME = "state.pt"
 
 
-def save_state(folder: Path, state: TrainState, extra: dict[str, Any]) -> Path:
-    """Write `step_<n>/state.pt` under `folder` and point `last` at it; `extra` is plain JSON data.
+def save_train_state(folder: Path, state: TrainState, extra: dict[str, Any]) -> Path:
+    """Write `step_<n>/state.pt` in `folder` and point `last` at it; `extra` is JSON data.
 
-    Tensors and primitives only. A kill at any moment leaves the former checkpoint as the last one.
+    If the process is killed at any moment, `last` points at a complete checkpoint.
     """
-    place = folder / f"step_{state.step:07d}"
-    saved = {"state": state.state_dict(), "extra": json.dumps(extra)}
-    write_whole(place / STATE_FILE, lambda unfinished: _save_tensors(saved, unfinished))
-    write_text(folder / "last", place.name + "\n")
-    return place
+    checkpoint_folder = folder / f"step_{state.step:07d}"
+    payload = {"format_version": FORMAT_VERSION, "state": state.state_dict(), "extra": json.dumps(extra)}
+    atomic_write(checkpoint_folder / STATE_FILE_NAME, lambda temp_path: _save_tensors(payload, temp_path))
+    write_text(folder / "last", checkpoint_folder.name + "\n")
+    return checkpoint_folder
 
 
-def _save_tensors(saved: dict[str, Any], path: Path) -> None:
+def _save_tensors(payload: dict[str, Any], path: Path) -> None:
     try:
         with path.open("wb") as file:
-            torch.save(saved, file)
+            torch.save(payload, file)
     except RuntimeError as error:
-        # torch hides what the disk said behind an error of its own.
+        # torch replaces the OSError by an error of its own.
         if isinstance(error.__context__, OSError):
             raise error.__context__ from error
         raise
 
 
-def mark_best(folder: Path, place: Path) -> None:
-    """Point `best` at a checkpoint that `save_state` wrote."""
-    write_text(folder / "best", place.name + "\n")
+def mark_best(folder: Path, checkpoint_folder: Path) -> None:
+    """Point `best` at a checkpoint folder that `save_train_state` returned."""
+    write_text(folder / "best", checkpoint_folder.name + "\n")
 
 
-def pointed(folder: Path, name: str) -> Path | None:
-    """The checkpoint that `last` or `best` points at; None where there is none."""
+def read_pointer(folder: Path, name: str) -> Path | None:
+    """The checkpoint folder that `last` or `best` points at; None if there is none."""
     pointer = folder / name
     if not pointer.is_file():
         return None
-    place = folder / pointer.read_text(encoding="utf-8").strip()
-    return place if (place / STATE_FILE).is_file() else None
+    checkpoint_folder = folder / pointer.read_text(encoding="utf-8").strip()
+    return checkpoint_folder if (checkpoint_folder / STATE_FILE_NAME).is_file() else None
 
 
-def load_state(place: Path, state: TrainState, machine: Machine) -> dict[str, Any]:
-    """Restore a state that `save_state` wrote and return its `extra`. Raises RunError where it does not fit."""
-    path = place / STATE_FILE
+def load_train_state(checkpoint_folder: Path, state: TrainState, runtime: Runtime) -> dict[str, Any]:
+    """Restore a state that `save_train_state` wrote and return its `extra`. Raises RunError if it does not fit."""
+    path = checkpoint_folder / STATE_FILE_NAME
+    payload = read_state_file(path, runtime.device)
     try:
-        saved = torch.load(path, map_location=machine.device, weights_only=True)
-        state.load_state_dict(saved["state"])
+        state.load_state_dict(payload["state"])
+        extra: dict[str, Any] = json.loads(payload["extra"])
     except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise RunError(
-            f"{path} cannot be resumed from: {reason}",
-            "Delete that folder to resume from an older checkpoint, or start a new run.",
-        ) from error
-    extra: dict[str, Any] = json.loads(saved["extra"])
+        raise _state_error(path, error) from error
     return extra
 
 
-def drop_old(folder: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints and those that `last` and `best` point at."""
-    held = {place for name in ("last", "best") if (place := pointed(folder, name)) is not None}
-    steps = sorted(place for place in folder.glob("step_*") if place.is_dir())
-    for place in steps[:-keep]:
-        if place not in held:
-            shutil.rmtree(place, ignore_errors=True)
+def read_state_file(path: Path, device: torch.device) -> dict[str, Any]:
+    """The content of a `state.pt`. Raises RunError for an unreadable file or another format version."""
+    try:
+        payload: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        version = payload.get("format_version", 1)
+    except Exception as error:
+        raise _state_error(path, error) from error
+    if version != FORMAT_VERSION:
+        raise RunError(
+            f"{path} has format {version}; this version of vid2vid reads format {FORMAT_VERSION}",
+            "Start a new run: vid2vid train",
+        )
+    return payload
+
+
+def _state_error(path: Path, error: Exception) -> RunError:
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    return RunError(
+        f"{path} cannot be read: {reason}",
+        f"Delete {path.parent} to resume from an older checkpoint, or start a new run.",
+    )
+
+
+def prune_checkpoints(folder: Path, keep_last: int) -> None:
+    """Delete all checkpoints except the newest `keep_last` and those that `last` and `best` point at."""
+    referenced = {
+        checkpoint_folder for name in ("last", "best") if (checkpoint_folder := read_pointer(folder, name)) is not None
+    }
+    checkpoints = sorted(path for path in folder.glob("step_*") if path.is_dir())
+    for checkpoint_folder in checkpoints[:-keep_last]:
+        if checkpoint_folder not in referenced:
+            shutil.rmtree(checkpoint_folder, ignore_errors=True)

@@ -1,49 +1,51 @@
-"""How training changes with time: pure functions of the step, so that resuming needs no memory."""
+"""Settings that change during training: pure functions of the step, so that nothing has to be stored for a resume."""
 
 from __future__ import annotations
 
-from vid2vid_cli.config.config import Config, ScheduleConfig
+from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.discriminators import TemporalConfig
+from vid2vid_cli.config.schedule import ScheduleConfig
 
 
-def clip_length(config: Config, step: int, longest: int) -> int:
-    """Frames per clip at `step`: doubled every `grow_every` steps, up to `clip_max` and the data's `longest` run.
+def clip_length(config: Config, step: int, max_length: int) -> int:
+    """Frames per clip at `step`.
 
-    Real frames that it begins with come on top. At first, for the steps of `stills`, it is one frame.
+    One frame during the image warm-up; then `schedule.clip_length`, doubled every `clip_growth_interval` steps up to
+    `max_clip_length`. Real initial frames are added. `max_length`: length of the longest clip in the dataset.
     """
-    if step < config.stills:
+    if step < config.effective_image_warmup:
         return 1
     schedule = config.schedule
-    grown: int = schedule.clip << min(step // schedule.grow_every, 30)
-    return max(1, min(config.given + min(grown, schedule.clip_max), longest))
+    doubled_length: int = schedule.clip_length << min(step // schedule.clip_growth_interval, 30)
+    return max(1, min(config.num_initial_frames + min(doubled_length, schedule.max_clip_length), max_length))
 
 
-def clips_in_place(config: Config, step: int) -> int:
-    """How many clips stand for each of a batch at `step`: 1, or of single frames as many as one update takes."""
-    return config.schedule.frames_per_update if step < config.stills else 1
+def batch_repeats(config: Config, step: int) -> int:
+    """Clips per batch entry at `step`: 1; during the image warm-up `frames_per_update` single frames."""
+    return config.schedule.frames_per_update if step < config.effective_image_warmup else 1
 
 
-def begins_motion(config: Config, step: int) -> bool:
-    """Whether `step` is the first of clips after single frames.
+def is_warmup_end(config: Config, step: int) -> bool:
+    """Whether `step` is the first step after the image warm-up; the optimisers are reset there.
 
-    What Adam has seen until then says nothing of the gradients to come: with it, weights that had none are moved some
-    fifteen times too far, and discriminators, whose fakes are suddenly others, hardly at all for long.
+    Adam's second moments of the warm-up do not fit the gradients of video clips: weights that had no gradients would
+    get steps about fifteen times too large, and discriminators steps that are too small for a long time.
     """
-    return 0 < step == config.stills
+    return 0 < step == config.effective_image_warmup
 
 
-def idle_rates(temporal: TemporalConfig, longest: int) -> list[int]:
-    """The frame rates whose groups fit into no clip of up to `longest` frames, so that nothing judges at them."""
-    return [rate for rate in temporal.rates if rate * (temporal.frames - 1) + 1 > longest]
+def unreachable_strides(temporal: TemporalConfig, max_length: int) -> list[int]:
+    """The frame strides whose sequences are longer than `max_length`, so that their discriminators are unused."""
+    return [stride for stride in temporal.frame_strides if stride * (temporal.num_frames - 1) + 1 > max_length]
 
 
-def rate_factor(schedule: ScheduleConfig, step: int) -> float:
-    """What the learning rates are multiplied by at `step`: 1, then falling linearly."""
-    if schedule.decay_from is None:
+def lr_factor(schedule: ScheduleConfig, step: int) -> float:
+    """Factor on the learning rates at `step`: 1, then linear decay to 0."""
+    if schedule.lr_decay_start is None:
         return 1.0
-    return max(0.0, 1.0 - max(0, step - schedule.decay_from) / schedule.decay_steps)
+    return max(0.0, 1.0 - max(0, step - schedule.lr_decay_start) / schedule.lr_decay_steps)
 
 
-def average_decay(decay: float, step: int) -> float:
-    """Decay of the moving average at `step`: short at first, so that the random start is soon forgotten."""
+def ema_decay(decay: float, step: int) -> float:
+    """Decay of the EMA at `step`: smaller at first, which removes the random initial weights quickly."""
     return min(decay, (1.0 + step) / (10.0 + step))

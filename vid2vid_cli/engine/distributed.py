@@ -1,13 +1,13 @@
-"""Several processes that learn one model: torchrun starts them, torch.distributed joins them.
+"""Data-parallel training: torchrun starts the processes, torch.distributed connects them.
 
-Each generates its share of the clips of a batch, and the gradients are averaged after each backward pass, one call per
-optimiser. Why not by DistributedDataParallel around the rollout: it must be told, or find out, which weights take part,
-and here that changes within a step: judges are frozen while the generator learns, coarse scales for some time
-(schedule.fix_global), and a region is on the frames of one process and not on those of another. It would also average
-means of unequal counts (see `Group.shares`). What is given up is that it sends while it still computes.
+Each process generates its shard of a batch; gradients are averaged after each backward pass, one all-reduce per
+optimiser. DistributedDataParallel is not used, because the set of weights with gradients changes within a step:
+discriminators are frozen in the generator's update, coarse scales for some steps (schedule.freeze_coarse_steps), and a
+region may be visible in one process and not in another. It would also average means over unequal counts (see
+`ProcessGroup.global_mean_weights`). The cost is that communication does not overlap with the backward pass.
 
-Words (whether to go on, numbers to be told) go through gloo between CPUs, also where gradients go through nccl between
-GPUs: a process that has ended is noticed there at once, and no GPU is waited for.
+Messages (votes, metrics, state) use gloo on the CPU, also if gradients use NCCL between GPUs: gloo reports a process
+that has ended immediately, and messages need no GPU synchronisation.
 """
 
 from __future__ import annotations
@@ -23,215 +23,226 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from vid2vid_cli.core.errors import ConfigError, DeviceError, LostProcessError
+from vid2vid_cli.core.errors import ConfigError, DeviceError, WorkerLostError
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
-GO_ON, STOP, FAILED = 0, 1, 2
-
-
-class EndedElsewhereError(Exception):
-    """Another process has ended the training and says why; this one has nothing to add."""
+CONTINUE, STOP, FAILED = 0, 1, 2
 
 
-class Shared(Protocol):
-    """What all processes must have alike."""
+class RankStoppedError(Exception):
+    """Another process has ended the training and reports the reason."""
+
+
+class Stateful(Protocol):
+    """An object whose state is broadcast to all processes."""
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and primitives only."""
         ...
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """The inverse."""
+        """Restore a `state_dict`."""
         ...
 
 
 @dataclass(frozen=True)
-class Group:
-    """The processes that learn one model together, as one of them sees them; by itself it does nothing at all."""
+class ProcessGroup:
+    """This process's view of the process group; a no-op if `world_size` is 1."""
 
     rank: int = 0
-    world: int = 1
-    """How many there are, on all machines."""
+    world_size: int = 1
+    """Number of processes on all machines."""
     local_rank: int = 0
-    """Which of this machine's it is."""
+    """Rank among the processes of this machine."""
 
     @classmethod
-    def around(cls) -> Group:
-        """As torchrun's environment says; no process is spoken to."""
-        rank, world, local = (int(os.environ.get(name, value)) for name, value in _ENVIRONMENT.items())
-        return cls(rank, world, local) if world > 1 else cls()
+    def from_env(cls) -> ProcessGroup:
+        """Read torchrun's environment variables; does not communicate."""
+        rank, world_size, local_rank = (int(os.environ.get(name, value)) for name, value in _ENV_DEFAULTS.items())
+        return cls(rank, world_size, local_rank) if world_size > 1 else cls()
 
     @property
-    def leads(self) -> bool:
-        """Whether this is the process that writes, saves and talks."""
+    def is_main(self) -> bool:
+        """Whether this process writes files and emits events."""
         return self.rank == 0
 
-    def clips(self, batch: int) -> range:
-        """Which clips of a batch are this process's own. Raises ConfigError where they cannot be dealt out evenly."""
-        if batch % self.world:
-            below = batch - batch % self.world
-            fitting = " or ".join(str(count) for count in (below, below + self.world) if count)
+    def shard(self, batch_size: int) -> range:
+        """Indices of this process's clips in a batch. Raises ConfigError if the batch size is not divisible."""
+        if batch_size % self.world_size:
+            lower_size = batch_size - batch_size % self.world_size
+            valid_sizes = " or ".join(str(count) for count in (lower_size, lower_size + self.world_size) if count)
             raise ConfigError(
-                f"schedule.batch={batch} clips cannot be dealt out evenly to {self.world} processes.",
-                f"--set schedule.batch={fitting}",
+                f"schedule.batch_size={batch_size} is not divisible by the number of processes, {self.world_size}.",
+                f"Use --set schedule.batch_size={valid_sizes}.",
             )
-        return range(self.rank, batch, self.world)
+        return range(self.rank, batch_size, self.world_size)
 
-    def device(self, wanted: str) -> str:
-        """The device of this process: its own GPU. Raises DeviceError where there are not so many."""
-        if self.world == 1:
-            return wanted
-        if wanted not in ("auto", "cpu", "cuda"):
-            raise DeviceError(f"{wanted!r} is not for {self.world} processes.", "Use --device auto, cuda or cpu.")
-        there = torch.cuda.device_count()
-        if wanted == "cpu" or (wanted == "auto" and not there):
+    def local_device(self, requested: str) -> str:
+        """The device of this process: `requested`, or its own GPU. Raises DeviceError if there are too few GPUs."""
+        if self.world_size == 1:
+            return requested
+        if requested not in ("auto", "cpu", "cuda"):
+            raise shared_device_error(requested, self.world_size)
+        num_gpus = torch.cuda.device_count()
+        if requested == "cpu" or (requested == "auto" and not num_gpus):
             return "cpu"
-        if self.local_rank >= there:
-            raise too_few_gpus(self.local_rank + 1, there)
+        if self.local_rank >= num_gpus:
+            raise too_few_gpus_error(self.local_rank + 1, num_gpus)
         return f"cuda:{self.local_rank}"
 
-    def average(self, optimizer: torch.optim.Optimizer) -> None:
-        """Make each gradient the mean over the processes; where one has none it is 0, and where all, it stays none.
+    def all_reduce_gradients(self, optimizer: torch.optim.Optimizer) -> None:
+        """Replace each gradient by the mean over the processes; a missing gradient counts as 0 if any process has one.
 
-        Raises LostProcessError.
+        Raises WorkerLostError.
         """
-        if self.world == 1:
+        if self.world_size == 1:
             return
-        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        learning = torch.tensor([weight.grad is not None for weight in weights], dtype=torch.uint8)
-        with reaching():
-            dist.all_reduce(learning, dist.ReduceOp.MAX)
-        weights = [weight for weight, anywhere in zip(weights, learning.tolist(), strict=True) if anywhere]
-        if not weights:
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        has_gradient = torch.tensor([weight.grad is not None for weight in parameters], dtype=torch.uint8)
+        with peer_errors():
+            dist.all_reduce(has_gradient, dist.ReduceOp.MAX)
+        parameters = [weight for weight, is_used in zip(parameters, has_gradient.tolist(), strict=True) if is_used]
+        if not parameters:
             return
-        for weight in weights:
+        for weight in parameters:
             if weight.grad is None:
                 weight.grad = torch.zeros_like(weight)
-        # This copy is short-lived and made when activations are gone: it does not raise the peak of memory.
-        flat = torch.cat([weight.grad.reshape(-1) for weight in weights])
-        with reaching():
-            dist.all_reduce(flat)
-        flat /= self.world
-        means = flat.split([weight.numel() for weight in weights])  # type: ignore[no-untyped-call]
-        for weight, mean in zip(weights, means, strict=True):
-            weight.grad.copy_(mean.view_as(weight))
+        # This temporary copy is created after the activations are freed: it does not increase the peak memory.
+        flat_gradients = torch.cat([weight.grad.reshape(-1) for weight in parameters])
+        with peer_errors():
+            dist.all_reduce(flat_gradients)
+        flat_gradients /= self.world_size
+        mean_gradients = flat_gradients.split([weight.numel() for weight in parameters])  # type: ignore[no-untyped-call]
+        for weight, mean_gradient in zip(parameters, mean_gradients, strict=True):
+            weight.grad.copy_(mean_gradient.view_as(weight))
 
-    def shares(self, counts: Mapping[str, Tensor | int], like: Tensor) -> dict[str, Tensor | float]:
-        """What a mean over `counts[name]` things of this process weighs, so that processes together mean over all.
+    def global_mean_weights(self, counts: Mapping[str, Tensor | int], like: Tensor) -> dict[str, Tensor | float]:
+        """Weights of this process's means over `counts[name]` items, so that the processes average to the global mean.
 
-        n * world / N, as the average over processes of (n world / N) (sum / n) is the sum of sums over N: a mask that
-        is nearly empty here, or a face that is on other frames, counts as it would in one process. A count of 0 weighs
-        nothing. `like` says where they are computed.
+        The weight is n * world_size / N for n local and N global items, because the average over processes of
+        (n * world_size / N) * (sum / n) is the sum of all items divided by N. It is 0 for a count of 0. The weights
+        have the dtype and device of `like`.
         """
-        if self.world == 1:
+        if self.world_size == 1:
             return dict.fromkeys(counts, 1.0)
-        here = torch.stack([torch.as_tensor(count, dtype=like.dtype, device=like.device) for count in counts.values()])
-        everywhere = here.clone()
-        with reaching():
-            dist.all_reduce(everywhere)
-        return dict(zip(counts, (here * self.world / everywhere.clamp(min=1.0)).unbind(), strict=True))
+        local_counts = torch.stack(
+            [torch.as_tensor(count, dtype=like.dtype, device=like.device) for count in counts.values()]
+        )
+        global_counts = local_counts.clone()
+        with peer_errors():
+            dist.all_reduce(global_counts)
+        return dict(zip(counts, (local_counts * self.world_size / global_counts.clamp(min=1.0)).unbind(), strict=True))
 
-    def means(self, told: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
-        """Numbers by name, averaged over the processes place by place; one that is missing somewhere is 0 there."""
-        if self.world == 1:
-            return [dict(numbers) for numbers in told]
-        gathered: list[Any] = [None] * self.world
-        with reaching():
-            dist.all_gather_object(gathered, list(told))
-        means = []
-        for numbers in zip(*gathered, strict=True):
-            names = dict.fromkeys(name for own in numbers for name in own)
-            means.append({name: sum(own.get(name, 0.0) for own in numbers) / self.world for name in names})
-        return means
+    def reduce_metrics(self, metrics: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+        """The entries of `metrics`, averaged over the processes; a name that a process lacks counts as 0 there."""
+        if self.world_size == 1:
+            return [dict(rank_metrics) for rank_metrics in metrics]
+        gathered: list[Any] = [None] * self.world_size
+        with peer_errors():
+            dist.all_gather_object(gathered, list(metrics))
+        reduced = []
+        for rank_entries in zip(*gathered, strict=True):
+            names = dict.fromkeys(name for entry in rank_entries for name in entry)
+            reduced.append(
+                {name: sum(entry.get(name, 0.0) for entry in rank_entries) / self.world_size for name in names}
+            )
+        return reduced
 
-    def go_on(self, asked: Callable[[], bool]) -> bool:
-        """Whether every process answers True, known to all of them.
+    def all_agree(self, predicate: Callable[[], bool]) -> bool:
+        """Whether `predicate` is true in all processes.
 
-        Where `asked` raises in one, all the others raise EndedElsewhereError, or the leading one LostProcessError.
+        If it raises in one process, the others raise RankStoppedError, the main process WorkerLostError.
         """
         try:
-            word = GO_ON if asked() else STOP
+            vote = CONTINUE if predicate() else STOP
         except BaseException:
-            with suppress(LostProcessError):
-                self._most(FAILED)
+            with suppress(WorkerLostError):
+                self._all_reduce_max(FAILED)
             raise
-        most = self._most(word)
-        if most == FAILED:
-            raise self._ended()
-        return most == GO_ON
+        max_vote = self._all_reduce_max(vote)
+        if max_vote == FAILED:
+            raise self._stopped_error()
+        return max_vote == CONTINUE
 
-    def decide(self, question: Callable[[], Answer]) -> Answer:
-        """What the leading process answers, for all; it is asked nowhere else.
+    def run_on_main(self, function: Callable[[], Result]) -> Result:
+        """Call `function` in the main process and return its result in all processes.
 
-        Where it raises there, all the others raise EndedElsewhereError.
+        If it raises there, the other processes raise RankStoppedError.
         """
-        if self.world == 1:
-            return question()
-        said: list[Any] = [None, None]
+        if self.world_size == 1:
+            return function()
+        message: list[Any] = [None, None]
         try:
-            if self.leads:
-                said = [GO_ON, question()]
+            if self.is_main:
+                message = [CONTINUE, function()]
         except BaseException:
-            with suppress(LostProcessError):
-                _broadcast([FAILED, None])
+            with suppress(WorkerLostError):
+                _broadcast_objects([FAILED, None])
             raise
-        _broadcast(said)
-        if said[0] == FAILED:
-            raise self._ended()
-        answer: Answer = said[1]
-        return answer
+        _broadcast_objects(message)
+        if message[0] == FAILED:
+            raise self._stopped_error()
+        result: Result = message[1]
+        return result
 
-    def share(self, state: Shared, device: torch.device) -> None:
-        """Give all processes the state of the leading one. Read as it is from a file: nothing in it is executed."""
-        if self.world == 1:
+    def broadcast_state(self, state: Stateful, device: torch.device) -> None:
+        """Copy the state of the main process to all processes, with torch.load(weights_only=True)."""
+        if self.world_size == 1:
             return
-        packed = io.BytesIO()
-        if self.leads:
-            torch.save(state.state_dict(), packed)
-        said = [packed.getvalue()]
-        _broadcast(said)
-        if not self.leads:
-            state.load_state_dict(torch.load(io.BytesIO(said[0]), map_location=device, weights_only=True))
+        buffer = io.BytesIO()
+        if self.is_main:
+            torch.save(state.state_dict(), buffer)
+        message = [buffer.getvalue()]
+        _broadcast_objects(message)
+        if not self.is_main:
+            state.load_state_dict(torch.load(io.BytesIO(message[0]), map_location=device, weights_only=True))
 
-    def _most(self, word: int) -> int:
-        if self.world == 1:
-            return word
-        words = torch.tensor([word])
-        with reaching():
-            dist.all_reduce(words, dist.ReduceOp.MAX)
-        return int(words)
+    def _all_reduce_max(self, vote: int) -> int:
+        if self.world_size == 1:
+            return vote
+        votes = torch.tensor([vote])
+        with peer_errors():
+            dist.all_reduce(votes, dist.ReduceOp.MAX)
+        return int(votes)
 
-    def _ended(self) -> Exception:
-        return LostProcessError(*LOST) if self.leads else EndedElsewhereError()
+    def _stopped_error(self) -> Exception:
+        return WorkerLostError(*WORKER_LOST_MESSAGE) if self.is_main else RankStoppedError()
 
 
-ALONE = Group()
-LOST = (
-    "Another process of this training has ended, and so must all.",
-    "See what it said; then continue from the last checkpoint: vid2vid train --resume",
+SINGLE_PROCESS = ProcessGroup()
+WORKER_LOST_MESSAGE = (
+    "Another process of this training has ended, so the training stopped.",
+    "Check its error message, then continue from the last checkpoint: vid2vid train --resume",
 )
-_ENVIRONMENT = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0}
+_ENV_DEFAULTS = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0}
 
 
-def too_few_gpus(wanted: int, there: int) -> DeviceError:
-    """The error of asking for more than there are."""
-    few = f"--gpus {there}, or " if there else ""
+def too_few_gpus_error(num_requested: int, num_available: int) -> DeviceError:
+    """The error for more GPUs than this machine has."""
+    gpus_option = f"--gpus {num_available}, or " if num_available else ""
     return DeviceError(
-        f"This machine has {there or 'no'} CUDA GPU{'s' * (there > 1)}, and {wanted} are needed.",
-        f"Use {few}--device cpu, which runs as many processes on the CPU.",
+        f"{num_requested} GPUs are required, but this machine has {num_available}.",
+        f"Use {gpus_option}--device cpu, which runs the processes on the CPU.",
     )
 
 
-def _broadcast(said: list[Any]) -> None:
-    with reaching():
-        dist.broadcast_object_list(said)
+def shared_device_error(requested: str, num_processes: int) -> DeviceError:
+    """The error for a single device in a training with several processes."""
+    return DeviceError(
+        f"--device {requested} cannot be used with {num_processes} processes.", "Use --device auto, cuda or cpu."
+    )
+
+
+def _broadcast_objects(objects: list[Any]) -> None:
+    with peer_errors():
+        dist.broadcast_object_list(objects)
 
 
 @contextmanager
-def reaching() -> Iterator[None]:
-    """Speaking to other processes: that one cannot be reached is a situation, and no bug."""
+def peer_errors() -> Iterator[None]:
+    """Convert communication errors to WorkerLostError."""
     try:
         yield
     except RuntimeError as error:
-        raise LostProcessError(*LOST) from error
+        raise WorkerLostError(*WORKER_LOST_MESSAGE) from error

@@ -1,4 +1,4 @@
-"""What a verb would do, said before it does anything: the answer to `--dry-run`. Standard library only."""
+"""The plan that `--dry-run` prints. Standard library only."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Rows of (what, value) for people, in the order in which they matter. Making one touches nothing."""
+class DryRun:
+    """Rows of (name, value), the most important first."""
 
     rows: tuple[tuple[str, str], ...]
 
     def to_json(self) -> dict[str, object]:
-        """The rows as a mapping, for `--json`."""
-        return grouped(self.rows)
+        """The rows as a JSON object, for `--json`."""
+        return group_rows(self.rows)
 
 
-def grouped(rows: Iterable[tuple[str, str]]) -> dict[str, object]:
-    """Rows as a mapping; a name that occurs several times holds a list."""
-    values: dict[str, list[str]] = {}
+def group_rows(rows: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """Rows as a mapping; a name that occurs several times has a list."""
+    values_by_name: dict[str, list[str]] = {}
     for name, value in rows:
-        values.setdefault(name, []).append(value)
-    return {name: held[0] if len(held) == 1 else held for name, held in values.items()}
+        values_by_name.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in values_by_name.items()}

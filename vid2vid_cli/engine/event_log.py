@@ -1,4 +1,4 @@
-"""The memory of a run in plain text: every event as a line of JSON, only ever appended."""
+"""The event log of a run: `events.jsonl`, one JSON object per line, append-only."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vid2vid_cli.engine.events import Advanced, Event, Tell
-from vid2vid_cli.media.os_errors import writing_failed
+from vid2vid_cli.engine.events import Event, EventHandler, ProgressEvent, event_name
+from vid2vid_cli.media.os_errors import write_error
 
-FILE_NAME = "events.jsonl"
+EVENT_LOG_NAME = "events.jsonl"
 
 
-def journal(folder: Path, tell: Tell) -> Tell:
-    """A listener that writes down what it hears in `folder` and passes it on to `tell`.
+def log_events(folder: Path, emit: EventHandler) -> EventHandler:
+    """An event handler that appends events to the log in `folder` and forwards them to `emit`.
 
-    Progress within a stage is passed on only. Raises DiskFullError, PermissionDeniedError.
+    Progress events are forwarded but not logged. Raises DiskFullError, PermissionDeniedError.
     """
-    path = folder / FILE_NAME
+    path = folder / EVENT_LOG_NAME
 
-    def listen(event: Event) -> None:
-        if not isinstance(event, Advanced):
-            record = {"event": type(event).__name__.lower(), **asdict(event)}
+    def log_event(event: Event) -> None:
+        if not isinstance(event, ProgressEvent):
+            record = {"event": event_name(event), **asdict(event)}
             try:
                 with path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(_plain(record)) + "\n")
+                    file.write(json.dumps(_to_json_value(record)) + "\n")
             except OSError as error:
-                raise writing_failed(path, error) from error
-        tell(event)
+                raise write_error(path, error) from error
+        emit(event)
 
-    return listen
+    return log_event
 
 
-def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
-    """The events of a run, oldest first; a last line cut off by a kill is passed over."""
-    path = folder / FILE_NAME
+def read_event_log(folder: Path) -> Iterator[dict[str, Any]]:
+    """The logged events of a run, oldest first; an incomplete last line is skipped."""
+    path = folder / EVENT_LOG_NAME
     if not path.is_file():
         return
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -47,10 +47,10 @@ def read_journal(folder: Path) -> Iterator[dict[str, Any]]:
             continue
 
 
-def _plain(value: Any) -> Any:
-    """JSON has no NaN."""
+def _to_json_value(value: Any) -> Any:
+    """Replace NaN and infinity, which JSON does not support, by strings."""
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: _to_json_value(inner) for key, inner in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

@@ -1,64 +1,71 @@
-"""What the pipelines say while they work. Standard library only; the terminal and the journal listen."""
+"""Events that the pipelines emit for the terminal and the event log. Standard library only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 
 @dataclass(frozen=True)
-class Advanced:
-    """A stage of work has come this far."""
+class ProgressEvent:
+    """Progress of a stage."""
 
     stage: str
     done: int
     total: int | None
-    """None while the length is unknown."""
+    """None if the length is unknown."""
     unit: str = "frames"
 
 
 @dataclass(frozen=True)
-class Stepped:
-    """One training step is done."""
+class StepEvent:
+    """A training step is finished."""
 
     step: int
-    steps: int | None
-    """None where a time budget ends the training."""
+    max_steps: int | None
+    """None if the training is limited by time."""
     losses: Mapping[str, float]
-    seconds: float
-    """Since training began in this process."""
-    budget: float | None = None
-    """Seconds in all, where training is bounded by time."""
-    waited: float = 0.0
-    """Seconds in which this process had no clip to learn from, because none was drawn yet."""
+    _: KW_ONLY
+    elapsed_seconds: float
+    """Training time of the run, including the time before a resume."""
+    max_seconds: float | None = None
+    """Time limit in seconds, or None."""
+    data_wait_seconds: float = 0.0
+    """Time that this process has waited for clips."""
 
 
 @dataclass(frozen=True)
-class Noticed:
-    """Something worth knowing."""
+class InfoEvent:
+    """A notice."""
 
     message: str
 
 
 @dataclass(frozen=True)
-class Warned:
-    """Something the user may have to act on."""
+class WarningEvent:
+    """A problem that may require action by the user."""
 
     message: str
 
 
 @dataclass(frozen=True)
-class Wrote:
-    """A file or folder is complete."""
+class ArtifactEvent:
+    """An output file or folder is complete."""
 
     path: str
-    what: str
+    kind: str
+    """checkpoint, sample, report, ..."""
     details: Mapping[str, object] = field(default_factory=dict)
 
 
-Event = Advanced | Stepped | Noticed | Warned | Wrote
-Tell = Callable[[Event], None]
+Event = ProgressEvent | StepEvent | InfoEvent | WarningEvent | ArtifactEvent
+EventHandler = Callable[[Event], None]
 
 
-def silent(event: Event) -> None:
-    """A listener that does nothing."""
+def event_name(event: Event) -> str:
+    """The name of an event in `events.jsonl` and `--json` output: progress, step, info, warning or artifact."""
+    return type(event).__name__.removesuffix("Event").lower()
+
+
+def ignore_events(event: Event) -> None:
+    """An event handler that does nothing."""

@@ -1,4 +1,4 @@
-"""One process at a time where files are written."""
+"""A lock that lets one process at a time write to a folder."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import time
 from pathlib import Path
 from typing import IO
 
-from vid2vid_cli.core.errors import ExistsError
+from vid2vid_cli.core.errors import OutputExistsError
 
-PATIENCE = 2.0
-"""Seconds for which a process that was killed may seem to live: what it was just starting holds its lock a moment."""
+LOCK_TIMEOUT_SECONDS = 2.0
+"""A child of a killed process may hold the lock for a moment."""
 
 
-def lock(file: IO[str], where: Path, remedy: str) -> None:
-    """Keep other processes out of `where`, until `file`, an open one, is closed; raises ExistsError where one is in.
+def acquire_folder_lock(file: IO[str], folder: Path, remedy: str) -> None:
+    """Lock `folder` until the open `file` is closed. Raises OutputExistsError if another process holds the lock.
 
-    The system lets go of the lock when this process ends, however it ends. Does nothing on Windows.
+    The operating system releases the lock when this process ends. No effect on Windows.
     """
     if sys.platform == "win32":
         return
     import fcntl
 
-    until = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LOCK_TIMEOUT_SECONDS
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError as error:
-            if time.monotonic() < until:
+            if time.monotonic() < deadline:
                 time.sleep(0.05)
                 continue
-            words = f"Another vid2vid (not process {os.getpid()}) is writing to {where}."
-            raise ExistsError(words, remedy) from error
+            message = f"Another vid2vid (not process {os.getpid()}) is writing to {folder}."
+            raise OutputExistsError(message, remedy) from error

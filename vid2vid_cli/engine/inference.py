@@ -1,4 +1,4 @@
-"""Looking at what was learned, on frames that training never saw."""
+"""Generation of whole clips, and conversion and evaluation of the outputs."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from torch import Tensor
 
 from vid2vid_cli.core.types import ClipBatch, FrameOutput
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
-from vid2vid_cli.engine.runtime import Machine
+from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.metrics.image import psnr
 
 
 @torch.inference_mode()
-def generate(
-    generator: SequentialGenerator, conditions: Tensor, machine: Machine, begin: Tensor | None = None
+def generate_clip(
+    generator: SequentialGenerator, conditions: Tensor, runtime: Runtime, initial_frames: Tensor | None = None
 ) -> list[FrameOutput]:
-    """All frames of a clip from its conditions, (b, t, c, h, w) -> t outputs; `begin` as that of the rollout."""
-    begin = begin if begin is None else begin.to(machine.device)
-    with machine.autocast():
-        return list(rollout(generator, conditions.to(machine.device).float().unbind(1), begin=begin))
+    """Generate all frames of a clip, (b, t, c, h, w) -> t outputs; `initial_frames` as in `rollout`."""
+    initial_frames = initial_frames if initial_frames is None else initial_frames.to(runtime.device)
+    with runtime.autocast():
+        return list(rollout(generator, conditions.to(runtime.device).float().unbind(1), initial_frames=initial_frames))
 
 
-def held_out_quality(outputs: Sequence[FrameOutput], clip: ClipBatch) -> float:
-    """Mean PSNR in dB of generated frames against the clip's real ones."""
+def validation_psnr(outputs: Sequence[FrameOutput], clip: ClipBatch) -> float:
+    """Mean PSNR in dB of generated frames against the real frames of the clip."""
     images = torch.stack([output.image.cpu().float() for output in outputs], 1)
     return float(psnr(images.flatten(0, 1), clip.frames.flatten(0, 1)).mean())
 
 
-def to_picture(frame: Tensor) -> NDArray[np.uint8]:
+def to_uint8_image(frame: Tensor) -> NDArray[np.uint8]:
     """(3, h, w) in [-1, 1] -> (h, w, 3) uint8."""
-    levels = ((frame.detach().float() + 1) * 127.5).round().clamp(0, 255).byte()
-    picture: NDArray[np.uint8] = levels.permute(1, 2, 0).contiguous().cpu().numpy()
-    return picture
+    uint8_frame = ((frame.detach().float() + 1) * 127.5).round().clamp(0, 255).byte()
+    image: NDArray[np.uint8] = uint8_frame.permute(1, 2, 0).contiguous().cpu().numpy()
+    return image
 
 
-def evenly(count: int, wanted: int) -> list[int]:
-    """`wanted` indices spread over `count`, first and last included."""
-    return sorted({round(float(position)) for position in np.linspace(0, count - 1, min(count, wanted))})
+def evenly_spaced(length: int, num_indices: int) -> list[int]:
+    """Up to `num_indices` evenly spaced indices of a sequence, including the first and the last."""
+    return sorted({round(float(position)) for position in np.linspace(0, length - 1, min(length, num_indices))})

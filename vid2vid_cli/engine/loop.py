@@ -1,4 +1,4 @@
-"""The training loop, on one screen."""
+"""The training loop."""
 
 from __future__ import annotations
 
@@ -9,78 +9,96 @@ from functools import partial
 from itertools import islice
 
 from vid2vid_cli.core.types import ClipBatch
-from vid2vid_cli.engine.events import Noticed, Stepped, Tell
+from vid2vid_cli.engine.events import EventHandler, InfoEvent, StepEvent
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.step import Trainer, train_step
+from vid2vid_cli.engine.step import TrainContext, train_step
 
-STARVED = 0.1
-"""Share of the time spent waiting for clips from which on it is said."""
+DATA_WAIT_WARNING = 0.1
+"""Share of the time spent waiting for clips above which a notice is emitted."""
 
 
 @dataclass(frozen=True)
-class Until:
-    """When training ends: at a step, or when a time is used up, whichever comes first."""
+class StopCondition:
+    """Training ends at a step or after a time, whichever comes first; None: no limit."""
 
-    steps: int | None
-    seconds: float | None
+    max_steps: int | None
+    max_seconds: float | None
 
-    def reached(self, step: int, elapsed: float) -> bool:
-        """Whether it is the end."""
-        late = self.seconds is not None and elapsed >= self.seconds
-        return late or (self.steps is not None and step >= self.steps)
+    def describe(self) -> str:
+        """Human-readable, such as `step 2000` or `600 seconds`."""
+        limits = [f"step {self.max_steps}"] if self.max_steps is not None else []
+        limits += [f"{self.max_seconds:.0f} seconds"] if self.max_seconds is not None else []
+        return " or ".join(limits)
+
+    def is_reached(self, step: int, elapsed_seconds: float) -> bool:
+        """Whether training ends after this step."""
+        is_timed_out = self.max_seconds is not None and elapsed_seconds >= self.max_seconds
+        return is_timed_out or (self.max_steps is not None and step >= self.max_steps)
 
 
 def train_loop(
-    trainer: Trainer,
+    context: TrainContext,
     state: TrainState,
     batches: Iterable[ClipBatch],
-    until: Until,
+    stop_condition: StopCondition,
     *,
-    before: float,
-    tell: Tell,
+    previous_seconds: float,
+    emit: EventHandler,
     after_step: Callable[[float], bool],
 ) -> float:
-    """Step until the end and return the seconds trained in all, `before` of them in earlier processes.
+    """Train until the stop condition and return the training time in seconds, including `previous_seconds`.
 
-    `after_step` is called with the seconds after each step, and training ends where it answers False; saving and
-    sampling live there. Resuming is calling this again with a loaded state. Of several processes that train together,
-    all end after the same step, whichever wants to. Raises DivergedError, EndedElsewhereError, LostProcessError.
+    `after_step` is called after each step with the elapsed seconds, and saves checkpoints and samples; training ends if
+    it returns False. To resume, call this function with a restored state. In a distributed training all processes end
+    after the same step. Raises DivergenceError, RankStoppedError, WorkerLostError.
     """
-    began = time.monotonic() - before
-    elapsed, watch = before, Watch(batches)
-    for batch in watch:
-        if until.reached(state.step, elapsed):
+    start_time = time.monotonic() - previous_seconds
+    elapsed_seconds, timed_batches = previous_seconds, TimedBatches(batches)
+    for batch in timed_batches:
+        if stop_condition.is_reached(state.step, elapsed_seconds):
             break
-        terms = train_step(trainer, state, batch.to(trainer.machine.device))
-        elapsed = time.monotonic() - began
-        tell(Stepped(state.step, until.steps, terms, elapsed, until.seconds, watch.waited))
-        if not trainer.group.go_on(partial(_goes_on, after_step, until, state.step, elapsed)):
+        losses = train_step(context, state, batch.to(context.runtime.device))
+        elapsed_seconds = time.monotonic() - start_time
+        emit(
+            StepEvent(
+                state.step,
+                stop_condition.max_steps,
+                losses,
+                elapsed_seconds=elapsed_seconds,
+                max_seconds=stop_condition.max_seconds,
+                data_wait_seconds=timed_batches.data_wait_seconds,
+            )
+        )
+        if not context.process_group.all_agree(
+            partial(_should_continue, after_step, stop_condition, state.step, elapsed_seconds)
+        ):
             break
-    if watch.waited > STARVED * (elapsed - before):
-        share = watch.waited / (elapsed - before)
-        readers = f"{trainer.config.engine.readers} threads drew them (engine.readers)"
-        tell(Noticed(f"{share:.0%} of the time was spent waiting for clips; {readers}."))
-    return elapsed
+    if timed_batches.data_wait_seconds > DATA_WAIT_WARNING * (elapsed_seconds - previous_seconds):
+        wait_share = timed_batches.data_wait_seconds / (elapsed_seconds - previous_seconds)
+        workers_hint = f"increase data.num_workers (now {context.config.data.num_workers})"
+        emit(InfoEvent(f"{wait_share:.0%} of the time was spent waiting for clips: {workers_hint}."))
+    return elapsed_seconds
 
 
-class Watch:
-    """The same batches, and how long was waited for them, but for the first, which nothing could be done before."""
+class TimedBatches:
+    """Iterates over batches and measures the time spent waiting for them, except for the first batch."""
 
     def __init__(self, batches: Iterable[ClipBatch]) -> None:
         self._batches = iter(batches)
-        self.waited = 0.0
-        """Seconds."""
+        self.data_wait_seconds = 0.0
 
     def __iter__(self) -> Iterator[ClipBatch]:
         yield from islice(self._batches, 1)
         while True:
-            asked = time.monotonic()
+            request_time = time.monotonic()
             batch = next(self._batches, None)
-            self.waited += time.monotonic() - asked
+            self.data_wait_seconds += time.monotonic() - request_time
             if batch is None:
                 return
             yield batch
 
 
-def _goes_on(after_step: Callable[[float], bool], until: Until, step: int, elapsed: float) -> bool:
-    return after_step(elapsed) and not until.reached(step, elapsed)
+def _should_continue(
+    after_step: Callable[[float], bool], stop_condition: StopCondition, step: int, elapsed_seconds: float
+) -> bool:
+    return after_step(elapsed_seconds) and not stop_condition.is_reached(step, elapsed_seconds)

@@ -1,4 +1,4 @@
-"""How far a stage of work has come, how fast it goes, and when it is worth a word. Standard library only."""
+"""Progress, throughput and remaining time of a stage. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,108 +6,120 @@ import math
 import time
 from collections import deque
 
-from vid2vid_cli.engine.events import Stepped
+from vid2vid_cli.engine.events import StepEvent
 
-WINDOW = 30.0
-"""Seconds over which the rate is taken: the start is always slow."""
+RATE_WINDOW_SECONDS = 30.0
+"""Window of the throughput: the start of a stage is slower than the rest."""
 HEARTBEAT_SECONDS = 15.0
-HEARTBEAT_PART = 0.05
-QUICKEST = 1.0
-"""Seconds between two lines about one stage at least, however fast it goes."""
+HEARTBEAT_FRACTION = 0.05
+MIN_INTERVAL_SECONDS = 1.0
+"""Shortest time between two lines about one stage."""
 
 
-class Pace:
-    """How far one stage has come, how fast it goes and when it will end."""
+class ProgressMeter:
+    """Progress, throughput and remaining time of one stage."""
 
     def __init__(self, name: str, unit: str) -> None:
         self.name, self.unit = name, unit
         self.done = 0
         self.total: int | None = None
-        self.budget: float | None = None
-        self.seconds = 0.0
+        self.max_seconds: float | None = None
+        self.elapsed_seconds = 0.0
         self.losses: dict[str, float] = {}
-        self._began = self._moved = time.monotonic()
-        self._marks: deque[tuple[float, int]] = deque()
-        self._said, self._said_part = self._began, 0.0
-        self._told = -math.inf
+        self._start_time = self._last_update = time.monotonic()
+        self._samples: deque[tuple[float, int]] = deque()
+        self._last_line_time, self._last_line_fraction = self._start_time, 0.0
+        self._last_json_time = -math.inf
 
-    def move(self, done: int, total: int | None) -> None:
-        """The stage has come to `done` of `total`."""
+    def set_progress(self, done: int, total: int | None) -> None:
+        """Record that `done` of `total` units are finished."""
         now = time.monotonic()
-        self.done, self.total, self._moved = done, total, now
-        if not self._marks or now - self._marks[-1][0] > 0.2 or done == total:
-            self._marks.append((now, done))
-        while len(self._marks) > 2 and now - self._marks[1][0] > WINDOW:
-            self._marks.popleft()
+        self.done, self.total, self._last_update = done, total, now
+        if not self._samples or now - self._samples[-1][0] > 0.2 or done == total:
+            self._samples.append((now, done))
+        while len(self._samples) > 2 and now - self._samples[1][0] > RATE_WINDOW_SECONDS:
+            self._samples.popleft()
 
-    def step(self, event: Stepped) -> None:
-        """A training step; losses are smoothed over about ten of them."""
-        self.move(event.step, event.steps)
-        self.budget, self.seconds = event.budget, event.seconds
+    def record_step(self, event: StepEvent) -> None:
+        """Record a training step; losses are smoothed over about ten steps."""
+        self.set_progress(event.step, event.max_steps)
+        self.max_seconds, self.elapsed_seconds = event.max_seconds, event.elapsed_seconds
         for name, value in event.losses.items():
-            last = self.losses.get(name, value)
-            self.losses[name] = value if not math.isfinite(last) else 0.9 * last + 0.1 * value
+            previous = self.losses.get(name, value)
+            self.losses[name] = value if not math.isfinite(previous) else 0.9 * previous + 0.1 * value
 
     @property
-    def part(self) -> float | None:
-        """0 to 1, or None where the end is not known."""
-        parts = [self.done / self.total] if self.total else []
-        parts += [self.seconds / self.budget] if self.budget else []
-        return min(max(parts), 1.0) if parts else None
+    def fraction(self) -> float | None:
+        """Finished fraction from 0 to 1; None if the length is unknown."""
+        fractions = [self.done / self.total] if self.total else []
+        fractions += [self.elapsed_seconds / self.max_seconds] if self.max_seconds else []
+        return min(max(fractions), 1.0) if fractions else None
 
     @property
-    def rate(self) -> float:
-        """Units per second over the last marks."""
-        if len(self._marks) < 2:
+    def throughput(self) -> float:
+        """Units per second over the last RATE_WINDOW_SECONDS."""
+        if len(self._samples) < 2:
             return 0.0
-        (then, first), (now, last) = self._marks[0], self._marks[-1]
-        return (last - first) / max(now - then, 1e-9)
+        (start_time, start_done), (end_time, end_done) = self._samples[0], self._samples[-1]
+        return (end_done - start_done) / max(end_time - start_time, 1e-9)
 
     @property
-    def left(self) -> float | None:
-        """Seconds until the end, or None where it cannot be told."""
-        ends = [(self.total - self.done) / self.rate] if self.total is not None and self.rate > 0 else []
-        ends += [self.budget - self.seconds] if self.budget else []
-        return max(min(ends), 0.0) if ends else None
+    def eta_seconds(self) -> float | None:
+        """Remaining seconds; None if they cannot be estimated."""
+        estimates = (
+            [(self.total - self.done) / self.throughput] if self.total is not None and self.throughput > 0 else []
+        )
+        estimates += [self.max_seconds - self.elapsed_seconds] if self.max_seconds else []
+        return max(min(estimates), 0.0) if estimates else None
 
-    def cells(self) -> list[str]:
-        """1200/4800 frames · 85.1 frames/s · ETA 0:42 (at the end: the time it took)."""
-        total = f"/{self.total}" if self.total is not None else ""
-        end = f"{clock(self.seconds)} of {clock(self.budget)}" if self.budget else ""
-        if self.part is not None and self.part >= 1:
-            end = f"in {clock(self._moved - self._began)}"
-        elif self.left is not None:
-            end = f"ETA {clock(self.left)}"
-        return [f"{self.done}{total} {self.unit}", f"{short(self.rate)} {self.unit}/s" if self.rate else "", end]
+    def status_cells(self) -> list[str]:
+        """1200/4800 frames · 85.1 frames/s · ETA 0:42 (at the end: the total time)."""
+        total_text = f"/{self.total}" if self.total is not None else ""
+        time_text = (
+            f"{format_duration(self.elapsed_seconds)} of {format_duration(self.max_seconds)}"
+            if self.max_seconds
+            else ""
+        )
+        if self.fraction is not None and self.fraction >= 1:
+            time_text = f"in {format_duration(self._last_update - self._start_time)}"
+        elif self.eta_seconds is not None:
+            time_text = f"ETA {format_duration(self.eta_seconds)}"
+        return [
+            f"{self.done}{total_text} {self.unit}",
+            f"{format_number(self.throughput)} {self.unit}/s" if self.throughput else "",
+            time_text,
+        ]
 
-    def due(self) -> bool:
-        """Whether a line without a terminal is due now; asking counts as saying it."""
-        now, part = time.monotonic(), self.part or 0.0
-        waited = now - self._said
-        stride = waited >= QUICKEST and part - self._said_part >= HEARTBEAT_PART
-        if not (waited >= HEARTBEAT_SECONDS or stride or (part >= 1 > self._said_part)):
+    def should_print(self) -> bool:
+        """Whether a plain-text line is due now; if so, the time of the last line is updated."""
+        now, fraction = time.monotonic(), self.fraction or 0.0
+        since_last_line = now - self._last_line_time
+        has_advanced = (
+            since_last_line >= MIN_INTERVAL_SECONDS and fraction - self._last_line_fraction >= HEARTBEAT_FRACTION
+        )
+        if not (since_last_line >= HEARTBEAT_SECONDS or has_advanced or (fraction >= 1 > self._last_line_fraction)):
             return False
-        self._said, self._said_part = now, part
+        self._last_line_time, self._last_line_fraction = now, fraction
         return True
 
-    def due_for_json(self) -> bool:
-        """The same for events in JSON: one a second, and the last."""
+    def should_emit_json(self) -> bool:
+        """Whether a JSON event is due now: once a second, and at the end."""
         now = time.monotonic()
-        if now - self._told < QUICKEST and self.done != self.total:
+        if now - self._last_json_time < MIN_INTERVAL_SECONDS and self.done != self.total:
             return False
-        self._told = now
+        self._last_json_time = now
         return True
 
 
-def clock(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """0:07, 12:30, 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, remaining_seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{hours}:{minutes:02}:{remaining_seconds:02}" if hours else f"{minutes}:{remaining_seconds:02}"
 
 
-def short(value: float) -> str:
-    """Three figures, for people."""
+def format_number(value: float) -> str:
+    """Three significant digits."""
     if not math.isfinite(value):
         return str(value)
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

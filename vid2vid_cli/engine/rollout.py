@@ -1,4 +1,4 @@
-"""The one recursion, for training and synthesis: conditions in, frames out, the last frames fed back."""
+"""The recurrent rollout of a generator, used by training and synthesis."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.core.types import FrameOutput
-from vid2vid_cli.ops.resample import halve
+from vid2vid_cli.ops.resample import downsample2x
 
 
 class SequentialGenerator(Protocol):
-    """What the recursion asks of a generator."""
+    """The interface of a generator in the rollout."""
 
-    scales: int
-    """Spatial scales, each of which has a past of its own."""
-    past: int
-    """How many generated frames it sees."""
-    window: int
-    """How many conditions it sees, the current one included."""
+    num_scales: int
+    """Spatial scales, each with its own past frames."""
+    past_frames: int
+    """Number of previously generated frames that are inputs of the next one."""
+    window_size: int
+    """Number of conditions that are inputs, including the current one."""
 
-    def __call__(self, window: Tensor, past: Sequence[Tensor], first: bool = False) -> FrameOutput:
+    def __call__(self, window: Tensor, past: Sequence[Tensor], is_first_frame: bool = False) -> FrameOutput:
         """(b, window, c, h, w), (b, past, 3, h, w) per scale, finest first -> the next frame."""
         ...
 
@@ -32,52 +32,52 @@ def rollout(
     generator: SequentialGenerator,
     conditions: Iterable[Tensor],
     *,
-    detach_every: int = 1,
-    begin: Tensor | None = None,
-    seen: Iterable[Tensor] = (),
+    bptt_frames: int = 1,
+    initial_frames: Tensor | None = None,
+    past_conditions: Iterable[Tensor] = (),
 ) -> Iterator[FrameOutput]:
-    """One frame per condition (b, c, h, w), in order, each drawn only when its frame is asked for.
+    """Generate one frame per condition (b, c, h, w), in order; each is computed when the iterator is advanced.
 
-    Before the first frame the past is `begin`, (b, n, 3, h, w) the frames before it, oldest first, or zeros. `seen` are
-    the conditions of those frames; where none are known the window repeats the first condition, as though all had stood
-    still. A frame-wise model is a sequence model with a window of one and no past.
-    Gradients flow back through at most `detach_every` frames. The iterator is the state: whoever holds it may draw
-    some frames, update the weights, and draw on.
+    `initial_frames` (b, n, 3, h, w) are the past of the first frame, oldest first; None: zeros. `past_conditions` are
+    the conditions of those frames; missing ones repeat the first condition. A frame-wise model has a window of one and
+    no past. Gradients flow back through at most `bptt_frames` frames. The weights may be updated between two frames.
     """
-    window: deque[Tensor] = deque(seen, maxlen=generator.window)
+    recent_conditions: deque[Tensor] = deque(past_conditions, maxlen=generator.window_size)
     past: list[Tensor] = []
     for index, condition in enumerate(conditions):
-        window.append(condition)
-        while len(window) < generator.window:
-            window.appendleft(window[0])
+        recent_conditions.append(condition)
+        while len(recent_conditions) < generator.window_size:
+            recent_conditions.appendleft(recent_conditions[0])
         if not past:
-            past = _pyramid(_before(condition, generator.past, begin), generator.scales)
-        if index % detach_every == 0:
+            past = _build_pyramid(_initial_past(condition, generator.past_frames, initial_frames), generator.num_scales)
+        if index % bptt_frames == 0:
             past = [frames.detach() for frames in past]
-        # A window of one is shown as it is: a copy of what has the size of a picture is not free on a processor.
-        shown = torch.stack(list(window), dim=1) if len(window) > 1 else condition[:, None]
-        frame = generator(shown, past, index == 0 and begin is None)
-        if generator.past:
+        # A window of one is a view, which saves a full-resolution copy.
+        window = torch.stack(list(recent_conditions), dim=1) if len(recent_conditions) > 1 else condition[:, None]
+        output = generator(window, past, index == 0 and initial_frames is None)
+        if generator.past_frames:
             past = [
                 torch.cat([frames, new[:, None]], dim=1)[:, 1:]
-                for frames, new in zip(past, (frame.image, *frame.coarse), strict=True)
+                for frames, new in zip(past, (output.image, *output.coarse_images), strict=True)
             ]
-        yield frame
+        yield output
 
 
-def _before(condition: Tensor, past: int, begin: Tensor | None) -> Tensor:
-    """The frames before the first, (b, past, 3, h, w): the last of `begin`, the oldest of them repeated if need be."""
+def _initial_past(condition: Tensor, past_frames: int, initial_frames: Tensor | None) -> Tensor:
+    """The last `past_frames` of `initial_frames`, the oldest repeated if there are too few; None: zeros."""
     batch, _, height, width = condition.shape
-    if begin is None:
-        return condition.new_zeros(batch, past, 3, height, width)
-    missing = max(0, past - begin.shape[1])
-    return torch.cat([begin[:, :1].expand(-1, missing, -1, -1, -1), begin], 1)[:, begin.shape[1] + missing - past :]
+    if initial_frames is None:
+        return condition.new_zeros(batch, past_frames, 3, height, width)
+    num_missing = max(0, past_frames - initial_frames.shape[1])
+    return torch.cat([initial_frames[:, :1].expand(-1, num_missing, -1, -1, -1), initial_frames], 1)[
+        :, initial_frames.shape[1] + num_missing - past_frames :
+    ]
 
 
-def _pyramid(frames: Tensor, scales: int) -> list[Tensor]:
-    """(b, p, 3, h, w) -> the same at each scale, finest first."""
+def _build_pyramid(frames: Tensor, num_scales: int) -> list[Tensor]:
+    """(b, p, 3, h, w) -> the frames at each scale, finest first."""
     pyramid = [frames]
-    for _ in range(1, scales if frames.numel() else 1):
-        half = halve(pyramid[-1].flatten(0, 1))
-        pyramid.append(half.view(*frames.shape[:2], *half.shape[1:]))
+    for _ in range(1, num_scales if frames.numel() else 1):
+        downsampled = downsample2x(pyramid[-1].flatten(0, 1))
+        pyramid.append(downsampled.view(*frames.shape[:2], *downsampled.shape[1:]))
     return pyramid

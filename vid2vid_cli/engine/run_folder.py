@@ -1,4 +1,4 @@
-"""A run on disk: where it lies, what it was told, and finding it again."""
+"""The folder of a training run: creation, lookup, settings and locking."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ import yaml
 from vid2vid_cli import __version__
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import config_from_mapping, dump_yaml
-from vid2vid_cli.core.errors import ExistsError, MissingFileError, RunError
-from vid2vid_cli.engine.checkpoint import load_info, pointed
-from vid2vid_cli.engine.folder_lock import lock
-from vid2vid_cli.media.files import free_name, write_text
-from vid2vid_cli.media.os_errors import writing_failed
+from vid2vid_cli.core.errors import MissingFileError, OutputExistsError, RunError
+from vid2vid_cli.engine.checkpoint import load_metadata, read_pointer
+from vid2vid_cli.engine.folder_lock import acquire_folder_lock
+from vid2vid_cli.media.files import unique_path, write_text
+from vid2vid_cli.media.os_errors import write_error
 
-RUNS = Path("runs")
-CONFIG = "config.yaml"
-RECORD = "run.json"
+RUNS_FOLDER = Path("runs")
+CONFIG_FILE_NAME = "config.yaml"
+RECORD_FILE_NAME = "run.json"
+_NEW_RUN_HINT = "Start a new run: vid2vid train"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What a run must know to go on, besides its settings."""
+    """Data for resuming a run, in addition to its configuration."""
 
     dataset: str
-    """Absolute, so that the run can be resumed from anywhere."""
+    """Absolute path, so that the run can be resumed from any folder."""
     preset: str
     precision: str
     device: str
     licence: str = ""
-    """Under which the weights that it began with were, and its own are; "" for none."""
+    """Licence of the initial weights, which applies to the trained weights too; "": none."""
 
 
 @dataclass(frozen=True)
@@ -50,175 +51,184 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """Also that of its checkpoint file."""
+        """Name of the folder and of the checkpoint file."""
         return self.path.resolve().name
 
     @property
     def checkpoints(self) -> Path:
-        """Training states."""
+        """Folder of the training states."""
         return self.path / "checkpoints"
 
     @property
     def samples(self) -> Path:
-        """Pictures of the same held-out frames over time."""
+        """Folder of the sample images."""
         return self.path / "samples"
 
     @property
-    def result(self) -> Path:
-        """The one-file checkpoint."""
+    def checkpoint_path(self) -> Path:
+        """The checkpoint for synthesis."""
         return self.path / f"{self.name}.ckpt"
 
-    def config(self) -> Config:
-        """Its settings. Raises RunError where they are missing, ConfigError where they do not fit."""
-        path = self.path / CONFIG
+    def load_config(self) -> Config:
+        """The configuration. Raises RunError if it is missing or of another version, ConfigError if it is invalid."""
+        path = self.path / CONFIG_FILE_NAME
         try:
-            return config_from_mapping(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
-        except (OSError, yaml.YAMLError):
-            raise RunError(f"{path} cannot be read", "Start a new run: vid2vid train") from None
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            version = data["schema_version"]
+        except (OSError, yaml.YAMLError, TypeError, KeyError):
+            raise RunError(f"{path} cannot be read", _NEW_RUN_HINT) from None
+        current_version = Config().schema_version
+        if version != current_version:
+            message = f"{path} has schema_version {version}; this version of vid2vid reads {current_version}"
+            raise RunError(message, _NEW_RUN_HINT)
+        return config_from_mapping(data, str(path))
 
-    def record(self) -> RunRecord:
-        """What it must know to go on. Raises RunError."""
-        path = self.path / RECORD
+    def load_record(self) -> RunRecord:
+        """The data for resuming. Raises RunError."""
+        path = self.path / RECORD_FILE_NAME
         try:
             return RunRecord(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
-            raise RunError(f"{path} cannot be read", "Start a new run: vid2vid train") from None
+            raise RunError(f"{path} cannot be read", _NEW_RUN_HINT) from None
 
 
-def dataset_of(run: RunFolder) -> Path:
-    """The dataset a run learns from, relative where it lies below the current folder.
+def find_run_dataset(run: RunFolder) -> Path:
+    """The dataset of a run; a relative path if it is below the current folder.
 
-    Where it is gone from its place, a project moved as a whole is tried: the same name below the current folder, or
-    beside the run. Raises RunError, MissingFileError.
+    If the project was moved, the dataset is searched by its name below the current folder and next to the run's
+    parent folder. Raises RunError, MissingFileError.
     """
-    noted = Path(run.record().dataset)
-    name = Path("datasets") / noted.name if noted.is_absolute() else noted
-    for place in (noted, name, run.path.resolve().parent.parent / name):
-        if place.exists():
-            below = place.is_absolute() and place.is_relative_to(Path.cwd())
-            return place.relative_to(Path.cwd()) if below else place
+    recorded_path = Path(run.load_record().dataset)
+    relative_path = Path("datasets") / recorded_path.name if recorded_path.is_absolute() else recorded_path
+    for candidate in (recorded_path, relative_path, run.path.resolve().parent.parent / relative_path):
+        if candidate.exists():
+            is_below_cwd = candidate.is_absolute() and candidate.is_relative_to(Path.cwd())
+            return candidate.relative_to(Path.cwd()) if is_below_cwd else candidate
     raise MissingFileError(
-        f"{noted}, the dataset that {run.path} learns from, does not exist.",
-        f"Put it back there, or to {name}; or start anew with another: vid2vid train --data DATASET",
+        f"{recorded_path}, the dataset of {run.path}, does not exist.",
+        f"Move it back there or to {relative_path}, or start a new run: vid2vid train --data DATASET",
     )
 
 
-def planned_run(out: Path | None, dataset: Path, *, overwrite: bool) -> Path:
-    """Where a new run is to lie: `out`, or runs/<dataset>; with -2, -3 where that is taken. Changes nothing.
+def choose_run_folder(out: Path | None, dataset: Path, *, overwrite: bool) -> Path:
+    """The folder of a new run: `out`, or runs/<dataset>, with -2, -3, ... if it exists. Writes nothing.
 
-    Raises ExistsError where what would be overwritten is not a run.
+    Raises OutputExistsError if `overwrite` would replace a folder that is not a run.
     """
-    wanted = out if out is not None else RUNS / dataset.resolve().name
-    if overwrite and wanted.exists() and not (wanted / CONFIG).is_file():
-        raise ExistsError(f"{wanted} exists and is not a run; it was not overwritten.", "Choose another --out.")
-    return wanted if overwrite else free_name(wanted, folder=True)
+    path = out if out is not None else RUNS_FOLDER / dataset.resolve().name
+    if overwrite and path.exists() and not (path / CONFIG_FILE_NAME).is_file():
+        raise OutputExistsError(f"{path} exists and is not a run; it was not overwritten.", "Choose another --out.")
+    return path if overwrite else unique_path(path, is_folder=True)
 
 
 def create_run(path: Path, config: Config, record: RunRecord, command: str, *, overwrite: bool = False) -> RunFolder:
-    """Make the folder and write down settings, command and environment.
+    """Create the folder and write configuration, command and environment.
 
-    `overwrite`: a former run there is deleted; otherwise one that has begun there since is left alone, and the name
-    after it taken. Raises ExistsError (another process trains there), DiskFullError, PermissionDeniedError.
+    `overwrite`: an existing run is deleted; otherwise, if the folder exists by now, the next free name is used. Raises
+    OutputExistsError (another process trains in that run), DiskFullError, PermissionDeniedError.
     """
     if overwrite and path.exists():
-        with held(RunFolder(path)):
-            _remove(path)
-    while not _made(path):
-        path = free_name(path, folder=True)
-    write_text(path / CONFIG, dump_yaml(config))
-    write_text(path / RECORD, json.dumps(vars(record), indent=1) + "\n")
+        with lock_run(RunFolder(path)):
+            _remove_folder(path)
+    while not _try_create_folder(path):
+        path = unique_path(path, is_folder=True)
+    write_text(path / CONFIG_FILE_NAME, dump_yaml(config))
+    write_text(path / RECORD_FILE_NAME, json.dumps(vars(record), indent=1) + "\n")
     write_text(path / "command.txt", command + "\n")
-    write_text(path / "env.json", json.dumps(environment(), indent=1) + "\n")
+    write_text(path / "env.json", json.dumps(describe_environment(), indent=1) + "\n")
     return RunFolder(path)
 
 
-def _remove(path: Path) -> None:
+def _remove_folder(path: Path) -> None:
     try:
         shutil.rmtree(path)
     except OSError as error:
-        raise writing_failed(path, error) from error
+        raise write_error(path, error) from error
 
 
-def _made(path: Path) -> bool:
-    """Make a folder; False where there is one."""
+def _try_create_folder(path: Path) -> bool:
+    """Create a folder; False if it exists."""
     try:
         path.mkdir(parents=True)
     except FileExistsError:
         return False
     except OSError as error:
-        raise writing_failed(path, error) from error
+        raise write_error(path, error) from error
     return True
 
 
 @contextmanager
-def held(run: RunFolder) -> Iterator[None]:
-    """Keep other processes from training in a run. Raises ExistsError where one does."""
-    record = run.path / RECORD
-    if sys.platform == "win32" or not record.is_file():  # an open file could not be deleted there
+def lock_run(run: RunFolder) -> Iterator[None]:
+    """Lock a run for training. Raises OutputExistsError if another process trains in it."""
+    record = run.path / RECORD_FILE_NAME
+    if sys.platform == "win32" or not record.is_file():  # Windows cannot delete an open file
         yield
         return
     with record.open(encoding="utf-8") as file:
-        lock(file, run.path, "Wait for it or stop it, or begin another run with --out.")
+        acquire_folder_lock(file, run.path, "Wait for it, stop it, or start another run with --out.")
         yield
 
 
-def find_run(named: Path | str) -> RunFolder:
+def find_run(path_or_newest: Path | str) -> RunFolder:
     """The run to resume: a folder, or "newest" under runs/. Raises MissingFileError, RunError."""
-    if named == "newest":
-        configs = sorted(RUNS.glob(f"*/{CONFIG}"), key=lambda config: config.stat().st_mtime_ns)
+    if path_or_newest == "newest":
+        configs = sorted(RUNS_FOLDER.glob(f"*/{CONFIG_FILE_NAME}"), key=lambda config: config.stat().st_mtime_ns)
         if not configs:
             raise MissingFileError("there is no run under runs/ to resume", "Start one: vid2vid train")
         return RunFolder(configs[-1].parent)
-    path = Path(named)
+    path = Path(path_or_newest)
     if not path.exists():
-        raise MissingFileError(f"{path} does not exist", "Name a run folder, such as runs/video.")
-    if not (path / CONFIG).is_file():
-        raise RunError(f"{path} is not a run: it holds no {CONFIG}", "Name a folder that `vid2vid train` made.")
+        raise MissingFileError(f"{path} does not exist", "Give the path of a run folder, such as runs/video.")
+    if not (path / CONFIG_FILE_NAME).is_file():
+        raise RunError(
+            f"{path} is not a run: it has no {CONFIG_FILE_NAME}",
+            "Give the path of a folder that `vid2vid train` created.",
+        )
     return RunFolder(path)
 
 
-def last_state(run: RunFolder) -> Path:
-    """The newest training state of a run. Raises RunError where there is none yet."""
-    place = pointed(run.checkpoints, "last")
-    if place is None:
+def find_last_state(run: RunFolder) -> Path:
+    """The folder of the newest training state of a run. Raises RunError if there is none."""
+    state_folder = read_pointer(run.checkpoints, "last")
+    if state_folder is None:
         raise RunError(
-            f"{run.path} was stopped before its first checkpoint, so there is nothing to resume",
-            "Start it again: vid2vid train --overwrite, with the same options.",
+            f"{run.path} has no training state: it was stopped before its first checkpoint",
+            "Start it again with the same options and --overwrite.",
         )
-    return place
+    return state_folder
 
 
-def start_of(path: Path) -> Path:
-    """What a new run may begin with: the newest state of a run folder, or the `.ckpt` that is named or in it.
+def find_init_weights(path: Path) -> Path:
+    """The initial weights for a new run: the newest state of a run folder, or a `.ckpt`.
 
     Raises MissingFileError, RunError.
     """
-    if path.is_dir() and (state := pointed(RunFolder(path).checkpoints, "last")) is not None:
+    if path.is_dir() and (state := read_pointer(RunFolder(path).checkpoints, "last")) is not None:
         return state
-    return checkpoint_file(path)
+    return resolve_checkpoint(path)
 
 
-def licence_of(start: Path | None) -> str:
-    """The licence of what a new run begins with, a run or a `.ckpt`; "" for none. Raises as `start_of`."""
-    if start is None:
+def find_init_licence(init_from: Path | None) -> str:
+    """The licence of the initial weights, a run or a `.ckpt`; "": none. Raises the errors of `find_init_weights`."""
+    if init_from is None:
         return ""
-    if (start / RECORD).is_file():
-        return RunFolder(start).record().licence
-    return str(load_info(checkpoint_file(start)).training.get("licence", ""))
+    if (init_from / RECORD_FILE_NAME).is_file():
+        return RunFolder(init_from).load_record().licence
+    return str(load_metadata(resolve_checkpoint(init_from)).training.get("licence", ""))
 
 
-def checkpoint_file(path: Path) -> Path:
-    """The `.ckpt` that a user means: a file, or the result inside a run folder. Raises MissingFileError, RunError."""
-    if not path.is_dir() or not (path / CONFIG).is_file():
+def resolve_checkpoint(path: Path) -> Path:
+    """The `.ckpt` for a path: the file itself, or the checkpoint of a run folder. Raises RunError."""
+    if not path.is_dir() or not (path / CONFIG_FILE_NAME).is_file():
         return path
-    result = RunFolder(path).result
+    result = RunFolder(path).checkpoint_path
     if not result.is_file():
-        raise RunError(f"{path} has no checkpoint yet", f"Train on: vid2vid train --resume {path}")
+        raise RunError(f"{path} has no checkpoint yet", f"Continue the training: vid2vid train --resume {path}")
     return result
 
 
-def environment() -> dict[str, Any]:
-    """Versions and machine, for whoever wants to know later."""
+def describe_environment() -> dict[str, Any]:
+    """Versions and hardware, for the run folder."""
     return {
         "vid2vid": __version__,
         "python": platform.python_version(),

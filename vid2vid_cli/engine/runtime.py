@@ -1,4 +1,4 @@
-"""The machine: device, precision and memory format, decided in one place."""
+"""Device, precision and memory format."""
 
 from __future__ import annotations
 
@@ -16,89 +16,90 @@ Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
-class Machine:
-    """Where and how networks run."""
+class Runtime:
+    """Device, precision and memory format of networks."""
 
     device: torch.device
     precision: Precision
     channels_last: bool
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Mixed precision where it was chosen; a context that does nothing otherwise."""
+        """A context with mixed precision for bf16; it has no effect for fp32."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
-    def place(self, network: nn.Module) -> nn.Module:
-        """The network, moved here in the chosen memory format."""
-        if any(weight.device != self.device for weight in network.parameters()):  # fake weights cannot be moved at all
+    def prepare_module(self, network: nn.Module) -> nn.Module:
+        """Move a network to the device and the memory format, in place."""
+        if any(weight.device != self.device for weight in network.parameters()):  # fake weights cannot be moved
             network.to(self.device)
         if self.channels_last:
             network.to(memory_format=torch.channels_last)
         return network
 
-    def lay_out(self, pictures: torch.Tensor) -> torch.Tensor:
-        """(b, c, h, w) in the chosen memory format, on whatever device they are."""
-        return pictures.contiguous(memory_format=torch.channels_last) if self.channels_last else pictures
+    def to_memory_format(self, images: torch.Tensor) -> torch.Tensor:
+        """Convert (b, c, h, w) to the memory format, on the device of `images`."""
+        return images.contiguous(memory_format=torch.channels_last) if self.channels_last else images
 
     def describe(self) -> str:
-        """For people: `cpu, fp32, channels_last`."""
+        """Human-readable, such as `cpu, fp32, channels_last`."""
         return f"{self.device}, {self.precision}{', channels_last' if self.channels_last else ''}"
 
 
-def choose_device(wanted: str) -> torch.device:
-    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps`; raises DeviceError where it is not there."""
-    if wanted == "auto":
+def choose_device(requested: str) -> torch.device:
+    """The device for `auto`, `cpu`, `cuda`, `cuda:1` or `mps`. Raises DeviceError if it does not exist."""
+    if requested == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        device = torch.device(wanted)
+        device = torch.device(requested)
     except RuntimeError:
-        raise DeviceError(f"{wanted!r} is not a device", "Use auto, cpu, cuda, cuda:1 or mps.") from None
-    there = {
+        raise DeviceError(f"{requested!r} is not a device", "Use auto, cpu, cuda, cuda:1 or mps.") from None
+    availability = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
-    if not there.get(device.type, False):
-        raise DeviceError(f"this machine has no device {wanted!r}", "Use --device auto, or --device cpu.")
+    if not availability.get(device.type, False):
+        raise DeviceError(f"this machine has no device {requested!r}", "Use --device auto, or --device cpu.")
     return device
 
 
-def choose_machine(device: str = "auto", precision: str = "auto", channels_last: bool | None = None) -> Machine:
-    """Resolve every `auto`."""
-    place = choose_device(device)
+def choose_runtime(device: str = "auto", precision: str = "auto", channels_last: bool | None = None) -> Runtime:
+    """Resolve `auto` and None to the fastest choice on this machine."""
+    chosen_device = choose_device(device)
     if precision == "auto":
-        precision = "bf16" if _bf16_is_faster(place) else "fp32"
+        precision = "bf16" if _is_bf16_faster(chosen_device) else "fp32"
     if channels_last is None:
-        channels_last = place.type in ("cpu", "cuda")
-    return Machine(place, "bf16" if precision == "bf16" else "fp32", channels_last)
+        channels_last = chosen_device.type in ("cpu", "cuda")
+    return Runtime(chosen_device, "bf16" if precision == "bf16" else "fp32", channels_last)
 
 
-def _bf16_is_faster(device: torch.device) -> bool:
-    """Whether bf16 convolutions gain here: known from the generation on a GPU, measured on a CPU that has them."""
+def _is_bf16_faster(device: torch.device) -> bool:
+    """Whether bf16 convolutions are faster: on a GPU by its compute capability, on a CPU with bf16 by measurement."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type != "cpu" or not _cpu_has_bf16():
-        # Without the instructions bf16 is emulated, several times slower than fp32: not worth a measurement.
+    if device.type != "cpu" or not _has_cpu_bf16():
+        # Without bf16 instructions it is emulated, several times slower than fp32.
         return False
-    return _seconds(torch.bfloat16) * 1.2 < _seconds(torch.float32)
+    return _time_convolution(torch.bfloat16) * 1.2 < _time_convolution(torch.float32)
 
 
-def _cpu_has_bf16() -> bool:
-    """AMX tiles or AVX-512 bf16; torch has no public question for it, so ask its private one where it exists."""
-    asked = (getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
-    return any(question() for question in asked if question is not None)
+def _has_cpu_bf16() -> bool:
+    """Whether the CPU has AMX or AVX-512 bf16. torch has only private functions for it, in some versions."""
+    is_amx_supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    is_avx512_bf16_supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return any(check() for check in (is_amx_supported, is_avx512_bf16_supported) if check is not None)
 
 
 @torch.no_grad()
-def _seconds(kind: torch.dtype) -> float:
-    """Best of three of a typical convolution; about 10 ms in all."""
-    conv = nn.Conv2d(64, 64, 3, padding=1).to(kind).to(memory_format=torch.channels_last)
-    picture = torch.zeros(1, 64, 64, 64, dtype=kind).contiguous(memory_format=torch.channels_last)
-    conv(picture)
-    taken = []
+def _time_convolution(dtype: torch.dtype) -> float:
+    """Shortest of three run times of a typical convolution, in seconds; takes about 10 ms."""
+    conv = nn.Conv2d(64, 64, 3, padding=1).to(dtype).to(memory_format=torch.channels_last)
+    image = torch.zeros(1, 64, 64, 64, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    conv(image)
+    durations = []
     for _ in range(3):
-        begin = time.perf_counter()
-        conv(picture)
-        taken.append(time.perf_counter() - begin)
-    return min(taken)
+        start = time.perf_counter()
+        conv(image)
+        durations.append(time.perf_counter() - start)
+    return min(durations)

@@ -1,4 +1,4 @@
-"""All that changes while a model learns, in one object."""
+"""The training state: everything that changes during training."""
 
 from __future__ import annotations
 
@@ -12,63 +12,64 @@ from vid2vid_cli.networks.generators import Generator
 
 
 class TrainState:
-    """Networks, optimisers, the moving average and the step count."""
+    """Networks, optimisers, the exponential moving average (EMA) of the generator, and the step count."""
 
     def __init__(
         self,
+        *,
         generator: Generator,
-        discriminator: nn.Module,
-        temporal: nn.ModuleDict,
-        region: nn.ModuleDict,
+        image_discriminator: nn.Module,
+        temporal_discriminators: nn.ModuleDict,
+        region_discriminators: nn.ModuleDict,
         generator_optimizer: torch.optim.Optimizer,
         discriminator_optimizer: torch.optim.Optimizer,
     ) -> None:
         self.generator = generator
-        self.discriminator = discriminator
-        self.temporal = temporal
-        """One discriminator per frame rate, by the rate as a string."""
-        self.region = region
-        """One per name of a region."""
+        self.image_discriminator = image_discriminator
+        self.temporal_discriminators = temporal_discriminators
+        """One discriminator per frame stride; the key is the stride as a string."""
+        self.region_discriminators = region_discriminators
+        """One discriminator per region name."""
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
-        """All discriminators, so that their rates decay together."""
-        self.average = copy.deepcopy(generator).requires_grad_(False).eval()
+        """One optimiser for all discriminators."""
+        self.generator_ema = copy.deepcopy(generator).requires_grad_(False).eval()
         self.step = 0
 
-    def _parts(self) -> dict[str, Any]:
-        return {name: part for name, part in vars(self).items() if hasattr(part, "state_dict")}
+    def _stateful_members(self) -> dict[str, Any]:
+        return {name: member for name, member in vars(self).items() if hasattr(member, "state_dict")}
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and primitives only; every part that has a state is in it, so that none can be forgotten."""
-        return {"step": self.step, **{name: part.state_dict() for name, part in self._parts().items()}}
+        """The state of every member that has one, and the step; tensors and primitives only."""
+        return {"step": self.step, **{name: member.state_dict() for name, member in self._stateful_members().items()}}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """The inverse; raises KeyError or RuntimeError where `saved` is of another shape."""
-        for name, part in self._parts().items():
-            part.load_state_dict(saved[name])
+        """Restore a `state_dict`. Raises KeyError or RuntimeError if it is of another architecture."""
+        for name, member in self._stateful_members().items():
+            member.load_state_dict(saved[name])
         self.step = int(saved["step"])
 
-    def networks(self) -> dict[str, nn.Module]:
-        """Those that learn, by name; not the average."""
+    def trainable_networks(self) -> dict[str, nn.Module]:
+        """The networks by name, without the EMA."""
         return {
-            name: part
-            for name, part in self._parts().items()
-            if isinstance(part, nn.Module) and part is not self.average
+            name: member
+            for name, member in self._stateful_members().items()
+            if isinstance(member, nn.Module) and member is not self.generator_ema
         }
 
-    def forget_moments(self) -> None:
-        """Begin anew with both optimisers, as though no step had been taken; weights and average stay."""
+    def reset_optimizers(self) -> None:
+        """Clear the moment estimates of both optimisers; weights and EMA are unchanged."""
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
             optimizer.state.clear()
 
     @torch.no_grad()
     def is_finite(self) -> bool:
-        """Whether no weight of any network is NaN or infinite."""
-        networks = (part for part in self._parts().values() if isinstance(part, nn.Module))
+        """Whether all weights of all networks are finite."""
+        networks = (member for member in self._stateful_members().values() if isinstance(member, nn.Module))
         return all(bool(weight.isfinite().all()) for network in networks for weight in network.parameters())
 
     @torch.no_grad()
-    def move_average(self, decay: float) -> None:
-        """average = decay * average + (1 - decay) * weights."""
-        for mean, weight in zip(self.average.parameters(), self.generator.parameters(), strict=True):
-            mean.lerp_(weight, 1.0 - decay)
+    def update_ema(self, decay: float) -> None:
+        """ema = decay * ema + (1 - decay) * weights."""
+        for ema_weight, weight in zip(self.generator_ema.parameters(), self.generator.parameters(), strict=True):
+            ema_weight.lerp_(weight, 1.0 - decay)

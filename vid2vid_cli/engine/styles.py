@@ -1,68 +1,220 @@
-"""Styles in training: what the generator is told of a batch, and how its encoder learns from that.
-
-The features of the real frames, averaged over each object of a clip, are channels beside the conditions. One pass of
-the encoder serves a whole clip: the gradients of all updates on it are gathered, and the encoder makes one step.
-"""
+"""Styles: the style bank of a checkpoint, the style of each object in synthesis, and style encoding in training."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
 
-from vid2vid_cli.core.types import ClipBatch, ShapeError
-from vid2vid_cli.engine.distributed import Group
-from vid2vid_cli.engine.style_bank import Styler
-from vid2vid_cli.networks.style_encoder import Pooled, StyleEncoder, pool, style_encoder
+from vid2vid_cli.conditioning.instances import InstanceIds, instance_class, instance_number
+from vid2vid_cli.core.geometry import FloatArray
+from vid2vid_cli.core.types import ClipBatch, ShapeError, StyleEncoderSpec
+from vid2vid_cli.engine.distributed import ProcessGroup
+from vid2vid_cli.networks.generators import Generator
+from vid2vid_cli.networks.style_encoder import InstanceFeatures, StyleEncoder, instance_average_pool
+from vid2vid_cli.ops.clustering import GaussianMixture, fit_gaussian_mixture, k_means
+
+Vectors = NDArray[np.float64]
+DECIMAL_DIGITS = 4
+STYLE_CACHE_SIZE = 4096
+FloatRows = tuple[tuple[float, ...], ...]
+
+
+class ClassStyles(BaseModel):
+    """The styles of one class, from its objects in the training frames."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: int
+    name: str
+    centres: FloatRows
+    """(k, f) cluster centres, the largest cluster first."""
+    sizes: tuple[int, ...]
+    """(k,) objects per cluster."""
+    weights: tuple[float, ...]
+    """(m,) weights of the Gaussian mixture for random styles."""
+    means: FloatRows
+    """(m, f)"""
+    covariances: tuple[FloatRows, ...]
+    """(m, f, f)"""
+    min_features: tuple[float, ...]
+    """(f,) lower limits of random styles: the minima over all objects."""
+    max_features: tuple[float, ...]
+    """(f,) upper limits of random styles."""
+
+    @staticmethod
+    def from_features(id_: int, name: str, vectors: Vectors, num_clusters: int) -> ClassStyles:
+        """Fit clusters and mixture to the features (n, f) of n objects."""
+        centres, sizes = k_means(vectors, num_clusters)
+        mixture = fit_gaussian_mixture(vectors)
+        return ClassStyles(
+            id=id_,
+            name=name,
+            centres=_to_rows(centres),
+            sizes=tuple(sizes.tolist()),
+            weights=tuple(mixture.weights.tolist()),
+            means=_to_rows(mixture.means),
+            covariances=tuple(_to_rows(covariance, 2 * DECIMAL_DIGITS) for covariance in mixture.covariances),
+            min_features=_to_rows(vectors.min(0, keepdims=True))[0],
+            max_features=_to_rows(vectors.max(0, keepdims=True))[0],
+        )
+
+    def sample(self, rng: np.random.Generator) -> Vectors:
+        """Draw a random style (f,) from the mixture."""
+        mixture = GaussianMixture(*(np.array(values) for values in (self.weights, self.means, self.covariances)))
+        return np.clip(mixture.sample(rng), self.min_features, self.max_features)
+
+
+class StyleBank(BaseModel):
+    """The styles of a checkpoint, and the architecture of its style encoder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    feature_channels: int
+    base_channels: int
+    num_downsamples: int
+    thing_class_ids: tuple[int, ...]
+    """Classes whose connected regions are separate objects."""
+    classes: tuple[ClassStyles, ...]
+    example_annotations: tuple[dict[str, Any], ...]
+    """Annotations of one training frame that contains many classes, one per conditioner."""
+
+    @property
+    def encoder_spec(self) -> StyleEncoderSpec:
+        """Architecture of the style encoder."""
+        return StyleEncoderSpec(self.feature_channels, self.base_channels, self.num_downsamples)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleChoice:
+    """The user's selection of styles. The first field that applies to an object is used."""
+
+    object_clusters: Mapping[tuple[int, int], int] = field(default_factory=dict)
+    """(class id, object number) -> cluster, counted from 0."""
+    class_clusters: Mapping[int, int] = field(default_factory=dict)
+    """Class id -> cluster."""
+    class_vectors: Mapping[int, Vectors] = field(default_factory=dict)
+    """Class id -> style (f,), encoded from a reference image."""
+    seed: int | None = None
+    """Each object gets a random style from the mixture of its class. None: all objects get the first cluster."""
+
+
+class StyleAssigner:
+    """The style of each object: a pure function of the choice, the class and the object number.
+
+    It has no state, so memory does not grow with the length of the video, and an object that reappears keeps its style.
+    """
+
+    def __init__(self, bank: StyleBank, choice: StyleChoice) -> None:
+        self.bank, self.choice = bank, choice
+        self.object_style = lru_cache(STYLE_CACHE_SIZE)(self._compute_style)
+        self._class_styles = {styles.id: styles for styles in bank.classes}
+
+    def __call__(self, ids: InstanceIds) -> FloatArray:
+        """Instance ids (h, w) of a frame -> (f, h, w) in [-1, 1]; zero without an instance or for an unknown class."""
+        flat = ids.ravel()
+        starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+        instance_ids, style_rows = np.unique(flat[starts], return_inverse=True)
+        style_table = np.stack([self.object_style(int(instance)) for instance in instance_ids]).astype(np.float32)
+        style_rows = np.repeat(style_rows.ravel(), np.diff(np.append(starts, len(flat))))
+        return np.ascontiguousarray(style_table[style_rows].T).reshape(-1, *ids.shape)
+
+    def _compute_style(self, instance: int) -> Vectors:
+        """The style (f,) of one object."""
+        object_number, class_id = int(instance_number(np.array(instance))), int(instance_class(np.array(instance)))
+        class_styles = self._class_styles.get(class_id)
+        if class_styles is None:
+            return np.zeros(self.bank.feature_channels)
+        cluster = self.choice.object_clusters.get((class_id, object_number), self.choice.class_clusters.get(class_id))
+        if cluster is None and class_id in self.choice.class_vectors:
+            return self.choice.class_vectors[class_id]
+        if cluster is None and self.choice.seed is not None:
+            return class_styles.sample(np.random.default_rng([self.choice.seed, class_id, object_number]))
+        return np.array(class_styles.centres[cluster or 0])
+
+
+def _to_rows(values: Vectors, digits: int = DECIMAL_DIGITS) -> FloatRows:
+    return tuple(tuple(round(float(value), digits) for value in row) for row in values)
+
+
+def group_by_class(
+    observations: Sequence[tuple[int, float, Vectors]], min_share: float, min_objects: int
+) -> dict[int, Vectors]:
+    """(class id, share of the image area, features) of objects -> features (n, f) of each class.
+
+    Objects below `min_share` are left out, because their features are dominated by their surroundings; but at least the
+    `min_objects` largest of a class are kept.
+    """
+    objects_by_class: dict[int, list[tuple[float, Vectors]]] = {}
+    for class_id, share, vector in observations:
+        objects_by_class.setdefault(class_id, []).append((share, vector))
+    class_vectors = {}
+    for class_id, objects in sorted(objects_by_class.items()):
+        ordered = sorted(objects, key=lambda entry: -entry[0])
+        large = [entry for entry in ordered if entry[0] >= min_share]
+        class_vectors[class_id] = np.stack(
+            [vector for _, vector in (large if len(large) >= min_objects else ordered[:min_objects])]
+        )
+    return class_vectors
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a generator is shown of a batch."""
+class StyledConditions:
+    """Generator conditions of a training batch, with encoded styles."""
 
     conditions: Tensor
-    """(b, t, c, h, w) of the batch, with its styles."""
+    """(b, t, c, h, w) conditions and styles."""
     styles: Tensor | None = None
-    """(b, t, f, h, w) as the encoder made them."""
-    shown: Tensor | None = None
-    """The same cut off from the encoder: here the gradients of all updates gather."""
+    """(b, t, f, h, w) output of the encoder."""
+    detached: Tensor | None = None
+    """`styles` detached from the encoder; the gradients of all updates of the generator accumulate here."""
 
-    def learn(self, optimizer: torch.optim.Optimizer, group: Group) -> None:
-        """One step of the encoder, by the optimiser that it shares with the generator, which stays as it is."""
-        if self.styles is None or self.shown is None or self.shown.grad is None:
+    def update_encoder(self, optimizer: torch.optim.Optimizer, process_group: ProcessGroup) -> None:
+        """One step of the encoder with the accumulated gradients. The generator shares the optimiser; it is unchanged.
+
+        The encoder runs once per clip, although the generator is updated several times.
+        """
+        if self.styles is None or self.detached is None or self.detached.grad is None:
             return
         optimizer.zero_grad(set_to_none=True)
-        self.styles.backward(self.shown.grad)  # type: ignore[no-untyped-call]
-        group.average(optimizer)
+        self.styles.backward(self.detached.grad)  # type: ignore[no-untyped-call]
+        process_group.all_reduce_gradients(optimizer)
         optimizer.step()
 
 
-def tell_styles(generator: nn.Module, batch: ClipBatch) -> Told:
-    """The conditions of a batch, for a generator with an encoder with what that sees in the real frames."""
-    encoder = style_encoder(generator)
-    if encoder is None:
-        return Told(batch.conditions)
-    styles = seen_styles(encoder, batch).maps()
-    shown = styles.detach().requires_grad_()
-    return Told(torch.cat([batch.conditions.float(), shown], 2), styles, shown)
+def encode_styles(generator: Generator, batch: ClipBatch) -> StyledConditions:
+    """The conditions of a batch; for a generator with a style encoder, with the styles of the real frames."""
+    if generator.style_encoder is None:
+        return StyledConditions(batch.conditions)
+    styles = pool_styles(generator.style_encoder, batch).to_feature_maps()
+    detached = styles.detach().requires_grad_()
+    return StyledConditions(torch.cat([batch.conditions.float(), detached], 2), styles, detached)
 
 
-def seen_styles(encoder: StyleEncoder, batch: ClipBatch) -> Pooled:
-    """The features of each object of a batch of clips with instances."""
-    if batch.instances is None:
-        raise ShapeError("a generator with styles needs the instances of its clips")
+def pool_styles(encoder: StyleEncoder, batch: ClipBatch) -> InstanceFeatures:
+    """The features of each object of a batch. Raises ShapeError for a batch without instances."""
+    instances = _require_instances(batch)
     features = encoder(batch.frames.flatten(0, 1)).unflatten(0, batch.frames.shape[:2])
-    return pool(features, batch.instances)
+    return instance_average_pool(features, instances)
 
 
-def give_styles(batch: ClipBatch, styler: Styler | None) -> Tensor:
-    """The conditions of a batch as synthesis sees them: where there are styles, with those that `styler` gives."""
-    if styler is None:
+def apply_styles(batch: ClipBatch, style_assigner: StyleAssigner | None) -> Tensor:
+    """The conditions (b, t, c, h, w) of a batch for synthesis, with the styles of `style_assigner` if there is one."""
+    if style_assigner is None:
         return batch.conditions
-    if batch.instances is None:
-        raise ShapeError("a generator with styles needs the instances of its clips")
-    maps = [np.stack([styler(ids) for ids in clip]) for clip in batch.instances.cpu().numpy()]
+    maps = [np.stack([style_assigner(ids) for ids in clip]) for clip in _require_instances(batch).cpu().numpy()]
     styles = torch.from_numpy(np.stack(maps)).to(batch.conditions.device)
-    return torch.cat([batch.conditions.float(), styles], 2)  # conditions may travel as whole numbers, styles are none
+    return torch.cat([batch.conditions.float(), styles], 2)
+
+
+def _require_instances(batch: ClipBatch) -> Tensor:
+    if batch.instances is None:
+        raise ShapeError("a generator with styles needs ClipBatch.instances")
+    return batch.instances

@@ -1,4 +1,4 @@
-"""Starting the processes of a training, and meeting in them: torchrun's side of `engine/distributed.py`."""
+"""Starts the processes of a distributed training with torchrun, and connects them."""
 
 from __future__ import annotations
 
@@ -14,40 +14,48 @@ from typing import TYPE_CHECKING
 import torch
 import torch.distributed as dist
 
-from vid2vid_cli.core.errors import DeviceError, LostProcessError
-from vid2vid_cli.engine.distributed import EndedElsewhereError, Group, reaching, too_few_gpus
+from vid2vid_cli.core.errors import WorkerLostError
+from vid2vid_cli.engine.distributed import (
+    ProcessGroup,
+    RankStoppedError,
+    peer_errors,
+    shared_device_error,
+    too_few_gpus_error,
+)
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-PATIENCE = timedelta(hours=1)
-"""How long a process is waited for that is still there: the first one may be saving, or drawing samples."""
-LAST_SECONDS = 600
-"""How long the processes may take to save after Ctrl-C."""
-HANDLED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
-"""What torchrun listens to."""
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as shells have it."""
+PROCESS_GROUP_TIMEOUT = timedelta(hours=1)
+"""Timeout of collective operations: the others wait while the main process saves or generates samples."""
+SHUTDOWN_TIMEOUT_SECONDS = 600
+"""Time for saving after Ctrl-C."""
+HANDLED_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
+]
+"""Signals that torchrun handles."""
+INTERRUPT_EXIT_CODE = 130
+"""Exit code after Ctrl-C, as in shells."""
 
 
 @contextmanager
-def join() -> Iterator[Group]:
-    """Meet the other processes that torchrun has started, and leave them whatever happens; alone, do nothing.
+def join_process_group() -> Iterator[ProcessGroup]:
+    """Join the process group of torchrun, and leave it at the end; no effect in a single process.
 
-    An error is noted where torchrun looks for what went wrong first. Raises LostProcessError.
+    An error is recorded for torchrun, which reports the first one. Raises WorkerLostError.
     """
-    group = Group.around()
-    if group.world == 1:
+    group = ProcessGroup.from_env()
+    if group.world_size == 1:
         yield group
         return
-    cuda = torch.cuda.is_available()
-    if cuda and group.local_rank < torch.cuda.device_count():
+    has_cuda = torch.cuda.is_available()
+    if has_cuda and group.local_rank < torch.cuda.device_count():
         torch.cuda.set_device(group.local_rank)
-    with reaching():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=PATIENCE)
+    with peer_errors():
+        dist.init_process_group("cpu:gloo,cuda:nccl" if has_cuda else "gloo", timeout=PROCESS_GROUP_TIMEOUT)
     try:
         yield group
-    except (EndedElsewhereError, LostProcessError):
+    except (RankStoppedError, WorkerLostError):
         raise
     except Exception as error:
         from torch.distributed.elastic.multiprocessing.errors import get_error_handler
@@ -58,65 +66,70 @@ def join() -> Iterator[Group]:
         dist.destroy_process_group()
 
 
-def process_count(gpus: int | None, device: str) -> int:
-    """How many processes share the work: as many as torchrun has started, or else `gpus` of this machine.
+def resolve_num_processes(num_gpus: int | None, device: str) -> int:
+    """Number of training processes: those that torchrun has started, otherwise `num_gpus` of this machine.
 
-    Raises DeviceError where this machine has not so many.
+    Raises DeviceError if this machine has fewer GPUs.
     """
-    group = Group.around()
-    if group.world > 1 or gpus is None:
-        return group.world
-    if gpus > 1 and device not in ("auto", "cuda", "cpu"):
-        raise DeviceError(f"{device!r} is not for {gpus} processes.", "Use --device auto, cuda or cpu.")
+    group = ProcessGroup.from_env()
+    if group.world_size > 1 or num_gpus is None:
+        return group.world_size
+    if num_gpus > 1 and device not in ("auto", "cuda", "cpu"):
+        raise shared_device_error(device, num_gpus)
     if device not in ("auto", "cuda"):
-        return gpus
-    there = torch.cuda.device_count()
-    if gpus > there:
-        raise too_few_gpus(gpus, there)
-    return gpus
+        return num_gpus
+    num_available = torch.cuda.device_count()
+    if num_gpus > num_available:
+        raise too_few_gpus_error(num_gpus, num_available)
+    return num_gpus
 
 
-def launch(count: int, arguments: Sequence[str]) -> None:
-    """Run `vid2vid ARGUMENTS` in `count` processes of this machine by torchrun; only the first one's words are shown.
+def launch_processes(num_processes: int, arguments: Sequence[str]) -> None:
+    """Run `vid2vid ARGUMENTS` in `num_processes` processes with torchrun; only rank 0 writes to the terminal.
 
-    Raises SystemExit with the exit code of the first process where that has said why it failed, or after Ctrl-C, once
-    all have ended; LostProcessError where another one failed, with the exit code of that one.
+    When all have ended, raises SystemExit with the exit code of rank 0 if that failed, or after Ctrl-C; WorkerLostError
+    with the exit code of another rank if that failed.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
-    logging.disable(logging.ERROR)  # the processes speak for themselves
-    handlers = {number: signal.getsignal(number) for number in HANDLED}
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
-    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(LAST_SECONDS))
-    with TemporaryDirectory(prefix="vid2vid-") as notes:
-        words = ["--standalone", f"--nproc-per-node={count}", "--local-ranks-filter=0", f"--log-dir={notes}"]
+    logging.disable(logging.ERROR)  # rank 0 reports its own errors
+    handlers = {number: signal.getsignal(number) for number in HANDLED_SIGNALS}
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // num_processes)))
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(SHUTDOWN_TIMEOUT_SECONDS))
+    with TemporaryDirectory(prefix="vid2vid-") as log_folder:
+        torchrun_options = [
+            "--standalone",
+            f"--nproc-per-node={num_processes}",
+            "--local-ranks-filter=0",
+            f"--log-dir={log_folder}",
+        ]
         try:
-            run(parse_args([*words, "-m", "vid2vid_cli", *arguments]))  # type: ignore[no-untyped-call]
+            run(parse_args([*torchrun_options, "-m", "vid2vid_cli", *arguments]))  # type: ignore[no-untyped-call]
         except ChildFailedError as error:
-            raise _why(error.failures, count) from None
+            raise _first_failure_error(error.failures, num_processes) from None
         except SignalException:
-            raise SystemExit(INTERRUPTED) from None
+            raise SystemExit(INTERRUPT_EXIT_CODE) from None
         finally:
             logging.disable(logging.NOTSET)
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
 
-def _why(failures: dict[int, ProcessFailure], count: int) -> BaseException:
-    """The failure that was the first: of those that did not merely lose another process, or were told to end."""
+def _first_failure_error(failures: dict[int, ProcessFailure], num_processes: int) -> BaseException:
+    """The error for the first failure that is not a consequence of another (a lost peer, or SIGTERM from torchrun)."""
 
-    def followed(rank: int) -> tuple[bool, int]:
-        return failures[rank].exitcode in (LostProcessError.exit_code, -signal.SIGTERM), rank
+    def failure_order(rank: int) -> tuple[bool, int]:
+        return failures[rank].exitcode in (WorkerLostError.exit_code, -signal.SIGTERM), rank
 
-    rank = min(failures, key=followed)
-    failed = failures[rank]
-    if rank == 0 and failed.exitcode > 0:
-        return SystemExit(failed.exitcode)
-    told = failed.message if isinstance(failed.message, str) else failed.message["message"]
-    how = f"was ended by {failed.signal_name()}" if failed.exitcode < 0 else f"failed: {told}"
-    hint = "Continue from the last checkpoint, if there is one: vid2vid train --resume"
-    error = LostProcessError(f"Process {rank + 1} of {count} {how}.", hint)
-    error.exit_code = failed.exitcode if failed.exitcode > 0 else error.exit_code
+    rank = min(failures, key=failure_order)
+    failure = failures[rank]
+    if rank == 0 and failure.exitcode > 0:
+        return SystemExit(failure.exitcode)
+    message = failure.message if isinstance(failure.message, str) else failure.message["message"]
+    description = f"was killed by {failure.signal_name()}" if failure.exitcode < 0 else f"failed: {message}"
+    hint = "Continue from the last checkpoint: vid2vid train --resume"
+    error = WorkerLostError(f"Process {rank + 1} of {num_processes} {description}.", hint)
+    error.exit_code = failure.exitcode if failure.exitcode > 0 else error.exit_code
     return error

@@ -1,4 +1,4 @@
-"""A run that begins with what another one learned: the coarse-to-fine way, or the same model on another subject."""
+"""Initialisation from another run or checkpoint: coarse-to-fine training, or transfer to another dataset."""
 
 from __future__ import annotations
 
@@ -11,86 +11,85 @@ import torch
 from torch import Tensor, nn
 
 from vid2vid_cli.core.errors import RunError
-from vid2vid_cli.engine.checkpoint import STATE_FILE, load_info, load_networks
+from vid2vid_cli.engine.checkpoint import STATE_FILE_NAME, load_metadata, load_network_weights, read_state_file
 from vid2vid_cli.engine.state import TrainState
 
-LEAST = 0.5
-"""The share of another generator's weights that must fit: a few small tensors always do, by chance."""
+MIN_MATCHED_SHARE = 0.5
+"""Smallest share of the source generator's weights that must match; a few small tensors match any generator."""
 
 
 @dataclass(frozen=True)
-class Grown:
-    """What was taken over."""
+class WarmStartReport:
+    """Result of a warm start."""
 
-    taken: int
-    """Tensors of all networks together."""
-    new: tuple[str, ...]
-    """What begins from scratch, such as `generator.networks.1`."""
+    num_matched: int
+    """Number of loaded tensors, over all networks."""
+    new_modules: tuple[str, ...]
+    """Modules that are randomly initialised, such as `generator.scale_networks.1`."""
 
     def describe(self) -> str:
-        """For people."""
-        return f"{self.taken} tensors taken over" + (f"; new: {', '.join(self.new)}" if self.new else "")
+        """Human-readable summary."""
+        new_text = f"; randomly initialised: {', '.join(self.new_modules)}" if self.new_modules else ""
+        return f"{self.num_matched} tensors loaded{new_text}"
 
 
-def grow(state: TrainState, source: Path) -> Grown:
-    """Take over, by name and shape, what fits of a `.ckpt` or of a run's state folder (all networks).
+def warm_start(state: TrainState, source: Path) -> WarmStartReport:
+    """Load all weights that match by name and shape from a `.ckpt` or from a state folder of a run.
 
-    A `.ckpt` holds a generator; discriminators only where they were imported with it.
-
-    The moving average begins with the other's; optimisers and the step count begin anew. Raises RunError where most of
-    the other generator does not fit, and what reading a checkpoint raises.
+    A `.ckpt` contains a generator, and discriminators only if they were imported. The EMA starts from the source's EMA;
+    optimisers and step count are not loaded. Raises RunError if most of the source generator does not match, and the
+    errors of reading a checkpoint.
     """
-    saved = _networks(source)
-    taken, new = 0, []
-    for part, network in state.networks().items():
-        weights = saved.get(part, {})
-        left = take_over(network, weights)
-        fitting = [value.numel() for name, value in network.state_dict().items() if name not in left]
-        if part == "generator" and sum(fitting) < LEAST * sum(value.numel() for value in weights.values()):
+    saved = _load_weights(source)
+    num_matched, new_modules = 0, []
+    for network_name, network in state.trainable_networks().items():
+        weights = saved.get(network_name, {})
+        unmatched_names = load_matching_weights(network, weights)
+        matched_sizes = [value.numel() for name, value in network.state_dict().items() if name not in unmatched_names]
+        if network_name == "generator" and sum(matched_sizes) < MIN_MATCHED_SHARE * sum(
+            value.numel() for value in weights.values()
+        ):
             raise RunError(
-                f"{source} does not fit this generator",
-                "Both need the same conditioners and the same kind, width, downsamples and blocks of the generator.",
+                f"the weights in {source} do not match this generator",
+                "Both need the same conditioners and the same generator.kind, base_channels, num_downsamples and "
+                "num_res_blocks.",
             )
-        taken += len(fitting)
-        new += [f"{part}.{name}" for name in dict.fromkeys(_network_of(name) for name in left)]
-    state.average.load_state_dict(state.generator.state_dict())
-    take_over(state.average, saved["average"])
-    return Grown(taken, tuple(new))
+        num_matched += len(matched_sizes)
+        new_modules += [
+            f"{network_name}.{name}" for name in dict.fromkeys(_module_name(name) for name in unmatched_names)
+        ]
+    state.generator_ema.load_state_dict(state.generator.state_dict())
+    load_matching_weights(state.generator_ema, saved["generator_ema"])
+    return WarmStartReport(num_matched, tuple(new_modules))
 
 
 @torch.no_grad()
-def take_over(mine: nn.Module, saved: Mapping[str, Tensor]) -> list[str]:
-    """Copy what `saved`, another network's state, has of the same name and shape; the names left as they were.
+def load_matching_weights(network: nn.Module, saved: Mapping[str, Tensor]) -> list[str]:
+    """Copy the tensors of `saved` that match `network` by name and shape; returns the names that do not match.
 
-    Those are parameters and buffers of `mine`, in its order; what `saved` has besides is not asked for.
+    Those are names of `network`'s parameters and buffers, in its order. Other entries of `saved` are ignored.
     """
-    left = []
-    for name, value in mine.state_dict().items():
-        found = saved.get(name)
-        if found is None or found.shape != value.shape:
-            left.append(name)
+    unmatched_names = []
+    for name, value in network.state_dict().items():
+        saved_value = saved.get(name)
+        if saved_value is None or saved_value.shape != value.shape:
+            unmatched_names.append(name)
         else:
-            value.copy_(found)
-    return left
+            value.copy_(saved_value)
+    return unmatched_names
 
 
-def _network_of(name: str) -> str:
-    """The scale of a generator or the copy of a discriminator that a weight belongs to: `networks.1`, `copies.256`."""
-    scale = re.match(r"networks\.\d+", name)
-    return scale.group() if scale else name.partition(".stages.")[0]
+def _module_name(name: str) -> str:
+    """The generator scale or patch discriminator of a weight: `scale_networks.1`, `discriminators.256`."""
+    scale_match = re.match(r"scale_networks\.\d+", name)
+    return scale_match.group() if scale_match else name.partition(".stages.")[0]
 
 
-def _networks(source: Path) -> dict[str, Mapping[str, Tensor]]:
-    """Weights by network. A `.ckpt` holds one generator, the average, and discriminators where it was imported."""
+def _load_weights(source: Path) -> dict[str, Mapping[str, Tensor]]:
+    """Weights by network. The generator of a `.ckpt` is its EMA; discriminators exist only in imported files."""
     if source.is_dir():
-        try:
-            saved = torch.load(source / STATE_FILE, map_location="cpu", weights_only=True)["state"]
-        except Exception as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise RunError(
-                f"{source / STATE_FILE} cannot be read: {reason}", "Name the run's .ckpt instead."
-            ) from error
-        return {name: part for name, part in saved.items() if isinstance(part, Mapping)}
-    load_info(source)
-    saved = load_networks(source)
-    return {**saved, "average": saved["generator"]}
+        saved = read_state_file(source / STATE_FILE_NAME, torch.device("cpu"))["state"]
+        return {name: weights for name, weights in saved.items() if isinstance(weights, Mapping)}
+    load_metadata(source)
+    saved = load_network_weights(source)
+    return {**saved, "generator_ema": saved["generator"]}

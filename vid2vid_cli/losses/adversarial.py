@@ -1,4 +1,4 @@
-"""Adversarial losses on score maps, and feature matching. Sums over scales, as vid2vid's weights expect."""
+"""Adversarial losses on patch logits, and feature matching. Losses are summed over scales, as in vid2vid."""
 
 from __future__ import annotations
 
@@ -8,59 +8,60 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Scores = Sequence[Tensor]
-"""One score map per scale."""
+Logits = Sequence[Tensor]
+"""Patch logits (b, 1, h', w') of each scale."""
 
 
-def _sum(terms: Sequence[Tensor]) -> Tensor:
+def _sum_terms(terms: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(terms)).sum()
 
 
-def least_squares_generator(fake: Scores) -> Tensor:
+def lsgan_generator(fake: Logits) -> Tensor:
     """Sum over scales of E[(D(fake) - 1)^2] (Mao et al., ICCV 2017)."""
-    return _sum([(score - 1).square().mean() for score in fake])
+    return _sum_terms([(f - 1).square().mean() for f in fake])
 
 
-def least_squares_discriminator(real: Scores, fake: Scores) -> Tensor:
+def lsgan_discriminator(real: Logits, fake: Logits) -> Tensor:
     """Half the sum over scales of E[(D(real) - 1)^2] + E[D(fake)^2]."""
-    return 0.5 * _sum([(r - 1).square().mean() + f.square().mean() for r, f in zip(real, fake, strict=True)])
+    return 0.5 * _sum_terms([(r - 1).square().mean() + f.square().mean() for r, f in zip(real, fake, strict=True)])
 
 
-def hinge_generator(fake: Scores) -> Tensor:
+def hinge_generator(fake: Logits) -> Tensor:
     """Sum over scales of -E[D(fake)]."""
-    return _sum([-score.mean() for score in fake])
+    return _sum_terms([-f.mean() for f in fake])
 
 
-def hinge_discriminator(real: Scores, fake: Scores) -> Tensor:
+def hinge_discriminator(real: Logits, fake: Logits) -> Tensor:
     """Half the sum over scales of E[max(0, 1 - D(real))] + E[max(0, 1 + D(fake))]."""
-    return 0.5 * _sum([F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)])
+    return 0.5 * _sum_terms([F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)])
 
 
-def cross_entropy_generator(fake: Scores) -> Tensor:
+def vanilla_generator(fake: Logits) -> Tensor:
     """Sum over scales of E[-log s(D(fake))], s the sigmoid (Goodfellow et al., NIPS 2014, as pix2pix minimises it)."""
-    return _sum([F.softplus(-score).mean() for score in fake])
+    return _sum_terms([F.softplus(-f).mean() for f in fake])
 
 
-def cross_entropy_discriminator(real: Scores, fake: Scores) -> Tensor:
+def vanilla_discriminator(real: Logits, fake: Logits) -> Tensor:
     """Half the sum over scales of E[-log s(D(real))] + E[-log(1 - s(D(fake)))]."""
-    return 0.5 * _sum([F.softplus(-r).mean() + F.softplus(f).mean() for r, f in zip(real, fake, strict=True)])
+    return 0.5 * _sum_terms([F.softplus(-r).mean() + F.softplus(f).mean() for r, f in zip(real, fake, strict=True)])
 
 
-GAN_LOSSES: dict[str, tuple[Callable[[Scores], Tensor], Callable[[Scores, Scores], Tensor]]] = {
-    "least_squares": (least_squares_generator, least_squares_discriminator),
+GAN_LOSSES: dict[str, tuple[Callable[[Logits], Tensor], Callable[[Logits, Logits], Tensor]]] = {
+    "lsgan": (lsgan_generator, lsgan_discriminator),
     "hinge": (hinge_generator, hinge_discriminator),
-    "cross_entropy": (cross_entropy_generator, cross_entropy_discriminator),
+    "vanilla": (vanilla_generator, vanilla_discriminator),
 }
-"""Name -> (generator's loss, discriminator's loss)."""
+"""GAN mode -> (generator loss, discriminator loss)."""
 
 
-def feature_matching(real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]) -> Tensor:
+def feature_matching_loss(real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]) -> Tensor:
     """Mean over scales of the sum over inner layers of L1, each layer weighted 4 / layers (pix2pixHD eq. 4).
 
-    `real` and `fake` are judgements; the score map, last in each, does not count. No gradient flows into `real`.
+    `real` and `fake` are the discriminator outputs of each scale; the last entry, the logits, is ignored. No gradient
+    flows into `real`.
     """
-    per_scale = []
+    scale_losses = []
     for r, f in zip(real, fake, strict=True):
-        layers = [F.l1_loss(b, a.detach()) for a, b in zip(r[:-1], f[:-1], strict=True)]
-        per_scale.append(_sum(layers) * (4.0 / len(layers)))
-    return _sum(per_scale) / len(per_scale)
+        layer_losses = [F.l1_loss(b, a.detach()) for a, b in zip(r[:-1], f[:-1], strict=True)]
+        scale_losses.append(_sum_terms(layer_losses) * (4.0 / len(layer_losses)))
+    return _sum_terms(scale_losses) / len(scale_losses)

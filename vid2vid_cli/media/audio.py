@@ -1,4 +1,4 @@
-"""The sound of a source, carried over to a video made from its pictures, and kept in step with them."""
+"""Copies the audio track of a source into a video made from its frames, in sync with them."""
 
 from __future__ import annotations
 
@@ -14,108 +14,107 @@ from av.error import FFmpegError
 from av.packet import Packet
 
 from vid2vid_cli.core.errors import Vid2VidError
-from vid2vid_cli.media.container import codec_name, first_picture_time, open_video
+from vid2vid_cli.media.container import codec_name, first_frame_time, open_video
 
-# What players expect in each container; anything else becomes AAC. Matroska holds everything.
-HOLDS = {
+# Codecs that players support in each container; others are encoded as AAC. Matroska accepts all of them.
+SUPPORTED_AUDIO_CODECS = {
     "mp4": {"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac"},
     "mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le"},
 }
-AAC_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+AAC_SAMPLE_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 AAC_BITS_PER_CHANNEL = 96_000
-AAC_FRAME = 1024
+AAC_FRAME_SIZE = 1024
 
 
-class Sound:
-    """Sound packets of `source` from `start` seconds after its first picture on, written up to where it is asked.
+class AudioCopier:
+    """Writes the audio packets of `source` to `output`, beginning at `start_time` (seconds on the source's clock).
 
-    The packets are copied as they are where the output can hold them, else decoded and encoded as AAC.
+    Packets are copied if the output container supports their codec; otherwise they are decoded and encoded as AAC.
     """
 
-    def __init__(self, source: InputContainer, output: OutputContainer, zero: Fraction) -> None:
+    def __init__(self, source: InputContainer, output: OutputContainer, start_time: Fraction) -> None:
         self.source = source
         self.output = output
-        self.zero = zero  # the second of the source that is second 0 of the output
+        self.start_time = start_time  # time on the source's clock that becomes time 0 of the output
         self.stream: AudioStream = source.streams.audio[0]
-        held = HOLDS.get(output.format.name)
-        self.copied = held is None or codec_name(self.stream) in held
-        if zero > 1 and self.stream.time_base:
-            source.seek(int((zero - 1) / self.stream.time_base), stream=self.stream)
-        self._packets = self._copies() if self.copied else self._encodes()
-        self._next: Packet[AudioStream] | None = None
+        supported_codecs = SUPPORTED_AUDIO_CODECS.get(output.format.name)
+        self.is_copied = supported_codecs is None or codec_name(self.stream) in supported_codecs
+        if start_time > 1 and self.stream.time_base:
+            source.seek(int((start_time - 1) / self.stream.time_base), stream=self.stream)
+        self._packets = self._copy_packets() if self.is_copied else self._encode_packets()
+        self._pending_packet: Packet[AudioStream] | None = None
 
-    def write_until(self, second: Fraction) -> None:
-        """Write the packets that begin before `second` of the output. Called with growing seconds."""
+    def write_until(self, end_seconds: Fraction) -> None:
+        """Write the packets that begin before `end_seconds` of the output. Successive calls must not decrease it."""
         while True:
-            if self._next is None:
-                self._next = next(self._packets, None)
-            packet = self._next
-            if packet is None or packet.pts is None or packet.pts * packet.time_base >= second:
+            if self._pending_packet is None:
+                self._pending_packet = next(self._packets, None)
+            packet = self._pending_packet
+            if packet is None or packet.pts is None or packet.pts * packet.time_base >= end_seconds:
                 return
-            self._next = None
+            self._pending_packet = None
             self.output.mux(packet)
 
     def close(self) -> None:
         """Close the source."""
         self.source.close()
 
-    def _copies(self) -> Iterator[Packet[AudioStream]]:
-        target = self.output.add_stream_from_template(self.stream)
+    def _copy_packets(self) -> Iterator[Packet[AudioStream]]:
+        output_stream = self.output.add_stream_from_template(self.stream)
 
-        def moved() -> Iterator[Packet[AudioStream]]:
-            run_up: Packet[AudioStream] | None = (
-                None  # decoders of MP3 and AAC need the packet before the first one heard
-            )
-            for packet in self._demuxed():
+        def shift_packets() -> Iterator[Packet[AudioStream]]:
+            # MP3 and AAC decoders need the packet before the first audible one.
+            preroll_packet: Packet[AudioStream] | None = None
+            for packet in self._demux_packets():
                 if packet.pts is None or packet.time_base is None:
                     continue
-                shift = round(self.zero / packet.time_base)
+                shift = round(self.start_time / packet.time_base)
                 packet.pts -= shift
                 packet.dts = packet.pts
-                packet.stream = target
+                packet.stream = output_stream
                 if packet.pts + (packet.duration or 0) <= 0:
-                    run_up = packet
+                    preroll_packet = packet
                     continue
-                if run_up is not None:
-                    yield run_up
-                    run_up = None
+                if preroll_packet is not None:
+                    yield preroll_packet
+                    preroll_packet = None
                 yield packet
 
-        return moved()
+        return shift_packets()
 
-    def _encodes(self) -> Iterator[Packet[AudioStream]]:
+    def _encode_packets(self) -> Iterator[Packet[AudioStream]]:
         context = self.stream.codec_context
-        rate = next((rate for rate in AAC_RATES if rate <= context.sample_rate), AAC_RATES[-1])
+        sample_rate = next((rate for rate in AAC_SAMPLE_RATES if rate <= context.sample_rate), AAC_SAMPLE_RATES[-1])
         layout = "mono" if context.layout.nb_channels == 1 else "stereo"
-        target = self.output.add_stream("aac", rate=rate, layout=layout)
-        target.bit_rate = AAC_BITS_PER_CHANNEL * target.codec_context.layout.nb_channels
-        resampler = av.AudioResampler("fltp", layout, rate, frame_size=AAC_FRAME)
+        output_stream = self.output.add_stream("aac", rate=sample_rate, layout=layout)
+        output_stream.bit_rate = AAC_BITS_PER_CHANNEL * output_stream.codec_context.layout.nb_channels
+        resampler = av.AudioResampler("fltp", layout, sample_rate, frame_size=AAC_FRAME_SIZE)
 
-        def encoded() -> Iterator[Packet[AudioStream]]:
-            for packet in self._demuxed():
-                for frame in self._decoded(packet):
+        def encode_packets() -> Iterator[Packet[AudioStream]]:
+            for packet in self._demux_packets():
+                for frame in self._decode_packet(packet):
                     if frame.pts is None or frame.time_base is None:
                         continue
-                    frame.pts -= round(self.zero / frame.time_base)
+                    frame.pts -= round(self.start_time / frame.time_base)
                     if frame.pts * frame.time_base + Fraction(frame.samples, frame.sample_rate) <= 0:
                         continue
-                    for piece in resampler.resample(frame):
-                        yield from target.encode(piece)
-            for piece in resampler.resample(None):
-                yield from target.encode(piece)
-            yield from target.encode(None)
+                    for resampled_frame in resampler.resample(frame):
+                        yield from output_stream.encode(resampled_frame)
+            for resampled_frame in resampler.resample(None):
+                yield from output_stream.encode(resampled_frame)
+            yield from output_stream.encode(None)
 
-        return encoded()
+        return encode_packets()
 
-    def _decoded(self, packet: Packet[AudioStream]) -> list[AudioFrame]:
-        """The sound of a packet; none where it is damaged: a gap in the sound is no reason to lose the pictures."""
+    def _decode_packet(self, packet: Packet[AudioStream]) -> list[AudioFrame]:
+        """Decode a packet; a damaged one gives no frames, because a gap in the audio must not stop the video."""
         try:
             return list(self.stream.codec_context.decode(packet))
         except FFmpegError:
             return []
 
-    def _demuxed(self) -> Iterator[Packet[AudioStream]]:
-        """The packets of the source; a damaged end ends them."""
+    def _demux_packets(self) -> Iterator[Packet[AudioStream]]:
+        """Read the packets of the source up to its end or to the first read error."""
         packets = self.source.demux(self.stream)
         while True:
             try:
@@ -126,20 +125,23 @@ class Sound:
                 yield packet
 
 
-def open_sound(source: Path, output: OutputContainer, start: float) -> Sound | None:
-    """The sound of `source`, its stream added to `output` (before anything is written); None where there is none."""
+def open_audio(source: Path, output: OutputContainer, start: float) -> AudioCopier | None:
+    """Add the audio stream of `source` to `output`, whose header must not have been written yet.
+
+    `start` is in seconds after the first video frame. Returns None if the source has no audio.
+    """
     try:
-        first = _first_picture(source)
+        first_time = _first_frame_time(source)
         container = av.open(f"file:{source}", mode="r")
-    except (FFmpegError, OSError, Vid2VidError):  # a folder of pictures, a picture: no sound
+    except (FFmpegError, OSError, Vid2VidError):  # an image or a folder of images has no audio
         return None
     if not container.streams.audio or container.streams.audio[0].codec_context is None:
         container.close()
         return None
-    return Sound(container, output, first + Fraction(start))
+    return AudioCopier(container, output, first_time + Fraction(start))
 
 
-def _first_picture(source: Path) -> Fraction:
+def _first_frame_time(source: Path) -> Fraction:
     with open_video(source) as (container, stream):
         frame = next(container.decode(stream), None)
-        return Fraction(0) if frame is None else first_picture_time(container, frame)
+        return Fraction(0) if frame is None else first_frame_time(container, frame)

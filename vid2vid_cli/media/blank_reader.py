@@ -1,23 +1,21 @@
-"""Frames with nothing on them: the timeline of label files that have no pictures beside them."""
+"""The common interface of frame readers, and a reader of black frames for label files without a video."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.media.probe import Probe
 
-Bytes = NDArray[np.uint8]
 
-
-class Frames(Protocol):
-    """What `VideoReader` and `BlankReader` have in common."""
+class FrameSource(Protocol):
+    """The interface that `VideoReader` and `BlankReader` share."""
 
     probe: Probe
     fps: Fraction
@@ -27,58 +25,78 @@ class Frames(Protocol):
     remarks: list[str]
 
     @property
-    def expected(self) -> int | None:
-        """How many frames there are."""
+    def num_frames(self) -> int | None:
+        """Number of frames; None if unknown."""
 
     @property
-    def own_fps(self) -> Fraction:
-        """The rate of the pictures themselves."""
+    def source_fps(self) -> Fraction:
+        """Frame rate of the source, which the grid may resample."""
 
     @property
-    def begin(self) -> Fraction:
-        """Seconds after the first picture at which the frames begin."""
+    def start_seconds(self) -> Fraction:
+        """Time of the first frame, in seconds after the first frame of the source."""
 
-    def part(self, first: int, last: int) -> Frames:
-        """Frames `first` to `last` - 1 of these."""
+    @property
+    def seekable_indices(self) -> Sequence[int]:
+        """Indices, ascending and from 0, at which `select_range` can start without decoding earlier frames."""
 
-    def __iter__(self) -> Iterator[Bytes]:
-        """Frames (h, w, 3) uint8 RGB in order."""
+    def select_range(self, start: int, stop: int) -> FrameSource:
+        """A reader of frames `start` to `stop` - 1 of this one."""
+
+    def __iter__(self) -> Iterator[ImageArray]:
+        """Yield the frames in order, each (h, w, 3) uint8 RGB."""
 
 
 class BlankReader:
-    """Black frames, (height, width, 3) uint8, one for each label file of `folder`; as `VideoReader` otherwise."""
+    """Yields `num_frames` black frames (h, w, 3) uint8, one per label file of `folder`; `size` is (height, width)."""
 
-    def __init__(self, folder: Path, count: int, fps: Fraction, size: tuple[int, int]) -> None:
+    def __init__(self, folder: Path, num_frames: int, *, fps: Fraction, size: tuple[int, int]) -> None:
         self.path, self.fps = folder, fps
-        self._shown = range(count)
+        self._frame_indices = range(num_frames)
         self.height, self.width = size
-        seconds = float(count / fps)
-        self.probe = Probe(self.width, self.height, fps, count, seconds, 0, False, "none", False, "rgb", "images")
+        self.probe = Probe(
+            width=self.width,
+            height=self.height,
+            fps=fps,
+            num_frames=num_frames,
+            duration=float(num_frames / fps),
+            rotation=0,
+            has_audio=False,
+            codec="none",
+            is_variable_rate=False,
+            colour_space="rgb",
+            kind="images",
+        )
         self.warnings: list[str] = []
         self.remarks: list[str] = []
 
     @property
-    def own_fps(self) -> Fraction:
-        """The rate."""
+    def source_fps(self) -> Fraction:
+        """The frame rate."""
         return self.fps
 
     @property
-    def begin(self) -> Fraction:
-        """That of the first file that is shown."""
-        return self._shown.start / self.fps
+    def start_seconds(self) -> Fraction:
+        """Time of the first selected file, in seconds."""
+        return self._frame_indices.start / self.fps
 
     @property
-    def expected(self) -> int | None:
-        """How many frames there are."""
-        return len(self._shown)
+    def num_frames(self) -> int | None:
+        """Number of selected frames."""
+        return len(self._frame_indices)
 
-    def part(self, first: int, last: int) -> BlankReader:
-        """As of `Frames`; `probe` still tells of all the files."""
-        part = copy(self)
-        part._shown = self._shown[first:last]
-        return part
+    @property
+    def seekable_indices(self) -> Sequence[int]:
+        """All indices."""
+        return range(len(self._frame_indices))
 
-    def __iter__(self) -> Iterator[Bytes]:
-        """Each an array of its own."""
-        for _ in self._shown:
+    def select_range(self, start: int, stop: int) -> BlankReader:
+        """A reader of frames `start` to `stop` - 1; its `probe` still describes all files."""
+        reader = copy(self)
+        reader._frame_indices = self._frame_indices[start:stop]
+        return reader
+
+    def __iter__(self) -> Iterator[ImageArray]:
+        """Yield a new array per frame."""
+        for _ in self._frame_indices:
             yield np.zeros((self.height, self.width, 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""From a decoded frame to RGB: which matrix and which range its numbers were written with."""
+"""Conversion of decoded frames to RGB with the colour matrix and range they are tagged with."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-# ITU-T H.273 matrix coefficients -> (name, swscale's number).
-MATRICES = {
+# ITU-T H.273 matrix coefficients -> (name, swscale colour space).
+MATRIX_COEFFICIENTS = {
     1: ("bt709", 1),
     4: ("fcc", 4),
     5: ("bt601", 5),
@@ -20,89 +20,94 @@ MATRICES = {
     9: ("bt2020", 9),
     10: ("bt2020", 9),
 }
-UNTAGGED = {0, 2, 3}
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
-LIMITED, FULL = 1, 2
 
-# swscale's: exact rounding, and chroma of its own for every RGB pixel. Without the two (180, 40, 60) comes back as
-# (180, 39, 60) and colour has half the resolution: 45 instead of 49 dB on a face.
-EXACT = 0x40000 | 0x2000
-BILINEAR, AREA = 0x2, 0x20
+# AVColorSpace (also swscale's number for the matrix), primaries and transfer of BT.709; AVColorRange.
+BT709 = 1
+LIMITED_RANGE, FULL_RANGE = 1, 2
+
+# swscale flags. Without SWS_ACCURATE_RND and SWS_FULL_CHR_H_INT, (180, 40, 60) is decoded as (180, 39, 60) and chroma
+# has half the resolution: 45 instead of 49 dB on a face.
+SWS_ACCURATE_RND, SWS_FULL_CHR_H_INT = 0x40000, 0x2000
+SWS_BILINEAR, SWS_BICUBIC, SWS_AREA = 0x2, 0x4, 0x20
 
 
 @dataclass(frozen=True)
-class Colours:
-    """How the numbers of a frame become light. `matrix` is None where the frame is RGB or grey already."""
+class ColourTags:
+    """Colour matrix and range of a frame. `matrix` is None if the frame is RGB or grey."""
 
     matrix: int | None
-    full: bool
+    is_full_range: bool
     name: str
-    guessed: bool
+    is_guessed: bool
 
     def to_rgb(
         self, frame: VideoFrame, converter: VideoReformatter, size: tuple[int, int] | None = None
     ) -> NDArray[np.uint8]:
-        """The frame as uint8 RGB (h, w, 3), as stored: not turned, not stretched.
+        """Convert a frame to uint8 RGB (h, w, 3) without applying its rotation or pixel aspect ratio.
 
-        Where `size` (height, width) is smaller, along one side or both, the frame is brought to it on the way, averaged
-        over areas: three times as fast as afterwards, and the same within 58 dB. No other size is looked at.
-        `converter` keeps its tables between the frames of one video, which is most of the work.
+        If `size` (height, width) is smaller along at least one side and larger along none, the conversion also
+        downscales by area averaging: three times as fast as a separate step, and equal to it within 58 dB. Other
+        sizes are ignored. Pass the same `converter` for all frames of a video: it caches its tables, which take most
+        of the time.
         """
         if self.matrix is None:
             return np.asarray(converter.reformat(frame, format="rgb24").to_ndarray(), dtype=np.uint8)
-        height, width = size if size is not None and _is_smaller(size, frame) else (frame.height, frame.width)
+        height, width = size if size is not None and _is_downscale(size, frame) else (frame.height, frame.width)
         rgb = converter.reformat(
             frame,
             width=width,
             height=height,
             format="rgb24",
             src_colorspace=self.matrix,
-            src_color_range=FULL if self.full else LIMITED,
-            dst_color_range=FULL,
-            interpolation=EXACT | (BILINEAR if (height, width) == (frame.height, frame.width) else AREA),
-            threads=1,  # two take half as much again of two cores, which others need
+            src_color_range=FULL_RANGE if self.is_full_range else LIMITED_RANGE,
+            dst_color_range=FULL_RANGE,
+            interpolation=SWS_ACCURATE_RND
+            | SWS_FULL_CHR_H_INT
+            | (SWS_BILINEAR if (height, width) == (frame.height, frame.width) else SWS_AREA),
+            threads=1,  # two threads cost 50 % more CPU time, which other stages need
         )
         return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
 
 
-def _is_smaller(size: tuple[int, int], frame: VideoFrame) -> bool:
-    """Along one side at least, and larger along none."""
-    own = frame.height, frame.width
-    return size != own and size[0] <= own[0] and size[1] <= own[1]
+def _is_downscale(size: tuple[int, int], frame: VideoFrame) -> bool:
+    """Whether `size` is smaller than the frame along at least one side and larger along none."""
+    frame_size = frame.height, frame.width
+    return size != frame_size and size[0] <= frame_size[0] and size[1] <= frame_size[1]
 
 
-def colours_of(frame: VideoFrame) -> Colours:
-    """The tags of a frame; where there are none, BT.709 from 720 lines or 1280 columns on, else BT.601."""
-    pixels = frame.format.name
-    if frame.format.is_rgb or pixels.startswith(("gray", "mono", "pal", "gbr", "ya")):
-        return Colours(None, True, "grey" if pixels.startswith(("gray", "mono", "ya")) else "rgb", False)
-    full = pixels.startswith("yuvj") or frame.color_range == FULL
-    guessed = int(frame.colorspace) not in MATRICES
-    high = frame.height >= 720 or frame.width >= 1280
-    name, matrix = MATRICES[1 if high else 6] if guessed else MATRICES[int(frame.colorspace)]
-    return Colours(matrix, full, name + (" full range" if full else ""), guessed)
+def colour_tags(frame: VideoFrame) -> ColourTags:
+    """Read the colour tags of a frame. Untagged: BT.709 from 720 rows or 1280 columns, otherwise BT.601."""
+    pixel_format = frame.format.name
+    if frame.format.is_rgb or pixel_format.startswith(("gray", "mono", "pal", "gbr", "ya")):
+        return ColourTags(None, True, "grey" if pixel_format.startswith(("gray", "mono", "ya")) else "rgb", False)
+    is_full_range = pixel_format.startswith("yuvj") or frame.color_range == FULL_RANGE
+    is_guessed = int(frame.colorspace) not in MATRIX_COEFFICIENTS
+    is_hd = frame.height >= 720 or frame.width >= 1280
+    name, matrix = MATRIX_COEFFICIENTS[1 if is_hd else 6] if is_guessed else MATRIX_COEFFICIENTS[int(frame.colorspace)]
+    return ColourTags(matrix, is_full_range, name + (" full range" if is_full_range else ""), is_guessed)
 
 
-def grey_of(frame: VideoFrame) -> NDArray[Any] | None:
-    """The numbers of a grey frame as they are stored, (h, w) uint8 or uint16; None where the frame is not grey."""
+def decode_grey(frame: VideoFrame) -> NDArray[Any] | None:
+    """The stored values of a grey frame, (h, w) uint8 or uint16; None if the frame is not grey."""
     name = frame.format.name
     if not name.startswith("gray") or name.startswith("grayf"):
         return None
     plane = frame.planes[0]
-    kind = np.dtype(np.uint8) if frame.format.components[0].bits <= 8 else np.dtype(">u2" if "be" in name else "<u2")
+    dtype = np.dtype(np.uint8) if frame.format.components[0].bits <= 8 else np.dtype(">u2" if "be" in name else "<u2")
     rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, abs(plane.line_size))[: frame.height]
-    values = rows[:, : frame.width * kind.itemsize].copy().view(kind)
-    return values.astype(kind.newbyteorder("="))
+    values = rows[:, : frame.width * dtype.itemsize].copy().view(dtype)
+    return values.astype(dtype.newbyteorder("="))
 
 
-def oddities_of(frame: VideoFrame) -> list[str]:
-    """Properties of a frame that are not carried over into RGB, each as one sentence for people."""
-    found = []
+def unsupported_properties(frame: VideoFrame) -> list[str]:
+    """One message per property of a frame that the conversion to RGB ignores."""
+    messages = []
     if int(getattr(frame, "color_trc", 2)) in HDR_TRANSFERS:
-        kind = HDR_TRANSFERS[int(frame.color_trc)]
-        found.append(f"High dynamic range ({kind}) is read without tone mapping: colours look flat.")
+        transfer_name = HDR_TRANSFERS[int(frame.color_trc)]
+        messages.append(f"High dynamic range ({transfer_name}) is decoded without tone mapping; colours are flat.")
     if frame.interlaced_frame:
-        found.append("The video is interlaced: moving edges show combs; deinterlace it first for best results.")
+        messages.append("The video is interlaced; moving edges have comb artefacts. Deinterlace it for better results.")
     if frame.format.name in ("rgba", "argb", "abgr", "bgra") or frame.format.name.startswith("yuva"):
-        found.append("The transparency of the video is not used.")
-    return found
+        messages.append("The alpha channel of the video is ignored.")
+    return messages

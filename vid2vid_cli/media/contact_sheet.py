@@ -1,4 +1,4 @@
-"""Pictures of pictures: contact sheets to look at, and frames side by side for compare.mp4."""
+"""Contact sheets of images with captions, and frames side by side for comparison videos."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.media.images import resize_to
+from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.media.images import resize_image
 
-Bytes = NDArray[np.uint8]
-
-GAP = 4
-BACKGROUND = 24
-BAR = 40
-INK = (235, 235, 235)
-BAR_HEIGHT = 24
+GAP_PX = 4
+BACKGROUND_GREY = 24
+BAR_GREY = 40
+TEXT_COLOUR = (235, 235, 235)
+BAR_HEIGHT_PX = 24
 FONT = cv2.FONT_HERSHEY_SIMPLEX
-MARGIN = 6
+TEXT_MARGIN_PX = 6
 
 
 def contact_sheet(
@@ -29,95 +28,97 @@ def contact_sheet(
     labels: Sequence[str] = (),
     titles: Sequence[str] = (),
     height: int = 160,
-    widest: int = 2000,
-) -> Bytes:
-    """Rows of pictures under a caption each: uint8 (h, w, 3) RGB.
+    max_width: int = 2000,
+) -> ImageArray:
+    """Arrange rows of images on one image, uint8 (h, w, 3) RGB.
 
-    `rows`: uint8 (h, w), (h, w, 1) or (h, w, 3) RGB pictures of any sizes, all fitted into cells of one size with
-    their shape kept. `labels`: one caption per row. `titles`: one caption per column, above the first row.
-    `height` of a cell in pixels; smaller where the sheet would become wider than `widest`.
+    `rows`: uint8 (h, w), (h, w, 1) or (h, w, 3) RGB images of any size; each is scaled into a cell of one common size
+    with its aspect ratio kept. `labels`: one caption per row, above it. `titles`: one caption per column, above the
+    first row. `height` of a cell in pixels; it is reduced if the sheet would be wider than `max_width`.
     """
-    columns = max([len(row) for row in rows] + [len(titles)], default=0)
-    if columns == 0:
-        raise ValueError("a contact sheet needs at least one picture")
-    aspect = max(picture.shape[1] / picture.shape[0] for row in rows for picture in row)
-    height = max(16, min(height, int((widest / columns - GAP) / aspect)))
+    num_columns = max([len(row) for row in rows] + [len(titles)], default=0)
+    if num_columns == 0:
+        raise ValueError("a contact sheet needs at least one image")
+    aspect = max(image.shape[1] / image.shape[0] for row in rows for image in row)
+    height = max(16, min(height, int((max_width / num_columns - GAP_PX) / aspect)))
     width = max(16, round(height * aspect))
-    whole = columns * (width + GAP) + GAP
-    parts: list[Bytes] = []
+    total_width = num_columns * (width + GAP_PX) + GAP_PX
+    strips: list[ImageArray] = []
     if titles:
-        parts.append(_strip([_bar(title, width) for title in titles], whole))
+        strips.append(_join_cells([_caption_bar(title, width) for title in titles], total_width))
     for index, row in enumerate(rows):
         if index < len(labels) and labels[index]:
-            parts.append(_bar(labels[index], whole))
-        parts.append(_strip([_fitted(picture, height, width) for picture in row], whole))
-    return np.concatenate(parts, axis=0)
+            strips.append(_caption_bar(labels[index], total_width))
+        strips.append(_join_cells([_fit_to_cell(image, height, width) for image in row], total_width))
+    return np.concatenate(strips, axis=0)
 
 
-def side_by_side(pictures: Sequence[NDArray[Any]], labels: Sequence[str], height: int) -> Bytes:
-    """Pictures at one height next to each other under their captions: uint8 (height + bar, w, 3) RGB, even sizes.
+def side_by_side(images: Sequence[NDArray[Any]], labels: Sequence[str], height: int) -> ImageArray:
+    """Images at one height next to each other under their captions: uint8 (height + bar, w, 3) RGB of even size.
 
-    The same sizes and number of pictures give the same size of the result, so that frames fit one video.
+    The size of the result depends only on the number and sizes of the images, so that frames fit one video.
     """
-    if not pictures:
+    if not images:
         raise ValueError("nothing to put side by side")
     height += height % 2
-    bar = BAR_HEIGHT if any(labels) else 0
-    shown = [_rgb(picture) for picture in pictures]
-    widths = [max(2, round(picture.shape[1] * height / picture.shape[0])) for picture in shown]
-    whole = sum(widths) + GAP * (len(widths) - 1)
-    joined = np.full((bar + height, whole + whole % 2, 3), BACKGROUND, np.uint8)
+    bar_height = BAR_HEIGHT_PX if any(labels) else 0
+    rgb_images = [_to_rgb(image) for image in images]
+    widths = [max(2, round(image.shape[1] * height / image.shape[0])) for image in rgb_images]
+    total_width = sum(widths) + GAP_PX * (len(widths) - 1)
+    canvas = np.full((bar_height + height, total_width + total_width % 2, 3), BACKGROUND_GREY, np.uint8)
     left = 0
-    for index, (picture, width) in enumerate(zip(shown, widths, strict=True)):
-        if bar:
-            joined[:bar, left : left + width] = _bar(labels[index] if index < len(labels) else "", width)
-        joined[bar:, left : left + width] = resize_to(picture, height, width)
-        left += width + GAP
-    return joined
+    for index, (image, width) in enumerate(zip(rgb_images, widths, strict=True)):
+        if bar_height:
+            canvas[:bar_height, left : left + width] = _caption_bar(labels[index] if index < len(labels) else "", width)
+        canvas[bar_height:, left : left + width] = resize_image(image, height, width)
+        left += width + GAP_PX
+    return canvas
 
 
-def _rgb(picture: NDArray[Any]) -> Bytes:
-    if picture.dtype != np.uint8:
-        raise ValueError(f"pictures are uint8, not {picture.dtype}")
-    if picture.ndim == 2:
-        picture = picture[:, :, None]
-    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture[:, :, :3]
+def _to_rgb(image: NDArray[Any]) -> ImageArray:
+    if image.dtype != np.uint8:
+        raise ValueError(f"images must be uint8, not {image.dtype}")
+    if image.ndim == 2:
+        image = image[:, :, None]
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[:, :, :3]
 
 
-def _fitted(picture: NDArray[Any], height: int, width: int) -> Bytes:
-    """The picture as large as it fits, in the middle of a dark cell."""
-    shown = _rgb(picture)
-    scale = min(height / shown.shape[0], width / shown.shape[1])
-    inner = max(1, round(shown.shape[0] * scale)), max(1, round(shown.shape[1] * scale))
-    cell = np.full((height, width, 3), BACKGROUND, np.uint8)
-    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-    cell[top : top + inner[0], left : left + inner[1]] = resize_to(shown, *inner)
+def _fit_to_cell(image: NDArray[Any], height: int, width: int) -> ImageArray:
+    """Scale an image to fit into a dark cell and centre it there."""
+    rgb = _to_rgb(image)
+    scale = min(height / rgb.shape[0], width / rgb.shape[1])
+    inner_size = max(1, round(rgb.shape[0] * scale)), max(1, round(rgb.shape[1] * scale))
+    cell = np.full((height, width, 3), BACKGROUND_GREY, np.uint8)
+    top, left = (height - inner_size[0]) // 2, (width - inner_size[1]) // 2
+    cell[top : top + inner_size[0], left : left + inner_size[1]] = resize_image(rgb, *inner_size)
     return cell
 
 
-def _strip(cells: Sequence[Bytes], width: int) -> Bytes:
-    """Cells from left to right with gaps around them, filled up to `width`."""
-    tall = max((cell.shape[0] for cell in cells), default=0)
-    strip = np.full((tall + GAP, width, 3), BACKGROUND, np.uint8)
-    left = GAP
+def _join_cells(cells: Sequence[ImageArray], width: int) -> ImageArray:
+    """Place cells from left to right with gaps around them, padded to `width`."""
+    row_height = max((cell.shape[0] for cell in cells), default=0)
+    canvas = np.full((row_height + GAP_PX, width, 3), BACKGROUND_GREY, np.uint8)
+    left = GAP_PX
     for cell in cells:
-        strip[: cell.shape[0], left : left + cell.shape[1]] = cell
-        left += cell.shape[1] + GAP
-    return strip
+        canvas[: cell.shape[0], left : left + cell.shape[1]] = cell
+        left += cell.shape[1] + GAP_PX
+    return canvas
 
 
-@lru_cache(maxsize=64)  # the frames of a video have the same
-def _bar(label: str, width: int) -> Bytes:
-    """A dark bar with a caption, smaller where it is long, cut off where it would be too small to read."""
-    bar = np.full((BAR_HEIGHT, width, 3), BAR, np.uint8)
-    text = label.encode("ascii", "replace").decode()  # the only letters that OpenCV draws
+@lru_cache(maxsize=64)  # all frames of a video have the same captions
+def _caption_bar(label: str, width: int) -> ImageArray:
+    """A dark bar with a caption. Long text is drawn smaller, down to a limit, and then truncated."""
+    bar = np.full((BAR_HEIGHT_PX, width, 3), BAR_GREY, np.uint8)
+    text = label.encode("ascii", "replace").decode()  # OpenCV's fonts are ASCII only
     scale = 0.5
-    room = max(1, width - 2 * MARGIN)
-    while cv2.getTextSize(text, FONT, scale, 1)[0][0] > room and scale > 0.38:
+    available_width = max(1, width - 2 * TEXT_MARGIN_PX)
+    while cv2.getTextSize(text, FONT, scale, 1)[0][0] > available_width and scale > 0.38:
         scale -= 0.04
-    while len(text) > 1 and cv2.getTextSize(text, FONT, scale, 1)[0][0] > room:
+    while len(text) > 1 and cv2.getTextSize(text, FONT, scale, 1)[0][0] > available_width:
         text = text.rstrip(".")[:-1] + ".."
         if text == "..":
             break
-    drawn = cv2.putText(bar, text, (MARGIN, BAR_HEIGHT - 7), FONT, scale, INK, 1, cv2.LINE_AA)
-    return np.asarray(drawn, dtype=np.uint8)
+    captioned_bar = cv2.putText(
+        bar, text, (TEXT_MARGIN_PX, BAR_HEIGHT_PX - 7), FONT, scale, TEXT_COLOUR, 1, cv2.LINE_AA
+    )
+    return np.asarray(captioned_bar, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Opening a video file: its streams, its clock, and what is wrong with a file that cannot be opened."""
+"""Opening video containers: video stream, time stamps, and the error for a file that cannot be opened."""
 
 from __future__ import annotations
 
@@ -15,135 +15,141 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vid2vid_cli.core.errors import AudioOnlyError, NoFramesError, NotAVideoError, TruncatedVideoError, Vid2VidError
-from vid2vid_cli.media.os_errors import reading_failed
+from vid2vid_cli.media.os_errors import read_error
 
-PLAYABLE = "Give a video (mp4, mov, mkv, webm, gif ...), a picture, or a folder of pictures."
-CUT_OFF = "Copy or download it again, or convert what is left of it with a repair tool."
+PLAYABLE_HINT = "Give a video (mp4, mov, mkv, webm, gif ...), an image, or a folder of images."
+TRUNCATED_HINT = "Copy or download it again, or recover the rest with a repair tool."
 
-NO_FRAME = "Record or export it again."
+NO_FRAME_HINT = "Record or export it again."
 
-# Text files that FFmpeg would show as a terminal full of letters.
+# FFmpeg renders text files as a terminal screen.
 TEXT_FORMATS = {"tty"}
 
-# The mark of a still picture that belongs to a song (AV_DISPOSITION_ATTACHED_PIC).
-COVER = 0x400
+# AV_DISPOSITION_ATTACHED_PIC: the cover image of an audio file.
+ATTACHED_PICTURE_FLAG = 0x400
 
-# Formats without time stamps of pictures.
-ORDER_ONLY = {"avi", "h264", "hevc", "m4v", "mpegvideo"}
+# Formats that do not store presentation times.
+FORMATS_WITHOUT_TIMESTAMPS = {"avi", "h264", "hevc", "m4v", "mpegvideo"}
 
-# What every MP4 or QuickTime file may begin with.
-BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"uuid"}
+# Types of the first box of an MP4 or QuickTime file.
+MP4_BOX_TYPES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp", b"moof", b"uuid"}
 
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """The open container and its picture stream; closed again however the block is left.
+    """Open a video and yield its container and video stream; close it at the end of the block.
 
     Raises MissingFileError, PermissionDeniedError, NotAVideoError, TruncatedVideoError, AudioOnlyError.
     """
     _check_readable(path)
     try:
-        # The prefix keeps FFmpeg from taking "name:1.mp4" for a protocol.
+        # Without the prefix FFmpeg parses "name:1.mp4" as a protocol.
         container = av.open(f"file:{path}", mode="r")
     except FFmpegError as error:
-        raise _unreadable(path) from error
+        raise _unreadable_error(path) from error
     with container:
-        yield container, _picture_stream(path, container)
+        yield container, _find_video_stream(path, container)
 
 
-def has_stamps(container: InputContainer) -> bool:
-    """Whether the format stores when a picture is shown. AVI and bare streams only store their order."""
-    return container.format.name not in ORDER_ONLY
+def has_timestamps(container: InputContainer) -> bool:
+    """Whether the format stores presentation times. AVI and raw streams store only the order of frames."""
+    return container.format.name not in FORMATS_WITHOUT_TIMESTAMPS
 
 
-def picture_time(container: InputContainer, frame: VideoFrame) -> Fraction | None:
-    """When a decoded picture is shown, in seconds of the file's clock; None where the file does not say.
+def frame_time(container: InputContainer, frame: VideoFrame) -> Fraction | None:
+    """Presentation time of a decoded frame, in seconds on the file's clock; None if unknown.
 
-    Without stored stamps FFmpeg guesses them, wrongly where pictures are reordered; the count of packets that went
-    into the decoder grows evenly and is late by a constant.
+    For formats without time stamps FFmpeg guesses `pts`, incorrectly if frames are reordered. `dts` counts the packets
+    that entered the decoder: it grows evenly, with a constant delay.
     """
-    ticks = frame.pts if has_stamps(container) else frame.dts
+    ticks = frame.pts if has_timestamps(container) else frame.dts
     return None if ticks is None or frame.time_base is None else ticks * frame.time_base
 
 
-def first_picture_time(container: InputContainer, frame: VideoFrame) -> Fraction:
-    """The time of the first picture of a file on the clock that it shares with the sound: zero of the grid."""
-    return (picture_time(container, frame) or Fraction(0)) if has_stamps(container) else Fraction(0)
+def first_frame_time(container: InputContainer, frame: VideoFrame) -> Fraction:
+    """Presentation time of the first frame on the clock shared with the audio: the zero of the frame grid."""
+    return (frame_time(container, frame) or Fraction(0)) if has_timestamps(container) else Fraction(0)
 
 
 def codec_name(stream: VideoStream | AudioStream) -> str:
-    """The format of a stream, whatever its decoder is called: "mp3", not "mp3float"."""
+    """Canonical codec name of a stream, independent of the decoder: "mp3", not "mp3float"."""
     return str(stream.codec_context.codec.canonical_name)
 
 
 def is_lossless(stream: VideoStream) -> bool:
-    """Whether nothing was lost when the pictures were stored: by the codec, or by the profile of H.264."""
+    """Whether the video is losslessly compressed, by its codec or its H.264 profile."""
     codec = stream.codec_context.codec
     return (codec.lossless and not codec.lossy) or stream.codec_context.profile == "High 4:4:4 Predictive"
 
 
-def is_cut_off(path: Path) -> bool:
-    """Whether a file begins like a known container but ends before its index.
+def pixel_aspect_ratio(stream: VideoStream) -> Fraction:
+    """Width / height of a stored pixel; 1 if unknown or outside (0.1, 10)."""
+    aspect_ratio = stream.sample_aspect_ratio or Fraction(1)
+    return aspect_ratio if Fraction(1, 10) < aspect_ratio < 10 else Fraction(1)
 
-    MP4 and QuickTime: the walk over the top-level boxes ends without a whole `moov`. Matroska and AVI have no
-    such mark; one of those that cannot be opened counts as cut off.
+
+def is_truncated(path: Path) -> bool:
+    """Whether a file has the signature of a known container but ends before its index.
+
+    MP4 and QuickTime files are truncated if their top-level boxes do not include a complete `moov`. Matroska and AVI
+    have no such marker: call this only for files that cannot be opened, which count as truncated.
     """
-    size = path.stat().st_size
+    file_size = path.stat().st_size
     with path.open("rb") as file:
-        start = file.read(12)
-        if start[:4] == b"\x1aE\xdf\xa3" or (start[:4] == b"RIFF" and start[8:] == b"AVI "):
+        signature = file.read(12)
+        if signature[:4] == b"\x1aE\xdf\xa3" or (signature[:4] == b"RIFF" and signature[8:] == b"AVI "):
             return True
-        if start[4:8] not in BOXES:
+        if signature[4:8] not in MP4_BOX_TYPES:
             return False
         offset = 0
-        while offset + 8 <= size:
+        while offset + 8 <= file_size:
             file.seek(offset)
-            head = file.read(16)
-            length = int.from_bytes(head[:4], "big")
-            if length == 1:  # the true length follows in 64 bits
-                length = int.from_bytes(head[8:16], "big")
-            elif length == 0:  # up to the end of the file
-                length = size - offset
-            if head[4:8] == b"moov":
-                return offset + length > size
-            if length < 8:
+            box_header = file.read(16)
+            box_size = int.from_bytes(box_header[:4], "big")
+            if box_size == 1:  # a 64-bit size follows
+                box_size = int.from_bytes(box_header[8:16], "big")
+            elif box_size == 0:  # the box extends to the end of the file
+                box_size = file_size - offset
+            if box_header[4:8] == b"moov":
+                return offset + box_size > file_size
+            if box_size < 8:
                 return True
-            offset += length
+            offset += box_size
     return True
 
 
 def _check_readable(path: Path) -> None:
     try:
         if not path.is_file() and path.exists():
-            raise NotAVideoError(f"{path} is not a file.", PLAYABLE)
+            raise NotAVideoError(f"{path} is not a file.", PLAYABLE_HINT)
         with path.open("rb") as file:
             if not file.read(1):
                 raise NotAVideoError(f"{path} is an empty file (0 bytes).", "Copy or download it again.")
     except OSError as error:
-        raise reading_failed(path, error) from error
+        raise read_error(path, error) from error
 
 
-def _unreadable(path: Path) -> Vid2VidError:
-    if is_cut_off(path):
+def _unreadable_error(path: Path) -> Vid2VidError:
+    if is_truncated(path):
         return TruncatedVideoError(
-            f"{path} is cut off: the end of the file, which holds its index, is missing.", CUT_OFF
+            f"{path} is truncated: the end of the file, which contains its index, is missing.", TRUNCATED_HINT
         )
-    return NotAVideoError(f"{path} is not a video that can be read.", PLAYABLE)
+    return NotAVideoError(f"{path} is not a readable video.", PLAYABLE_HINT)
 
 
-def _picture_stream(path: Path, container: InputContainer) -> VideoStream:
+def _find_video_stream(path: Path, container: InputContainer) -> VideoStream:
     if container.format.name in TEXT_FORMATS:
-        raise NotAVideoError(f"{path} is a text, not a video.", PLAYABLE)
+        raise NotAVideoError(f"{path} is a text file, not a video.", PLAYABLE_HINT)
     for stream in container.streams.video:
-        if stream.disposition.value & COVER:
+        if stream.disposition.value & ATTACHED_PICTURE_FLAG:
             continue
         if stream.codec_context is None:
             raise NotAVideoError(
-                f"{path} holds a video in a format that cannot be decoded here.", "Convert it to H.264 first."
+                f"{path} contains a video codec that this FFmpeg cannot decode.", "Convert it to H.264 first."
             )
         return stream
     if container.streams.audio:
-        raise AudioOnlyError(f"{path} holds sound but no picture.", PLAYABLE)
-    if not container.streams and not is_cut_off(path):
-        raise NoFramesError(f"{path} is a video without a single frame.", NO_FRAME)
-    raise _unreadable(path)
+        raise AudioOnlyError(f"{path} contains audio but no video.", PLAYABLE_HINT)
+    if not container.streams and not is_truncated(path):
+        raise NoFramesError(f"{path} is a video without frames.", NO_FRAME_HINT)
+    raise _unreadable_error(path)

@@ -1,8 +1,9 @@
-"""The pictures of a video file as they are stored, each with the time it is shown, whatever is wrong with the file."""
+"""Decoding of all frames of a video file with their presentation times, tolerant of damaged files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -12,110 +13,129 @@ from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vid2vid_cli.media.container import has_stamps, open_video, picture_time
+from vid2vid_cli.media.container import frame_time, has_timestamps, open_video
 from vid2vid_cli.media.probe import Probe
 
-Warn = Callable[[str], None]
+WarningHandler = Callable[[str], None]
 
-# Formats whose header says how long the file is, so that an earlier end means that the rest is missing.
-HONEST_ABOUT_LENGTH = ("mov", "matroska", "avi")
+# Formats that store the duration in the header: a file that ends earlier is truncated.
+FORMATS_WITH_DURATION = ("mov", "matroska", "avi")
 
-# Seconds by which a whole file may end before the length in its header.
-SHORT = Fraction(1, 2)
+# Seconds by which a complete file may end before the duration in its header.
+MAX_MISSING_SECONDS = Fraction(1, 2)
 
-# Nearer to the beginning than this a seek saves nothing.
-NEAR = 2
+# Seeking saves nothing for start times below this.
+MIN_SEEK_SECONDS = 2
 
 
-class Shown(NamedTuple):
-    """A stored picture, and the seconds after the first picture at which it appears and goes."""
+class TimedFrame(NamedTuple):
+    """A decoded frame and its presentation interval, in seconds after the first frame."""
 
-    begin: Fraction
-    end: Fraction
+    start_seconds: Fraction
+    end_seconds: Fraction
     frame: VideoFrame
 
 
-def stored_pictures(path: Path, known: Probe, start: Fraction, warn: Warn) -> Generator[Shown, None, None]:
-    """The pictures of a video in the order they are shown, from the one that is on screen at `start` or earlier.
+def decode_frames(
+    path: Path, probe: Probe, *, start: Fraction, warn: WarningHandler
+) -> Generator[TimedFrame, None, None]:
+    """Yield the frames of a video in presentation order, beginning with the one shown at `start` or an earlier one.
 
-    What is damaged is passed over and told to `warn`, once, in a sentence. The file closes with the generator.
+    Damaged packets are skipped and reported to `warn` in one message. Closing the generator closes the file.
     """
-    if start > NEAR:
-        pictures = _timed(path, known, start, warn)
-        first = next(pictures, None)
-        if first is not None and first.begin <= start:
-            yield first
-            yield from pictures
+    if start > MIN_SEEK_SECONDS:
+        frames = _decode_timed_frames(path, probe, start=start, warn=warn)
+        first_frame = next(frames, None)
+        if first_frame is not None and first_frame.start_seconds <= start:
+            yield first_frame
+            yield from frames
             return
-        pictures.close()  # the index of the file led us astray
-    yield from _timed(path, known, Fraction(0), warn)
+        frames.close()  # the index of the file is wrong: decode from the start
+    yield from _decode_timed_frames(path, probe, start=Fraction(0), warn=warn)
 
 
-def _timed(path: Path, known: Probe, start: Fraction, warn: Warn) -> Generator[Shown, None, None]:
-    step = 1 / known.fps
-    shift, previous = Fraction(0), None
+def keyframe_times(path: Path, probe: Probe) -> list[Fraction]:
+    """Times of the keyframes of a video in seconds after the first frame, without decoding; [] without time stamps."""
+    times: list[Fraction] = []
+    with open_video(path) as (container, stream), suppress(FFmpegError):
+        if has_timestamps(container):
+            for packet in container.demux(stream):
+                if packet.is_keyframe and packet.pts is not None and packet.time_base:
+                    times.append(packet.pts * packet.time_base - probe.start_time)
+    return sorted(times)
+
+
+def _decode_timed_frames(
+    path: Path, probe: Probe, *, start: Fraction, warn: WarningHandler
+) -> Generator[TimedFrame, None, None]:
+    frame_period = 1 / probe.fps
+    time_shift, previous_start = Fraction(0), None
     with open_video(path) as (container, stream):
         stream.thread_type = "AUTO"
-        zero = known.begin if has_stamps(container) else None
-        if start > 0 and stream.time_base and zero is not None:
-            container.seek(int((zero + start) / stream.time_base), stream=stream, backward=True)
-        for frame in _decoded(path, container, stream, warn):
-            time = picture_time(container, frame)
-            zero = time if zero is None else zero
-            if time is None or zero is None:
-                begin = Fraction(0) if previous is None else previous + step
+        first_time = probe.start_time if has_timestamps(container) else None
+        if start > 0 and stream.time_base and first_time is not None:
+            container.seek(int((first_time + start) / stream.time_base), stream=stream, backward=True)
+        for frame in _decode_packets(path, container, stream, warn):
+            time = frame_time(container, frame)
+            first_time = time if first_time is None else first_time
+            if time is None or first_time is None:
+                start_seconds = Fraction(0) if previous_start is None else previous_start + frame_period
             else:
-                begin = time - zero + shift
-            if previous is not None and not -step <= begin - previous <= known.duration + 1:
-                # A clock that jumps (joined recordings): the pictures go on where the last one was.
-                warn("The time stamps of the video jump; it is read as if they did not, and sound may be off.")
-                shift += previous + step - begin
-                begin = previous + step
-            previous = begin
-            yield Shown(begin, begin + _duration(frame, begin, known, step), frame)
+                start_seconds = time - first_time + time_shift
+            if previous_start is not None and not -frame_period <= start_seconds - previous_start <= probe.duration + 1:
+                # Concatenated recordings: continue one frame period after the last frame.
+                warn("The time stamps of the video are discontinuous. The jumps are removed; audio may be out of sync.")
+                time_shift += previous_start + frame_period - start_seconds
+                start_seconds = previous_start + frame_period
+            previous_start = start_seconds
+            yield TimedFrame(
+                start_seconds, start_seconds + _frame_duration(frame, start_seconds, probe, frame_period), frame
+            )
 
 
-def _duration(frame: VideoFrame, begin: Fraction, known: Probe, step: Fraction) -> Fraction:
-    """How long the frame stays if it is the last one: what it says, but not beyond the end of the video."""
+def _frame_duration(frame: VideoFrame, start_seconds: Fraction, probe: Probe, frame_period: Fraction) -> Fraction:
+    """Duration of a frame that is the last one: its stored duration, limited to the end of the video."""
     ticks = getattr(frame, "duration", 0) or 0
-    said = ticks * frame.time_base if ticks and frame.time_base else step
-    return min(said, max(step, Fraction(known.duration) - begin))
+    stored_duration = ticks * frame.time_base if ticks and frame.time_base else frame_period
+    return min(stored_duration, max(frame_period, Fraction(probe.duration) - start_seconds))
 
 
-def _decoded(
-    path: Path, container: InputContainer, stream: VideoStream, warn: Warn
+def _decode_packets(
+    path: Path, container: InputContainer, stream: VideoStream, warn: WarningHandler
 ) -> Generator[VideoFrame, None, None]:
     packets = container.demux()
-    reached, damaged, broken = Fraction(0), 0, False
+    last_end, num_damaged, has_demux_error = Fraction(0), 0, False
     while True:
         try:
             packet = next(packets)
         except StopIteration:
             break
         except FFmpegError:
-            broken = True
+            has_demux_error = True
             break
         if packet.pts is not None and packet.time_base:
-            reached = max(reached, (packet.pts + (packet.duration or 0)) * packet.time_base)
+            last_end = max(last_end, (packet.pts + (packet.duration or 0)) * packet.time_base)
         if packet.stream_index != stream.index or not packet.size:
             continue
         try:
             if packet.is_corrupt:
-                damaged += 1
+                num_damaged += 1
             else:
                 yield from stream.codec_context.decode(packet)
         except FFmpegError:
-            damaged += 1
-    yield from stream.codec_context.decode(None)  # what the decoder still holds
-    missing = _missing(container, reached)
-    if broken or missing > SHORT:
-        warn(f"{path} is cut off: about {float(max(missing, Fraction(0))):.1f} s at its end are missing.")
-    elif damaged:
-        warn(f"{path} is damaged: {damaged} of its packets could not be read and were passed over.")
+            num_damaged += 1
+    for frame in stream.codec_context.decode(None):  # flush the decoder; PyAV sets no time base on these frames
+        frame.time_base = frame.time_base or stream.time_base
+        yield frame
+    missing_seconds = _missing_seconds(container, last_end)
+    if has_demux_error or missing_seconds > MAX_MISSING_SECONDS:
+        warn(f"{path} is truncated: about {float(max(missing_seconds, Fraction(0))):.1f} s at its end are missing.")
+    elif num_damaged:
+        warn(f"{path} is damaged: {num_damaged} packets could not be decoded and were skipped.")
 
 
-def _missing(container: InputContainer, reached: Fraction) -> Fraction:
-    """Seconds between the last packet read and the length that the header promised."""
-    if container.duration is None or not container.format.name.startswith(HONEST_ABOUT_LENGTH):
+def _missing_seconds(container: InputContainer, last_end: Fraction) -> Fraction:
+    """Seconds between the end of the last packet and the duration in the header."""
+    if container.duration is None or not container.format.name.startswith(FORMATS_WITH_DURATION):
         return Fraction(0)
-    return Fraction(container.duration + (container.start_time or 0), 1_000_000) - reached
+    return Fraction(container.duration + (container.start_time or 0), 1_000_000) - last_end

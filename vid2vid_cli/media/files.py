@@ -1,60 +1,72 @@
-"""Files that are either whole or not there, and names that are not taken."""
+"""Atomic writes, hashes, free file names and natural sorting."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from vid2vid_cli.media.os_errors import writing_failed
+from vid2vid_cli.media.os_errors import write_error
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it; nothing is left where it fails.
+def atomic_write(path: Path, write: Callable[[Path], object], *, create_folder: bool = True, sync: bool = True) -> None:
+    """Call `write` with a temporary path beside `path`, then rename that file to `path`.
 
-    Raises DiskFullError, PermissionDeniedError.
+    If `write` fails, the temporary file is removed and `path` is unchanged. `create_folder`: create missing parent
+    folders. `sync`: flush the file to the disk before the rename, which takes milliseconds.
+    Raises DiskFullError, PermissionDeniedError, MissingFileError (no parent folder, with create_folder=False).
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temp_path = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(unfinished)
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        if create_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write(temp_path)
+        if sync:
+            with temp_path.open("rb") as file:
+                os.fsync(file.fileno())
+        temp_path.replace(path)
     except OSError as error:
-        raise writing_failed(path, error) from error
+        raise write_error(path, error) from error
     finally:
-        # A disk for reading only refuses even this, and would have the last word.
+        # unlink fails on a read-only disk; that error must not replace the first one.
         with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+            temp_path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole; the same errors as `write_whole`."""
-
-    def write(unfinished: Path) -> None:
-        unfinished.write_text(text, encoding="utf-8")
-
-    write_whole(path, write)
+    """Write a UTF-8 text file atomically. Raises the errors of `atomic_write`."""
+    atomic_write(path, lambda temp_path: temp_path.write_text(text, encoding="utf-8"))
 
 
-def digest_of(*files: Path) -> str:
-    """sha256 of the contents of files, one after the other; memory does not grow with them. Raises OSError."""
-    total = sha256()
+def write_frame_file(path: Path, content: bytes) -> None:
+    """Write one of many files atomically, without flushing the disk. The folder must exist."""
+    atomic_write(path, lambda temp_path: temp_path.write_bytes(content), create_folder=False, sync=False)
+
+
+def sha256_of_files(*files: Path) -> str:
+    """sha256 of the concatenated contents of files, read in blocks. Raises OSError."""
+    digest = sha256()
     for path in files:
         with path.open("rb") as file:
             while block := file.read(1 << 20):
-                total.update(block)
-    return total.hexdigest()
+                digest.update(block)
+    return digest.hexdigest()
 
 
-def free_name(path: Path, *, folder: bool = False, taken: Callable[[Path], bool] = Path.exists) -> Path:
-    """`path`, or where it is taken `path-2`, `path-3`, ...: before the suffix, which the name of a folder has not."""
-    stem, suffix = (path.name, "") if folder else (path.stem, path.suffix)
+def unique_path(path: Path, *, is_folder: bool = False, is_taken: Callable[[Path], bool] = Path.exists) -> Path:
+    """`path`, or the first of `path-2`, `path-3`, ... that is not taken. A file's number precedes its suffix."""
+    stem, suffix = (path.name, "") if is_folder else (path.stem, path.suffix)
     candidate, number = path, 2
-    while taken(candidate):
+    while is_taken(candidate):
         candidate = path.with_name(f"{stem}-{number}{suffix}")
         number += 1
     return candidate
+
+
+def natural_sort_key(path: Path) -> list[tuple[int, str]]:
+    """Sort key that puts frame9 before frame10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -1,196 +1,189 @@
-"""Label maps as indexed PNG: any viewer shows them in colour, and the labels stay exact.
+"""Label maps as indexed PNG (colour type 3): viewers show them in colour, and the label ids are exact.
 
-The format is the PNG specification's (colour type 3, eight bits); OpenCV can neither write it nor read the indices.
+OpenCV can neither write indexed PNG nor read its indices.
 """
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.core.errors import LabelFilesError, MissingFileError
+from vid2vid_cli.core.errors import LabelFileError, MissingFileError
+from vid2vid_cli.core.geometry import UInt8Array
+from vid2vid_cli.media.files import natural_sort_key, write_frame_file
 from vid2vid_cli.media.images import load_png
-from vid2vid_cli.media.os_errors import reading_failed, writing_failed
-from vid2vid_cli.media.probe import natural
+from vid2vid_cli.media.os_errors import read_error
 
-Bytes = NDArray[np.uint8]
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def palette(known: Mapping[int, tuple[int, int, int]] | None = None) -> Bytes:
-    """256 colours, (256, 3) uint8 RGB: those `known`; of the others 0 is black, and neighbours differ strongly.
+def palette(class_colours: Mapping[int, tuple[int, int, int]] | None = None) -> UInt8Array:
+    """256 colours, (256, 3) uint8 RGB: the given class colours, and for other ids the Pascal VOC colour map.
 
-    The latter are Pascal VOC's: the bits of the index, spread over the high bits of the channels.
+    The VOC map spreads the bits of the id over the high bits of the channels; id 0 is black.
     """
     index = np.arange(256)
     colours = np.zeros((256, 3), dtype=np.int64)
-    for level in range(8):
+    for bit in range(8):
         for channel in range(3):
-            colours[:, channel] |= ((index >> channel) & 1) << (7 - level)
+            colours[:, channel] |= ((index >> channel) & 1) << (7 - bit)
         index = index >> 3
-    for label, colour in (known or {}).items():
+    for label, colour in (class_colours or {}).items():
         if label < len(colours):
             colours[label] = colour
     return colours.astype(np.uint8)
 
 
-def save_labels(path: Path, labels: Bytes, colours: Bytes | None = None) -> None:
-    """Write (h, w) uint8 labels as indexed PNG, whole or not at all; `colours` (256, 3) uint8, default `palette()`.
+def save_indexed_png(path: Path, labels: UInt8Array, palette_colours: UInt8Array | None = None) -> None:
+    """Write (h, w) uint8 labels as indexed PNG, atomically; `palette_colours` (256, 3) uint8, default `palette()`.
 
-    Raises DiskFullError, PermissionDeniedError.
+    Raises DiskFullError, PermissionDeniedError, MissingFileError (no such folder).
     """
-    colours = palette() if colours is None else colours
+    palette_colours = palette() if palette_colours is None else palette_colours
     height, width = labels.shape
-    # Each row begins with its filter, 2: the difference from the row above, which is mostly nothing.
+    # Row filter 2 (up) stores the difference from the row above, which is mostly zero.
     rows = np.full((height, width + 1), 2, dtype=np.uint8)
     rows[:, 1:] = labels
     rows[1:, 1:] -= labels[:-1]
-    squeeze = zlib.compressobj(1, strategy=zlib.Z_RLE)  # runs alone: three times as fast as level 6, and as small
+    compressor = zlib.compressobj(1, strategy=zlib.Z_RLE)  # three times as fast as level 6 at the same size
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    content = SIGNATURE + b"".join(
-        _chunk(kind, data)
+    content = PNG_SIGNATURE + b"".join(
+        _png_chunk(kind, data)
         for kind, data in (
             (b"IHDR", header),
-            (b"PLTE", colours.tobytes()),
-            (b"IDAT", squeeze.compress(rows.tobytes()) + squeeze.flush()),
+            (b"PLTE", palette_colours.tobytes()),
+            (b"IDAT", compressor.compress(rows.tobytes()) + compressor.flush()),
             (b"IEND", b""),
         )
     )
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # a disk for reading only refuses even this
-            unfinished.unlink(missing_ok=True)
-        raise writing_failed(path, error) from error
+    write_frame_file(path, content)
 
 
-def load_labels(path: Path) -> Bytes | None:
-    """The indices (h, w) uint8 of an indexed PNG; None where the PNG is of another kind.
+def load_indexed_png(path: Path) -> UInt8Array | None:
+    """The indices (h, w) uint8 of an indexed PNG; None for other files.
 
-    Raises LabelFilesError (damaged), MissingFileError, PermissionDeniedError.
+    Raises LabelFileError (interlaced or damaged), MissingFileError, PermissionDeniedError.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise reading_failed(path, error) from error
-    if content.startswith(SIGNATURE) and content[25:29:3] == b"\x03\x01":  # colour type and interlacing
-        raise LabelFilesError(f"{path} is interlaced, and indices are not read from that.", "Save it without.")
+        raise read_error(path, error) from error
+    if content.startswith(PNG_SIGNATURE) and content[25:29:3] == b"\x03\x01":  # colour type and interlacing
+        raise LabelFileError(
+            f"{path} is an interlaced indexed PNG, which is not supported.", "Save it without interlacing."
+        )
     try:
-        return _decode(content)
+        return _decode_indices(content)
     except (struct.error, zlib.error, ValueError, IndexError) as error:
-        raise LabelFilesError(f"{path} is damaged: {error}.", "Make this file again.") from error
+        raise LabelFileError(f"{path} is damaged: {error}.", "Export this file again.") from error
 
 
-def label_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """The files of a folder with one of these endings (lower case, with dot), in natural order; not hidden ones.
+def list_label_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """The visible files of a folder with one of `suffixes` (lower case, with dot), in natural order.
 
-    Raises MissingFileError (no such folder), LabelFilesError (none of them).
+    Raises MissingFileError (no such folder), LabelFileError (no such files).
     """
     if not folder.is_dir():
-        raise MissingFileError(f"{folder} is not a folder.", "Name the folder that holds one file per frame.")
-    inside = (p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.name[0] != "." and p.is_file())
-    found = sorted(inside, key=natural)
-    if not found:
-        wanted = " or ".join(suffixes)
-        raise LabelFilesError(f"{folder} holds no {wanted} file.", "Name the folder that holds one file per frame.")
-    return found
+        raise MissingFileError(f"{folder} is not a folder.", "Give a folder with one file per frame.")
+    candidates = (p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.name[0] != "." and p.is_file())
+    files = sorted(candidates, key=natural_sort_key)
+    if not files:
+        suffix_text = " or ".join(suffixes)
+        raise LabelFileError(f"{folder} contains no {suffix_text} file.", "Give a folder with one file per frame.")
+    return files
 
 
-def read_labels(path: Path) -> NDArray[Any]:
-    """A label picture as it is stored: indices of an indexed PNG, ids (h, w) uint8 or uint16, or RGB (h, w, 3).
+def load_label_image(path: Path) -> NDArray[Any]:
+    """Load a label image as stored: indices of an indexed PNG, ids (h, w) uint8 or uint16, or RGB (h, w, 3).
 
-    Raises LabelFilesError (damaged), NotAVideoError (not a picture), MissingFileError, PermissionDeniedError.
+    Raises LabelFileError (damaged), NotAVideoError (not an image), MissingFileError, PermissionDeniedError.
     """
     if path.suffix.lower() == ".png":
-        indices = load_labels(path)
+        indices = load_indexed_png(path)
         if indices is not None:
             return indices
     image = load_png(path)
     return image[:, :, :3] if image.ndim == 3 and image.shape[2] == 4 else image
 
 
-def _decode(content: bytes) -> Bytes | None:
-    if not content.startswith(SIGNATURE):
+def _decode_indices(content: bytes) -> UInt8Array | None:
+    if not content.startswith(PNG_SIGNATURE):
         return None
-    packed = []
-    width = height = depth = 0
-    for kind, data in _chunks(content):
-        if kind == b"IHDR":
-            width, height, depth, colour, _, _, _ = struct.unpack(">IIBBBBB", data)
-            if colour != 3:
+    compressed = []
+    width = height = bit_depth = 0
+    for chunk_type, data in _iter_png_chunks(content):
+        if chunk_type == b"IHDR":
+            width, height, bit_depth, colour_type, _, _, _ = struct.unpack(">IIBBBBB", data)
+            if colour_type != 3:
                 return None
-        elif kind == b"IDAT":
-            packed.append(data)
-    raw = np.frombuffer(zlib.decompress(b"".join(packed)), dtype=np.uint8)
-    rows = raw.reshape(height, 1 + (width * depth + 7) // 8)
-    indices = _unfilter(rows) if rows[:, 0].any() else rows[:, 1:].copy()
-    return indices if depth == 8 else _unpack(indices, depth, width)
+        elif chunk_type == b"IDAT":
+            compressed.append(data)
+    pixel_bytes = np.frombuffer(zlib.decompress(b"".join(compressed)), dtype=np.uint8)
+    rows = pixel_bytes.reshape(height, 1 + (width * bit_depth + 7) // 8)
+    indices = _undo_filters(rows) if rows[:, 0].any() else rows[:, 1:].copy()
+    return indices if bit_depth == 8 else _unpack_bits(indices, bit_depth, width)
 
 
-def _unpack(packed: Bytes, depth: int, width: int) -> Bytes:
-    """Indices of 1, 2 or 4 bits, the first in the high bits of a byte, one to a byte."""
-    shifts = np.arange(8 - depth, -1, -depth, dtype=np.uint8)
-    apart = (packed[:, :, None] >> shifts) & np.uint8((1 << depth) - 1)
-    return apart.reshape(len(packed), -1)[:, :width].copy()
+def _unpack_bits(packed: UInt8Array, bit_depth: int, width: int) -> UInt8Array:
+    """Unpack indices of 1, 2 or 4 bits (high bits first) to one byte each."""
+    shifts = np.arange(8 - bit_depth, -1, -bit_depth, dtype=np.uint8)
+    unpacked = (packed[:, :, None] >> shifts) & np.uint8((1 << bit_depth) - 1)
+    return unpacked.reshape(len(packed), -1)[:, :width].copy()
 
 
-def _unfilter(rows: Bytes) -> Bytes:
-    """Undo the PNG row filters 0 to 4 at one byte per pixel; files saved by other programs have all of them."""
+def _undo_filters(rows: UInt8Array) -> UInt8Array:
+    """Undo the PNG row filters 0 to 4 at one byte per pixel; files of other programs use all of them."""
     if (rows[:, 0] == 2).all():
         return np.cumsum(rows[:, 1:], axis=0, dtype=np.uint8)
     height, width = rows.shape[0], rows.shape[1] - 1
     result = np.zeros((height, width), dtype=np.uint8)
-    above = np.zeros(width, dtype=np.uint8)
+    previous_row = np.zeros(width, dtype=np.uint8)
     for y in range(height):
-        kind, line = int(rows[y, 0]), rows[y, 1:]
-        if kind == 0:
-            above = line.copy()
-        elif kind == 1:
-            above = np.cumsum(line, dtype=np.uint64).astype(np.uint8)
-        elif kind == 2:
-            above = line + above
-        elif kind in (3, 4):
-            above = _unfilter_row(kind, line.tolist(), above.tolist())
+        filter_type, filtered_row = int(rows[y, 0]), rows[y, 1:]
+        if filter_type == 0:
+            previous_row = filtered_row.copy()
+        elif filter_type == 1:
+            previous_row = np.cumsum(filtered_row, dtype=np.uint64).astype(np.uint8)
+        elif filter_type == 2:
+            previous_row = filtered_row + previous_row
+        elif filter_type in (3, 4):
+            previous_row = _undo_row_filter(filter_type, filtered_row.tolist(), previous_row.tolist())
         else:
-            raise ValueError(f"unknown row filter {kind}")
-        result[y] = above
+            raise ValueError(f"unknown row filter {filter_type}")
+        result[y] = previous_row
     return result
 
 
-def _unfilter_row(kind: int, line: list[int], above: list[int]) -> Bytes:
-    left = corner = 0
-    done = []
-    for value, up in zip(line, above, strict=True):
-        if kind == 3:
-            guess = (left + up) // 2
+def _undo_row_filter(filter_type: int, filtered_row: list[int], previous_row: list[int]) -> UInt8Array:
+    left = upper_left = 0
+    row_values = []
+    for value, upper in zip(filtered_row, previous_row, strict=True):
+        if filter_type == 3:
+            prediction = (left + upper) // 2
         else:
-            estimate = left + up - corner
-            guess = min((left, up, corner), key=lambda near: abs(estimate - near))
-        left, corner = (value + guess) & 255, up
-        done.append(left)
-    return np.array(done, dtype=np.uint8)
+            estimate = left + upper - upper_left
+            prediction = min((left, upper, upper_left), key=lambda near: abs(estimate - near))
+        left, upper_left = (value + prediction) & 255, upper
+        row_values.append(left)
+    return np.array(row_values, dtype=np.uint8)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def _png_chunk(chunk_type: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + chunk_type + data + struct.pack(">I", zlib.crc32(chunk_type + data))
 
 
-def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    place = len(SIGNATURE)
-    while place < len(content):
-        (length,) = struct.unpack_from(">I", content, place)
-        kind, data = content[place + 4 : place + 8], content[place + 8 : place + 8 + length]
+def _iter_png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    offset = len(PNG_SIGNATURE)
+    while offset < len(content):
+        (length,) = struct.unpack_from(">I", content, offset)
+        chunk_type, data = content[offset + 4 : offset + 8], content[offset + 8 : offset + 8 + length]
         if len(data) < length:
             raise ValueError("the file ends early")
-        yield kind, data
-        place += length + 12
+        yield chunk_type, data
+        offset += length + 12

@@ -1,4 +1,4 @@
-"""What the operating system said, as one of our errors with one sentence and what to do."""
+"""Conversion of OSError to the error classes of the package."""
 
 from __future__ import annotations
 
@@ -12,35 +12,33 @@ from vid2vid_cli.core.errors import (
     Vid2VidError,
 )
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+PERMISSION_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-def writing_failed(path: Path, error: OSError) -> Vid2VidError:
-    """The error to raise for an OSError met while writing `path`."""
-    if error.errno in FULL:
+def write_error(path: Path, error: OSError) -> Vid2VidError:
+    """The error to raise for an OSError while writing `path`."""
+    if error.errno in DISK_FULL_ERRNOS:
         return DiskFullError(
             f"No space left on the device while writing {path}.",
-            "Free some space, or write to another place; nothing unfinished was left behind.",
+            "Free some space or choose another disk; no partial file was left.",
         )
-    if error.errno in DENIED:
+    if error.errno in PERMISSION_ERRNOS:
         return PermissionDeniedError(
-            f"{path} cannot be written: {error.strerror}.", "Choose a folder you may write to."
+            f"{path} cannot be written: {error.strerror}.", "Choose a folder with write permission."
         )
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return MissingFileError(f"{path} cannot be written: its folder does not exist.", "Make the folder first.")
-    return Vid2VidError(f"{path} could not be written: {error.strerror or error}.", "Try another place to write to.")
+        return MissingFileError(f"{path} cannot be written: its folder does not exist.", "Create the folder first.")
+    return Vid2VidError(f"{path} cannot be written: {error.strerror or error}.", "Choose another folder.")
 
 
-def reading_failed(path: Path, error: OSError) -> Vid2VidError:
-    """The error to raise for an OSError met while opening or reading `path`."""
+def read_error(path: Path, error: OSError) -> Vid2VidError:
+    """The error to raise for an OSError while opening or reading `path`."""
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return MissingFileError(f"{path} does not exist.", "Check the name and the folder.")
-    if error.errno in DENIED:
+        return MissingFileError(f"{path} does not exist.", "Check the path.")
+    if error.errno in PERMISSION_ERRNOS:
         return PermissionDeniedError(
             f"{path} cannot be read: {error.strerror}.",
-            "Change its permissions (chmod +r) or copy it to a place you can read.",
+            "Change its permissions (chmod +r).",
         )
-    return Vid2VidError(
-        f"{path} could not be read: {error.strerror or error}.", "Check the disk or copy the file again."
-    )
+    return Vid2VidError(f"{path} cannot be read: {error.strerror or error}.", "Check the disk or copy the file again.")

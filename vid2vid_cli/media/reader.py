@@ -1,12 +1,12 @@
-"""Frames of a video, one after the other, on a constant-rate grid.
+"""Streaming reader of video frames on a constant-rate grid.
 
-Frame k of the grid is the picture shown k / fps seconds after the first one. A video of variable rate thus becomes
-one of constant rate of the same length, and its sound stays in step. No frames are held: memory does not grow.
+Frame k of the grid is the frame shown k / fps seconds after the first one. A variable-rate video is thus converted to
+a constant rate with the same duration, so that its audio stays in sync. No frames are buffered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 from itertools import islice
@@ -16,27 +16,23 @@ from pathlib import Path
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
-from numpy.typing import NDArray
 
 from vid2vid_cli.core.errors import ConfigError, NoFramesError
-from vid2vid_cli.media.colour import colours_of, grey_of, oddities_of
-from vid2vid_cli.media.decode import Shown, stored_pictures
-from vid2vid_cli.media.images import load_picture, resize_to
-from vid2vid_cli.media.probe import TOLERANCE, Probe, picture_files, probe
-
-Bytes = NDArray[np.uint8]
+from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.media.colour import colour_tags, decode_grey, unsupported_properties
+from vid2vid_cli.media.decode import TimedFrame, decode_frames, keyframe_times
+from vid2vid_cli.media.images import load_image, resize_image
+from vid2vid_cli.media.probe import TIMESTAMP_TOLERANCE, Probe, image_files, probe
 
 
 class VideoReader:
-    """Frames of a video file, a GIF, a picture, or a folder of pictures: uint8 (h, w, 3) RGB, upright, lazily.
+    """Iterates over the frames of a video file, a GIF, an image or a folder of images: uint8 (h, w, 3) RGB, upright.
 
-    `fps` is the rate of the grid, the video's own by default. A folder has no rate of its own: there `fps` says
-    what it is (25 by default) and every picture is one frame. `size` is (height, width); `start` and `end` are
-    seconds after the first frame. `stored`: frames of a grey video are (h, w) uint8 or uint16 as the file has them, of
-    the file's size: no number is changed, as label maps need it. `known`: what `probe` said of the
-    path before. May be iterated repeatedly, each time from the start.
-    Raises what `probe` raises; NoFramesError where start and end leave nothing; ConfigError for values that fit
-    no video.
+    `fps`: rate of the grid, by default that of the video. In a folder every image is one frame, and `fps` (25 by
+    default) defines their times. `size`: (height, width). `start`, `end`: seconds after the first frame. `raw_grey`:
+    frames of a grey video are (h, w) uint8 or uint16 with the stored values and size, as label maps need.
+    `video_probe`: the result of an earlier `probe` of the path. Can be iterated repeatedly, each time from the start.
+    Raises the errors of `probe`, NoFramesError (no frame between start and end), ConfigError (invalid values).
     """
 
     def __init__(
@@ -48,156 +44,168 @@ class VideoReader:
         start: float | Fraction = 0.0,
         end: float | None = None,
         max_frames: int | None = None,
-        stored: bool = False,
-        known: Probe | None = None,
+        raw_grey: bool = False,
+        video_probe: Probe | None = None,
     ) -> None:
         self.path = path
-        self._stored = stored
-        self.probe: Probe = known if known is not None else probe(path)
+        self._raw_grey = raw_grey
+        self.probe: Probe = video_probe if video_probe is not None else probe(path)
         self.fps: Fraction = Fraction(fps) if fps is not None else self.probe.fps
         self.height, self.width = size if size is not None else (self.probe.height, self.probe.width)
         self.start = Fraction(start)
         self.warnings: list[str] = []
-        """What may be wrong with the frames; filled while reading."""
+        """Possible problems with the frames; filled while reading."""
         self.remarks: list[str] = []
-        """What was assumed, as is usual."""
-        self._check(end, max_frames)
-        self._pictures = self.probe.kind in ("image", "images")
-        self._limit = self._frame_limit(end, max_frames)
-        self.expected: int | None = self._expect()
-        if self.expected < 1:
+        """Assumptions that are usually correct."""
+        self._check_values(end, max_frames)
+        self._is_image_source = self.probe.kind in ("image", "images")
+        self._max_frames = self._frame_limit(end, max_frames)
+        self.num_frames: int | None = self._count_frames()
+        if self.num_frames < 1:
             raise NoFramesError(
-                f"{path} holds no frame from {start:g} s on: it is {self.probe.duration:.2f} s long.",
+                f"{path} has no frame after {start:g} s: its duration is {self.probe.duration:.2f} s.",
                 "Choose an earlier start.",
             )
-        if self.probe.colour.endswith("(not tagged)"):
-            assumed = self.probe.colour.split()[0]
-            self.remarks.append(f"The file does not say how its colours are stored; {assumed} is assumed.")
+        if self.probe.colour_space.endswith("(not tagged)"):
+            colour_space = self.probe.colour_space.split()[0]
+            self.remarks.append(f"The colour space of the file is not tagged; {colour_space} is assumed.")
 
     @property
-    def own_fps(self) -> Fraction:
-        """The rate of the video's own frames; pictures have none, and take that of the grid."""
-        return self.fps if self._pictures else self.probe.fps
+    def source_fps(self) -> Fraction:
+        """Frame rate of the video; for images, the rate of the grid."""
+        return self.fps if self._is_image_source else self.probe.fps
 
     @property
-    def begin(self) -> Fraction:
-        """Seconds after the first picture at which the frames begin; of pictures, where one of them lies."""
-        return self._skipped_pictures() / self.fps if self._pictures else self.start
+    def start_seconds(self) -> Fraction:
+        """Time of the first frame in seconds after the start of the source; for images, rounded up to an image."""
+        return self._num_skipped_images() / self.fps if self._is_image_source else self.start
 
-    def part(self, first: int, last: int) -> VideoReader:
-        """Frames `first` to `last` - 1 of these; up to `expected`, all that there are."""
+    @property
+    def seekable_indices(self) -> Sequence[int]:
+        """Indices at which `select_range` can start without decoding earlier frames: 0 and the keyframes; all images.
+
+        Reads the packets of a video file without decoding them.
+        """
+        num_frames = self.num_frames or 0
+        if self._is_image_source:
+            return range(num_frames)
+        key_indices = {ceil((time - self.start) * self.fps) for time in keyframe_times(self.path, self.probe)}
+        return sorted({0} | {index for index in key_indices if 0 < index < num_frames})
+
+    def select_range(self, start: int, stop: int) -> VideoReader:
+        """A reader of frames `start` to `stop` - 1. With `stop` = `num_frames`, an estimate, it reads to the end."""
         return VideoReader(
             self.path,
             fps=self.fps,
             size=(self.height, self.width),
-            start=self.begin + first / self.fps,
-            max_frames=None if self._limit is None and last == self.expected else last - first,
-            stored=self._stored,
-            known=self.probe,
+            start=self.start_seconds + start / self.fps,
+            max_frames=None if self._max_frames is None and stop == self.num_frames else stop - start,
+            raw_grey=self._raw_grey,
+            video_probe=self.probe,
         )
 
-    def __iter__(self) -> Iterator[Bytes]:
-        """Frames in order, each an array of its own. Closing the iterator early closes the file."""
-        with closing(self._from_pictures() if self._pictures else self._from_video()) as frames:
-            yield from islice(frames, self._limit)
+    def __iter__(self) -> Iterator[ImageArray]:
+        """Yield the frames in order, each a new array. Closing the iterator closes the file."""
+        with closing(self._read_images() if self._is_image_source else self._read_video()) as frames:
+            yield from islice(frames, self._max_frames)
 
-    def _check(self, end: float | None, max_frames: int | None) -> None:
-        wrong = ""
+    def _check_values(self, end: float | None, max_frames: int | None) -> None:
+        problem = ""
         if self.fps <= 0:
-            wrong = f"{float(self.fps):g} frames per second"
+            problem = f"fps is {float(self.fps):g}"
         elif self.height < 1 or self.width < 1:
-            wrong = f"a size of {self.width}x{self.height}"
+            problem = f"size is {self.width}x{self.height}"
         elif self.start < 0:
-            wrong = f"a start at {float(self.start):g} s"
+            problem = f"start is {float(self.start):g} s"
         elif end is not None and end <= self.start:
-            wrong = f"an end at {end:g} s with a start at {float(self.start):g} s"
+            problem = f"end is {end:g} s and start is {float(self.start):g} s"
         elif max_frames is not None and max_frames < 1:
-            wrong = f"at most {max_frames} frames"
-        if wrong:
-            raise ConfigError(f"{self.path} cannot be read with {wrong}.", "Give values above zero, end after start.")
+            problem = f"max_frames is {max_frames}"
+        if problem:
+            raise ConfigError(f"{self.path} cannot be read: {problem}.", "Use positive values, and end after start.")
 
     def _frame_limit(self, end: float | None, max_frames: int | None) -> int | None:
-        """The most frames that `end` and `max_frames` allow."""
+        """Number of frames that `end` and `max_frames` allow."""
         limits = [] if max_frames is None else [max_frames]
         if end is not None:
-            limits.append(max(1, _ceil((Fraction(end) - self.start) * self.fps)))
+            limits.append(max(1, _ceil_frames((Fraction(end) - self.start) * self.fps)))
         return min(limits, default=None)
 
-    def _expect(self) -> int:
-        if self._pictures:
-            left = self.probe.frames - self._skipped_pictures()
+    def _count_frames(self) -> int:
+        if self._is_image_source:
+            num_remaining = self.probe.num_frames - self._num_skipped_images()
         else:
-            own = (Fraction(self.probe.duration) - self.start) * self.fps
-            left = ceil(own - TOLERANCE * self._tolerance_in_frames())
-        return left if self._limit is None else min(left, self._limit)
+            exact_count = (Fraction(self.probe.duration) - self.start) * self.fps
+            num_remaining = ceil(exact_count - TIMESTAMP_TOLERANCE * self._frame_tolerance())
+        return num_remaining if self._max_frames is None else min(num_remaining, self._max_frames)
 
-    def _skipped_pictures(self) -> int:
-        return pictures_before(self.start, self.fps)
+    def _num_skipped_images(self) -> int:
+        return num_frames_before(self.start, self.fps)
 
-    def _tolerance_in_frames(self) -> Fraction:
-        """One frame of the finer of the two rates, in frames of the grid."""
+    def _frame_tolerance(self) -> Fraction:
+        """Period of the higher of the two rates, in frames of the grid."""
         return self.fps / max(self.fps, self.probe.fps)
 
-    def _warn(self, sentence: str) -> None:
-        if sentence not in self.warnings:
-            self.warnings.append(sentence)
+    def _warn(self, message: str) -> None:
+        if message not in self.warnings:
+            self.warnings.append(message)
 
-    def _from_pictures(self) -> Generator[Bytes, None, None]:
-        files = [self.path] if self.probe.kind == "image" else picture_files(self.path)
-        for file in files[self._skipped_pictures() :]:
-            picture = load_picture(file)
-            if picture.shape[:2] != (self.probe.height, self.probe.width):
-                self._warn("The pictures of the folder differ in size; all are brought to the size of the first.")
-            yield resize_to(picture, self.height, self.width)
+    def _read_images(self) -> Generator[ImageArray, None, None]:
+        files = [self.path] if self.probe.kind == "image" else image_files(self.path)
+        for file in files[self._num_skipped_images() :]:
+            image = load_image(file)
+            if image.shape[:2] != (self.probe.height, self.probe.width):
+                self._warn("The images of the folder differ in size; all are resized to the size of the first.")
+            yield resize_image(image, self.height, self.width)
 
-    def _from_video(self) -> Generator[Bytes, None, None]:
-        """Each grid time takes the last picture that begins before it, give or take the tolerance."""
-        slack = TOLERANCE / max(self.fps, self.probe.fps)
-        pictures = stored_pictures(self.path, self.probe, self.start, self._warn)
-        count = 0
+    def _read_video(self) -> Generator[ImageArray, None, None]:
+        """Yield for each grid time the last frame that begins before it, within the tolerance."""
+        tolerance = TIMESTAMP_TOLERANCE / max(self.fps, self.probe.fps)
+        timed_frames = decode_frames(self.path, self.probe, start=self.start, warn=self._warn)
+        grid_index = 0
         converter = VideoReformatter()
-        with closing(pictures):
-            for picture, until in _with_next(pictures):
-                finished: Bytes | None = None
-                while self._grid(count) + slack < until:
-                    finished = self._finish(picture.frame, converter) if finished is None else finished.copy()
-                    yield finished
-                    count += 1
+        with closing(timed_frames):
+            for timed_frame, end_seconds in _pair_with_end_time(timed_frames):
+                image: ImageArray | None = None
+                while self._grid_time(grid_index) + tolerance < end_seconds:
+                    image = self._convert_frame(timed_frame.frame, converter) if image is None else image.copy()
+                    yield image
+                    grid_index += 1
 
-    def _grid(self, count: int) -> Fraction:
-        return self.start + count / self.fps
+    def _grid_time(self, grid_index: int) -> Fraction:
+        return self.start + grid_index / self.fps
 
-    def _finish(self, frame: VideoFrame, converter: VideoReformatter) -> Bytes:
-        """RGB, stretched to square pixels and the wanted size, upright."""
-        for sentence in oddities_of(frame):
-            self._warn(sentence)
-        turns = self.probe.rotation // 90
-        grey = grey_of(frame) if self._stored else None
+    def _convert_frame(self, frame: VideoFrame, converter: VideoReformatter) -> ImageArray:
+        """Convert a decoded frame to RGB of the requested size, with square pixels and upright."""
+        for message in unsupported_properties(frame):
+            self._warn(message)
+        quarter_turns = self.probe.rotation // 90
+        grey = decode_grey(frame) if self._raw_grey else None
         if grey is not None:
-            return np.ascontiguousarray(np.rot90(grey, turns))
-        height, width = (self.width, self.height) if turns % 2 else (self.height, self.width)
-        stored = colours_of(frame).to_rgb(frame, converter, (height, width))
-        if stored.shape[:2] != (height, width):
-            stored = resize_to(stored, height, width)
-        return np.ascontiguousarray(np.rot90(stored, turns))
+            return np.ascontiguousarray(np.rot90(grey, quarter_turns))
+        height, width = (self.width, self.height) if quarter_turns % 2 else (self.height, self.width)
+        rgb = colour_tags(frame).to_rgb(frame, converter, (height, width))
+        if rgb.shape[:2] != (height, width):
+            rgb = resize_image(rgb, height, width)
+        return np.ascontiguousarray(np.rot90(rgb, quarter_turns))
 
 
-def pictures_before(start: Fraction, fps: Fraction) -> int:
-    """How many pictures of a folder at that rate lie before `start` seconds."""
-    return _ceil(start * fps)
+def num_frames_before(start: Fraction, fps: Fraction) -> int:
+    """Number of images before `start` seconds in a folder at the given rate."""
+    return _ceil_frames(start * fps)
 
 
-def _with_next(pictures: Iterator[Shown]) -> Iterator[tuple[Shown, Fraction]]:
-    """Each picture with the time the next one begins; the last one with its own end."""
-    held: Shown | None = None
-    for picture in pictures:
-        if held is not None:
-            yield held, picture.begin
-        held = picture
-    if held is not None:
-        yield held, held.end
+def _pair_with_end_time(timed_frames: Iterator[TimedFrame]) -> Iterator[tuple[TimedFrame, Fraction]]:
+    """Pair each frame with the start time of the next one; the last one with its own end time."""
+    previous: TimedFrame | None = None
+    for timed_frame in timed_frames:
+        if previous is not None:
+            yield previous, timed_frame.start_seconds
+        previous = timed_frame
+    if previous is not None:
+        yield previous, previous.end_seconds
 
 
-def _ceil(frames: Fraction) -> int:
-    """Rounded up, but 2.0001 is 2: seconds come as decimal figures."""
-    return ceil(frames - Fraction(1, 100))
+def _ceil_frames(num_frames: Fraction) -> int:
+    """Round up, except for excess below 0.01: times are rounded decimals, and 2.0001 means 2."""
+    return ceil(num_frames - Fraction(1, 100))

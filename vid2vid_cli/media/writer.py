@@ -1,4 +1,4 @@
-"""Writing video that plays everywhere: H.264 yuv420p, BT.709, index at the front, with the sound of its source."""
+"""Video writer: H.264 yuv420p, BT.709, index at the front, with the audio of a source."""
 
 from __future__ import annotations
 
@@ -11,26 +11,34 @@ from types import TracebackType
 import av
 import numpy as np
 from av.error import FFmpegError
-from numpy.typing import NDArray
 
 from vid2vid_cli.core.errors import ConfigError, NoFramesError, Vid2VidError
-from vid2vid_cli.media.container import is_cut_off
-from vid2vid_cli.media.encode import CONTAINERS, Encoder, InnerEncoder, Job, OuterEncoder, Speed, has_inner_encoder
-from vid2vid_cli.media.os_errors import writing_failed
+from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.media.container import is_truncated
+from vid2vid_cli.media.encode import (
+    CONTAINER_FORMATS,
+    EncodeJob,
+    Encoder,
+    FFmpegEncoder,
+    PyAVEncoder,
+    X264Preset,
+    has_libx264,
+)
+from vid2vid_cli.media.os_errors import write_error
 
 
 class VideoWriter:
-    """A context manager that takes frames one by one; the file appears, whole, when its block ends well.
+    """Context manager that encodes frames one at a time; the file appears when the block ends without an exception.
 
-    Frames are uint8 (h, w, 3) RGB, all of the size of the first. H.264 with yuv420p needs even sizes: an odd width
-    or height gets its last column or row repeated once, and the comment of the file keeps the size before that
-    ("picture 97x61"). The sound of `audio_from`, from `audio_start` seconds after its first picture on, is copied,
-    or encoded as AAC where an MP4 cannot hold it, and ends with the pictures. `crf` is the quality of x264: smaller
-    is better, 18 looks like the original; `preset` its speed: what is written faster is larger. MP4, MOV and MKV by the
-    suffix of `path`.
+    Frames are uint8 (h, w, 3) RGB, all of the size of the first. H.264 with yuv420p needs even sizes: the last column
+    or row of an odd size is repeated once, and the file's comment records the original size ("source size 97x61").
+    The audio of `audio_path`, from `audio_start` seconds after its first frame, is copied, or encoded as AAC if the
+    container does not support its codec, and ends with the video. `crf`: x264 quality, smaller is better, 18 is
+    visually lossless. `preset`: x264 speed; faster presets write larger files. The suffix of `path` selects MP4, MOV
+    or MKV.
 
-    What is written lies under a hidden temporary name beside `path` until it is whole; an exception removes it.
-    Raises DiskFullError, PermissionDeniedError, ConfigError (suffix), NoFramesError (nothing was written),
+    The file is written under a hidden temporary name beside `path` and renamed at the end; an exception removes it.
+    Raises DiskFullError, PermissionDeniedError, ConfigError (suffix), NoFramesError (no frame was written),
     MissingPackageError (no encoder).
     """
 
@@ -39,91 +47,99 @@ class VideoWriter:
         path: Path,
         fps: Fraction,
         *,
-        audio_from: Path | None = None,
+        audio_path: Path | None = None,
         audio_start: float = 0.0,
         crf: int = 18,
-        preset: Speed = "fast",
+        preset: X264Preset = "fast",
         comment: str = "",
     ) -> None:
-        if path.suffix.lower() not in CONTAINERS:
+        if path.suffix.lower() not in CONTAINER_FORMATS:
             raise ConfigError(
-                f"{path} does not name a video that can be written.", "End the name in .mp4, .mov or .mkv."
+                f"{path}: the suffix {path.suffix!r} is not a supported video format.", "Use .mp4, .mov or .mkv."
             )
         self.path = path
         self.fps = Fraction(fps)
-        self.frames = 0
+        self.num_frames = 0
         self.size: tuple[int, int] | None = None  # (height, width) of the frames, before any padding
-        self._unfinished = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-        self._audio, self._audio_start = audio_from, audio_start
+        self._temp_path = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+        self._audio_path, self._audio_start = audio_path, audio_start
         self._crf, self._preset, self._comment = crf, preset, comment
         self._encoder: Encoder | None = None
 
     def __enter__(self) -> VideoWriter:
         return self
 
-    def write(self, frame: NDArray[np.uint8]) -> None:
-        """Append a frame, uint8 (h, w, 3) RGB. Raises DiskFullError, PermissionDeniedError; ValueError for shapes."""
+    def write(self, frame: ImageArray) -> None:
+        """Append a frame, uint8 (h, w, 3) RGB. Raises DiskFullError, PermissionDeniedError, ValueError (shape)."""
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-            raise ValueError(f"a frame is uint8 (h, w, 3), not {frame.dtype} {frame.shape}")
+            raise ValueError(f"a frame must be uint8 (h, w, 3), not {frame.dtype} {frame.shape}")
         if self.size is None:
             self.size = (frame.shape[0], frame.shape[1])
         elif frame.shape[:2] != self.size:
-            raise ValueError(f"frame {self.frames} is {frame.shape[:2]}, the first one was {self.size}")
+            raise ValueError(f"frame {self.num_frames} has size {frame.shape[:2]}, but the first one has {self.size}")
         height, width = self.size
         if height % 2 or width % 2:
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        even = np.ascontiguousarray(frame)
+        even_frame = np.ascontiguousarray(frame)
         try:
             if self._encoder is None:
-                self._encoder = self._open(*even.shape[:2])
-            self._encoder.write(even)
+                self._encoder = self._open_encoder(*even_frame.shape[:2])
+            self._encoder.write(even_frame)
         except (FFmpegError, OSError) as error:
-            raise self._failed(error) from error
-        self.frames += 1
+            raise self._to_write_error(error) from error
+        self.num_frames += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
             if kind is None:
-                self._finish()
+                self._finish_file()
         finally:
             if self._encoder is not None:
-                self._encoder.abandon()
-            with suppress(OSError):  # on a disk that refuses, it was never made
-                self._unfinished.unlink(missing_ok=True)
+                self._encoder.abort()
+            with suppress(OSError):  # unlink fails on a read-only disk, where the file does not exist
+                self._temp_path.unlink(missing_ok=True)
 
-    def _open(self, height: int, width: int) -> Encoder:
+    def _open_encoder(self, height: int, width: int) -> Encoder:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._unfinished.touch()  # a place that refuses does so now, not after an hour of pictures
+        self._temp_path.touch()  # a missing permission raises now, not when the file is closed
         comment = self._comment
         if (height, width) != self.size and self.size is not None:
-            comment = f"{comment} (picture {self.size[1]}x{self.size[0]})".lstrip()
-        kind = CONTAINERS[self.path.suffix.lower()]
-        job = Job(self._unfinished, kind, self.fps, self._crf, self._preset, comment, self._audio, self._audio_start)
-        return InnerEncoder(job, height, width) if has_inner_encoder() else OuterEncoder(job, height, width)
+            comment = f"{comment} (source size {self.size[1]}x{self.size[0]})".lstrip()
+        job = EncodeJob(
+            path=self._temp_path,
+            container_format=CONTAINER_FORMATS[self.path.suffix.lower()],
+            fps=self.fps,
+            crf=self._crf,
+            preset=self._preset,
+            comment=comment,
+            audio_path=self._audio_path,
+            audio_start=self._audio_start,
+        )
+        return PyAVEncoder(job, height, width) if has_libx264() else FFmpegEncoder(job, height, width)
 
-    def _finish(self) -> None:
+    def _finish_file(self) -> None:
         if self._encoder is None:
-            raise NoFramesError(f"{self.path} was not written: there was no frame to write.", "Check the input.")
+            raise NoFramesError(f"{self.path} was not written: there are no frames.", "Check the input.")
         try:
             self._encoder.finish()
-            self._check_whole()
-            self._unfinished.replace(self.path)
+            self._check_complete()
+            self._temp_path.replace(self.path)
         except (FFmpegError, OSError) as error:
-            raise self._failed(error) from error
+            raise self._to_write_error(error) from error
 
-    def _check_whole(self) -> None:
-        """A disk that fills up while the index is written does not always say so."""
-        with self._unfinished.open("rb") as file:
+    def _check_complete(self) -> None:
+        """Check that the file has all frames: a disk that fills up while the index is written may raise no error."""
+        with self._temp_path.open("rb") as file:
             os.fsync(file.fileno())
-        if self._unfinished.suffix.lower() != ".mkv":
-            if is_cut_off(self._unfinished):
-                raise OSError(0, "the file came out incomplete")
-            with av.open(f"file:{self._unfinished}") as written:
-                if written.streams.video[0].frames != self.frames:
-                    raise OSError(0, "the file came out with frames missing")
+        if self._temp_path.suffix.lower() != ".mkv":
+            if is_truncated(self._temp_path):
+                raise OSError(0, "the written file is incomplete")
+            with av.open(f"file:{self._temp_path}") as container:
+                if container.streams.video[0].frames != self.num_frames:
+                    raise OSError(0, "frames are missing in the written file")
 
-    def _failed(self, error: FFmpegError | OSError) -> Vid2VidError:
-        number = error.errno or 0
-        return writing_failed(self.path, OSError(number, error.strerror or str(error)))
+    def _to_write_error(self, error: FFmpegError | OSError) -> Vid2VidError:
+        error_number = error.errno or 0
+        return write_error(self.path, OSError(error_number, error.strerror or str(error)))

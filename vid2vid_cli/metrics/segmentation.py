@@ -1,4 +1,4 @@
-"""Likeness of label maps. Pure functions of tensors of class numbers."""
+"""Similarity of label maps: pure functions of class-id tensors."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import torch
 from torch import Tensor
 
 
-def mean_iou(found: Tensor, wanted: Tensor, classes: int) -> Tensor:
-    """Intersection over union, the mean over the classes that occur in either, (n, h, w) int64 twice -> (n,) in [0, 1].
+def mean_iou(prediction: Tensor, target: Tensor, num_classes: int) -> Tensor:
+    """Mean intersection over union of the classes that occur in either map, (n, h, w) int64 twice -> (n,) in [0, 1].
 
-    Long et al., CVPR 2015, for each map by itself.
+    Long et al., CVPR 2015, computed per map.
     """
-    pairs = (wanted * classes + found).flatten(1)
-    counts = torch.stack([torch.bincount(row, minlength=classes * classes) for row in pairs]).view(-1, classes, classes)
-    both = counts.diagonal(dim1=1, dim2=2).double()
-    either = counts.sum(1) + counts.sum(2) - both
-    return torch.where(either > 0, both / either.clamp(min=1), 0).sum(1) / (either > 0).sum(1)
+    confusion_indices = (target * num_classes + prediction).flatten(1)
+    confusion = torch.stack(
+        [torch.bincount(row, minlength=num_classes * num_classes) for row in confusion_indices]
+    ).view(-1, num_classes, num_classes)
+    intersection = confusion.diagonal(dim1=1, dim2=2).double()
+    union = confusion.sum(1) + confusion.sum(2) - intersection
+    return torch.where(union > 0, intersection / union.clamp(min=1), 0).sum(1) / (union > 0).sum(1)

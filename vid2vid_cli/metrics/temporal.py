@@ -1,4 +1,4 @@
-"""Steadiness over time."""
+"""Temporal consistency."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from vid2vid_cli.ops.warp import warp
 
 
 def warping_error(frames: Tensor, flow: Tensor, confidence: Tensor) -> Tensor:
-    """Root mean square difference of each frame to the last one warped onto it, (t, 3, h, w) -> scalar.
+    """Root mean square difference between each frame and the warped previous frame, (t, 3, h, w) -> scalar.
 
-    `flow` (t, 2, h, w) and `confidence` (t, 1, h, w) are those of the real clip; index 0 is not looked at. In units
-    of the range [0, 1], over trusted pixels only (after Lai et al., ECCV 2018). Judge it beside the error of the real
-    clip itself, which noise and light keep above zero: a lower one is a picture that moves too little.
+    `flow` (t, 2, h, w) and `confidence` (t, 1, h, w) are computed on the real clip; index 0 is ignored. The unit is the
+    range [0, 1], over pixels with confidence 1 (Lai et al., ECCV 2018). The real clip's own error, which noise and
+    light keep above zero, is the reference: a lower error means too little motion.
     """
-    carried = warp(frames[:-1], flow[1:])
-    squared = ((frames[1:] - carried) / 2).square() * confidence[1:]
-    return (squared.sum() / (confidence[1:].sum() * frames.shape[1]).clamp(min=1)).sqrt()
+    warped = warp(frames[:-1], flow[1:])
+    squared_error = ((frames[1:] - warped) / 2).square() * confidence[1:]
+    return (squared_error.sum() / (confidence[1:].sum() * frames.shape[1]).clamp(min=1)).sqrt()

@@ -4,70 +4,75 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from vid2vid_cli.networks.blocks import Norm, initialise, normalise
-from vid2vid_cli.ops.resample import halve
+from vid2vid_cli.networks.blocks import Norm, init_weights, norm_layer
+from vid2vid_cli.ops.resample import downsample2x
 
-Judgement = list[Tensor]
-"""The inner features of one patch discriminator, first layer first, and last its score map (b, 1, h', w')."""
+DiscriminatorOutput = list[Tensor]
+"""The features of one patch discriminator, first layer first, and its logits (b, 1, h', w') last."""
 
 
 class PatchDiscriminator(nn.Module):
-    """Judges overlapping patches: `layers` stride-2 convolutions, one of stride 1, and the score."""
+    """`num_layers` stride-2 convolutions, one of stride 1, and a convolution that outputs one logit per patch."""
 
-    def __init__(self, channels: int, *, width: int, layers: int, norm: Norm = "instance") -> None:
+    def __init__(self, in_channels: int, *, base_channels: int, num_layers: int, norm: Norm = "instance") -> None:
         super().__init__()
         self.stages = nn.ModuleList()
-        inside, outside = channels, width
-        for layer in range(layers + 1):
-            stride = 2 if layer < layers else 1
-            stage: list[nn.Module] = [nn.Conv2d(inside, outside, 4, stride, 2)]
+        layer_in, layer_out = in_channels, base_channels
+        for layer in range(num_layers + 1):
+            stride = 2 if layer < num_layers else 1
+            stage: list[nn.Module] = [nn.Conv2d(layer_in, layer_out, 4, stride, 2)]
             if layer > 0:
-                stage.append(normalise(outside, norm))
+                stage.append(norm_layer(layer_out, norm))
             stage.append(nn.LeakyReLU(0.2, inplace=True))
             self.stages.append(nn.Sequential(*stage))
-            inside, outside = outside, min(outside * 2, width * 8)
-        self.stages.append(nn.Sequential(nn.Conv2d(inside, 1, 4, 1, 2)))
+            layer_in, layer_out = layer_out, min(layer_out * 2, base_channels * 8)
+        self.stages.append(nn.Sequential(nn.Conv2d(layer_in, 1, 4, 1, 2)))
 
-    def forward(self, picture: Tensor) -> Judgement:
-        """(b, channels, h, w) -> features and score."""
-        judgement: Judgement = []
+    def forward(self, image: Tensor) -> DiscriminatorOutput:
+        """(b, in_channels, h, w) -> features and logits."""
+        output: DiscriminatorOutput = []
         for stage in self.stages:
-            picture = stage(picture)
-            judgement.append(picture.float())
-        return judgement
+            image = stage(image)
+            output.append(image.float())
+        return output
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """Copies of a patch discriminator on an image pyramid, the finest first, named after the height they judge.
+    """Patch discriminators on an image pyramid, the finest first, each named after its input height in pixels.
 
-    A copy keeps its name when the picture grows: of "256" and "128", learned at 256 pixels, a discriminator for 512
-    takes both over (`growing.take_over`), and only "512" starts from scratch.
+    The names make discriminators reusable at a higher resolution: a discriminator for height 512 loads "256" and "128"
+    of one that was trained at height 256 (`warm_start.load_matching_weights`), and only "512" is new.
     """
 
     def __init__(
         self,
-        channels: int,
+        in_channels: int,
         *,
         height: int,
-        scales: int,
-        width: int,
-        layers: int,
-        widest: int | None = None,
+        num_scales: int,
+        base_channels: int,
+        num_layers: int,
+        max_channels: int | None = None,
         norm: Norm = "instance",
     ) -> None:
-        """`height` of the pictures, in pixels; `widest`: widths double towards the coarse copies, up to it."""
+        """`height`: input height in pixels. `max_channels`: base channels double at each coarser scale, up to this."""
         super().__init__()
-        self.copies = nn.ModuleDict()
-        for _ in range(scales):
-            self.copies[str(height)] = PatchDiscriminator(channels, width=width, layers=layers, norm=norm)
-            height, width = (height + 1) // 2, max(width, min(widest or width, width * 2))
-        initialise(self)
+        self.discriminators = nn.ModuleDict()
+        for _ in range(num_scales):
+            self.discriminators[str(height)] = PatchDiscriminator(
+                in_channels, base_channels=base_channels, num_layers=num_layers, norm=norm
+            )
+            height, base_channels = (
+                (height + 1) // 2,
+                max(base_channels, min(max_channels or base_channels, base_channels * 2)),
+            )
+        init_weights(self)
 
-    def forward(self, picture: Tensor) -> list[Judgement]:
-        """(b, channels, h, w) -> one judgement per scale; h may differ from the height that names the copies."""
-        judgements = []
-        for index, copy in enumerate(self.copies.values()):
+    def forward(self, image: Tensor) -> list[DiscriminatorOutput]:
+        """(b, in_channels, h, w) -> one output per scale; h may differ from the height in the constructor."""
+        outputs = []
+        for index, discriminator in enumerate(self.discriminators.values()):
             if index:
-                picture = halve(picture)
-            judgements.append(copy(picture))
-        return judgements
+                image = downsample2x(image)
+            outputs.append(discriminator(image))
+        return outputs

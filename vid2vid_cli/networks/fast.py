@@ -1,12 +1,11 @@
-"""The sequential generator of vid2vid (Wang et al., NeurIPS 2018), built for processors.
+"""A sequential generator as in vid2vid (Wang et al., NeurIPS 2018), designed for fast CPU inference.
 
     x_t = m * h + (1 - m) * warp(x_{t-1}, w)                    eq. 4, as in `composite`
 
-What costs time on a processor is memory more than arithmetic, and most of all pictures with many channels. So no
-features have the size of the picture, and of the conditions only the current one is seen: what moved, the last frame
-tells. Both enter as patches of a few pixels, one convolution each, and one narrow U with skips (Ronneberger et al.,
-MICCAI 2015), instead of four encoders and decoders, says all that is to be said: image and mask as patches again, by
-sub-pixel convolution (Shi et al., CVPR 2016), and flow, which is smooth, at the resolution of the patches.
+CPU time is dominated by memory traffic, mostly by full-resolution feature maps. This network therefore has none: the
+current condition and the past frames enter as patch embeddings, one convolution each, and one narrow U-Net with skips
+(Ronneberger et al., MICCAI 2015) replaces the encoders and decoders of `composite`. Image and mask are predicted as
+patches by sub-pixel convolution (Shi et al., CVPR 2016), flow, which is smooth, at the resolution of the patches.
 """
 
 from __future__ import annotations
@@ -17,117 +16,131 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle
 
-from vid2vid_cli.core.types import FLOW_UNIT, FrameOutput, check_shape
-from vid2vid_cli.networks.blocks import Norm, ResidualBlock, conv_block, initialise, normalise, run
+from vid2vid_cli.core.types import FLOW_MULTIPLIER, FrameOutput, check_shape
+from vid2vid_cli.networks.blocks import Norm, ResidualBlock, conv_block, init_weights, maybe_checkpoint, norm_layer
+from vid2vid_cli.networks.style_encoder import StyleEncoder
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 from vid2vid_cli.ops.warp import warp
 
 
 class FastGenerator(nn.Module):
-    """One call per frame, at one scale; its only state are the last `past` frames, which the caller keeps."""
+    """One call generates one frame, at one scale. The caller keeps the last `past_frames` frames."""
 
     def __init__(
         self,
         condition_channels: int,
         *,
-        past: int = 1,
-        flow: bool = True,
-        flow_unit: float = FLOW_UNIT,
-        patch: int = 4,
-        width: int = 32,
-        downsamples: int = 4,
-        blocks: int = 4,
+        past_frames: int = 1,
+        has_flow: bool = True,
+        flow_multiplier: float = FLOW_MULTIPLIER,
+        patch_size: int = 4,
+        base_channels: int = 32,
+        num_downsamples: int = 4,
+        num_res_blocks: int = 4,
         norm: Norm = "instance",
+        style_encoder: StyleEncoder | None = None,
     ) -> None:
-        """`patch`: the side of a patch, a power of two; its halvings are the first of `downsamples`.
+        """`patch_size`: a power of two; log2(patch_size) of the `num_downsamples` downsamplings are the patches.
 
-        `width`: channels of a patch; doubled at each further downsampling. `blocks` lie at the innermost.
+        `base_channels`: channels of a patch embedding, doubled at each further downsampling. `num_res_blocks`: at the
+        lowest resolution. `style_encoder`: used by the training step, not by `forward`.
         """
         super().__init__()
-        self.scales = 1
-        self.past = past
-        self.window = 1
-        self.flow_unit = flow_unit
+        self.num_scales = 1
+        self.past_frames = past_frames
+        self.window_size = 1
+        self.flow_multiplier = flow_multiplier
         self.condition_channels = condition_channels
-        self.patch = patch
-        self.multiple = 1 << downsamples
-        """What sides of pictures are padded to."""
-        self.recompute = False
-        """Whether activations are computed again in the backward pass instead of kept (gradient checkpointing)."""
-        levels = range(downsamples - (patch.bit_length() - 1))
-        self.condition_patches = nn.Conv2d(condition_channels, width, patch, patch)
-        self.past_patches = nn.Conv2d(3 * past, width, patch, patch) if past else None
-        enter = [normalise(width, norm), nn.ReLU(inplace=True), *conv_block(width, width, 3, norm)]
-        self.down = nn.ModuleList([nn.Sequential(*enter)])
-        self.down.extend(conv_block(width << level, width << level + 1, 3, norm, stride=2) for level in levels)
-        self.middle = nn.Sequential(*(ResidualBlock(width << len(levels), norm) for _ in range(blocks)))
-        self.up = nn.ModuleList(_twice(width << level) for level in reversed(levels))
-        self.merge = nn.ModuleList(conv_block(width << level, width << level, 3, norm) for level in reversed(levels))
-        self.image_head = nn.Conv2d(width, 3 * patch**2, 3, 1, 1)
-        self.flow_head = nn.Conv2d(width, 2, 3, 1, 1) if flow else None
-        self.occlusion_head = nn.Conv2d(width, patch**2, 3, 1, 1) if flow else None
-        initialise(self)
+        self.patch_size = patch_size
+        self.size_divisor = 1 << num_downsamples
+        """Frames are padded to multiples of this number of pixels."""
+        self.gradient_checkpointing = False
+        levels = range(num_downsamples - (patch_size.bit_length() - 1))
+        self.condition_patch_embed = nn.Conv2d(condition_channels, base_channels, patch_size, patch_size)
+        self.past_patch_embed = (
+            nn.Conv2d(3 * past_frames, base_channels, patch_size, patch_size) if past_frames else None
+        )
+        input_layers = [
+            norm_layer(base_channels, norm),
+            nn.ReLU(inplace=True),
+            *conv_block(base_channels, base_channels, 3, norm),
+        ]
+        self.down = nn.ModuleList([nn.Sequential(*input_layers)])
+        self.down.extend(
+            conv_block(base_channels << level, base_channels << level + 1, 3, norm, stride=2) for level in levels
+        )
+        self.middle = nn.Sequential(*(ResidualBlock(base_channels << len(levels), norm) for _ in range(num_res_blocks)))
+        self.up = nn.ModuleList(_upsample2x(base_channels << level) for level in reversed(levels))
+        self.merge = nn.ModuleList(
+            conv_block(base_channels << level, base_channels << level, 3, norm) for level in reversed(levels)
+        )
+        self.image_head = nn.Conv2d(base_channels, 3 * patch_size**2, 3, 1, 1)
+        self.flow_head = nn.Conv2d(base_channels, 2, 3, 1, 1) if has_flow else None
+        self.occlusion_head = nn.Conv2d(base_channels, patch_size**2, 3, 1, 1) if has_flow else None
+        init_weights(self)
         for head in (self.image_head, self.occlusion_head):
-            _begin_smooth(head, patch)
+            _icnr_init(head, patch_size)
         for up in self.up:
-            _begin_smooth(up.get_submodule("0"), 2)
+            _icnr_init(up.get_submodule("0"), 2)
         if self.flow_head is not None:
-            # Flow begins at zero, "the picture stands still", rather than at some 20 random pixels.
+            # The initial flow is zero instead of about 20 random pixels.
             nn.init.zeros_(self.flow_head.weight)
+        self.style_encoder = style_encoder
 
-    def forward(self, window: Tensor, past: Sequence[Tensor], first: bool = False) -> FrameOutput:
-        """The next frame, (b, 1, c, h, w), (b, p, 3, h, w) -> FrameOutput of (b, ., h, w).
+    def forward(self, window: Tensor, past: Sequence[Tensor], is_first_frame: bool = False) -> FrameOutput:
+        """Generate the next frame, (b, 1, c, h, w), (b, p, 3, h, w) -> FrameOutput.
 
-        `first`: there is no past yet (it is all zeros), so the frame is the raw image and nothing is warped.
+        `is_first_frame`: the past is all zeros, so the frame is the raw image and nothing is warped.
         """
-        seen = check_shape("window", window, "b l c h w", l=1, c=self.condition_channels)
+        sizes = check_shape("window", window, "b l c h w", l=1, c=self.condition_channels)
         height, width = window.shape[-2:]
-        features = self.condition_patches(pad_to_multiple(window[:, 0], self.multiple))
-        if self.past_patches is not None:
-            check_shape("past", past[0], "b p 3 h w", b=seen["b"], p=self.past, h=height, w=width)
-            features = features + self.past_patches(pad_to_multiple(past[0].flatten(1, 2), self.multiple))
-        features = self._features(features)
-        raw = crop_to(torch.tanh(pixel_shuffle(self.image_head(features).float(), self.patch)), height, width)
-        if self.flow_head is None or self.occlusion_head is None or first:
+        features = self.condition_patch_embed(pad_to_multiple(window[:, 0], self.size_divisor))
+        if self.past_patch_embed is not None:
+            check_shape("past", past[0], "b p 3 h w", b=sizes["b"], p=self.past_frames, h=height, w=width)
+            features = features + self.past_patch_embed(pad_to_multiple(past[0].flatten(1, 2), self.size_divisor))
+        features = self._forward_features(features)
+        raw = crop_to(torch.tanh(pixel_shuffle(self.image_head(features).float(), self.patch_size)), height, width)
+        if self.flow_head is None or self.occlusion_head is None or is_first_frame:
             return FrameOutput(raw, raw)
-        coarse = self.flow_head(features).float() * self.flow_unit
-        flow = crop_to(interpolate(coarse.contiguous(), scale_factor=self.patch, mode="bilinear"), height, width)
-        mask = torch.sigmoid(pixel_shuffle(self.occlusion_head(features).float(), self.patch))
+        coarse_flow = self.flow_head(features).float() * self.flow_multiplier
+        flow = crop_to(
+            interpolate(coarse_flow.contiguous(), scale_factor=self.patch_size, mode="bilinear"), height, width
+        )
+        mask = torch.sigmoid(pixel_shuffle(self.occlusion_head(features).float(), self.patch_size))
         occlusion = crop_to(mask, height, width)
         image = torch.lerp(warp(past[0][:, -1].float(), flow), raw, occlusion)
-        return FrameOutput(image, raw, flow, occlusion)
+        return FrameOutput(image, raw, flow=flow, occlusion=occlusion)
 
-    def _features(self, patches: Tensor) -> Tensor:
-        """Down, through the innermost blocks, and back; (b, width, h', w') -> the same, a cell for each patch."""
+    def _forward_features(self, patches: Tensor) -> Tensor:
+        """The U-Net, (b, base_channels, h', w') -> the same, one cell per patch."""
         features, skips = patches, []
         for layer in self.down:
-            features = run(layer, features, recompute=self.recompute)
+            features = maybe_checkpoint(layer, features, enabled=self.gradient_checkpointing)
             skips.append(features)
         skips.pop()
         for layer in self.middle:
-            features = run(layer, features, recompute=self.recompute)
+            features = maybe_checkpoint(layer, features, enabled=self.gradient_checkpointing)
         for up, merge in zip(self.up, self.merge, strict=True):
-            features = run(merge, up(features) + skips.pop(), recompute=self.recompute)
+            features = maybe_checkpoint(merge, up(features) + skips.pop(), enabled=self.gradient_checkpointing)
         return features
 
-    def learn(self, *, finest_only: bool, stills: bool = False) -> None:
-        """There is one scale. `stills`: there is no past for now, of which only rounding errors could be learned."""
-        if self.past_patches is not None:
-            self.past_patches.requires_grad_(not stills)
+    def set_trainable(self, *, finest_only: bool, without_past: bool = False) -> None:
+        """Freeze the embedding of past frames if `without_past`; `finest_only` has no effect at one scale."""
+        if self.past_patch_embed is not None:
+            self.past_patch_embed.requires_grad_(not without_past)
 
-    def keep_less(self, recompute: bool) -> None:
-        """Whether activations are computed again in the backward pass, which takes a third longer and far less room."""
-        self.recompute = recompute
+    def set_gradient_checkpointing(self, enabled: bool) -> None:
+        """Enable gradient checkpointing: about a third slower, much less memory."""
+        self.gradient_checkpointing = enabled
 
 
-def _twice(width: int) -> nn.Sequential:
-    """Twice the size and half the channels, (b, 2 * width, h, w) -> (b, width, 2 h, 2 w), without anything that large
-    being convolved."""
-    return nn.Sequential(nn.Conv2d(2 * width, 4 * width, 1), nn.PixelShuffle(2))
+def _upsample2x(out_channels: int) -> nn.Sequential:
+    """Sub-pixel upsampling, (b, 2 * out_channels, h, w) -> (b, out_channels, 2 h, 2 w)."""
+    return nn.Sequential(nn.Conv2d(2 * out_channels, 4 * out_channels, 1), nn.PixelShuffle(2))
 
 
 @torch.no_grad()
-def _begin_smooth(layer: nn.Module | None, patch: int) -> None:
-    """All pixels of a patch begin alike, not as a pattern to be unlearned (ICNR, Aitken et al., arXiv:1707.02937)."""
+def _icnr_init(layer: nn.Module | None, patch_size: int) -> None:
+    """Initialise all pixels of a patch alike, which avoids checkerboard artefacts (Aitken et al., arXiv:1707.02937)."""
     if isinstance(layer, nn.Conv2d):
-        layer.weight.copy_(layer.weight[:: patch**2].repeat_interleave(patch**2, 0))
+        layer.weight.copy_(layer.weight[:: patch_size**2].repeat_interleave(patch_size**2, 0))

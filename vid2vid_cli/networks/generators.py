@@ -1,4 +1,4 @@
-"""The generators there are; all draw one frame per call, from a window of conditions and the frames before it."""
+"""The type of all generators."""
 
 from __future__ import annotations
 
@@ -7,4 +7,5 @@ from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
 Generator = CompositeGenerator | FastGenerator | UNetGenerator
-"""`scales`, `past`, `window`, the call, and `learn` and `keep_less` for training."""
+"""Common interface: `num_scales`, `past_frames`, `window_size`, `style_encoder`, `forward`, `set_trainable` and
+`set_gradient_checkpointing`."""

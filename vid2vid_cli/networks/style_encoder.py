@@ -1,87 +1,91 @@
-"""What a frame says about its objects that the labels leave open (pix2pixHD, Wang et al., CVPR 2018, section 3.4).
+"""Instance features, the styles of objects (pix2pixHD, Wang et al., CVPR 2018, section 3.4).
 
-An encoder gives every pixel a few features, and all pixels of an object their mean: too little to draw a frame from,
-enough to tell a red car from a blue one. In video the mean is over all frames of a clip, so that a style lasts.
+An encoder computes a few features per pixel of a real frame, which are averaged over all pixels of an object, such as
+its colour. In video they are averaged over all frames of a clip, so that a style is constant over time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from vid2vid_cli.core.types import StyleShape, check_shape
-from vid2vid_cli.networks.blocks import Norm, Upsample, decoder, encoder, head, initialise
+from vid2vid_cli.core.types import StyleEncoderSpec, check_shape
+from vid2vid_cli.networks.blocks import Norm, Upsample, build_decoder, build_encoder, init_weights, output_conv
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 
-KERNEL = 7
+KERNEL_SIZE = 7
 
 
 class StyleEncoder(nn.Module):
-    """Features of each pixel of real frames; a network like a small generator, as published."""
+    """Per-pixel features of real frames; an encoder and decoder as in a small generator, as published."""
 
-    def __init__(self, shape: StyleShape, *, norm: Norm, upsample: Upsample) -> None:
+    def __init__(self, spec: StyleEncoderSpec, *, norm: Norm, upsample: Upsample) -> None:
         super().__init__()
-        self.features = shape.features
-        self.multiple = 1 << shape.downsamples
-        size = {"width": shape.width, "downsamples": shape.downsamples, "blocks": 0}
-        self.inside = encoder(3, **size, kernel=KERNEL, norm=norm)
-        self.outside = decoder(**size, norm=norm, upsample=upsample)
-        self.head = head(shape.width, shape.features, KERNEL)
-        initialise(self)
+        self.feature_channels = spec.feature_channels
+        self.size_divisor = 1 << spec.num_downsamples
+        layer_sizes = {
+            "base_channels": spec.base_channels,
+            "num_downsamples": spec.num_downsamples,
+            "num_res_blocks": 0,
+        }
+        self.encoder = build_encoder(3, **layer_sizes, kernel_size=KERNEL_SIZE, norm=norm)
+        self.decoder = build_decoder(**layer_sizes, norm=norm, upsample=upsample)
+        self.head = output_conv(spec.base_channels, spec.feature_channels, KERNEL_SIZE)
+        init_weights(self)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """(n, 3, h, w) -> (n, features, h, w) in [-1, 1]."""
+        """(n, 3, h, w) -> (n, feature_channels, h, w) in [-1, 1]."""
         height, width = frames.shape[-2:]
-        deep = self.inside(pad_to_multiple(frames, self.multiple))
-        return crop_to(torch.tanh(self.head(self.outside(deep))), height, width)
+        bottleneck = self.encoder(pad_to_multiple(frames, self.size_divisor))
+        return crop_to(torch.tanh(self.head(self.decoder(bottleneck))), height, width)
 
 
-@dataclass(frozen=True)
-class Pooled:
-    """The features of each instance of a batch of clips; n instances."""
+@dataclass(frozen=True, kw_only=True)
+class InstanceFeatures:
+    """Mean features of the n instances in a batch of clips."""
 
     means: Tensor
     """(n, f)"""
-    clips: Tensor
-    """(n,) the clip of each."""
-    ids: Tensor
+    clip_indices: Tensor
+    """(n,) index of the clip of each instance."""
+    instance_ids: Tensor
     """(n,)"""
-    pixels: Tensor
-    """(n,) how many it has in all frames of its clip."""
-    rows: Tensor
-    """(b, t, h, w) the instance of each pixel."""
+    num_pixels: Tensor
+    """(n,) number of pixels in all frames of the clip."""
+    instance_map: Tensor
+    """(b, t, h, w) index of the instance of each pixel, 0 to n - 1."""
 
-    def maps(self) -> Tensor:
-        """Each pixel with the features of its instance, (b, t, f, h, w); zero where the id is negative."""
-        means = self.means * (self.ids >= 0)[:, None]
-        return means[self.rows].movedim(-1, 2)
+    def to_feature_maps(self) -> Tensor:
+        """The mean features of each pixel's instance, (b, t, f, h, w); zero where the instance id is negative."""
+        means = self.means * (self.instance_ids >= 0)[:, None]
+        return means[self.instance_map].movedim(-1, 2)
 
 
-def pool(features: Tensor, instances: Tensor) -> Pooled:
-    """The mean of each instance over all its pixels in a clip, of (b, t, f, h, w) features and (b, t, h, w) ids.
+def instance_average_pool(features: Tensor, instances: Tensor) -> InstanceFeatures:
+    """Average features (b, t, f, h, w) over all pixels of each instance in a clip; instance ids are (b, t, h, w).
 
-    An id is an instance of one clip: the same id in another clip of the batch is another instance.
+    The same id in another clip of the batch is another instance.
     """
-    seen = check_shape("features", features, "b t f h w")
-    check_shape("instances", instances, "b t h w", **{axis: seen[axis] for axis in "bthw"})
-    found: list[Tensor] = []
-    clip_of: list[Tensor] = []
-    rows: list[Tensor] = []
+    sizes = check_shape("features", features, "b t f h w")
+    check_shape("instances", instances, "b t h w", **{axis: sizes[axis] for axis in "bthw"})
+    ids_per_clip: list[Tensor] = []
+    clip_indices: list[Tensor] = []
+    clip_instance_maps: list[Tensor] = []
     for clip, ids in enumerate(instances):
-        own, inverse = torch.unique(ids, return_inverse=True)
-        rows.append(inverse + sum(len(others) for others in found))
-        found.append(own)
-        clip_of.append(torch.full_like(own, clip))
-    ids, row = torch.cat(found), torch.stack(rows)
+        unique_ids, inverse = torch.unique(ids, return_inverse=True)
+        clip_instance_maps.append(inverse + sum(len(clip_ids) for clip_ids in ids_per_clip))
+        ids_per_clip.append(unique_ids)
+        clip_indices.append(torch.full_like(unique_ids, clip))
+    ids, instance_map = torch.cat(ids_per_clip), torch.stack(clip_instance_maps)
     flat = features.float().movedim(2, -1).flatten(0, -2)
-    sums = flat.new_zeros(len(ids), seen["f"]).index_add(0, row.flatten(), flat)
-    pixels = torch.bincount(row.flatten(), minlength=len(ids))
-    return Pooled(sums / pixels[:, None], torch.cat(clip_of), ids, pixels, row)
-
-
-def style_encoder(generator: object) -> StyleEncoder | None:
-    """That of a generator which was built for styles."""
-    return cast("StyleEncoder | None", getattr(generator, "style", None))
+    sums = flat.new_zeros(len(ids), sizes["f"]).index_add(0, instance_map.flatten(), flat)
+    pixels = torch.bincount(instance_map.flatten(), minlength=len(ids))
+    return InstanceFeatures(
+        means=sums / pixels[:, None],
+        clip_indices=torch.cat(clip_indices),
+        instance_ids=ids,
+        num_pixels=pixels,
+        instance_map=instance_map,
+    )

@@ -1,8 +1,8 @@
 """The frame-wise generator of pix2pix (Isola et al., CVPR 2017, section 3.2): a U-Net.
 
-Stride-2 convolutions down to a few cells and back, each level handed the features of the same size on the way down.
-Its only noise is dropout in the innermost levels of the way back. As published it is on in synthesis too; over a video
-that is flicker, so here it ends with training (`eval()`).
+Stride-2 convolutions reduce the image to a few cells; each decoder level is concatenated with the encoder features of
+its size. The only noise is dropout in the innermost decoder levels. The published code applies it in synthesis too,
+which flickers in video; here it is off in `eval()` mode.
 """
 
 from __future__ import annotations
@@ -14,92 +14,112 @@ import torch
 from torch import Tensor, nn
 
 from vid2vid_cli.core.types import FrameOutput, check_shape
-from vid2vid_cli.networks.blocks import Norm, Upsample, initialise, normalise, run
+from vid2vid_cli.networks.blocks import Norm, Upsample, init_weights, maybe_checkpoint, norm_layer
+from vid2vid_cli.networks.style_encoder import StyleEncoder
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 
-WIDEST = 8
-"""Channels grow to this many times the width."""
-OUTER = 5
-"""Levels without dropout, the outermost: of the published eight, three have it."""
+MAX_CHANNEL_MULTIPLIER = 8
+"""Largest number of channels, as a multiple of `base_channels`."""
+NUM_LEVELS_WITHOUT_DROPOUT = 5
+"""Number of outermost levels without dropout; the three inner ones of the published eight levels have it."""
 
 
 class UNetGenerator(nn.Module):
-    """A frame from its condition alone: a sequence model with a window of one and no past.
+    """A frame-wise generator: a sequence model with a window of one and no past.
 
-    Any size of more than 2^(downsamples - 1) pixels: an odd side is made even at each level, and cropped coming back.
+    Sides must be larger than 2^(num_downsamples - 1) pixels. Odd sides are padded at each level and cropped again.
     """
 
     def __init__(
         self,
         condition_channels: int,
         *,
-        width: int = 64,
-        downsamples: int = 8,
+        base_channels: int = 64,
+        num_downsamples: int = 8,
         norm: Norm = "instance",
         upsample: Upsample = "transpose",
         dropout: float = 0.5,
+        style_encoder: StyleEncoder | None = None,
     ) -> None:
+        """`style_encoder`: used by the training step, not by `forward`."""
         super().__init__()
-        self.scales = 1
-        self.past = 0
-        self.window = 1
+        self.num_scales = 1
+        self.past_frames = 0
+        self.window_size = 1
         self.condition_channels = condition_channels
-        self.recompute = False
-        """Whether activations are computed again in the backward pass instead of kept (gradient checkpointing)."""
-        widths = [min(width << level, width * WIDEST) for level in range(downsamples)]
+        self.gradient_checkpointing = False
+        level_channels = [
+            min(base_channels << level, base_channels * MAX_CHANNEL_MULTIPLIER) for level in range(num_downsamples)
+        ]
         self.down = nn.ModuleList()
-        for level, (inside, outside) in enumerate(pairwise([condition_channels, *widths])):
-            plain = level in (0, downsamples - 1)  # colours are kept as they are, and one cell has no spread
-            self.down.append(_down(inside, outside, None if plain else norm, active=level > 0))
+        for level, (in_channels, out_channels) in enumerate(pairwise([condition_channels, *level_channels])):
+            # The first level keeps the input's mean and contrast; the innermost may be one cell, without a variance.
+            is_unnormalized = level in (0, num_downsamples - 1)
+            self.down.append(
+                _downsample_block(
+                    in_channels, out_channels, None if is_unnormalized else norm, has_activation=level > 0
+                )
+            )
         self.up = nn.ModuleList()
-        for level in reversed(range(1, downsamples)):
-            inside = widths[level] * (1 if level == downsamples - 1 else 2)
-            loss = dropout if level >= OUTER else 0.0
-            self.up.append(_up(inside, widths[level - 1], norm, upsample, loss))
-        inside = width * (1 if downsamples == 1 else 2)
-        self.head = nn.Sequential(nn.ReLU(), *_twice(inside, 3, upsample, bias=True))
-        initialise(self)
+        for level in reversed(range(1, num_downsamples)):
+            in_channels = level_channels[level] * (1 if level == num_downsamples - 1 else 2)
+            level_dropout = dropout if level >= NUM_LEVELS_WITHOUT_DROPOUT else 0.0
+            self.up.append(
+                _upsample_block(
+                    in_channels, level_channels[level - 1], norm=norm, upsample=upsample, dropout=level_dropout
+                )
+            )
+        in_channels = base_channels * (1 if num_downsamples == 1 else 2)
+        self.head = nn.Sequential(nn.ReLU(), *_upsample_layers(in_channels, 3, upsample, bias=True))
+        init_weights(self)
+        self.style_encoder = style_encoder
 
-    def forward(self, window: Tensor, past: Sequence[Tensor], first: bool = False) -> FrameOutput:
-        """The frame of a condition, (b, 1, c, h, w), nothing -> FrameOutput of (b, 3, h, w) without flow."""
+    def forward(self, window: Tensor, past: Sequence[Tensor], is_first_frame: bool = False) -> FrameOutput:
+        """Generate a frame from its condition, (b, 1, c, h, w) -> FrameOutput without flow; `past` is ignored."""
         check_shape("window", window, "b l c h w", l=1, c=self.condition_channels)
         features = window[:, 0]
         height, width = features.shape[-2:]
-        seen: list[Tensor] = []
+        skips: list[Tensor] = []
         for layer in self.down:
-            seen.append(features)
-            features = run(layer, pad_to_multiple(features, 2), recompute=self.recompute)
-        for layer, beside in zip(self.up, reversed(seen[1:]), strict=True):
-            features = crop_to(run(layer, features, recompute=self.recompute), *beside.shape[-2:])
-            features = torch.cat([beside, features], 1)
+            skips.append(features)
+            features = maybe_checkpoint(layer, pad_to_multiple(features, 2), enabled=self.gradient_checkpointing)
+        for layer, skip in zip(self.up, reversed(skips[1:]), strict=True):
+            features = crop_to(maybe_checkpoint(layer, features, enabled=self.gradient_checkpointing), *skip.shape[-2:])
+            features = torch.cat([skip, features], 1)
         raw = torch.tanh(crop_to(self.head(features), height, width).float())
         return FrameOutput(raw, raw)
 
-    def learn(self, *, finest_only: bool, stills: bool = False) -> None:
-        """There is one scale and no past: all of it learns."""
+    def set_trainable(self, *, finest_only: bool, without_past: bool = False) -> None:
+        """No effect: there is one scale and no past."""
 
-    def keep_less(self, recompute: bool) -> None:
-        """Whether activations are computed again in the backward pass, which takes a third longer and far less room."""
-        self.recompute = recompute
+    def set_gradient_checkpointing(self, enabled: bool) -> None:
+        """Enable gradient checkpointing: about a third slower, much less memory."""
+        self.gradient_checkpointing = enabled
 
 
-def _down(inside: int, outside: int, norm: Norm | None, *, active: bool) -> nn.Sequential:
-    """Half the size by a 4x4 convolution without a bias, as published even where no normalisation follows."""
-    layers: list[nn.Module] = [nn.LeakyReLU(0.2)] if active else []
-    layers.append(nn.Conv2d(inside, outside, 4, 2, 1, bias=False))
+def _downsample_block(in_channels: int, out_channels: int, norm: Norm | None, *, has_activation: bool) -> nn.Sequential:
+    """Stride-2 4x4 convolution without a bias, as published, also if no normalisation follows."""
+    layers: list[nn.Module] = [nn.LeakyReLU(0.2)] if has_activation else []
+    layers.append(nn.Conv2d(in_channels, out_channels, 4, 2, 1, bias=False))
     if norm is not None:
-        layers.append(normalise(outside, norm))
+        layers.append(norm_layer(out_channels, norm))
     return nn.Sequential(*layers)
 
 
-def _up(inside: int, outside: int, norm: Norm, upsample: Upsample, dropout: float) -> nn.Sequential:
-    """Twice the size, normalised."""
-    layers = [nn.ReLU(), *_twice(inside, outside, upsample, bias=False), normalise(outside, norm)]
+def _upsample_block(
+    in_channels: int, out_channels: int, *, norm: Norm, upsample: Upsample, dropout: float
+) -> nn.Sequential:
+    """ReLU, 2x upsampling, normalisation and dropout."""
+    layers = [
+        nn.ReLU(),
+        *_upsample_layers(in_channels, out_channels, upsample, bias=False),
+        norm_layer(out_channels, norm),
+    ]
     return nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else []))
 
 
-def _twice(inside: int, outside: int, upsample: Upsample, *, bias: bool) -> list[nn.Module]:
+def _upsample_layers(in_channels: int, out_channels: int, upsample: Upsample, *, bias: bool) -> list[nn.Module]:
     """The published 4x4 transposed convolution, or nearest upsampling and a 3x3 convolution."""
     if upsample == "transpose":
-        return [nn.ConvTranspose2d(inside, outside, 4, 2, 1, bias=bias)]
-    return [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(inside, outside, 3, 1, 1, bias=bias)]
+        return [nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, bias=bias)]
+    return [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(in_channels, out_channels, 3, 1, 1, bias=bias)]

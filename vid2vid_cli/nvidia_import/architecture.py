@@ -1,153 +1,177 @@
-"""What a published network is, read off the names and shapes of its weights."""
+"""Architecture of a published network, inferred from the names and shapes of its weights."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.core.errors import ForeignCheckpointError, Vid2VidError
+from vid2vid_cli.config.generator import ConditionRange, GeneratorConfig
+from vid2vid_cli.core.errors import ForeignCheckpointError
+from vid2vid_cli.core.types import FLOW_MULTIPLIER
 from vid2vid_cli.engine.checkpoint import Weights
-from vid2vid_cli.nvidia_import.layer_names import Depth, image_layers, scale_layers
+from vid2vid_cli.nvidia_import.layer_names import ScaleArchitecture, map_image_layers, map_scale_layers
 
-FLOW_UNIT = 20.0
-"""Pixels of the published flow heads at the coarsest scale; doubled at each finer one."""
-FACE_WITH_FEATURES = "model_upsample_conv.1.weight"
-"""What only the single-image generator of faces has."""
+MAX_LISTED_LAYERS = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """A generator of ours that computes what the published files do."""
+    """Architecture of a published generator, in the terms of `GeneratorConfig`."""
 
-    channels: int
-    """Of the condition, per frame, as published."""
-    past: int
-    flow: bool
-    foreground: bool
-    width: int
-    downsamples: int
-    blocks: int
-    scales: int
-    blocks_local: int
-    kernel: int
-    affine: bool
-    """Whether its norms have learned a gain and a bias; where they have not, these are 1 and 0."""
-    single: bool = False
-    """Whether it makes single images."""
+    condition_channels: int
+    """Published condition channels per frame."""
+    past_frames: int
+    has_flow: bool
+    has_foreground: bool
+    base_channels: int
+    num_downsamples: int
+    num_res_blocks: int
+    num_scales: int
+    num_local_res_blocks: int
+    kernel_size: int
+    has_affine_norm: bool
+    """Whether normalisation layers have weights and biases; otherwise these are 1 and 0."""
+    is_image_generator: bool = False
 
-    def config(self, foreground: Sequence[str], *, unit_conditions: bool) -> GeneratorConfig:
-        """The settings of ours; `foreground`: the classes of that branch, where there is one. Raises ValueError."""
+    def generator_config(self, foreground_classes: Sequence[str], condition_range: ConditionRange) -> GeneratorConfig:
+        """Config of the equivalent generator; `foreground_classes` are for the foreground branch. Raises ValueError."""
         return GeneratorConfig(
-            past=self.past,
-            flow=self.flow,
-            flow_unit=FLOW_UNIT,
-            scales=self.scales,
-            width=self.width,
-            downsamples=self.downsamples,
-            blocks=self.blocks,
-            blocks_local=self.blocks_local,
-            kernel=self.kernel,
+            past_frames=self.past_frames,
+            flow=self.has_flow,
+            flow_multiplier=FLOW_MULTIPLIER,
+            num_scales=self.num_scales,
+            base_channels=self.base_channels,
+            num_downsamples=self.num_downsamples,
+            num_res_blocks=self.num_res_blocks,
+            num_local_res_blocks=self.num_local_res_blocks,
+            kernel_size=self.kernel_size,
             norm="batch",
             upsample="transpose",
-            foreground=tuple(foreground) if self.foreground else (),
-            foreground_over=True,
-            unit_conditions=unit_conditions,
+            foreground_classes=tuple(foreground_classes) if self.has_foreground else (),
+            foreground_after_warp=True,
+            condition_range=condition_range,
         )
 
-    def layers(self) -> list[dict[str, str]]:
-        """Published layer -> ours, scale by scale."""
-        late = self.blocks // 2
-        if self.single:
-            return image_layers(self.downsamples, self.blocks - late, late, self.blocks_local if self.scales > 1 else 0)
-        shared = (self.past > 0, self.flow, self.foreground)
-        coarsest = scale_layers(Depth(self.downsamples, self.blocks - late, late, *shared, finer=False))
-        finer = scale_layers(Depth(1, 0, self.blocks_local, *shared, finer=True))
-        return [coarsest, *([finer] * (self.scales - 1))]
+    def layer_maps(self) -> list[dict[str, str]]:
+        """Published layer name -> our layer name, for each scale from coarse to fine."""
+        num_decoder_blocks = self.num_res_blocks // 2
+        if self.is_image_generator:
+            return map_image_layers(
+                num_downsamples=self.num_downsamples,
+                num_encoder_blocks=self.num_res_blocks - num_decoder_blocks,
+                num_decoder_blocks=num_decoder_blocks,
+                num_enhancer_blocks=self.num_local_res_blocks if self.num_scales > 1 else 0,
+            )
+        coarsest = ScaleArchitecture(
+            num_downsamples=self.num_downsamples,
+            num_encoder_blocks=self.num_res_blocks - num_decoder_blocks,
+            num_decoder_blocks=num_decoder_blocks,
+            has_past=self.past_frames > 0,
+            has_flow=self.has_flow,
+            has_foreground=self.has_foreground,
+            is_finer=False,
+        )
+        finer = replace(
+            coarsest,
+            num_downsamples=1,
+            num_encoder_blocks=0,
+            num_decoder_blocks=self.num_local_res_blocks,
+            is_finer=True,
+        )
+        return [map_scale_layers(coarsest), *([map_scale_layers(finer)] * (self.num_scales - 1))]
 
 
-def of_video(found: Sequence[Weights], files: Sequence[Path]) -> Architecture:
-    """That of `latest_net_G0.pth` and its finer scales. Raises ForeignCheckpointError."""
-    weights, path = found[0], files[0]
-    width, window, kernel, _ = _shape(weights, "model_down_seg.1.weight", path)
-    pictures = _shape(weights, "model_down_img.1.weight", path)[1]
-    past = pictures // 3
-    channels, rest = divmod(window, past + 1)
-    if rest or pictures % 3:
+def read_video_architecture(scale_weights: Sequence[Weights], paths: Sequence[Path]) -> Architecture:
+    """Infer the architecture of `latest_net_G0.pth` and its finer scales. Raises ForeignCheckpointError."""
+    weights, path = scale_weights[0], paths[0]
+    base_channels, window_channels, kernel_size, _ = _conv_shape(weights, "model_down_seg.1.weight", path)
+    frame_channels = _conv_shape(weights, "model_down_img.1.weight", path)[1]
+    past_frames = frame_channels // 3
+    condition_channels, remainder = divmod(window_channels, past_frames + 1)
+    if remainder or frame_channels % 3:
         raise ForeignCheckpointError(
-            f"{path} sees {window} channels of conditions and {pictures} of frames, which is no whole number of each.",
-            "It is not one of vid2vid's generators.",
+            f"{path} has {window_channels} condition channels and {frame_channels} frame channels, which are not whole "
+            "numbers of frames.",
+            "Use a generator of the vid2vid release.",
         )
     return Architecture(
-        channels=channels,
-        past=past,
-        flow=any(name.startswith("model_final_flow.") for name in weights),
-        foreground=any(name.startswith("indv_") for name in weights),
-        width=width,
-        downsamples=_count(weights, r"model_down_seg\.\d+\.weight", 4) - 1,
-        blocks=sum(
-            _count(weights, rf"{group}\.\d+\.conv_block\.1\.weight") for group in ("model_down_seg", "model_res_img")
+        condition_channels=condition_channels,
+        past_frames=past_frames,
+        has_flow=any(name.startswith("model_final_flow.") for name in weights),
+        has_foreground=any(name.startswith("indv_") for name in weights),
+        base_channels=base_channels,
+        num_downsamples=_count_weights(weights, r"model_down_seg\.\d+\.weight", 4) - 1,
+        num_res_blocks=sum(
+            _count_weights(weights, rf"{group}\.\d+\.conv_block\.1\.weight")
+            for group in ("model_down_seg", "model_res_img")
         ),
-        scales=len(found),
-        blocks_local=_count(found[1], r"model_up_img\.\d+\.conv_block\.1\.weight") if len(found) > 1 else 3,
-        kernel=kernel,
-        affine="model_down_seg.2.weight" in weights,
+        num_scales=len(scale_weights),
+        num_local_res_blocks=_count_weights(scale_weights[1], r"model_up_img\.\d+\.conv_block\.1\.weight")
+        if len(scale_weights) > 1
+        else 3,
+        kernel_size=kernel_size,
+        has_affine_norm="model_down_seg.2.weight" in weights,
     )
 
 
-def of_image(weights: Weights, path: Path) -> Architecture:
-    """That of a single-image generator, global or with one local enhancer. Raises ForeignCheckpointError."""
-    width, channels, kernel, _ = _shape(weights, "model.1.weight", path)
-    local = "model1_1.1.weight" in weights
-    strided = [name for name in weights if re.fullmatch(r"model\.\d+\.weight", name) and weights[name].ndim == 4]
+def read_image_architecture(weights: Weights, path: Path) -> Architecture:
+    """Infer the architecture of an image generator, with or without local enhancer. Raises ForeignCheckpointError."""
+    base_channels, condition_channels, kernel_size, _ = _conv_shape(weights, "model.1.weight", path)
+    has_enhancer = "model1_1.1.weight" in weights
+    conv_names = [name for name in weights if re.fullmatch(r"model\.\d+\.weight", name) and weights[name].ndim == 4]
     return Architecture(
-        channels=channels,
-        past=0,
-        flow=False,
-        foreground=False,
-        width=width,
-        downsamples=(len(strided) - (1 if local else 2)) // 2,  # as many down as up, a stem, and a head
-        blocks=_count(weights, r"model\.\d+\.conv_block\.1\.weight"),
-        scales=2 if local else 1,
-        blocks_local=_count(weights, r"model1_2\.\d+\.conv_block\.1\.weight") if local else 3,
-        kernel=kernel,
-        affine="model.2.weight" in weights,
-        single=True,
+        condition_channels=condition_channels,
+        past_frames=0,
+        has_flow=False,
+        has_foreground=False,
+        base_channels=base_channels,
+        # One stem, equal numbers of down- and upsampling layers and, without enhancer, a head.
+        num_downsamples=(len(conv_names) - (1 if has_enhancer else 2)) // 2,
+        num_res_blocks=_count_weights(weights, r"model\.\d+\.conv_block\.1\.weight"),
+        num_scales=2 if has_enhancer else 1,
+        num_local_res_blocks=_count_weights(weights, r"model1_2\.\d+\.conv_block\.1\.weight") if has_enhancer else 3,
+        kernel_size=kernel_size,
+        has_affine_norm="model.2.weight" in weights,
+        is_image_generator=True,
     )
 
 
-def _shape(weights: Weights, name: str, path: Path) -> tuple[int, int, int, int]:
-    value = weights.get(name)
-    if value is None or value.ndim != 4:
-        groups = ", ".join(dict.fromkeys(one.split(".")[0] for one in weights))
+def _conv_shape(weights: Weights, name: str, path: Path) -> tuple[int, int, int, int]:
+    weight = weights.get(name)
+    if weight is None or weight.ndim != 4:
+        group_names = ", ".join(dict.fromkeys(other.split(".")[0] for other in weights))
         raise ForeignCheckpointError(
-            f"{path} has no convolution {name}, with which vid2vid's generators begin; it has {groups}.",
-            "Name the folder of a generator that NVIDIA's vid2vid wrote.",
+            f"{path} has no convolution {name}, the first layer of vid2vid's generators; it has {group_names}.",
+            "Give the folder of a generator written by NVIDIA's vid2vid.",
         )
-    a, b, c, d = value.shape
+    a, b, c, d = weight.shape
     return a, b, c, d
 
 
-def _count(weights: Weights, pattern: str, axes: int = 4) -> int:
-    return sum(bool(re.fullmatch(pattern, name)) and value.ndim == axes for name, value in weights.items())
+def _count_weights(weights: Weights, pattern: str, num_dims: int = 4) -> int:
+    return sum(bool(re.fullmatch(pattern, name)) and value.ndim == num_dims for name, value in weights.items())
 
 
-class LayersError(ForeignCheckpointError):
-    """Layers that are missing, too many, or of another shape than the rest of the file says."""
+class LayerMismatchError(ForeignCheckpointError):
+    """A file with missing layers, unexpected layers, or layers of the wrong shape."""
 
 
-def check_layers(path: Path, missing: Sequence[str], extra: Sequence[str], other: Sequence[str]) -> None:
-    """Raise LayersError naming the first of each; nothing where all are empty."""
-    said: list[str] = []
-    for words, names in (("lacks", missing), ("has, and should not have,", extra), ("has in another shape", other)):
+def check_layers(path: Path, *, missing: Sequence[str], unexpected: Sequence[str], mismatched: Sequence[str]) -> None:
+    """Raise LayerMismatchError with the first names of each list; return if all lists are empty."""
+    problems: list[str] = []
+    for description, names in (
+        ("missing layers", missing),
+        ("unexpected layers", unexpected),
+        ("wrong shapes", mismatched),
+    ):
         if names:
-            more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-            said.append(f"{words} {', '.join(names[:4])}{more}")
-    if said:
-        error: Vid2VidError = LayersError(
-            f"{path} {'; it '.join(said)}.",
-            "It is not whole, of another network, or of a vid2vid that was changed: nothing was written.",
+            num_more = len(names) - MAX_LISTED_LAYERS
+            suffix = f" and {num_more} more" if num_more > 0 else ""
+            problems.append(f"{description}: {', '.join(names[:MAX_LISTED_LAYERS])}{suffix}")
+    if problems:
+        raise LayerMismatchError(
+            f"{path} does not match its architecture; {'; '.join(problems)}.",
+            "The file is incomplete or from a modified network; nothing was written.",
         )
-        raise error

@@ -1,4 +1,4 @@
-"""What the published networks are driven by, and which of our conditioners gives it."""
+"""Condition channels of the published networks, and the conditioners that produce them."""
 
 from __future__ import annotations
 
@@ -8,143 +8,167 @@ from typing import Any, Literal
 
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import ConfigError
-from vid2vid_cli.engine.checkpoint import ConditionerUse
+from vid2vid_cli.engine.checkpoint import ConditionerConfig
 from vid2vid_cli.nvidia_import.architecture import Architecture
-from vid2vid_cli.nvidia_import.convert import Channels
+from vid2vid_cli.nvidia_import.convert import ChannelMapping
 
-Preset = Literal["street", "face", "pose"]
-PUBLISHED_CHANNELS: Mapping[Preset, tuple[int, ...]] = {"street": (36, 35), "face": (15, 1), "pose": (6, 3)}
-"""Per frame; street with and without instances, face with and without distance maps, pose with one of its halves."""
-CITYSCAPES = 35
-"""Ids 0 to 34 as published; our list of Cityscapes' classes ends at 33."""
-LABELS, EDGE = tuple(range(CITYSCAPES)), CITYSCAPES
-FACE_DRAWN = (
-    "Curves and distance maps are drawn as published (landmarks.drawing=vid2vid), on the frames of the dataset: "
-    "prepare these as large as the source. The edges behind the face that the network learned too "
-    "(landmarks.background_edges=true) are Canny's, with thresholds of our own."
+ReleasePreset = Literal["street", "face", "pose"]
+PUBLISHED_CHANNELS: Mapping[ReleasePreset, tuple[int, ...]] = {"street": (36, 35), "face": (15, 1), "pose": (6, 3)}
+"""Channels per frame: street with and without instance edges, face with and without distance maps, pose with both
+conditioners or one of them."""
+NUM_CITYSCAPES_IDS = 35
+"""Published networks have ids 0 to 34; our list of Cityscapes classes ends at 33."""
+LABEL_CHANNELS, EDGE_CHANNEL = tuple(range(NUM_CITYSCAPES_IDS)), NUM_CITYSCAPES_IDS
+FACE_REMARK = (
+    "Curves and distance maps are rendered as published (landmarks.drawing=vid2vid) at the size of the dataset's "
+    "frames: prepare them at the size of the source. The background edges that the network was trained with "
+    "(landmarks.background_edges=true) come from Canny with different thresholds."
 )
-POSE_DRAWN = (
-    "Colours and order of pose are OpenPose's, as published; its lines are as wide as published on 720 lines of frame, "
-    "and smooth. The picture is the middle of the frame at its full height, as published."
+POSE_REMARK = (
+    "Colours and drawing order of pose are OpenPose's, as published. The line width equals the published one for "
+    "frames 720 pixels high; lines are antialiased. The crop is the centre of the frame at full height, as published."
 )
 
 
-@dataclass(frozen=True)
-class Material:
-    """The conditions of a published network, as ours."""
+@dataclass(frozen=True, kw_only=True)
+class PublishedConditions:
+    """Conditioners and channel mapping that reproduce the conditions of a published network."""
 
-    uses: tuple[ConditionerUse, ...]
-    channels: Channels
-    foreground: tuple[str, ...]
-    """The published class of that branch."""
-    foreground_channels: tuple[int, ...]
-    crop: Literal["focus", "whole"]
+    conditioners: tuple[ConditionerConfig, ...]
+    channel_mapping: ChannelMapping
+    foreground_classes: tuple[str, ...]
+    """Classes of the published foreground branch."""
+    foreground_indices: tuple[int, ...]
+    crop: Literal["subject", "center"]
     fps: str
     remarks: tuple[str, ...]
-    """Where what our conditioners draw differs from what the network learned from."""
+    """Differences between our conditions and the published ones."""
 
 
-def material(preset: Preset, architecture: Architecture) -> Material:
+def published_conditions(preset: ReleasePreset, architecture: Architecture) -> PublishedConditions:
     """The conditions of a published network.
 
-    Raises ConfigError where its channels are another preset's or nobody's; PluginError.
+    Raises ConfigError if the number of channels is not that of the preset; PluginError.
     """
-    channels = architecture.channels
-    if channels == CITYSCAPES and architecture.single:
-        preset_fits = preset == "street"
+    num_channels = architecture.condition_channels
+    if num_channels == NUM_CITYSCAPES_IDS and architecture.is_image_generator:
+        is_match = preset == "street"
     else:
-        preset_fits = channels in PUBLISHED_CHANNELS[preset]
-    if not preset_fits:
-        right = next((name for name, known in PUBLISHED_CHANNELS.items() if channels in known), None)
-        known = " or ".join(map(str, PUBLISHED_CHANNELS[preset]))
+        is_match = num_channels in PUBLISHED_CHANNELS[preset]
+    if not is_match:
+        matching_preset = next((name for name, counts in PUBLISHED_CHANNELS.items() if num_channels in counts), None)
+        expected_text = " or ".join(map(str, PUBLISHED_CHANNELS[preset]))
         raise ConfigError(
-            f"These files are not of {preset}: they see {channels} channels a frame, and {preset} has {known}.",
-            f"--preset {right}" if right else "Only the published street, face and pose can be driven.",
+            f"These files do not match preset {preset}: they have {num_channels} condition channels per frame, and "
+            f"{preset} has {expected_text}.",
+            f"--preset {matching_preset}"
+            if matching_preset
+            else "Only the published street, face and pose networks are supported.",
         )
     if preset == "street":
-        return _street(channels, architecture)
-    return _face(channels) if preset == "face" else _pose(channels, flow=architecture.flow)
+        return _street_conditions(num_channels, architecture)
+    return (
+        _face_conditions(num_channels)
+        if preset == "face"
+        else _pose_conditions(num_channels, has_flow=architecture.has_flow)
+    )
 
 
-def picture(preset: Preset, architecture: Architecture) -> tuple[int, int]:
-    """(height, width) in pixels that the published network of this shape was trained at."""
-    finer = architecture.scales - 1
+def published_image_size(preset: ReleasePreset, architecture: Architecture) -> tuple[int, int]:
+    """(height, width) of the images that the published network of this architecture was trained on."""
+    num_finer_scales = architecture.num_scales - 1
     if preset == "street":
-        if architecture.single:
-            width = {(1, 3): 512, (1, 4): 1024}.get((architecture.scales, architecture.downsamples), 2048)
+        if architecture.is_image_generator:
+            width = {(1, 3): 512, (1, 4): 1024}.get((architecture.num_scales, architecture.num_downsamples), 2048)
         else:
-            width = (512 if architecture.downsamples > 2 else 256) << finer
+            width = (512 if architecture.num_downsamples > 2 else 256) << num_finer_scales
         return width // 2, width
     if preset == "face":
-        side = 512 if finer or architecture.width >= 128 else 256
+        side = 512 if num_finer_scales or architecture.base_channels >= 128 else 256
         return side, side
-    return ((256, 192), (512, 448), (1024, 896))[min(finer, 2)]
+    return ((256, 192), (512, 448), (1024, 896))[min(num_finer_scales, 2)]
 
 
-def _use(name: str, **options: Any) -> ConditionerUse:
+def _conditioner_config(name: str, **options: Any) -> ConditionerConfig:
     conditioner = load_conditioner(name, options)
-    return ConditionerUse(
-        name=name, options=conditioner.options.lasting(), channels=conditioner.channels, statistics={}
+    return ConditionerConfig(
+        name=name, options=conditioner.options.persistent_values(), channels=conditioner.num_channels, statistics={}
     )
 
 
-def _street(channels: int, architecture: Architecture) -> Material:
-    """One-hot labels in 0 and 1, and last of each frame the outlines of instances.
+def _street_conditions(num_channels: int, architecture: Architecture) -> PublishedConditions:
+    """One-hot labels in {0, 1}, followed by an instance edge channel.
 
-    Of a generator of single images, which sees labels alone, outlines are a channel that it does not look at: the same
-    labels drive both.
+    The image generator has no edge channel. Its checkpoint has one with zero weights, so that the same labels drive the
+    image and the video generator.
     """
-    known = load_conditioner("labels", {"kind": "ids", "classes": "cityscapes"}).classes()
-    rows = [{"id": one.id, "name": one.name, "colour": list(one.colour)} for one in known]
-    rows += [{"id": label, "name": f"id {label}", "colour": [0, 0, 0]} for label in range(len(rows), CITYSCAPES)]
-    outlined = channels > CITYSCAPES or architecture.single
-    use = _use("labels", kind="ids", classes=rows, edges=outlined)
-    places = (*LABELS, EDGE) if channels > CITYSCAPES else LABELS
-    remarks = ["Labels are Cityscapes' ids, 0 to 34 (not the 19 of training)"]
-    if outlined and not architecture.single:
-        remarks.append("with instance ids beside them (--option labels.instances=FOLDER): exactly as published")
-    return Material(
-        uses=(use,),
-        channels=Channels(places, use.channels, zero_to_one=True),
-        foreground=("car",),
-        foreground_channels=(26,),
-        crop="whole",
+    cityscapes_classes = load_conditioner("labels", {"format": "ids", "classes": "cityscapes"}).classes()
+    class_rows = [
+        {"id": label_class.id, "name": label_class.name, "colour": list(label_class.colour)}
+        for label_class in cityscapes_classes
+    ]
+    class_rows += [
+        {"id": label, "name": f"id {label}", "colour": [0, 0, 0]}
+        for label in range(len(class_rows), NUM_CITYSCAPES_IDS)
+    ]
+    has_edges = num_channels > NUM_CITYSCAPES_IDS or architecture.is_image_generator
+    labels_config = _conditioner_config("labels", format="ids", classes=class_rows, instance_edges=has_edges)
+    channel_indices = (*LABEL_CHANNELS, EDGE_CHANNEL) if num_channels > NUM_CITYSCAPES_IDS else LABEL_CHANNELS
+    remarks = ["Labels are Cityscapes ids 0 to 34, not the 19 train ids."]
+    if has_edges and not architecture.is_image_generator:
+        remarks.append(
+            "The instance edges need instance ids: --conditioner-option labels.instances=FOLDER. The conditions are "
+            "then exactly the published ones."
+        )
+    return PublishedConditions(
+        conditioners=(labels_config,),
+        channel_mapping=ChannelMapping(channel_indices, labels_config.channels, condition_range=(0, 1)),
+        foreground_classes=("car",),
+        foreground_indices=(26,),
+        crop="center",
         fps="17",
-        remarks=("; ".join(remarks) + ".",),
+        remarks=(" ".join(remarks),),
     )
 
 
-def _face(channels: int) -> Material:
-    """The drawing and its fourteen distance maps, all in [0, 1]."""
-    use = _use("landmarks", distance_maps=channels > 1, background_edges=True, drawing="vid2vid")
-    return Material(
-        uses=(use,),
-        channels=Channels(tuple(range(channels)), use.channels, zero_to_one=True),
-        foreground=(),
-        foreground_channels=(),
-        crop="focus",
+def _face_conditions(num_channels: int) -> PublishedConditions:
+    """The rendered curves and fourteen distance maps, all in [0, 1]."""
+    landmarks_config = _conditioner_config(
+        "landmarks", distance_maps=num_channels > 1, background_edges=True, drawing="vid2vid"
+    )
+    return PublishedConditions(
+        conditioners=(landmarks_config,),
+        channel_mapping=ChannelMapping(tuple(range(num_channels)), landmarks_config.channels, condition_range=(0, 1)),
+        foreground_classes=(),
+        foreground_indices=(),
+        crop="subject",
         fps="30",
-        remarks=(FACE_DRAWN,),
+        remarks=(FACE_REMARK,),
     )
 
 
-def _pose(channels: int, *, flow: bool) -> Material:
-    """DensePose, read from pictures of V, U, I in that order, before OpenPose's red, green and blue; all in [-1, 1].
+def _pose_conditions(num_channels: int, *, has_flow: bool) -> PublishedConditions:
+    """DensePose as V, U, I (the channel order of the published images), then OpenPose's RGB; all in [-1, 1].
 
-    With half of the channels: DensePose, which has flow, or OpenPose alone, which has none.
+    A network with three channels uses only DensePose if it has flow, and only OpenPose otherwise.
     """
-    names = ("densepose", "pose") if channels == 6 else ("densepose",) if flow else ("pose",)
-    places = tuple(3 * index + row for index, name in enumerate(names) for row in _ROWS[name])
-    return Material(
-        uses=tuple(_use(name, **({"least": 0.01} if name == "pose" else {})) for name in names),
-        channels=Channels(places, channels, zero_to_one=False),
-        foreground=(),
-        foreground_channels=(),
-        crop="whole",
+    conditioner_names = ("densepose", "pose") if num_channels == 6 else ("densepose",) if has_flow else ("pose",)
+    channel_indices = tuple(
+        3 * index + row for index, name in enumerate(conditioner_names) for row in _CHANNEL_ORDERS[name]
+    )
+    return PublishedConditions(
+        conditioners=tuple(
+            _conditioner_config(name, **({"min_confidence": 0.01} if name == "pose" else {}))
+            for name in conditioner_names
+        ),
+        channel_mapping=ChannelMapping(channel_indices, num_channels, condition_range=(-1, 1)),
+        foreground_classes=(),
+        foreground_indices=(),
+        crop="center",
         fps="30",
-        remarks=(POSE_DRAWN,),
+        remarks=(POSE_REMARK,),
     )
 
 
-_ROWS = {"densepose": (2, 1, 0), "pose": (0, 1, 2)}
-"""The published channels by ours: I, U, V there are V, U, I."""
+_CHANNEL_ORDERS = {"densepose": (2, 1, 0), "pose": (0, 1, 2)}
+"""Published channel order: our I, U, V is published as V, U, I."""

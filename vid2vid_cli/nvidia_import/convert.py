@@ -1,129 +1,144 @@
-"""Published weights as ours: the same numbers under our names, and first layers that take our conditions.
+"""Conversion of published weights: same values under our names, with first layers remapped to our condition channels.
 
-Every convolution has a bias, every norm of the video generators gain and bias: BatchNorm with the statistics of the one
-frame, which the published program takes at synthesis too (biased variance, eps 1e-5). Those of single images have
-InstanceNorm without either: the same with a gain of 1 and a bias of 0.
+All convolutions have biases. Video generators have BatchNorm with weight and bias, which the published program applies
+with the statistics of the current frame in synthesis too (biased variance, eps 1e-5). Image generators have
+InstanceNorm without parameters, which equals weight 1 and bias 0.
 
-A bias that a norm takes off again is written as 0. Of frames that are all grey, which pose begins with, nothing else is
-left after a convolution, and what the norm makes of its rounding is a picture of noise.
+The bias of a convolution before a normalisation has no effect in exact arithmetic and is written as 0. For the constant
+grey frames at the start of pose synthesis, the output of a convolution is only its bias, and the normalisation would
+amplify the rounding error to noise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.core.types import ConditionLayout
+from vid2vid_cli.config.generator import ConditionRange, GeneratorConfig
+from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint import Weights
 from vid2vid_cli.nvidia_import.architecture import Architecture, check_layers
 
-STEMS = ("condition_encoder.0.0", "foreground_encoder.0.0")
-"""Our layers that see the condition."""
+STEM_LAYERS = ("condition_encoder.0.0", "foreground_encoder.0.0")
+"""Our layers whose input is the conditions."""
 
 
 @dataclass(frozen=True)
-class Channels:
-    """How published condition channels are made of ours."""
+class ChannelMapping:
+    """Mapping of published condition channels to ours."""
 
-    places: tuple[int, ...]
-    """For each published channel, which of ours it is."""
-    ours: int
-    """How many we give; those that no place names are not looked at."""
-    zero_to_one: bool
-    """Whether the published ones lie in [0, 1]; ours are in [-1, 1], and are brought there."""
+    indices: tuple[int, ...]
+    """Our channel for each published channel."""
+    num_channels: int
+    """Number of our channels. Weights of channels that are not in `indices` are 0."""
+    condition_range: ConditionRange
+    """Range of the published conditions. Ours are in [-1, 1], and networks rescale them."""
 
 
-def convert(
+def convert_weights(
     architecture: Architecture,
     config: GeneratorConfig,
-    channels: Channels,
-    found: Sequence[Weights],
-    files: Sequence[Path],
+    *,
+    channel_mapping: ChannelMapping,
+    scale_weights: Sequence[Weights],
+    paths: Sequence[Path],
 ) -> dict[str, Tensor]:
-    """The weights of our generator by name, from those of the published scales. Raises LayersError."""
-    layout = ConditionLayout(channels.ours, (0,) if config.foreground else ())
+    """Convert the weights of all published scales to the state dict of our generator. Raises LayerMismatchError."""
+    condition_spec = ConditionSpec(channel_mapping.num_channels, (0,) if config.foreground_classes else ())
     with torch.device("meta"):
-        wanted = {name: tuple(value.shape) for name, value in build_generator(config, layout).state_dict().items()}
-    made: dict[str, Tensor] = {}
-    parts = _by_scale(architecture, found)
-    for scale, (layers, weights) in enumerate(zip(architecture.layers(), parts, strict=True)):
-        path = files[min(scale, len(files) - 1)]
-        own = {name: shape for name, shape in wanted.items() if name.startswith(f"networks.{scale}.")}
-        made |= _one_scale(f"networks.{scale}", architecture, layers, weights, own, channels, path)
-    for name, shape in wanted.items():
-        if name not in made:  # only the head of a coarse scale whose picture nobody sees
-            assert architecture.single, name
-            made[name] = torch.zeros(shape)
-    return made
+        expected_shapes = {
+            name: tuple(value.shape) for name, value in build_generator(config, condition_spec).state_dict().items()
+        }
+    converted: dict[str, Tensor] = {}
+    weights_by_scale = _split_by_scale(architecture, scale_weights)
+    for scale, (layer_map, weights) in enumerate(zip(architecture.layer_maps(), weights_by_scale, strict=True)):
+        prefix = f"scale_networks.{scale}."
+        scale_weights_by_name = _convert_scale(
+            layer_map,
+            weights,
+            {name.removeprefix(prefix): s for name, s in expected_shapes.items() if name.startswith(prefix)},
+            architecture=architecture,
+            channel_mapping=channel_mapping,
+            path=paths[min(scale, len(paths) - 1)],
+        )
+        converted |= {f"{prefix}{name}": value for name, value in scale_weights_by_name.items()}
+    for name, shape in expected_shapes.items():
+        if name not in converted:  # the image head of a coarse scale, which the image generator does not use
+            assert architecture.is_image_generator, name
+            converted[name] = torch.zeros(shape)
+    return converted
 
 
-def _by_scale(architecture: Architecture, found: Sequence[Weights]) -> Sequence[Weights]:
-    """The weights of each scale; a local enhancer lies in one file with what it enhances."""
-    if not architecture.single or architecture.scales == 1:
-        return found
-    whole = found[0]
-    finer = {name: value for name, value in whole.items() if name.startswith("model1_")}
-    return [{name: value for name, value in whole.items() if name not in finer}, finer]
+def _split_by_scale(architecture: Architecture, scale_weights: Sequence[Weights]) -> Sequence[Weights]:
+    """The weights of each scale. The file of an image generator contains the global network and its enhancer."""
+    if not architecture.is_image_generator or architecture.num_scales == 1:
+        return scale_weights
+    combined = scale_weights[0]
+    enhancer_weights = {name: value for name, value in combined.items() if name.startswith("model1_")}
+    return [{name: value for name, value in combined.items() if name not in enhancer_weights}, enhancer_weights]
 
 
-def _one_scale(
-    prefix: str,
-    architecture: Architecture,
-    layers: dict[str, str],
+def _convert_scale(
+    layer_map: Mapping[str, str],
     weights: Weights,
-    wanted: dict[str, tuple[int, ...]],
-    channels: Channels,
+    expected_shapes: Mapping[str, tuple[int, ...]],
+    *,
+    architecture: Architecture,
+    channel_mapping: ChannelMapping,
     path: Path,
 ) -> dict[str, Tensor]:
-    frames = architecture.past + 1
-    made: dict[str, Tensor] = {}
+    """The state dict of one `ScaleNetwork`, whose parameters have `expected_shapes`. Raises LayerMismatchError."""
+    num_frames = architecture.past_frames + 1
+    converted: dict[str, Tensor] = {}
     missing: list[str] = []
-    other: list[str] = []
-    taken: set[str] = set()
-    for theirs, ours in layers.items():
-        for kind in ("weight", "bias"):
-            name, shape = f"{theirs}.{kind}", wanted[f"{prefix}.{ours}.{kind}"]
-            if not architecture.affine and len(wanted[f"{prefix}.{ours}.weight"]) == 1:
-                made[f"{prefix}.{ours}.{kind}"] = torch.full(shape, float(kind == "weight"))
+    mismatched: list[str] = []
+    used_names: set[str] = set()
+    for published_layer, our_layer in layer_map.items():
+        is_norm = len(expected_shapes[f"{our_layer}.weight"]) == 1
+        for parameter in ("weight", "bias"):
+            published_name, our_name = f"{published_layer}.{parameter}", f"{our_layer}.{parameter}"
+            shape = expected_shapes[our_name]
+            if is_norm and not architecture.has_affine_norm:
+                converted[our_name] = torch.full(shape, float(parameter == "weight"))
                 continue
-            if ours in STEMS and kind == "weight":
-                shape = (shape[0], frames * len(channels.places), *shape[2:])
-            taken.add(name)
-            value = weights.get(name)
+            if our_layer in STEM_LAYERS and parameter == "weight":
+                shape = (shape[0], num_frames * len(channel_mapping.indices), *shape[2:])
+            used_names.add(published_name)
+            value = weights.get(published_name)
             if value is None:
-                missing.append(name)
+                missing.append(published_name)
             elif tuple(value.shape) != shape:
-                other.append(other_shape(name, value, shape))
-            elif kind == "bias" and len(wanted[f"{prefix}.{ours}.weight"]) == 4 and not ours.endswith("_head"):
-                made[f"{prefix}.{ours}.{kind}"] = torch.zeros(shape)
+                mismatched.append(describe_shape_mismatch(published_name, value, shape))
+            elif parameter == "bias" and not is_norm and not our_layer.endswith("_head"):
+                converted[our_name] = torch.zeros(shape)
             else:
-                made[f"{prefix}.{ours}.{kind}"] = value.float()
-    check_layers(path, missing, [name for name in weights if name not in taken], other)
-    for stem in (f"{prefix}.{name}.weight" for name in STEMS):
-        if stem in made:
-            made[stem] = for_our_channels(made[stem], channels, frames)
-    return made
+                converted[our_name] = value.float()
+    unexpected = [name for name in weights if name not in used_names]
+    check_layers(path, missing=missing, unexpected=unexpected, mismatched=mismatched)
+    for stem in (f"{layer}.weight" for layer in STEM_LAYERS):
+        if stem in converted:
+            converted[stem] = remap_input_channels(converted[stem], channel_mapping, num_frames)
+    return converted
 
 
-def for_our_channels(weight: Tensor, channels: Channels, frames: int) -> Tensor:
-    """A first convolution (o, frames * published, k, k) that takes our channels, (o, frames * ours, k, k)."""
-    outside, _, *kernel = weight.shape
-    theirs = weight.reshape(outside, frames, len(channels.places), *kernel)
-    ours = theirs.new_zeros(outside, frames, channels.ours, *kernel)
-    ours[:, :, list(channels.places)] = theirs
-    return ours.flatten(1, 2)
+def remap_input_channels(weight: Tensor, channel_mapping: ChannelMapping, num_frames: int) -> Tensor:
+    """Remap a first convolution (o, frames * published, k, k) to our channels, (o, frames * ours, k, k)."""
+    out_channels, _, *kernel_shape = weight.shape
+    published_weight = weight.reshape(out_channels, num_frames, len(channel_mapping.indices), *kernel_shape)
+    remapped = published_weight.new_zeros(out_channels, num_frames, channel_mapping.num_channels, *kernel_shape)
+    remapped[:, :, list(channel_mapping.indices)] = published_weight
+    return remapped.flatten(1, 2)
 
 
-def other_shape(name: str, value: Tensor, wanted: Sequence[int]) -> str:
-    """For people: `model.1.weight 9, for 16`."""
-    return f"{name} {_size(value.shape)}, for {_size(wanted)}"
+def describe_shape_mismatch(name: str, value: Tensor, expected_shape: Sequence[int]) -> str:
+    """Text such as `model.1.weight (9, expected 16)`."""
+    return f"{name} ({_format_shape(value.shape)}, expected {_format_shape(expected_shape)})"
 
 
-def _size(shape: Sequence[int]) -> str:
+def _format_shape(shape: Sequence[int]) -> str:
     return "x".join(str(length) for length in shape)

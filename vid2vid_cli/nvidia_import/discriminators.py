@@ -1,17 +1,17 @@
-"""Published discriminators as ours, for training to go on from; synthesis needs none of them.
+"""Conversion of published discriminators, which are needed only for further training.
 
-latest_net_D.pth          frames below their conditions        discriminator
-latest_net_D_T0, _T1 ...  groups of frames 1, 3, 9 apart       temporal.1, temporal.3, temporal.9
-latest_net_D_f.pth        the face, of a dancer                region.face
+latest_net_D.pth          conditions and frame             image_discriminator
+latest_net_D_T0, _T1 ...  frames with strides 1, 3, 9      temporal_discriminators.1, .3, .9
+latest_net_D_f.pth        face crops (pose)                region_discriminators.face
 
-Their norms take the statistics of the pictures that are judged together, ours those of each: of one picture at a time,
-which the published settings mean, that is the same.
+Published normalisation layers use the statistics of the batch, ours those of each image. Both are equal for a batch of
+one image, the published setting.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,146 +22,218 @@ from vid2vid_cli.config.discriminators import ImageConfig, PatchConfig, RegionCo
 from vid2vid_cli.engine.build import build_discriminator
 from vid2vid_cli.engine.checkpoint import Weights
 from vid2vid_cli.nvidia_import.architecture import check_layers
-from vid2vid_cli.nvidia_import.convert import Channels, for_our_channels, other_shape
+from vid2vid_cli.nvidia_import.convert import ChannelMapping, describe_shape_mismatch, remap_input_channels
 from vid2vid_cli.nvidia_import.files import Release, read_weights
-from vid2vid_cli.nvidia_import.parameter_counts import size_of
+from vid2vid_cli.nvidia_import.parameter_counts import count_weights
 
-FACE = "face"
-_FIRST = re.compile(r"scale(\d+)_layer0\.0\.weight")
-_FRAME = 3
-"""Channels."""
+FACE_REGION = "face"
+_FIRST_LAYER_PATTERN = re.compile(r"scale(\d+)_layer0\.0\.weight")
+_FRAME_CHANNELS = 3
+_FLOW_CHANNELS = 2
 
 
-@dataclass(frozen=True)
-class Judges:
-    """What was found, as ours: settings for networks of these shapes, and their weights as `TrainState` names them."""
+@dataclass(frozen=True, kw_only=True)
+class PublishedDiscriminators:
+    """Configs of the published discriminators, and their weights with the names of `TrainState`."""
 
-    image: ImageConfig | None = None
-    temporal: TemporalConfig | None = None
-    region: RegionConfig | None = None
+    image_config: ImageConfig | None = None
+    temporal_config: TemporalConfig | None = None
+    region_config: RegionConfig | None = None
     weights: Weights = field(default_factory=dict, repr=False)
     files: Sequence[Path] = ()
-    counts: Sequence[int] = ()
-    """Weights of each file."""
-    configs: Sequence[PatchConfig] = ()
-    """Of each file."""
-    left_out: Sequence[str] = ()
+    parameter_counts: Sequence[int] = ()
+    """Number of weights of each file."""
+    file_configs: Sequence[PatchConfig] = ()
+    """Config of each file."""
+    skipped: Sequence[str] = ()
+    """One line per file that is not imported, with the reason."""
 
 
-@dataclass(frozen=True)
-class _Published:
-    """One file: copies of a patch discriminator, coarse to fine."""
+@dataclass(frozen=True, kw_only=True)
+class _PublishedDiscriminator:
+    """One file: a patch discriminator at several scales, coarse to fine."""
 
     path: Path
     weights: Weights = field(repr=False)
-    scales: int
-    layers: int
-    width: int
-    """Of the finest copy."""
-    widest: int
-    """Of the coarsest."""
-    channels: int
+    num_scales: int
+    num_layers: int
+    base_channels: int
+    """First channels of the finest scale."""
+    max_channels: int
+    """First channels of the coarsest scale."""
+    in_channels: int
 
     @property
-    def shape(self) -> dict[str, int | None]:
-        """As a `PatchConfig` says it."""
-        widest = self.widest if self.widest > self.width else None
-        return {"scales": self.scales, "layers": self.layers, "width": self.width, "widest": widest}
+    def patch_settings(self) -> dict[str, int | None]:
+        """Keyword arguments of `PatchConfig`."""
+        max_channels = self.max_channels if self.max_channels > self.base_channels else None
+        return {
+            "num_scales": self.num_scales,
+            "num_layers": self.num_layers,
+            "base_channels": self.base_channels,
+            "max_channels": max_channels,
+        }
 
 
-def read_judges(release: Release, channels: Channels, height: int) -> Judges:
-    """The discriminators beside a generator, for pictures of that height and conditions of these channels.
+def read_discriminators(release: Release, channel_mapping: ChannelMapping, height: int) -> PublishedDiscriminators:
+    """Read and convert the discriminators of a release, for images of `height` and the given condition channels.
 
-    One that is of another kind is left out, and why is said. Raises what `read_weights` raises, and LayersError.
+    Unsupported files are skipped with a reason. Raises the errors of `read_weights`, and LayerMismatchError.
     """
-    found, left_out = _open(release, len(channels.places))
-    judges: list[tuple[str, _Published, PatchConfig]] = []
-    image = temporal = region = None
-    if (one := found.get("D")) is not None:
-        image = ImageConfig(**one.shape, conditions=1.0, unit_conditions=channels.zero_to_one)
-        judges.append(("discriminator", one, image))
-    rates = {f"D_T{index}": 3**index for index in range(3)}
-    groups = [(str(rate), found[name]) for name, rate in rates.items() if name in found]
-    if groups:
-        frames = (groups[0][1].channels + 2) // (_FRAME + 2)
-        temporal = TemporalConfig(**groups[0][1].shape, rates=[int(rate) for rate, _ in groups], frames=frames)
-        judges += [(f"temporal.{rate}", one, temporal) for rate, one in groups]
-    if (one := found.get("D_f")) is not None:
-        region = RegionConfig(**one.shape, names=[FACE])
-        judges.append((f"region.{FACE}", one, region))
+    published_by_name, skipped = _read_published(release, len(channel_mapping.indices))
+    discriminators: list[tuple[str, _PublishedDiscriminator, PatchConfig]] = []
+    image_config = temporal_config = region_config = None
+    if (published := published_by_name.get("D")) is not None:
+        image_config = ImageConfig(
+            **published.patch_settings,
+            condition_scale=1.0,
+            condition_range=channel_mapping.condition_range,
+        )
+        discriminators.append(("image_discriminator", published, image_config))
+    frame_strides = {f"D_T{index}": 3**index for index in range(3)}
+    temporal_by_stride = {
+        stride: published_by_name[name] for name, stride in frame_strides.items() if name in published_by_name
+    }
+    if temporal_by_stride:
+        published = next(iter(temporal_by_stride.values()))
+        num_frames = (published.in_channels + _FLOW_CHANNELS) // (_FRAME_CHANNELS + _FLOW_CHANNELS)
+        temporal_config = TemporalConfig(
+            **published.patch_settings, frame_strides=list(temporal_by_stride), num_frames=num_frames
+        )
+        discriminators += [
+            (f"temporal_discriminators.{stride}", published, temporal_config)
+            for stride, published in temporal_by_stride.items()
+        ]
+    if (published := published_by_name.get("D_f")) is not None:
+        region_config = RegionConfig(**published.patch_settings, names=[FACE_REGION])
+        discriminators.append((f"region_discriminators.{FACE_REGION}", published, region_config))
     weights: dict[str, Tensor] = {}
-    for name, one, config in judges:
-        side = region.side(height) if config is region and region is not None else height
-        own = _convert(one, config, None if config is temporal else channels, side)
-        weights |= {f"{name}.{key}": value for key, value in own.items()}
-    files, counts = [one.path for _, one, _ in judges], [size_of(one.weights) for _, one, _ in judges]
-    return Judges(image, temporal, region, weights, files, counts, [config for *_, config in judges], left_out)
+    for name, published, config in discriminators:
+        converted = _convert_discriminator(
+            published,
+            config,
+            None if config is temporal_config else channel_mapping,
+            input_height=config.crop_size(height) if isinstance(config, RegionConfig) else height,
+        )
+        weights |= {f"{name}.{key}": value for key, value in converted.items()}
+    return PublishedDiscriminators(
+        image_config=image_config,
+        temporal_config=temporal_config,
+        region_config=region_config,
+        weights=weights,
+        files=[published.path for _, published, _ in discriminators],
+        parameter_counts=[count_weights(published.weights) for _, published, _ in discriminators],
+        file_configs=[config for *_, config in discriminators],
+        skipped=skipped,
+    )
 
 
-def _open(release: Release, conditions: int) -> tuple[dict[str, _Published], list[str]]:
-    """The files by the name of their network, and of those left out, why."""
-    found: dict[str, _Published] = {}
-    left_out = []
+def _read_published(release: Release, condition_channels: int) -> tuple[dict[str, _PublishedDiscriminator], list[str]]:
+    """The supported files by network name, and one line per unsupported file with the reason."""
+    published_by_name: dict[str, _PublishedDiscriminator] = {}
+    skipped = []
     for name, path in sorted(release.files.items()):
         if not name.startswith("D"):
             continue
-        one = _shape_of(path, read_weights(path))
-        if one is None:
-            left_out.append(f"{path.name}: its copies are not those of a vid2vid discriminator that matches features.")
-            continue
-        of_time = name.startswith("D_T")
-        before = next((other for key, other in found.items() if key.startswith("D_T")), None) if of_time else None
-        if of_time and ((one.channels + 2) % (_FRAME + 2) or (before and before.shape != one.shape)):
-            left_out.append(f"{path.name}: its {one.channels} channels are no group of frames and their flow.")
-        elif not of_time and one.channels != conditions + _FRAME:
-            known = f"{conditions} of conditions and {_FRAME} of a frame"
-            left_out.append(f"{path.name}: it sees {one.channels} channels, and this network has {known}.")
+        published = _parse_discriminator(path, read_weights(path))
+        if published is None:
+            skipped.append(f"{path.name}: it is not a vid2vid discriminator with feature matching.")
+        elif reason := _mismatch_reason(name, published, published_by_name, condition_channels):
+            skipped.append(f"{path.name}: {reason}")
         else:
-            found[name] = one
-    return found, left_out
+            published_by_name[name] = published
+    return published_by_name, skipped
 
 
-def _shape_of(path: Path, weights: Weights) -> _Published | None:
-    firsts = {int(match[1]): weights[name] for name in weights if (match := _FIRST.fullmatch(name))}
-    if not firsts or sorted(firsts) != list(range(len(firsts))) or any(value.ndim != 4 for value in firsts.values()):
+def _mismatch_reason(
+    name: str,
+    published: _PublishedDiscriminator,
+    published_by_name: Mapping[str, _PublishedDiscriminator],
+    condition_channels: int,
+) -> str:
+    """Why a discriminator does not fit the generator or the previous temporal discriminators; "" if it fits."""
+    if name.startswith("D_T"):
+        previous = next((other for key, other in published_by_name.items() if key.startswith("D_T")), None)
+        if (published.in_channels + _FLOW_CHANNELS) % (_FRAME_CHANNELS + _FLOW_CHANNELS):
+            return f"its {published.in_channels} input channels are not frames and the flow between them."
+        if previous is not None and previous.patch_settings != published.patch_settings:
+            return f"its architecture differs from that of {previous.path.name}."
+    elif published.in_channels != condition_channels + _FRAME_CHANNELS:
+        expected_text = f"{condition_channels} condition channels and {_FRAME_CHANNELS} frame channels"
+        return f"it has {published.in_channels} input channels; this network has {expected_text}."
+    return ""
+
+
+def _parse_discriminator(path: Path, weights: Weights) -> _PublishedDiscriminator | None:
+    first_layers = {int(match[1]): weights[name] for name in weights if (match := _FIRST_LAYER_PATTERN.fullmatch(name))}
+    if (
+        not first_layers
+        or sorted(first_layers) != list(range(len(first_layers)))
+        or any(value.ndim != 4 for value in first_layers.values())
+    ):
         return None
-    finest, coarsest = firsts[len(firsts) - 1], firsts[0]
-    layers = len({name.partition(".")[0] for name in weights if name.startswith("scale0_layer")}) - 2
-    return _Published(path, weights, len(firsts), layers, len(finest), len(coarsest), finest.shape[1])
+    finest, coarsest = first_layers[len(first_layers) - 1], first_layers[0]
+    num_layers = len({name.partition(".")[0] for name in weights if name.startswith("scale0_layer")}) - 2
+    return _PublishedDiscriminator(
+        path=path,
+        weights=weights,
+        num_scales=len(first_layers),
+        num_layers=num_layers,
+        base_channels=len(finest),
+        max_channels=len(coarsest),
+        in_channels=finest.shape[1],
+    )
 
 
-def _convert(one: _Published, config: PatchConfig, channels: Channels | None, height: int) -> dict[str, Tensor]:
-    """The weights by our names; `channels`: of the conditions that it sees above a frame. Raises LayersError."""
-    seen = one.channels if channels is None else channels.ours + _FRAME
+def _convert_discriminator(
+    published: _PublishedDiscriminator,
+    config: PatchConfig,
+    channel_mapping: ChannelMapping | None,
+    *,
+    input_height: int,
+) -> dict[str, Tensor]:
+    """State dict of the equivalent discriminator. Raises LayerMismatchError.
+
+    `channel_mapping`: mapping of the condition channels that precede the frame; None if there are none.
+    """
+    in_channels = published.in_channels if channel_mapping is None else channel_mapping.num_channels + _FRAME_CHANNELS
     with torch.device("meta"):
-        network = build_discriminator(config, seen, height)
-    made: dict[str, Tensor] = {}
-    missing, other = [], []
-    wanted = dict(_names(list(network.copies), network.state_dict()))
-    for theirs, ours in wanted.items():
-        shape = tuple(network.state_dict()[ours].shape)
-        first = theirs.endswith("_layer0.0.weight")
-        if first:
-            shape = (shape[0], one.channels, *shape[2:])
-        value = one.weights.get(theirs)
+        network = build_discriminator(config, in_channels, input_height)
+    converted: dict[str, Tensor] = {}
+    missing, mismatched = [], []
+    name_map = dict(_paired_names(list(network.discriminators), network.state_dict()))
+    for published_name, our_name in name_map.items():
+        shape = tuple(network.state_dict()[our_name].shape)
+        is_first_layer = published_name.endswith("_layer0.0.weight")
+        if is_first_layer:
+            shape = (shape[0], published.in_channels, *shape[2:])
+        value = published.weights.get(published_name)
         if value is None:
-            missing.append(theirs)
+            missing.append(published_name)
         elif tuple(value.shape) != shape:
-            other.append(other_shape(theirs, value, shape))
+            mismatched.append(describe_shape_mismatch(published_name, value, shape))
         else:
-            made[ours] = value.float() if channels is None or not first else _below(value.float(), channels)
-    check_layers(one.path, missing, [name for name in one.weights if name not in wanted], other)
-    return made
+            converted[our_name] = (
+                value.float()
+                if channel_mapping is None or not is_first_layer
+                else _remap_condition_channels(value.float(), channel_mapping)
+            )
+    unexpected = [name for name in published.weights if name not in name_map]
+    check_layers(published.path, missing=missing, unexpected=unexpected, mismatched=mismatched)
+    return converted
 
 
-def _names(copies: Sequence[str], ours: Weights) -> Iterator[tuple[str, str]]:
-    """Published name -> ours. Our copies begin with the finest, the published are counted from the coarsest."""
-    for name in ours:
-        _, copy, _, layer, place, kind = name.split(".")
-        yield f"scale{len(copies) - 1 - copies.index(copy)}_layer{layer}.{place}.{kind}", name
+def _paired_names(scale_names: Sequence[str], weights: Weights) -> Iterator[tuple[str, str]]:
+    """Pairs (published name, our name). Our scales start with the finest, published ones with the coarsest."""
+    for name in weights:
+        _, scale_name, _, layer, module_index, parameter = name.split(".")
+        yield (
+            f"scale{len(scale_names) - 1 - scale_names.index(scale_name)}_layer{layer}.{module_index}.{parameter}",
+            name,
+        )
 
 
-def _below(weight: Tensor, channels: Channels) -> Tensor:
-    """A first convolution that sees our conditions above the frame."""
-    conditions, frame = weight[:, :-_FRAME], weight[:, -_FRAME:]
-    return torch.cat([for_our_channels(conditions, channels, 1), frame], 1)
+def _remap_condition_channels(weight: Tensor, channel_mapping: ChannelMapping) -> Tensor:
+    """Remap the condition channels of a first convolution; its last channels are the frame."""
+    condition_weight, frame_weight = weight[:, :-_FRAME_CHANNELS], weight[:, -_FRAME_CHANNELS:]
+    return torch.cat([remap_input_channels(condition_weight, channel_mapping, 1), frame_weight], 1)

@@ -1,4 +1,4 @@
-"""The generator of single images that belongs to a published network: its first frames come from there."""
+"""Selection of the image generator of a release, which generates initial frames for its video generator."""
 
 from __future__ import annotations
 
@@ -7,52 +7,60 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vid2vid_cli.core.errors import MissingFileError
-from vid2vid_cli.nvidia_import.conditions import Preset
+from vid2vid_cli.nvidia_import.conditions import ReleasePreset
 from vid2vid_cli.nvidia_import.files import Release, find_release
 
-FOLDERS: Mapping[Preset, str] = {"street": "label2city_single", "face": "edge2face_single"}
-"""Where the published program looks, beside the network's own folder; for bodies there is none."""
-GOES_ON = (
-    "The published network goes on from real frames and was never shown a beginning: it takes those of a dataset, or "
-    "of synthesize --first FRAME.png."
+RELEASE_FOLDERS: Mapping[ReleasePreset, str] = {"street": "label2city_single", "face": "edge2face_single"}
+"""Folder of the image generator, next to that of the video generator. Pose has none."""
+INITIAL_FRAME_REMARK = (
+    "The published network continues real frames and cannot generate the first one: use the frames of a dataset, or "
+    "synthesize --initial-frame FRAME.png."
 )
-FACE = (
-    "is made for faces with features of their parts, looked up in features.npy by a real photo of the same face. That "
-    "file is a pickle, which can execute anything when it is read."
+FACE_REASON = (
+    "needs encoded features of a real photo of the same face from features.npy, a pickle file that can execute code "
+    "when it is loaded."
 )
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The file to take, if there is one, and what to say."""
+class ImageGeneratorChoice:
+    """The selected file, if any, with remarks and with reasons for skipped files."""
 
     path: Path | None
     remarks: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
-def choose_single(release: Release, preset: Preset, width: int | None) -> Chosen:
-    """The generator for pictures `width` pixels wide (None: the largest), in the folder or where it is published."""
+def choose_image_generator(release: Release, preset: ReleasePreset, width: int | None) -> ImageGeneratorChoice:
+    """Select the generator for images of `width` (None: the largest), in the release or its sibling folder."""
     if preset == "pose":
-        return Chosen(None)  # it begins by itself, from nothing
-    found = release if release.single else _beside(release, preset)
-    if found is None:
-        return Chosen(None, (f"No single-image generator lies here or in {FOLDERS[preset]}/. {GOES_ON}",))
+        return ImageGeneratorChoice(None)  # the video generator starts from zeros
+    image_release = release if release.image_generator_paths else _find_sibling_release(release, preset)
+    if image_release is None:
+        return ImageGeneratorChoice(
+            None, (f"No image generator found here or in {RELEASE_FOLDERS[preset]}/. {INITIAL_FRAME_REMARK}",)
+        )
     if preset == "face":
-        names = ", ".join(path.name for path in found.single)
-        return Chosen(None, (GOES_ON,), (f"{found.folder / names}: it {FACE}",))
-    fits = [path for path in found.single if width is None or path.stem.endswith(f"_{width}")] or found.single
-    others = [path.name for path in found.single if path != fits[-1]]
-    return Chosen(fits[-1], (), (f"{', '.join(others)}: for other sizes.",) if others else ())
+        names = ", ".join(path.name for path in image_release.image_generator_paths)
+        return ImageGeneratorChoice(
+            None, (INITIAL_FRAME_REMARK,), (f"{image_release.folder / names}: the image generator {FACE_REASON}",)
+        )
+    matching_paths = [
+        path for path in image_release.image_generator_paths if width is None or path.stem.endswith(f"_{width}")
+    ] or image_release.image_generator_paths
+    skipped_names = [path.name for path in image_release.image_generator_paths if path != matching_paths[-1]]
+    return ImageGeneratorChoice(
+        matching_paths[-1], (), (f"{', '.join(skipped_names)}: for other image sizes.",) if skipped_names else ()
+    )
 
 
-def _beside(release: Release, preset: Preset) -> Release | None:
-    for folder in (release.folder / FOLDERS[preset], release.folder.resolve().parent / FOLDERS[preset]):
+def _find_sibling_release(release: Release, preset: ReleasePreset) -> Release | None:
+    for folder in (release.folder / RELEASE_FOLDERS[preset], release.folder.resolve().parent / RELEASE_FOLDERS[preset]):
         if folder.is_dir():
             try:
-                found = find_release(folder)
+                sibling_release = find_release(folder)
             except MissingFileError:
                 continue
-            if found.single:
-                return found
+            if sibling_release.image_generator_paths:
+                return sibling_release
     return None

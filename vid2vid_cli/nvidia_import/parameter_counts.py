@@ -1,4 +1,4 @@
-"""How many weights the published networks have, as counted from their architecture (the project's reference, 1.6)."""
+"""Numbers of weights of the published networks, computed from their architecture."""
 
 from __future__ import annotations
 
@@ -6,53 +6,55 @@ from vid2vid_cli.config.discriminators import PatchConfig
 from vid2vid_cli.engine.checkpoint import Weights
 from vid2vid_cli.nvidia_import.architecture import Architecture
 
-STREET, FACE, POSE, OPENPOSE = 36, 15, 6, 3
+STREET_CHANNELS, FACE_CHANNELS, POSE_CHANNELS, OPENPOSE_CHANNELS = 36, 15, 6, 3
 
-VIDEO: dict[tuple[int, int, int, bool, bool], tuple[float, ...]] = {
-    (STREET, 128, 3, True, True): (411.3, 2.88, 0.86),
-    (STREET, 128, 3, False, True): (365.4,),
-    (STREET, 128, 2, True, True): (137.8, 3.83, 1.14),
-    (FACE, 128, 3, False, True): (365.0,),
-    (FACE, 64, 3, False, True): (91.4, 0.61),
-    (POSE, 128, 3, False, True): (364.8, 2.16, 0.57),
-    (POSE, 64, 3, False, True): (91.3, 0.57, 0.15),
-    (OPENPOSE, 128, 3, False, False): (283.0,),
+VIDEO_GENERATOR_MILLIONS: dict[tuple[int, int, int, bool, bool], tuple[float, ...]] = {
+    (STREET_CHANNELS, 128, 3, True, True): (411.3, 2.88, 0.86),
+    (STREET_CHANNELS, 128, 3, False, True): (365.4,),
+    (STREET_CHANNELS, 128, 2, True, True): (137.8, 3.83, 1.14),
+    (FACE_CHANNELS, 128, 3, False, True): (365.0,),
+    (FACE_CHANNELS, 64, 3, False, True): (91.4, 0.61),
+    (POSE_CHANNELS, 128, 3, False, True): (364.8, 2.16, 0.57),
+    (POSE_CHANNELS, 64, 3, False, True): (91.3, 0.57, 0.15),
+    (OPENPOSE_CHANNELS, 128, 3, False, False): (283.0,),
 }
-"""(channels, width, downsamples, foreground, flow) -> millions of G0, G1, G2."""
-IMAGE: dict[tuple[int, int, int], float] = {(1, 64, 4): 182.5, (2, 64, 4): 182.9}
-"""(scales, width, downsamples) -> millions of pix2pixHD's global generator, and with its local enhancer."""
+"""(condition channels, base_channels, num_downsamples, has_foreground, has_flow) -> millions of weights per scale"""
+IMAGE_GENERATOR_MILLIONS: dict[tuple[int, int, int], float] = {(1, 64, 4): 182.5, (2, 64, 4): 182.9}
+"""(num_scales, base_channels, num_downsamples) -> millions of weights of pix2pixHD without and with local enhancer."""
 
-COPIES = {1: 2.8, 2: 5.6, 3: 8.4}
-"""Copies -> millions of a discriminator (the reference, 2.1)."""
+DISCRIMINATOR_MILLIONS = {1: 2.8, 2: 5.6, 3: 8.4}
+"""num_scales -> millions of weights of a discriminator."""
 
 
-def published(architecture: Architecture) -> tuple[float, ...]:
-    """Millions of weights per file, as far as they are known; () where they are not."""
-    if architecture.single:
-        count = IMAGE.get((architecture.scales, architecture.width, architecture.downsamples))
-        return () if count is None else (count,)
+def published_millions(architecture: Architecture) -> tuple[float, ...]:
+    """Millions of weights per file; () if unknown."""
+    if architecture.is_image_generator:
+        millions = IMAGE_GENERATOR_MILLIONS.get(
+            (architecture.num_scales, architecture.base_channels, architecture.num_downsamples)
+        )
+        return () if millions is None else (millions,)
     key = (
-        architecture.channels,
-        architecture.width,
-        architecture.downsamples,
-        architecture.foreground,
-        architecture.flow,
+        architecture.condition_channels,
+        architecture.base_channels,
+        architecture.num_downsamples,
+        architecture.has_foreground,
+        architecture.has_flow,
     )
-    return VIDEO.get(key, ())
+    return VIDEO_GENERATOR_MILLIONS.get(key, ())
 
 
-def size_of(weights: Weights) -> int:
-    """The numbers in one file."""
+def count_weights(weights: Weights) -> int:
+    """Number of weights in one file."""
     return sum(value.numel() for value in weights.values())
 
 
-def of_copies(config: PatchConfig) -> float | None:
-    """Millions of weights of a published discriminator of these copies; None where that is not known."""
-    as_published = (config.width, config.layers, config.widest) == (64, 3, None)
-    return COPIES.get(config.scales) if as_published else None
+def discriminator_millions(config: PatchConfig) -> float | None:
+    """Millions of weights of a published discriminator; None if unknown."""
+    is_published_shape = (config.base_channels, config.num_layers, config.max_channels) == (64, 3, None)
+    return DISCRIMINATOR_MILLIONS.get(config.num_scales) if is_published_shape else None
 
 
-def words(count: int, known: float | None) -> str:
-    """`411.32 million weights, published 411.3`."""
-    said = f"{count / 1e6:.2f} million weights"
-    return said if known is None else f"{said}, published {known:g}"
+def format_weight_count(num_weights: int, expected_millions: float | None) -> str:
+    """Text such as `411.32 million weights (published: 411.3)`."""
+    text = f"{num_weights / 1e6:.2f} million weights"
+    return text if expected_millions is None else f"{text} (published: {expected_millions:g})"

@@ -1,4 +1,4 @@
-"""Settings with which training goes on from an imported network, and the dataset that fits it."""
+"""Config for further training of an imported network, and the command that prepares a matching dataset."""
 
 from __future__ import annotations
 
@@ -10,64 +10,74 @@ from typing import Any
 import yaml
 
 from vid2vid_cli.conditioning.registry import load_conditioner
-from vid2vid_cli.engine.checkpoint import ConditionerUse
-from vid2vid_cli.nvidia_import.release import Network
+from vid2vid_cli.engine.checkpoint import ConditionerConfig
+from vid2vid_cli.nvidia_import.release import PublishedNetwork
 
 
-def training_settings(network: Network, name: str) -> str:
-    """YAML over a preset of that kind: what the network is, how it is judged, and what it sees.
+def format_train_config(network: PublishedNetwork, name: str) -> str:
+    """YAML with the generator, discriminators and conditions of the network.
 
-    The preset, or whoever trains, decides the rest: how long, how fast, and what the losses weigh.
+    All other settings (schedule, optimiser, loss weights) come from the preset that it is combined with.
     """
-    height, width = network.size
-    judges, made = network.judges, network.material
-    generator = network.config().model_dump(mode="json", exclude={"kind", "draws", "dropout"})
-    # Datasets of that many ids know no names: their classes are called by their numbers.
-    generator["foreground"] = [str(channel) for channel in made.foreground_channels if generator["foreground"]]
-    found: dict[str, Any] = {
-        "conditioners": [use.name for use in made.uses],
-        "conditioner_options": {use.name: drawn for use in made.uses if (drawn := _options(use, drawing=True))},
-        "data": {"size": height, "aspect": width / height, "crop": made.crop},
-        "generator": generator,
-        "schedule": {"first": network.first},
-    }
-    kinds = {"discriminator": judges.image, "temporal": judges.temporal, "region": judges.region}
-    for kind, config in kinds.items():
-        if config is not None:
-            found[kind] = config.model_dump(mode="json", exclude_unset=True)
-    said = [
-        f"# {name} trains on, from footage prepared with",
-        f"#   {preparing(network)}",
-        f"#   vid2vid train --preset {network.preset} --config {name}.yaml --from {name}.ckpt",
+    height, width = network.image_size
+    discriminators, conditions = network.discriminators, network.conditions
+    generator = network.generator_config().model_dump(mode="json", exclude={"kind", "target", "dropout"})
+    # A dataset that is prepared with a number of classes has no class names; classes are named by their ids.
+    generator["foreground_classes"] = [
+        str(channel) for channel in conditions.foreground_indices if generator["foreground_classes"]
     ]
-    return "\n".join(said) + "\n" + yaml.safe_dump(found, sort_keys=False)
+    render_options = {
+        conditioner.name: _changed_options(conditioner, is_rendering=True) for conditioner in conditions.conditioners
+    }
+    settings: dict[str, Any] = {
+        "conditioners": list(render_options),
+        "conditioner_options": {name: dict(options) for name, options in render_options.items() if options},
+        "data": {"height": height, "aspect_ratio": width / height, "crop": conditions.crop},
+        "generator": generator,
+        "schedule": {"initial_frames": network.initial_frames},
+    }
+    discriminator_configs = {
+        "image": discriminators.image_config,
+        "temporal": discriminators.temporal_config,
+        "region": discriminators.region_config,
+    }
+    for kind, config in discriminator_configs.items():
+        if config is not None:
+            settings.setdefault("discriminators", {})[kind] = config.model_dump(mode="json", exclude_unset=True)
+    header_lines = [
+        f"# Further training of {name}.ckpt:",
+        f"#   {prepare_command(network)}",
+        f"#   vid2vid train --preset {network.preset} --config {name}.yaml --init-from {name}.ckpt",
+    ]
+    return "\n".join(header_lines) + "\n" + yaml.safe_dump(settings, sort_keys=False)
 
 
-def preparing(network: Network) -> str:
-    """The command that makes a dataset of the conditions that the network sees."""
-    line = ["vid2vid", "prepare"]
-    for use in network.material.uses:
-        line += ["--conditioner", use.name]
-        for option, value in _options(use, drawing=False).items():
-            line += ["--option", f"{use.name}.{_typed(option, value)}"]
-    return shlex.join(line) + (" FOLDER" if network.preset == "street" else " VIDEO")
+def prepare_command(network: PublishedNetwork) -> str:
+    """Command that prepares a dataset with the conditions of the network."""
+    arguments = ["vid2vid", "prepare"]
+    for conditioner in network.conditions.conditioners:
+        arguments += ["--conditioner", conditioner.name]
+        for option, value in _changed_options(conditioner, is_rendering=False).items():
+            arguments += ["--conditioner-option", f"{conditioner.name}.{_format_option(option, value)}"]
+    return shlex.join(arguments) + (" FOLDER" if network.preset == "street" else " VIDEO")
 
 
-def _typed(option: str, value: Any) -> str:
-    """An option as `prepare` is told it: classes by their number, outlines by the pictures that they come from."""
+def _format_option(option: str, value: Any) -> str:
+    """An option as an argument of `prepare`: the number of classes, and for instance edges the instance ids."""
     match option:
         case "classes":
             return f"classes={len(value)}"
-        case "edges":
+        case "instance_edges":
             return "instances=INSTANCES"
     return f"{option}={json.dumps(value) if isinstance(value, bool) else value}"
 
 
-def _options(use: ConditionerUse, *, drawing: bool) -> Mapping[str, Any]:
-    """The options that differ from what they are unless somebody says otherwise: those of `train`, or of `prepare`."""
-    usual = load_conditioner(use.name).options
+def _changed_options(conditioner: ConditionerConfig, *, is_rendering: bool) -> Mapping[str, Any]:
+    """Options that differ from their defaults: with `is_rendering` those of `train`, otherwise those of `prepare`."""
+    default_options = load_conditioner(conditioner.name).options
     return {
         option: value
-        for option, value in use.options.items()
-        if value != usual.lasting().get(option) and (option in usual.names("drawing")) is drawing
+        for option, value in conditioner.options.items()
+        if value != default_options.persistent_values().get(option)
+        and (option in default_options.names_with_role("rendering")) is is_rendering
     }

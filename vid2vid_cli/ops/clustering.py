@@ -1,4 +1,4 @@
-"""Groups among points: k-means, and mixtures of Gaussians. The same points give the same groups."""
+"""k-means and Gaussian mixtures, deterministic for the same points."""
 
 from __future__ import annotations
 
@@ -8,100 +8,102 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Points = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 SEED = 0
-ATTEMPTS = 4
-STEPS, PRECISE = 100, 1e-5
-PER_GAUSSIAN = 8
-"""Points that a Gaussian is fitted to at least."""
-MOST = 5
-"""Gaussians of a mixture."""
-NARROWEST = 0.01
-"""Standard deviation that a Gaussian has at least, along every axis."""
+KMEANS_ATTEMPTS = 4
+MAX_ITERATIONS, TOLERANCE = 100, 1e-5
+MIN_POINTS_PER_GAUSSIAN = 8
+MAX_GAUSSIANS = 5
+MIN_STD = 0.01
+"""Smallest standard deviation of a Gaussian along any axis."""
 
 
-def k_means(points: Points, count: int) -> tuple[Points, NDArray[np.int64]]:
-    """(n, d) -> the centres of `count` groups, (k, d), and their sizes (k,), the largest first; fewer where n is."""
-    count = min(count, len(points))
-    if count <= 1:
+def k_means(points: Float64Array, num_clusters: int) -> tuple[Float64Array, NDArray[np.int64]]:
+    """(n, d) -> centres (k, d) and sizes (k,) of at most `num_clusters` clusters, the largest first."""
+    num_clusters = min(num_clusters, len(points))
+    if num_clusters <= 1:
         return points.mean(0, keepdims=True), np.array([len(points)])
     cv2.setRNGSeed(SEED)
-    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, STEPS, PRECISE)
-    start = np.zeros((len(points), 1), np.int32)
-    found = cv2.kmeans(points.astype(np.float32), count, start, criteria, ATTEMPTS, cv2.KMEANS_PP_CENTERS)
-    sizes = np.bincount(found[1].ravel(), minlength=count)
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, MAX_ITERATIONS, TOLERANCE)
+    initial_labels = np.zeros((len(points), 1), np.int32)
+    result = cv2.kmeans(
+        points.astype(np.float32), num_clusters, initial_labels, criteria, KMEANS_ATTEMPTS, cv2.KMEANS_PP_CENTERS
+    )
+    sizes = np.bincount(result[1].ravel(), minlength=num_clusters)
     order = np.argsort(-sizes, kind="stable")
-    centres: Points = np.asarray(found[2], dtype=np.float64)[order]
+    centres: Float64Array = np.asarray(result[2], dtype=np.float64)[order]
     return centres[sizes[order] > 0], sizes[order][sizes[order] > 0]
 
 
-class Mixture(NamedTuple):
+class GaussianMixture(NamedTuple):
     """A mixture of m Gaussians."""
 
-    weights: Points
-    """(m,) sum 1."""
-    means: Points
+    weights: Float64Array
+    """(m,) with sum 1."""
+    means: Float64Array
     """(m, d)"""
-    covariances: Points
+    covariances: Float64Array
     """(m, d, d)"""
 
-    def draw(self, random: np.random.Generator) -> Points:
-        """A point (d,)."""
-        chosen = random.choice(len(self.weights), p=self.weights / self.weights.sum())
-        return random.multivariate_normal(self.means[chosen], self.covariances[chosen], method="cholesky")
+    def sample(self, rng: np.random.Generator) -> Float64Array:
+        """Draw a random point (d,)."""
+        component = rng.choice(len(self.weights), p=self.weights / self.weights.sum())
+        return rng.multivariate_normal(self.means[component], self.covariances[component], method="cholesky")
 
 
-def fit_mixture(points: Points) -> Mixture:
-    """The mixture that explains points (n, d) best: by expectation and maximisation, the number of Gaussians by BIC.
+def fit_gaussian_mixture(points: Float64Array) -> GaussianMixture:
+    """Fit a Gaussian mixture to points (n, d) by expectation-maximisation, the number of Gaussians chosen by BIC.
 
-    Schwarz, Annals of Statistics 1978: the log-likelihood, less half the log of n for every number that was fitted.
+    BIC (Schwarz, Annals of Statistics 1978): log-likelihood - 0.5 log(n) num_parameters.
     """
-    length, width = points.shape
-    best, best_score = _gaussian(points), -np.inf
-    for count in range(1, min(MOST, length // PER_GAUSSIAN) + 1):
-        found = _expectation_maximisation(points, count)
-        numbers = count * (1 + width + width * (width + 1) // 2) - 1
-        score = log_likelihood(points, found) - 0.5 * np.log(length) * numbers
+    num_points, num_dims = points.shape
+    best, best_score = _fit_single_gaussian(points), -np.inf
+    for num_gaussians in range(1, min(MAX_GAUSSIANS, num_points // MIN_POINTS_PER_GAUSSIAN) + 1):
+        mixture = _fit_by_em(points, num_gaussians)
+        num_parameters = num_gaussians * (1 + num_dims + num_dims * (num_dims + 1) // 2) - 1
+        score = log_likelihood(points, mixture) - 0.5 * np.log(num_points) * num_parameters
         if score > best_score:
-            best, best_score = found, score
+            best, best_score = mixture, score
     return best
 
 
-def log_likelihood(points: Points, mixture: Mixture) -> float:
-    """The logarithm of the density of all points (n, d) together."""
-    away = points[:, None] - mixture.means
-    inverse = np.linalg.inv(mixture.covariances)
-    distance = np.einsum("nmi,mij,nmj->nm", away, inverse, away)
-    size = np.linalg.slogdet(2 * np.pi * mixture.covariances)[1]
-    terms = np.log(mixture.weights) - 0.5 * (distance + size)
-    top = terms.max(1)
-    return float((top + np.log(np.exp(terms - top[:, None]).sum(1))).sum())
+def log_likelihood(points: Float64Array, mixture: GaussianMixture) -> float:
+    """Log-likelihood of all points (n, d)."""
+    offsets = points[:, None] - mixture.means
+    precision = np.linalg.inv(mixture.covariances)
+    mahalanobis = np.einsum("nmi,mij,nmj->nm", offsets, precision, offsets)
+    log_determinant = np.linalg.slogdet(2 * np.pi * mixture.covariances)[1]
+    terms = np.log(mixture.weights) - 0.5 * (mahalanobis + log_determinant)
+    max_term = terms.max(1)
+    return float((max_term + np.log(np.exp(terms - max_term[:, None]).sum(1))).sum())
 
 
-def _gaussian(points: Points) -> Mixture:
-    """One Gaussian about all points."""
+def _fit_single_gaussian(points: Float64Array) -> GaussianMixture:
+    """One Gaussian with the mean and covariance of all points."""
     centred = points - points.mean(0)
     covariance = centred.T @ centred / len(points)
-    return Mixture(np.ones(1), points.mean(0, keepdims=True), _wide(covariance[None]))
+    return GaussianMixture(np.ones(1), points.mean(0, keepdims=True), _regularize_covariances(covariance[None]))
 
 
-def _expectation_maximisation(points: Points, count: int) -> Mixture:
-    if count == 1:
-        return _gaussian(points)
+def _fit_by_em(points: Float64Array, num_gaussians: int) -> GaussianMixture:
+    if num_gaussians == 1:
+        return _fit_single_gaussian(points)
     cv2.setRNGSeed(SEED)
-    model = cv2.ml.EM.create()
-    model.setClustersNumber(count)
-    model.setCovarianceMatrixType(cv2.ml.EM_COV_MAT_GENERIC)
-    model.setTermCriteria((cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, STEPS, PRECISE))
-    model.trainEM(points)
-    weights = np.maximum(np.asarray(model.getWeights(), dtype=np.float64).ravel(), 1e-6)
-    covariances = np.stack([np.asarray(one, dtype=np.float64) for one in model.getCovs()])
-    return Mixture(weights / weights.sum(), np.asarray(model.getMeans(), np.float64), _wide(covariances))
+    em = cv2.ml.EM.create()
+    em.setClustersNumber(num_gaussians)
+    em.setCovarianceMatrixType(cv2.ml.EM_COV_MAT_GENERIC)
+    em.setTermCriteria((cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, MAX_ITERATIONS, TOLERANCE))
+    em.trainEM(points)
+    weights = np.maximum(np.asarray(em.getWeights(), dtype=np.float64).ravel(), 1e-6)
+    covariances = np.stack([np.asarray(covariance, dtype=np.float64) for covariance in em.getCovs()])
+    return GaussianMixture(
+        weights / weights.sum(), np.asarray(em.getMeans(), np.float64), _regularize_covariances(covariances)
+    )
 
 
-def _wide(covariances: Points) -> Points:
-    """Symmetric, and nowhere narrower than is sensible: points that are all the same have a width too."""
-    same = (covariances + covariances.transpose(0, 2, 1)) / 2
-    values, vectors = np.linalg.eigh(same)
-    values = np.maximum(values, NARROWEST**2)
-    return np.asarray((vectors * values[:, None]) @ vectors.transpose(0, 2, 1))
+def _regularize_covariances(covariances: Float64Array) -> Float64Array:
+    """Make covariances (m, d, d) symmetric, with eigenvalues of at least MIN_STD squared."""
+    symmetric = (covariances + covariances.transpose(0, 2, 1)) / 2
+    eigenvalues, eigenvectors = np.linalg.eigh(symmetric)
+    eigenvalues = np.maximum(eigenvalues, MIN_STD**2)
+    return np.asarray((eigenvectors * eigenvalues[:, None]) @ eigenvectors.transpose(0, 2, 1))

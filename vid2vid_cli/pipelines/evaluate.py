@@ -1,4 +1,4 @@
-"""`evaluate`: a checkpoint in numbers, on frames that training never saw."""
+"""`evaluate`: measures a checkpoint on the frames of a dataset split."""
 
 from __future__ import annotations
 
@@ -13,107 +13,107 @@ from torch import Tensor
 
 from vid2vid_cli.core.errors import DatasetError
 from vid2vid_cli.core.types import ClipBatch
-from vid2vid_cli.data.augmentation import Take
-from vid2vid_cli.data.clip_sampler import read_clip, usable_runs
-from vid2vid_cli.data.dataset import Split
-from vid2vid_cli.engine.checkpoint import load_checkpoint, load_info
-from vid2vid_cli.engine.events import Advanced, Tell
-from vid2vid_cli.engine.inference import generate
-from vid2vid_cli.engine.output_kind import check_draws
-from vid2vid_cli.engine.run_folder import checkpoint_file
-from vid2vid_cli.engine.runtime import choose_machine
-from vid2vid_cli.engine.style_bank import StyleChoice, Styler
-from vid2vid_cli.engine.styles import give_styles
+from vid2vid_cli.data.augmentation import ClipSpec
+from vid2vid_cli.data.clip_sampler import load_clip, valid_ranges
+from vid2vid_cli.engine.events import EventHandler, ProgressEvent
+from vid2vid_cli.engine.inference import generate_clip
+from vid2vid_cli.engine.styles import apply_styles
 from vid2vid_cli.media.files import write_text
 from vid2vid_cli.metrics.image import psnr, ssim
 from vid2vid_cli.metrics.temporal import warping_error
-from vid2vid_cli.networks.flow_estimator import DisTeacher
-from vid2vid_cli.pipelines.redetection import Measured, refind, refinders
-from vid2vid_cli.rendering.initial_frame import open_first
-from vid2vid_cli.training_data.training_data import open_for_checkpoint
+from vid2vid_cli.networks.flow_estimator import DISFlow
+from vid2vid_cli.pipelines.redetection import MetricMeans, load_redetectors, redetection_errors
+from vid2vid_cli.rendering.loaded_model import LoadedModel, load_model, open_checkpoint
+from vid2vid_cli.requests.measure import EvaluateRequest
+from vid2vid_cli.requests.render import StyleOptions
+from vid2vid_cli.training_data.training_data import open_data_for_checkpoint
+
+__all__ = ["EvaluateRequest", "EvaluateResult", "evaluate"]
 
 
 @dataclass(frozen=True)
-class EvaluateRequest:
-    """What `evaluate` is asked to do."""
-
-    checkpoint: Path
-    data: Path
-    out: Path | None = None
-    """None: evaluation.json beside the checkpoint."""
-    device: str = "auto"
-    split: Split = "holdout"
-    precision: str = "auto"
-    first: str | None = None
-    """What clips begin with: zeros, real, a picture, or the .ckpt of a frame-wise model. None: as in training."""
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """What was measured, and the JSON file that holds it."""
+class EvaluateResult:
+    """The metrics and the JSON file that contains them."""
 
     path: Path
     metrics: Mapping[str, float]
 
 
-def evaluate(request: EvaluateRequest, tell: Tell) -> Evaluated:
-    """Generate the held-out frames from their conditions alone and compare them with the real ones.
+def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult:
+    """Generate the frames of a split from their conditions and compare them with the real frames.
 
-    `psnr` (dB) and `ssim`: means over frames. `warping_error` and `warping_error_real`: RMS in [0, 1] along the real
-    flow. And of every conditioner that says how: the distance between what it finds on the output and what that was
-    made from, such as `landmark_error` in % of the distance of the eyes; ending in `_real`, the same for the real
-    frames, the least that can be expected. A model with styles gives all objects of a class that
-    of most in training. Raises as `synthesize`.
+    `psnr` (dB) and `ssim`: means over frames. `warping_error`, `warping_error_real`: RMS difference in [0, 1] between
+    frames that are aligned by the flow of the real clip. See `redetection_errors` for the metrics of the conditioners.
+    A model with styles uses the most common style of each class. Raises the errors of `synthesize`.
     """
-    path = checkpoint_file(request.checkpoint)
-    info = load_info(path)
-    check_draws(info, path, "frames")
-    machine = choose_machine(request.device, request.precision)
-    generator, _ = load_checkpoint(path, machine)
-    subject = open_for_checkpoint(request.data, info, request.checkpoint)
-    dataset, conditioners, view = subject.dataset, subject.conditioners, subject.view
-    names = [use.name for use in info.conditioners]
-    spans = [span for span in usable_runs(dataset, names, request.split) if span.frames >= 2]
-    if not spans:
-        raise DatasetError(f"{request.data} has no {request.split} frames to measure on.", "Prepare a longer video.")
-    again = refinders(info.conditioners, tell)
-    before = open_first(request.first, info, request.checkpoint, machine, tell, real=True)
-    styler = Styler(info.styles, StyleChoice()) if info.styles is not None else None
-    things = info.styles.things if info.styles is not None else None
-    measured: list[Measured] = []
-    for index, span in enumerate(spans):
-        clip = read_clip(dataset, conditioners, Take(view, span), things=things)
-        with machine.autocast():
-            head = clip.conditions[:, 0].to(machine.device).float()
-            begin = None if before is None else before(clip.frames[:, 0], head)
-        outputs = generate(generator, give_styles(clip, styler), machine, begin)
-        images = torch.cat([output.image.cpu().float() for output in outputs])
-        found = refind(again, dataset, span, view, {"": images, "_real": clip.frames[0]})
-        measured.append(_likeness(images, clip) | found)
-        tell(Advanced("evaluate", index + 1, len(spans), "clips"))
-    metrics = _mean(measured)
-    out = request.out if request.out is not None else path.with_name("evaluation.json")
-    frames = sum(span.frames for span in spans)
-    record = {"checkpoint": str(path), "data": str(request.data), "split": request.split, "frames": frames}
+    checkpoint = open_checkpoint(request.checkpoint, "frames")
+    model = load_model(checkpoint, request.device, request.precision)
+    metadata = model.metadata
+    training_data = open_data_for_checkpoint(request.data, metadata, checkpoint.path)
+    dataset, view = training_data.dataset, training_data.view
+    names = [conditioner.name for conditioner in metadata.conditioners]
+    frame_ranges = [
+        frame_range for frame_range in valid_ranges(dataset, names, request.split) if frame_range.num_frames >= 2
+    ]
+    if not frame_ranges:
+        raise DatasetError(
+            f"{request.data} has no two consecutive {request.split} frames to measure.", "Prepare a longer video."
+        )
+    redetectors = load_redetectors(metadata.conditioners, on_event)
+    model = model.with_options(StyleOptions(), request.initial_frame, has_real_frames=True, emit=on_event)
+    thing_ids = metadata.style_bank.thing_class_ids if metadata.style_bank is not None else None
+    metrics_per_clip: list[MetricMeans] = []
+    for index, frame_range in enumerate(frame_ranges):
+        clip = load_clip(dataset, training_data.conditioners, ClipSpec(view, frame_range), thing_class_ids=thing_ids)
+        images = _generate_images(model, clip)
+        redetection_metrics = redetection_errors(
+            redetectors, dataset, frame_range, view=view, images={"": images, "_real": clip.frames[0]}
+        )
+        metrics_per_clip.append(_image_metrics(images, clip) | redetection_metrics)
+        on_event(ProgressEvent("evaluate", index + 1, len(frame_ranges), "clips"))
+    metrics = _weighted_means(metrics_per_clip)
+    out = request.out if request.out is not None else checkpoint.path.with_name("evaluation.json")
+    num_frames = sum(frame_range.num_frames for frame_range in frame_ranges)
+    record = {
+        "checkpoint": str(checkpoint.path),
+        "data": str(request.data),
+        "split": request.split,
+        "num_frames": num_frames,
+    }
     write_text(out, json.dumps(record | metrics, indent=1) + "\n")
-    return Evaluated(out, metrics)
+    return EvaluateResult(out, metrics)
 
 
-def _likeness(images: Tensor, clip: ClipBatch) -> Measured:
-    real, count = clip.frames[0], len(images)
-    flow, confidence = DisTeacher()(real[:-1], real[1:])
-    # The metric wants an entry per frame; the first has no frame before it and is not looked at.
-    flow, confidence = (torch.cat([part[:1] * 0, part]) for part in (flow, confidence))
+def _generate_images(model: LoadedModel, clip: ClipBatch) -> Tensor:
+    """The generated frames (t, 3, h, w) of a clip."""
+    initial_frames = None
+    if model.initial_frame is not None:
+        with model.runtime.autocast():
+            first_conditions = clip.conditions[:, 0].to(model.runtime.device).float()
+            initial_frames = model.initial_frame(clip.frames[:, 0], first_conditions)
+    conditions = apply_styles(clip, model.style_assigner)
+    outputs = generate_clip(model.generator, conditions, model.runtime, initial_frames)
+    return torch.cat([output.image.cpu().float() for output in outputs])
+
+
+def _image_metrics(images: Tensor, clip: ClipBatch) -> MetricMeans:
+    real_frames, num_frames = clip.frames[0], len(images)
+    flow, confidence = DISFlow()(real_frames[:-1], real_frames[1:])
+    # `warping_error` expects one entry per frame and ignores the first, which has no previous frame.
+    flow, confidence = (torch.cat([tensor[:1] * 0, tensor]) for tensor in (flow, confidence))
     return {
-        "psnr": (float(psnr(images, real).mean()), count),
-        "ssim": (float(ssim(images, real).mean()), count),
-        "warping_error": (float(warping_error(images, flow, confidence)), count),
-        "warping_error_real": (float(warping_error(real, flow, confidence)), count),
+        "psnr": (float(psnr(images, real_frames).mean()), num_frames),
+        "ssim": (float(ssim(images, real_frames).mean()), num_frames),
+        "warping_error": (float(warping_error(images, flow, confidence)), num_frames),
+        "warping_error_real": (float(warping_error(real_frames, flow, confidence)), num_frames),
     }
 
 
-def _mean(measured: Sequence[Measured]) -> dict[str, float]:
-    """Over all frames on which each was measured, whatever stretch they lie in."""
-    names = dict.fromkeys(name for found in measured for name in found)
-    parts = {name: np.array([found[name] for found in measured if name in found]) for name in names}
-    return {name: float(np.average(part[:, 0], weights=part[:, 1])) for name, part in parts.items()}
+def _weighted_means(metrics_per_clip: Sequence[MetricMeans]) -> dict[str, float]:
+    """The mean of each metric over all frames on which it was measured."""
+    names = dict.fromkeys(name for metrics in metrics_per_clip for name in metrics)
+    means: dict[str, float] = {}
+    for name in names:
+        values, num_frames = zip(*(metrics[name] for metrics in metrics_per_clip if name in metrics), strict=True)
+        means[name] = float(np.average(values, weights=num_frames))
+    return means

@@ -1,173 +1,191 @@
-"""`predict`: what comes after the end of a clip, as label maps and, drawn by another checkpoint, as frames.
+"""`predict`: predicts the label maps after the end of a clip and renders them with another checkpoint.
 
-After vid2vid's future prediction (Wang et al., NeurIPS 2018, section 4.3): the next label maps are predicted from those
-seen, and a model of frames draws them.
+Future video prediction of vid2vid (Wang et al., NeurIPS 2018, section 4.3).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from vid2vid_cli.core.errors import ConfigError
-from vid2vid_cli.data.dataset import Split
-from vid2vid_cli.data.manifest import FILE_NAME
-from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint, load_info
-from vid2vid_cli.engine.events import Advanced, Noticed, Tell
-from vid2vid_cli.engine.inference import to_picture
-from vid2vid_cli.engine.output_kind import check_draws
+from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
+from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent
+from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.rollout import SequentialGenerator
-from vid2vid_cli.engine.run_folder import checkpoint_file
-from vid2vid_cli.engine.runtime import Machine, choose_machine
 from vid2vid_cli.media.contact_sheet import side_by_side
-from vid2vid_cli.media.files import free_name, write_text
+from vid2vid_cli.media.files import unique_path, write_text
 from vid2vid_cli.media.writer import VideoWriter
-from vid2vid_cli.rendering.forecast import Guess, Stretch, draw_on, go_on, keep_moving, measure, stand_still
-from vid2vid_cli.rendering.forecast_input import Footage, open_dataset, open_video
-from vid2vid_cli.rendering.frame_renderer import COMMENT
-from vid2vid_cli.rendering.label_channels import Planes, planes_of
-from vid2vid_cli.rendering.source_video import Options
+from vid2vid_cli.rendering.forecast import (
+    Forecast,
+    ForecastClip,
+    constant_motion_baseline,
+    measure_forecast,
+    predict_labels,
+    render_prediction,
+    repeat_last_baseline,
+)
+from vid2vid_cli.rendering.forecast_input import ForecastInput, open_dataset_input, open_video_input
+from vid2vid_cli.rendering.frame_renderer import METADATA_COMMENT
+from vid2vid_cli.rendering.label_channels import LabelChannels, build_label_channels
+from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model, open_checkpoint
+from vid2vid_cli.requests.measure import PredictRequest
 
-LEAST_SEEN = 2
-"""Frames: motion shows between two."""
+__all__ = ["PredictRequest", "PredictResult", "predict"]
 
-
-@dataclass(frozen=True)
-class PredictRequest:
-    """What `predict` is asked to do."""
-
-    checkpoint: Path
-    """Trained with model=predict."""
-    clip: Path
-    """A dataset, of which stretches are gone on with and compared; or a video or label video, after its end."""
-    frames: int = 10
-    render: Path | None = None
-    """A checkpoint that draws the predicted label maps; None: they are shown as they are."""
-    out: Path | None = None
-    """None: <clip>_future.mp4 here."""
-    split: Split = "holdout"
-    device: str = "auto"
-    precision: str = "auto"
-    overwrite: bool = False
-    options: Options = field(default_factory=dict)
+MIN_CONTEXT_FRAMES = 2
+"""Two frames are needed to estimate motion."""
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """What was made and, where the truth is known, how right it was."""
+class PredictResult:
+    """The written video and, if the real continuation is known, the metrics."""
 
     path: Path
-    frames: int
+    num_frames: int
     metrics: Mapping[str, float]
 
 
-def predict(request: PredictRequest, tell: Tell) -> Predicted:
-    """Go on with label maps, draw them, and compare with what really came, where that is known.
+def predict(request: PredictRequest, on_event: EventHandler) -> PredictResult:
+    """Predict label maps, render them, and compare both with the real continuation if it is known.
 
-    `iou` (%, mean over classes) and, with `render`, `psnr` (dB), each a mean over all frames and stretches; ending in
-    `_still` and `_moving` the same for the last frame held, and for the last motion kept; ending in `_last` at the
-    last frame. Raises: ConfigError (a checkpoint that draws frames, or the wrong ones), TooShortError, and what
-    reading a dataset, a video or a checkpoint raises.
+    Metrics: `iou` (%, mean over classes) and, with a renderer, `psnr` (dB), means over all frames and clips. Suffixes:
+    `_still` and `_moving` for the baselines (last frame repeated; constant motion), `_last` for the last frame only.
+
+    Raises ConfigError (a checkpoint with another target, or an incompatible renderer), TooFewFramesError and the errors
+    of reading a dataset, a video or a checkpoint.
     """
-    path = checkpoint_file(request.checkpoint)
-    info = load_info(path)
-    check_draws(info, path, "labels")
-    machine = choose_machine(request.device, request.precision)
-    generator, _ = load_checkpoint(path, machine)
-    renderer = _renderer(request, info, machine)
-    seen = max(generator.past, LEAST_SEEN, renderer.past if renderer else 0)
-    footage = _footage(request, info, path, seen, tell)
-    planes = planes_of(footage.conditioners)
-    tell(Noticed(f"{request.clip}, {request.frames} frames ahead, on {machine.describe()}"))
-    out = _out(request)
-    found: list[dict[str, Tensor]] = []
-    with VideoWriter(out, footage.fps, comment=COMMENT) as video:
-        for index, stretch in enumerate(footage.stretches):
-            guess = _guess(generator, renderer, stretch, planes, request.frames, machine)
-            found.append(_compared(guess, stretch, planes, request.frames))
-            for picture in _pictures(guess, stretch, planes):
-                video.write(picture)
-            tell(Advanced("predict", index + 1, footage.count, "stretches"))
-    metrics = _metrics(found)
+    checkpoint = open_checkpoint(request.checkpoint, "labels")
+    model = load_model(checkpoint, request.device, request.precision)
+    renderer = _load_renderer(request, checkpoint)
+    num_context_frames = max(
+        model.generator.past_frames, MIN_CONTEXT_FRAMES, renderer.past_frames if renderer is not None else 0
+    )
+    forecast_input = _open_input(request, checkpoint, num_context_frames, on_event)
+    label_channels = build_label_channels(forecast_input.conditioners)
+    on_event(InfoEvent(f"predicting {request.num_frames} frames of {request.source} on {model.runtime.describe()}"))
+    out = _output_path(request)
+    clip_metrics: list[dict[str, Tensor]] = []
+    with VideoWriter(out, forecast_input.fps, comment=METADATA_COMMENT) as video:
+        for index, clip in enumerate(forecast_input.clips):
+            forecast = _make_forecast(model, renderer, clip, label_channels=label_channels, request=request)
+            clip_metrics.append(_measure_with_baselines(forecast, clip, label_channels, request.num_frames))
+            for image in _comparison_images(forecast, clip, label_channels):
+                video.write(image)
+            on_event(ProgressEvent("predict", index + 1, forecast_input.num_clips, "clips"))
+    metrics = _mean_metrics(clip_metrics)
     if metrics:
-        record = {"checkpoint": str(path), "data": str(request.clip), "frames": request.frames, **metrics}
+        record = {
+            "checkpoint": str(checkpoint.path),
+            "data": str(request.source),
+            "num_frames": request.num_frames,
+            **metrics,
+        }
         write_text(out.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
-    return Predicted(out, request.frames * footage.count, metrics)
+    return PredictResult(out, request.num_frames * forecast_input.num_clips, metrics)
 
 
-def _guess(
-    generator: SequentialGenerator,
+def _make_forecast(
+    model: LoadedModel,
     renderer: SequentialGenerator | None,
-    stretch: Stretch,
-    planes: Planes,
-    count: int,
-    machine: Machine,
-) -> Guess:
-    found = planes.certain(go_on(generator, stretch.planes, count, machine))
-    return Guess(found, None if renderer is None else draw_on(renderer, stretch, found, machine))
+    clip: ForecastClip,
+    *,
+    label_channels: LabelChannels,
+    request: PredictRequest,
+) -> Forecast:
+    predicted_conditions = predict_labels(model.generator, clip.conditions, request.num_frames, model.runtime)
+    conditions = label_channels.to_one_hot(predicted_conditions)
+    if renderer is None:
+        return Forecast(conditions, None)
+    return Forecast(conditions, render_prediction(renderer, clip, conditions, model.runtime))
 
 
-def _compared(guess: Guess, stretch: Stretch, planes: Planes, count: int) -> dict[str, Tensor]:
-    """The measures of a guess, and of the two that cost nothing; {} where what came is not known."""
-    own = measure(guess, stretch, planes)
-    found = dict(own)
-    for name, other in (("still", stand_still(stretch, count)), ("moving", keep_moving(stretch, count))):
-        found |= {f"{key}_{name}": value for key, value in measure(other, stretch, planes).items() if key in own}
-    return found
-
-
-def _metrics(found: list[dict[str, Tensor]]) -> dict[str, float]:
-    together = {name: torch.stack([one[name] for one in found]) for name in (found[0] if found else ())}
-    means = {name: float(values.mean()) for name, values in together.items()}
-    return means | {f"{name}_last": float(values[:, -1].mean()) for name, values in together.items()}
-
-
-def _pictures(guess: Guess, stretch: Stretch, planes: Planes) -> Iterator[NDArray[np.uint8]]:
-    """For each frame what came and what was predicted, as labels and as frames, as far as they are known."""
-    rows: dict[str, list[NDArray[np.uint8]]] = {}
-    if stretch.next_planes is not None:
-        rows["labels"] = [planes.picture(frame) for frame in stretch.next_planes]
-    rows["predicted"] = [planes.picture(frame) for frame in guess.planes]
-    if stretch.next_pictures is not None:
-        rows["real"] = [to_picture(frame) for frame in stretch.next_pictures]
-    if guess.pictures is not None:
-        rows["drawn"] = [to_picture(frame) for frame in guess.pictures]
-    for pictures in zip(*rows.values(), strict=True):
-        yield side_by_side(pictures, list(rows), pictures[0].shape[0])
-
-
-def _renderer(request: PredictRequest, info: CheckpointInfo, machine: Machine) -> SequentialGenerator | None:
-    if request.render is None:
-        return None
-    path = checkpoint_file(request.render)
-    own = load_info(path)
-    check_draws(own, path, "frames")
-    for what, mine, theirs in (
-        ("conditioners", [use.name for use in own.conditioners], [use.name for use in info.conditioners]),
-        ("condition channels", own.layout.shown, info.layout.channels),
-        ("size (height, width)", own.picture, info.picture),
+def _measure_with_baselines(
+    forecast: Forecast, clip: ForecastClip, label_channels: LabelChannels, num_frames: int
+) -> dict[str, Tensor]:
+    """The metrics of a forecast and of the two baselines; {} if the real continuation is unknown."""
+    forecast_metrics = measure_forecast(forecast, clip, label_channels)
+    metrics = dict(forecast_metrics)
+    for name, baseline in (
+        ("still", repeat_last_baseline(clip, num_frames)),
+        ("moving", constant_motion_baseline(clip, num_frames)),
     ):
-        if mine != theirs:
+        metrics |= {
+            f"{key}_{name}": value
+            for key, value in measure_forecast(baseline, clip, label_channels).items()
+            if key in forecast_metrics
+        }
+    return metrics
+
+
+def _mean_metrics(clip_metrics: list[dict[str, Tensor]]) -> dict[str, float]:
+    stacked_metrics = {
+        name: torch.stack([metrics[name] for metrics in clip_metrics])
+        for name in (clip_metrics[0] if clip_metrics else ())
+    }
+    means = {name: float(values.mean()) for name, values in stacked_metrics.items()}
+    return means | {f"{name}_last": float(values[:, -1].mean()) for name, values in stacked_metrics.items()}
+
+
+def _comparison_images(forecast: Forecast, clip: ForecastClip, label_channels: LabelChannels) -> Iterator[ImageArray]:
+    """One image per frame: real and predicted labels, and real and rendered frames if available, side by side."""
+    rows: dict[str, list[ImageArray]] = {}
+    if clip.next_conditions is not None:
+        rows["labels"] = [label_channels.visualize(frame) for frame in clip.next_conditions]
+    rows["predicted"] = [label_channels.visualize(frame) for frame in forecast.conditions]
+    if clip.next_frames is not None:
+        rows["real"] = [to_uint8_image(frame) for frame in clip.next_frames]
+    if forecast.frames is not None:
+        rows["rendered"] = [to_uint8_image(frame) for frame in forecast.frames]
+    for images in zip(*rows.values(), strict=True):
+        yield side_by_side(images, list(rows), images[0].shape[0])
+
+
+def _load_renderer(request: PredictRequest, predictor: CheckpointFile) -> SequentialGenerator | None:
+    if request.renderer is None:
+        return None
+    renderer = open_checkpoint(request.renderer, "frames")
+    renderer_names, predictor_names = (
+        [conditioner.name for conditioner in checkpoint.metadata.conditioners] for checkpoint in (renderer, predictor)
+    )
+    renderer_channels = renderer.metadata.condition_spec.input_channels
+    predictor_channels = predictor.metadata.condition_spec.channels
+    for property_name, renderer_value, predictor_value in (
+        ("conditioners", renderer_names, predictor_names),
+        ("condition channels", renderer_channels, predictor_channels),
+        ("size (height, width)", renderer.metadata.output_size, predictor.metadata.output_size),
+    ):
+        if renderer_value != predictor_value:
             raise ConfigError(
-                f"{path} cannot draw what {request.checkpoint} predicts: its {what} are {mine}, not {theirs}.",
-                "Train both on the same dataset with the same data.size and data.aspect, and without styles.",
+                f"{renderer.path} cannot render the labels of {predictor.path}: {property_name} {renderer_value} "
+                f"instead of {predictor_value}.",
+                "Train both on the same dataset with the same data.height and data.aspect_ratio, and without styles.",
             )
-    return load_checkpoint(path, machine)[0]
+    return load_model(renderer, request.device, request.precision).generator
 
 
-def _footage(request: PredictRequest, info: CheckpointInfo, path: Path, seen: int, tell: Tell) -> Footage:
-    if (request.clip / FILE_NAME).is_file():
-        return open_dataset(request.clip, request.split, info, path, seen, request.frames)
-    return open_video(request.clip, request.options, info, path, seen, tell)
+def _open_input(
+    request: PredictRequest, checkpoint: CheckpointFile, num_context_frames: int, emit: EventHandler
+) -> ForecastInput:
+    if (request.source / MANIFEST_FILE_NAME).is_file():
+        return open_dataset_input(
+            request.source,
+            request.split,
+            checkpoint,
+            num_context_frames=num_context_frames,
+            num_frames=request.num_frames,
+        )
+    return open_video_input(
+        request.source, request.options, checkpoint, num_context_frames=num_context_frames, emit=emit
+    )
 
 
-def _out(request: PredictRequest) -> Path:
-    wanted = request.out if request.out is not None else Path(f"{request.clip.resolve().stem}_future.mp4")
-    return wanted if request.overwrite else free_name(wanted)
+def _output_path(request: PredictRequest) -> Path:
+    path = request.out if request.out is not None else Path(f"{request.source.resolve().stem}_future.mp4")
+    return path if request.overwrite else unique_path(path)

@@ -1,4 +1,4 @@
-"""Conditions found again: does a generated picture show what it was made from, in each conditioner's own measure?"""
+"""Re-detection metrics: annotate generated frames and compare with the annotations they were generated from."""
 
 from __future__ import annotations
 
@@ -7,69 +7,72 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from vid2vid_cli.conditioning import Annotation, Conditioner, View, view_image
+from vid2vid_cli.conditioning import Annotation, Conditioner, View, detect_cuts, view_image
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.conditioning.requirements import check_conditioners
 from vid2vid_cli.core.errors import MissingPackageError, MissingWeightsError
-from vid2vid_cli.data.dataset import Dataset, Span
-from vid2vid_cli.engine.checkpoint import ConditionerUse
-from vid2vid_cli.engine.events import Noticed, Tell
-from vid2vid_cli.engine.inference import to_picture
-from vid2vid_cli.training_data.training_data import of_other_footage
+from vid2vid_cli.data.dataset import Dataset, FrameRange
+from vid2vid_cli.engine.checkpoint import ConditionerConfig
+from vid2vid_cli.engine.events import EventHandler, InfoEvent
+from vid2vid_cli.engine.inference import to_uint8_image
+from vid2vid_cli.training_data.training_data import options_for_new_source
 
-Measured = dict[str, tuple[float, float]]
-"""Name -> mean, and the frames it is the mean of."""
+MetricMeans = dict[str, tuple[float, float]]
+"""Name -> (mean, number of frames)."""
 
 
-def refinders(uses: Sequence[ConditionerUse], tell: Tell) -> list[Conditioner]:
-    """Those conditioners of a checkpoint that can measure distances and have what they need to find things.
+def load_redetectors(configs: Sequence[ConditionerConfig], emit: EventHandler) -> list[Conditioner]:
+    """The conditioners of a checkpoint that implement `errors` and whose requirements are installed.
 
-    What is left out is told.
+    An InfoEvent reports each one that is omitted for a missing requirement.
     """
-    made = []
-    for conditioner in load_conditioners([(use.name, of_other_footage(use)) for use in uses]):
-        if type(conditioner).distances is Conditioner.distances:
+    redetectors = []
+    for conditioner in load_conditioners([(config.name, options_for_new_source(config)) for config in configs]):
+        if type(conditioner).errors is Conditioner.errors:
             continue
         try:
             check_conditioners([conditioner])
         except (MissingPackageError, MissingWeightsError) as error:
-            tell(Noticed(f"{conditioner.spec.name} is not looked for again: {error.message} {error.hint}"))
+            emit(InfoEvent(f"re-detection of {conditioner.spec.name} is skipped: {error.message} {error.hint}"))
             continue
-        made.append(conditioner)
-    return made
+        redetectors.append(conditioner)
+    return redetectors
 
 
-def refind(
+def redetection_errors(
     conditioners: Sequence[Conditioner],
     dataset: Dataset,
-    span: Span,
+    frame_range: FrameRange,
+    *,
     view: View,
-    pictures: Mapping[str, Tensor],
-) -> Measured:
-    """Distances between what is found on pictures of a stretch, and what those were made from.
+    images: Mapping[str, Tensor],
+) -> MetricMeans:
+    """The errors of detections on images of a frame range, against the dataset's annotations.
 
-    `pictures`: what is added to a name -> (t, 3, h, w); such as {"": generated, "_real": the real frames}, the second
-    being the least that can be expected. Of each conditioner also the share of frames on which a distance could be
-    measured, `<conditioner>_found`.
+    `images`: suffix of the metric names -> (t, 3, h, w), such as {"": generated, "_real": real frames}; the errors on
+    real frames are a lower bound. `<conditioner>_found`: share of frames on which an error could be measured.
     """
-    measured: Measured = {}
+    metrics: MetricMeans = {}
     for conditioner in conditioners:
         name = conditioner.spec.name
-        wanted = [in_picture(one, view) for one in dataset.annotations([span], name)]
-        for ending, frames in pictures.items():
-            again = conditioner.annotate([to_picture(frame) for frame in frames])
-            found = [conditioner.distances(one, want) for one, want in zip(again, wanted, strict=True)]
-            for key in dict.fromkeys(key for distances in found for key in distances):
-                values = [distances[key] for distances in found if key in distances]
-                measured[f"{key}{ending}"] = float(np.mean(values)), len(values)
-            measured[f"{name}_found{ending}"] = float(np.mean([bool(distances) for distances in found])), len(found)
-    return measured
+        references = [transform_annotation(annotation, view) for annotation in dataset.annotations([frame_range], name)]
+        for suffix, frames in images.items():
+            detections = conditioner.annotate(detect_cuts(map(to_uint8_image, frames)))
+            frame_errors = [
+                conditioner.errors(detection, reference)
+                for detection, reference in zip(detections, references, strict=True)
+            ]
+            for key in dict.fromkeys(key for errors in frame_errors for key in errors):
+                values = [errors[key] for errors in frame_errors if key in errors]
+                metrics[f"{key}{suffix}"] = float(np.mean(values)), len(values)
+            metrics[f"{name}_found{suffix}"] = float(np.mean(list(map(bool, frame_errors)))), len(frame_errors)
+    return metrics
 
 
-def in_picture(annotation: Annotation, view: View) -> Annotation:
-    """The annotation of a frame in pixels of the picture that a view makes of it."""
+def transform_annotation(annotation: Annotation, view: View) -> Annotation:
+    """The annotation of a frame in pixels of the image that the view crops from it."""
     points = {
-        name: np.concatenate([view.points(values[:, :2]), values[:, 2:]], axis=1)
+        name: np.concatenate([view.transform_points(values[:, :2]), values[:, 2:]], axis=1)
         for name, values in annotation.points.items()
     }
     images = {name: view_image(image, view, nearest=True) for name, image in annotation.images.items()}

@@ -1,4 +1,4 @@
-"""`styles show`: the styles that a checkpoint knows, as pictures: one frame, each class in each of its styles."""
+"""`styles show`: renders one frame of a checkpoint with every style of every class, as a contact sheet."""
 
 from __future__ import annotations
 
@@ -8,106 +8,113 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
-from vid2vid_cli.conditioning.combine import condition_picture, load_conditioners
-from vid2vid_cli.conditioning.instances import InstanceReader, class_of
+from vid2vid_cli.conditioning.combine import condition_image, load_conditioners
+from vid2vid_cli.conditioning.instances import InstanceReader, instance_class
 from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.data.clip_sampler import render_conditions
-from vid2vid_cli.engine.checkpoint import CheckpointInfo, load_checkpoint
-from vid2vid_cli.engine.events import Advanced, Tell, Warned
-from vid2vid_cli.engine.inference import evenly, generate, to_picture
-from vid2vid_cli.engine.run_folder import checkpoint_file
-from vid2vid_cli.engine.runtime import choose_machine
-from vid2vid_cli.engine.style_bank import StyleBank, StyleChoice, Styler
+from vid2vid_cli.engine.events import EventHandler, ProgressEvent, WarningEvent
+from vid2vid_cli.engine.inference import evenly_spaced, generate_clip, to_uint8_image
+from vid2vid_cli.engine.styles import StyleAssigner, StyleBank, StyleChoice
 from vid2vid_cli.media.contact_sheet import contact_sheet
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.rendering.frame_renderer import output_file
-from vid2vid_cli.training.style_collection import unpack
-from vid2vid_cli.training_data.training_data import open_for_checkpoint
+from vid2vid_cli.rendering.frame_renderer import choose_output_path
+from vid2vid_cli.rendering.loaded_model import CheckpointFile, load_model, open_checkpoint
+from vid2vid_cli.requests.measure import ShowStylesRequest
+from vid2vid_cli.training.style_collection import annotation_from_json
+from vid2vid_cli.training_data.training_data import open_data_for_checkpoint
 
-Picture = NDArray[np.uint8]
-STILL = 3
-"""Times that the frame is drawn, each with the last as its past: a first frame has none, and is worse."""
-LOOKED_AT = 64
-"""Frames of a dataset among which the one is looked for that shows most."""
-
-
-@dataclass(frozen=True)
-class ShowStylesRequest:
-    """What `styles show` is asked to do."""
-
-    checkpoint: Path
-    data: Path | None = None
-    """A dataset with the frame that is drawn; None: a training frame, which lies in the checkpoint."""
-    out: Path | None = None
-    """None: <checkpoint>_styles.png here."""
-    device: str = "auto"
-    precision: str = "auto"
-    overwrite: bool = False
+NUM_REPEATS = 3
+"""Frames that are generated from the same conditions; the last one is shown, as the first ones have no past."""
+NUM_CANDIDATE_FRAMES = 64
+"""Frames of a dataset that are searched for the one with the most classes."""
 
 
 @dataclass(frozen=True)
-class StylesShown:
-    """The sheet, and for each class how many training objects are in each of its styles."""
+class ShowStylesResult:
+    """The contact sheet, and for each class the number of training objects per style."""
 
     path: Path
-    classes: dict[str, tuple[int, ...]]
+    cluster_sizes: dict[str, tuple[int, ...]]
 
 
-def show_styles(request: ShowStylesRequest, tell: Tell) -> StylesShown:
-    """Draw the sheet: a row for each class that is on the frame, a column for each style.
+def show_styles(request: ShowStylesRequest, on_event: EventHandler) -> ShowStylesResult:
+    """Write the contact sheet: a row for each class in the frame, a column for each of its styles.
 
-    Raises ConfigError (a model without styles), what opening a dataset and a checkpoint raises, DeviceError,
-    DiskFullError, PermissionDeniedError.
+    Raises ConfigError (a model without styles), DeviceError, DiskFullError, PermissionDeniedError and the errors of
+    opening a dataset and a checkpoint.
     """
-    path = checkpoint_file(request.checkpoint)
-    machine = choose_machine(request.device, request.precision)
-    generator, info = load_checkpoint(path, machine)
-    bank = info.styles
+    checkpoint = open_checkpoint(request.checkpoint, "frames")
+    bank = checkpoint.metadata.style_bank
     if bank is None:
         raise ConfigError(
-            f"{info.name} knows no styles, as it was trained without.", "Train with --set style.features=3."
+            f"{checkpoint.metadata.name} was trained without styles.", "Train with --set style.feature_channels=3."
         )
-    conditioners, views, annotations = _frame(request, info, bank)
+    model = load_model(checkpoint, request.device, request.precision)
+    conditioners, views, annotations = _choose_frame(request, checkpoint, bank)
     conditions = torch.from_numpy(render_conditions(conditioners, annotations, views))
-    ids = InstanceReader(conditioners, views, bank.things)(annotations)
-    there = [one for one in bank.classes if one.id in set(np.unique(class_of(ids)).tolist())]
-    rows: list[list[Picture]] = [[condition_picture(conditioners, annotations, views)]]
-    labels, total = ["labels"], sum(len(one.centres) for one in there)
-    for one in there:
-        row: list[Picture] = []
-        for cluster in range(len(one.centres)):
-            styles = torch.from_numpy(Styler(bank, StyleChoice(clusters={one.id: cluster}))(ids))
-            shown = torch.cat([conditions.float(), styles])
-            clip = shown.expand(1, STILL, -1, -1, -1)
-            row.append(to_picture(generate(generator, clip, machine)[-1].image[0]))
-            tell(Advanced("styles", sum(map(len, rows[1:])) + len(row), total, "pictures"))
+    instance_ids = InstanceReader(conditioners, views, bank.thing_class_ids)(annotations)
+    present_ids = set(np.unique(instance_class(instance_ids)).tolist())
+    present_classes = [class_styles for class_styles in bank.classes if class_styles.id in present_ids]
+    rows: list[list[ImageArray]] = [[condition_image(conditioners, annotations, views)]]
+    labels = ["labels"]
+    num_images, num_done = sum(len(class_styles.centres) for class_styles in present_classes), 0
+    for class_styles in present_classes:
+        row: list[ImageArray] = []
+        for cluster in range(len(class_styles.centres)):
+            assigner = StyleAssigner(bank, StyleChoice(class_clusters={class_styles.id: cluster}))
+            styled_conditions = torch.cat([conditions.float(), torch.from_numpy(assigner(instance_ids))])
+            clip = styled_conditions.expand(1, NUM_REPEATS, -1, -1, -1)
+            row.append(to_uint8_image(generate_clip(model.generator, clip, model.runtime)[-1].image[0]))
+            num_done += 1
+            on_event(ProgressEvent("styles", num_done, num_images, "images"))
         rows.append(row)
-        labels.append(f"{one.name}: {sum(one.sizes)} objects in training, {', '.join(map(str, one.sizes))}")
-    absent = [one.name for one in bank.classes if one not in there]
-    if absent:
-        tell(Warned(f"the frame shows no {', '.join(absent)}; another may: --data DATASET"))
+        sizes = ", ".join(map(str, class_styles.sizes))
+        labels.append(f"{class_styles.name}: {sum(class_styles.sizes)} objects in training, {sizes}")
+    absent_names = [class_styles.name for class_styles in bank.classes if class_styles not in present_classes]
+    if absent_names:
+        on_event(
+            WarningEvent(f"the frame does not contain {', '.join(absent_names)}. Use other frames: --data DATASET")
+        )
     titles = [str(1 + index) for index in range(max((len(row) for row in rows), default=1))]
-    out = output_file(request.out, Path(f"{info.name}_styles.png"), overwrite=request.overwrite, compare=False)
+    out = choose_output_path(
+        request.out, Path(f"{model.metadata.name}_styles.png"), overwrite=request.overwrite, compare=False
+    )
     save_png(out, contact_sheet(rows, labels=labels, titles=titles))
-    return StylesShown(out, {one.name: one.sizes for one in bank.classes})
+    return ShowStylesResult(out, {class_styles.name: class_styles.sizes for class_styles in bank.classes})
 
 
-def _frame(
-    request: ShowStylesRequest, info: CheckpointInfo, bank: StyleBank
+def _choose_frame(
+    request: ShowStylesRequest, checkpoint: CheckpointFile, bank: StyleBank
 ) -> tuple[Sequence[Conditioner], tuple[View, ...], list[Annotation]]:
-    """What is drawn: the conditioners, their views, and what each found."""
+    """Conditioners, their views and the annotations of the frame: the one in the checkpoint, or one of the dataset."""
+    metadata = checkpoint.metadata
     if request.data is None:
-        conditioners = load_conditioners([(use.name, use.options) for use in info.conditioners])
-        return conditioners, (info.frame_view(),) * len(conditioners), [unpack(data) for data in bank.frame]
-    subject = open_for_checkpoint(request.data, info, request.checkpoint)
-    places = [(span.clip, index) for span in subject.dataset.clips() for index in range(span.first, span.last)]
-    known = {one.id for one in bank.classes}
-    best: tuple[int, list[Annotation]] = (-1, [])
-    for clip, index in (places[number] for number in evenly(len(places), LOOKED_AT)):
-        found = [subject.dataset.annotation(clip, index, one.spec.name) for one in subject.conditioners]
-        ids = InstanceReader(subject.conditioners, subject.views, ())(found)
-        best = max(best, (len(known & set(np.unique(class_of(ids)).tolist())), found), key=lambda one: one[0])
-    return subject.conditioners, subject.views, best[1]
+        conditioners = load_conditioners([(config.name, config.options) for config in metadata.conditioners])
+        return (
+            conditioners,
+            (metadata.crop_view(),) * len(conditioners),
+            [annotation_from_json(data) for data in bank.example_annotations],
+        )
+    training_data = open_data_for_checkpoint(request.data, metadata, checkpoint.path)
+    dataset = training_data.dataset
+    frame_positions = [
+        (frame_range.clip_index, index)
+        for frame_range in dataset.frame_ranges()
+        for index in range(frame_range.start, frame_range.stop)
+    ]
+    known_ids = {class_styles.id for class_styles in bank.classes}
+    instance_reader = InstanceReader(training_data.conditioners, training_data.views, ())
+    best_count, best_annotations = -1, list[Annotation]()
+    for position in evenly_spaced(len(frame_positions), NUM_CANDIDATE_FRAMES):
+        clip_index, index = frame_positions[position]
+        annotations = [
+            dataset.load_annotation(clip_index, index, conditioner.spec.name)
+            for conditioner in training_data.conditioners
+        ]
+        num_classes = len(known_ids & set(np.unique(instance_class(instance_reader(annotations))).tolist()))
+        if num_classes > best_count:
+            best_count, best_annotations = num_classes, annotations
+    return training_data.conditioners, training_data.views, best_annotations

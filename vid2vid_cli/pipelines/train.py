@@ -1,209 +1,234 @@
-"""`train`: from a dataset to a checkpoint, in a run folder that survives being killed."""
+"""`train`: trains a model on a dataset, in a run folder that can be resumed after an interruption."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.core.errors import DiskFullError, DivergedError
+from vid2vid_cli.core.errors import DiskFullError, DivergenceError
 from vid2vid_cli.core.types import ClipBatch
-from vid2vid_cli.engine.build import build_state, parameter_count
-from vid2vid_cli.engine.checkpoint import load_state
-from vid2vid_cli.engine.curriculum import clip_length, clips_in_place, idle_rates
-from vid2vid_cli.engine.distributed import EndedElsewhereError, Group
-from vid2vid_cli.engine.dry_run import Plan
-from vid2vid_cli.engine.event_log import journal
-from vid2vid_cli.engine.events import Noticed, Tell, silent
-from vid2vid_cli.engine.loop import Until, train_loop
+from vid2vid_cli.engine.build import build_train_state, count_parameters
+from vid2vid_cli.engine.curriculum import batch_repeats, clip_length
+from vid2vid_cli.engine.distributed import ProcessGroup, RankStoppedError
+from vid2vid_cli.engine.dry_run import DryRun
+from vid2vid_cli.engine.event_log import log_events
+from vid2vid_cli.engine.events import EventHandler, InfoEvent, ignore_events
+from vid2vid_cli.engine.loop import StopCondition, train_loop
 from vid2vid_cli.engine.run_folder import (
     RunFolder,
-    RunRecord,
-    create_run,
-    find_run,
-    held,
-    last_state,
-    licence_of,
-    start_of,
+    find_init_weights,
 )
-from vid2vid_cli.engine.runtime import Machine, choose_device, choose_machine
+from vid2vid_cli.engine.runtime import Runtime, choose_runtime
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.step import Trainer
-from vid2vid_cli.engine.torchrun import join
-from vid2vid_cli.engine.warm_start import grow
-from vid2vid_cli.networks.flow_estimator import DisTeacher
-from vid2vid_cli.networks.perceptual import find_perceptual
-from vid2vid_cli.training.checkpointing import Keeper
+from vid2vid_cli.engine.step import TrainContext
+from vid2vid_cli.engine.torchrun import join_process_group
+from vid2vid_cli.engine.warm_start import warm_start
+from vid2vid_cli.networks.flow_estimator import DISFlow
+from vid2vid_cli.networks.perceptual import PerceptualLoss, build_perceptual_loss
+from vid2vid_cli.requests.train import TrainRequest
+from vid2vid_cli.training.checkpointing import CheckpointCallback
 from vid2vid_cli.training.interrupt import Interrupt
-from vid2vid_cli.training.job import Job, TrainRequest, find_job, open_job
+from vid2vid_cli.training.job import (
+    choose_job_runtime,
+    describe_batch,
+    describe_unreachable_strides,
+    open_train_job,
+    resolve_stop_condition,
+    resolve_train_job,
+    start_run,
+)
 from vid2vid_cli.training.report import write_report
+
+__all__ = ["TrainRequest", "TrainResult", "plan_train", "train"]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A finished run."""
+class TrainResult:
+    """A finished training."""
 
     path: Path
     checkpoint: Path
-    steps: int
-    seconds: float
+    num_steps: int
+    """Steps of the run, including those before a resume."""
+    elapsed_seconds: float
     metrics: Mapping[str, float]
 
 
-def plan_train(request: TrainRequest) -> Plan:
-    """What `train` would do; writes nothing. Raises as `train`."""
-    job = find_job(request, Group(world=request.processes))
-    config, subject = job.config, job.subject
-    until = _until(request, config, 0.0)
-    machine = choose_machine(request.device, config.engine.precision, config.engine.channels_last)
-    state = build_state(config, subject.layout(config), machine)
-    begun = grow(state, start_of(request.start)).describe() if request.start is not None else ""
-    judges = sum(parameter_count(judge) for judge in (state.discriminator, state.temporal, state.region))
-    usable = sum(run.frames for run in subject.sampler(config).runs)
-    return Plan(
+def plan_train(request: TrainRequest) -> DryRun:
+    """The plan of `train`; writes nothing. Raises the errors of `train`."""
+    job = resolve_train_job(request, ProcessGroup(world_size=request.num_processes))
+    config, training_data = job.config, job.training_data
+    stop_condition = resolve_stop_condition(request, config, 0.0)
+    runtime = choose_runtime(request.device, config.runtime.precision, config.runtime.channels_last)
+    state = build_train_state(config, training_data.condition_spec(config), runtime)
+    warm_start_summary = (
+        warm_start(state, find_init_weights(request.init_from)).describe() if request.init_from is not None else ""
+    )
+    num_discriminator_parameters = sum(
+        count_parameters(discriminator)
+        for discriminator in (state.image_discriminator, state.temporal_discriminators, state.region_discriminators)
+    )
+    num_usable_frames = sum(frame_range.num_frames for frame_range in training_data.build_sampler(config).ranges)
+    return DryRun(
         (
-            ("dataset", f"{subject.dataset.folder} ({usable} frames to learn from)"),
-            ("conditioners", ", ".join(c.spec.name for c in subject.conditioners)),
-            ("picture", f"{subject.picture[1]}x{subject.picture[0]}, {config.data.crop}"),
-            ("generator", f"{config.generator.kind}, {parameter_count(state.generator) / 1e6:.2f} million parameters"),
-            ("discriminators", f"{judges / 1e6:.2f} million parameters"),
-            *((("begins with", f"{request.start}: {begun}"),) if begun else ()),
-            ("machine", machine.describe()),
-            ("clips", _clips(Group(world=request.processes), config)),
-            ("until", f"step {until.steps}" if until.steps else f"{until.seconds:.0f} seconds are over"),
-            ("run", f"{job.run} (resumed)" if job.record else str(job.run)),
+            ("dataset", f"{training_data.dataset.folder} ({num_usable_frames} training frames)"),
+            ("conditioners", ", ".join(conditioner.spec.name for conditioner in training_data.conditioners)),
+            ("image size", f"{training_data.image_size[1]}x{training_data.image_size[0]}, {config.data.crop}"),
+            ("generator", f"{config.generator.kind}, {count_parameters(state.generator) / 1e6:.2f} million parameters"),
+            ("discriminators", f"{num_discriminator_parameters / 1e6:.2f} million parameters"),
+            *((("initial weights", f"{request.init_from}: {warm_start_summary}"),) if warm_start_summary else ()),
+            ("device", runtime.describe()),
+            ("batch size", describe_batch(ProcessGroup(world_size=request.num_processes), config)),
+            ("stop at", stop_condition.describe()),
+            ("run", f"{job.run_path} (resumed)" if job.resumed_record else str(job.run_path)),
         )
     )
 
 
-def train(request: TrainRequest, tell: Tell) -> Trained:
-    """Train, or train on, and leave a `.ckpt` behind; together with others where torchrun has started several.
+def train(request: TrainRequest, on_event: EventHandler) -> TrainResult:
+    """Start or resume a training and write a `.ckpt`; in each process that torchrun has started, if any.
 
     Ctrl-C finishes the step, saves, and raises KeyboardInterrupt. Raises: MissingFileError (no dataset),
-    DatasetMismatchError, TooShortError, RunError, ExistsError, DeviceError, DivergedError (the last good checkpoint
-    is kept), DiskFullError, PermissionDeniedError. Of several processes only the leading one writes, tells and raises
-    these; LostProcessError where another is gone, and in the others EndedElsewhereError where one has raised.
+    DatasetMismatchError, TooFewFramesError, RunError, OutputExistsError, DeviceError, DivergenceError (the last valid
+    checkpoint is kept), DiskFullError, PermissionDeniedError. In a distributed training only the main process writes
+    files, emits events and raises these errors; the other processes raise RankStoppedError then. If a process is lost,
+    WorkerLostError is raised.
     """
-    with join() as group, ExitStack() as holding:
-        return _train(request, tell if group.leads else silent, group, holding)
+    with join_process_group() as process_group, ExitStack() as exit_stack:
+        return _run_training(request, on_event if process_group.is_main else ignore_events, process_group, exit_stack)
 
 
-def _train(request: TrainRequest, tell: Tell, group: Group, holding: ExitStack) -> Trained:
-    job = open_job(request, group)
-    config, subject = job.config, job.subject
-    sampler = subject.sampler(config)
-    machine = _machine(request, job, group)
-    state = build_state(config, subject.layout(config), machine)
-    run, kept, words = group.decide(lambda: _begin(request, job, machine, state, holding))
-    group.share(state, machine.device)
-    tell = journal(run.path, tell) if group.leads else silent
-    shared = f", clips: {_clips(group, config)}" if group.world > 1 else ""
-    tell(Noticed(f"{subject.dataset.folder} -> {run.path} on {machine.describe()}{shared}"))
-    perceptual, notice = find_perceptual(config.losses.perceptual, machine.device)
-    if not group.go_on(lambda: not notice) and not notice:
-        perceptual, notice = None, "the perceptual loss is off: VGG19's weights are not at hand on every machine"
-    until, before = _until(request, config, float(kept["seconds"])), float(kept["seconds"])
-    own, length = group.clips(config.schedule.batch), partial(clip_length, config, longest=sampler.longest)
-    idle = _idle(config, length((until.steps or sys.maxsize) - 1))
-    for said in filter(None, (words, notice, job.left_out(request), idle)):
-        tell(Noticed(said))
-    trainer = Trainer(config, machine, DisTeacher(), perceptual, group)
-    each = partial(clips_in_place, config)
-    stream = sampler.stream(state.step, length, own, each=each, threads=config.engine.readers)
+def _run_training(
+    request: TrainRequest, emit: EventHandler, process_group: ProcessGroup, exit_stack: ExitStack
+) -> TrainResult:
+    job = open_train_job(request, process_group)
+    config, training_data = job.config, job.training_data
+    sampler = training_data.build_sampler(config)
+    runtime = choose_job_runtime(request, job, process_group)
+    state = build_train_state(config, training_data.condition_spec(config), runtime)
+    run, resume_extra, start_message = process_group.run_on_main(
+        lambda: start_run(request, job, runtime, state, exit_stack)
+    )
+    process_group.broadcast_state(state, runtime.device)
+    emit = log_events(run.path, emit) if process_group.is_main else ignore_events
+    batch_message = f", batch size {describe_batch(process_group, config)}" if process_group.world_size > 1 else ""
+    emit(InfoEvent(f"{training_data.dataset.folder} -> {run.path} on {runtime.describe()}{batch_message}"))
+    perceptual, perceptual_notice = _load_perceptual_loss(config, runtime, process_group)
+    previous_seconds = float(resume_extra["elapsed_seconds"])
+    stop_condition = resolve_stop_condition(request, config, previous_seconds)
+    length_schedule = partial(clip_length, config, max_length=sampler.max_range_length)
+    final_length = length_schedule((stop_condition.max_steps or sys.maxsize) - 1)
+    stride_notice = describe_unreachable_strides(config, final_length)
+    notices = (start_message, perceptual_notice, job.describe_missing_regions(request), stride_notice)
+    for message in filter(None, notices):
+        emit(InfoEvent(message))
+    context = TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual, process_group=process_group)
+    stream = sampler.iter_batches(
+        state.step,
+        length_schedule,
+        process_group.shard(config.schedule.batch_size),
+        repeats=partial(batch_repeats, config),
+        num_threads=config.data.num_workers,
+    )
     with Interrupt() as interrupt, closing(stream) as batches:
-        if not group.leads:
-            return _follow(trainer, state, batches, until, before, interrupt, run)
-        keeper = Keeper(run, config, subject, sampler, machine, state, kept, tell, interrupt)
-        try:
-            seconds = train_loop(trainer, state, batches, until, before=before, tell=tell, after_step=keeper.after_step)
-            quality = group.decide(lambda: keeper.finish(seconds))
-        except DivergedError as error:
-            raise keeper.diverged(error) from None
-        except DiskFullError as error:
-            raise keeper.full(error) from error
-        interrupt.asked = not group.go_on(lambda: not interrupt.asked)
-        interrupt.raise_if_asked()
-    write_report(run, tell)
-    return Trained(run.path, run.result, state.step, seconds, quality)
+        if not process_group.is_main:
+            return _train_on_worker_rank(
+                context,
+                state,
+                batches,
+                stop_condition=stop_condition,
+                previous_seconds=previous_seconds,
+                interrupt=interrupt,
+                run=run,
+            )
+        callback = CheckpointCallback(
+            run,
+            config,
+            training_data,
+            sampler=sampler,
+            runtime=runtime,
+            state=state,
+            resume_extra=resume_extra,
+            emit=emit,
+            interrupt=interrupt,
+        )
+        seconds, metrics = _train_on_main_rank(
+            context, state, batches, stop_condition=stop_condition, previous_seconds=previous_seconds, callback=callback
+        )
+    write_report(run, emit)
+    return TrainResult(run.path, run.checkpoint_path, state.step, seconds, metrics)
 
 
-def _follow(
-    trainer: Trainer,
+def _load_perceptual_loss(
+    config: Config, runtime: Runtime, process_group: ProcessGroup
+) -> tuple[PerceptualLoss | None, str]:
+    """The perceptual loss if all processes can load it, or None and the reason."""
+    perceptual, notice = build_perceptual_loss(config.losses.perceptual, runtime.device)
+    if not process_group.all_agree(lambda: not notice) and not notice:
+        return None, "the perceptual loss is disabled: VGG19 weights not found on all machines"
+    return perceptual, notice
+
+
+def _train_on_main_rank(
+    context: TrainContext,
     state: TrainState,
     batches: Iterable[ClipBatch],
-    until: Until,
-    before: float,
-    interrupt: Interrupt,
-    run: RunFolder,
-) -> Trained:
-    """What a process does that does not lead: everything but telling and keeping."""
+    *,
+    stop_condition: StopCondition,
+    previous_seconds: float,
+    callback: CheckpointCallback,
+) -> tuple[float, Mapping[str, float]]:
+    """Train in the main process and return the elapsed seconds and the metrics."""
+    process_group, interrupt = context.process_group, callback.interrupt
     try:
         seconds = train_loop(
-            trainer, state, batches, until, before=before, tell=silent, after_step=lambda _: not interrupt.asked
+            context,
+            state,
+            batches,
+            stop_condition,
+            previous_seconds=previous_seconds,
+            emit=callback.emit,
+            after_step=callback.after_step,
         )
-    except DivergedError:
-        raise EndedElsewhereError from None  # so did the leading one, at the same step
-    quality: Mapping[str, float] = trainer.group.decide(dict)
-    if not trainer.group.go_on(lambda: not interrupt.asked):
-        raise EndedElsewhereError
-    return Trained(run.path, run.result, state.step, seconds, quality)
+        metrics = process_group.run_on_main(lambda: callback.finish(seconds))
+    except DivergenceError as error:
+        raise callback.divergence_error(error) from None
+    except DiskFullError as error:
+        raise callback.disk_full_error(error) from error
+    interrupt.is_requested = not process_group.all_agree(lambda: not interrupt.is_requested)
+    interrupt.raise_if_requested()
+    return seconds, metrics
 
 
-def _machine(request: TrainRequest, job: Job, group: Group) -> Machine:
-    """The precision that the leading process chooses, each on a device of its own."""
-    wanted = group.device(request.device)
-    same_device = job.record is not None and request.device in ("auto", job.record.device)
-    precision = job.record.precision if job.record and same_device else job.config.engine.precision
-    machine = group.decide(lambda: choose_machine(wanted, precision, job.config.engine.channels_last))
-    return replace(machine, device=choose_device(wanted))
-
-
-def _begin(
-    request: TrainRequest, job: Job, machine: Machine, state: TrainState, holding: ExitStack
-) -> tuple[RunFolder, dict[str, Any], str]:
-    """The run, new or resumed and from now on held, what its last state kept beside the weights, and what to say."""
-    if job.record:
-        run = find_run(job.run)
-        holding.enter_context(held(run))
-        kept = load_state(last_state(run), state, machine)
-        return run, kept, f"resumed at step {state.step}"
-    dataset = str(job.subject.dataset.folder.absolute())
-    licence = licence_of(request.start)
-    record = RunRecord(dataset, request.preset, machine.precision, machine.device.type, licence)
-    words = ""
-    if request.start is not None:
-        words = f"begun with {request.start}: {grow(state, start_of(request.start)).describe()}"
-    run = create_run(job.run, job.config, record, request.command, overwrite=request.overwrite)
-    holding.enter_context(held(run))
-    return run, {"seconds": 0.0}, words
-
-
-def _clips(group: Group, config: Config) -> str:
-    """For people: `8 a step, 4 in each of 2 processes`."""
-    batch = config.schedule.batch
-    each = f", {len(group.clips(batch))} in each of {group.world} processes" if group.world > 1 else ""
-    return f"{batch} a step{each}"
-
-
-def _idle(config: Config, longest: int) -> str:
-    """Of temporal discriminators that no clip of this training is long enough for; else nothing."""
-    idle = idle_rates(config.temporal, longest) if config.losses.judge_motion else []
-    if not idle:
-        return ""
-    rates, needed = ", ".join(map(str, idle)), max(idle) * (config.temporal.frames - 1) + 1
-    return (
-        f"temporal.rates {rates}: nothing is judged at that spacing, because its groups span up to {needed} frames and "
-        f"clips grow to {longest} here (schedule.clip, clip_max and grow_every, the steps, the shots of the video)"
-    )
-
-
-def _until(request: TrainRequest, config: Config, before: float) -> Until:
-    """Steps as asked for, or the time asked for, or the steps of the settings."""
-    if request.seconds is not None:
-        return Until(request.steps, before + request.seconds)
-    return Until(request.steps or config.schedule.steps, None)
+def _train_on_worker_rank(
+    context: TrainContext,
+    state: TrainState,
+    batches: Iterable[ClipBatch],
+    *,
+    stop_condition: StopCondition,
+    previous_seconds: float,
+    interrupt: Interrupt,
+    run: RunFolder,
+) -> TrainResult:
+    """Train in a process that is not the main process: without events and files."""
+    try:
+        seconds = train_loop(
+            context,
+            state,
+            batches,
+            stop_condition,
+            previous_seconds=previous_seconds,
+            emit=ignore_events,
+            after_step=lambda _: not interrupt.is_requested,
+        )
+    except DivergenceError:
+        raise RankStoppedError from None  # the main process raises the same error
+    metrics: Mapping[str, float] = context.process_group.run_on_main(dict)
+    if not context.process_group.all_agree(lambda: not interrupt.is_requested):
+        raise RankStoppedError
+    return TrainResult(run.path, run.checkpoint_path, state.step, seconds, metrics)

@@ -1,4 +1,4 @@
-"""Going on with what was seen: label maps by a model, and by the two guesses that it must be better than."""
+"""Prediction of future label maps and frames, two baselines, and their metrics."""
 
 from __future__ import annotations
 
@@ -8,76 +8,96 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
-from vid2vid_cli.engine.runtime import Machine
+from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.metrics.image import psnr
-from vid2vid_cli.networks.flow_estimator import DisTeacher
+from vid2vid_cli.networks.flow_estimator import DISFlow
 from vid2vid_cli.ops.warp import warp
-from vid2vid_cli.rendering.label_channels import Planes
+from vid2vid_cli.rendering.label_channels import LabelChannels
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Some frames of a clip: those that were seen, and perhaps those that followed."""
+class ForecastClip:
+    """The context frames of a clip and, if known, the frames that follow them."""
 
-    planes: Tensor
-    """(t, c, h, w) condition channels of what was seen."""
-    pictures: Tensor
-    """(t, 3, h, w)"""
-    next_planes: Tensor | None = None
-    """(n, c, h, w) what really came then."""
-    next_pictures: Tensor | None = None
+    conditions: Tensor
+    """(t, c, h, w) condition channels of the context frames."""
+    frames: Tensor
+    """(t, 3, h, w) context frames."""
+    next_conditions: Tensor | None = None
+    """(n, c, h, w) condition channels of the following frames."""
+    next_frames: Tensor | None = None
+    """(n, 3, h, w) following frames."""
 
 
 @dataclass(frozen=True)
-class Guess:
-    """What may come next, (n, c, h, w), and how it looks, (n, 3, h, w)."""
+class Forecast:
+    """Predicted condition channels (n, c, h, w) and, if rendered, frames (n, 3, h, w)."""
 
-    planes: Tensor
-    pictures: Tensor | None
+    conditions: Tensor
+    frames: Tensor | None
 
 
-def go_on(generator: SequentialGenerator, seen: Tensor, count: int, machine: Machine) -> Tensor:
-    """The next `count` planes, each from those before it, (t, c, h, w) -> (count, c, h, w); t at least its past."""
-    begin = seen[None, -generator.past :].float().to(machine.device)
-    nothing = [begin.new_zeros(1, 0, *begin.shape[-2:])] * count
-    with torch.inference_mode(), machine.autocast():
-        outputs = list(rollout(generator, nothing, begin=begin))
+def predict_labels(
+    generator: SequentialGenerator, past_conditions: Tensor, num_frames: int, runtime: Runtime
+) -> Tensor:
+    """Predict the next conditions recursively, (t, c, h, w) -> (num_frames, c, h, w); t >= generator.past_frames."""
+    initial_frames = past_conditions[None, -generator.past_frames :].float().to(runtime.device)
+    empty_conditions = [initial_frames.new_zeros(1, 0, *initial_frames.shape[-2:])] * num_frames
+    with torch.inference_mode(), runtime.autocast():
+        outputs = list(rollout(generator, empty_conditions, initial_frames=initial_frames))
     return torch.cat([output.image.float().cpu() for output in outputs])
 
 
-def draw_on(generator: SequentialGenerator, stretch: Stretch, planes: Tensor, machine: Machine) -> Tensor:
-    """Frames for planes (n, c, h, w) that follow a stretch, going on from its real frames, (n, 3, h, w)."""
-    conditions, seen = (part.float().to(machine.device).unsqueeze(1) for part in (planes, stretch.planes))
-    begin = stretch.pictures[None, -generator.past :].to(machine.device) if generator.past else None
-    with torch.inference_mode(), machine.autocast():
-        outputs = list(rollout(generator, conditions.unbind(0), begin=begin, seen=seen.unbind(0)))
+def render_prediction(
+    generator: SequentialGenerator, clip: ForecastClip, predicted_conditions: Tensor, runtime: Runtime
+) -> Tensor:
+    """Render predicted conditions (n, c, h, w) -> (n, 3, h, w), with the real context frames as the past."""
+    conditions, past_conditions = (
+        tensor.float().to(runtime.device).unsqueeze(1) for tensor in (predicted_conditions, clip.conditions)
+    )
+    initial_frames = clip.frames[None, -generator.past_frames :].to(runtime.device) if generator.past_frames else None
+    with torch.inference_mode(), runtime.autocast():
+        outputs = list(
+            rollout(
+                generator,
+                conditions.unbind(0),
+                initial_frames=initial_frames,
+                past_conditions=past_conditions.unbind(0),
+            )
+        )
     return torch.cat([output.image.float().cpu() for output in outputs])
 
 
-def stand_still(stretch: Stretch, count: int) -> Guess:
-    """The last frame again and again."""
-    return Guess(*(part[-1:].float().expand(count, -1, -1, -1) for part in (stretch.planes, stretch.pictures)))
+def repeat_last_baseline(clip: ForecastClip, num_frames: int) -> Forecast:
+    """The last context frame, repeated."""
+    conditions, frames = (
+        tensor[-1:].float().expand(num_frames, -1, -1, -1) for tensor in (clip.conditions, clip.frames)
+    )
+    return Forecast(conditions, frames)
 
 
-def keep_moving(stretch: Stretch, count: int) -> Guess:
-    """The last frame moved on, at each pixel as it moved between the last two."""
-    flow, _ = DisTeacher()(stretch.pictures[-2:-1], stretch.pictures[-1:])
-    return Guess(_moved(stretch.planes[-1:].float(), flow, count), _moved(stretch.pictures[-1:], flow, count))
+def constant_motion_baseline(clip: ForecastClip, num_frames: int) -> Forecast:
+    """The last context frame, warped repeatedly by the flow between the last two context frames."""
+    flow, _ = DISFlow()(clip.frames[-2:-1], clip.frames[-1:])
+    return Forecast(
+        _warp_repeatedly(clip.conditions[-1:].float(), flow, num_frames),
+        _warp_repeatedly(clip.frames[-1:], flow, num_frames),
+    )
 
 
-def _moved(last: Tensor, flow: Tensor, count: int) -> Tensor:
+def _warp_repeatedly(image: Tensor, flow: Tensor, num_frames: int) -> Tensor:
     frames = []
-    for _ in range(count):
-        last = warp(last, flow)
-        frames.append(last)
+    for _ in range(num_frames):
+        image = warp(image, flow)
+        frames.append(image)
     return torch.cat(frames)
 
 
-def measure(guess: Guess, stretch: Stretch, planes: Planes) -> dict[str, Tensor]:
-    """How right a guess was, for each frame (n,): `iou` in % of the label maps, `psnr` in dB of the pictures."""
-    found: dict[str, Tensor] = {}
-    if stretch.next_planes is not None:
-        found["iou"] = planes.overlap(guess.planes, stretch.next_planes.float())
-    if stretch.next_pictures is not None and guess.pictures is not None:
-        found["psnr"] = psnr(guess.pictures, stretch.next_pictures).double()
-    return found
+def measure_forecast(forecast: Forecast, clip: ForecastClip, label_channels: LabelChannels) -> dict[str, Tensor]:
+    """Metrics per frame (n,): `iou` of the label maps in %, `psnr` of the frames in dB; {} without a reference."""
+    metrics: dict[str, Tensor] = {}
+    if clip.next_conditions is not None:
+        metrics["iou"] = label_channels.measure_iou(forecast.conditions, clip.next_conditions.float())
+    if clip.next_frames is not None and forecast.frames is not None:
+        metrics["psnr"] = psnr(forecast.frames, clip.next_frames).double()
+    return metrics

@@ -1,4 +1,4 @@
-"""What `predict` goes on with: stretches of a dataset, or the end of a video."""
+"""The input of `predict`: clips of a dataset, or the end of a video."""
 
 from __future__ import annotations
 
@@ -13,87 +13,112 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.conditioning import Conditioner, view_image
-from vid2vid_cli.conditioning.combine import merged_statistics
-from vid2vid_cli.core.errors import TooShortError
-from vid2vid_cli.core.prefetch import ahead
-from vid2vid_cli.data.augmentation import Take
-from vid2vid_cli.data.clip_sampler import frame_tensor, read_clip, render_conditions, usable_runs
-from vid2vid_cli.data.cropping import frame_view
-from vid2vid_cli.data.dataset import Split
-from vid2vid_cli.engine.checkpoint import CheckpointInfo
-from vid2vid_cli.engine.events import Tell
-from vid2vid_cli.rendering.forecast import Stretch
-from vid2vid_cli.rendering.label_video import open_labels
-from vid2vid_cli.rendering.source_video import Options, Source, source_conditioners, source_reader
-from vid2vid_cli.training_data.training_data import open_for_checkpoint
+from vid2vid_cli.conditioning.combine import merge_statistics
+from vid2vid_cli.core.errors import TooFewFramesError
+from vid2vid_cli.core.prefetch import prefetch
+from vid2vid_cli.data.augmentation import ClipSpec
+from vid2vid_cli.data.clip_sampler import frame_to_tensor, load_clip, render_conditions, valid_ranges
+from vid2vid_cli.data.cropping import crop_view
+from vid2vid_cli.data.dataset import FrameRange, Split
+from vid2vid_cli.engine.events import EventHandler
+from vid2vid_cli.rendering.forecast import ForecastClip
+from vid2vid_cli.rendering.label_video import open_label_sources
+from vid2vid_cli.rendering.loaded_model import CheckpointFile
+from vid2vid_cli.rendering.source_conditioners import ConditionerOptions, load_source_conditioners
+from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
+from vid2vid_cli.training_data.training_data import open_data_for_checkpoint
 
 
 @dataclass(frozen=True)
-class Footage:
-    """What is to be gone on with."""
+class ForecastInput:
+    """The clips to continue."""
 
     conditioners: tuple[Conditioner, ...]
     fps: Fraction
-    stretches: Iterator[Stretch]
-    count: int
+    clips: Iterator[ForecastClip]
+    num_clips: int
 
 
-def open_dataset(folder: Path, split: Split, info: CheckpointInfo, path: Path, seen: int, count: int) -> Footage:
-    """Stretches of a split, one after the other: each `seen` frames, and the `count` after them.
+def open_dataset_input(
+    folder: Path, split: Split, checkpoint: CheckpointFile, *, num_context_frames: int, num_frames: int
+) -> ForecastInput:
+    """Consecutive clips of a split, each with `num_context_frames` and the `num_frames` that follow.
 
-    Raises TooShortError, and as `open_for_checkpoint`; `path` is that of the checkpoint.
+    Raises TooFewFramesError and the errors of `open_data_for_checkpoint`.
     """
-    subject = open_for_checkpoint(folder, info, path)
-    dataset, whole = subject.dataset, seen + count
-    runs = usable_runs(dataset, [use.name for use in info.conditioners], split)
-    parts = [
-        type(run)(run.clip, first, first + whole)
-        for run in runs
-        for first in range(run.first, run.last - whole + 1, count)
+    metadata = checkpoint.metadata
+    training_data = open_data_for_checkpoint(folder, metadata, checkpoint.path)
+    dataset, clip_length = training_data.dataset, num_context_frames + num_frames
+    ranges = valid_ranges(dataset, [conditioner.name for conditioner in metadata.conditioners], split)
+    clip_ranges = [
+        FrameRange(frame_range.clip_index, first, first + clip_length)
+        for frame_range in ranges
+        for first in range(frame_range.start, frame_range.stop - clip_length + 1, num_frames)
     ]
-    if not parts:
-        longest = max((run.frames for run in runs), default=0)
-        raise TooShortError(
-            f"{folder} has no {whole} {split} frames in a row: {seen} to see and {count} to "
-            f"compare with; the longest stretch has {longest}.",
-            f"--frames {longest - seen}" if longest > seen else "--split all, or prepare a longer video.",
+    if not clip_ranges:
+        max_length = max((frame_range.num_frames for frame_range in ranges), default=0)
+        raise TooFewFramesError(
+            f"{folder} has no {clip_length} consecutive {split} frames ({num_context_frames} context frames and "
+            f"{num_frames} to compare); the longest clip has {max_length}.",
+            f"Set --frames {max_length - num_context_frames}."
+            if max_length > num_context_frames
+            else "Set --split all, or prepare a longer video.",
         )
 
-    def stretches() -> Iterator[Stretch]:
-        for part in parts:
-            clip = read_clip(dataset, subject.conditioners, Take(subject.view, part))
-            planes, pictures = clip.conditions[0].float(), clip.frames[0]
-            yield Stretch(planes[:seen], pictures[:seen], planes[seen:], pictures[seen:])
+    def iterate_clips() -> Iterator[ForecastClip]:
+        for clip_range in clip_ranges:
+            clip = load_clip(dataset, training_data.conditioners, ClipSpec(training_data.view, clip_range))
+            conditions, frames = clip.conditions[0].float(), clip.frames[0]
+            yield ForecastClip(
+                conditions[:num_context_frames],
+                frames[:num_context_frames],
+                conditions[num_context_frames:],
+                frames[num_context_frames:],
+            )
 
-    return Footage(subject.conditioners, dataset.fps, stretches(), len(parts))
+    return ForecastInput(training_data.conditioners, dataset.fps, iterate_clips(), len(clip_ranges))
 
 
-def open_video(clip: Path, options: Options, info: CheckpointInfo, path: Path, seen: int, tell: Tell) -> Footage:
-    """The last `seen` frames of a video, or of a label video. Raises TooShortError, and as `transfer`."""
-    conditioners = source_conditioners(info, options)
-    if options or not all(one.finds for one in conditioners):
-        source = open_labels(clip, info, path, options)[0]
+def open_video_input(
+    path: Path,
+    options: ConditionerOptions,
+    checkpoint: CheckpointFile,
+    *,
+    num_context_frames: int,
+    emit: EventHandler,
+) -> ForecastInput:
+    """The last frames of a video or label video. Raises TooFewFramesError and the errors of `transfer`."""
+    conditioners = load_source_conditioners(checkpoint.metadata, options)
+    if options or not all(conditioner.has_detector for conditioner in conditioners):
+        source = open_label_sources(path, checkpoint.metadata, checkpoint.path, options)[0]
     else:
-        source = Source(clip, source_reader(clip, info), conditioners)
-    return Footage(source.conditioners, source.reader.fps, iter([_end_of(source, info, seen, tell)]), 1)
+        source = SourceVideo(path, open_source_reader(path, checkpoint.metadata), conditioners)
+    clip = _last_clip(source, checkpoint, num_context_frames, emit)
+    return ForecastInput(source.conditioners, source.reader.fps, iter([clip]), 1)
 
 
-def _end_of(source: Source, info: CheckpointInfo, seen: int, tell: Tell) -> Stretch:
-    """The last frames; no more are held than these, and none from before a cut."""
-    statistics, reader = merged_statistics(source.look(tell).statistics), source.reader
-    view = frame_view(reader.height, reader.width, info.picture, info.crop, statistics)
-    planes: deque[Tensor] = deque(maxlen=seen)
-    pictures: deque[Tensor] = deque(maxlen=seen)
+def _last_clip(
+    source: SourceVideo, checkpoint: CheckpointFile, num_context_frames: int, emit: EventHandler
+) -> ForecastClip:
+    """The last frames of the last shot. Only these are held in memory."""
+    metadata, reader = checkpoint.metadata, source.reader
+    statistics = merge_statistics(source.scan(emit).statistics)
+    view = crop_view(reader.height, reader.width, metadata.output_size, metadata.crop, statistics)
+    conditions: deque[Tensor] = deque(maxlen=num_context_frames)
+    frames: deque[Tensor] = deque(maxlen=num_context_frames)
     views = [view] * len(source.conditioners)
-    with closing(ahead(source.found(), depth=4)) as found:
-        for one in found:
-            if one.cut:
-                planes.clear()
-                pictures.clear()
-            planes.append(torch.from_numpy(render_conditions(source.conditioners, one.annotations, views)).float())
-            pictures.append(frame_tensor(view_image(one.frame, view)))
-    if len(planes) < seen:
-        raise TooShortError(
-            f"the last shot of {source.path} has {len(planes)} frames, and {seen} must be seen.", "Give a longer video."
+    with closing(prefetch(source.annotate(), depth=4)) as annotated_frames:
+        for annotated_frame in annotated_frames:
+            assert annotated_frame.frame is not None
+            if annotated_frame.is_cut:
+                conditions.clear()
+                frames.clear()
+            channels = render_conditions(source.conditioners, annotated_frame.annotations, views)
+            conditions.append(torch.from_numpy(channels).float())
+            frames.append(frame_to_tensor(view_image(annotated_frame.frame, view)))
+    if len(conditions) < num_context_frames:
+        raise TooFewFramesError(
+            f"the last shot of {source.path} has {len(conditions)} frames; {num_context_frames} are required.",
+            "Use a longer video.",
         )
-    return Stretch(torch.stack(list(planes)), torch.stack(list(pictures)))
+    return ForecastClip(torch.stack(list(conditions)), torch.stack(list(frames)))

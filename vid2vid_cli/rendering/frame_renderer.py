@@ -1,203 +1,221 @@
-"""From annotations to pictures, as a stream: rendering, generating and encoding overlap, and nothing is collected."""
+"""Generates frames from annotations and writes them as a video. Rendering, generation and encoding overlap."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Annotation, Conditioner, View
-from vid2vid_cli.conditioning.combine import condition_picture
+from vid2vid_cli.conditioning import Conditioner, View
+from vid2vid_cli.conditioning.combine import condition_image
 from vid2vid_cli.conditioning.instances import InstanceReader
-from vid2vid_cli.core.errors import ExistsError
-from vid2vid_cli.core.prefetch import ahead
-from vid2vid_cli.data.clip_sampler import frame_tensor, render_conditions
-from vid2vid_cli.engine.events import Advanced, Tell
-from vid2vid_cli.engine.inference import to_picture
+from vid2vid_cli.core.errors import OutputExistsError
+from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.core.prefetch import prefetch
+from vid2vid_cli.data.clip_sampler import frame_to_tensor, render_conditions
+from vid2vid_cli.engine.events import EventHandler, ProgressEvent
+from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
-from vid2vid_cli.engine.runtime import Machine
-from vid2vid_cli.engine.style_bank import Styler
+from vid2vid_cli.engine.runtime import Runtime
+from vid2vid_cli.engine.styles import StyleAssigner
 from vid2vid_cli.media.contact_sheet import side_by_side
-from vid2vid_cli.media.files import free_name
+from vid2vid_cli.media.files import unique_path
 from vid2vid_cli.media.writer import VideoWriter
-from vid2vid_cli.rendering.initial_frame import Beginning
+from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
+from vid2vid_cli.rendering.initial_frame import InitialFrame
 
-Picture = NDArray[np.uint8]
-COMMENT = "Synthetic: rendered by vid2vid-cli from another video."
+METADATA_COMMENT = "Synthetic: rendered by vid2vid-cli from another video."
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """A finished video."""
+class _ConditionedFrame:
+    """An annotated frame and its condition channels."""
 
-    path: Path
-    compare: Path | None
-    frames: int
-    seconds: float
-    fps: Fraction
-
-
-class Seen(NamedTuple):
-    """One frame of the source: its picture, if it has one, and what each conditioner found."""
-
-    picture: Picture | None
-    annotations: tuple[Annotation, ...]
-
-
-class Drawn(NamedTuple):
-    """The same frame with its condition channels, ready for the generator."""
-
-    seen: Seen
+    source: AnnotatedFrame
     conditions: torch.Tensor
+    """(c, h, w) channels of the conditioners, then of the styles."""
 
 
 @dataclass(frozen=True)
-class Painter:
-    """What turns annotations into pictures."""
+class FrameRenderer:
+    """Generates the frames of a clip from its annotations."""
 
     generator: SequentialGenerator
     conditioners: tuple[Conditioner, ...]
     views: tuple[View, ...]
-    """One for each conditioner, all of the size of the picture."""
-    machine: Machine
-    styler: Styler | None = None
-    """Of a generator with styles: which each object gets."""
-    begin: Beginning | None = None
-    """What the frames before a clip are; None: nothing."""
+    """One per conditioner, all of the size of the generated frames."""
+    _: KW_ONLY
+    runtime: Runtime
+    style_assigner: StyleAssigner | None = None
+    """Assigns a style to each object; None for a generator without styles."""
+    initial_frame: InitialFrame | None = None
+    """The frame before the first one of a clip; None for zeros."""
 
-    def paint(self, source: Iterable[Seen]) -> Iterator[tuple[Seen, Picture]]:
-        """One picture (h, w, 3) per frame of one clip, in order; drawing runs ahead in a thread."""
-        with closing(ahead(self._draw(source), depth=4)) as drawn:
-            seen: list[Seen] = []
-            head = list(islice(drawn, 1))
-            if not head:
+    def render(self, annotated_frames: Iterable[AnnotatedFrame]) -> Iterator[RenderedFrame]:
+        """Generate one frame per annotated frame of a clip, in order. A thread renders the conditions ahead."""
+        with closing(prefetch(self._render_conditions(annotated_frames), depth=4)) as conditioned_frames:
+            pending_frames: list[AnnotatedFrame] = []
+            first_frames = list(islice(conditioned_frames, 1))
+            if not first_frames:
                 return
 
-            def conditions() -> Iterator[torch.Tensor]:
-                for item in chain(head, drawn):
-                    seen.append(item.seen)
-                    yield item.conditions[None].to(self.machine.device, non_blocking=True).float()
+            def iterate_conditions() -> Iterator[torch.Tensor]:
+                for conditioned_frame in chain(first_frames, conditioned_frames):
+                    pending_frames.append(conditioned_frame.source)
+                    yield conditioned_frame.conditions[None].to(self.runtime.device, non_blocking=True).float()
 
-            outputs = rollout(self.generator, conditions(), begin=self._before(head[0]))
+            outputs = rollout(
+                self.generator, iterate_conditions(), initial_frames=self._initial_frames(first_frames[0])
+            )
             while True:
-                # Both are the thread's, which between two frames is the consumer's again.
-                with torch.inference_mode(), self.machine.autocast():
+                # Inference mode and autocast apply to the whole thread: they must end before the yield.
+                with torch.inference_mode(), self.runtime.autocast():
                     output = next(outputs, None)
                     if output is None:
                         return
-                    picture = to_picture(output.image[0])
-                yield seen.pop(), picture
+                    image = to_uint8_image(output.image[0])
+                yield RenderedFrame(pending_frames.pop(), image)
 
     @torch.inference_mode()
-    def _before(self, drawn: Drawn) -> torch.Tensor | None:
-        """The frame before a clip of which that is the first, (1, 1, 3, h, w)."""
-        if self.begin is None:
+    def _initial_frames(self, first: _ConditionedFrame) -> torch.Tensor | None:
+        """The frame before the clip that starts with `first`, (1, 1, 3, h, w)."""
+        if self.initial_frame is None:
             return None
-        own = None if drawn.seen.picture is None else frame_tensor(drawn.seen.picture)[None]
-        channels = sum(conditioner.channels for conditioner in self.conditioners)  # and not the styles, which follow
-        with self.machine.autocast():
-            return self.begin(own, drawn.conditions[None, :channels].to(self.machine.device).float())
+        frame = None if first.source.frame is None else frame_to_tensor(first.source.frame)[None]
+        num_channels = sum(conditioner.num_channels for conditioner in self.conditioners)  # without the styles
+        conditions = first.conditions[None, :num_channels].to(self.runtime.device).float()
+        with self.runtime.autocast():
+            return self.initial_frame(frame, conditions)
 
-    def _draw(self, source: Iterable[Seen]) -> Iterator[Drawn]:
-        read = None if self.styler is None else InstanceReader(self.conditioners, self.views, self.styler.bank.things)
-        for seen in source:
-            channels = render_conditions(self.conditioners, seen.annotations, self.views)
-            if self.styler is not None and read is not None:
-                channels = np.concatenate([channels, self.styler(read(seen.annotations))])
-            drawn = torch.from_numpy(channels)
-            # Here, beside the generator, which otherwise would have to before each frame; a longer window is copied.
-            yield Drawn(seen, self.machine.lay_out(drawn[None])[0] if self.generator.window == 1 else drawn)
+    def _render_conditions(self, annotated_frames: Iterable[AnnotatedFrame]) -> Iterator[_ConditionedFrame]:
+        instance_reader = (
+            None
+            if self.style_assigner is None
+            else InstanceReader(self.conditioners, self.views, self.style_assigner.bank.thing_class_ids)
+        )
+        for annotated_frame in annotated_frames:
+            channels = render_conditions(self.conditioners, annotated_frame.annotations, self.views)
+            if self.style_assigner is not None and instance_reader is not None:
+                channels = np.concatenate([channels, self.style_assigner(instance_reader(annotated_frame.annotations))])
+            conditions = torch.from_numpy(channels)
+            # Converting the memory format here takes no time of the generator's thread. A window of several frames is
+            # concatenated later, which would undo the conversion.
+            if self.generator.window_size == 1:
+                conditions = self.runtime.to_memory_format(conditions[None])[0]
+            yield _ConditionedFrame(annotated_frame, conditions)
 
-    def comparison(self, seen: Seen, result: Picture) -> Picture:
-        """Source (where there is one), condition and result side by side, all as high as the result."""
-        pictures = {"condition": condition_picture(self.conditioners, seen.annotations, self.views), "result": result}
-        if seen.picture is not None:
-            pictures = {"source": seen.picture, **pictures}
-        return side_by_side(list(pictures.values()), list(pictures), result.shape[0])
+    def comparison_image(self, rendered_frame: RenderedFrame) -> ImageArray:
+        """The source frame (if any), the condition and the result side by side, at the height of the result."""
+        source = rendered_frame.source
+        images = {
+            "condition": condition_image(self.conditioners, source.annotations, self.views),
+            "result": rendered_frame.image,
+        }
+        if source.frame is not None:
+            images = {"source": source.frame, **images}
+        return side_by_side(list(images.values()), list(images), rendered_frame.image.shape[0])
 
 
 @dataclass(frozen=True)
-class Output:
-    """Where the pictures go."""
+class RenderClip:
+    """The annotated frames of a clip and the renderer that generates from them."""
+
+    renderer: FrameRenderer
+    frames: Iterable[AnnotatedFrame]
+    source_size: tuple[int, int]
+    """(height, width) in pixels of the source's frames as stored; boxes of label edits refer to it."""
+
+
+@dataclass(frozen=True)
+class VideoOutput:
+    """The files that are written, and their frame rate and audio."""
 
     path: Path
-    compare: Path | None
+    compare_path: Path | None
+    """Video of source, condition and result side by side; None to omit it."""
     fps: Fraction
-    audio_from: Path | None = None
+    _: KW_ONLY
+    audio_path: Path | None = None
+    """File whose audio is copied."""
     audio_start: float = 0.0
+    """Time in that file, in seconds, at which the video starts."""
 
 
-Clips = Iterable[tuple[Painter, Iterable[Seen]]]
+@dataclass(frozen=True)
+class RenderResult:
+    """A rendered video."""
+
+    path: Path
+    compare_path: Path | None
+    num_frames: int
+    elapsed_seconds: float
+    fps: Fraction
 
 
-def write_video(clips: Clips, output: Output, expected: int | None, tell: Tell, stage: str) -> Rendered:
-    """Paint clips one after the other (the past is forgotten between them) and write them as one video.
+def write_video(
+    clips: Iterable[RenderClip],
+    output: VideoOutput,
+    num_expected_frames: int | None,
+    *,
+    stage: str,
+    emit: EventHandler,
+) -> RenderResult:
+    """Render clips one after another, each without the past frames of the previous one, and write them as one video.
 
-    Generating runs in a thread of its own while this one encodes. Raises DiskFullError, PermissionDeniedError, and
-    whatever the source raises; nothing unfinished is left.
+    Generation runs in its own thread, parallel to encoding. Raises DiskFullError, PermissionDeniedError and the errors
+    of the source; after an error no incomplete file remains.
     """
-    began = time.monotonic()
+    start_time = time.monotonic()
 
-    def paint_all() -> Iterator[tuple[Painter, Seen, Picture]]:
-        for painter, clip in clips:
-            for seen, picture in painter.paint(clip):
-                yield painter, seen, picture
+    def render_clips() -> Iterator[tuple[FrameRenderer, RenderedFrame]]:
+        for clip in clips:
+            for rendered_frame in clip.renderer.render(clip.frames):
+                yield clip.renderer, rendered_frame
 
-    count = 0
+    num_frames = 0
     with ExitStack() as stack:
-        sound = {"audio_from": output.audio_from, "audio_start": output.audio_start}
-        video = stack.enter_context(VideoWriter(output.path, output.fps, comment=COMMENT, **sound))  # type: ignore[arg-type]
-        beside = (
-            stack.enter_context(VideoWriter(output.compare, output.fps, comment=COMMENT, **sound))  # type: ignore[arg-type]
-            if output.compare
-            else None
-        )
-        for painter, seen, picture in stack.enter_context(closing(ahead(paint_all(), depth=4))):
-            video.write(picture)
-            if beside is not None:
-                beside.write(painter.comparison(seen, picture))
-            count += 1
-            tell(Advanced(stage, count, expected))
-    return Rendered(output.path, output.compare, count, time.monotonic() - began, output.fps)
+        paths = [output.path] if output.compare_path is None else [output.path, output.compare_path]
+        video_writer, *compare_writers = [
+            stack.enter_context(
+                VideoWriter(
+                    path,
+                    output.fps,
+                    comment=METADATA_COMMENT,
+                    audio_path=output.audio_path,
+                    audio_start=output.audio_start,
+                )
+            )
+            for path in paths
+        ]
+        for renderer, rendered_frame in stack.enter_context(closing(prefetch(render_clips(), depth=4))):
+            video_writer.write(rendered_frame.image)
+            for compare_writer in compare_writers:
+                compare_writer.write(renderer.comparison_image(rendered_frame))
+            num_frames += 1
+            emit(ProgressEvent(stage, num_frames, num_expected_frames))
+    return RenderResult(output.path, output.compare_path, num_frames, time.monotonic() - start_time, output.fps)
 
 
 def compare_path(path: Path) -> Path:
-    """Where the comparison of a video goes."""
+    """The path of the comparison video of a video."""
     return path.with_name(f"{path.stem}_compare{path.suffix}")
 
 
-def output_file(wanted: Path | None, default: Path, *, overwrite: bool, compare: bool) -> Path:
-    """The file to write: neither it nor its comparison exists, unless they may be overwritten.
+def choose_output_path(requested: Path | None, default: Path, *, overwrite: bool, compare: bool) -> Path:
+    """The file to write: a path at which no file and no comparison video exist, unless `overwrite`.
 
-    Raises ExistsError for a folder.
+    Raises OutputExistsError if the path is a folder.
     """
-    path = wanted if wanted is not None else default
+    path = requested if requested is not None else default
     if path.is_dir():
-        raise ExistsError(f"{path} is a folder", f"Name a file: --out {path / default.name}")
+        raise OutputExistsError(f"{path} is a folder", f"Name a file: --out {path / default.name}")
     if overwrite:
         return path
-    return free_name(path, taken=lambda file: file.exists() or (compare and compare_path(file).exists()))
-
-
-def is_lost(annotation: Annotation, conditioner: Conditioner) -> bool:
-    """Whether who was followed is gone for a while. A label map without anybody is a map too, and none is lost."""
-    return annotation.quality == 0 and conditioner.spec.output != "labels"
-
-
-def hold_last(
-    annotations: Sequence[Annotation], held: list[Annotation], conditioners: Sequence[Conditioner]
-) -> tuple[Annotation, ...]:
-    """For each conditioner what it found, or where that is lost what it found last; `held` is kept up to date."""
-    for index, (annotation, conditioner) in enumerate(zip(annotations, conditioners, strict=True)):
-        if not is_lost(annotation, conditioner):
-            held[index] = annotation
-    return tuple(held)
+    return unique_path(path, is_taken=lambda file: file.exists() or (compare and compare_path(file).exists()))

@@ -1,4 +1,4 @@
-"""Label maps edited on their way to the generator: which conditioners have them, what was typed, what came of it."""
+"""Edits of label maps before rendering: --replace and --remove."""
 
 from __future__ import annotations
 
@@ -7,135 +7,173 @@ from dataclasses import replace
 from fractions import Fraction
 
 from vid2vid_cli.conditioning import Conditioner, LabelClass, Statistics
-from vid2vid_cli.conditioning.combine import names_of
-from vid2vid_cli.conditioning.label_editing import LABELS, Edit, LabelEditor
+from vid2vid_cli.conditioning.combine import join_names
+from vid2vid_cli.conditioning.conditioner import LABELS_KEY
+from vid2vid_cli.conditioning.label_editing import LabelEdit, LabelEditor
 from vid2vid_cli.core.errors import ConfigError
-from vid2vid_cli.core.suggest import did_you_mean
-from vid2vid_cli.engine.events import Tell, Warned
-from vid2vid_cli.rendering.frame_renderer import Seen
-from vid2vid_cli.rendering.parse_edits import Wanted, understand_edits
-from vid2vid_cli.rendering.source_video import Source
+from vid2vid_cli.core.suggest import suggest_names
+from vid2vid_cli.engine.events import EventHandler, WarningEvent
+from vid2vid_cli.rendering.frames import AnnotatedFrame
+from vid2vid_cli.rendering.parse_edits import ParsedEdit, parse_edits
+from vid2vid_cli.rendering.source_video import SourceVideo
 
-SELDOM = 0.0005
-"""Share of the pixels in training below which a class can hardly have been learned."""
-ALL = "`vid2vid inspect CKPT` lists the classes."
+RARE_CLASS_SHARE = 0.0005
+"""Share of the training pixels below which a class counts as rare."""
+LIST_CLASSES_HINT = "`vid2vid inspect CKPT` lists the classes."
 
 
-class Relabelling:
-    """The edits of one video, for all clips of it, in their order."""
+class LabelEdits:
+    """The edits of one output video. Its clips are edited in order, and frames are counted over all of them."""
 
-    def __init__(self, wanted: Sequence[Wanted], conditioners: Sequence[Conditioner], fps: Fraction) -> None:
-        """`fps` is that of the video that is written.
+    def __init__(self, edits: Sequence[ParsedEdit], conditioners: Sequence[Conditioner], fps: Fraction) -> None:
+        """`fps`: frame rate of the output video.
 
-        Raises ConfigError: no conditioner with label maps, a class that none of them has.
+        Raises ConfigError for conditioners without label maps and for an unknown class.
         """
-        self.wanted, self.fps, self.frames = tuple(wanted), fps, 0
-        self._changed = [0] * len(self.wanted)
-        self._stuck = 0
-        classes = {index: one.classes() for index, one in enumerate(conditioners) if one.spec.output == "labels"}
-        self._classes = {index: own for index, own in classes.items() if own}
-        if self.wanted and not self._classes:
-            names = names_of(conditioners)
+        self.edits, self.fps, self.num_frames = tuple(edits), fps, 0
+        self._changed_pixels = [0] * len(self.edits)
+        self._num_unfilled_frames = 0
+        classes = {
+            index: conditioner.classes()
+            for index, conditioner in enumerate(conditioners)
+            if conditioner.spec.output == "labels"
+        }
+        self._classes = {index: label_classes for index, label_classes in classes.items() if label_classes}
+        if self.edits and not self._classes:
+            names = join_names(conditioners)
             raise ConfigError(
-                f"{self.wanted[0].text}: there are no label maps to edit; this is driven by {names}.",
-                "Leave --replace and --remove out, or use a model that was trained with labels or segmentation.",
+                f"{self.edits[0].text}: {names} has no label maps to edit.",
+                "Remove --replace and --remove, or use a model that was trained with labels or segmentation.",
             )
-        self._ids = {index: self._named(own) for index, own in self._classes.items()}
-        for number, one in enumerate(self.wanted):
-            if not any(number in own for own in self._ids.values()):
-                raise self._unknown(one)
+        self._edit_ids = {index: self._resolve_ids(label_classes) for index, label_classes in self._classes.items()}
+        for edit_index, edit in enumerate(self.edits):
+            if not any(edit_index in class_ids for class_ids in self._edit_ids.values()):
+                raise self._unknown_class_error(edit)
 
-    def check(self, sizes: Sequence[tuple[int, int]]) -> None:
-        """Raise ConfigError for a box that does not lie on frames of each of these sizes (height, width)."""
-        for one in self.wanted:
+    def check_boxes(self, sizes: Sequence[tuple[int, int]]) -> None:
+        """Raise ConfigError if a box extends beyond frames of one of these sizes (height, width)."""
+        for edit in self.edits:
             for height, width in sizes:
-                one.part(height, width, self.fps)
+                edit.edit_region(height, width, self.fps)
 
-    def rows(self) -> tuple[tuple[str, str], ...]:
-        """What is about to be edited, for people."""
-        return tuple(("edit", one.text.removeprefix("--")) for one in self.wanted)
+    def dry_run_rows(self) -> tuple[tuple[str, str], ...]:
+        """Rows for --dry-run."""
+        return tuple(("edit", edit.text.removeprefix("--")) for edit in self.edits)
 
-    def begin(self, learned: Sequence[Statistics], tell: Tell) -> None:
-        """Warn of classes that the model hardly saw; `learned` is what it knows of each conditioner."""
-        for index, ids in self._ids.items():
-            shares = learned[index].get("shares")
-            names = {own.id: own.name for own in self._classes[index]}
-            for number, (_, new) in ids.items():
-                if shares and new is not None and shares.get(names[new], 0.0) < SELDOM:
-                    text = self.wanted[number].text
-                    tell(Warned(f"{text}: the model hardly ever saw {names[new]}; what it draws there is a guess."))
+    def warn_rare_classes(self, training_statistics: Sequence[Statistics], emit: EventHandler) -> None:
+        """Warn about new classes that are rare in the training data; one `Statistics` per conditioner."""
+        for index, ids in self._edit_ids.items():
+            class_shares = training_statistics[index].get("class_shares")
+            class_names = {label_class.id: label_class.name for label_class in self._classes[index]}
+            for edit_index, (_, new_id) in ids.items():
+                if new_id is None or not class_shares:
+                    continue
+                if class_shares.get(class_names[new_id], 0.0) < RARE_CLASS_SHARE:
+                    edit_text = self.edits[edit_index].text
+                    emit(
+                        WarningEvent(
+                            f"{edit_text}: {class_names[new_id]} is rare in the training data; expect poor quality."
+                        )
+                    )
 
-    def clip(self, clip: Iterable[Seen], size: tuple[int, int]) -> Iterator[Seen]:
-        """The frames of the next clip, edited; boxes are in pixels of frames of `size` (height, width)."""
-        parts = [one.part(*size, self.fps) for one in self.wanted]
+    def edit_clip(
+        self, annotated_frames: Iterable[AnnotatedFrame], frame_size: tuple[int, int]
+    ) -> Iterator[AnnotatedFrame]:
+        """Yield the edited frames of the next clip; boxes are in pixels of frames of `frame_size` (height, width)."""
+        regions = [edit.edit_region(*frame_size, self.fps) for edit in self.edits]
         editors: dict[int, tuple[list[int], LabelEditor]] = {}
-        for index, ids in self._ids.items():
-            edits = [Edit(*pair, parts[number]) for number, pair in ids.items()]
-            own = [one.id for one in self._classes[index]]
-            editors[index] = (list(ids), LabelEditor(edits, own))
+        for index, ids in self._edit_ids.items():
+            edits = [LabelEdit(*pair, regions[edit_index]) for edit_index, pair in ids.items()]
+            class_ids = [label_class.id for label_class in self._classes[index]]
+            editors[index] = (list(ids), LabelEditor(edits, class_ids))
         try:
-            for seen in clip:
-                annotations = list(seen.annotations)
+            for annotated_frame in annotated_frames:
+                annotations = list(annotated_frame.annotations)
                 for index, (_, editor) in editors.items():
                     images = annotations[index].images
-                    if LABELS in images:
-                        annotations[index] = replace(annotations[index], images=editor(images, self.frames))
-                self.frames += 1
-                yield seen._replace(annotations=tuple(annotations))
+                    if LABELS_KEY in images:
+                        annotations[index] = replace(annotations[index], images=editor(images, self.num_frames))
+                self.num_frames += 1
+                yield replace(annotated_frame, annotations=tuple(annotations))
         finally:
-            for numbers, editor in editors.values():
-                self._stuck += editor.stuck
-                for number, changed in zip(numbers, editor.changed, strict=True):
-                    self._changed[number] += changed
+            for edit_indices, editor in editors.values():
+                self._num_unfilled_frames += editor.num_unfilled_frames
+                for edit_index, num_pixels in zip(edit_indices, editor.changed_pixels, strict=True):
+                    self._changed_pixels[edit_index] += num_pixels
 
-    def report(self, tell: Tell) -> None:
-        """Warn of edits that changed nothing."""
-        for one, changed in zip(self.wanted, self._changed, strict=True):
-            if not changed:
-                tell(Warned(f"{one.text} changed nothing: {self._why(one)}."))
-        if self._stuck:
-            tell(Warned(f"on {self._stuck} of {self.frames} frames nothing could be removed: nothing else is there."))
+    def report(self, emit: EventHandler) -> None:
+        """Warn about edits without effect and about frames where a class could not be removed."""
+        for edit, num_pixels in zip(self.edits, self._changed_pixels, strict=True):
+            if not num_pixels:
+                emit(WarningEvent(f"{edit.text} had no effect: {self._explain_no_change(edit)}."))
+        if self._num_unfilled_frames:
+            emit(
+                WarningEvent(
+                    f"{self._num_unfilled_frames} of {self.num_frames} frames: the class fills the whole label map and "
+                    "could not be removed."
+                )
+            )
 
-    def _why(self, one: Wanted) -> str:
-        if one.stretch(self.fps)[0] >= self.frames:
-            return f"the video has {self.frames} frames, {float(self.frames / self.fps):.2f} s"
-        return f"there is no {one.old}" + (" there" if one.box or one.frames or one.seconds else "")
+    def _explain_no_change(self, edit: ParsedEdit) -> str:
+        if edit.frame_bounds(self.fps)[0] >= self.num_frames:
+            return f"the video has {self.num_frames} frames, {float(self.num_frames / self.fps):.2f} s"
+        is_limited = bool(edit.box or edit.frame_range or edit.time_range)
+        return f"no pixel of the class {edit.old_class}" + (" in this range" if is_limited else "")
 
-    def _named(self, classes: Sequence[LabelClass]) -> dict[int, tuple[int, int | None]]:
-        """Number of an edit -> the ids of its classes, of the edits whose classes are all among these."""
+    def _resolve_ids(self, classes: Sequence[LabelClass]) -> dict[int, tuple[int, int | None]]:
+        """Index of an edit -> ids of its classes (old, new), for the edits whose classes all exist in `classes`."""
         ids: dict[int, tuple[int, int | None]] = {}
-        for number, one in enumerate(self.wanted):
-            old, new = find(classes, one.old), None if one.new is None else find(classes, one.new)
-            if old is not None and (one.new is None or new is not None):
-                if old == new:
-                    raise ConfigError(f"{one.text}: both are the class {old}.", "Name two classes. " + ALL)
-                ids[number] = (old, new)
+        for edit_index, edit in enumerate(self.edits):
+            old_id, new_id = (
+                find_class_id(classes, edit.old_class),
+                None if edit.new_class is None else find_class_id(classes, edit.new_class),
+            )
+            if old_id is not None and (edit.new_class is None or new_id is not None):
+                if old_id == new_id:
+                    raise ConfigError(
+                        f"{edit.text}: both names are class {old_id}.",
+                        "Use two different classes. " + LIST_CLASSES_HINT,
+                    )
+                ids[edit_index] = (old_id, new_id)
         return ids
 
-    def _unknown(self, one: Wanted) -> ConfigError:
-        every = [own for classes in self._classes.values() for own in classes]
-        unknown = next((word for word in (one.old, one.new) if word is not None and find(every, word) is None), None)
-        if unknown is None:
-            return ConfigError(f"{one.text}: {one.old} and {one.new} are classes of different conditioners.", ALL)
-        meant = did_you_mean(unknown, (own.name for own in every), near=0.5)
-        return ConfigError(f"{one.text}: there is no class {unknown!r}.", f"{meant} {ALL}".lstrip())
+    def _unknown_class_error(self, edit: ParsedEdit) -> ConfigError:
+        all_classes = [label_class for classes in self._classes.values() for label_class in classes]
+        unknown_name = next(
+            (
+                name
+                for name in (edit.old_class, edit.new_class)
+                if name is not None and find_class_id(all_classes, name) is None
+            ),
+            None,
+        )
+        if unknown_name is None:
+            return ConfigError(
+                f"{edit.text}: {edit.old_class} and {edit.new_class} belong to different conditioners.",
+                LIST_CLASSES_HINT,
+            )
+        suggestion = suggest_names(unknown_name, (label_class.name for label_class in all_classes), min_similarity=0.5)
+        return ConfigError(
+            f"{edit.text}: unknown class {unknown_name!r}.", f"{suggestion} {LIST_CLASSES_HINT}".lstrip()
+        )
 
 
-def editing_of(sources: Sequence[Source], replaced: Sequence[str], removed: Sequence[str]) -> Relabelling:
-    """What is typed, for videos that are rendered one after the other. Raises ConfigError."""
-    editing = Relabelling(understand_edits(replaced, removed), sources[0].conditioners, sources[0].reader.fps)
-    editing.check([frame_size(source) for source in sources])
-    return editing
+def build_label_edits(
+    sources: Sequence[SourceVideo], replace_texts: Sequence[str], remove_texts: Sequence[str]
+) -> LabelEdits:
+    """The edits of one output video that is rendered from these sources. Raises ConfigError."""
+    label_edits = LabelEdits(parse_edits(replace_texts, remove_texts), sources[0].conditioners, sources[0].reader.fps)
+    label_edits.check_boxes([source_frame_size(source) for source in sources])
+    return label_edits
 
 
-def frame_size(source: Source) -> tuple[int, int]:
-    """(height, width) of the frames of a video as it is stored, before it is reduced."""
+def source_frame_size(source: SourceVideo) -> tuple[int, int]:
+    """(height, width) of the video's frames before they are reduced."""
     return source.reader.probe.height, source.reader.probe.width
 
 
-def find(classes: Sequence[LabelClass], word: str) -> int | None:
-    """The id of the class of that name, whatever its case, or of that id; None where there is none."""
-    by_name = next((one.id for one in classes if one.name.lower() == word.lower()), None)
-    if by_name is None:
-        return next((one.id for one in classes if str(one.id) == word), None)
-    return by_name
+def find_class_id(classes: Sequence[LabelClass], name_or_id: str) -> int | None:
+    """The id of the class with this name (case-insensitive) or id; None if there is none."""
+    ids_by_name = {label_class.name.lower(): label_class.id for label_class in reversed(classes)}
+    ids_by_text = {str(label_class.id): label_class.id for label_class in classes}
+    return ids_by_name.get(name_or_id.lower(), ids_by_text.get(name_or_id))

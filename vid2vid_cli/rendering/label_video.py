@@ -1,8 +1,8 @@
-"""Label video as what drives `synthesize`: what each conditioner of a checkpoint reads, and on which timeline.
+"""Label videos as the source of `synthesize`: the files of each conditioner, and the frames that set the timeline.
 
-a video or a folder of label pictures   its own frames are the timeline
-a folder of JSON or text files          blank frames of the size of the checkpoint's, one for each file
-a dataset of another program            its pictures, or as above where it has none; each sequence is a clip
+a video or a folder of label images     its own frames
+a folder of JSON or text files          blank frames of the size of the checkpoint's dataset, one per file
+a dataset of another program            its images or, without images, as above; each sequence is a clip
 """
 
 from __future__ import annotations
@@ -17,153 +17,183 @@ from pathlib import Path
 import numpy as np
 
 from vid2vid_cli.conditioning import Conditioner
-from vid2vid_cli.conditioning.combine import names_of
+from vid2vid_cli.conditioning.combine import join_names
 from vid2vid_cli.conditioning.requirements import check_conditioners
-from vid2vid_cli.core.errors import ConfigError, DatasetError, LabelFilesError
+from vid2vid_cli.core.errors import ConfigError, DatasetError, LabelFileError
 from vid2vid_cli.data.dataset import Split
-from vid2vid_cli.dataset_builder.foreign_datasets import Given, Layout, understand
-from vid2vid_cli.dataset_builder.sidecar_files import Files, bound, chosen_files, typed_files
-from vid2vid_cli.engine.checkpoint import CheckpointInfo
-from vid2vid_cli.media.blank_reader import BlankReader, Frames
-from vid2vid_cli.media.probe import PICTURES
-from vid2vid_cli.rendering.source_video import Look, Options, Source, source_conditioners, source_reader
-from vid2vid_cli.rendering.time_range import Stretch
+from vid2vid_cli.dataset_builder.foreign_datasets import ForeignDataset, InputSequence, parse_layout
+from vid2vid_cli.dataset_builder.sidecar_files import SidecarFiles, bind_files, find_option_files, select_files
+from vid2vid_cli.engine.checkpoint import CheckpointMetadata
+from vid2vid_cli.media.blank_reader import BlankReader, FrameSource
+from vid2vid_cli.media.probe import IMAGE_SUFFIXES
+from vid2vid_cli.rendering.source_conditioners import ConditionerOptions, load_source_conditioners
+from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo, open_source_reader
+from vid2vid_cli.rendering.time_range import TimeRange
 
-OUTSIDE = 0.2
-"""Share of the points beyond the frame that tells that they are not of this frame."""
+MAX_OUTSIDE_SHARE = 0.2
+"""Share of points outside the frame above which the points refer to larger frames."""
 
 
-def open_labels(
+def open_label_sources(
     source: Path,
-    info: CheckpointInfo,
+    metadata: CheckpointMetadata,
     checkpoint: Path,
-    options: Options,
+    options: ConditionerOptions,
+    *,
     split: Split = "all",
-    stretch: Stretch | None = None,
-) -> list[Source]:
-    """The clips of a label video, with the checkpoint's conditioners about to read them; `options` may name files.
+    time_range: TimeRange | None = None,
+) -> list[SourceVideo]:
+    """The clips of a label video with the conditioners that read them; `options` may set further input files.
 
-    Raises: ConfigError (a conditioner that cannot read this, or whose files are not named; a stretch that is none),
-    DatasetError (no known layout, or one without the labels that are needed), FilesMismatchError, MissingFileError,
-    MissingPackageError, NoFramesError (beyond its end), and what `VideoReader` raises.
+    Raises ConfigError (a conditioner that cannot read the source, missing files, an empty time range), DatasetError (a
+    layout that is unknown or lacks labels), InputFileMismatchError, LabelFileError, MissingFileError,
+    MissingPackageError, NoFramesError (time range after the end) and the errors of `VideoReader`.
     """
-    sources = _open(source, info, checkpoint, options, split)
-    if stretch is None:
+    sources = _open_sources(source, metadata, checkpoint, options, split)
+    if time_range is None:
         return sources
-    cuts = stretch.cuts([one.reader.expected or 0 for one in sources], sources[0].reader.fps, str(source))
-    return [replace(sources[clip], reader=sources[clip].reader.part(first, last)) for clip, first, last in cuts]
-
-
-def _open(source: Path, info: CheckpointInfo, checkpoint: Path, options: Options, split: Split) -> list[Source]:
-    conditioners = source_conditioners(info, options)
-    layout = understand(source)
-    if layout is None:
-        if split != "all":
-            raise ConfigError(f"{source} is not a dataset, so it has no {split} frames.", "Leave --split out.")
-        return [_of_files(source, info, checkpoint, conditioners)]
-    parts = {"all": ("", "train", "holdout"), "train": ("train",), "holdout": ("holdout",)}[split]
-    chosen = [one for one in layout.sequences if one.part in parts]
-    if not chosen:
-        raise DatasetError(f"{source} has no {split} sequences.", "Leave --split out.")
-    places = [_place(one) for one in chosen]
-    typed = typed_files(conditioners, places)
+    clip_ranges = time_range.split_by_clip(
+        [clip.reader.num_frames or 0 for clip in sources], sources[0].reader.fps, str(source)
+    )
     return [
-        _of_sequence(source, layout, one, chosen_files(conditioners, one.files, own), info, conditioners)
-        for one, own in zip(chosen, typed, strict=True)
+        replace(sources[clip], reader=sources[clip].reader.select_range(first, last))
+        for clip, first, last in clip_ranges
     ]
 
 
-def _of_files(source: Path, info: CheckpointInfo, checkpoint: Path, conditioners: Sequence[Conditioner]) -> Source:
-    """The whole source is what the one conditioner reads whose files no option names."""
-    files = dict(typed_files(conditioners, [source])[0])
-    lacking = [one for one in conditioners if one.reads not in files.get(one.spec.name, {})]
-    for conditioner in lacking:
-        _check_reads(source, checkpoint, conditioner)
-    if len(lacking) > 1:
-        names = names_of(lacking)
-        others = " ".join(f"--option {one.spec.name}.{one.reads}=PATH" for one in lacking[1:])
-        raise ConfigError(
-            f"{info.name} needs labels of {names}, and {source} can be those of one of them only.",
-            f"Name the others: {others}",
+def _open_sources(
+    source: Path, metadata: CheckpointMetadata, checkpoint: Path, options: ConditionerOptions, split: Split
+) -> list[SourceVideo]:
+    conditioners = load_source_conditioners(metadata, options)
+    foreign_dataset = parse_layout(source)
+    if foreign_dataset is None:
+        if split != "all":
+            raise ConfigError(f"{source} is not a dataset and has no {split} split.", "Remove --split.")
+        return [_source_from_files(source, metadata, checkpoint, conditioners)]
+    split_names = {"all": ("", "train", "val"), "train": ("train",), "val": ("val",)}[split]
+    sequences = [sequence for sequence in foreign_dataset.sequences if sequence.split in split_names]
+    if not sequences:
+        raise DatasetError(f"{source} has no {split} sequences.", "Remove --split.")
+    option_files = find_option_files(conditioners, [_timeline_folder(sequence) for sequence in sequences])
+    sources = []
+    for sequence, sequence_options in zip(sequences, option_files, strict=True):
+        files = select_files(conditioners, sequence.sidecar_files, sequence_options)
+        _require_sequence_files(
+            source, foreign_dataset, sequence, files=files, metadata=metadata, conditioners=conditioners
         )
-    for conditioner in lacking:
+        folder = _timeline_folder(sequence)
+        reader = _open_reader(folder, metadata)
+        sources.append(_make_source(folder, reader, conditioners, files, has_frames=sequence.path is not None))
+    return sources
+
+
+def _source_from_files(
+    source: Path, metadata: CheckpointMetadata, checkpoint: Path, conditioners: Sequence[Conditioner]
+) -> SourceVideo:
+    """The source is the input of the only conditioner whose files no option sets."""
+    files = dict(find_option_files(conditioners, [source])[0])
+    unset_conditioners = [
+        conditioner
+        for conditioner in conditioners
+        if conditioner.input_option not in files.get(conditioner.spec.name, {})
+    ]
+    for conditioner in unset_conditioners:
+        _require_label_input(source, checkpoint, conditioner)
+    if len(unset_conditioners) > 1:
+        other_options = " ".join(
+            f"--conditioner-option {conditioner.spec.name}.{conditioner.input_option}=PATH"
+            for conditioner in unset_conditioners[1:]
+        )
+        raise ConfigError(
+            f"{metadata.name} needs {join_names(unset_conditioners)}; {source} can contain only one of them.",
+            f"Set the files of the others: {other_options}",
+        )
+    for conditioner in unset_conditioners:
         name = conditioner.spec.name
-        files[name] = {**files.get(name, {}), conditioner.reads: source}
-    named = [path for own in files.values() for path in own.values()]
-    place = next((path for path in (source, *named) if path.is_file() or _holds_pictures(path)), source)
-    return _source(place, _reader(place, info), conditioners, files, shown=not lacking)
-
-
-def _check_reads(source: Path, checkpoint: Path, conditioner: Conditioner) -> None:
-    """Refuse ordinary video where labels are needed."""
-    name = conditioner.spec.name
-    instead = "For an ordinary video: " + shlex.join(["vid2vid", "transfer", str(source), "--target", str(checkpoint)])
-    if not conditioner.reads:
-        raise ConfigError(f"{name} draws its labels from ordinary video, and cannot read any from {source}.", instead)
-    if conditioner.spec.output == "points" and (source.is_file() or _holds_pictures(source)):
-        raise ConfigError(
-            f"{source} holds pictures, and {name} reads points: a folder with one file for each frame.", instead
-        )
-
-
-def _of_sequence(
-    source: Path,
-    layout: Layout,
-    given: Given,
-    files: Files,
-    info: CheckpointInfo,
-    conditioners: Sequence[Conditioner],
-) -> Source:
-    """What the sequence has no files for is found on its pictures."""
-    lacking = [one.spec.name for one in conditioners if one.reads not in files.get(one.spec.name, {})]
-    if lacking and given.path is None:
-        raise DatasetError(
-            f"{source} holds {' and '.join(layout.conditioners)}, and {info.name} also needs {' and '.join(lacking)}.",
-            "Add its folder, or the pictures that it can be found on.",
-        )
-    place = _place(given)
-    return _source(place, _reader(place, info), conditioners, files, shown=given.path is not None)
-
-
-def _source(path: Path, reader: Frames, conditioners: Sequence[Conditioner], files: Files, *, shown: bool) -> Source:
-    reading = tuple(bound(conditioner, files) for conditioner in conditioners)
-    check_conditioners(reading)
-    return Source(path, reader, reading, shown)
-
-
-def _place(given: Given) -> Path:
-    """The folder that is the timeline of a sequence: its pictures, else label pictures, else any label files."""
-    if given.path is not None:
-        return given.path
-    folders = [path for own in given.files.values() for path in own.values()]
-    return next((folder for folder in folders if _holds_pictures(folder)), folders[0])
-
-
-def _reader(path: Path, info: CheckpointInfo) -> Frames:
-    """The frames of a source; what has no rate of its own gets the checkpoint's. Raises LabelFilesError."""
-    rate = Fraction(info.fps)
-    if path.is_dir() and not _holds_pictures(path):
-        endings = Counter(entry.suffix for entry in path.iterdir() if entry.is_file() and entry.name[0] != ".")
-        if not endings:
-            raise LabelFilesError(f"{path} holds no files.", "Name a label video, or a folder of label files.")
-        return BlankReader(path, endings.most_common(1)[0][1], rate, (info.height, info.width))
-    return source_reader(path, info, fps=rate if path.is_dir() or path.suffix.lower() in PICTURES else None)
-
-
-def _holds_pictures(folder: Path) -> bool:
-    return folder.is_dir() and any(
-        entry.suffix.lower() in PICTURES and entry.name[0] != "." for entry in folder.iterdir()
+        files[name] = {**files.get(name, {}), conditioner.input_option: source}
+    input_paths = [path for conditioner_files in files.values() for path in conditioner_files.values()]
+    timeline_path = next((path for path in (source, *input_paths) if path.is_file() or _contains_images(path)), source)
+    return _make_source(
+        timeline_path, _open_reader(timeline_path, metadata), conditioners, files, has_frames=not unset_conditioners
     )
 
 
-def lies_outside(source: Source, look: Look) -> bool:
-    """Whether points were found on larger frames than the blank ones that stand for them."""
+def _require_label_input(source: Path, checkpoint: Path, conditioner: Conditioner) -> None:
+    """Raise ConfigError if the conditioner cannot read labels from the source."""
+    name = conditioner.spec.name
+    hint = "For an ordinary video: " + shlex.join(["vid2vid", "transfer", str(source), "--target", str(checkpoint)])
+    if not conditioner.input_option:
+        raise ConfigError(f"{name} detects its labels in ordinary video and cannot read labels from {source}.", hint)
+    if conditioner.spec.output == "points" and (source.is_file() or _contains_images(source)):
+        raise ConfigError(f"{source} contains images; {name} reads a folder with one point file per frame.", hint)
+
+
+def _require_sequence_files(
+    source: Path,
+    foreign_dataset: ForeignDataset,
+    sequence: InputSequence,
+    *,
+    files: SidecarFiles,
+    metadata: CheckpointMetadata,
+    conditioners: Sequence[Conditioner],
+) -> None:
+    """Raise DatasetError if a sequence has neither files of a conditioner nor images to detect them in."""
+    missing_names = [
+        conditioner.spec.name
+        for conditioner in conditioners
+        if conditioner.input_option not in files.get(conditioner.spec.name, {})
+    ]
+    if missing_names and sequence.path is None:
+        raise DatasetError(
+            f"{source} contains {' and '.join(foreign_dataset.conditioners)}; {metadata.name} also needs "
+            f"{' and '.join(missing_names)}.",
+            "Add a folder with these labels, or the images to detect them in.",
+        )
+
+
+def _make_source(
+    path: Path, reader: FrameSource, conditioners: Sequence[Conditioner], files: SidecarFiles, *, has_frames: bool
+) -> SourceVideo:
+    bound_conditioners = tuple(bind_files(conditioner, files) for conditioner in conditioners)
+    check_conditioners(bound_conditioners)
+    return SourceVideo(path, reader, bound_conditioners, has_frames)
+
+
+def _timeline_folder(sequence: InputSequence) -> Path:
+    """The folder that sets the timeline of a sequence: its images, else label images, else other label files."""
+    if sequence.path is not None:
+        return sequence.path
+    folders = [path for conditioner_files in sequence.sidecar_files.values() for path in conditioner_files.values()]
+    return next((folder for folder in folders if _contains_images(folder)), folders[0])
+
+
+def _open_reader(path: Path, metadata: CheckpointMetadata) -> FrameSource:
+    """The frames of a source; images and label files have the frame rate of the checkpoint. Raises LabelFileError."""
+    fps = Fraction(metadata.fps)
+    if path.is_dir() and not _contains_images(path):
+        suffix_counts = Counter(entry.suffix for entry in path.iterdir() if entry.is_file() and entry.name[0] != ".")
+        if not suffix_counts:
+            raise LabelFileError(f"{path} contains no files.", "Use a label video or a folder of label files.")
+        return BlankReader(path, suffix_counts.most_common(1)[0][1], fps=fps, size=(metadata.height, metadata.width))
+    return open_source_reader(
+        path, metadata, fps=fps if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES else None
+    )
+
+
+def _contains_images(folder: Path) -> bool:
+    return folder.is_dir() and any(
+        entry.suffix.lower() in IMAGE_SUFFIXES and entry.name[0] != "." for entry in folder.iterdir()
+    )
+
+
+def has_points_outside(source: SourceVideo, scan: SourceScan) -> bool:
+    """Whether points of label files without images lie outside the blank frames, as they refer to larger frames."""
     if not isinstance(source.reader, BlankReader):
         return False
-    for annotation in look.first:
+    for annotation in scan.first_annotations:
         for points in annotation.points.values():
             x, y = points[:, 0], points[:, 1]
-            known = np.isfinite(x)
-            if known.any() and ((x > annotation.width) | (y > annotation.height))[known].mean() > OUTSIDE:
+            is_outside = ((x > annotation.width) | (y > annotation.height))[np.isfinite(x)]
+            if is_outside.size and is_outside.mean() > MAX_OUTSIDE_SHARE:
                 return True
     return False

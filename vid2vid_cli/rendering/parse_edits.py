@@ -1,10 +1,10 @@
-"""What is typed after `--replace` and `--remove`, read: `building=vegetation@10s-20s`, `person@0%,0%,50%,100%`.
+"""Parser of `--replace` and `--remove`: `building=vegetation@10s-20s`, `person@0%,0%,50%,100%`.
 
-    OLD=NEW or NAME     names or ids of classes
-    @FROM-TO            frames 50-120, both included; or moments 10s-20s, 1:30-2:00; either end may be left out
-    @X0,Y0,X1,Y1        a box in pixels of the source, or in percent of its sides: 0%,0%,50%,100%
+    OLD=NEW or NAME     class names or ids
+    @FROM-TO            frames 50-120 (inclusive), or times 10s-20s, 1:30-2:00; either end is optional
+    @X0,Y0,X1,Y1        a box in pixels of the source, or in percent of its width and height: 0%,0%,50%,100%
 
-Frames and moments are counted in the video that is written.
+Frames and times refer to the output video.
 """
 
 from __future__ import annotations
@@ -16,125 +16,143 @@ from fractions import Fraction
 from math import ceil
 from typing import NoReturn
 
-from vid2vid_cli.conditioning.label_editing import Part
+from vid2vid_cli.conditioning.label_editing import EditRegion
 from vid2vid_cli.core.errors import ConfigError
 
-REPLACE = "Write --replace OLD=NEW, such as building=vegetation; and where: building=vegetation@10s-20s@0%,0%,50%,100%"
-REMOVE = "Write --remove NAME, such as person; and where: person@10s-20s@0%,0%,50%,100%"
-BOX = "A box is @X0,Y0,X1,Y1, in pixels (@0,0,640,360) or in percent of the frame (@0%,0%,50%,100%)."
-STRETCH = "Frames are @50-120, moments @10s-20s or @1:30-2:00; @10s- and @-20s are open."
+REPLACE_HINT = (
+    "Example: --replace building=vegetation, or in a range and a box: building=vegetation@10s-20s@0%,0%,50%,100%"
+)
+REMOVE_HINT = "Example: --remove person, or in a range and a box: person@10s-20s@0%,0%,50%,100%"
+BOX_HINT = "A box is @X0,Y0,X1,Y1 in pixels (@0,0,640,360) or in percent of the frame (@0%,0%,50%,100%)."
+RANGE_HINT = "A frame range is @50-120, a time range @10s-20s or @1:30-2:00; @10s- and @-20s are open."
 
-_FRAMES = re.compile(r"(\d*)-(\d*)")
-_MOMENT = r"(?:(?:\d+:){0,2}\d+(?:\.\d+)?s?)"
-_MOMENTS = re.compile(rf"({_MOMENT})?-({_MOMENT})?")
-_EDGE = re.compile(r"(\d+(?:\.\d+)?)(%?)")
+_FRAME_RANGE_PATTERN = re.compile(r"(\d*)-(\d*)")
+_TIMESTAMP = r"(?:(?:\d+:){0,2}\d+(?:\.\d+)?s?)"
+_TIME_RANGE_PATTERN = re.compile(rf"({_TIMESTAMP})?-({_TIMESTAMP})?")
+_EDGE_PATTERN = re.compile(r"(\d+(?:\.\d+)?)(%?)")
 
 
 @dataclass(frozen=True)
-class Edge:
-    """One side of a box: pixels of the source, or percent of its frames."""
+class BoxEdge:
+    """One edge of a box, in pixels of the source or in percent of its width or height."""
 
     value: float
-    percent: bool
+    is_percent: bool
 
-    def share(self, length: int) -> float:
-        """As a share of a side of that many pixels."""
-        return self.value / (100 if self.percent else length)
+    def to_fraction(self, side_length: int) -> float:
+        """The position as a fraction of a side with `side_length` pixels."""
+        return self.value / (100 if self.is_percent else side_length)
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One edit as it was typed."""
+class ParsedEdit:
+    """One parsed edit."""
 
     text: str
-    """With its option: `--remove person@10s-20s`."""
-    old: str
-    new: str | None
-    """None: removed."""
-    box: tuple[Edge, Edge, Edge, Edge] | None = None
-    """x0, y0, x1, y1."""
-    frames: tuple[int, int | None] | None = None
-    """The first, and the one after the last."""
-    seconds: tuple[Fraction, Fraction | None] | None = None
+    """The text with its option: `--remove person@10s-20s`."""
+    old_class: str
+    new_class: str | None
+    """None: the class is removed."""
+    box: tuple[BoxEdge, BoxEdge, BoxEdge, BoxEdge] | None = None
+    """x0, y0, x1, y1"""
+    frame_range: tuple[int, int | None] | None = None
+    """First frame, and one past the last; None: to the end."""
+    time_range: tuple[Fraction, Fraction | None] | None = None
+    """Start and end in seconds; None: to the end."""
 
-    def part(self, height: int, width: int, fps: Fraction) -> Part:
-        """Of a video written at `fps` from frames of that size. Raises ConfigError (a box that sticks out)."""
+    def edit_region(self, height: int, width: int, fps: Fraction) -> EditRegion:
+        """The region on source frames of this size in an output video at `fps`.
+
+        Raises ConfigError for a box that is empty or extends beyond the frame.
+        """
         box = (0.0, 0.0, 1.0, 1.0)
         if self.box is not None:
-            x0, y0, x1, y1 = (edge.share(side) for edge, side in zip(self.box, (width, height) * 2, strict=True))
+            x0, y0, x1, y1 = (edge.to_fraction(side) for edge, side in zip(self.box, (width, height) * 2, strict=True))
             if max(x1, y1) > 1:
-                raise ConfigError(f"{self.text}: the box sticks out of the frames, which are {width}x{height}.", BOX)
+                raise ConfigError(
+                    f"{self.text}: the box extends beyond the frames of {width}x{height} pixels.", BOX_HINT
+                )
             if x0 >= x1 or y0 >= y1:
-                raise ConfigError(f"{self.text}: the box holds nothing on frames of {width}x{height}.", BOX)
+                raise ConfigError(f"{self.text}: the box is empty on frames of {width}x{height} pixels.", BOX_HINT)
             box = x0, y0, x1, y1
-        return Part(box, *self.stretch(fps))
+        return EditRegion(box, *self.frame_bounds(fps))
 
-    def stretch(self, fps: Fraction) -> tuple[int, int | None]:
-        """The first frame, and the one after the last, None: to the end."""
-        if self.seconds is None:
-            return self.frames or (0, None)
-        begin, stop = self.seconds
-        return ceil(begin * fps), None if stop is None else ceil(stop * fps)
-
-
-def understand_edits(replace: Sequence[str], remove: Sequence[str]) -> tuple[Wanted, ...]:
-    """The edits that are typed, removals first. Raises ConfigError (malformed, or a class that becomes itself)."""
-    return (*(_edit(text, "--remove") for text in remove), *(_edit(text, "--replace") for text in replace))
+    def frame_bounds(self, fps: Fraction) -> tuple[int, int | None]:
+        """First frame, and one past the last; None: to the end."""
+        if self.time_range is None:
+            return self.frame_range or (0, None)
+        start, end = self.time_range
+        return ceil(start * fps), None if end is None else ceil(end * fps)
 
 
-def _edit(text: str, option: str) -> Wanted:
-    typed, remedy = f"{option} {text}", REPLACE if option == "--replace" else REMOVE
-    named, *places = (word.strip() for word in text.split("@"))
-    old, equals, new = (word.strip() for word in named.partition("="))
-    if option == "--remove" and equals:
-        raise ConfigError(f"{typed}: what is removed becomes no other class.", f"Did you mean --replace {text}?")
-    if not old or (option == "--replace" and not new) or "=" in new:
-        raise ConfigError(f"{typed}: it does not name {'two classes' if option == '--replace' else 'a class'}.", remedy)
-    if old.lower() == new.lower():
-        raise ConfigError(f"{typed}: a class that becomes itself stays as it is.", remedy)
-    boxes = [_box(typed, place) for place in places if "," in place]
-    stretches = [_stretch(typed, place) for place in places if "," not in place]
-    if len(boxes) > 1 or len(stretches) > 1:
-        twice = "boxes" if len(boxes) > 1 else "stretches of time"
-        raise ConfigError(f"{typed}: it names two {twice}.", f"Write {option} twice, once for each.")
-    frames, seconds = stretches[0] if stretches else (None, None)
-    return Wanted(typed, old, new or None, boxes[0] if boxes else None, frames, seconds)
+def parse_edits(replace_texts: Sequence[str], remove_texts: Sequence[str]) -> tuple[ParsedEdit, ...]:
+    """The parsed edits, removals first. Raises ConfigError for invalid text and for a class replaced by itself."""
+    return (
+        *(_parse_edit(text, "--remove") for text in remove_texts),
+        *(_parse_edit(text, "--replace") for text in replace_texts),
+    )
 
 
-def _box(typed: str, place: str) -> tuple[Edge, Edge, Edge, Edge]:
-    words = [_EDGE.fullmatch(word.strip()) for word in place.split(",")]
-    edges = [Edge(float(word[1]), bool(word[2])) for word in words if word]
-    if len(words) != 4 or len(edges) != 4:
-        raise ConfigError(f"{typed}: {place} is not a box.", BOX)
-    if any(edge.percent and edge.value > 100 for edge in edges):
-        raise ConfigError(f"{typed}: the box sticks out of the frames.", BOX)
+def _parse_edit(text: str, option: str) -> ParsedEdit:
+    edit_text, hint = f"{option} {text}", REPLACE_HINT if option == "--replace" else REMOVE_HINT
+    class_text, *location_texts = (part.strip() for part in text.split("@"))
+    old_class, has_equals, new_class = (part.strip() for part in class_text.partition("="))
+    if option == "--remove" and has_equals:
+        raise ConfigError(f"{edit_text}: --remove takes no replacement class.", f"Did you mean --replace {text}?")
+    if not old_class or (option == "--replace" and not new_class) or "=" in new_class:
+        raise ConfigError(f"{edit_text} is not {'OLD=NEW' if option == '--replace' else 'a class name'}.", hint)
+    if old_class.lower() == new_class.lower():
+        raise ConfigError(f"{edit_text}: old and new class are the same.", hint)
+    boxes = [_parse_box(edit_text, location) for location in location_texts if "," in location]
+    ranges = [_parse_range(edit_text, location) for location in location_texts if "," not in location]
+    if len(boxes) > 1 or len(ranges) > 1:
+        duplicate_kind = "boxes" if len(boxes) > 1 else "ranges"
+        raise ConfigError(f"{edit_text} has more than one of the {duplicate_kind}.", f"Repeat {option} for each one.")
+    frame_range, time_range = ranges[0] if ranges else (None, None)
+    return ParsedEdit(edit_text, old_class, new_class or None, boxes[0] if boxes else None, frame_range, time_range)
+
+
+def _parse_box(edit_text: str, location_text: str) -> tuple[BoxEdge, BoxEdge, BoxEdge, BoxEdge]:
+    matches = [_EDGE_PATTERN.fullmatch(part.strip()) for part in location_text.split(",")]
+    edges = [BoxEdge(float(match[1]), bool(match[2])) for match in matches if match]
+    if len(matches) != 4 or len(edges) != 4:
+        raise ConfigError(f"{edit_text}: {location_text} is not a box.", BOX_HINT)
+    if any(edge.is_percent and edge.value > 100 for edge in edges):
+        raise ConfigError(f"{edit_text}: the box extends beyond 100 %.", BOX_HINT)
     return edges[0], edges[1], edges[2], edges[3]
 
 
-def _stretch(typed: str, place: str) -> tuple[tuple[int, int | None] | None, tuple[Fraction, Fraction | None] | None]:
-    """Frames, or seconds; the other is None."""
-    frames, moments = _FRAMES.fullmatch(place), _MOMENTS.fullmatch(place)
-    if place in ("", "-"):
-        _not_a_stretch(typed, place)
-    if frames:
-        first, last = int(frames[1] or 0), int(frames[2]) if frames[2] else None
+def _parse_range(
+    edit_text: str, location_text: str
+) -> tuple[tuple[int, int | None] | None, tuple[Fraction, Fraction | None] | None]:
+    """(frame range, time range); one of them is None."""
+    frame_match, time_match = (
+        _FRAME_RANGE_PATTERN.fullmatch(location_text),
+        _TIME_RANGE_PATTERN.fullmatch(location_text),
+    )
+    if location_text in ("", "-"):
+        _raise_not_a_range(edit_text, location_text)
+    if frame_match:
+        first, last = int(frame_match[1] or 0), int(frame_match[2]) if frame_match[2] else None
         if last is not None and last < first:
-            raise ConfigError(f"{typed}: it ends before it begins.", STRETCH)
+            raise ConfigError(f"{edit_text}: the range ends before it starts.", RANGE_HINT)
         return (first, None if last is None else last + 1), None
-    if not moments or any(word and word.isdecimal() for word in moments.groups()):  # 10-20s: frames or seconds?
-        _not_a_stretch(typed, place)
-    begin, stop = _seconds(moments[1] or "0"), _seconds(moments[2]) if moments[2] else None
-    if stop is not None and stop <= begin:
-        raise ConfigError(f"{typed}: it ends before it begins.", STRETCH)
-    return None, (begin, stop)
+    if not time_match or any(text and text.isdecimal() for text in time_match.groups()):  # 10-20s is ambiguous
+        _raise_not_a_range(edit_text, location_text)
+    start, end = _parse_seconds(time_match[1] or "0"), _parse_seconds(time_match[2]) if time_match[2] else None
+    if end is not None and end <= start:
+        raise ConfigError(f"{edit_text}: the range ends before it starts.", RANGE_HINT)
+    return None, (start, end)
 
 
-def _not_a_stretch(typed: str, place: str) -> NoReturn:
-    raise ConfigError(f"{typed}: {place!r} is neither frames, nor moments, nor a box.", f"{STRETCH} {BOX}")
+def _raise_not_a_range(edit_text: str, location_text: str) -> NoReturn:
+    raise ConfigError(
+        f"{edit_text}: {location_text!r} is not a frame range, time range or box.", f"{RANGE_HINT} {BOX_HINT}"
+    )
 
 
-def _seconds(text: str) -> Fraction:
+def _parse_seconds(text: str) -> Fraction:
     seconds = Fraction(0)
-    for word in text.removesuffix("s").split(":"):
-        seconds = 60 * seconds + Fraction(word)
+    for field in text.removesuffix("s").split(":"):
+        seconds = 60 * seconds + Fraction(field)
     return seconds

@@ -1,185 +1,185 @@
-"""What is typed after `--style`, `--style-seed` and `--style-from`, and the style that each object gets by it."""
+"""The options `--style`, `--style-seed`, `--style-from` and `--style-labels`, and the styles that they select."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 import torch
-from torch import nn
 
 from vid2vid_cli.conditioning import Conditioner
-from vid2vid_cli.conditioning.instances import InstanceReader, class_of, mapped
+from vid2vid_cli.conditioning.combine import label_conditioner_index
+from vid2vid_cli.conditioning.instances import InstanceReader, instance_class
 from vid2vid_cli.core.errors import ConfigError
-from vid2vid_cli.core.suggest import did_you_mean
+from vid2vid_cli.core.suggest import suggest_names
 from vid2vid_cli.core.types import ClipBatch
-from vid2vid_cli.data.clip_sampler import frame_tensor
-from vid2vid_cli.engine.checkpoint import CheckpointInfo
-from vid2vid_cli.engine.events import Noticed, Tell, silent
-from vid2vid_cli.engine.runtime import Machine
-from vid2vid_cli.engine.style_bank import ClassStyles, StyleBank, StyleChoice, Styler, Vectors
-from vid2vid_cli.engine.styles import seen_styles
-from vid2vid_cli.networks.style_encoder import style_encoder
-from vid2vid_cli.rendering.source_video import Driver, Source, source_conditioners, source_reader
+from vid2vid_cli.data.clip_sampler import frame_to_tensor
+from vid2vid_cli.engine.checkpoint import CheckpointMetadata
+from vid2vid_cli.engine.events import EventHandler, InfoEvent, ignore_events
+from vid2vid_cli.engine.runtime import Runtime
+from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice, Vectors, pool_styles
+from vid2vid_cli.networks.generators import Generator
+from vid2vid_cli.rendering.retargeter import Retargeter
+from vid2vid_cli.rendering.source_conditioners import load_source_conditioners
+from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
+from vid2vid_cli.requests.render import StyleOptions
 
-_STYLE = re.compile(r"\s*(.+?)(?:#(\d+))?\s*=\s*(\d+)\s*")
-SHEET = "`vid2vid styles show CKPT` draws them all."
-
-
-@dataclass(frozen=True)
-class StyleWords:
-    """What is typed about styles."""
-
-    seed: int | None = None
-    """Every object gets a style of its own, drawn at random."""
-    styles: tuple[str, ...] = ()
-    """`car=3`: all cars get style 3; `car#2=5`: the second car gets style 5."""
-    photo: Path | None = None
-    """A picture whose objects have the styles that are wanted."""
-    labels: tuple[str, ...] = ()
-    """Of the photo, where a model reads its labels: a label picture; NAME.KEY=PATH for further files."""
-
-    @property
-    def typed(self) -> str:
-        """The first option that was given; "" where none was."""
-        given = {"--style-seed": self.seed is not None, "--style": bool(self.styles)}
-        given |= {"--style-from": self.photo is not None, "--style-labels": bool(self.labels)}
-        return next((option for option, there in given.items() if there), "")
-
-    def rows(self) -> tuple[tuple[str, str], ...]:
-        """The same for people."""
-        drawn = () if self.seed is None else (("styles", f"drawn with seed {self.seed}"),)
-        seen = () if self.photo is None else (("styles", f"as in {self.photo}"),)
-        return (*(("style", text) for text in self.styles), *seen, *drawn)
+_STYLE_PATTERN = re.compile(r"\s*(.+?)(?:#(\d+))?\s*=\s*(\d+)\s*")
+SHOW_STYLES_HINT = "`vid2vid styles show CKPT` renders all styles."
 
 
-def understand_styles(words: StyleWords, info: CheckpointInfo) -> StyleChoice:
-    """What is typed, but for the photo. Raises ConfigError: a model without styles, an unknown class or style."""
-    bank = info.styles
-    if bank is None:
-        if words.typed:
-            _refuse_styles(words, info)
-        return StyleChoice()
-    if words.labels and words.photo is None:
-        raise ConfigError("--style-labels names the labels of a photo.", "Name the photo too: --style-from photo.png")
-    objects: dict[tuple[int, int], int] = {}
-    clusters: dict[int, int] = {}
-    for text in words.styles:
-        match = _STYLE.fullmatch(text)
-        if match is None:
-            raise ConfigError(f"--style {text}: not understood.", "Write --style car=3; of one car --style car#2=3.")
-        known = _class(text, match[1], bank)
-        cluster = int(match[3])
-        if not 1 <= cluster <= len(known.centres):
-            there = f"1 to {len(known.centres)}" if len(known.centres) > 1 else "1 alone"
-            raise ConfigError(f"--style {text}: {known.name} has the styles {there}.", SHEET)
-        if match[2] is None:
-            clusters[known.id] = cluster - 1
-        else:
-            objects[known.id, int(match[2])] = cluster - 1
-    return StyleChoice(objects, clusters, seed=words.seed)
+def parse_styles(style_options: StyleOptions, metadata: CheckpointMetadata) -> StyleChoice:
+    """The seed and the assignments; the reference image is encoded later.
 
-
-def choose_styler(
-    words: StyleWords, info: CheckpointInfo, generator: nn.Module, machine: Machine, tell: Tell
-) -> Styler | None:
-    """What gives every object its style; None for a model without styles.
-
-    Raises as `understand_styles`, and of a photo what reading it and finding things on it raises.
+    Raises ConfigError for a model without styles, an unknown class or an unknown style.
     """
-    choice = understand_styles(words, info)
-    if info.styles is None:
-        return None
-    if words.photo is not None:
-        seen = photo_styles(words.photo, photo_files(words, info), info, generator, machine)
-        names = {one.id: one.name for one in info.styles.classes}
-        found = [names[id_] for id_ in seen if id_ in names]
-        if not found:
+    bank = metadata.style_bank
+    if bank is None:
+        if style_options.first_option:
+            _raise_no_styles(style_options, metadata)
+        return StyleChoice()
+    if style_options.reference_labels and style_options.reference_image is None:
+        raise ConfigError("--style-labels needs --style-from.", "Set the photo: --style-from photo.png")
+    object_clusters: dict[tuple[int, int], int] = {}
+    class_clusters: dict[int, int] = {}
+    for text in style_options.assignments:
+        match = _STYLE_PATTERN.fullmatch(text)
+        if match is None:
             raise ConfigError(
-                f"--style-from {words.photo}: nothing on it is of a class that {info.name} has styles of.",
-                f"Use a picture with one of {', '.join(names.values())}.",
+                f"--style {text} is not CLASS=N or CLASS#OBJECT=N.", "Example: --style car=3; one car: --style car#2=3."
             )
-        tell(Noticed(f"styles of {', '.join(found)} as in {words.photo}"))
-        choice = StyleChoice(choice.objects, choice.clusters, seen, choice.seed)
-    return Styler(info.styles, choice)
-
-
-def photo_files(words: StyleWords, info: CheckpointInfo) -> dict[str, dict[str, str]]:
-    """Conditioner -> option -> file, of the labels of a photo. Raises ConfigError: they are needed, or cannot be."""
-    conditioners = source_conditioners(info, {})
-    index = mapped(conditioners)
-    files: dict[str, dict[str, str]] = {}
-    for text in words.labels:
-        key, equals, value = text.partition("=")
-        name, dot, option = key.partition(".")
-        if equals and dot and "/" not in key:
-            files.setdefault(name, {})[option] = value
-        elif index is not None and conditioners[index].reads:
-            files.setdefault(conditioners[index].spec.name, {})[conditioners[index].reads] = text
+        class_styles = _find_class(text, match[1], bank)
+        cluster, num_clusters = int(match[3]), len(class_styles.centres)
+        if not 1 <= cluster <= num_clusters:
+            raise ConfigError(
+                f"--style {text}: style {cluster} of {class_styles.name} does not exist; valid: 1 to {num_clusters}.",
+                SHOW_STYLES_HINT,
+            )
+        if match[2] is None:
+            class_clusters[class_styles.id] = cluster - 1
         else:
-            raise ConfigError(f"{info.name} reads no labels: it needs none of a photo.", "Leave --style-labels out.")
-    own = None if index is None else conditioners[index]
-    if own is not None and not own.finds and own.reads not in files.get(own.spec.name, {}):
+            object_clusters[class_styles.id, int(match[2])] = cluster - 1
+    return StyleChoice(object_clusters=object_clusters, class_clusters=class_clusters, seed=style_options.seed)
+
+
+def build_style_assigner(
+    style_options: StyleOptions,
+    metadata: CheckpointMetadata,
+    generator: Generator,
+    *,
+    runtime: Runtime,
+    emit: EventHandler,
+) -> StyleAssigner | None:
+    """The style of each object; None for a model without styles.
+
+    Raises the errors of `parse_styles`, of reading the reference image and of annotating it.
+    """
+    choice = parse_styles(style_options, metadata)
+    if metadata.style_bank is None:
+        return None
+    if style_options.reference_image is not None:
+        files = reference_label_files(style_options, metadata)
+        class_vectors = encode_reference_styles(
+            style_options.reference_image, files, metadata, generator, runtime=runtime
+        )
+        class_names = {class_styles.id: class_styles.name for class_styles in metadata.style_bank.classes}
+        matched_names = [class_names[class_id] for class_id in class_vectors if class_id in class_names]
+        if not matched_names:
+            raise ConfigError(
+                f"--style-from {style_options.reference_image} shows none of the classes with styles in "
+                f"{metadata.name}.",
+                f"Use an image that shows one of {', '.join(class_names.values())}.",
+            )
+        emit(InfoEvent(f"styles of {', '.join(matched_names)} as in {style_options.reference_image}"))
+        choice = replace(choice, class_vectors=class_vectors)
+    return StyleAssigner(metadata.style_bank, choice)
+
+
+def reference_label_files(style_options: StyleOptions, metadata: CheckpointMetadata) -> dict[str, dict[str, str]]:
+    """Conditioner -> option -> file: the labels of the reference image.
+
+    Raises ConfigError if they are missing, or given for a model that reads no labels.
+    """
+    conditioners = load_source_conditioners(metadata, {})
+    index = label_conditioner_index(conditioners)
+    label_conditioner = None if index is None else conditioners[index]
+    files: dict[str, dict[str, str]] = {}
+    for text in style_options.reference_labels:
+        key, has_equals, value = text.partition("=")
+        name, has_dot, option = key.partition(".")
+        if has_equals and has_dot and "/" not in key:
+            files.setdefault(name, {})[option] = value
+        elif label_conditioner is not None and label_conditioner.input_option:
+            files.setdefault(label_conditioner.spec.name, {})[label_conditioner.input_option] = text
+        else:
+            raise ConfigError(f"--style-labels {text}: {metadata.name} reads no labels.", "Remove --style-labels.")
+    if label_conditioner is None or label_conditioner.has_detector:
+        return files
+    name = label_conditioner.spec.name
+    if label_conditioner.input_option not in files.get(name, {}):
         raise ConfigError(
-            f"{info.name} is driven by {own.spec.name} that exist already, so those of {words.photo} are needed.",
-            f"Add --style-labels FILE, what is where on {words.photo}, as it was for training.",
+            f"--style-from {style_options.reference_image}: {metadata.name} needs the {name} of the image.",
+            "Add --style-labels FILE with the label map of the image, in the format of the training labels.",
         )
     return files
 
 
 @torch.inference_mode()
-def photo_styles(
-    photo: Path,
+def encode_reference_styles(
+    image_path: Path,
     files: Mapping[str, Mapping[str, str]],
-    info: CheckpointInfo,
-    generator: nn.Module,
-    machine: Machine,
+    metadata: CheckpointMetadata,
+    generator: Generator,
+    *,
+    runtime: Runtime,
 ) -> dict[int, Vectors]:
-    """Class -> the features (f,) of its largest object on a photo, which is seen as frames are."""
-    encoder = style_encoder(generator)
-    if encoder is None or info.styles is None:
+    """Class -> features (f,) of its largest object in an image, which is cropped like a source's frames."""
+    encoder = generator.style_encoder
+    if encoder is None or metadata.style_bank is None:
         return {}
-    conditioners: Sequence[Conditioner] = source_conditioners(info, {name: dict(own) for name, own in files.items()})
-    index = mapped(conditioners)
-    if index is not None:  # the others do not say where things are
-        conditioners = [conditioners[index]]
-        info = info.model_copy(update={"conditioners": (info.conditioners[index],)})
-    source = Source(photo, source_reader(photo, info), tuple(conditioners))
-    driver = Driver(source, source.look(silent), info, retarget=False)
-    seen = next(driver.shot(source.found()))
-    if seen.picture is None or info.styles is None:
+    conditioners: Sequence[Conditioner] = load_source_conditioners(metadata, files)
+    conditioner_index = label_conditioner_index(conditioners)
+    if conditioner_index is not None:  # the other conditioners do not contribute to the objects
+        conditioners = [conditioners[conditioner_index]]
+        metadata = metadata.model_copy(update={"conditioners": (metadata.conditioners[conditioner_index],)})
+    source = SourceVideo(image_path, open_source_reader(image_path, metadata), tuple(conditioners))
+    retargeter = Retargeter(source, source.scan(ignore_events), metadata, retarget=False)
+    annotated_frame = next(retargeter.retarget_shot(source.annotate()))
+    if annotated_frame.frame is None or metadata.style_bank is None:
         return {}
-    ids = InstanceReader(conditioners, driver.views, info.styles.things)(seen.annotations)
-    frames = frame_tensor(seen.picture)[None, None]
-    batch = ClipBatch(frames[:, :, :1], frames, instances=torch.from_numpy(ids)[None, None]).to(machine.device)
-    with machine.autocast():
-        pooled = seen_styles(encoder, batch)
-    found: dict[int, Vectors] = {}
-    classes = class_of(pooled.ids.cpu().numpy()).tolist()
-    for row in torch.argsort(pooled.pixels).tolist():
-        if classes[row] >= 0:
-            found[classes[row]] = pooled.means[row].cpu().numpy().astype(np.float64)
-    return found
-
-
-def _class(text: str, name: str, bank: StyleBank) -> ClassStyles:
-    known = {one.name.casefold(): one for one in bank.classes}
-    found = known.get(name.casefold())
-    if found is None:
-        names = [one.name for one in bank.classes]
-        raise ConfigError(
-            f"--style {text}: there are no styles of {name!r}.",
-            did_you_mean(name, names) or f"There are those of {', '.join(names)}.",
+    instance_reader = InstanceReader(conditioners, retargeter.views, metadata.style_bank.thing_class_ids)
+    instances = torch.from_numpy(instance_reader(annotated_frame.annotations))[None, None]
+    frames = frame_to_tensor(annotated_frame.frame)[None, None]
+    with runtime.autocast():
+        instance_features = pool_styles(
+            encoder, ClipBatch(frames[:, :, :1], frames, instances=instances).to(runtime.device)
         )
-    return found
+    class_vectors: dict[int, Vectors] = {}
+    class_ids = instance_class(instance_features.instance_ids.cpu().numpy()).tolist()
+    for row in torch.argsort(instance_features.num_pixels).tolist():
+        if class_ids[row] >= 0:
+            class_vectors[class_ids[row]] = instance_features.means[row].cpu().numpy().astype(np.float64)
+    return class_vectors
 
 
-def _refuse_styles(words: StyleWords, info: CheckpointInfo) -> NoReturn:
+def _find_class(text: str, name: str, bank: StyleBank) -> ClassStyles:
+    classes_by_name = {class_styles.name.casefold(): class_styles for class_styles in bank.classes}
+    class_styles = classes_by_name.get(name.casefold())
+    if class_styles is None:
+        names = [class_styles.name for class_styles in bank.classes]
+        raise ConfigError(
+            f"--style {text}: no class {name!r} with styles.",
+            suggest_names(name, names) or f"Classes with styles: {', '.join(names)}.",
+        )
+    return class_styles
+
+
+def _raise_no_styles(style_options: StyleOptions, metadata: CheckpointMetadata) -> NoReturn:
     raise ConfigError(
-        f"{words.typed}: {info.name} knows no styles, as it was trained without.",
-        f"Leave {words.typed} out; or train with --set style.features=3.",
+        f"{style_options.first_option}: {metadata.name} was trained without styles.",
+        f"Remove {style_options.first_option}, or train with --set style.feature_channels=3.",
     )

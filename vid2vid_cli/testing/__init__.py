@@ -1,25 +1,25 @@
-"""For authors of conditioner plugins: the contract as a class of tests to inherit.
+"""The conditioner contract for authors of plugins: a class of tests to inherit.
 
     from vid2vid_cli.testing import ConditionerContract
 
     class TestDepth(ConditionerContract):
         name = "depth"
-        other_options = {"smooth": "0"}
+        alternative_options = {"smoothing": "0"}
 
-Run with pytest. Tests that annotate are skipped where the packages or weights that the plugin needs are absent.
+Run it with pytest. Tests that annotate are skipped if packages or weights of the plugin are missing.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-_DUTIES = ("checks", "options", "finding", "reading", "showing", "mirroring")
+_TEST_MODULES = ("checks", "option_tests", "annotate_tests", "input_file_tests", "render_tests", "flip_tests")
 
 with suppress(ImportError):
     import pytest
 
-    # A failed assertion then says which values it met.
-    pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in _DUTIES))
+    # Failed assertions then show their values.
+    pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _TEST_MODULES))
 
 from vid2vid_cli.testing.contract import ConditionerContract  # noqa: E402
 

@@ -1,98 +1,105 @@
-"""Duties of `annotate`: one annotation per frame, streamed, and the same every time."""
+"""Contract tests for `annotate`: one annotation per frame, streaming, determinism."""
 
-# ruff: noqa: D102  (the names of the tests say what they are)
+# ruff: noqa: D102  (the test names describe the tests)
 from __future__ import annotations
 
 import json
 
 import numpy as np
 
+from vid2vid_cli.conditioning.video_frame import VideoFrame, detect_cuts
 from vid2vid_cli.testing.checks import (
-    check_all_same,
+    annotation_layout,
     check_annotation,
-    check_equal,
+    check_equal_annotations,
+    check_equal_arrays,
+    check_equal_clips,
     check_render,
-    check_same,
-    counted,
-    layout,
+    repeat_frame,
 )
-from vid2vid_cli.testing.contract_setup import Setting
+from vid2vid_cli.testing.contract_setup import ContractSetup
 
-AHEAD = 64
-"""Frames that `annotate` may hold at once."""
+MAX_BUFFERED_FRAMES = 64
+"""Maximum number of frames that `annotate` may read ahead."""
 
 
-class FindingDuties(Setting):
-    """What `annotate` owes, whatever it looks for."""
+class AnnotateTests(ContractSetup):
+    """Tests for `annotate` of any conditioner."""
 
     def test_one_annotation_per_frame_in_order(self) -> None:
-        clip, annotations = self.clip(), self.found()
-        assert len(annotations) == len(clip), f"{len(annotations)} annotations of {len(clip)} frames"
-        for frame, one in zip(clip, annotations, strict=True):
-            check_annotation(one, frame)
+        clip, annotations = self.clip(), self.clip_annotations()
+        assert len(annotations) == len(clip), f"annotate yields {len(annotations)} annotations for {len(clip)} frames"
+        for frame, annotation in zip(clip, annotations, strict=True):
+            check_annotation(annotation, frame)
 
-    def test_something_is_found(self) -> None:
-        best = max(one.quality for one in self.found())
-        assert best > 0, "clip() shows nothing that the conditioner finds"
+    def test_detects_something(self) -> None:
+        best_quality = max(annotation.quality for annotation in self.clip_annotations())
+        assert best_quality > 0, "the conditioner detects nothing on clip()"
 
-    def test_streams(self) -> None:
-        """Frames are drawn as they are needed, so that memory does not grow with the clip."""
-        self.needs_finding()
+    def test_annotate_is_streaming(self) -> None:
+        """Frames are read when they are needed, so that memory does not grow with the length of the clip."""
+        self.require_detector()
         frame = self.clip()[0]
-        self.annotations([frame])
-        drawn: list[int] = []
-        stream = self.made([frame] * 300).annotate(counted(frame, 300, drawn))
+        self.annotate([frame])
+        consumed_indices: list[int] = []
+        stream = self.make_bound_conditioner([frame] * 300).annotate(repeat_frame(frame, 300, consumed_indices))
         next(stream)
-        assert len(drawn) <= AHEAD, f"{len(drawn)} frames are drawn before the first annotation is given"
+        assert len(consumed_indices) <= MAX_BUFFERED_FRAMES, (
+            f"annotate reads {len(consumed_indices)} frames before it yields the first annotation"
+        )
         stream.close()  # type: ignore[attr-defined]
 
-    def test_frames_are_left_alone(self) -> None:
+    def test_frames_are_not_modified(self) -> None:
         clip = [frame.copy() for frame in self.clip()]
-        self.annotations(clip)
+        self.annotate(clip)
         for before, after in zip(self.clip(), clip, strict=True):
-            check_equal(before, after, "annotate changes a frame, which prepare stores; it")
+            check_equal_arrays(before, after, "annotate modifies a frame, which prepare stores; it")
 
-    def test_shapes_are_the_same_on_every_frame(self) -> None:
-        some = list(self.found())
-        if not self.reads_files():
-            some += self.annotations([np.zeros_like(self.clip()[0])])
-        kinds = list(dict.fromkeys(layout(one) for one in some))
-        assert kinds == kinds[:1], f"names, shapes and types are the same on every frame, blank ones too: {kinds[:2]}"
+    def test_layout_is_constant(self) -> None:
+        annotations = list(self.clip_annotations())
+        if not self.uses_input_files():
+            annotations += self.annotate([np.zeros_like(self.clip()[0])])
+        layouts = list(dict.fromkeys(annotation_layout(annotation) for annotation in annotations))
+        assert layouts == layouts[:1], (
+            f"names, shapes and dtypes must be the same on every frame, including blank ones: {layouts[:2]}"
+        )
 
     def test_odd_sizes_single_blank_and_noise_frames(self) -> None:
-        self.needs_finding()
+        self.require_detector()
         noise = np.random.default_rng(1).integers(0, 256, (97, 61, 3), dtype=np.uint8)
         for frame in (np.zeros((97, 61, 3), np.uint8), np.full((61, 97, 3), 255, np.uint8), noise):
-            some = self.annotations([frame])
-            assert len(some) == 1, f"{len(some)} annotations of one frame"
-            check_annotation(some[0], frame)
-            check_render(self.make(), some[0])
+            annotations = self.annotate([frame])
+            assert len(annotations) == 1, f"annotate yields {len(annotations)} annotations for one frame"
+            check_annotation(annotations[0], frame)
+            check_render(self.make_conditioner(), annotations[0])
 
-    def test_nothing_found_is_quality_zero(self) -> None:
-        self.needs_finding()
-        annotations = self.annotations([np.full((97, 61, 3), 128, np.uint8)] * 2)
-        qualities = [one.quality for one in annotations]
-        assert qualities == [0.0, 0.0], f"two empty grey frames show nothing; the qualities are {qualities}"
-        statistics = json.loads(json.dumps(self.make().statistics(annotations)))
-        assert len(list(self.make().retarget(annotations, statistics, statistics))) == 2
+    def test_no_detection_has_zero_quality(self) -> None:
+        self.require_detector()
+        annotations = self.annotate([np.full((97, 61, 3), 128, np.uint8)] * 2)
+        qualities = [annotation.quality for annotation in annotations]
+        assert qualities == [0.0, 0.0], f"the quality of blank grey frames must be 0, not {qualities}"
+        statistics = json.loads(json.dumps(self.make_conditioner().statistics(annotations)))
+        assert len(list(self.make_conditioner().retarget(annotations, statistics, statistics))) == 2
 
-    def test_no_frames(self) -> None:
-        assert self.make().statistics([]) == {}
-        self.needs_finding()
-        assert self.annotations([]) == []
+    def test_empty_clip(self) -> None:
+        assert self.make_conditioner().statistics([]) == {}
+        self.require_detector()
+        assert self.annotate([]) == []
 
-    def test_deterministic_and_clips_do_not_mix(self) -> None:
-        clip, first = self.clip(), self.found()
-        conditioner = self.made(clip)
-        # Another video, begun and never ended: its negative, backwards.
-        next(conditioner.annotate([255 - frame for frame in clip[::-1]]))
-        check_all_same(first, list(conditioner.annotate(clip)), "a second look at the same clip")
-
-    def test_drawing_options_change_nothing_that_is_found(self) -> None:
-        first, clip = self.found()[0], self.clip()
-        changed = self.drawing(varied=True).options
-        options = self.make().options.model_copy(
-            update={name: getattr(changed, name) for name in changed.names("drawing")}
+    def test_deterministic_and_stateless(self) -> None:
+        clip, expected = self.clip(), self.clip_annotations()
+        conditioner = self.make_bound_conditioner(clip)
+        # Another video that is started and not finished: the negative, reversed.
+        next(conditioner.annotate(VideoFrame(255 - frame) for frame in clip[::-1]))
+        check_equal_clips(
+            expected, list(conditioner.annotate(detect_cuts(clip))), "second call of annotate on the same clip"
         )
-        other = type(self.make())(options).of(self.footage(clip))
-        check_same(first, next(other.annotate(clip)), "with other drawing options")
+
+    def test_render_options_do_not_change_annotations(self) -> None:
+        expected, clip = self.clip_annotations()[0], self.clip()
+        changed_options = self.make_for_rendering(is_varied=True).options
+        options = self.make_conditioner().options
+        render_values = {name: getattr(changed_options, name) for name in options.names_with_role("rendering")}
+        options = type(options).model_validate({**options.model_dump(), **render_values})
+        conditioner = type(self.make_conditioner())(options).bind(self.video_context(clip))
+        check_equal_annotations(expected, next(conditioner.annotate(detect_cuts(clip))), "with other render options")

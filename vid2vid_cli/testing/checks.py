@@ -1,4 +1,4 @@
-"""What several duties look at: one annotation, two of them, a program of its own."""
+"""Checks shared by the contract tests."""
 
 from __future__ import annotations
 
@@ -12,115 +12,127 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner, Options
-from vid2vid_cli.core.geometry import Bytes, View
+from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner
+from vid2vid_cli.conditioning.options import Options
+from vid2vid_cli.conditioning.video_frame import VideoFrame
+from vid2vid_cli.core.geometry import UInt8Array, View
 
-Layout = tuple[tuple[str, tuple[int, ...], str], ...]
-
-
-def counted(frame: Bytes, times: int, drawn: list[int]) -> Iterator[Bytes]:
-    """`frame` again and again, with a note of each time it is drawn."""
-    for index in range(times):
-        drawn.append(index)
-        yield frame
+AnnotationLayout = tuple[tuple[str, tuple[int, ...], str], ...]
 
 
-def check_annotation(one: Annotation, frame: Bytes) -> None:
-    """Size, quality, types and shapes."""
+def repeat_frame(frame: UInt8Array, num_frames: int, consumed_indices: list[int]) -> Iterator[VideoFrame]:
+    """Yield `frame` repeatedly, and append the index of each read to `consumed_indices`."""
+    for index in range(num_frames):
+        consumed_indices.append(index)
+        yield VideoFrame(frame)
+
+
+def check_annotation(annotation: Annotation, frame: UInt8Array) -> None:
+    """Check the size, quality, dtypes and shapes of an annotation."""
     height, width = frame.shape[:2]
-    size = f"an annotation has the size of its frame, {height} x {width}, not {one.height} x {one.width}"
-    assert (one.height, one.width) == (height, width), size
-    assert 0 <= one.quality <= 1, f"quality lies between 0 and 1, {one.quality} does not"
-    for name, points in one.points.items():
-        what = f"points {name!r} are (n, 2) or (n, 3) float32, not {points.shape} {points.dtype}"
-        assert points.dtype == np.float32, what
-        assert points.ndim == 2, what
-        assert points.shape[1] in (2, 3), what
-    for name, image in one.images.items():
-        what = f"the image {name!r} is ({height}, {width}) uint8 or uint16, or ({height}, {width}, 3) uint8; it is "
-        what += f"{image.shape} {image.dtype}"
-        assert image.shape[:2] == (height, width), what
-        assert image.dtype in (np.uint8, np.uint16), what
-        assert image.ndim == 2 or (image.shape[2:] == (3,) and image.dtype == np.uint8), what
+    size_message = f"the annotation is {annotation.height} x {annotation.width}, but its frame is {height} x {width}"
+    assert (annotation.height, annotation.width) == (height, width), size_message
+    assert 0 <= annotation.quality <= 1, f"quality must be in [0, 1], not {annotation.quality}"
+    for name, points in annotation.points.items():
+        message = f"points {name!r} must be (n, 2) or (n, 3) float32, not {points.shape} {points.dtype}"
+        assert points.dtype == np.float32, message
+        assert points.ndim == 2, message
+        assert points.shape[1] in (2, 3), message
+    for name, image in annotation.images.items():
+        message = f"image {name!r} must be ({height}, {width}) uint8 or uint16, or ({height}, {width}, 3) uint8, "
+        message += f"not {image.shape} {image.dtype}"
+        assert image.shape[:2] == (height, width), message
+        assert image.dtype in (np.uint8, np.uint16), message
+        assert image.ndim == 2 or (image.shape[2:] == (3,) and image.dtype == np.uint8), message
 
 
-def check_render(conditioner: Conditioner, one: Annotation) -> None:
-    """`render` and `picture` of the whole frame, of a part that reaches beyond it, smaller and larger."""
-    whole = (0.0, 0.0, float(one.width), float(one.height))
-    part = (-5.5, 0.25 * one.height, 0.6 * one.width, 0.9 * one.height)
-    for box, height, width in ((whole, 32, 32), (whole, 97, 61), (part, 64, 48), (whole, 200, 150)):
-        view = View.of_box(box, height, width)
-        channels = conditioner.render(one, view)
-        wanted = (conditioner.channels, height, width)
-        assert channels.shape == wanted, f"render gives (channels, height, width) = {wanted}, not {channels.shape}"
-        assert channels.dtype in (np.float32, np.int8), f"render gives float32 or int8, not {channels.dtype}"
-        assert np.isfinite(channels).all(), "render gives numbers that are not finite"
+def check_render(conditioner: Conditioner, annotation: Annotation) -> None:
+    """Check `render` and `visualize` for the full frame and for a box that exceeds it, at several sizes."""
+    full_box = (0.0, 0.0, float(annotation.width), float(annotation.height))
+    crop_box = (-5.5, 0.25 * annotation.height, 0.6 * annotation.width, 0.9 * annotation.height)
+    for box, height, width in ((full_box, 32, 32), (full_box, 97, 61), (crop_box, 64, 48), (full_box, 200, 150)):
+        view = View.from_box(box, height, width)
+        channels = conditioner.render(annotation, view)
+        expected_shape = (conditioner.num_channels, height, width)
+        assert channels.shape == expected_shape, (
+            f"render must return (num_channels, height, width) = {expected_shape}, not {channels.shape}"
+        )
+        assert channels.dtype in (np.float32, np.int8), f"render must return float32 or int8, not {channels.dtype}"
+        assert np.isfinite(channels).all(), "render returns values that are not finite"
         low, high = float(channels.min()), float(channels.max())
-        assert low >= -1, f"render stays within [-1, 1], {low:.4g} does not"
-        assert high <= 1, f"render stays within [-1, 1], {high:.4g} does not"
-        picture = conditioner.picture(one, view)
-        what = f"picture gives ({height}, {width}, 3) uint8, not {picture.shape} {picture.dtype}"
-        assert picture.shape == (height, width, 3), what
-        assert picture.dtype == np.uint8, what
+        assert low >= -1, f"render must return values in [-1, 1], not {low:.4g}"
+        assert high <= 1, f"render must return values in [-1, 1], not {high:.4g}"
+        image = conditioner.visualize(annotation, view)
+        message = f"visualize must return ({height}, {width}, 3) uint8, not {image.shape} {image.dtype}"
+        assert image.shape == (height, width, 3), message
+        assert image.dtype == np.uint8, message
 
 
-def layout(one: Annotation) -> Layout:
-    """What is the same on every frame of a video: names, shapes and types."""
-    parts = (*one.points.items(), *one.images.items())
-    return tuple((name, array.shape, array.dtype.name) for name, array in parts)
+def annotation_layout(annotation: Annotation) -> AnnotationLayout:
+    """Return the names, shapes and dtypes, which are the same on every frame of a video."""
+    named_arrays = (*annotation.points.items(), *annotation.images.items())
+    return tuple((name, array.shape, array.dtype.name) for name, array in named_arrays)
 
 
-def check_same(one: Annotation, other: Annotation, why: str) -> None:
-    """Equal, number for number; `why` they must be is said where they are not."""
-    assert layout(one) == layout(other), f"{why}: points and images are {layout(other)}, not {layout(one)}"
-    for name, array in (*one.points.items(), *one.images.items()):
-        check_equal(array, (other.points if name in one.points else other.images)[name], f"{why}: {name!r}")
-    assert one.quality == other.quality, f"{why}: the quality is {other.quality}, not {one.quality}"
+def check_equal_annotations(expected: Annotation, actual: Annotation, reason: str) -> None:
+    """Check that two annotations are equal; `reason` starts the message of a failure."""
+    assert annotation_layout(expected) == annotation_layout(actual), (
+        f"{reason}: points and images are {annotation_layout(actual)} instead of {annotation_layout(expected)}"
+    )
+    for name, array in (*expected.points.items(), *expected.images.items()):
+        check_equal_arrays(
+            array, (actual.points if name in expected.points else actual.images)[name], f"{reason}: {name!r}"
+        )
+    assert expected.quality == actual.quality, (
+        f"{reason}: the quality is {actual.quality} instead of {expected.quality}"
+    )
 
 
-def check_equal(one: NDArray[Any], other: NDArray[Any], what: str) -> None:
-    """Two arrays of one shape, NaN being equal to NaN."""
-    differ = (one != other) & ~((one != one) & (other != other))
-    assert not differ.any(), f"{what} differs in {100 * differ.mean():.3g} % of its numbers"
+def check_equal_arrays(expected: NDArray[Any], actual: NDArray[Any], description: str) -> None:
+    """Check that two arrays of the same shape are equal; NaN equals NaN."""
+    differ = (expected != actual) & ~((expected != expected) & (actual != actual))
+    assert not differ.any(), f"{description} differs in {100 * differ.mean():.3g} % of the values"
 
 
-def check_untouched(given: object, before: bytes, why: str) -> None:
-    """What was given to a duty, against its pickle from before."""
-    # Not compared within the assertion: on CI pytest shows all that differs, and looks for it for minutes.
-    untouched = pickle.dumps(given) == before
-    assert untouched, why
+def check_unmodified(value: object, pickle_before: bytes, reason: str) -> None:
+    """Check that `value` still equals its earlier pickle; `reason` is the message of a failure."""
+    # Compared outside the assertion: on CI, pytest computes the full difference, which takes minutes.
+    is_unmodified = pickle.dumps(value) == pickle_before
+    assert is_unmodified, reason
 
 
-def check_all_same(some: Sequence[Annotation], others: Sequence[Annotation], why: str) -> None:
-    """As many, and equal one by one."""
-    assert len(some) == len(others), f"{why}: {len(others)} annotations, not {len(some)}"
-    for one, other in zip(some, others, strict=True):
-        check_same(one, other, why)
+def check_equal_clips(expected: Sequence[Annotation], actual: Sequence[Annotation], reason: str) -> None:
+    """Check that two clips have equal annotations."""
+    assert len(expected) == len(actual), f"{reason}: {len(actual)} annotations instead of {len(expected)}"
+    for expected_annotation, actual_annotation in zip(expected, actual, strict=True):
+        check_equal_annotations(expected_annotation, actual_annotation, reason)
 
 
-def another_value(options: Options, name: str) -> Options | None:
-    """The same options with another value of `name` that is allowed; None where none can be guessed."""
-    mine = options.model_dump()
-    value = mine[name]
-    guesses: list[Any] = list(get_args(type(options).model_fields[name].annotation))
+def change_option(options: Options, name: str) -> Options | None:
+    """Return the options with another valid value of `name`; None if no such value is known."""
+    values = options.model_dump()
+    value = values[name]
+    candidates: list[Any] = list(get_args(type(options).model_fields[name].annotation))
     if isinstance(value, bool):
-        guesses = [not value]
+        candidates = [not value]
     elif isinstance(value, (int, float)):
-        guesses = [value + 1, value - 1, value / 2 + 0.25]
-    for guess in guesses:
+        candidates = [value + 1, value - 1, value / 2 + 0.25]
+    for candidate in candidates:
         try:
-            other = type(options).model_validate({**mine, name: guess})
+            changed_options = type(options).model_validate({**values, name: candidate})
         except ValueError:
             continue
-        if getattr(other, name) != value:
-            return other
+        if getattr(changed_options, name) != value:
+            return changed_options
     return None
 
 
-def run(code: str, *arguments: str) -> list[str]:
-    """The JSON list that a program prints in a fresh interpreter with this one's search path."""
+def run_python(code: str, *arguments: str) -> list[str]:
+    """Run a program in a new interpreter with the same search path; return the JSON list that it prints."""
     path = f"import sys; sys.path[:0] = {[entry for entry in sys.path if entry]!r}\n"
-    done = subprocess.run([sys.executable, "-c", path + code, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    answer: list[str] = json.loads(done.stdout.strip().splitlines()[-1])
-    return answer
+    process = subprocess.run(
+        [sys.executable, "-c", path + code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
+    result: list[str] = json.loads(process.stdout.strip().splitlines()[-1])
+    return result

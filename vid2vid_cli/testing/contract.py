@@ -1,17 +1,17 @@
-"""The whole contract of a conditioner, as one class to inherit."""
+"""The complete conditioner contract, as one class to inherit."""
 
 from __future__ import annotations
 
-from vid2vid_cli.testing.annotate_tests import FindingDuties
-from vid2vid_cli.testing.flip_tests import MirrorDuties
-from vid2vid_cli.testing.input_file_tests import ReadingDuties
-from vid2vid_cli.testing.option_tests import OptionDuties
-from vid2vid_cli.testing.render_tests import ShowingDuties
+from vid2vid_cli.testing.annotate_tests import AnnotateTests
+from vid2vid_cli.testing.flip_tests import FlipTests
+from vid2vid_cli.testing.input_file_tests import InputFileTests
+from vid2vid_cli.testing.option_tests import OptionTests
+from vid2vid_cli.testing.render_tests import RenderTests
 
 
-class ConditionerContract(OptionDuties, FindingDuties, ReadingDuties, ShowingDuties, MirrorDuties):
-    """What every conditioner keeps to. Inherit it and set `name`.
+class ConditionerContract(OptionTests, AnnotateTests, InputFileTests, RenderTests, FlipTests):
+    """Tests that every conditioner passes. Inherit the class and set `name`.
 
-    Override `clip` where a drawn head shows nothing that the conditioner finds; `files` where it reads labels from
-    files; `make` or `footage` where that is not enough.
+    Override `clip` if the conditioner detects nothing on the synthetic head, `write_input_files` if it reads labels
+    from files, and `make_conditioner` or `video_context` if that is not enough.
     """

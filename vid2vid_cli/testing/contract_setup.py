@@ -1,4 +1,4 @@
-"""What the contract is tried on: a clip, the files made beside it, a fresh conditioner, what it found."""
+"""Inputs of the contract tests: a clip, its input files, a new conditioner, and its annotations."""
 
 from __future__ import annotations
 
@@ -9,131 +9,141 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, NoReturn
 
 from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner
-from vid2vid_cli.conditioning.registry import check_requirements, find_conditioners, load_conditioner
+from vid2vid_cli.conditioning.registry import find_conditioners, load_conditioner, missing_requirements
 from vid2vid_cli.conditioning.spec import ConditionerSpec
-from vid2vid_cli.conditioning.video_context import Footage
+from vid2vid_cli.conditioning.video_context import VideoContext
+from vid2vid_cli.conditioning.video_frame import detect_cuts
 from vid2vid_cli.core.errors import MissingPackageError, MissingWeightsError
-from vid2vid_cli.core.geometry import Bytes, View
-from vid2vid_cli.media.synthetic import drawn_clip
-from vid2vid_cli.testing.checks import another_value
+from vid2vid_cli.core.geometry import UInt8Array, View
+from vid2vid_cli.media.synthetic import synthetic_clip
+from vid2vid_cli.testing.checks import change_option
 
 
-class Setting:
-    """What an author may set or override; the tests themselves are in the classes that inherit this one."""
+class ContractSetup:
+    """Settings and methods that an author may override; the tests are in the subclasses."""
 
     name: ClassVar[str]
-    """Of the conditioner."""
+    """Name of the conditioner."""
     options: ClassVar[Mapping[str, Any]] = {}
     """Options under test."""
-    other_options: ClassVar[Mapping[str, Any]] = {}
-    """Options that give other annotations, for the fingerprint; {} where there are none."""
-    drawing_options: ClassVar[Mapping[str, Any]] = {}
-    """Drawing options with which `augment` varies a clip; {}: other values of all of them, as far as they allow it."""
-    finds: ClassVar[bool | None] = None
-    """Whether annotations come from the frames. False: from files, so that frames invented by a test mean nothing.
+    alternative_options: ClassVar[Mapping[str, Any]] = {}
+    """Options that change the annotations, for the fingerprint test; {} if there are none."""
+    render_options: ClassVar[Mapping[str, Any]] = {}
+    """Render options with which `augment` changes a clip; {}: other valid values of all render options."""
+    has_detector: ClassVar[bool | None] = None
+    """Whether annotations depend on the frames. False: they come from files, so that tests cannot use other frames.
 
-    None: they come from files if the option named by `Conditioner.reads` is set.
+    None: False if the option `Conditioner.input_option` is set, otherwise True.
     """
 
-    _found: ClassVar[list[Annotation]]
-    _missing: ClassVar[str]
-    _folder: ClassVar[TemporaryDirectory[str]]
-    _files: ClassVar[Mapping[str, Any]]
+    _clip_annotations: ClassVar[list[Annotation]]
+    _missing_reason: ClassVar[str]
+    _input_folder: ClassVar[TemporaryDirectory[str]]
+    _input_options: ClassVar[Mapping[str, Any]]
 
-    # To be overridden
+    # Methods to override
 
-    def clip(self) -> Sequence[Bytes]:
-        """A few frames, at least four, on which the conditioner finds something."""
-        return drawn_clip(6)
+    def clip(self) -> Sequence[UInt8Array]:
+        """Return at least four frames on which the conditioner detects something."""
+        return synthetic_clip(6)
 
-    def files(self, folder: Path) -> Mapping[str, Any]:
-        """Options that name files: written into the empty `folder`, one for every frame of `clip`."""
+    def write_input_files(self, folder: Path) -> Mapping[str, Any]:
+        """Write one input file per frame of `clip` into the empty `folder`; return the options that name them."""
         return {}
 
-    def footage(self, frames: Sequence[Bytes]) -> Footage:
-        """The video that `frames` are: all of it, at 25 frames per second, unscaled."""
+    def video_context(self, frames: Sequence[UInt8Array]) -> VideoContext:
+        """Return the context of a video that consists of `frames`, at 25 frames per second and unscaled."""
         height, width = frames[0].shape[:2] if len(frames) else (1, 1)
-        view = View.of_box((0.0, 0.0, float(width), float(height)), height, width)
-        return Footage(Path("clip.mp4"), height, width, len(frames), Fraction(25), view, Fraction(25))
+        view = View.from_box((0.0, 0.0, float(width), float(height)), height, width)
+        return VideoContext(
+            Path("clip.mp4"),
+            height,
+            width,
+            num_frames=len(frames),
+            fps=Fraction(25),
+            view=view,
+            sampled_fps=Fraction(25),
+        )
 
-    def make(self) -> Conditioner:
-        """A fresh conditioner with the options under test; it belongs to no video yet."""
-        return load_conditioner(self.name, {**self.options, **self.written()})
+    def make_conditioner(self) -> Conditioner:
+        """Return a new conditioner with the options under test, not bound to a video."""
+        return load_conditioner(self.name, {**self.options, **self.input_options()})
 
-    # To be used
+    # Methods to use
 
-    def written(self) -> Mapping[str, Any]:
-        """What `files` gave, made once for all tests of the class."""
-        own = type(self)
-        if "_files" not in own.__dict__:
-            own._folder = TemporaryDirectory(prefix="vid2vid-contract-")
-            own._files = self.files(Path(own._folder.name))
-        return own._files
+    def input_options(self) -> Mapping[str, Any]:
+        """Return the result of `write_input_files`, computed once per test class."""
+        test_class = type(self)
+        if "_input_options" not in test_class.__dict__:
+            test_class._input_folder = TemporaryDirectory(prefix="vid2vid-contract-")
+            test_class._input_options = self.write_input_files(Path(test_class._input_folder.name))
+        return test_class._input_options
 
-    def made(self, frames: Sequence[Bytes]) -> Conditioner:
-        """A fresh conditioner that belongs to the video of these frames."""
-        return self.make().of(self.footage(frames))
+    def make_bound_conditioner(self, frames: Sequence[UInt8Array]) -> Conditioner:
+        """Return a new conditioner bound to the video of these frames."""
+        return self.make_conditioner().bind(self.video_context(frames))
 
     def spec(self) -> ConditionerSpec:
-        """The plugin's spec, as it is found."""
-        found = {entry.name: entry for entry in find_conditioners()}
-        assert self.name in found, f"{self.name} is not among {list(found)}"
-        spec = found[self.name].spec
-        assert spec is not None, found[self.name].problem
+        """Return the spec of the plugin."""
+        plugins = {plugin.name: plugin for plugin in find_conditioners()}
+        assert self.name in plugins, f"{self.name} is not installed; available: {list(plugins)}"
+        spec = plugins[self.name].spec
+        assert spec is not None, plugins[self.name].problem
         return spec
 
-    def annotations(self, frames: Sequence[Bytes]) -> list[Annotation]:
-        """Annotate, or skip the test where the plugin's packages or weights are missing."""
-        missing = [] if self.reads_files() else check_requirements(self.spec())
+    def annotate(self, frames: Sequence[UInt8Array]) -> list[Annotation]:
+        """Annotate the frames; skip the test if packages or weights of the plugin are missing."""
+        missing = [] if self.uses_input_files() else missing_requirements(self.spec())
         if missing:
-            skip(f"{self.name} needs {', '.join(need.module for need in missing)}: {missing[0].install}")
-        if "_missing" in type(self).__dict__:
-            skip(self._missing)
+            modules = ", ".join(requirement.module for requirement in missing)
+            skip_test(f"{self.name} needs {modules}: {missing[0].install_command}")
+        if "_missing_reason" in type(self).__dict__:
+            skip_test(self._missing_reason)
         try:
-            return list(self.made(frames).annotate(frames))
+            return list(self.make_bound_conditioner(frames).annotate(detect_cuts(frames)))
         except (MissingPackageError, MissingWeightsError) as error:
-            type(self)._missing = f"{error.message} {error.hint}"  # a download is not tried again and again
-            skip(self._missing)
+            type(self)._missing_reason = f"{error.message} {error.hint}"  # avoids repeated downloads
+            skip_test(self._missing_reason)
 
-    def found(self) -> list[Annotation]:
-        """The annotations of `clip`, made once for all tests of the class; they are never changed."""
-        if not self.has_found():
-            type(self)._found = self.annotations(self.clip())
-        return type(self)._found
+    def clip_annotations(self) -> list[Annotation]:
+        """Return the annotations of `clip`, computed once per test class; tests must not modify them."""
+        if not self.has_clip_annotations():
+            type(self)._clip_annotations = self.annotate(self.clip())
+        return type(self)._clip_annotations
 
-    def has_found(self) -> bool:
-        """Whether the annotations of `clip` have been made."""
-        return "_found" in type(self).__dict__
+    def has_clip_annotations(self) -> bool:
+        """Return whether the annotations of `clip` have been computed."""
+        return "_clip_annotations" in type(self).__dict__
 
-    def drawing(self, *, varied: bool) -> Conditioner:
-        """The conditioner under test, drawing as by default, or as `drawing_options` say."""
-        options = self.make().options
-        default = {name: field.get_default() for name, field in type(options).model_fields.items()}
-        own = {name: getattr(options, name) for name in options.names("finding")}
-        plain = type(options).model_validate({**default, **own})
-        if not varied:
-            return type(self.make())(plain)
-        if self.drawing_options:
-            return load_conditioner(self.name, {**self.options, **self.drawing_options})
-        for name in options.names("drawing"):
-            plain = another_value(plain, name) or plain
-        return type(self.make())(plain)
+    def make_for_rendering(self, *, is_varied: bool) -> Conditioner:
+        """Return the conditioner under test with default render options, or with `render_options` if `is_varied`."""
+        options = self.make_conditioner().options
+        defaults = {name: field.get_default() for name, field in type(options).model_fields.items()}
+        detection_values = {name: getattr(options, name) for name in options.names_with_role("detection")}
+        new_options = type(options).model_validate({**defaults, **detection_values})
+        if not is_varied:
+            return type(self.make_conditioner())(new_options)
+        if self.render_options:
+            return load_conditioner(self.name, {**self.options, **self.render_options})
+        for name in options.names_with_role("rendering"):
+            new_options = change_option(new_options, name) or new_options
+        return type(self.make_conditioner())(new_options)
 
-    def reads_files(self) -> bool:
-        """Whether the conditioner under test reads labels instead of finding them."""
-        if self.finds is not None:
-            return not self.finds
-        conditioner = self.make()
-        return bool(conditioner.reads) and getattr(conditioner.options, conditioner.reads) is not None
+    def uses_input_files(self) -> bool:
+        """Return whether the conditioner under test reads labels from files."""
+        if self.has_detector is not None:
+            return not self.has_detector
+        conditioner = self.make_conditioner()
+        return bool(conditioner.input_option) and getattr(conditioner.options, conditioner.input_option) is not None
 
-    def needs_finding(self) -> None:
-        """Skip the test where labels are read: frames that the test invents have no files."""
-        if self.reads_files():
-            skip(f"{self.name} reads its labels from files")
+    def require_detector(self) -> None:
+        """Skip the test if labels are read from files, which exist only for the frames of `clip`."""
+        if self.uses_input_files():
+            skip_test(f"{self.name} reads its labels from files")
 
 
-def skip(reason: str) -> NoReturn:
-    """End a test that has nothing to try here."""
+def skip_test(reason: str) -> NoReturn:
+    """Skip the current test."""
     import pytest
 
     pytest.skip(reason)

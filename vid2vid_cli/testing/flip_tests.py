@@ -1,6 +1,6 @@
-"""Duties of `mirror`: what would be found on the mirrored frame, with which training doubles what it sees."""
+"""Contract tests for `hflip`: the annotation of the horizontally flipped frame, for augmentation in training."""
 
-# ruff: noqa: D102  (the names of the tests say what they are)
+# ruff: noqa: D102  (the test names describe the tests)
 from __future__ import annotations
 
 import pickle
@@ -8,97 +8,112 @@ import pickle
 import numpy as np
 
 from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner
-from vid2vid_cli.conditioning.mirroring import other_side
-from vid2vid_cli.core.geometry import Bytes, View
-from vid2vid_cli.testing.checks import check_annotation, check_untouched, layout
-from vid2vid_cli.testing.contract_setup import Setting
+from vid2vid_cli.conditioning.mirroring import opposite_side_name
+from vid2vid_cli.core.geometry import UInt8Array, View
+from vid2vid_cli.testing.checks import annotation_layout, check_annotation, check_unmodified
+from vid2vid_cli.testing.contract_setup import ContractSetup
 
-PLACE = 0.001
-"""Pixels by which a point may stray that was mirrored twice: coordinates are float32."""
-NEAR = 0.1
-"""Half of the points lie nearer than this, in widths of all of them, to those found on the mirrored frame."""
-OVERLAP, LARGE = 0.3, 0.02
-"""Overlap of a class with that found on the mirrored frame, where it covers so much of the picture."""
-LIT = 48
-"""Level from which a pixel of `picture` counts as drawn."""
+MAX_POSITION_ERROR_PX = 0.001
+"""Tolerance for points that are flipped twice: coordinates are float32."""
+MAX_MEDIAN_DISTANCE = 0.1
+"""Largest median distance of flipped points to those detected on the flipped frame, as a share of their width."""
+MIN_CLASS_IOU, MIN_CLASS_SHARE = 0.3, 0.02
+"""Minimum IoU of a class with the detection on the flipped frame, if it covers this share of the image."""
+MIN_DRAWN_LEVEL = 48
+"""Minimum level of a pixel of `visualize` that belongs to the drawing."""
 
 
-class MirrorDuties(Setting):
-    """Left is left again on the other side."""
+class FlipTests(ContractSetup):
+    """Tests that left and right are exchanged."""
 
-    def test_mirrored_twice_is_the_annotation_itself(self) -> None:
-        conditioner = self.make()
-        for one in self.found():
-            before = pickle.dumps(one)
-            other = conditioner.mirror(one)
-            check_untouched(one, before, "mirror changes a copy; the annotations are drawn from again")
-            check_annotation(other, np.zeros((one.height, one.width, 3), np.uint8))
-            assert other.quality == one.quality, "the quality stays what it is"
-            assert layout(other) == layout(one), f"mirror makes {layout(other)} of {layout(one)}"
-            again = conditioner.mirror(other)
-            for name, image in one.images.items():
-                assert np.array_equal(again.images[name], image), f"{name!r} is another one, mirrored twice"
-            for name, points in one.points.items():
-                same = np.allclose(again.points[name], points, rtol=0, atol=PLACE, equal_nan=True)
-                assert same, f"{name!r} are other points, mirrored twice"
+    def test_double_hflip_is_identity(self) -> None:
+        conditioner = self.make_conditioner()
+        for annotation in self.clip_annotations():
+            before = pickle.dumps(annotation)
+            flipped = conditioner.hflip(annotation)
+            check_unmodified(annotation, before, "hflip modifies the annotation; it must return a copy")
+            check_annotation(flipped, np.zeros((annotation.height, annotation.width, 3), np.uint8))
+            assert flipped.quality == annotation.quality, "hflip must not change the quality"
+            assert annotation_layout(flipped) == annotation_layout(annotation), (
+                f"hflip changes the layout from {annotation_layout(annotation)} to {annotation_layout(flipped)}"
+            )
+            flipped_twice = conditioner.hflip(flipped)
+            for name, image in annotation.images.items():
+                assert np.array_equal(flipped_twice.images[name], image), f"the image {name!r} changes after two flips"
+            for name, points in annotation.points.items():
+                is_same = np.allclose(
+                    flipped_twice.points[name], points, rtol=0, atol=MAX_POSITION_ERROR_PX, equal_nan=True
+                )
+                assert is_same, f"the points {name!r} change after two flips"
 
-    def test_the_mirrored_is_drawn_where_the_mirror_shows_it(self) -> None:
-        """What is drawn at all, in whichever colour; and where nothing has a side, the very condition."""
-        conditioner, one = self.make(), max(self.found(), key=lambda one: one.quality)
-        other = conditioner.mirror(one)
-        view = View.of_box((0.0, 0.0, float(one.width), float(one.height)), one.height, one.width)
-        turned = view.mirrored(one.width)
-        lit, shown = (_lit(conditioner.picture(a, v)) for a, v in ((one, view), (other, turned)))
-        differ = float((lit[:, ::-1] != shown).mean())
-        assert differ <= 0.01, f"{100 * differ:.3g} % of the picture are drawn elsewhere than the mirror shows them"
-        if not _has_sides(conditioner, one):
-            wanted = conditioner.render(one, view)[:, :, ::-1]
-            error = float(np.abs(conditioner.render(other, turned).astype(np.float32) - wanted).mean())
-            assert error <= 0.02, f"the condition differs from the mirrored one by {error:.3g} in the mean"
+    def test_hflip_matches_flipped_rendering(self) -> None:
+        """The drawn pixels are flipped; if nothing depends on the side, the condition channels are flipped too."""
+        conditioner, annotation = (
+            self.make_conditioner(),
+            max(self.clip_annotations(), key=lambda candidate: candidate.quality),
+        )
+        flipped = conditioner.hflip(annotation)
+        view = View.from_box(
+            (0.0, 0.0, float(annotation.width), float(annotation.height)), annotation.height, annotation.width
+        )
+        flipped_view = view.hflip(annotation.width)
+        drawn_mask, flipped_drawn_mask = (
+            _drawn_mask(conditioner.visualize(a, v)) for a, v in ((annotation, view), (flipped, flipped_view))
+        )
+        changed_share = float((drawn_mask[:, ::-1] != flipped_drawn_mask).mean())
+        assert changed_share <= 0.01, f"{100 * changed_share:.3g} % of the pixels differ from the flipped visualisation"
+        if not _has_sides(conditioner, annotation):
+            expected = conditioner.render(annotation, view)[:, :, ::-1]
+            error = float(np.abs(conditioner.render(flipped, flipped_view).astype(np.float32) - expected).mean())
+            assert error <= 0.02, f"the condition differs from the flipped one by {error:.3g} on average"
 
-    def test_mirror_is_what_is_found_on_mirrored_frames(self) -> None:
-        """Only so are left and right what they are: a left eye in the mirror is where the right one was."""
-        self.needs_finding()
+    def test_hflip_matches_flipped_frames(self) -> None:
+        """Detection on flipped frames confirms `flip_indices`: a left eye appears where the right one was."""
+        self.require_detector()
         clip = [np.ascontiguousarray(frame[:, ::-1]) for frame in self.clip()]
-        conditioner, seen = self.make(), self.annotations(clip)
-        for one, other in zip(self.found(), seen, strict=True):
-            if min(one.quality, other.quality) > 0:
-                _check_points(conditioner.mirror(one), other)
+        conditioner, flipped_annotations = self.make_conditioner(), self.annotate(clip)
+        for annotation, detected in zip(self.clip_annotations(), flipped_annotations, strict=True):
+            if min(annotation.quality, detected.quality) > 0:
+                _check_points(conditioner.hflip(annotation), detected)
                 if self.spec().output == "labels":
-                    _check_labels(conditioner.mirror(one), other)
+                    _check_labels(conditioner.hflip(annotation), detected)
 
 
-def _lit(picture: Bytes) -> Bytes:
-    return np.asarray(picture.max(axis=2) >= LIT)
+def _drawn_mask(image: UInt8Array) -> UInt8Array:
+    return np.asarray(image.max(axis=2) >= MIN_DRAWN_LEVEL)
 
 
-def _has_sides(conditioner: Conditioner, one: Annotation) -> bool:
-    """Whether anything tells left from right, or the conditioner mirrors in a way of its own."""
-    names = [*one.points, *one.images]
-    classes = [each.name for each in conditioner.classes()]
-    named = any(other_side(name, group) != name for group in (names, classes) for name in group)
-    return named or bool(conditioner.sides) or type(conditioner).mirror is not Conditioner.mirror
+def _has_sides(conditioner: Conditioner, annotation: Annotation) -> bool:
+    """Return whether names, classes or rows depend on the side, or the conditioner overrides `hflip`."""
+    names = [*annotation.points, *annotation.images]
+    classes = [label_class.name for label_class in conditioner.classes()]
+    has_named_sides = any(opposite_side_name(name, group) != name for group in (names, classes) for name in group)
+    return has_named_sides or bool(conditioner.flip_indices) or type(conditioner).hflip is not Conditioner.hflip
 
 
-def _check_points(mirrored: Annotation, seen: Annotation) -> None:
-    for name, points in mirrored.points.items():
-        one, other = points[:, :2], seen.points[name][:, :2]
-        both = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
-        if both.sum() >= 3:
-            size = float(np.ptp(other[both, 0]))
-            far = float(np.median(np.linalg.norm(one[both] - other[both], axis=1))) / max(size, 1e-6)
-            what = f"{name!r}: points of the mirrored frame lie elsewhere, by {far:.2f} of their width; do `sides` say "
-            assert far <= NEAR, what + "which row takes the place of which?"
+def _check_points(flipped: Annotation, detected: Annotation) -> None:
+    for name, points in flipped.points.items():
+        flipped_points, detected_points = points[:, :2], detected.points[name][:, :2]
+        is_valid = np.isfinite(flipped_points).all(axis=1) & np.isfinite(detected_points).all(axis=1)
+        if is_valid.sum() >= 3:
+            width = float(np.ptp(detected_points[is_valid, 0]))
+            median_distance = float(
+                np.median(np.linalg.norm(flipped_points[is_valid] - detected_points[is_valid], axis=1))
+            ) / max(width, 1e-6)
+            message = f"{name!r}: the points differ from those of the flipped frame by {median_distance:.2f} of their "
+            assert median_distance <= MAX_MEDIAN_DISTANCE, message + "width; check flip_indices"
 
 
-def _check_labels(mirrored: Annotation, seen: Annotation) -> None:
-    for name, image in mirrored.images.items():
-        other = seen.images[name]
+def _check_labels(flipped: Annotation, detected: Annotation) -> None:
+    for name, image in flipped.images.items():
+        detected_image = detected.images[name]
         if image.ndim != 2 or image.dtype != np.uint8:
             continue
-        for id_ in np.union1d(image, other):
-            one, two = image == id_, other == id_
-            overlap = float((one & two).sum() / (one | two).sum())
-            what = f"{name!r}: class {id_} lies elsewhere on the mirrored frame, its overlap is {overlap:.2f}; do the "
-            what += "names of classes that have sides, and of no others, say left and right?"
-            assert overlap >= OVERLAP or max(one.mean(), two.mean()) < LARGE, what
+        for class_id in np.union1d(image, detected_image):
+            flipped_mask, detected_mask = image == class_id, detected_image == class_id
+            iou = float((flipped_mask & detected_mask).sum() / (flipped_mask | detected_mask).sum())
+            message = (
+                f"{name!r}: the IoU of class {class_id} with the flipped frame is only {iou:.2f}; check that exactly "
+            )
+            message += "the classes with a side have `left` and `right` in their names"
+            assert iou >= MIN_CLASS_IOU or max(flipped_mask.mean(), detected_mask.mean()) < MIN_CLASS_SHARE, message

@@ -1,61 +1,80 @@
-"""Duties of a conditioner that reads labels made elsewhere: the files belong to the video, frame by frame."""
+"""Contract tests for conditioners that read existing labels: each file belongs to one frame of the video."""
 
-# ruff: noqa: D102  (the names of the tests say what they are)
+# ruff: noqa: D102  (the test names describe the tests)
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner
-from vid2vid_cli.conditioning.video_context import Footage
-from vid2vid_cli.core.errors import FilesMismatchError
-from vid2vid_cli.core.geometry import Bytes
-from vid2vid_cli.testing.checks import check_all_same
-from vid2vid_cli.testing.contract_setup import Setting, skip
+from vid2vid_cli.conditioning.video_context import VideoContext
+from vid2vid_cli.conditioning.video_frame import detect_cuts
+from vid2vid_cli.core.errors import InputFileMismatchError
+from vid2vid_cli.core.geometry import UInt8Array
+from vid2vid_cli.testing.checks import check_equal_clips
+from vid2vid_cli.testing.contract_setup import ContractSetup, skip_test
 
 
-class ReadingDuties(Setting):
-    """What `annotate` owes where the option named by `reads` is set."""
+class InputFileTests(ContractSetup):
+    """Tests for `annotate` if the option `input_option` is set."""
 
-    def test_files_are_those_of_the_frames_that_are_seen(self) -> None:
-        """`prepare` may begin later in the video, take fewer frames per second, and continue after a kill."""
-        clip, found = self._clip(), self.found()
-        footage = self.footage(clip)
-        later = replace(footage, first=2)
-        check_all_same(found[2:], self._read(later, len(clip) - 2), "continued at the third frame")
-        second = replace(footage, start=float(1 / footage.fps))
-        check_all_same(found[1:], self._read(second, len(clip) - 1), "from the time of the second frame on")
-        half = replace(footage, rate=footage.rate / 2)
-        check_all_same(found[::2], self._read(half, len(found[::2])), "at half the frame rate")
+    def test_files_match_frames(self) -> None:
+        """`prepare` may start later in the video, use a lower frame rate, and resume after an interruption."""
+        clip, annotations = self._require_input_clip(), self.clip_annotations()
+        video_context = self.video_context(clip)
+        third_frame_context = replace(video_context, first_index=2)
+        check_equal_clips(
+            annotations[2:],
+            self._annotate_blank_clip(third_frame_context, len(clip) - 2),
+            "resumed at the third frame",
+        )
+        second_frame_context = replace(video_context, start_seconds=float(1 / video_context.fps))
+        check_equal_clips(
+            annotations[1:],
+            self._annotate_blank_clip(second_frame_context, len(clip) - 1),
+            "started at the time of the second frame",
+        )
+        half_rate_context = replace(video_context, sampled_fps=video_context.sampled_fps / 2)
+        check_equal_clips(
+            annotations[::2],
+            self._annotate_blank_clip(half_rate_context, len(annotations[::2])),
+            "at half the frame rate",
+        )
 
-    def test_another_number_of_files_is_refused_at_once(self) -> None:
-        clip = self._clip()
-        self.found()
-        footage = self.footage(clip)
-        files = footage.frames if footage.frames is not None else len(clip)
-        for frames in (files - 1, files + 1):
-            refusal = _refusal(self.make().of(replace(footage, frames=frames)), clip)
-            assert refusal is not None, f"{files} files are taken for a video of {frames} frames"
-            for number in (frames, files):
-                assert str(number) in refusal.message, f"both numbers are named; {number} is not: {refusal.message}"
-            assert refusal.hint, f"there is no hint: {refusal.message}"
+    def test_file_count_mismatch_is_rejected(self) -> None:
+        clip = self._require_input_clip()
+        self.clip_annotations()
+        video_context = self.video_context(clip)
+        num_files = video_context.num_frames if video_context.num_frames is not None else len(clip)
+        for num_frames in (num_files - 1, num_files + 1):
+            mismatch = _mismatch_error(
+                self.make_conditioner().bind(replace(video_context, num_frames=num_frames)), clip
+            )
+            assert mismatch is not None, f"{num_files} files are accepted for a video of {num_frames} frames"
+            for count in (num_frames, num_files):
+                assert str(count) in mismatch.message, f"the error must contain {count}: {mismatch.message}"
+            assert mismatch.hint, f"the error has no hint: {mismatch.message}"
 
-    def _clip(self) -> list[Bytes]:
-        if not self.reads_files():
-            reads = self.make().reads
-            skip(f"{self.name} finds its labels; it would read them with {reads}" if reads else "it reads no files")
+    def _require_input_clip(self) -> list[UInt8Array]:
+        if not self.uses_input_files():
+            input_option = self.make_conditioner().input_option
+            skip_test(
+                f"{self.name} reads no files without the option {input_option}"
+                if input_option
+                else f"{self.name} reads no files"
+            )
         return list(self.clip())
 
-    def _read(self, footage: Footage, count: int) -> list[Annotation]:
-        """With the size of each frame, and nothing else, taken from what is given."""
-        frames = [self.clip()[0]] * count
-        return list(self.make().of(footage).annotate(frames))
+    def _annotate_blank_clip(self, video_context: VideoContext, num_frames: int) -> list[Annotation]:
+        """Annotate repeated frames: only their size and number may affect the result."""
+        frames = [self.clip()[0]] * num_frames
+        return list(self.make_conditioner().bind(video_context).annotate(detect_cuts(frames)))
 
 
-def _refusal(conditioner: Conditioner, clip: Sequence[Bytes]) -> FilesMismatchError | None:
-    """The error before the first annotation, or None."""
+def _mismatch_error(conditioner: Conditioner, clip: Sequence[UInt8Array]) -> InputFileMismatchError | None:
+    """Return the error that is raised before the first annotation, or None."""
     try:
-        next(conditioner.annotate(iter(clip)))
-    except FilesMismatchError as error:
+        next(conditioner.annotate(detect_cuts(clip)))
+    except InputFileMismatchError as error:
         return error
     return None

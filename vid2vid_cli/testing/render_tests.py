@@ -1,6 +1,6 @@
-"""Duties after `annotate`: render, picture, augment, classes, statistics, retarget."""
+"""Contract tests for render, visualize, region_boxes, augment, classes, statistics and retarget."""
 
-# ruff: noqa: D102  (the names of the tests say what they are)
+# ruff: noqa: D102  (the test names describe the tests)
 from __future__ import annotations
 
 import json
@@ -14,10 +14,17 @@ import numpy as np
 
 from vid2vid_cli.conditioning.conditioner import Annotation
 from vid2vid_cli.core.geometry import View
-from vid2vid_cli.testing.checks import check_all_same, check_equal, check_render, check_untouched, layout, run
-from vid2vid_cli.testing.contract_setup import Setting
+from vid2vid_cli.testing.checks import (
+    annotation_layout,
+    check_equal_arrays,
+    check_equal_clips,
+    check_render,
+    check_unmodified,
+    run_python,
+)
+from vid2vid_cli.testing.contract_setup import ContractSetup
 
-_RENDER_IS_LIGHT = """
+_RENDER_IMPORTS_SCRIPT = """
 import json, pickle, sys
 from pathlib import Path
 import numpy
@@ -25,9 +32,9 @@ from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.geometry import View
 annotations = pickle.loads(Path(sys.argv[3]).read_bytes())
 conditioner = load_conditioner(sys.argv[1], json.loads(sys.argv[4]))
-view = View.of_box((0, 0, annotations[0].width, annotations[0].height), 32, 48)
-conditioner.render(annotations[0], view), conditioner.picture(annotations[0], view)
-conditioner.regions(annotations[0], view)
+view = View.from_box((0, 0, annotations[0].width, annotations[0].height), 32, 48)
+conditioner.render(annotations[0], view), conditioner.visualize(annotations[0], view)
+conditioner.region_boxes(annotations[0], view)
 conditioner.augment(annotations, numpy.random.default_rng(0)), conditioner.classes()
 statistics = conditioner.statistics(annotations)
 list(conditioner.retarget(annotations, statistics, statistics))
@@ -35,113 +42,135 @@ print(json.dumps([name for name in json.loads(sys.argv[2]) if name in sys.module
 """
 
 
-class ShowingDuties(Setting):
-    """What training and synthesis ask of a conditioner, where its libraries and files may be absent."""
+class RenderTests(ContractSetup):
+    """Tests for the methods that training and synthesis use, without the conditioner's libraries and files."""
 
-    def test_render_and_picture_at_any_size(self) -> None:
-        for one in self.found():
-            check_render(self.make(), one)
+    def test_render_and_visualize_at_any_size(self) -> None:
+        for annotation in self.clip_annotations():
+            check_render(self.make_conditioner(), annotation)
 
-    def test_several_threads_may_render_at_once(self) -> None:
-        """Training draws its clips so; nothing that one call made is another's to draw on."""
-        conditioner, found = self.make(), list(self.found()) * 2
-        view = View.of_box((0.0, 0.0, float(found[0].width), float(found[0].height)), 40, 56)
-        wanted = [conditioner.render(one, view).copy() for one in found]
+    def test_render_is_thread_safe(self) -> None:
+        """Training renders in several threads: calls must not share buffers."""
+        conditioner, annotations = self.make_conditioner(), list(self.clip_annotations()) * 2
+        view = View.from_box((0.0, 0.0, float(annotations[0].width), float(annotations[0].height)), 40, 56)
+        expected = [conditioner.render(annotation, view).copy() for annotation in annotations]
         with ThreadPoolExecutor(4) as pool:
-            drawn = list(pool.map(lambda one: conditioner.render(one, view), found))
-        for one, other in zip(wanted, drawn, strict=True):
-            check_equal(one, other, "what render gives in one of several threads")
+            rendered = list(pool.map(lambda annotation: conditioner.render(annotation, view), annotations))
+        for expected_channels, channels in zip(expected, rendered, strict=True):
+            check_equal_arrays(expected_channels, channels, "the result of render in several threads")
 
-    def test_render_does_not_change_the_annotation(self) -> None:
-        before = pickle.dumps(self.found())
-        check_render(self.make(), self.found()[0])
-        self.make().statistics(self.found())
-        check_untouched(self.found(), before, "render, picture or statistics changed what they were given")
+    def test_render_does_not_modify_annotations(self) -> None:
+        before = pickle.dumps(self.clip_annotations())
+        check_render(self.make_conditioner(), self.clip_annotations()[0])
+        self.make_conditioner().statistics(self.clip_annotations())
+        check_unmodified(self.clip_annotations(), before, "render, visualize or statistics modify the annotations")
 
-    def test_render_needs_no_heavy_library(self, tmp_path: Path) -> None:
-        (tmp_path / "annotations").write_bytes(pickle.dumps(self.found()))
-        names = ["torch", *(requirement.module for requirement in self.spec().requires)]
-        lasting = json.dumps(self.make().options.lasting())
-        imported = run(_RENDER_IS_LIGHT, self.name, json.dumps(names), str(tmp_path / "annotations"), lasting)
-        assert imported == [], f"training would need {', '.join(imported)}: import that inside annotate"
+    def test_render_imports_no_heavy_library(self, tmp_path: Path) -> None:
+        (tmp_path / "annotations").write_bytes(pickle.dumps(self.clip_annotations()))
+        module_names = ["torch", *(requirement.module for requirement in self.spec().requires)]
+        persistent_json = json.dumps(self.make_conditioner().options.persistent_values())
+        imported = run_python(
+            _RENDER_IMPORTS_SCRIPT, self.name, json.dumps(module_names), str(tmp_path / "annotations"), persistent_json
+        )
+        assert imported == [], f"training would require {', '.join(imported)}: import it inside annotate"
 
-    def test_regions_are_boxes_in_the_picture(self) -> None:
-        conditioner = self.make()
-        whole = View.of_box((0.0, 0.0, float(self.found()[0].width), float(self.found()[0].height)), 96, 96)
+    def test_region_boxes_are_valid(self) -> None:
+        conditioner = self.make_conditioner()
+        full_view = View.from_box(
+            (0.0, 0.0, float(self.clip_annotations()[0].width), float(self.clip_annotations()[0].height)), 96, 96
+        )
         counts: dict[str, int] = {}
-        for one in self.found():
-            regions, none = conditioner.regions(one, whole), conditioner.regions(replace(one, quality=0.0), whole)
-            for found in (regions, none):
-                assert tuple(found) == conditioner.offers, f"regions finds {tuple(found)}"
-                for name, boxes in found.items():
+        for annotation in self.clip_annotations():
+            regions, empty_regions = (
+                conditioner.region_boxes(annotation, full_view),
+                conditioner.region_boxes(replace(annotation, quality=0.0), full_view),
+            )
+            for region_boxes in (regions, empty_regions):
+                assert tuple(region_boxes) == conditioner.region_names, (
+                    f"region_boxes returns {tuple(region_boxes)} instead of {conditioner.region_names}"
+                )
+                for name, boxes in region_boxes.items():
                     count = counts.setdefault(name, len(boxes))
-                    assert boxes.shape == (count, 4), f"{name}: boxes (n, 4), n the same on every frame"
-                    assert boxes.dtype == np.float32, f"{name}: boxes are float32, not {boxes.dtype}"
-                    upside_down = (boxes[:, 2:] < boxes[:, :2]).any()
-                    assert not upside_down, f"{name}: a box is (x0, y0, x1, y1), and x1, y1 are not the smaller"
-            for boxes in none.values():
-                assert np.isnan(boxes).all(), "where nothing was found, no region is"
-            near = conditioner.regions(one, View.of_box((0.0, 0.0, float(one.width), float(one.height)), 192, 192))
+                    assert boxes.shape == (count, 4), f"{name}: boxes must be (n, 4) with constant n, not {boxes.shape}"
+                    assert boxes.dtype == np.float32, f"{name}: boxes must be float32, not {boxes.dtype}"
+                    is_inverted = (boxes[:, 2:] < boxes[:, :2]).any()
+                    assert not is_inverted, f"{name}: a box has x1 < x0 or y1 < y0"
+            for boxes in empty_regions.values():
+                assert np.isnan(boxes).all(), "boxes must be NaN if the quality is 0"
+            scaled_regions = conditioner.region_boxes(
+                annotation, View.from_box((0.0, 0.0, float(annotation.width), float(annotation.height)), 192, 192)
+            )
             for name, boxes in regions.items():
-                same = np.allclose(near[name], 2 * boxes, atol=4, equal_nan=True)
-                assert same, f"{name}: boxes are in pixels of the picture, and twice as far in one twice as large"
+                is_scaled = np.allclose(scaled_regions[name], 2 * boxes, atol=4, equal_nan=True)
+                assert is_scaled, f"{name}: boxes must be in pixels of the view"
 
-    def test_augment_is_one_for_one(self) -> None:
-        found, conditioner = self.found(), self.drawing(varied=True)
-        before = pickle.dumps(found)
-        varied = conditioner.augment(found, np.random.default_rng(5))
-        check_untouched(found, before, "augment changes a copy; the annotations are drawn from again")
-        assert len(varied) == len(found), f"augment makes {len(varied)} annotations of {len(found)}"
-        for one, other in zip(found, varied, strict=True):
-            assert (one.height, one.width) == (other.height, other.width)
-            assert layout(one) == layout(other), f"augment makes {layout(other)} of {layout(one)}"
-            check_render(conditioner, other)
+    def test_augment_keeps_layout(self) -> None:
+        annotations, conditioner = self.clip_annotations(), self.make_for_rendering(is_varied=True)
+        before = pickle.dumps(annotations)
+        augmented = conditioner.augment(annotations, np.random.default_rng(5))
+        check_unmodified(annotations, before, "augment modifies the annotations; it must return copies")
+        assert len(augmented) == len(annotations), (
+            f"augment returns {len(augmented)} annotations for {len(annotations)}"
+        )
+        for annotation, augmented_annotation in zip(annotations, augmented, strict=True):
+            assert (annotation.height, annotation.width) == (augmented_annotation.height, augmented_annotation.width)
+            assert annotation_layout(annotation) == annotation_layout(augmented_annotation), (
+                f"augment changes the layout to {annotation_layout(augmented_annotation)}"
+            )
+            check_render(conditioner, augmented_annotation)
         assert len(conditioner.augment([], np.random.default_rng(5))) == 0
 
-    def test_augment_draws_from_the_given_random(self) -> None:
-        found, conditioner = self.found(), self.drawing(varied=True)
-        for seed in range(8):  # a coin of its own may fall on the same side a few times
-            one, other = (conditioner.augment(found, np.random.default_rng(seed)) for _ in range(2))
-            check_all_same(one, other, "two draws from equal generators")
+    def test_augment_uses_given_rng(self) -> None:
+        annotations, conditioner = self.clip_annotations(), self.make_for_rendering(is_varied=True)
+        for seed in range(8):  # a different generator may give equal results by chance
+            first_clip, second_clip = (conditioner.augment(annotations, np.random.default_rng(seed)) for _ in range(2))
+            check_equal_clips(first_clip, second_clip, "augment with equal random generators")
 
-    def test_augment_does_nothing_unless_asked(self) -> None:
-        varied = self.drawing(varied=False).augment(self.found(), np.random.default_rng(5))
-        check_all_same(self.found(), varied, "with the drawing options at their defaults")
+    def test_augment_is_off_by_default(self) -> None:
+        augmented = self.make_for_rendering(is_varied=False).augment(self.clip_annotations(), np.random.default_rng(5))
+        check_equal_clips(self.clip_annotations(), augmented, "augment with default render options")
 
-    def test_classes_name_every_label(self) -> None:
-        classes = self.make().classes()
-        ids = [one.id for one in classes]
-        assert len(set(ids)) == len(ids), "an id occurs twice"
-        for one in classes:
-            assert 0 <= one.id <= 65535, f"{one.name}: ids go from 0 to 65535, {one.id} does not"
-            assert one.name, f"the class {one.id} has no name"
-            assert len(one.colour) == 3, f"{one.name}: the colour is RGB, not {one.colour}"
-            assert all(0 <= part <= 255 for part in one.colour), f"{one.name}: colours go from 0 to 255: {one.colour}"
+    def test_classes_cover_all_labels(self) -> None:
+        classes = self.make_conditioner().classes()
+        ids = [label_class.id for label_class in classes]
+        assert len(set(ids)) == len(ids), f"classes() has duplicate ids: {ids}"
+        for label_class in classes:
+            name, colour = label_class.name, label_class.colour
+            assert 0 <= label_class.id <= 65535, f"{name}: the id must be in 0..65535, not {label_class.id}"
+            assert name, f"the class {label_class.id} has no name"
+            assert len(colour) == 3, f"{name}: the colour must be RGB, not {colour}"
+            assert all(0 <= channel <= 255 for channel in colour), f"{name}: colours must be in 0..255: {colour}"
         if self.spec().output == "labels":
-            occur = {int(value) for found in self.found() for value in _labels(found)}
-            strange = sorted(occur - set(ids))
-            assert strange == [], f"classes() does not declare the ids {strange[:8]}, which occur"
+            used_ids = {int(value) for annotation in self.clip_annotations() for value in _label_ids(annotation)}
+            undeclared_ids = sorted(used_ids - set(ids))
+            assert undeclared_ids == [], f"classes() does not contain the ids {undeclared_ids[:8]} of the label maps"
 
     def test_statistics_are_json(self) -> None:
-        statistics = self.make().statistics(self.found())
+        statistics = self.make_conditioner().statistics(self.clip_annotations())
         assert json.loads(json.dumps(statistics)) == statistics
-        if "focus" in statistics:
-            x0, y0, x1, y1 = statistics["focus"]
-            assert (x0 < x1, y0 < y1) == (True, True), f"focus is a box (x0, y0, x1, y1), not {statistics['focus']}"
+        if "subject_box" in statistics:
+            x0, y0, x1, y1 = statistics["subject_box"]
+            assert (x0 < x1, y0 < y1) == (True, True), (
+                f"subject_box must be (x0, y0, x1, y1), not {statistics['subject_box']}"
+            )
 
-    def test_retarget_is_one_for_one(self) -> None:
-        annotations, conditioner = list(self.found()), self.make()
-        if not self.reads_files():
-            annotations += self.annotations([np.zeros_like(self.clip()[0])])
+    def test_retarget_keeps_length(self) -> None:
+        annotations, conditioner = list(self.clip_annotations()), self.make_conditioner()
+        if not self.uses_input_files():
+            annotations += self.annotate([np.zeros_like(self.clip()[0])])
         statistics = conditioner.statistics(annotations)
         result = list(conditioner.retarget(iter(annotations), statistics, statistics))
-        assert len(result) == len(annotations), f"retarget makes {len(result)} annotations of {len(annotations)}"
-        for one, other in zip(annotations, result, strict=True):
-            assert (one.quality > 0) == (other.quality > 0), "what was found stays found, what was not stays not found"
-        assert len(list(conditioner.retarget(annotations, {}, {}))) == len(annotations), "empty statistics will do"
+        assert len(result) == len(annotations), f"retarget yields {len(result)} annotations for {len(annotations)}"
+        for annotation, retargeted in zip(annotations, result, strict=True):
+            assert (annotation.quality > 0) == (retargeted.quality > 0), (
+                "retarget must not change whether there is a detection (quality > 0)"
+            )
+        assert len(list(conditioner.retarget(annotations, {}, {}))) == len(annotations), (
+            "retarget must accept empty statistics"
+        )
 
 
-def _labels(one: Annotation) -> np.ndarray[Any, Any]:
-    """Every id of its label maps: the images (height, width) uint8."""
-    maps = [np.unique(image) for image in one.images.values() if image.ndim == 2 and image.dtype == np.uint8]
+def _label_ids(annotation: Annotation) -> np.ndarray[Any, Any]:
+    """Return all ids of the label maps, i.e. of the images (height, width) uint8."""
+    maps = [np.unique(image) for image in annotation.images.values() if image.ndim == 2 and image.dtype == np.uint8]
     return np.unique(np.concatenate(maps)) if maps else np.zeros(0)

@@ -1,8 +1,8 @@
-"""The contract, tried on a conditioner as it is installed: what `vid2vid plugins test` runs in a process of its own.
+"""Runs the contract tests on an installed conditioner; `vid2vid plugins test` starts it as a subprocess.
 
-`python -m vid2vid_cli.testing.runner JSON`, with {"name", "options", "clip"}, prints one JSON object per line:
-{"count"}, how many tests there are; {"began": test}; {"test", "outcome": passed, failed or skipped, "reason", "where"};
-and where the given files do not fit, {"refused": class of the error, "reason", "hint"}.
+`python -m vid2vid_cli.testing.runner JSON` with {"name", "options", "clip"} prints one JSON object per line:
+{"count"}, the number of tests; {"started": test}; {"test", "outcome": passed, failed or skipped, "reason", "location"};
+and {"rejected": error class, "reason", "hint"} if the given files do not match the clip.
 """
 
 from __future__ import annotations
@@ -19,122 +19,143 @@ from typing import Any, ClassVar
 
 import pytest
 
-from vid2vid_cli.conditioning.video_context import Footage
-from vid2vid_cli.core.errors import FilesMismatchError, LabelFilesError, MissingFileError
-from vid2vid_cli.core.geometry import Bytes, View
+from vid2vid_cli.conditioning.video_context import VideoContext
+from vid2vid_cli.core.errors import InputFileMismatchError, LabelFileError, MissingFileError
+from vid2vid_cli.core.geometry import UInt8Array, View
 from vid2vid_cli.media.probe import Probe, probe
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.testing import ConditionerContract
-from vid2vid_cli.testing.contract_setup import skip
+from vid2vid_cli.testing.contract_setup import skip_test
 
-ASKED = "VID2VID_TRIAL"
-FRAMES, SIDE = 6, 360
-"""Of the user's footage: how many frames, and their largest short side."""
+REQUEST_VARIABLE = "VID2VID_CONTRACT_REQUEST"
+MAX_FRAMES, MAX_SHORT_SIDE = 6, 360
+"""Frames that are read from the user's video, and the maximum length of their shorter side in pixels."""
 
 
 class TestConditioner(ConditionerContract):
-    """The conditioner that was asked for, on a drawn head or on the user's own footage."""
+    """The requested conditioner, on a synthetic head or on the user's video."""
 
-    _asked: ClassVar[dict[str, Any]] = json.loads(os.environ.get(ASKED, "{}"))
-    name = _asked.get("name", "")
-    options: ClassVar = _asked.get("options", {})
+    _request: ClassVar[dict[str, Any]] = json.loads(os.environ.get(REQUEST_VARIABLE, "{}"))
+    name = _request.get("name", "")
+    options: ClassVar = _request.get("options", {})
 
-    def clip(self) -> Sequence[Bytes]:
-        """The first frames of the footage."""
-        return list(_clip(self._asked["clip"])) if self._asked.get("clip") else super().clip()
+    def clip(self) -> Sequence[UInt8Array]:
+        """Return the first frames of the user's video, or of the synthetic head."""
+        return list(_load_clip(self._request["clip"])) if self._request.get("clip") else super().clip()
 
-    def footage(self, frames: Sequence[Bytes]) -> Footage:
-        """The footage, where `frames` are the clip; files of a conditioner belong to that."""
-        own = super().footage(frames)
-        if not self._asked.get("clip") or len(frames) != FRAMES:
-            return own
-        seen = _probe(self._asked["clip"])
-        view = View.of_box((0.0, 0.0, float(seen.width), float(seen.height)), own.height, own.width)
-        path = Path(self._asked["clip"])
-        return Footage(path, seen.height, seen.width, seen.frames, seen.fps, view, seen.fps)
+    def video_context(self, frames: Sequence[UInt8Array]) -> VideoContext:
+        """Return the context of the user's video if `frames` are the clip: input files belong to this video."""
+        synthetic_context = super().video_context(frames)
+        if not self._request.get("clip") or len(frames) != MAX_FRAMES:
+            return synthetic_context
+        probe_result = _probe_video(self._request["clip"])
+        view = View.from_box(
+            (0.0, 0.0, float(probe_result.width), float(probe_result.height)),
+            synthetic_context.height,
+            synthetic_context.width,
+        )
+        return VideoContext(
+            Path(self._request["clip"]),
+            probe_result.height,
+            probe_result.width,
+            num_frames=probe_result.num_frames,
+            fps=probe_result.fps,
+            view=view,
+            sampled_fps=probe_result.fps,
+        )
 
-    def test_something_is_found(self) -> None:
-        """A drawn head is not what everybody looks for."""
-        if not self._asked.get("clip") and all(one.quality == 0 for one in self.found()):
-            skip("on a drawn head it finds nothing; show it footage: --clip VIDEO")
-        super().test_something_is_found()
+    def test_detects_something(self) -> None:
+        """Skipped without a video: not every conditioner detects something on the synthetic head."""
+        if not self._request.get("clip") and all(annotation.quality == 0 for annotation in self.clip_annotations()):
+            skip_test("no detection on the synthetic head; use --clip VIDEO")
+        super().test_detects_something()
 
 
-class Reporter:
-    """A pytest plugin that writes a line of JSON for every test."""
+class JsonReporter:
+    """A pytest plugin that writes one JSON line per test."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._out = os.fdopen(descriptor, "w", encoding="utf-8")
+    def __init__(self, file_descriptor: int) -> None:
+        self._stream = os.fdopen(file_descriptor, "w", encoding="utf-8")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """How many there will be."""
-        self._say(count=len(session.items))
+        """Report the number of tests."""
+        self._write_record(count=len(session.items))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Function) -> Generator[None, None, None]:
-        """Files that were not given leave a duty untried, and files that do not fit end the trial."""
+        """Skip tests that lack input files; stop the run if the given files do not match the clip."""
         try:
             return (yield)
-        except (MissingFileError, FilesMismatchError, LabelFilesError) as error:
+        except (MissingFileError, InputFileMismatchError, LabelFileError) as error:
             contract: TestConditioner = item.instance
-            if contract.reads_files() and not contract.has_found():
-                self._say(refused=type(error).__name__, reason=error.message, hint=error.hint)
+            if contract.uses_input_files() and not contract.has_clip_annotations():
+                self._write_record(rejected=type(error).__name__, reason=error.message, hint=error.hint)
                 pytest.exit(error.message)
-            if isinstance(error, MissingFileError) and contract.make().reads:
-                skip(f"{error.message} {error.hint}")
+            if isinstance(error, MissingFileError) and contract.make_conditioner().input_option:
+                skip_test(f"{error.message} {error.hint}")
             raise
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Said before, so that a crash has a name."""
-        self._say(began=nodeid.rpartition("::")[2])
+        """Report the start of a test, so that a crash can be attributed to it."""
+        self._write_record(started=nodeid.rpartition("::")[2])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A test says one thing, unless putting it up or away fails."""
+        """Report the outcome of a test; a failed setup or teardown is reported too."""
         if report.when == "call" or report.outcome != "passed":
-            reason, where = _reason(report)
-            test = report.nodeid.rpartition("::")[2]
-            self._say(test=test, outcome=report.outcome, reason=reason, where=where)
+            reason, location = _failure_reason(report)
+            test_name = report.nodeid.rpartition("::")[2]
+            self._write_record(test=test_name, outcome=report.outcome, reason=reason, location=location)
 
-    def _say(self, **line: object) -> None:
-        self._out.write(json.dumps(line) + "\n")
-        self._out.flush()
+    def _write_record(self, **record: object) -> None:
+        self._stream.write(json.dumps(record) + "\n")
+        self._stream.flush()
 
 
-def _reason(report: pytest.TestReport) -> tuple[str, str]:
-    """Why a test did not pass, in a few lines, and the line of the plugin at which it broke."""
+def _failure_reason(report: pytest.TestReport) -> tuple[str, str]:
+    """Return why a test did not pass, and the line of the plugin that raised the error."""
     if isinstance(report.longrepr, tuple):
         return report.longrepr[2].removeprefix("Skipped: "), ""
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is None:
         return "" if report.longrepr is None else str(report.longrepr), ""
-    own = Path(crash.path).is_relative_to(Path(__file__).parent)
-    return crash.message.removeprefix("AssertionError: "), "" if own else f"{crash.path}:{crash.lineno}"
+    is_contract_file = Path(crash.path).is_relative_to(Path(__file__).parent)
+    return crash.message.removeprefix("AssertionError: "), "" if is_contract_file else f"{crash.path}:{crash.lineno}"
 
 
 @cache
-def _probe(path: str) -> Probe:
+def _probe_video(path: str) -> Probe:
     return probe(Path(path))
 
 
 @cache
-def _clip(path: str) -> tuple[Bytes, ...]:
-    seen = _probe(path)
-    scale = min(1.0, SIDE / min(seen.height, seen.width))
-    size = (round(scale * seen.height), round(scale * seen.width))
-    return tuple(islice(VideoReader(Path(path), size=size), FRAMES))
+def _load_clip(path: str) -> tuple[UInt8Array, ...]:
+    probe_result = _probe_video(path)
+    scale = min(1.0, MAX_SHORT_SIDE / min(probe_result.height, probe_result.width))
+    size = (round(scale * probe_result.height), round(scale * probe_result.width))
+    return tuple(islice(VideoReader(Path(path), size=size), MAX_FRAMES))
 
 
-def main(asked: str) -> int:
-    """Run the tests of this file, apart from the settings and plugins of pytest that happen to be about."""
-    os.environ[ASKED] = asked
+def main(request_json: str) -> int:
+    """Run the tests of this file, without the user's pytest configuration and plugins. Return the exit code."""
+    os.environ[REQUEST_VARIABLE] = request_json
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
-    reporter = Reporter(os.dup(1))
+    reporter = JsonReporter(os.dup(1))
     with TemporaryDirectory() as folder:
-        settings = Path(folder) / "pytest.ini"
-        settings.write_text("[pytest]\n", encoding="utf-8")
-        words = [__file__, "-c", str(settings), "--rootdir", folder, "-p", "no:cacheprovider", "-p", "no:terminal"]
-        return int(pytest.main([*words, "--import-mode=importlib"], plugins=[reporter]))
+        config_file = Path(folder) / "pytest.ini"
+        config_file.write_text("[pytest]\n", encoding="utf-8")
+        arguments = [
+            __file__,
+            "-c",
+            str(config_file),
+            "--rootdir",
+            folder,
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:terminal",
+        ]
+        return int(pytest.main([*arguments, "--import-mode=importlib"], plugins=[reporter]))
 
 
 if __name__ == "__main__":

@@ -1,224 +1,201 @@
-"""What a conditioner yields, takes and needs, and what of that is on this machine. Needs no torch and none of it."""
+"""Description of a conditioner: outputs, options, requirements and weight files. Imports neither torch nor these."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from vid2vid_cli.conditioning.conditioner import Conditioner, LabelClass, Options, role_of
-from vid2vid_cli.conditioning.registry import Found, find_conditioners, is_installed, load_conditioner
+from vid2vid_cli.conditioning.conditioner import Conditioner, LabelClass
+from vid2vid_cli.conditioning.registry import DiscoveredPlugin, find_conditioners, is_installed, load_conditioner
 from vid2vid_cli.conditioning.spec import ConditionerSpec, WeightFile
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.data.manifest import ClassRecord
-from vid2vid_cli.engine.dry_run import grouped
-from vid2vid_cli.media.files import digest_of
+from vid2vid_cli.engine.dry_run import group_rows
+from vid2vid_cli.media.files import sha256_of_files
+from vid2vid_cli.tools.option_info import OptionInfo, describe_options
 
-Rows = tuple[tuple[str, str], ...]
-OPTION_HEADER = ("option", "default", "values", "role", "what it does")
-NAMES = 12
-"""Classes that are named before the rest is only counted."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option, in words."""
-
-    name: str
-    default: Any
-    """Plain JSON data."""
-    values: str
-    """What it may be: `a | b`, `number, 0 to 1`."""
-    role: str
-    """finding, drawing or files."""
-    description: str
+TableRows = tuple[tuple[str, str], ...]
+MAX_LISTED_CLASSES = 12
+"""Number of classes that are listed by name."""
 
 
-@dataclass(frozen=True)
-class Need:
-    """A package, and whether it is here."""
+@dataclass(frozen=True, kw_only=True)
+class RequirementStatus:
+    """A required package, and whether it is installed."""
 
     module: str
-    installed: bool
-    install: str
-    optional: bool
+    is_installed: bool
+    install_command: str
+    is_optional: bool
     note: str
 
 
-@dataclass(frozen=True)
-class Weights:
-    """A file of weights, and where it lies."""
+@dataclass(frozen=True, kw_only=True)
+class WeightFileStatus:
+    """A weight file, and its path if it exists."""
 
     name: str
-    size: int
+    size_bytes: int
     sha256: str
     licence: str
     source: str
     path: str
-    """"" where it is not on this machine."""
+    """"" if the file does not exist on this machine."""
 
-    def is_published(self) -> bool:
-        """Whether the file is the one the spec means; reads all of it."""
+    def has_expected_hash(self) -> bool:
+        """Whether the sha256 of the file is that of the spec."""
         try:
-            return digest_of(Path(self.path)).startswith(self.sha256)
+            return sha256_of_files(Path(self.path)).startswith(self.sha256)
         except OSError:
             return False
 
 
-@dataclass(frozen=True)
-class Described:
-    """A conditioner in rows for people, and as data."""
+@dataclass(frozen=True, kw_only=True)
+class ConditionerInfo:
+    """Description of a conditioner, as table rows and as data."""
 
-    rows: Rows
-    options: tuple[Option, ...]
-    needs: tuple[Need, ...]
-    weights: tuple[Weights, ...]
+    rows: TableRows
+    options: tuple[OptionInfo, ...]
+    requirements: tuple[RequirementStatus, ...]
+    weight_files: tuple[WeightFileStatus, ...]
 
     def option_rows(self, name: str) -> list[tuple[str, ...]]:
-        """A line for each option, as OPTION_HEADER has it."""
-        return [(f"--option {name}.{o.name}", _typed(o.default), o.values, o.role, o.description) for o in self.options]
+        """One table row per option, with the columns of OPTION_HEADER."""
+        return [option.table_row(name) for option in self.options]
 
     def to_json(self) -> dict[str, object]:
-        """As plain data."""
-        options, needs = [asdict(one) for one in self.options], [asdict(one) for one in self.needs]
-        weights = [asdict(one) for one in self.weights]
-        return {**grouped(self.rows), "kind": "conditioner", "options": options, "needs": needs, "weights": weights}
+        """Convert to JSON types."""
+        return {
+            **group_rows(self.rows),
+            "kind": "conditioner",
+            "options": [asdict(option) for option in self.options],
+            "requirements": [asdict(requirement) for requirement in self.requirements],
+            "weights": [asdict(weight_file) for weight_file in self.weight_files],
+        }
 
 
-def describe_conditioner(name: str) -> Described:
-    """Everything `plugins show` says.
+def describe_conditioner(name: str) -> ConditionerInfo:
+    """Describe a conditioner for `plugins show`.
 
-    Raises: PluginError for one that does not exist or cannot be imported.
+    Raises PluginError if it does not exist or cannot be imported.
     """
     conditioner = load_conditioner(name)
-    found = next(one for one in find_conditioners() if one.name == name)
-    spec = found.spec
+    plugin = next(plugin for plugin in find_conditioners() if plugin.name == name)
+    spec = plugin.spec
     assert spec is not None
-    needs, weights = needs_of(spec), weights_of(spec)
-    rows = (*_yields(found, spec, conditioner), *_needed(needs, weights))
-    return Described(rows, tuple(options_of(type(conditioner.options))), needs, weights)
-
-
-def needs_of(spec: ConditionerSpec) -> tuple[Need, ...]:
-    """The packages it can make use of; none is imported."""
-    return tuple(Need(r.module, is_installed(r.module), r.install, r.optional, r.note) for r in spec.requires)
-
-
-def weights_of(spec: ConditionerSpec) -> tuple[Weights, ...]:
-    """The weights it can make use of: beside the plugin, or in torch's cache."""
-    found = ((file, _place(spec, file)) for file in spec.weights)
-    return tuple(
-        Weights(file.name, file.size, file.sha256, file.licence, file.source, "" if path is None else str(path))
-        for file, path in found
+    requirements, weight_files = requirement_statuses(spec), weight_file_statuses(spec)
+    rows = (*_conditioner_rows(plugin, spec, conditioner), *_requirement_rows(requirements, weight_files))
+    return ConditionerInfo(
+        rows=rows,
+        options=tuple(describe_options(type(conditioner.options))),
+        requirements=requirements,
+        weight_files=weight_files,
     )
 
 
-def options_of(kind: type[Options]) -> Iterator[Option]:
-    """Every option of a conditioner."""
-    schema = kind.model_json_schema()["properties"]
-    for name, field in kind.model_fields.items():
-        default = json.loads(json.dumps(field.get_default(call_default_factory=True), default=str))
-        yield Option(name, default, _values(schema[name]), role_of(field), field.description or "")
+def requirement_statuses(spec: ConditionerSpec) -> tuple[RequirementStatus, ...]:
+    """The packages that a conditioner can use; none is imported."""
+    return tuple(
+        RequirementStatus(
+            module=requirement.module,
+            is_installed=is_installed(requirement.module),
+            install_command=requirement.install_command,
+            is_optional=requirement.is_optional,
+            note=requirement.note,
+        )
+        for requirement in spec.requires
+    )
 
 
-def _typed(value: Any) -> str:
-    """A value as it would be typed."""
-    return value if isinstance(value, str) and value else json.dumps(value)
+def weight_file_statuses(spec: ConditionerSpec) -> tuple[WeightFileStatus, ...]:
+    """The weight files that a conditioner can use, from the plugin's package or torch's cache."""
+    files_and_paths = ((file, _find_weight_file(spec, file)) for file in spec.weights)
+    return tuple(
+        WeightFileStatus(
+            name=file.name,
+            size_bytes=file.size_bytes,
+            sha256=file.sha256,
+            licence=file.licence,
+            source=file.source,
+            path="" if path is None else str(path),
+        )
+        for file, path in files_and_paths
+    )
 
 
-def _yields(found: Found, spec: ConditionerSpec, conditioner: Conditioner) -> Iterator[tuple[str, str]]:
+def _conditioner_rows(
+    plugin: DiscoveredPlugin, spec: ConditionerSpec, conditioner: Conditioner
+) -> Iterator[tuple[str, str]]:
     yield "name", spec.name
     yield "summary", spec.summary
-    yield "status", f"{found.status} {found.problem}".strip()
-    if found.remedy:
-        yield "remedy", found.remedy
+    yield "status", f"{plugin.status} {plugin.problem}".strip()
+    if plugin.remedy:
+        yield "remedy", plugin.remedy
     try:
-        count, classes = conditioner.channels, conditioner.classes()
-        channels = f"{count} channel" + ("s" if count != 1 else "")
-    except Vid2VidError:  # one that reads files knows when it has seen them
-        channels, classes = "channels as its files have classes", ()
-    yield "yields", f"{spec.output}, {channels}"
+        num_channels, classes = conditioner.num_channels, conditioner.classes()
+        channels_text = f"{num_channels} channel" + ("s" if num_channels != 1 else "")
+    except Vid2VidError:  # it reads label files, and their classes are unknown without them
+        channels_text, classes = "one channel per class of its input files", ()
+    yield "output", f"{spec.output}, {channels_text}"
     if classes:
-        yield "classes", named_classes(classes, NAMES)
-    if conditioner.reads:
-        yield "reads", f"labels that exist already: --option {spec.name}.{conditioner.reads}=PATH"
-    yield "transfer", "fits a source to the target" if conditioner.retargets else "takes a source as it is"
-    yield "origin", f"{found.origin}, {spec.implementation}"
+        yield "classes", format_classes(classes, MAX_LISTED_CLASSES)
+    if conditioner.input_option:
+        yield "input option", f"--conditioner-option {spec.name}.{conditioner.input_option}=PATH: existing annotations"
+    yield "retargeting", "supported" if conditioner.supports_retargeting else "not supported"
+    yield "origin", f"{plugin.origin}, {spec.implementation}"
     yield "licence", spec.licence
 
 
-def _needed(needs: tuple[Need, ...], weights: tuple[Weights, ...]) -> Iterator[tuple[str, str]]:
-    for need in needs:
-        state = "installed" if need.installed else f"not installed: {need.install}"
-        yield "needs", "; ".join(filter(None, (need.module, "optional" if need.optional else "", state, need.note)))
-    for file in weights:
+def _requirement_rows(
+    requirements: tuple[RequirementStatus, ...], weight_files: tuple[WeightFileStatus, ...]
+) -> Iterator[tuple[str, str]]:
+    for requirement in requirements:
+        requirement_parts = (
+            requirement.module,
+            "optional" if requirement.is_optional else "",
+            "installed" if requirement.is_installed else f"not installed: {requirement.install_command}",
+            requirement.note,
+        )
+        yield "requires", "; ".join(filter(None, requirement_parts))
+    for weight_file in weight_files:
         parts = (
-            file.name,
-            size(file.size),
-            file.licence,
-            f"sha256 {file.sha256}",
-            file.path or "not here",
-            file.source,
+            weight_file.name,
+            format_bytes(weight_file.size_bytes),
+            weight_file.licence,
+            f"sha256 {weight_file.sha256}",
+            weight_file.path or "not downloaded",
+            weight_file.source,
         )
         yield "weights", "; ".join(parts)
 
 
-def _place(spec: ConditionerSpec, weights: WeightFile) -> Path | None:
-    """Where a file of weights lies: within the plugin's package, or in torch's cache, as torch.hub documents it."""
+def _find_weight_file(spec: ConditionerSpec, weight_file: WeightFile) -> Path | None:
+    """Path of a weight file in the plugin's package or in torch's cache (see torch.hub); None if it does not exist."""
     try:
-        found = find_spec(spec.implementation.partition(".")[0])
+        module_spec = find_spec(spec.implementation.partition(".")[0])
     except (ImportError, ValueError):
-        found = None
-    for folder in (found.submodule_search_locations or []) if found is not None else []:
-        for path in sorted(Path(folder).rglob(weights.name)):
+        module_spec = None
+    for folder in (module_spec.submodule_search_locations or []) if module_spec is not None else []:
+        for path in sorted(Path(folder).rglob(weight_file.name)):
             return path
-    base = os.environ.get("TORCH_HOME") or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/torch"
-    path = Path(base).expanduser() / "hub" / "checkpoints" / weights.name
+    torch_home = os.environ.get("TORCH_HOME") or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/torch"
+    path = Path(torch_home).expanduser() / "hub" / "checkpoints" / weight_file.name
     return path if path.is_file() else None
 
 
-def _values(schema: Mapping[str, Any]) -> str:
-    """What a JSON schema allows, in words."""
-    if "enum" in schema:
-        return " | ".join(str(value) for value in schema["enum"])
-    if "const" in schema:
-        return str(schema["const"])
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_values(part) for part in schema["anyOf"]))
-    kind = schema.get("type", "")
-    if kind == "array":
-        items = schema.get("items")
-        return f"list of {_values(items)}" if items else "list"
-    if kind == "string":
-        return "path" if schema.get("format") == "path" else "text"
-    words = {"integer": "whole number", "number": "number", "boolean": "true | false", "null": "null"}
-    return ", ".join(filter(None, (words.get(kind, "mapping"), _limits(schema))))
+def format_classes(classes: Sequence[LabelClass | ClassRecord], max_names: int) -> str:
+    """Classes as text, at most `max_names` of them by id and name."""
+    names = [f"{label_class.id} {label_class.name}" for label_class in classes[:max_names]]
+    suffix = f" and {len(classes) - max_names} more" if len(classes) > max_names else ""
+    return ", ".join(names) + suffix
 
 
-def _limits(schema: Mapping[str, Any]) -> str:
-    low, high = schema.get("minimum"), schema.get("maximum")
-    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
-    if low is not None and high is not None:
-        return f"{low} to {high}"
-    first = f"at least {low}" if low is not None else f"above {above}" if above is not None else ""
-    last = f"at most {high}" if high is not None else f"below {below}" if below is not None else ""
-    return " and ".join(filter(None, (first, last)))
-
-
-def named_classes(classes: Sequence[LabelClass | ClassRecord], most: int) -> str:
-    """Classes for people, the first `most` by name."""
-    names = [f"{one.id} {one.name}" for one in classes[:most]]
-    more = f" and {len(classes) - most} more" if len(classes) > most else ""
-    return ", ".join(names) + more
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    amount, units = float(count), ["B", "kB", "MB", "GB"]
+def format_bytes(num_bytes: int) -> str:
+    """Text such as `1.53 GB`."""
+    amount, units = float(num_bytes), ["B", "kB", "MB", "GB"]
     while amount >= 1000 and len(units) > 1:
         amount /= 1000
         units.pop(0)

@@ -1,4 +1,4 @@
-"""Does a conditioner keep the contract: every duty tried on what is installed, in a process of its own."""
+"""Runs the conditioner contract tests on an installed conditioner, in a subprocess."""
 
 from __future__ import annotations
 
@@ -12,135 +12,141 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Literal
+from typing import Literal, cast
 
 from vid2vid_cli.conditioning.registry import find_conditioners, load_conditioner
 from vid2vid_cli.core.errors import (
     ConfigError,
-    FilesMismatchError,
-    LabelFilesError,
+    InputFileMismatchError,
+    LabelFileError,
     MissingFileError,
     MissingPackageError,
     PluginError,
     Vid2VidError,
 )
-from vid2vid_cli.engine.events import Advanced, Tell
+from vid2vid_cli.engine.events import EventHandler, ProgressEvent
 
-Outcome = Literal["kept", "broken", "not tried"]
-_OUTCOMES: Mapping[str, Outcome] = {"passed": "kept", "failed": "broken", "skipped": "not tried"}
-REFUSALS: Mapping[str, type[Vid2VidError]] = {
-    kind.__name__: kind for kind in (MissingFileError, FilesMismatchError, LabelFilesError)
+Outcome = Literal["passed", "skipped", "failed"]
+INPUT_FILE_ERRORS: Mapping[str, type[Vid2VidError]] = {
+    error_class.__name__: error_class for error_class in (MissingFileError, InputFileMismatchError, LabelFileError)
 }
-"""What is wrong with the files that were given, and not with the conditioner."""
+"""Errors of the given files; they end the run without a result for the conditioner."""
 
 
 @dataclass(frozen=True)
-class Duty:
-    """One duty of the contract, and what became of it."""
+class ContractCheck:
+    """The result of one contract test."""
 
     name: str
-    """A sentence without its full stop, such as `render needs no heavy library`."""
+    """Readable name, such as `render imports no heavy library`."""
     outcome: Outcome
     reason: str = ""
-    """Why it is broken or could not be tried."""
-    where: str = ""
-    """file:line of the plugin at which it broke, where it raised an error."""
+    """Why the test failed or was skipped."""
+    location: str = ""
+    """file:line of the plugin that raised an error; "" if the contract test itself failed."""
 
     def to_json(self) -> dict[str, str]:
-        """As plain data."""
+        """Return the fields as JSON data."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
-class Trial:
-    """Every duty of one conditioner."""
+class ContractReport:
+    """The results of all contract tests of one conditioner."""
 
     conditioner: str
-    duties: tuple[Duty, ...]
+    checks: tuple[ContractCheck, ...]
 
 
-def try_contract(name: str, options: Mapping[str, str], clip: Path | None, tell: Tell) -> Trial:
-    """Try every duty of the conditioner `name` on a drawn head, or on the first frames of the video `clip`.
+def run_contract(name: str, options: Mapping[str, str], clip: Path | None, on_event: EventHandler) -> ContractReport:
+    """Run all contract tests of the conditioner `name` on a synthetic head, or on the first frames of the video `clip`.
 
-    Raises: PluginError (there is none, it cannot be imported, or the trial ended before its end), ConfigError (wrong
-    options, labels without their video), MissingPackageError (pytest), MissingFileError and NotAVideoError (the clip),
-    FilesMismatchError and LabelFilesError (labels that do not fit it).
+    Raises: PluginError (unknown, cannot be imported, or the run did not finish), ConfigError (invalid options, or label
+    files without `clip`), MissingPackageError (pytest), MissingFileError and NotAVideoError (`clip`),
+    InputFileMismatchError and LabelFileError (label files that do not match `clip`).
     """
     package = Path(f"vid2vid-{name.replace('_', '-')}")
-    if package.is_dir() and name not in (found.name for found in find_conditioners()):
+    if package.is_dir() and name not in (plugin.name for plugin in find_conditioners()):
         raise PluginError(f"The conditioner {name!r} is not installed.", f"pip install -e './{package}[dev]'")
     conditioner = load_conditioner(name, options)
-    if conditioner.reads and getattr(conditioner.options, conditioner.reads) is not None and clip is None:
-        message = f"{name}.{conditioner.reads} names labels of a video, and the video is not named."
-        raise ConfigError(message, "Name the video they were made for: --clip VIDEO")
+    if conditioner.input_option and getattr(conditioner.options, conditioner.input_option) is not None and clip is None:
+        message = f"{name}.{conditioner.input_option} is set, but --clip is not."
+        raise ConfigError(message, "Set the video of these label files: --clip VIDEO")
     if find_spec("pytest") is None:
-        raise MissingPackageError("Trying the contract needs pytest, which is not installed.", "pip install pytest")
+        raise MissingPackageError("The contract tests need pytest, which is not installed.", "pip install pytest")
     if clip is not None:
         from vid2vid_cli.media.probe import probe
 
         if not clip.exists():
             raise MissingFileError(f"{clip} does not exist.", "Check the path.")
         probe(clip)
-    asked = {"name": name, "options": dict(options), "clip": None if clip is None else str(clip)}
-    return Trial(name, _run(name, json.dumps(asked), tell))
+    request = {"name": name, "options": dict(options), "clip": None if clip is None else str(clip)}
+    return ContractReport(name, _run_checks(name, json.dumps(request), on_event))
 
 
-def _run(name: str, asked: str, tell: Tell) -> tuple[Duty, ...]:
-    """The trial, followed line by line."""
-    command = [sys.executable, "-m", "vid2vid_cli.testing.runner", asked]
-    duties: dict[str, Duty] = {}
-    refused: Vid2VidError | None = None
-    began, count, strange = "", 0, deque[str](maxlen=5)
-    with TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+def _run_checks(name: str, request_json: str, emit: EventHandler) -> tuple[ContractCheck, ...]:
+    """Run the subprocess and collect the results that it prints."""
+    command = [sys.executable, "-m", "vid2vid_cli.testing.runner", request_json]
+    checks: dict[str, ContractCheck] = {}
+    rejection: Vid2VidError | None = None
+    current_check, num_checks, unparsed_lines = "", 0, deque[str](maxlen=5)
+    with TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr_file:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr_file, text=True)
         with process:
             assert process.stdout is not None
             for line in process.stdout:
-                said = _line(line)
-                if said is None:
-                    strange.append(line.strip())
-                elif "count" in said:
-                    count = int(said["count"])
-                elif "refused" in said:
-                    refused = REFUSALS[said["refused"]](said["reason"], said["hint"])
-                elif "began" in said:
-                    began = _sentence(said["began"])
+                message = _parse_line(line)
+                if message is None:
+                    unparsed_lines.append(line.strip())
+                elif "count" in message:
+                    num_checks = int(message["count"])
+                elif "rejected" in message:
+                    rejection = INPUT_FILE_ERRORS[message["rejected"]](message["reason"], message["hint"])
+                elif "started" in message:
+                    current_check = _check_title(message["started"])
                 else:
-                    duty = _duty(said)
-                    # What fails after a test has passed breaks it; and a duty is tried once.
-                    duties[duty.name] = duty
-                    tell(Advanced("contract", len(duties), count, "duties"))
-        if refused is not None:
-            raise refused
-        if process.returncode not in (0, 1) or len(duties) < count or not duties:
-            errors.seek(0)
-            raise _cut_short(name, process.returncode, began, [*strange, *errors.read().splitlines()])
-    return tuple(duties.values())
+                    check = _parse_check(message)
+                    # A test whose teardown fails is reported twice; the second report counts.
+                    checks[check.name] = check
+                    emit(ProgressEvent("contract", len(checks), num_checks, "checks"))
+        if rejection is not None:
+            raise rejection
+        if process.returncode not in (0, 1) or len(checks) < num_checks or not checks:
+            stderr_file.seek(0)
+            raise _incomplete_run_error(
+                name, process.returncode, current_check, [*unparsed_lines, *stderr_file.read().splitlines()]
+            )
+    return tuple(checks.values())
 
 
-def _line(text: str) -> dict[str, str] | None:
-    """One line of the trial; None for what a library prints."""
+def _parse_line(text: str) -> dict[str, str] | None:
+    """Parse one line of the runner; return None for output of other libraries."""
     try:
-        said = json.loads(text)
+        message = json.loads(text)
     except ValueError:
         return None
-    return said if isinstance(said, dict) and said.keys() & {"count", "began", "test", "refused"} else None
+    return message if isinstance(message, dict) and message.keys() & {"count", "started", "test", "rejected"} else None
 
 
-def _duty(said: Mapping[str, str]) -> Duty:
-    return Duty(_sentence(said["test"]), _OUTCOMES[said["outcome"]], said["reason"], said["where"])
+def _parse_check(message: Mapping[str, str]) -> ContractCheck:
+    outcome = cast("Outcome", message["outcome"])
+    return ContractCheck(_check_title(message["test"]), outcome, message["reason"], message["location"])
 
 
-def _sentence(test: str) -> str:
-    return test.removeprefix("test_").replace("_", " ")
+def _check_title(test_name: str) -> str:
+    return test_name.removeprefix("test_").replace("_", " ")
 
 
-def _cut_short(name: str, code: int, began: str, lines: list[str]) -> PluginError:
-    """The error of a trial that has no result."""
-    # The last words of a crash are a list of libraries.
-    told = [line for line in lines if line.strip()] if code >= 0 else []
-    how = f"crashed with {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    at = f" at: {began}" if began else ""
-    last = f" ({told[-1].strip()})" if told else ""
-    message = f"The trial of {name} {how}{at}{last}."
-    return PluginError(message, "Mend what the plugin does there, or give it other options with --option.")
+def _incomplete_run_error(name: str, return_code: int, current_check: str, lines: list[str]) -> PluginError:
+    """Return the error of a run that did not finish."""
+    # After a crash, the last lines of stderr only list loaded libraries.
+    output_lines = [line for line in lines if line.strip()] if return_code >= 0 else []
+    ending_text = (
+        f"crashed with {signal.Signals(-return_code).name}"
+        if return_code < 0
+        else f"ended with exit code {return_code}"
+    )
+    location_text = f" at: {current_check}" if current_check else ""
+    last_line_text = f" ({output_lines[-1].strip()})" if output_lines else ""
+    message = f"The contract tests of {name} {ending_text}{location_text}{last_line_text}."
+    return PluginError(message, "Fix the plugin at this test, or set other options with --conditioner-option.")

@@ -1,4 +1,4 @@
-"""Does everything work on this machine: one check after another, each with its remedy."""
+"""Checks of the installation, each with a remedy: libraries, memory, disk, presets, plugins."""
 
 from __future__ import annotations
 
@@ -19,88 +19,98 @@ from typing import Literal
 from vid2vid_cli.conditioning.registry import find_conditioners
 from vid2vid_cli.conditioning.spec import ConditionerSpec
 from vid2vid_cli.config.presets import preset_names
-from vid2vid_cli.config.resolve import load_layers
+from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import Vid2VidError
-from vid2vid_cli.tools.conditioner_info import needs_of, size, weights_of
+from vid2vid_cli.tools.conditioner_info import format_bytes, requirement_statuses, weight_file_statuses
 
-TIME_OUT = 90.0
-"""Seconds for one trial: a cold import of torch from a slow disk takes some."""
-DISK_GB, MEMORY_GB = 5.0, 4.0
-_PROBES = {
+CHECK_TIMEOUT_SECONDS = 90.0
+"""Importing torch from a slow disk takes tens of seconds."""
+MIN_DISK_GB, MIN_MEMORY_GB = 5.0, 4.0
+_SUBPROCESS_CHECKS = {
     "torch": ("torch", "pip install --force-reinstall torch"),
-    "training step": ("step", "pip install --force-reinstall torch"),
+    "training step": ("training_step", "pip install --force-reinstall torch"),
     "codecs": ("codecs", "pip install --force-reinstall av"),
     "OpenCV": ("opencv", "pip install --force-reinstall opencv-python-headless"),
     "video round trip": ("video", "pip install --force-reinstall av imageio-ffmpeg"),
 }
-Status = Literal["ok", "absent", "warning", "failed"]
+CheckStatus = Literal["ok", "missing", "warning", "failed"]
 
 
 @dataclass(frozen=True)
-class Check:
-    """One thing that was tried."""
+class DoctorCheck:
+    """Result of one check."""
 
     name: str
-    status: Status
-    """failed: the core does not work without it; absent: one way of several that is not here."""
+    status: CheckStatus
+    """failed: the core does not work without it; missing: an optional package or file that is not installed."""
     detail: str
     remedy: str = ""
 
     def to_json(self) -> dict[str, str]:
-        """As plain data."""
+        """Convert to JSON types."""
         return asdict(self)
 
 
-def diagnose() -> list[Check]:
-    """Every check, in the order in which to mend things; never raises."""
+def run_checks() -> list[DoctorCheck]:
+    """Run all checks, those that others depend on first; never raises."""
     with ThreadPoolExecutor(max_workers=2) as pool:
-        trials = list(pool.map(lambda item: _trial(item[0], *item[1]), _PROBES.items()))
-    speed = _trial("bf16", "bf16", "Train with --set engine.precision=fp32.")  # alone: it measures time
-    return [_python(), *trials, speed, _memory(), _disk(), _writable(), *_presets(), *_plugins()]
+        results = list(pool.map(lambda item: _run_subprocess_check(item[0], *item[1]), _SUBPROCESS_CHECKS.items()))
+    # Not in parallel with the others: it measures time.
+    bf16_result = _run_subprocess_check("bf16", "bf16", "Train with --set runtime.precision=fp32.")
+    return [
+        _check_python(),
+        *results,
+        bf16_result,
+        _check_memory(),
+        _check_disk(),
+        _check_writable(),
+        *_check_presets(),
+        *_check_plugins(),
+    ]
 
 
-def _python() -> Check:
+def _check_python() -> DoctorCheck:
     version = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     if not (3, 10) <= sys.version_info[:2] <= (3, 13):
-        return Check("Python", "warning", version, "Use Python 3.10 to 3.13.")
-    return Check("Python", "ok", version)
+        return DoctorCheck("Python", "warning", version, "Use Python 3.10 to 3.13.")
+    return DoctorCheck("Python", "ok", version)
 
 
-def _trial(name: str, probe: str, remedy: str) -> Check:
-    """One trial in a process of its own."""
-    command = [sys.executable, "-m", "vid2vid_cli.tools.doctor_checks", probe]
+def _run_subprocess_check(name: str, check_name: str, remedy: str) -> DoctorCheck:
+    """Run a check of `doctor_checks` in a subprocess, which may crash or hang."""
+    command = [sys.executable, "-m", "vid2vid_cli.tools.doctor_checks", check_name]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_OUT, check=False)
+        process = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        return Check(name, "failed", f"no answer within {TIME_OUT:.0f} s", remedy)
+        return DoctorCheck(name, "failed", f"timed out after {CHECK_TIMEOUT_SECONDS:.0f} s", remedy)
     except OSError as error:
-        return Check(name, "failed", str(error), remedy)
-    if done.returncode < 0:
-        return Check(name, "failed", f"crashed: {signal.Signals(-done.returncode).name}", remedy)
+        return DoctorCheck(name, "failed", str(error), remedy)
+    if process.returncode < 0:
+        return DoctorCheck(name, "failed", f"crashed: {signal.Signals(-process.returncode).name}", remedy)
     try:
-        status, detail, advice = json.loads(done.stdout.splitlines()[-1])
+        status, detail, advice = json.loads(process.stdout.splitlines()[-1])
     except (ValueError, IndexError):
-        lines = done.stderr.strip().splitlines()
-        return Check(name, "failed", lines[-1] if lines else f"exit code {done.returncode}", remedy)
-    return Check(name, "warning" if status == "warning" else "ok", detail, advice)
+        lines = process.stderr.strip().splitlines()
+        return DoctorCheck(name, "failed", lines[-1] if lines else f"exit code {process.returncode}", remedy)
+    return DoctorCheck(name, "warning" if status == "warning" else "ok", detail, advice)
 
 
-def _memory() -> Check:
+def _check_memory() -> DoctorCheck:
     total, free = _memory_bytes()
     if total == 0:
-        return Check("memory", "ok", "not known on this system")
+        return DoctorCheck("memory", "ok", "unknown on this system")
     detail = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB free"
-    if free < MEMORY_GB * 1e9:
-        return Check("memory", "warning", detail, "Close other programs, or train with --set data.size=128.")
-    return Check("memory", "ok", detail)
+    if free < MIN_MEMORY_GB * 1e9:
+        return DoctorCheck("memory", "warning", detail, "Close other programs, or train with --set data.height=128.")
+    return DoctorCheck("memory", "ok", detail)
 
 
 def _memory_bytes() -> tuple[int, int]:
-    """Total and available memory in bytes; (0, 0) where the system does not say."""
+    """Total and available memory in bytes; (0, 0) if unknown."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        amounts = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
-        return amounts["MemTotal"], amounts["MemAvailable"]
+        bytes_by_field = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+        return bytes_by_field["MemTotal"], bytes_by_field["MemAvailable"]
     except (OSError, ValueError, KeyError, IndexError):
         pass
     try:
@@ -110,65 +120,73 @@ def _memory_bytes() -> tuple[int, int]:
         return 0, 0
 
 
-def _disk() -> Check:
+def _check_disk() -> DoctorCheck:
     try:
         usage = shutil.disk_usage(Path.cwd())
     except OSError as error:
-        return Check("disk", "failed", str(error), "Change to a folder that exists.")
-    detail = f"{usage.free / 1e9:.1f} GB free here"
-    if usage.free < DISK_GB * 1e9:
-        return Check("disk", "warning", detail, "Free some space, or choose --out on another disk.")
-    return Check("disk", "ok", detail)
+        return DoctorCheck("disk", "failed", str(error), "Change to an existing folder.")
+    detail = f"{usage.free / 1e9:.1f} GB free in the current folder"
+    if usage.free < MIN_DISK_GB * 1e9:
+        return DoctorCheck("disk", "warning", detail, "Free some space, or use --out on another disk.")
+    return DoctorCheck("disk", "ok", detail)
 
 
-def _writable() -> Check:
-    """Whether datasets/ and runs/ can be made here."""
+def _check_writable() -> DoctorCheck:
+    """Check whether datasets/ and runs/ can be created in the current folder."""
     try:
         with tempfile.TemporaryFile(dir=Path.cwd()):
-            return Check("this folder", "ok", "may be written")
+            return DoctorCheck("current folder", "ok", "writable")
     except OSError as error:
-        return Check("this folder", "warning", f"may not be written ({error.strerror})", "Change to another, or --out.")
+        return DoctorCheck(
+            "current folder", "warning", f"not writable ({error.strerror})", "Change to another folder, or use --out."
+        )
 
 
-def _presets() -> Iterator[Check]:
+def _check_presets() -> Iterator[DoctorCheck]:
     names = preset_names()
-    broken = False
+    has_failure = False
     for name in names:
         try:
-            load_layers(name, None, (), {})
+            resolve_config(name, None, (), {})
         except Vid2VidError as error:
-            broken = True
-            yield Check(f"preset {name}", "failed", error.message, "pip install --force-reinstall vid2vid-cli")
+            has_failure = True
+            yield DoctorCheck(f"preset {name}", "failed", error.message, "pip install --force-reinstall vid2vid-cli")
     if not names:
-        yield Check("presets", "failed", "none found", "pip install --force-reinstall vid2vid-cli")
-    elif not broken:
-        yield Check("presets", "ok", ", ".join(names))
+        yield DoctorCheck("presets", "failed", "none found", "pip install --force-reinstall vid2vid-cli")
+    elif not has_failure:
+        yield DoctorCheck("presets", "ok", ", ".join(names))
 
 
-def _plugins() -> Iterator[Check]:
-    """A plugin that is not ready is no failure of the core."""
-    for found in find_conditioners():
-        status: Status = "ok" if found.status == "ready" else "warning"
-        detail = "ready" if found.status == "ready" else f"{found.status}: {found.problem}"
-        yield Check(f"plugin {found.name}", status, f"{detail} ({found.origin})", found.remedy)
-        if found.spec is not None:
-            yield from _equipment(found.spec)
+def _check_plugins() -> Iterator[DoctorCheck]:
+    """Check all plugins. A plugin that is not ready is a warning, because the core works without it."""
+    for plugin in find_conditioners():
+        status: CheckStatus = "ok" if plugin.status == "ready" else "warning"
+        detail = "ready" if plugin.status == "ready" else f"{plugin.status}: {plugin.problem}"
+        yield DoctorCheck(f"plugin {plugin.name}", status, f"{detail} ({plugin.origin})", plugin.remedy)
+        if plugin.spec is not None:
+            yield from _check_requirements(plugin.spec)
 
 
-def _equipment(spec: ConditionerSpec) -> Iterator[Check]:
-    """The packages of a plugin's backends, and their weights: what is here, and what is not and need not be."""
-    for need in needs_of(spec):
-        state = "installed" if need.installed else "not installed"
-        detail = f"{state}. {need.note}".strip(" .") + ("." if need.note else "")
-        remedy = "" if need.installed else need.install
-        yield Check(f"{spec.name}: {need.module}", "ok" if need.installed else "absent", detail, remedy)
-    for file in weights_of(spec):
-        name = f"{spec.name}: {file.name}"
-        if not file.path:
-            yield Check(name, "absent", f"not on this machine, {size(file.size)}. {file.source}")
-        elif file.is_published():
-            yield Check(name, "ok", f"{file.path}, {size(file.size)}, {file.licence}")
+def _check_requirements(spec: ConditionerSpec) -> Iterator[DoctorCheck]:
+    """Check the packages and weight files of a plugin's backends."""
+    for requirement in requirement_statuses(spec):
+        install_text = "installed" if requirement.is_installed else "not installed"
+        detail = f"{install_text}. {requirement.note}".strip(" .") + ("." if requirement.note else "")
+        remedy = "" if requirement.is_installed else requirement.install_command
+        yield DoctorCheck(
+            f"{spec.name}: {requirement.module}", "ok" if requirement.is_installed else "missing", detail, remedy
+        )
+    for weight_file in weight_file_statuses(spec):
+        name = f"{spec.name}: {weight_file.name}"
+        if not weight_file.path:
+            yield DoctorCheck(
+                name, "missing", f"not downloaded, {format_bytes(weight_file.size_bytes)}. {weight_file.source}"
+            )
+        elif weight_file.has_expected_hash():
+            yield DoctorCheck(
+                name, "ok", f"{weight_file.path}, {format_bytes(weight_file.size_bytes)}, {weight_file.licence}"
+            )
         else:
-            detail = f"{file.path} is damaged or another file: its sha256 is not {file.sha256[:12]}..."
-            remedy = f"Delete it. {file.source}"
-            yield Check(name, "warning", detail, remedy)
+            detail = f"{weight_file.path} is damaged or another file: its sha256 is not {weight_file.sha256[:12]}..."
+            remedy = f"Delete it. {weight_file.source}"
+            yield DoctorCheck(name, "warning", detail, remedy)

@@ -1,4 +1,4 @@
-"""What a file or folder is and holds: a dataset, a run, a checkpoint, a video. Needs no torch."""
+"""Description of a dataset, run, checkpoint or video. Does not import torch."""
 
 from __future__ import annotations
 
@@ -12,76 +12,82 @@ from typing import Any
 from vid2vid_cli.conditioning.conditioner import LabelClass
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.presets import read_yaml
-from vid2vid_cli.core.checkpoint_header import JUDGES, read_header
+from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, read_header
 from vid2vid_cli.core.errors import MissingFileError, NotAVideoError, Vid2VidError
-from vid2vid_cli.engine.dry_run import grouped
-from vid2vid_cli.tools.conditioner_info import named_classes, size
+from vid2vid_cli.engine.dry_run import group_rows
+from vid2vid_cli.tools.conditioner_info import TableRows, format_bytes, format_classes
 
-Rows = tuple[tuple[str, str], ...]
-CHECKPOINTS = (".ckpt", ".safetensors", ".pt", ".pth")
+CHECKPOINT_SUFFIXES = (".ckpt", ".safetensors", ".pt", ".pth")
 
 
 @dataclass(frozen=True)
-class Inspected:
-    """What something is, and rows of (what, value) for people."""
+class InspectResult:
+    """Kind of a file or folder, and table rows (name, value)."""
 
     kind: str
-    rows: Rows
+    rows: TableRows
 
     def to_json(self) -> dict[str, object]:
-        """As plain data."""
-        return {**grouped(self.rows), "kind": self.kind}
+        """Convert to JSON types."""
+        return {**group_rows(self.rows), "kind": self.kind}
 
 
-def inspect(path: Path) -> Inspected:
-    """What lies at `path`, found by looking inside.
+def inspect_path(path: Path) -> InspectResult:
+    """Detect the kind of a file or folder by its contents and describe it.
 
-    Raises: MissingFileError, NotAVideoError (nothing that vid2vid knows), and the errors of reading each kind.
+    Raises MissingFileError, NotAVideoError (none of the known kinds), and the errors of reading each kind.
     """
     if not path.exists():
         raise MissingFileError(f"{path} does not exist.", "Check the path.")
     if path.is_dir():
         if (path / "dataset.json").is_file():
-            return Inspected("dataset", tuple(_dataset(path)))
+            return InspectResult("dataset", tuple(_dataset_rows(path)))
         if (path / "config.yaml").is_file() or (path / "checkpoints").is_dir():
-            return Inspected("run", tuple(_run(path)))
-    elif path.suffix.lower() in CHECKPOINTS:
-        return Inspected("checkpoint", tuple(_checkpoint(path)))
+            return InspectResult("run", tuple(_run_rows(path)))
+    elif path.suffix.lower() in CHECKPOINT_SUFFIXES:
+        return InspectResult("checkpoint", tuple(_checkpoint_rows(path)))
     try:
-        return Inspected("video", tuple(_video(path)))
+        return InspectResult("video", tuple(_video_rows(path)))
     except NotAVideoError as error:
-        message = f"{path} is neither a dataset, a run, a checkpoint nor a video."
-        raise NotAVideoError(message, "Name one of those.") from error
+        message = f"{path} is not a dataset, run, checkpoint or video."
+        raise NotAVideoError(message, "Give the path of one of these.") from error
 
 
-def _dataset(path: Path) -> Iterator[tuple[str, str]]:
+def _dataset_rows(path: Path) -> Iterator[tuple[str, str]]:
     from vid2vid_cli.data.manifest import read_manifest
 
     manifest = read_manifest(path)
     yield "kind", "dataset"
     yield "name", manifest.name
-    for source in manifest.source:
+    for source in manifest.sources:
         yield "source", f"{source.path} (sha256 {source.sha256[:12]})"
     yield "size", f"{manifest.width} x {manifest.height}"
-    seconds = manifest.frames / manifest.rate
-    yield "frames", f"{manifest.frames} at {manifest.fps} fps ({float(seconds):.1f} s)"
-    shots, videos = len(manifest.clips), len({clip.name for clip in manifest.clips})
-    yield "clips", f"{shots}, the shots of {videos} video{'s' * (videos > 1)}" if shots > videos else f"{shots}"
-    for name, spans in (("training", manifest.splits.train), ("held out", manifest.splits.holdout)):
-        yield name, f"{sum(last - first for _, first, last in spans)} frames"
+    seconds = manifest.num_frames / manifest.frame_rate
+    yield "frames", f"{manifest.num_frames} at {manifest.fps} fps ({float(seconds):.1f} s)"
+    num_shots, num_videos = len(manifest.clips), len({clip.name for clip in manifest.clips})
+    yield (
+        "clips",
+        f"{num_shots} shots of {num_videos} video{'s' * (num_videos > 1)}"
+        if num_shots > num_videos
+        else f"{num_shots}",
+    )
+    for name, spans in (("training", manifest.splits.train), ("validation", manifest.splits.val)):
+        yield name, f"{sum(stop - start for _, start, stop in spans)} frames"
     for record in manifest.conditioners:
         quality = record.quality
-        found = f"found on {quality.found} of {quality.total} frames, mean quality {quality.mean:.2f}"
-        yield "conditioner", f"{record.name}: {record.channels} channels, {found}"
+        detection_text = (
+            f"detected on {quality.num_detected} of {quality.num_frames} frames, mean quality {quality.mean:.2f}"
+        )
+        yield "conditioner", f"{record.name}: {record.num_channels} channels, {detection_text}"
         if record.options:
             yield f"{record.name} options", ", ".join(f"{key}={value}" for key, value in record.options.items())
         if record.classes:
-            yield f"{record.name} classes", named_classes(record.classes, len(record.classes))
-    yield "made by", manifest.created_by
-    yield "on disk", size(sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
+            yield f"{record.name} classes", format_classes(record.classes, len(record.classes))
+    yield "created by", manifest.created_by
+    yield "size on disk", format_bytes(sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
 
 
-def _run(path: Path) -> Iterator[tuple[str, str]]:
+def _run_rows(path: Path) -> Iterator[tuple[str, str]]:
     yield "kind", "run"
     command = path / "command.txt"
     if command.is_file():
@@ -90,68 +96,81 @@ def _run(path: Path) -> Iterator[tuple[str, str]]:
         config = read_yaml(path / "config.yaml", "the run")
         yield "summary", str(config.get("summary", ""))
         data = config.get("data", {})
-        yield "size", f"{data.get('size', '?')} px high, aspect {data.get('aspect', 1) or 'of the frames'}"
-    yield from _record(path / "run.json")
-    last = _last_step(path / "events.jsonl")
-    if last:
-        end = f" of {last['steps']}" if last.get("steps") else ""
-        yield "step", f"{last.get('step')}{end}"
-        yield "losses", ", ".join(f"{name} {_figure(value)}" for name, value in last.get("losses", {}).items())
+        aspect_ratio = data.get("aspect_ratio", 1) or "of the frames"
+        yield "size", f"height {data.get('height', '?')}, aspect ratio {aspect_ratio}"
+    yield from _record_rows(path / "run.json")
+    last_step = _read_last_step(path / "events.jsonl")
+    if last_step:
+        total_text = f" of {last_step['max_steps']}" if last_step.get("max_steps") else ""
+        yield "step", f"{last_step.get('step')}{total_text}"
+        yield (
+            "losses",
+            ", ".join(f"{name} {_format_value(value)}" for name, value in last_step.get("losses", {}).items()),
+        )
     folder = path / "checkpoints"
-    names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-    yield "checkpoints", ", ".join(names) or "none yet"
-    finished = sorted(path.glob("*.ckpt"))
-    yield "result", ", ".join(str(file) for file in finished) or "none yet"
-    if names:
+    checkpoint_names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+    yield "checkpoints", ", ".join(checkpoint_names) or "none yet"
+    result_paths = sorted(path.glob("*.ckpt"))
+    yield "result", ", ".join(str(file) for file in result_paths) or "none yet"
+    if checkpoint_names:
         yield "continue with", f"vid2vid train --resume {path}"
 
 
-def _checkpoint(path: Path) -> Iterator[tuple[str, str]]:
-    data, table = read_header(path)
+def _checkpoint_rows(path: Path) -> Iterator[tuple[str, str]]:
+    metadata, tensor_table = read_header(path)
     yield "kind", "checkpoint"
-    yield "name", str(data.get("name", path.stem))
-    kinds = ", ".join(sorted({str(entry["dtype"]) for entry in table.values()}))
-    judges = {name for name in table if name.startswith(JUDGES)}
-    own = [entry for name, entry in table.items() if name not in judges]
-    yield "weights", f"{_million(own)} in {len(own)} tensors, {kinds}, {size(path.stat().st_size)}"
-    if judges:
-        yield "discriminators", f"{_million([table[name] for name in judges])}, for training to go on from"
-    for use in data.get("conditioners", ()):
-        yield "conditioner", f"{use.get('name')}: {use.get('channels')} channels"
-        classes = _classes(str(use.get("name")), use.get("options", {}))
+    yield "name", str(metadata.get("name", path.stem))
+    dtypes = ", ".join(sorted({str(entry["dtype"]) for entry in tensor_table.values()}))
+    discriminator_names = {name for name in tensor_table if name.startswith(DISCRIMINATOR_PREFIX)}
+    generator_tensors = [entry for name, entry in tensor_table.items() if name not in discriminator_names]
+    file_size = format_bytes(path.stat().st_size)
+    yield (
+        "weights",
+        f"{_format_millions(generator_tensors)} in {len(generator_tensors)} tensors, {dtypes}, {file_size}",
+    )
+    if discriminator_names:
+        yield (
+            "discriminators",
+            f"{_format_millions([tensor_table[name] for name in discriminator_names])}, for further training",
+        )
+    for conditioner in metadata.get("conditioners", ()):
+        yield "conditioner", f"{conditioner.get('name')}: {conditioner.get('channels')} channels"
+        classes = _load_classes(str(conditioner.get("name")), conditioner.get("options", {}))
         if classes:
-            yield f"{use.get('name')} classes", named_classes(classes, len(classes))
-    for key, value in data.items():
-        if key == "styles" and value:
-            known = (f"{one.get('name')} {len(one.get('sizes', ()))}" for one in value.get("classes", ()))
-            yield "styles", f"{', '.join(known)}; drawn by vid2vid styles show {path}"
+            yield f"{conditioner.get('name')} classes", format_classes(classes, len(classes))
+    for key, value in metadata.items():
+        if key == "style_bank" and value:
+            style_counts = (f"{entry.get('name')} {len(entry.get('sizes', ()))}" for entry in value.get("classes", ()))
+            yield "styles", f"{', '.join(style_counts)}; see vid2vid styles show {path}"
         elif key not in ("name", "conditioners", "view"):
-            yield from _flat(key.replace("_", " "), value)
+            yield from _flatten_rows(key.replace("_", " "), value)
 
 
-def _classes(name: str, options: dict[str, Any]) -> tuple[LabelClass, ...]:
-    """What `--replace` and `--remove` may name; () where the conditioner is not on this machine."""
+def _load_classes(name: str, options: dict[str, Any]) -> tuple[LabelClass, ...]:
+    """The classes of a conditioner; () if its plugin is not installed."""
     try:
         return load_conditioner(name, options).classes()
     except Vid2VidError:
         return ()
 
 
-def _video(path: Path) -> Iterator[tuple[str, str]]:
+def _video_rows(path: Path) -> Iterator[tuple[str, str]]:
     from vid2vid_cli.media.probe import probe
 
-    seen = probe(path)
-    yield "kind", seen.kind
-    yield "size", f"{seen.width} x {seen.height}" + (f", turned by {seen.rotation} degrees" if seen.rotation else "")
-    steady = ", variable rate" if seen.variable else ""
-    yield "frames", f"{seen.frames} at {seen.fps} fps ({float(seen.fps):.3f}){steady}, {seen.duration:.2f} s"
-    yield "codec", seen.codec
-    yield "colour", seen.colour
-    yield "sound", "yes" if seen.has_audio else "no"
+    video_probe = probe(path)
+    yield "kind", video_probe.kind
+    rotation_text = f", rotated by {video_probe.rotation} degrees" if video_probe.rotation else ""
+    yield "size", f"{video_probe.width} x {video_probe.height}{rotation_text}"
+    fps_text = f"{video_probe.fps} fps ({float(video_probe.fps):.3f})"
+    rate_text = ", variable rate" if video_probe.is_variable_rate else ""
+    yield "frames", f"{video_probe.num_frames} at {fps_text}{rate_text}, {video_probe.duration:.2f} s"
+    yield "codec", video_probe.codec
+    yield "colour space", video_probe.colour_space
+    yield "audio", "yes" if video_probe.has_audio else "no"
 
 
-def _record(path: Path) -> Iterator[tuple[str, str]]:
-    """What a run remembers: its dataset, preset, precision and device."""
+def _record_rows(path: Path) -> Iterator[tuple[str, str]]:
+    """The fields of run.json: dataset, preset, precision, device."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -161,8 +180,8 @@ def _record(path: Path) -> Iterator[tuple[str, str]]:
             yield key, str(value)
 
 
-def _last_step(path: Path) -> dict[str, Any]:
-    """The last training step in a journal; a line that a kill cut off is passed over."""
+def _read_last_step(path: Path) -> dict[str, Any]:
+    """The last step event in an event log; an incomplete last line is ignored."""
     if not path.is_file():
         return {}
     with path.open("rb") as file:
@@ -173,23 +192,23 @@ def _last_step(path: Path) -> dict[str, Any]:
             event = json.loads(line)
         except ValueError:
             continue
-        if isinstance(event, dict) and event.get("event") == "stepped":
+        if isinstance(event, dict) and event.get("event") == "step":
             return event
     return {}
 
 
-def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """One row for plain values, one per key for a mapping."""
+def _flatten_rows(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """One row for a plain value, one row per key for a mapping."""
     if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _flat(f"{name} {str(key).replace('_', ' ')}", inner)
+        for key, nested_value in value.items():
+            yield from _flatten_rows(f"{name} {str(key).replace('_', ' ')}", nested_value)
     else:
-        yield name, _figure(value)
+        yield name, _format_value(value)
 
 
-def _figure(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _million(tensors: Sequence[Mapping[str, Any]]) -> str:
+def _format_millions(tensors: Sequence[Mapping[str, Any]]) -> str:
     return f"{sum(math.prod(entry['shape']) for entry in tensors) / 1e6:.2f} million"

@@ -1,4 +1,4 @@
-"""How large the model of some settings is, before there is a dataset: for `presets show`."""
+"""Size of the model of a config without a dataset, for `presets show`."""
 
 from __future__ import annotations
 
@@ -7,38 +7,42 @@ from dataclasses import dataclass
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import MissingFileError
-from vid2vid_cli.core.types import ConditionLayout
-from vid2vid_cli.engine.memory_estimate import Footprint, footprint
+from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.engine.memory_estimate import ModelSize, estimate_model_size
 
-FRAMES = (1080, 1920)
-PERSON = (0.0, 0.0, 0.75, 1.0)
-"""The shape that vid2vid draws a dancer in, where a dataset would say."""
-CITYSCAPES = 36
-"""35 classes and the outlines of instances: for labels whose classes only a dataset knows."""
+ASSUMED_FRAME_SIZE = (1080, 1920)
+ASSUMED_PERSON_BOX = (0.0, 0.0, 0.75, 1.0)
+"""Aspect ratio of vid2vid's dance videos."""
+CITYSCAPES_CHANNELS = 36
+"""35 classes and instance edges: assumed for labels, whose classes depend on the dataset."""
 
 
 @dataclass(frozen=True)
-class Sizing:
-    """What was counted, and for what."""
+class ModelSizeReport:
+    """Size of a model, with the assumptions it was computed for."""
 
-    picture: tuple[int, int]
+    output_size: tuple[int, int]
     """(height, width)"""
-    channels: int
-    found: Footprint
+    num_channels: int
+    model_size: ModelSize
 
 
-def sizing(config: Config) -> Sizing:
-    """Count the model of some settings; takes seconds. Where a dataset decides, a likely one is assumed."""
-    picture = config.data.picture(*FRAMES, PERSON)
-    names = [choice[0] for choice in config.choices()] or ["edges"]
-    channels = sum(_channels(name) for name in names)
-    # The channels of the foreground are the dataset's; which they are makes no difference here.
-    foreground = tuple(range(min(len(config.generator.foreground), channels)))
-    return Sizing(picture, channels, footprint(config, ConditionLayout(channels, foreground), *picture))
+def report_model_size(config: Config) -> ModelSizeReport:
+    """Estimate the model size of a config in a few seconds, with typical values for what depends on the dataset."""
+    output_size = config.data.output_size(*ASSUMED_FRAME_SIZE, ASSUMED_PERSON_BOX)
+    conditioner_names = [choice[0] for choice in config.conditioner_alternatives()] or ["edges"]
+    num_channels = sum(_num_channels(name) for name in conditioner_names)
+    # The indices depend on the dataset; only their number affects the size.
+    foreground_indices = tuple(range(min(len(config.generator.foreground_classes), num_channels)))
+    return ModelSizeReport(
+        output_size,
+        num_channels,
+        estimate_model_size(config, ConditionSpec(num_channels, foreground_indices), *output_size),
+    )
 
 
-def _channels(name: str) -> int:
+def _num_channels(name: str) -> int:
     try:
-        return load_conditioner(name).channels
+        return load_conditioner(name).num_channels
     except MissingFileError:
-        return CITYSCAPES
+        return CITYSCAPES_CHANNELS

@@ -1,6 +1,7 @@
-"""A new plugin package: a small conditioner that works, its test and its packaging, written from `plugin_template/`.
+"""Creates the package of a new plugin from `plugin_template/`: a working conditioner, its tests and its packaging.
 
-Every file of the template ends in .txt and holds `$names` of string.Template; NAME in a path is the plugin's name.
+Every file of the template ends in .txt and contains `$names` of string.Template; NAME in a path is replaced by the
+name of the plugin.
 """
 
 from __future__ import annotations
@@ -17,95 +18,104 @@ from tempfile import mkdtemp
 
 from vid2vid_cli import __version__
 from vid2vid_cli.conditioning.registry import find_conditioners
-from vid2vid_cli.core.errors import ConfigError, ExistsError, PluginError
-from vid2vid_cli.media.os_errors import writing_failed
+from vid2vid_cli.core.errors import ConfigError, OutputExistsError, PluginError
+from vid2vid_cli.media.os_errors import write_error
 
-TEMPLATE = Path(__file__).parent / "plugin_template"
-LONGEST = 24
-"""Letters of a name; lines of the template then stay short."""
-RESERVED = ("frames",)
-"""Names of other things beside an annotation's folder."""
+TEMPLATE_FOLDER = Path(__file__).parent / "plugin_template"
+MAX_NAME_LENGTH = 24
+"""Maximum length of a name; keeps the lines of the template short enough."""
+RESERVED_NAMES = ("frames",)
+"""Names of other folders of a dataset clip."""
 
 
 @dataclass(frozen=True)
-class NewPlugin:
-    """A package that was written."""
+class PluginScaffold:
+    """A plugin package that was created."""
 
     path: Path
-    """Its folder."""
+    """The folder of the package."""
     files: tuple[Path, ...]
-    """Relative to it."""
+    """Its files, relative to `path`."""
 
 
-def new_plugin(name: str, out: Path) -> NewPlugin:
-    """Write the package of a conditioner called `name` to the folder `out`/vid2vid-`name`, whole or not at all.
+def create_plugin(name: str, out: Path) -> PluginScaffold:
+    """Create the package of a conditioner `name` in the folder `out`/vid2vid-`name`, atomically.
 
-    Raises: ConfigError (not a name), PluginError (a conditioner or module of that name is there), ExistsError (the
-    folder is), PermissionDeniedError, DiskFullError.
+    Raises: ConfigError (invalid name), PluginError (a conditioner or module of this name exists), OutputExistsError
+    (the folder exists), PermissionDeniedError, DiskFullError.
     """
-    check_name(name)
+    check_plugin_name(name)
     folder = out / f"vid2vid-{name.replace('_', '-')}"
     if folder.exists() or folder.is_symlink():
-        raise ExistsError(f"{folder} is already there.", "Choose another name, or another place with --out.")
+        raise OutputExistsError(f"{folder} already exists.", "Choose another name, or another folder with --out.")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(mkdtemp(prefix=f".{folder.name}-", dir=out))
+        temporary_folder = Path(mkdtemp(prefix=f".{folder.name}-", dir=out))
     except OSError as error:
-        raise writing_failed(folder, error) from error
+        raise write_error(folder, error) from error
     try:
-        files = tuple(_fill(unfinished, name))
-        unfinished.chmod(0o755)  # mkdtemp makes it private
-        unfinished.rename(folder)
+        files = tuple(_write_template(temporary_folder, name))
+        temporary_folder.chmod(0o755)  # mkdtemp uses 0o700
+        temporary_folder.rename(folder)
     except OSError as error:
-        raise writing_failed(folder, error) from error
+        raise write_error(folder, error) from error
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return NewPlugin(folder, files)
+        shutil.rmtree(temporary_folder, ignore_errors=True)
+    return PluginScaffold(folder, files)
 
 
-def check_name(name: str) -> None:
-    """Whether a new conditioner may have this name. Raises ConfigError, PluginError."""
-    if not re.fullmatch(f"[a-z][a-z0-9_]{{0,{LONGEST - 1}}}", name) or keyword.iskeyword(name) or name in RESERVED:
-        better = _better(name)
-        rule = f"up to {LONGEST} lower-case letters, digits and _, a letter first; such as depth"
-        hint = f"Did you mean {better}?" if better else f"Choose another: {rule}."
-        reason = "means something else" if name in RESERVED or keyword.iskeyword(name) else f"a name is {rule}"
-        raise ConfigError(f"{name!r} cannot be the name of a conditioner: {reason}.", hint)
-    for found in find_conditioners():
-        if found.name == name:
+def check_plugin_name(name: str) -> None:
+    """Check that a new conditioner may have this name. Raises: ConfigError, PluginError."""
+    if (
+        not re.fullmatch(f"[a-z][a-z0-9_]{{0,{MAX_NAME_LENGTH - 1}}}", name)
+        or keyword.iskeyword(name)
+        or name in RESERVED_NAMES
+    ):
+        suggestion = _suggest_name(name)
+        rule = f"up to {MAX_NAME_LENGTH} lower-case letters, digits and _, starting with a letter, such as depth"
+        hint = f"Did you mean {suggestion}?" if suggestion else f"Choose another name: {rule}."
+        is_reserved = name in RESERVED_NAMES or keyword.iskeyword(name)
+        reason = "the name is reserved" if is_reserved else f"a name has {rule}"
+        raise ConfigError(f"{name!r} is not a valid name of a conditioner: {reason}.", hint)
+    for plugin in find_conditioners():
+        if plugin.name == name:
             raise PluginError(
-                f"There is a conditioner called {name!r} already ({found.origin}).",
-                f"Choose another name; vid2vid plugins show {name} says what that one does.",
+                f"A conditioner named {name!r} already exists ({plugin.origin}).",
+                f"Choose another name; vid2vid plugins show {name} describes the existing conditioner.",
             )
     if find_spec(f"vid2vid_{name}") is not None:
-        raise PluginError(f"There is a Python package called vid2vid_{name} already.", "Choose another name.")
+        raise PluginError(f"A Python package named vid2vid_{name} already exists.", "Choose another name.")
 
 
-def _better(name: str) -> str:
-    """A name like it that would do; "" where there is none."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain).lower()
-    better = re.sub("[^a-z0-9]+", "_", words).strip("_").removeprefix("vid2vid_").lstrip("0123456789_")
-    allowed = 0 < len(better) <= LONGEST and not keyword.iskeyword(better) and better not in RESERVED
-    return better if allowed and better != name else ""
+def _suggest_name(name: str) -> str:
+    """Return a similar valid name; "" if there is none."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    snake_case_name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", ascii_name).lower()
+    suggestion = re.sub("[^a-z0-9]+", "_", snake_case_name).strip("_").removeprefix("vid2vid_").lstrip("0123456789_")
+    is_allowed = (
+        0 < len(suggestion) <= MAX_NAME_LENGTH
+        and not keyword.iskeyword(suggestion)
+        and suggestion not in RESERVED_NAMES
+    )
+    return suggestion if is_allowed and suggestion != name else ""
 
 
-def _fill(folder: Path, name: str) -> list[Path]:
-    """Write every file of the template under `folder`; their paths within it."""
-    stem = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-    words = {
+def _write_template(folder: Path, name: str) -> list[Path]:
+    """Write all files of the template to `folder`; return their relative paths."""
+    class_prefix = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    substitutions = {
         "name": name,
         "package": f"vid2vid_{name}",
         "distribution": f"vid2vid-{name.replace('_', '-')}",
-        "stem": stem,
-        "kind": f"{stem}Conditioner",
+        "class_prefix": class_prefix,
+        "conditioner_class": f"{class_prefix}Conditioner",
         "version": __version__,
     }
-    written = []
-    for source in sorted(TEMPLATE.rglob("*.txt")):
-        place = Path(str(source.relative_to(TEMPLATE).with_suffix("")).replace("NAME", name))
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        text = Template(source.read_text(encoding="utf-8")).substitute(words)
-        (folder / place).write_text(text, encoding="utf-8")
-        written.append(place)
-    return written
+    written_paths = []
+    for source in sorted(TEMPLATE_FOLDER.rglob("*.txt")):
+        relative_path = Path(str(source.relative_to(TEMPLATE_FOLDER).with_suffix("")).replace("NAME", name))
+        (folder / relative_path).parent.mkdir(parents=True, exist_ok=True)
+        text = Template(source.read_text(encoding="utf-8")).substitute(substitutions)
+        (folder / relative_path).write_text(text, encoding="utf-8")
+        written_paths.append(relative_path)
+    return written_paths

@@ -1,4 +1,4 @@
-"""What a run leaves behind while it trains: states, the checkpoint, and pictures of held-out frames."""
+"""Saving during training: training states, the checkpoint for synthesis, and sample images."""
 
 from __future__ import annotations
 
@@ -8,169 +8,191 @@ from typing import Any
 
 import torch
 
-from vid2vid_cli.config.config import Config, OptimizerConfig
-from vid2vid_cli.core.errors import DiskFullError, DivergedError
+from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.optimizer import OptimizerConfig
+from vid2vid_cli.core.errors import DiskFullError, DivergenceError
 from vid2vid_cli.core.types import ClipBatch, FrameOutput
-from vid2vid_cli.data.clip_sampler import ClipSampler, usable_runs
-from vid2vid_cli.data.dataset import Span
-from vid2vid_cli.engine.checkpoint import drop_old, mark_best, pointed, save_checkpoint, save_state
-from vid2vid_cli.engine.events import Tell, Wrote
-from vid2vid_cli.engine.inference import generate, held_out_quality, to_picture
+from vid2vid_cli.data.clip_sampler import ClipSampler, valid_ranges
+from vid2vid_cli.data.dataset import FrameRange
+from vid2vid_cli.engine.checkpoint import mark_best, prune_checkpoints, read_pointer, save_checkpoint, save_train_state
+from vid2vid_cli.engine.events import ArtifactEvent, EventHandler
+from vid2vid_cli.engine.inference import generate_clip, to_uint8_image, validation_psnr
 from vid2vid_cli.engine.run_folder import RunFolder
-from vid2vid_cli.engine.runtime import Machine
+from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.style_bank import StyleBank, StyleChoice, Styler
-from vid2vid_cli.engine.styles import give_styles
+from vid2vid_cli.engine.styles import StyleAssigner, StyleBank, StyleChoice, apply_styles
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.networks.style_encoder import style_encoder
-from vid2vid_cli.rendering.label_channels import planes_of
+from vid2vid_cli.rendering.label_channels import build_label_channels
 from vid2vid_cli.training.interrupt import Interrupt
 from vid2vid_cli.training.samples import sample_sheet
 from vid2vid_cli.training.style_collection import collect_styles
-from vid2vid_cli.training_data.training_data import Subject
+from vid2vid_cli.training_data.training_data import TrainingData
 
-PREDICTED = 10
-"""Label maps that a sample's quality is measured on, where they are predicted."""
-LOOKED_AT = 24
-"""Held-out frames that are generated for a sample; enough to see motion, and soon done."""
+NUM_SCORED_LABEL_MAPS = 10
+"""Predicted label maps that the quality of a label prediction model is measured on."""
+SAMPLE_FRAMES = 24
+"""Frames of a sample clip: enough to show motion, and fast to generate."""
+SPLIT_NAMES = {"val": "validation", "train": "training"}
 
 
-class Keeper:
-    """Called after each step; saves and samples when it is time. Nothing it does changes the training."""
+class CheckpointCallback:
+    """Called after each training step; saves checkpoints and samples when they are due. It does not affect training."""
 
     def __init__(
         self,
         run: RunFolder,
         config: Config,
-        subject: Subject,
+        training_data: TrainingData,
+        *,
         sampler: ClipSampler,
-        machine: Machine,
+        runtime: Runtime,
         state: TrainState,
-        kept: Mapping[str, Any],
-        tell: Tell,
+        resume_extra: Mapping[str, Any],
+        emit: EventHandler,
         interrupt: Interrupt,
     ) -> None:
-        self.run, self.config, self.subject, self.machine = run, config, subject, machine
-        self.state, self.tell, self.interrupt = state, tell, interrupt
-        self.best: float | None = kept.get("best")
-        self.saved_at = state.step
-        self.saved_when = float(kept["seconds"])
+        self.run, self.config, self.training_data, self.runtime = run, config, training_data, runtime
+        self.state, self.emit, self.interrupt = state, emit, interrupt
+        self.quality: float | None = resume_extra.get("quality")
+        """Quality of the last saved state: PSNR in dB, or mean IoU in % for label prediction."""
+        self.best_score: float | None = resume_extra.get("best_score")
+        self.saved_step = state.step
+        self.saved_seconds = float(resume_extra["elapsed_seconds"])
         self.sampler = sampler
-        self.planes = planes_of(subject.conditioners) if config.generator.draws == "labels" else None
-        self.span, self.seen = _sample_span(subject, sampler)
-        self.clip: ClipBatch = sampler.span(self.span)
-        self._generated: tuple[int, list[FrameOutput]] | None = None
-        self._bank: tuple[int, StyleBank] | None = None
+        self.label_channels = (
+            build_label_channels(training_data.conditioners) if config.generator.target == "labels" else None
+        )
+        self.sample_range, self.split = _choose_sample_range(training_data, sampler)
+        self.clip: ClipBatch = sampler.load_range(self.sample_range)
+        self._cached_outputs: tuple[int, list[FrameOutput]] | None = None
+        self._cached_bank: tuple[int, StyleBank] | None = None
         run.samples.mkdir(parents=True, exist_ok=True)
 
-    def after_step(self, seconds: float) -> bool:
-        """Save and sample if it is time; False when training shall end. Raises DivergedError."""
-        output, step = self.config.output, self.state.step
-        if step % output.sample_every == 0:
-            self._sample()
-        late = seconds - self.saved_when >= output.save_minutes * 60
-        if step % output.save_every == 0 or late:
-            self._save(seconds)
-        return not self.interrupt.asked
+    def after_step(self, elapsed_seconds: float) -> bool:
+        """Save and sample if they are due; returns False if training should stop. Raises DivergenceError."""
+        checkpoint_config, step = self.config.checkpoint, self.state.step
+        if step % checkpoint_config.sample_interval == 0:
+            self._save_sample()
+        is_overdue = elapsed_seconds - self.saved_seconds >= checkpoint_config.save_interval_minutes * 60
+        if step % checkpoint_config.save_interval == 0 or is_overdue:
+            self._save_checkpoint(elapsed_seconds)
+        return not self.interrupt.is_requested
 
-    def finish(self, seconds: float) -> dict[str, float]:
-        """The last state, the last sample, and the quality on held-out frames. Raises DivergedError."""
-        if self.state.step % self.config.output.sample_every or self.state.step == 0:
-            self._sample()
-        self._save(seconds)
-        what = "PSNR on {} frames (dB)" if self.planes is None else "mean IoU on {} frames (%)"
-        return {what.format(self.seen): self.quality}
+    def finish(self, elapsed_seconds: float) -> dict[str, float]:
+        """Save the final state and sample; returns the quality by metric name. Raises DivergenceError."""
+        if self.state.step % self.config.checkpoint.sample_interval or self.state.step == 0:
+            self._save_sample()
+        quality = self._save_checkpoint(elapsed_seconds)
+        metric_format = "PSNR on {} frames (dB)" if self.label_channels is None else "mean IoU on {} frames (%)"
+        return {metric_format.format(SPLIT_NAMES[self.split]): quality}
 
-    def diverged(self, error: DivergedError) -> DivergedError:
-        """The same error, with what is left and what to do."""
-        last = pointed(self.run.checkpoints, "last")
+    def divergence_error(self, error: DivergenceError) -> DivergenceError:
+        """`error` with the name of the last valid checkpoint and a hint."""
+        last = read_pointer(self.run.checkpoints, "last")
         if last is None:
-            kept, then = "no checkpoint had been written yet", "Train again"
+            checkpoint_message, advice = "no checkpoint was saved", "Train again"
         else:
-            kept, then = f"{self.run.result} of step {self.saved_at} is kept", "Use that, or train again"
-        rate = min(self.config.optimizer.rate / 4, OptimizerConfig().rate)
-        return DivergedError(
-            f"{error.message}, so training stopped; {kept}.",
-            f"{then} with a lower learning rate: --set optimizer.rate={rate:g}",
+            checkpoint_message = f"{self.run.checkpoint_path} of step {self.saved_step} is kept"
+            advice = "Use that checkpoint, or train again"
+        lr = min(self.config.optimizer.lr / 4, OptimizerConfig().lr)
+        return DivergenceError(
+            f"{error.message}; training stopped and {checkpoint_message}.",
+            f"{advice} with a lower learning rate: --set optimizer.lr={lr:g}",
         )
 
-    def full(self, error: DiskFullError) -> DiskFullError:
-        """The same error, with how to go on."""
-        if pointed(self.run.checkpoints, "last") is None:
+    def disk_full_error(self, error: DiskFullError) -> DiskFullError:
+        """`error` with a hint on how to resume, if there is a checkpoint."""
+        if read_pointer(self.run.checkpoints, "last") is None:
             return error
-        words = shlex.join(["vid2vid", "train", "--resume", str(self.run.path)])
-        return DiskFullError(error.message, f"Free some space, then continue: {words}")
+        resume_command = shlex.join(["vid2vid", "train", "--resume", str(self.run.path)])
+        return DiskFullError(error.message, f"Free some space, then continue: {resume_command}")
 
-    def _save(self, seconds: float) -> None:
-        # A step may break the weights without breaking its own losses: what was good must not be replaced by that.
+    def _save_checkpoint(self, elapsed_seconds: float) -> float:
+        """Save training state and `.ckpt`, and return the quality."""
+        # The weights may become NaN in a step with finite losses; they must not replace a valid checkpoint.
         if not self.state.is_finite():
-            raise DivergedError(f"weights became NaN or infinite at step {self.state.step}")
-        self.quality = self._measure()
-        better = self.best is None or self.quality > self.best
-        self.best = self.quality if better else self.best
-        extra = {"seconds": seconds, "best": self.best, "quality": self.quality}
-        place = save_state(self.run.checkpoints, self.state, extra)
-        if better:
-            mark_best(self.run.checkpoints, place)
+            raise DivergenceError(f"weights became NaN or infinite at step {self.state.step}")
+        quality = self.quality = self._measure_quality()
+        is_better = self.best_score is None or quality > self.best_score
+        self.best_score = quality if is_better else self.best_score
+        extra = {"elapsed_seconds": elapsed_seconds, "best_score": self.best_score, "quality": quality}
+        checkpoint_folder = save_train_state(self.run.checkpoints, self.state, extra)
+        if is_better:
+            mark_best(self.run.checkpoints, checkpoint_folder)
         training = {
             "steps": self.state.step,
-            "seconds": round(seconds, 1),
-            "dataset": self.subject.dataset.manifest.name,
-            f"{'psnr' if self.planes is None else 'iou'}_{self.seen.replace('-', '_')}": round(self.quality, 2),
+            "seconds": round(elapsed_seconds, 1),
+            "dataset": self.training_data.dataset.manifest.name,
+            f"{'psnr' if self.label_channels is None else 'iou'}_{self.split}": round(quality, 2),
         }
-        if licence := self.run.record().licence:
+        if licence := self.run.load_record().licence:
             training["licence"] = licence
-        info = self.subject.info(self.run.name, self.config, training, self._styles())
-        save_checkpoint(self.run.result, self.state.average, info)
-        drop_old(self.run.checkpoints, self.config.output.keep)
-        self.saved_at, self.saved_when = self.state.step, seconds
-        self.tell(Wrote(str(place), "checkpoint", extra))
+        metadata = self.training_data.checkpoint_metadata(
+            self.run.name, self.config, training, self._collect_style_bank()
+        )
+        save_checkpoint(self.run.checkpoint_path, self.state.generator_ema, metadata)
+        prune_checkpoints(self.run.checkpoints, self.config.checkpoint.keep_last)
+        self.saved_step, self.saved_seconds = self.state.step, elapsed_seconds
+        self.emit(ArtifactEvent(str(checkpoint_folder), "checkpoint", extra))
+        return quality
 
-    def _measure(self) -> float:
-        """How good the sample is: PSNR in dB; of label maps the mean IoU of the next ones in %, more being better."""
-        if self.planes is None:
-            return held_out_quality(self._look(), self.clip)
-        given, wanted = self.config.given, self.clip.frames[0].float()
-        found = torch.cat([output.image.cpu().float() for output in self._look()])
-        ahead = slice(given, given + PREDICTED)
-        return float(self.planes.overlap(found[ahead], wanted[ahead]).mean())
+    def _measure_quality(self) -> float:
+        """Quality of the sample clip, larger is better: PSNR in dB, or mean IoU in % for label prediction."""
+        if self.label_channels is None:
+            return validation_psnr(self._sample_outputs(), self.clip)
+        num_initial_frames, targets = self.config.num_initial_frames, self.clip.frames[0].float()
+        predictions = torch.cat([output.image.cpu().float() for output in self._sample_outputs()])
+        scored_frames = slice(num_initial_frames, num_initial_frames + NUM_SCORED_LABEL_MAPS)
+        return float(self.label_channels.measure_iou(predictions[scored_frames], targets[scored_frames]).mean())
 
-    def _look(self) -> list[FrameOutput]:
-        """The sample frames as the average weights draw them, generated once a step for sample and state alike."""
-        if self._generated is None or self._generated[0] != self.state.step:
-            self._generated = self.state.step, self._draw()
-        return self._generated[1]
+    def _sample_outputs(self) -> list[FrameOutput]:
+        """Outputs of the EMA generator on the sample clip; generated once per step for sample and checkpoint."""
+        if self._cached_outputs is None or self._cached_outputs[0] != self.state.step:
+            self._cached_outputs = self.state.step, self._generate_sample()
+        return self._cached_outputs[1]
 
-    def _draw(self) -> list[FrameOutput]:
-        if self.planes is None:
-            styles = self._styles()
-            # As in synthesis where nothing is chosen: what the encoder sees in these frames would tell the answer.
-            conditions = give_styles(self.clip, None if styles is None else Styler(styles, StyleChoice()))
-            begin = self.clip.frames[:, :1] if self.config.given else None
-            return generate(self.state.average, conditions, self.machine, begin)
-        known = self.clip.frames[:, : self.config.given].float()
-        outputs = generate(self.state.average, self.clip.conditions[:, self.config.given :], self.machine, known)
-        return [*(FrameOutput(frame, frame) for frame in known.unbind(1)), *outputs]
+    def _generate_sample(self) -> list[FrameOutput]:
+        if self.label_channels is None:
+            style_bank = self._collect_style_bank()
+            # The default styles of synthesis: styles encoded from these frames would leak the ground truth.
+            conditions = apply_styles(
+                self.clip, None if style_bank is None else StyleAssigner(style_bank, StyleChoice())
+            )
+            initial_frames = self.clip.frames[:, :1] if self.config.num_initial_frames else None
+            return generate_clip(self.state.generator_ema, conditions, self.runtime, initial_frames)
+        known_frames = self.clip.frames[:, : self.config.num_initial_frames].float()
+        outputs = generate_clip(
+            self.state.generator_ema,
+            self.clip.conditions[:, self.config.num_initial_frames :],
+            self.runtime,
+            known_frames,
+        )
+        return [*(FrameOutput(frame, frame) for frame in known_frames.unbind(1)), *outputs]
 
-    def _styles(self) -> StyleBank | None:
-        """What the average encoder sees in the training frames, collected once a step; None for a model without."""
-        encoder = style_encoder(self.state.average)
-        if encoder is not None and (self._bank is None or self._bank[0] != self.state.step):
-            bank = collect_styles(self.subject, self.sampler, self.config.style, encoder, self.machine)
-            self._bank = self.state.step, bank
-        return None if self._bank is None else self._bank[1]
+    def _collect_style_bank(self) -> StyleBank | None:
+        """The styles of the training frames, collected once per step; None for a model without styles."""
+        encoder = self.state.generator_ema.style_encoder
+        if encoder is not None and (self._cached_bank is None or self._cached_bank[0] != self.state.step):
+            bank = collect_styles(
+                self.training_data, self.sampler, self.config.style, encoder=encoder, runtime=self.runtime
+            )
+            self._cached_bank = self.state.step, bank
+        return None if self._cached_bank is None else self._cached_bank[1]
 
-    def _sample(self) -> None:
+    def _save_sample(self) -> None:
         path = self.run.samples / f"step_{self.state.step:07d}.png"
-        paint = to_picture if self.planes is None else self.planes.picture
-        save_png(path, sample_sheet(self.subject, self.span, self.clip, self._look(), paint))
-        self.tell(Wrote(str(path), "sample"))
+        to_image = to_uint8_image if self.label_channels is None else self.label_channels.visualize
+        sheet = sample_sheet(
+            self.training_data, self.sample_range, self.clip, outputs=self._sample_outputs(), to_image=to_image
+        )
+        save_png(path, sheet)
+        self.emit(ArtifactEvent(str(path), "sample"))
 
 
-def _sample_span(subject: Subject, sampler: ClipSampler) -> tuple[Span, str]:
-    """The first held-out frames, and what to call them; training frames where nothing was held out."""
-    names = [conditioner.spec.name for conditioner in subject.conditioners]
-    held_out = usable_runs(subject.dataset, names, "holdout")
-    span = max(held_out or sampler.runs, key=lambda run: run.frames)
-    last = min(span.last, span.first + LOOKED_AT)
-    return Span(span.clip, span.first, last), "held-out" if held_out else "training"
+def _choose_sample_range(training_data: TrainingData, sampler: ClipSampler) -> tuple[FrameRange, str]:
+    """The first frames of the longest validation range, and "val"; without a validation split of training, "train"."""
+    names = [conditioner.spec.name for conditioner in training_data.conditioners]
+    val_ranges = valid_ranges(training_data.dataset, names, "val")
+    longest = max(val_ranges or sampler.ranges, key=lambda frame_range: frame_range.num_frames)
+    stop = min(longest.stop, longest.start + SAMPLE_FRAMES)
+    return FrameRange(longest.clip_index, longest.start, stop), "val" if val_ranges else "train"

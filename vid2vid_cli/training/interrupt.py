@@ -1,4 +1,4 @@
-"""Ctrl-C as a wish: the first one ends the work at the next good place, the second one at once."""
+"""Deferred Ctrl-C: the first signal finishes the step and saves, the second one aborts at once."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Any
 
 
 class Interrupt:
-    """A context in which SIGINT and SIGTERM only raise a flag; outside the main thread it does nothing."""
+    """A context in which the first SIGINT or SIGTERM only sets a flag. No effect outside the main thread."""
 
     def __init__(self) -> None:
-        self.asked = False
-        self._former: dict[int, Any] = {}
+        self.is_requested = False
+        self._previous_handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
-                self._former[number] = signal.signal(number, self._note)
+                self._previous_handlers[number] = signal.signal(number, self._handle_signal)
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for number, handler in self._former.items():
+        for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)
 
-    def raise_if_asked(self) -> None:
-        """Raise the KeyboardInterrupt that was put off."""
-        if self.asked:
+    def raise_if_requested(self) -> None:
+        """Raise the deferred KeyboardInterrupt, if any."""
+        if self.is_requested:
             raise KeyboardInterrupt
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+    def _handle_signal(self, signal_number: int, frame: FrameType | None) -> None:
+        if self.is_requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.is_requested = True

@@ -1,114 +1,178 @@
-"""A training before it begins: what was asked for, and what was found for it."""
+"""The request of a training, and the job resolved from it: configuration, data and run folder."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from vid2vid_cli.conditioning.combine import names_of
+from vid2vid_cli.conditioning.combine import join_names
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.config.resolve import Resolved
-from vid2vid_cli.engine.distributed import Group
-from vid2vid_cli.engine.run_folder import RunRecord, dataset_of, find_run, planned_run
-from vid2vid_cli.rendering.label_channels import planes_of
-from vid2vid_cli.training_data.find_dataset import choose_dataset
-from vid2vid_cli.training_data.training_data import Subject, open_subject
+from vid2vid_cli.config.resolve import ResolvedConfig
+from vid2vid_cli.engine.checkpoint import load_train_state
+from vid2vid_cli.engine.curriculum import unreachable_strides
+from vid2vid_cli.engine.distributed import ProcessGroup
+from vid2vid_cli.engine.loop import StopCondition
+from vid2vid_cli.engine.run_folder import (
+    RunFolder,
+    RunRecord,
+    choose_run_folder,
+    create_run,
+    find_init_licence,
+    find_init_weights,
+    find_last_state,
+    find_run,
+    find_run_dataset,
+    lock_run,
+)
+from vid2vid_cli.engine.runtime import Runtime, choose_device, choose_runtime
+from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.warm_start import warm_start
+from vid2vid_cli.rendering.label_channels import build_label_channels
+from vid2vid_cli.requests.train import TrainRequest
+from vid2vid_cli.training_data.dataset_conditioners import find_dataset
+from vid2vid_cli.training_data.training_data import TrainingData, open_training_data
 
-BATCH = "schedule.batch"
+BATCH_SIZE_KEY = "schedule.batch_size"
 
 
-def one_clip_each(resolved: Resolved, processes: int) -> Config:
-    """The settings, with a clip for each process where a smaller batch is only the preset's.
-
-    A batch that somebody has chosen stays as it is.
-    """
+def scale_batch_to_processes(resolved: ResolvedConfig, num_processes: int) -> Config:
+    """The configuration with at least one clip per process; a batch size set on the command line is not changed."""
     config = resolved.config
-    chosen = resolved.origins[BATCH].startswith("--")
-    if config.schedule.batch >= processes or chosen:
+    is_user_chosen = resolved.origins[BATCH_SIZE_KEY].startswith("--")
+    if config.schedule.batch_size >= num_processes or is_user_chosen:
         return config
-    schedule = config.schedule.model_copy(update={"batch": processes})
-    return config.model_copy(update={"schedule": schedule})
+    return config.with_settings({"schedule.batch_size": num_processes})
 
 
 @dataclass(frozen=True)
-class TrainRequest:
-    """What `train` is asked to do."""
+class TrainJob:
+    """A resolved request; nothing is written yet."""
 
     config: Config
-    preset: str = ""
-    data: Path | None = None
-    out: Path | None = None
-    resume: Path | str | None = None
-    """A run folder, or "newest"; its own settings are used, and of these only the steps."""
-    start: Path | None = None
-    """A `.ckpt` or a run whose weights a new run begins with, as far as they fit."""
-    steps: int | None = None
-    seconds: float | None = None
-    """Stop after so long, whatever the steps."""
-    device: str = "auto"
-    processes: int = 1
-    """How many the plan is for; `train` itself is told by torchrun."""
-    overwrite: bool = False
-    command: str = "vid2vid train"
+    training_data: TrainingData
+    run_path: Path
+    resumed_record: RunRecord | None
+    """Record of the run to be resumed; None for a new run."""
 
-
-@dataclass(frozen=True)
-class Job:
-    """A request with everything found, but nothing begun."""
-
-    config: Config
-    subject: Subject
-    run: Path
-    record: RunRecord | None
-    """Of the run to be resumed."""
-
-    def left_out(self, request: TrainRequest) -> str:
-        """What of the request this dataset has nothing for, for people; "" for nothing."""
-        names = set(request.config.region.names) - set(self.config.region.names)
-        if self.record is not None or not names:
+    def describe_missing_regions(self, request: TrainRequest) -> str:
+        """A notice on requested regions that no conditioner of the dataset locates; "" if there are none."""
+        missing_names = set(request.config.discriminators.region.names) - set(self.config.discriminators.region.names)
+        if self.resumed_record is not None or not missing_names:
             return ""
-        having = names_of(self.subject.conditioners)
-        return f"no discriminator for {' and '.join(sorted(names))}: {having} cannot say where it is"
+        conditioner_names = join_names(self.training_data.conditioners)
+        return (
+            f"no region discriminator for {' and '.join(sorted(missing_names))}: {conditioner_names} cannot locate it"
+        )
 
 
-def open_job(request: TrainRequest, group: Group) -> Job:
-    """Found by the leading process, so that all mean the same, and opened by each."""
-    own: list[Job] = []
+def open_train_job(request: TrainRequest, process_group: ProcessGroup) -> TrainJob:
+    """Resolve the request in the main process and open the same dataset in all processes."""
+    local_jobs: list[TrainJob] = []
 
-    def find() -> tuple[Config, Path, Path, RunRecord | None]:
-        job = find_job(request, group)
-        own.append(job)
-        return job.config, job.subject.dataset.folder, job.run, job.record
+    def find_on_main() -> tuple[Config, Path, Path, RunRecord | None]:
+        job = resolve_train_job(request, process_group)
+        local_jobs.append(job)
+        return job.config, job.training_data.dataset.folder, job.run_path, job.resumed_record
 
-    config, dataset, run, record = group.decide(find)
-    return own[0] if own else Job(config, open_subject(dataset, config), run, record)
+    config, dataset, run_path, record = process_group.run_on_main(find_on_main)
+    return local_jobs[0] if local_jobs else TrainJob(config, open_training_data(dataset, config), run_path, record)
 
 
-def _begun(request: TrainRequest, subject: Subject) -> Config:
-    """The settings of a run that begins: less what there is nothing for, and with time left for motion."""
-    schedule, region = request.config.schedule, request.config.region
-    if request.start is None:
-        # There is nothing yet to be fixed: what has not learned must learn with the rest.
-        half = (request.steps or schedule.steps) // 2
-        fitting = {"fix_global": 0, "stills": min(schedule.stills, half)}
+def _adjust_schedule(request: TrainRequest, training_data: TrainingData) -> Config:
+    """The configuration of a new run: with the available regions, and an image warm-up of at most half of all steps."""
+    schedule = request.config.schedule
+    if request.init_from is None:
+        # Coarse scales with random weights must not be frozen.
+        half_steps = (request.max_steps or schedule.max_steps) // 2
+        changes: dict[str, Any] = {
+            "schedule.freeze_coarse_steps": 0,
+            "schedule.image_warmup_steps": min(schedule.image_warmup_steps, half_steps),
+        }
     else:
-        fitting = {"stills": 0}  # what it begins with draws already
-    found = region.model_copy(update={"names": subject.regions})
-    return request.config.model_copy(update={"schedule": schedule.model_copy(update=fitting), "region": found})
+        changes = {"schedule.image_warmup_steps": 0}  # the initial weights already generate images
+    changes["discriminators.region.names"] = training_data.region_names
+    return request.config.with_settings(changes)
 
 
-def find_job(request: TrainRequest, group: Group) -> Job:
-    """What is there to be done; nothing is begun. Raises what `train` raises before it begins."""
+def resolve_train_job(request: TrainRequest, process_group: ProcessGroup) -> TrainJob:
+    """Resolve a request without writing anything. Raises the errors of `train` that occur before training."""
     if request.resume is not None:
         run = find_run(request.resume)
-        record, config = run.record(), run.config()
-        job = Job(config, open_subject(dataset_of(run), config), run.path, record)
+        record, config = run.load_record(), run.load_config()
+        job = TrainJob(config, open_training_data(find_run_dataset(run), config), run.path, record)
     else:
-        dataset = choose_dataset(request.data, request.config, request.preset)
-        subject = open_subject(dataset, request.config)
-        place = planned_run(request.out, dataset, overwrite=request.overwrite)
-        job = Job(_begun(request, subject), subject, place, None)
-    if job.config.generator.draws == "labels":
-        planes_of(job.subject.conditioners)
-    group.clips(job.config.schedule.batch)
+        dataset = find_dataset(request.data, request.config, request.preset)
+        training_data = open_training_data(dataset, request.config)
+        run_path = choose_run_folder(request.out, dataset, overwrite=request.overwrite)
+        job = TrainJob(_adjust_schedule(request, training_data), training_data, run_path, None)
+    if job.config.generator.target == "labels":
+        build_label_channels(job.training_data.conditioners)
+    process_group.shard(job.config.schedule.batch_size)
     return job
+
+
+def describe_batch(process_group: ProcessGroup, config: Config) -> str:
+    """`8`, or `8 (4 in each of 2 processes)`."""
+    batch_size = config.schedule.batch_size
+    if process_group.world_size == 1:
+        return str(batch_size)
+    return f"{batch_size} ({len(process_group.shard(batch_size))} in each of {process_group.world_size} processes)"
+
+
+def describe_unreachable_strides(config: Config, max_length: int) -> str:
+    """A notice on temporal discriminators that are unused because all clips are too short; "" if there are none."""
+    temporal = config.discriminators.temporal
+    strides = unreachable_strides(temporal, max_length) if config.losses.uses_temporal_discriminators else []
+    if not strides:
+        return ""
+    return (
+        f"discriminators.temporal.frame_strides {', '.join(map(str, strides))}: unused, because the sequences need "
+        f"clips of {max(strides) * (temporal.num_frames - 1) + 1} frames, and clips have at most {max_length} frames "
+        "(limits: schedule.clip_length, max_clip_length and clip_growth_interval, the number of steps, the length of "
+        "the shots)"
+    )
+
+
+def resolve_stop_condition(request: TrainRequest, config: Config, previous_seconds: float) -> StopCondition:
+    """The limits of the request, otherwise those of the configuration."""
+    if request.max_seconds is not None:
+        return StopCondition(request.max_steps, previous_seconds + request.max_seconds)
+    return StopCondition(request.max_steps or config.schedule.max_steps, None)
+
+
+def choose_job_runtime(request: TrainRequest, job: TrainJob, process_group: ProcessGroup) -> Runtime:
+    """The device of this process, with the precision and memory format that the main process chooses."""
+    requested_device = process_group.local_device(request.device)
+    is_same_device = job.resumed_record is not None and request.device in ("auto", job.resumed_record.device)
+    precision = job.resumed_record.precision if job.resumed_record and is_same_device else job.config.runtime.precision
+    runtime = process_group.run_on_main(
+        lambda: choose_runtime(requested_device, precision, job.config.runtime.channels_last)
+    )
+    return replace(runtime, device=choose_device(requested_device))
+
+
+def start_run(
+    request: TrainRequest, job: TrainJob, runtime: Runtime, state: TrainState, exit_stack: ExitStack
+) -> tuple[RunFolder, dict[str, Any], str]:
+    """Create or resume the run, and lock it; returns the run, the `extra` of its last state, and a message."""
+    if job.resumed_record:
+        run = find_run(job.run_path)
+        exit_stack.enter_context(lock_run(run))
+        resume_extra = load_train_state(find_last_state(run), state, runtime)
+        return run, resume_extra, f"resumed at step {state.step}"
+    record = RunRecord(
+        dataset=str(job.training_data.dataset.folder.absolute()),
+        preset=request.preset,
+        precision=runtime.precision,
+        device=runtime.device.type,
+        licence=find_init_licence(request.init_from),
+    )
+    start_message = ""
+    if request.init_from is not None:
+        report = warm_start(state, find_init_weights(request.init_from))
+        start_message = f"initialised from {request.init_from}: {report.describe()}"
+    run = create_run(job.run_path, job.config, record, request.command, overwrite=request.overwrite)
+    exit_stack.enter_context(lock_run(run))
+    return run, {"elapsed_seconds": 0.0}, start_message

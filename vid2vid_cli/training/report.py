@@ -1,4 +1,4 @@
-"""`report.html` of a run: pictures over time, losses, settings. One file beside the run's pictures, no network."""
+"""`report.html` of a run: samples over time, loss curves and settings. It refers to the run's sample images only."""
 
 from __future__ import annotations
 
@@ -6,106 +6,109 @@ import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from vid2vid_cli.engine.event_log import read_journal
-from vid2vid_cli.engine.events import Tell, Wrote
-from vid2vid_cli.engine.run_folder import CONFIG, RunFolder
+from vid2vid_cli.engine.event_log import read_event_log
+from vid2vid_cli.engine.events import ArtifactEvent, EventHandler
+from vid2vid_cli.engine.run_folder import CONFIG_FILE_NAME, RunFolder
 from vid2vid_cli.media.files import write_text
 
-Points = list[tuple[float, float]]
-POINTS = 300
-"""Points per curve; more cannot be seen."""
-STYLE = """
+CurvePoints = list[tuple[float, float]]
+MAX_CURVE_POINTS = 300
+"""Points per curve, about one per pixel of the plot."""
+PAGE_CSS = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #222 }
 h1 { font-size: 1.5em } h2 { font-size: 1.1em; margin-top: 2em } img { max-width: 100%; display: block }
 .curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 1em }
 figure { margin: 0 } figcaption { font-size: 13px } svg { width: 100%; background: #f6f6f6 }
 pre { background: #f6f6f6; padding: 1em; overflow: auto; font-size: 13px } input { width: 100% }
 """
-SCRIPT = """
-const slider = document.getElementById('time'), picture = document.getElementById('sample');
-const show = () => { const at = SAMPLES[slider.value]; picture.src = at[0];
-  document.getElementById('step').textContent = at[1]; };
-slider.addEventListener('input', show); show();
+SLIDER_SCRIPT = """
+const slider = document.getElementById('time'), image = document.getElementById('sample');
+const update = () => { const [path, step] = SAMPLES[slider.value]; image.src = path;
+  document.getElementById('step').textContent = step; };
+slider.addEventListener('input', update); update();
 """
 
 
-def write_report(run: RunFolder, tell: Tell) -> Path:
-    """Write `report.html` into the run. Raises DiskFullError, PermissionDeniedError."""
-    events = list(read_journal(run.path))
-    steps = [event for event in events if event["event"] == "stepped"]
-    saves = [event for event in events if event["event"] == "wrote" and event["what"] == "checkpoint"]
-    quality = saves[-1]["details"]["quality"] if saves else None
-    done = steps[-1]["step"] if steps else 0
-    minutes = steps[-1]["seconds"] / 60 if steps else 0.0
-    verdict = f"{done} steps in {minutes:.1f} minutes"
+def write_report(run: RunFolder, emit: EventHandler) -> Path:
+    """Write `report.html` to the run folder. Raises DiskFullError, PermissionDeniedError."""
+    events = list(read_event_log(run.path))
+    step_events = [event for event in events if event["event"] == "step"]
+    checkpoint_events = [event for event in events if event["event"] == "artifact" and event["kind"] == "checkpoint"]
+    quality = checkpoint_events[-1]["details"]["quality"] if checkpoint_events else None
+    num_steps = step_events[-1]["step"] if step_events else 0
+    minutes = step_events[-1]["elapsed_seconds"] / 60 if step_events else 0.0
+    summary = f"{num_steps} steps in {minutes:.1f} minutes"
     if quality is not None:
-        verdict += f"; {float(quality):.2f} dB PSNR on the sample frames"
+        is_label_prediction = run.load_config().generator.target == "labels"
+        metric = f"{float(quality):.1f} % mean IoU" if is_label_prediction else f"{float(quality):.2f} dB PSNR"
+        summary += f"; {metric} on the sample frames"
     command = run.path / "command.txt"
-    parts = [
-        f"<h1>{html.escape(run.name)}</h1><p>{verdict}</p>",
-        _samples(sorted(run.samples.glob("*.png"))),
+    sections = [
+        f"<h1>{html.escape(run.name)}</h1><p>{summary}</p>",
+        _sample_slider(sorted(run.samples.glob("*.png"))),
         "<h2>Losses</h2>",
-        _curves(steps),
+        _loss_curves(step_events),
         "<h2>Command</h2>",
-        _code(command.read_text(encoding="utf-8")),
+        _code_block(command.read_text(encoding="utf-8")),
         "<h2>Settings</h2>",
-        _code((run.path / CONFIG).read_text(encoding="utf-8")),
+        _code_block((run.path / CONFIG_FILE_NAME).read_text(encoding="utf-8")),
     ]
-    page = f"<!doctype html><meta charset=utf-8><title>{html.escape(run.name)}</title><style>{STYLE}</style>"
+    page = f"<!doctype html><meta charset=utf-8><title>{html.escape(run.name)}</title><style>{PAGE_CSS}</style>"
     path = run.path / "report.html"
-    write_text(path, page + "\n".join(parts) + "\n")
-    tell(Wrote(str(path), "report"))
+    write_text(path, page + "\n".join(sections) + "\n")
+    emit(ArtifactEvent(str(path), "report"))
     return path
 
 
-def _samples(pictures: Sequence[Path]) -> str:
-    """The newest sample, and a slider to look back."""
-    if not pictures:
+def _sample_slider(image_paths: Sequence[Path]) -> str:
+    """The newest sample image, with a slider for the earlier ones."""
+    if not image_paths:
         return ""
-    listed = [[f"samples/{picture.name}", int(picture.stem.partition("_")[2])] for picture in pictures]
-    last = len(listed) - 1
+    sample_entries = [[f"samples/{path.name}", int(path.stem.partition("_")[2])] for path in image_paths]
+    last_index = len(sample_entries) - 1
     return (
-        "<h2>Held-out frames, step <span id=step></span></h2>"
-        f'<input type=range id=time min=0 max={last} value={last} aria-label="step">'
-        f'<img id=sample src="{listed[-1][0]}" alt="condition, real and generated frames">'
-        f"<script>const SAMPLES = {listed};{SCRIPT}</script>"
+        "<h2>Sample frames, step <span id=step></span></h2>"
+        f'<input type=range id=time min=0 max={last_index} value={last_index} aria-label="step">'
+        f'<img id=sample src="{sample_entries[-1][0]}" alt="condition, real and generated frames">'
+        f"<script>const SAMPLES = {sample_entries};{SLIDER_SCRIPT}</script>"
     )
 
 
-def _curves(steps: Sequence[dict[str, object]]) -> str:
-    """A small plot for each loss, all steps from left to right."""
-    series: dict[str, Points] = {}
-    for event in steps:
+def _loss_curves(step_events: Sequence[dict[str, object]]) -> str:
+    """A plot of each loss term over the steps."""
+    series: dict[str, CurvePoints] = {}
+    for event in step_events:
         losses = event["losses"]
         assert isinstance(losses, dict)
         for name, value in losses.items():
             if isinstance(value, int | float):
                 series.setdefault(name, []).append((float(str(event["step"])), float(value)))
     figures = [
-        f"<figure><figcaption>{html.escape(name)}: {points[-1][1]:.4g}</figcaption>{_plot(_thin(points))}</figure>"
+        f"<figure><figcaption>{html.escape(name)}: {points[-1][1]:.4g}</figcaption>"
+        f"{_svg_plot(_downsample_points(points))}</figure>"
         for name, points in series.items()
     ]
     return f"<div class=curves>{''.join(figures)}</div>"
 
 
-def _thin(points: Points) -> Points:
-    """At most `POINTS` points, each the mean of its neighbours, so that noise does not hide the course."""
-    size = max(1, -(-len(points) // POINTS))
-    blocks: Iterable[Points] = (points[at : at + size] for at in range(0, len(points), size))
+def _downsample_points(points: CurvePoints) -> CurvePoints:
+    """At most MAX_CURVE_POINTS points, each the mean of a block of points, which reduces noise."""
+    block_size = max(1, -(-len(points) // MAX_CURVE_POINTS))
+    blocks: Iterable[CurvePoints] = (points[start : start + block_size] for start in range(0, len(points), block_size))
     return [(sum(x for x, _ in block) / len(block), sum(y for _, y in block) / len(block)) for block in blocks]
 
 
-def _plot(points: Points) -> str:
-    """A line in an SVG of 300 x 100."""
-    low, high = min(y for _, y in points), max(y for _, y in points)
-    first, last = points[0][0], points[-1][0]
-    wide, tall = max(last - first, 1e-9), max(high - low, 1e-9)
-    line = " ".join(f"{(x - first) / wide * 300:.1f},{95 - (y - low) / tall * 90:.1f}" for x, y in points)
+def _svg_plot(points: CurvePoints) -> str:
+    """A polyline in an SVG of 300 x 100."""
+    min_y, max_y = min(y for _, y in points), max(y for _, y in points)
+    min_x, max_x = points[0][0], points[-1][0]
+    x_extent, y_extent = max(max_x - min_x, 1e-9), max(max_y - min_y, 1e-9)
+    line = " ".join(f"{(x - min_x) / x_extent * 300:.1f},{95 - (y - min_y) / y_extent * 90:.1f}" for x, y in points)
     return (
         '<svg viewBox="0 0 300 100" preserveAspectRatio="none">'
         f'<polyline points="{line}" fill="none" stroke="#2463a8" stroke-width="1.5"/></svg>'
     )
 
 
-def _code(text: str) -> str:
+def _code_block(text: str) -> str:
     return f"<pre>{html.escape(text)}</pre>"

@@ -1,4 +1,4 @@
-"""The styles of a dataset: what a trained encoder sees in its training frames, class by class."""
+"""Collects the style bank of a checkpoint: encoded styles of the objects in the training frames."""
 
 from __future__ import annotations
 
@@ -12,88 +12,102 @@ import torch
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation
-from vid2vid_cli.conditioning.instances import class_of, instance_classes
+from vid2vid_cli.conditioning.combine import instance_classes
+from vid2vid_cli.conditioning.instances import instance_class
 from vid2vid_cli.config.style import StyleConfig
 from vid2vid_cli.data.clip_sampler import ClipSampler
-from vid2vid_cli.data.dataset import Span
-from vid2vid_cli.engine.inference import evenly
-from vid2vid_cli.engine.runtime import Machine
-from vid2vid_cli.engine.style_bank import ClassStyles, StyleBank, gather
-from vid2vid_cli.engine.styles import seen_styles
+from vid2vid_cli.data.dataset import FrameRange
+from vid2vid_cli.engine.inference import evenly_spaced
+from vid2vid_cli.engine.runtime import Runtime
+from vid2vid_cli.engine.styles import ClassStyles, StyleBank, group_by_class, pool_styles
 from vid2vid_cli.networks.style_encoder import StyleEncoder
-from vid2vid_cli.training_data.training_data import Subject
+from vid2vid_cli.training_data.training_data import TrainingData
 
-PIECES = 64
-"""Short clips, spread over the training frames, whose objects are looked at."""
-FRAMES = 4
-"""Of each."""
-LEAST = 1 / 1024
-"""Share of the picture from which on an object is looked at; published: 1 / 64, which at 512 px is a car near by."""
+MAX_CLIPS = 64
+"""Largest number of short clips, spread over the training frames, that are encoded."""
+CLIP_FRAMES = 4
+MIN_OBJECT_SHARE = 1 / 1024
+"""Smallest share of the image area of an object; published: 1 / 64, which leaves out most cars at 512 px."""
 
 
 @torch.inference_mode()
 def collect_styles(
-    subject: Subject, sampler: ClipSampler, config: StyleConfig, encoder: StyleEncoder, machine: Machine
+    training_data: TrainingData, sampler: ClipSampler, config: StyleConfig, *, encoder: StyleEncoder, runtime: Runtime
 ) -> StyleBank:
-    """What there is to choose from: the features of objects in training frames, in clusters and as mixtures."""
-    found: list[tuple[int, float, NDArray[np.float64]]] = []
-    richest: tuple[int, Span] = (0, sampler.runs[0])
-    for piece in _pieces(sampler.runs):
-        clip = sampler.span(piece).to(machine.device)
-        with machine.autocast():
-            pooled = seen_styles(encoder, clip)
-        classes = class_of(pooled.ids.cpu().numpy())
-        shares = pooled.pixels.cpu().numpy() / clip.frames[0, :, 0].numel()
-        vectors = pooled.means.cpu().numpy().astype(np.float64)
-        found += [one for one in zip(classes.tolist(), shares.tolist(), vectors, strict=True) if one[0] >= 0]
-        richest = max(richest, (len(set(classes[shares >= LEAST].tolist())), piece), key=lambda one: one[0])
-    names = {one.id: one.name for one in instance_classes(subject.conditioners)}
-    gathered = gather(found, LEAST, config.clusters)
-    first = richest[1]
-    shown = [subject.dataset.annotation(first.clip, first.first, one.spec.name) for one in subject.conditioners]
+    """Encode the objects of the training frames, and fit clusters and mixtures to their features."""
+    observations: list[tuple[int, float, NDArray[np.float64]]] = []
+    richest_clip: tuple[int, FrameRange] = (0, sampler.ranges[0])
+    for clip_range in _spread_clips(sampler.ranges):
+        clip = sampler.load_range(clip_range).to(runtime.device)
+        with runtime.autocast():
+            instance_features = pool_styles(encoder, clip)
+        class_ids = instance_class(instance_features.instance_ids.cpu().numpy())
+        area_shares = instance_features.num_pixels.cpu().numpy() / clip.frames[0, :, 0].numel()
+        vectors = instance_features.means.cpu().numpy().astype(np.float64)
+        observations += [
+            (class_id, area_share, vector)
+            for class_id, area_share, vector in zip(class_ids.tolist(), area_shares.tolist(), vectors, strict=True)
+            if class_id >= 0
+        ]
+        num_classes = len(set(class_ids[area_shares >= MIN_OBJECT_SHARE].tolist()))
+        richest_clip = max(richest_clip, (num_classes, clip_range), key=lambda entry: entry[0])
+    class_names = {entry.id: entry.name for entry in instance_classes(training_data.conditioners)}
+    observations_by_class = group_by_class(observations, MIN_OBJECT_SHARE, config.num_clusters)
+    example_range = richest_clip[1]
+    example_annotations = [
+        training_data.dataset.load_annotation(example_range.clip_index, example_range.start, conditioner.spec.name)
+        for conditioner in training_data.conditioners
+    ]
     return StyleBank(
-        features=config.features,
-        width=config.width,
-        downsamples=config.downsamples,
-        things=tuple(sorted(sampler.things or ())),
-        classes=tuple(ClassStyles.of(id_, names[id_], own, config.clusters) for id_, own in gathered.items()),
-        frame=tuple(pack(annotation) for annotation in shown),
+        feature_channels=config.feature_channels,
+        base_channels=config.base_channels,
+        num_downsamples=config.num_downsamples,
+        thing_class_ids=tuple(sorted(sampler.thing_class_ids or ())),
+        classes=tuple(
+            ClassStyles.from_features(id_, class_names[id_], vectors, config.num_clusters)
+            for id_, vectors in observations_by_class.items()
+        ),
+        example_annotations=tuple(annotation_to_json(annotation) for annotation in example_annotations),
     )
 
 
-def _pieces(runs: Sequence[Span]) -> list[Span]:
-    """Short clips spread over all stretches, as many as there are up to a limit."""
-    pieces = [
-        Span(run.clip, first, min(run.last, first + FRAMES))
-        for run in runs
-        for first in range(run.first, run.last, FRAMES)
+def _spread_clips(ranges: Sequence[FrameRange]) -> list[FrameRange]:
+    """Up to MAX_CLIPS short clips, spread over all frame ranges."""
+    clip_ranges = [
+        FrameRange(frame_range.clip_index, start, min(frame_range.stop, start + CLIP_FRAMES))
+        for frame_range in ranges
+        for start in range(frame_range.start, frame_range.stop, CLIP_FRAMES)
     ]
-    return [pieces[index] for index in evenly(len(pieces), PIECES)]
+    return [clip_ranges[index] for index in evenly_spaced(len(clip_ranges), MAX_CLIPS)]
 
 
-def pack(annotation: Annotation) -> dict[str, Any]:
-    """An annotation as plain JSON data."""
+def annotation_to_json(annotation: Annotation) -> dict[str, Any]:
+    """An annotation as JSON data."""
     return {
         "height": annotation.height,
         "width": annotation.width,
         "quality": annotation.quality,
-        "points": {name: _packed(points) for name, points in annotation.points.items()},
-        "images": {name: _packed(image) for name, image in annotation.images.items()},
+        "points": {name: _array_to_json(points) for name, points in annotation.points.items()},
+        "images": {name: _array_to_json(image) for name, image in annotation.images.items()},
     }
 
 
-def unpack(data: Mapping[str, Any]) -> Annotation:
-    """The inverse. Raises ValueError, KeyError or zlib.error for damaged data."""
-    points = {name: _unpacked(one) for name, one in data["points"].items()}
-    images = {name: _unpacked(one) for name, one in data["images"].items()}
+def annotation_from_json(data: Mapping[str, Any]) -> Annotation:
+    """The inverse of `annotation_to_json`. Raises ValueError, KeyError or zlib.error for damaged data."""
+    points = {name: _array_from_json(array_data) for name, array_data in data["points"].items()}
+    images = {name: _array_from_json(array_data) for name, array_data in data["images"].items()}
     return Annotation(int(data["height"]), int(data["width"]), float(data["quality"]), points, images)
 
 
-def _packed(array: NDArray[Any]) -> dict[str, Any]:
-    squeezed = zlib.compress(np.ascontiguousarray(array).tobytes(), 9)
-    return {"kind": array.dtype.str, "shape": list(array.shape), "zlib": base64.b64encode(squeezed).decode("ascii")}
+def _array_to_json(array: NDArray[Any]) -> dict[str, Any]:
+    compressed_bytes = zlib.compress(np.ascontiguousarray(array).tobytes(), 9)
+    return {
+        "dtype": array.dtype.str,
+        "shape": list(array.shape),
+        "data": base64.b64encode(compressed_bytes).decode("ascii"),
+    }
 
 
-def _unpacked(data: Mapping[str, Any]) -> NDArray[Any]:
-    content = zlib.decompress(base64.b64decode(data["zlib"]))
-    return np.frombuffer(content, np.dtype(data["kind"])).reshape(data["shape"])
+def _array_from_json(data: Mapping[str, Any]) -> NDArray[Any]:
+    content = zlib.decompress(base64.b64decode(data["data"]))
+    return np.frombuffer(content, np.dtype(data["dtype"])).reshape(data["shape"])

@@ -1,4 +1,4 @@
-"""What is learned: a dataset, opened with its conditioners, and the part of it that the model sees."""
+"""A dataset opened for training: its conditioners, and the view of its frames that the model uses."""
 
 from __future__ import annotations
 
@@ -9,169 +9,183 @@ from typing import Any
 
 from vid2vid_cli import __version__
 from vid2vid_cli.conditioning import Conditioner, View
-from vid2vid_cli.conditioning.combine import load_conditioners, merged_statistics, names_of
+from vid2vid_cli.conditioning.combine import join_names, load_conditioners, merge_statistics
+from vid2vid_cli.conditioning.person import PERSON_OPTION
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError
-from vid2vid_cli.core.types import ConditionLayout, StyleShape
-from vid2vid_cli.data.augmentation import Variation
+from vid2vid_cli.core.types import ConditionSpec, StyleEncoderSpec
+from vid2vid_cli.data.augmentation import ClipAugmentation
 from vid2vid_cli.data.clip_sampler import ClipSampler
-from vid2vid_cli.data.cropping import frame_view, whole_picture
+from vid2vid_cli.data.cropping import crop_view, full_frame_size
 from vid2vid_cli.data.dataset import Dataset
-from vid2vid_cli.data.regions import offered
-from vid2vid_cli.engine.checkpoint import CheckpointInfo, ConditionerUse
-from vid2vid_cli.engine.style_bank import StyleBank
-from vid2vid_cli.training_data.class_lookup import channels_of, things_of
-from vid2vid_cli.training_data.dataset_conditioners import drawn_as_set
-from vid2vid_cli.training_data.find_dataset import conditioner_words, wanted_words
+from vid2vid_cli.data.regions import available_region_names
+from vid2vid_cli.engine.checkpoint import CheckpointMetadata, ConditionerConfig
+from vid2vid_cli.engine.styles import StyleBank
+from vid2vid_cli.training_data.dataset_conditioners import (
+    class_channel_indices,
+    describe_conditioners,
+    load_dataset_conditioners,
+    prepare_arguments,
+    thing_class_ids,
+)
 
-PERSON = "person"
-"""The option of conditioners that follow people: whom, counted in one video."""
 
-
-@dataclass(frozen=True)
-class Subject:
-    """A dataset ready to be learned from."""
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """A dataset with everything that training reads from it."""
 
     dataset: Dataset
     conditioners: tuple[Conditioner, ...]
     view: View
-    """What the model is shown where nothing is random."""
-    part: tuple[int, int] | None = None
-    """(height, width) of the parts that training cuts anywhere out of frames as large as in the view; None: none."""
-    regions: tuple[str, ...] = ()
-    """Those that settings name and some conditioner finds."""
+    """The view of a frame without augmentation."""
+    crop_size: tuple[int, int] | None = None
+    """(height, width) of random crops from frames of the size of the view; None: no random crops."""
+    region_names: tuple[str, ...] = ()
+    """Regions that the config names and a conditioner provides."""
 
     @property
-    def picture(self) -> tuple[int, int]:
-        """(height, width) of the pictures of training."""
-        return self.part or (self.view.height, self.view.width)
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of training images."""
+        return self.crop_size or (self.view.height, self.view.width)
 
     @property
     def views(self) -> tuple[View, ...]:
-        """The view once for each conditioner: of a dataset, all lie in the same frames."""
+        """The view repeated for each conditioner: in a dataset, all annotations refer to the same frames."""
         return (self.view,) * len(self.conditioners)
 
-    def layout(self, config: Config) -> ConditionLayout:
-        """The condition channels of all conditioners, one below the other. Raises ConfigError (an unknown class)."""
-        channels = sum(conditioner.channels for conditioner in self.conditioners)
-        own = config.style
-        style = StyleShape(own.features, own.width, own.downsamples) if own.features else None
-        return ConditionLayout(channels, channels_of(self.conditioners, config.generator.foreground), style)
+    def condition_spec(self, config: Config) -> ConditionSpec:
+        """The concatenated condition channels of all conditioners. Raises ConfigError (unknown class)."""
+        num_channels = sum(conditioner.num_channels for conditioner in self.conditioners)
+        style_config = config.style
+        style_encoder = (
+            StyleEncoderSpec(style_config.feature_channels, style_config.base_channels, style_config.num_downsamples)
+            if style_config.feature_channels
+            else None
+        )
+        return ConditionSpec(
+            num_channels, class_channel_indices(self.conditioners, config.generator.foreground_classes), style_encoder
+        )
 
-    def sampler(self, config: Config) -> ClipSampler:
-        """Clips as the settings want them. Raises TooShortError."""
+    def build_sampler(self, config: Config) -> ClipSampler:
+        """Build the clip sampler with the augmentation of the config. Raises TooFewFramesError."""
         return ClipSampler(
             self.dataset,
             self.conditioners,
             self.view,
-            seed=config.engine.seed,
-            batch=config.schedule.batch,
-            vary=Variation(
-                shift=config.data.shift,
-                zoom=config.data.zoom,
-                crop=self.part,
-                scale=config.data.scale,
-                frame_step=config.data.frame_step,
-                flip=config.data.flip,
+            seed=config.runtime.seed,
+            batch_size=config.schedule.batch_size,
+            augmentation=ClipAugmentation(
+                max_translate=config.augmentation.max_translate,
+                max_zoom=config.augmentation.max_zoom,
+                crop_size=self.crop_size,
+                random_resize=config.data.random_resize,
+                max_frame_stride=config.augmentation.max_frame_stride,
+                hflip_prob=config.augmentation.hflip_prob,
             ),
-            regions=self.regions,
-            of_labels=config.generator.draws == "labels",
-            things=things_of(self.conditioners, config) if config.style.features else None,
+            region_names=self.region_names,
+            is_label_prediction=config.generator.target == "labels",
+            thing_class_ids=thing_class_ids(self.conditioners, config) if config.style.feature_channels else None,
         )
 
-    def info(
-        self, name: str, config: Config, training: dict[str, object], styles: StyleBank | None = None
-    ) -> CheckpointInfo:
-        """What a checkpoint of this subject must remember."""
+    def checkpoint_metadata(
+        self, name: str, config: Config, training: dict[str, object], style_bank: StyleBank | None = None
+    ) -> CheckpointMetadata:
+        """Metadata of a checkpoint that is trained on this data."""
         manifest = self.dataset.manifest
-        uses = tuple(
-            ConditionerUse(
+        conditioner_configs = tuple(
+            ConditionerConfig(
                 name=conditioner.spec.name,
-                options=conditioner.options.lasting(),
-                channels=conditioner.channels,
-                statistics=manifest.conditioner(conditioner.spec.name).statistics,
+                options=conditioner.options.persistent_values(),
+                channels=conditioner.num_channels,
+                statistics=manifest.conditioner_record(conditioner.spec.name).statistics,
             )
             for conditioner in self.conditioners
         )
-        return CheckpointInfo(
+        return CheckpointMetadata(
             name=name,
             generator=config.generator,
-            foreground=self.layout(config).foreground,
-            first=config.schedule.first,
-            conditioners=uses,
-            crop="focus" if config.data.crop == "focus" else "whole",
+            foreground_indices=self.condition_spec(config).foreground_indices,
+            initial_frames=config.schedule.initial_frames,
+            conditioners=conditioner_configs,
+            crop="subject" if config.data.crop == "subject" else "center",
             view=self.view.to_json(),
             height=manifest.height,
             width=manifest.width,
             fps=manifest.fps,
             training=training,
             created_by=f"vid2vid-cli {__version__}",
-            styles=styles,
+            style_bank=style_bank,
         )
 
 
-def open_subject(folder: Path, config: Config) -> Subject:
-    """Open a dataset as the settings want it seen and drawn.
+def open_training_data(folder: Path, config: Config) -> TrainingData:
+    """Open a dataset with the crop, size and rendering options of the config.
 
-    Raises MissingFileError, DatasetError, DatasetMismatchError, PluginError, ConfigError (an option of a conditioner
-    that does not fit, a region that it does not know, a picture that is too small).
+    Raises MissingFileError, DatasetError, DatasetMismatchError, PluginError, ConfigError (invalid conditioner option,
+    unknown region, image too small).
     """
     dataset = Dataset(folder)
     manifest = dataset.manifest
-    if not config.takes(manifest.conditioner_names):
-        have = " and ".join(manifest.conditioner_names)
+    if not config.accepts(manifest.conditioner_names):
+        conditioner_names = " and ".join(manifest.conditioner_names)
         raise DatasetMismatchError(
-            f"{folder} was prepared with {have}, and the preset needs {wanted_words(config)}.",
-            f"Prepare it with {conditioner_words(config)}, or train with --preset tiny, which takes any.",
+            f"{folder} was prepared with {conditioner_names}; the preset needs {describe_conditioners(config)}.",
+            f"Prepare the video with {prepare_arguments(config)}, or train with --preset tiny, which accepts any "
+            "conditioner.",
         )
-    statistics = merged_statistics([record.statistics for record in manifest.conditioners])
-    picture = config.data.picture(manifest.height, manifest.width, statistics.get("focus"))
-    if words := config.too_small(*picture):
+    statistics = merge_statistics([record.statistics for record in manifest.conditioners])
+    image_size = config.data.output_size(manifest.height, manifest.width, statistics.get("subject_box"))
+    if size_error := config.size_error(*image_size):
         raise ConfigError(
-            f"{words}; the frames of {folder} are {manifest.width}x{manifest.height}.",
-            "Set a larger data.size or fewer generator.downsamples.",
+            f"{size_error}; the frames of {folder} are {manifest.width}x{manifest.height}.",
+            "Increase data.height or reduce generator.num_downsamples.",
         )
-    conditioners = drawn_as_set(manifest, config)
-    regions = _regions(config, conditioners)
-    part = picture if config.data.crop == "random" else None
-    if part is not None:
-        picture = whole_picture(manifest.height, manifest.width, part, config.data.scale)
-    view = frame_view(manifest.height, manifest.width, picture, config.data.crop, statistics)
-    return Subject(dataset, conditioners, view, part, regions)
+    conditioners = load_dataset_conditioners(manifest, config)
+    region_names = _enabled_regions(config, conditioners)
+    crop_size = image_size if config.data.crop == "random" else None
+    if crop_size is not None:
+        image_size = full_frame_size(manifest.height, manifest.width, crop_size, config.data.random_resize)
+    view = crop_view(manifest.height, manifest.width, image_size, config.data.crop, statistics)
+    return TrainingData(
+        dataset=dataset, conditioners=conditioners, view=view, crop_size=crop_size, region_names=region_names
+    )
 
 
-def _regions(config: Config, conditioners: Sequence[Conditioner]) -> tuple[str, ...]:
-    """The regions that are named and that some conditioner finds. Raises ConfigError where one must be and is not."""
-    known = offered(conditioners)
-    for name in config.region.names:
-        if name not in known and config.region.required:
+def _enabled_regions(config: Config, conditioners: Sequence[Conditioner]) -> tuple[str, ...]:
+    """The regions of the config that a conditioner provides. Raises ConfigError (a strict region is not available)."""
+    available_names = available_region_names(conditioners)
+    for name in config.discriminators.region.names:
+        if name not in available_names and config.discriminators.region.strict:
             raise ConfigError(
-                f"region.names: {names_of(conditioners)} cannot say where {name!r} is.",
-                f"There are: {', '.join(known)}." if known else "Set region.names=[] to do without.",
+                f"discriminators.region.names: {join_names(conditioners)} does not provide the region {name!r}.",
+                f"Available regions: {', '.join(available_names)}."
+                if available_names
+                else "Set discriminators.region.names=[].",
             )
-    return tuple(name for name in config.region.names if name in known)
+    return tuple(name for name in config.discriminators.region.names if name in available_names)
 
 
-def open_for_checkpoint(folder: Path, info: CheckpointInfo, checkpoint: Path) -> Subject:
-    """Open a dataset as a checkpoint sees it: its conditioners, and its part of the dataset's frames.
+def open_data_for_checkpoint(folder: Path, metadata: CheckpointMetadata, checkpoint: Path) -> TrainingData:
+    """Open a dataset with the conditioners, crop and image size of a checkpoint.
 
-    Raises MissingFileError, DatasetError, DatasetMismatchError (it lacks a conditioner), PluginError.
+    Raises MissingFileError, DatasetError, DatasetMismatchError (a conditioner is missing), PluginError.
     """
     dataset = Dataset(folder)
     manifest = dataset.manifest
-    have = manifest.conditioner_names
-    for use in info.conditioners:
-        if use.name not in have:
+    conditioner_names = manifest.conditioner_names
+    required_names = [conditioner.name for conditioner in metadata.conditioners]
+    for name in required_names:
+        if name not in conditioner_names:
             raise DatasetMismatchError(
-                f"{folder} was prepared with {' and '.join(have)}, and {checkpoint} needs {use.name}.",
-                f"vid2vid prepare --conditioner {use.name} VIDEO",
+                f"{folder} was prepared with {' and '.join(conditioner_names)}; {checkpoint} needs {name}.",
+                f"vid2vid prepare --conditioner {name} VIDEO",
             )
-    conditioners = load_conditioners([(use.name, use.options) for use in info.conditioners])
-    statistics = merged_statistics([manifest.conditioner(use.name).statistics for use in info.conditioners])
-    view = frame_view(manifest.height, manifest.width, info.picture, info.crop, statistics)
-    return Subject(dataset, conditioners, view)
+    conditioners = load_conditioners([(conditioner.name, conditioner.options) for conditioner in metadata.conditioners])
+    statistics = merge_statistics([manifest.conditioner_record(name).statistics for name in required_names])
+    view = crop_view(manifest.height, manifest.width, metadata.output_size, metadata.crop, statistics)
+    return TrainingData(dataset=dataset, conditioners=conditioners, view=view)
 
 
-def of_other_footage(use: ConditionerUse) -> dict[str, Any]:
-    """The options of a checkpoint's conditioner for other footage than it learned from: without whom it followed."""
-    return {name: value for name, value in use.options.items() if name != PERSON}
+def options_for_new_source(config: ConditionerConfig) -> dict[str, Any]:
+    """Options of a checkpoint's conditioner for another video: without `person`, which selects in one video."""
+    return {name: value for name, value in config.options.items() if name != PERSON_OPTION}

@@ -1,0 +1,77 @@
+"""The weight of each loss term."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from vid2vid_cli.config.base import ConfigSection, nvidia
+
+
+class LossConfig(ConfigSection):
+    """Weights of the loss terms; 0 disables a term."""
+
+    gan_mode: Literal["lsgan", "hinge", "vanilla"] = Field(
+        "lsgan",
+        description="Adversarial loss. lsgan: least squares; vanilla: cross-entropy, as in pix2pix.",
+        json_schema_extra=nvidia("gan_mode, no_lsgan"),
+    )
+    adversarial: float = Field(1.0, ge=0, description="Image discriminator, on the final and the raw image.")
+    feature_matching: float = Field(
+        10.0,
+        ge=0,
+        description="L1 between features of the image discriminator.",
+        json_schema_extra=nvidia("lambda_feat, no_ganFeat"),
+    )
+    perceptual: float = Field(
+        10.0,
+        ge=0,
+        description="Distance of VGG19 features. Disabled where the VGG19 weights are missing.",
+        json_schema_extra=nvidia("lambda_feat, no_vgg"),
+    )
+    l1: float = Field(0.0, ge=0, description="L1 between frames, on the final and the raw image.")
+    flow: float = Field(
+        10.0,
+        ge=0,
+        description="Generated flow against the reference flow of the flow estimator.",
+        json_schema_extra=nvidia("lambda_F"),
+    )
+    flow_warp: float = Field(
+        10.0,
+        ge=0,
+        description="Previous real frame, warped by the generated flow, against the real frame.",
+        json_schema_extra=nvidia("lambda_F"),
+    )
+    temporal_warp: float = Field(
+        10.0,
+        ge=0,
+        description="Generated frame against the previous generated frame, warped by the reference flow.",
+        json_schema_extra=nvidia("lambda_T"),
+    )
+    occlusion: float = Field(1.0, ge=0, description="Occlusion mask against 0 where the reference flow is reliable.")
+    temporal_adversarial: float = Field(1.0, ge=0, description="Temporal discriminators.")
+    temporal_feature_matching: float = Field(
+        10.0, ge=0, description="L1 between features of the temporal discriminators."
+    )
+    region_adversarial: float = Field(2.0, ge=0, description="Region discriminators, on the final image.")
+    region_feature_matching: float = Field(20.0, ge=0, description="L1 between features of the region discriminators.")
+
+    def weights(self) -> dict[str, float]:
+        """Weight of each loss term by name."""
+        return self.model_dump(exclude={"gan_mode"})
+
+    @property
+    def uses_image_discriminator(self) -> bool:
+        """Whether any term needs the image discriminator; otherwise it is neither evaluated nor trained."""
+        return self.adversarial > 0 or self.feature_matching > 0
+
+    @property
+    def uses_temporal_discriminators(self) -> bool:
+        """Whether any term needs the temporal discriminators."""
+        return self.temporal_adversarial > 0 or self.temporal_feature_matching > 0
+
+    @property
+    def uses_region_discriminators(self) -> bool:
+        """Whether any term needs the region discriminators."""
+        return self.region_adversarial > 0 or self.region_feature_matching > 0

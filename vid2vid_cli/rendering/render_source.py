@@ -1,0 +1,101 @@
+"""Rendering of sources and of clips: the part that `transfer` and `synthesize` share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from vid2vid_cli.core.prefetch import prefetch
+from vid2vid_cli.engine.events import EventHandler, InfoEvent, WarningEvent
+from vid2vid_cli.rendering.frame_renderer import RenderClip, RenderResult, VideoOutput, write_video
+from vid2vid_cli.rendering.label_edits import LabelEdits, source_frame_size
+from vid2vid_cli.rendering.label_video import has_points_outside
+from vid2vid_cli.rendering.loaded_model import LoadedModel
+from vid2vid_cli.rendering.retargeter import Retargeter
+from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo, split_shots
+
+
+def render_sources(
+    sources: Sequence[SourceVideo],
+    model: LoadedModel,
+    label_edits: LabelEdits,
+    output: VideoOutput,
+    *,
+    retarget: bool,
+    stage: str,
+    emit: EventHandler,
+) -> RenderResult:
+    """Annotate, retarget, edit and render sources in one stream, one after another, as one video.
+
+    A scan of some frames comes first, for the statistics of each source. Every shot starts from the initial frame.
+    Where a conditioner has no detection, its last annotation is repeated; one warning gives the number of frames.
+
+    Raises NoDetectionError and the errors of `render_clips`.
+    """
+    scans = [source.scan(emit) for source in sources]
+    retargeters = [
+        Retargeter(source, scan, model.metadata, retarget=retarget) for source, scan in zip(sources, scans, strict=True)
+    ]
+    num_expected_frames = sum(source.reader.num_frames or 0 for source in sources)
+    clips = _iterate_shots(model, retargeters)
+    result = render_clips(clips, model, label_edits, output, num_expected_frames, stage=stage, emit=emit)
+    _report_reader_messages(sources, emit)
+    _warn_points_outside(retargeters, scans, model, emit)
+    num_missing = sum(retargeter.num_missing for retargeter in retargeters)
+    if num_missing:
+        num_frames = sum(retargeter.num_frames for retargeter in retargeters)
+        emit(WarningEvent(f"no detection on {num_missing} of {num_frames} frames; the last annotation was repeated."))
+    return result
+
+
+def render_clips(
+    clips: Iterable[RenderClip],
+    model: LoadedModel,
+    label_edits: LabelEdits,
+    output: VideoOutput,
+    num_expected_frames: int,
+    *,
+    stage: str,
+    emit: EventHandler,
+) -> RenderResult:
+    """Edit the label maps of clips, render them and write the video; warn about edits without effect.
+
+    Raises the errors of `write_video`.
+    """
+    label_edits.warn_rare_classes([conditioner.statistics for conditioner in model.metadata.conditioners], emit)
+    edited_clips = (replace(clip, frames=label_edits.edit_clip(clip.frames, clip.source_size)) for clip in clips)
+    result = write_video(edited_clips, output, num_expected_frames, stage=stage, emit=emit)
+    label_edits.report(emit)
+    return result
+
+
+def _iterate_shots(model: LoadedModel, retargeters: Sequence[Retargeter]) -> Iterator[RenderClip]:
+    for retargeter in retargeters:
+        source = retargeter.source
+        renderer = model.renderer(source.conditioners, retargeter.views)
+        with closing(prefetch(source.annotate(), depth=4)) as annotated_frames:
+            for shot in split_shots(annotated_frames):
+                yield RenderClip(renderer, retargeter.retarget_shot(shot), source_frame_size(source))
+
+
+def _report_reader_messages(sources: Sequence[SourceVideo], emit: EventHandler) -> None:
+    for message in dict.fromkeys(message for source in sources for message in source.reader.warnings):
+        emit(WarningEvent(message))
+    for source in sources:
+        if source.has_frames:
+            for remark in source.reader.remarks:
+                emit(InfoEvent(f"{source.path}: {remark}"))
+
+
+def _warn_points_outside(
+    retargeters: Sequence[Retargeter], scans: Sequence[SourceScan], model: LoadedModel, emit: EventHandler
+) -> None:
+    for retargeter, scan in zip(retargeters, scans, strict=True):
+        if has_points_outside(retargeter.source, scan) and not all(retargeter.retarget_flags):
+            emit(
+                WarningEvent(
+                    f"The points of {retargeter.source.path} lie outside the model's frames of "
+                    f"{model.metadata.width}x{model.metadata.height} pixels. Remove --no-retarget to fit them."
+                )
+            )

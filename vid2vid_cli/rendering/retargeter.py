@@ -1,0 +1,78 @@
+"""Retargeting of an annotated source to the subject and the view of a checkpoint."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import tee
+
+from vid2vid_cli.conditioning import Annotation, view_image
+from vid2vid_cli.conditioning.combine import merge_statistics
+from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.data.cropping import crop_view
+from vid2vid_cli.engine.checkpoint import CheckpointMetadata
+from vid2vid_cli.rendering.frames import AnnotatedFrame, hold_last_annotation, is_missing
+from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo
+
+
+class Retargeter:
+    """Fits the annotations of a source to the target, shot by shot, and counts frames without a detection.
+
+    A conditioner that retargets uses the target's view. The others, and all with `retarget=False`, use the source's
+    view, which is cropped by the same rule.
+    """
+
+    def __init__(self, source: SourceVideo, scan: SourceScan, metadata: CheckpointMetadata, *, retarget: bool) -> None:
+        self.source, self.statistics = source, scan.statistics
+        self.target_statistics = [dict(conditioner.statistics) for conditioner in metadata.conditioners]
+        conditioner_statistics = zip(source.conditioners, scan.statistics, self.target_statistics, strict=True)
+        self.retarget_flags = [
+            retarget and conditioner.supports_retargeting and bool(source_statistics) and bool(target_statistics)
+            for conditioner, source_statistics, target_statistics in conditioner_statistics
+        ]
+        reader = source.reader
+        self.source_view = crop_view(
+            reader.height, reader.width, metadata.output_size, metadata.crop, merge_statistics(scan.statistics)
+        )
+        self.views = tuple(
+            metadata.crop_view() if is_retargeted else self.source_view for is_retargeted in self.retarget_flags
+        )
+        self.num_frames = 0
+        self.num_missing = 0
+        first_frame = AnnotatedFrame(None, False, scan.first_annotations)
+        self._last_annotations = [
+            next(self._retarget(index, [first_frame])) for index in range(len(scan.first_annotations))
+        ]
+
+    def retarget_shot(self, source_frames: Iterable[AnnotatedFrame]) -> Iterator[AnnotatedFrame]:
+        """Yield the frames of one shot retargeted and cropped; a missing detection repeats the last annotation.
+
+        The state of `Conditioner.retarget` does not carry over from earlier shots.
+        """
+        pending_frames: deque[AnnotatedFrame] = deque()
+
+        def queue_frames() -> Iterator[AnnotatedFrame]:
+            for source_frame in source_frames:
+                pending_frames.append(replace(source_frame, frame=self._crop(source_frame.frame)))
+                yield source_frame
+
+        copies = tee(queue_frames(), len(self.views))
+        streams = [self._retarget(index, copy) for index, copy in enumerate(copies)]
+        for frame_annotations in zip(*streams, strict=True):
+            self.num_frames += 1
+            self.num_missing += any(map(is_missing, frame_annotations, self.source.conditioners))
+            held_annotations = hold_last_annotation(frame_annotations, self._last_annotations, self.source.conditioners)
+            yield replace(pending_frames.popleft(), annotations=held_annotations)
+
+    def _crop(self, frame: ImageArray | None) -> ImageArray | None:
+        return view_image(frame, self.source_view) if frame is not None and self.source.has_frames else None
+
+    def _retarget(self, index: int, source_frames: Iterable[AnnotatedFrame]) -> Iterator[Annotation]:
+        """The annotations of one conditioner, in pixels of the frames that its view crops."""
+        annotations = (source_frame.annotations[index] for source_frame in source_frames)
+        if not self.retarget_flags[index]:
+            return annotations
+        return self.source.conditioners[index].retarget(
+            annotations, self.statistics[index], self.target_statistics[index]
+        )

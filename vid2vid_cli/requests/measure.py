@@ -1,0 +1,77 @@
+"""Requests that measure or show what a checkpoint does: evaluate, predict and styles show."""
+
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from vid2vid_cli.requests.option import Argument, Option
+from vid2vid_cli.requests.render import InitialFrame
+from vid2vid_cli.requests.shared import (
+    Checkpoint,
+    ConditionerOptions,
+    DatasetSplit,
+    Device,
+    OutputPath,
+    Overwrite,
+    Precision,
+)
+
+
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """Options of `evaluate`."""
+
+    checkpoint: Checkpoint
+    data: Annotated[Path, Argument("Dataset with validation frames.", "DATASET")]
+    out: OutputPath = None
+    """None: evaluation.json beside the checkpoint."""
+    _: KW_ONLY
+    device: Device = "auto"
+    split: DatasetSplit = "val"
+    precision: Precision = "auto"
+    initial_frame: InitialFrame = None
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """Options of `predict`."""
+
+    checkpoint: Annotated[Path, Argument("Checkpoint trained with --set model=predict.", "CKPT")]
+    source: Annotated[
+        Path,
+        Argument("A dataset (predictions are compared with the real continuation) or a video to continue.", "CLIP"),
+    ]
+    _: KW_ONLY
+    num_frames: Annotated[int, Option("Number of frames to predict.", ("--frames",), "N", min=1)] = 10
+    renderer: Annotated[
+        Path | None,
+        Option("Checkpoint of the same dataset that renders the predicted labels. Default: labels only.", (), "CKPT"),
+    ] = None
+    out: OutputPath = None
+    """None: <clip>_future.mp4 in the working directory."""
+    split: DatasetSplit = "val"
+    device: Device = "auto"
+    precision: Precision = "auto"
+    overwrite: Overwrite = False
+    options: ConditionerOptions = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ShowStylesRequest:
+    """Options of `styles show`."""
+
+    checkpoint: Checkpoint
+    data: Annotated[
+        Path | None,
+        Option(
+            "Dataset that the rendered frame is taken from. Default: a training frame stored in CKPT.",
+            ("--data", "-d"),
+            "DATASET",
+        ),
+    ] = None
+    out: OutputPath = None
+    """None: <checkpoint>_styles.png in the working directory."""
+    _: KW_ONLY
+    device: Device = "auto"
+    precision: Precision = "auto"
+    overwrite: Overwrite = False

@@ -1,0 +1,79 @@
+"""Conversion of command-line text to values: durations, timestamps, frame rates, sizes, devices.
+
+Every function raises ValueError with a message for the user.
+"""
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+
+_DURATION_PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s?)?")
+_DEVICE_PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+_NTSC_FRAME_RATES = {Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)}
+
+
+def duration(text: str | float) -> float:
+    """90, 90s, 5m, 1h30m or 0.5h -> seconds."""
+    text = str(text).strip().lower()
+    match = _DURATION_PATTERN.fullmatch(text)
+    if not text or match is None:
+        raise ValueError(f"invalid duration {text!r}: write 90s, 5m or 1h30m.")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    total = 3600 * hours + 60 * minutes + seconds
+    if total <= 0:
+        raise ValueError(f"invalid duration {text!r}: it must be longer than 0 seconds.")
+    return total
+
+
+def timestamp(text: str | float) -> float:
+    """12.5, 1:30, 1:02:03.5 or 90s -> seconds from the start of a video."""
+    parts = str(text).strip().removesuffix("s").split(":")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    if not 1 <= len(values) <= 3 or any(not 0 <= value < float("inf") for value in values):
+        raise ValueError(f"invalid time {text!r}: write seconds, 1:30 or 1:02:03.5.")
+    seconds = 0.0
+    for value in values:
+        seconds = 60 * seconds + value
+    return seconds
+
+
+def frame_rate(text: str | Fraction) -> Fraction:
+    """25, 30000/1001 or 29.97 -> the exact frame rate; 29.97 means 30000/1001."""
+    try:
+        value = Fraction(str(text).strip())
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(0)
+    if not 0 < value <= 1000:
+        raise ValueError(f"invalid frame rate {text!r}: write 25, 29.97 or 30000/1001.")
+    nearest = min(_NTSC_FRAME_RATES, key=lambda rate: abs(rate - value))
+    return nearest if value.denominator > 1 and abs(nearest - value) < Fraction(1, 150) else value
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT, such as 1024x512 -> (height, width) in pixels."""
+    match = re.fullmatch(r"(\d+)\s*[xX×]\s*(\d+)", text.strip())
+    if match is None or not all(int(side) for side in match.groups()):
+        raise ValueError(f"invalid size {text!r}: write WIDTHxHEIGHT, such as 1024x512.")
+    return int(match[2]), int(match[1])
+
+
+def device(text: str) -> str:
+    """auto, cpu, cuda, cuda:1 or mps, unchanged."""
+    if _DEVICE_PATTERN.fullmatch(text) is None:
+        raise ValueError(f"invalid device {text!r}: use auto, cpu, cuda, cuda:N or mps.")
+    return text
+
+
+def conditioner_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
+    """`landmarks.backend=dlib` and others -> {conditioner: {option: value}}."""
+    options: dict[str, dict[str, str]] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        name, dot, option = key.strip().partition(".")
+        if not (equals and dot and name and option):
+            raise ValueError(f"invalid conditioner option {text!r}: write NAME.KEY=VALUE, such as edges.sigma=2.")
+        options.setdefault(name, {})[option] = value
+    return options

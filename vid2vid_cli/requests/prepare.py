@@ -1,0 +1,110 @@
+"""Requests that write datasets and checkpoints from existing material: prepare and import."""
+
+from dataclasses import KW_ONLY, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Literal
+
+from vid2vid_cli.requests import parsers
+from vid2vid_cli.requests.option import Argument, Option
+from vid2vid_cli.requests.shared import (
+    OUTPUT_PANEL,
+    ConditionerOptions,
+    Device,
+    End,
+    MaxFrames,
+    OutputPath,
+    Overwrite,
+    Person,
+    Start,
+)
+
+FRAME_PANEL = "Stored frames"
+
+
+@dataclass(frozen=True)
+class PrepareRequest:
+    """Options of `prepare`."""
+
+    videos: Annotated[
+        tuple[Path, ...],
+        Argument("Videos, GIFs, folders of images, or a dataset of vid2vid, pix2pixHD or imaginaire.", "VIDEO"),
+    ]
+    conditioners: Annotated[
+        tuple[str, ...],
+        Option(
+            "Conditioner to extract, e.g. landmarks. Repeat to combine several. Optional for datasets that already "
+            "contain labels.",
+            ("--conditioner", "-c"),
+            "NAME",
+        ),
+    ] = ()
+    out: OutputPath = None
+    """The dataset folder; None: datasets/<name of the video>."""
+    _: KW_ONLY
+    options: ConditionerOptions = field(default_factory=dict)
+    person: Person = None
+    """Applies to every conditioner that tracks people."""
+    max_short_side: Annotated[
+        int | None,
+        Option("Maximum short side of the stored frames, in pixels.", ("--size",), "PX", FRAME_PANEL, min=16),
+    ] = 512
+    """Frames are never enlarged; None: no limit."""
+    fps: Annotated[
+        Fraction | None,
+        Option(
+            "Frame rate: 25, 29.97 or 30000/1001. Default: that of the first video.",
+            metavar="RATE",
+            panel=FRAME_PANEL,
+            parse=parsers.frame_rate,
+        ),
+    ] = None
+    start: Start = 0.0
+    end: End = None
+    max_frames: MaxFrames = None
+    """Applies to each video."""
+    val_fraction: Annotated[
+        float,
+        Option("Fraction at the end of each shot that is kept for validation.", panel=FRAME_PANEL, min=0, max=0.9),
+    ] = 0.2
+    split_shots: Annotated[bool, Option("Detect cuts and make one clip per shot.", panel=FRAME_PANEL)] = True
+    overwrite: Overwrite = False
+    frame_format: Annotated[
+        Literal["jpeg", "png"] | None,
+        Option(
+            "Format of the stored frames. Default: jpeg (quality 95, 4:4:4); png if the video is lossless.",
+            panel=FRAME_PANEL,
+        ),
+    ] = None
+    """JPEG takes a third of the space and a fifth of the time of PNG, at 47 to 49 dB."""
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """Options of `import nvidia`."""
+
+    folder: Annotated[Path, Argument("Folder that contains latest_net_G0.pth.", "DIR")]
+    preset: Annotated[Literal["street", "face", "pose"], Option("Task of the network.", ("--preset", "-p"))]
+    out: OutputPath = None
+    """None: <name>.ckpt in the working directory."""
+    _: KW_ONLY
+    name: Annotated[str | None, Option("Name of the checkpoint. Default: the folder's name.", (), "NAME")] = None
+    image_size: Annotated[
+        tuple[int, int] | None,
+        Option("Frame size. Default: as published.", ("--size",), "WIDTHxHEIGHT", parse=parsers.image_size),
+    ] = None
+    """(height, width) in pixels"""
+    overwrite: Overwrite = False
+
+
+@dataclass(frozen=True)
+class DemoRequest:
+    """Options of `demo`."""
+
+    out: Annotated[Path, Option("Output folder.", ("--out", "-o"), "FOLDER", OUTPUT_PANEL)] = Path("demo")
+    max_seconds: Annotated[
+        float,
+        Option("Training time: 90s or 3m.", ("--max-time",), "TIME", parse=parsers.duration, show_default="4m30s"),
+    ] = 270.0
+    """The other stages take about one more minute."""
+    device: Device = "auto"

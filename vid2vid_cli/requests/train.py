@@ -1,0 +1,63 @@
+"""The request of `train`."""
+
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from vid2vid_cli.requests import parsers
+from vid2vid_cli.requests.option import Option
+from vid2vid_cli.requests.shared import Device, OutputPath, Overwrite
+
+if TYPE_CHECKING:
+    from vid2vid_cli.config.config import Config
+
+DURATION_PANEL = "Duration"
+
+
+def _default_config() -> "Config":
+    from vid2vid_cli.config.config import Config
+
+    return Config()
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """Options of `train`, with the resolved configuration."""
+
+    config: "Config" = field(default_factory=_default_config)
+    """Ignored when a run is resumed, except for the number of steps."""
+    preset: Annotated[
+        str, Option("Preset; `vid2vid presets list` lists them. Default: tiny.", ("--preset", "-p"), "NAME|FILE")
+    ] = ""
+    data: Annotated[
+        Path | None,
+        Option("Dataset folder. Default: the newest under datasets/ that matches the preset.", (), "DATASET"),
+    ] = None
+    out: OutputPath = None
+    _: KW_ONLY
+    resume: Path | str | None = None
+    """A run folder, or "newest"."""
+    init_from: Annotated[
+        Path | None,
+        Option(
+            "Initialise matching weights from another run or checkpoint, e.g. to continue at a higher resolution.",
+            ("--init-from",),
+            "RUN|CKPT",
+        ),
+    ] = None
+    max_steps: Annotated[
+        int | None,
+        Option("Total training steps, including those before a resume.", ("--steps",), "N", DURATION_PANEL, min=1),
+    ] = None
+    max_seconds: Annotated[
+        float | None,
+        Option(
+            "Stop after this time: 90s, 5m or 1h30m.", ("--max-time",), "TIME", DURATION_PANEL, parse=parsers.duration
+        ),
+    ] = None
+    device: Device = "auto"
+    num_processes: int = 1
+    """For `plan_train`; in `train` the environment of torchrun sets the number."""
+    overwrite: Overwrite = False
+    command: str = "vid2vid train"
+    """The command line that the run folder records."""
