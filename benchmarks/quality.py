@@ -99,7 +99,7 @@ def format_results(results: Mapping[str, Any]) -> str:
 
 def detection_rate(metrics: Mapping[str, float]) -> str:
     """On which share of the generated frames a face is detected; "" without a face detector."""
-    share = metrics.get("landmarks_detection_rate")
+    share = metrics.get("landmarks_found")
     return "" if share is None else f"a face is detected on {100 * share:.0f} % of the frames"
 
 

@@ -1,4 +1,4 @@
-"""The benchmarks at toy scale: that they run and say what they should. No speed is asserted here."""
+"""The benchmarks on tiny inputs: they run and report the expected fields. Speeds are not asserted."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_training_benchmark_compares_precisions(benchmark_inputs: BenchmarkInput
 
 
 def test_quality_benchmark_compares_models(benchmark_inputs: BenchmarkInputs) -> None:
-    """At 32 pixels, two scales down to 16."""
+    """32 pixels are two scales of at least 16."""
     results = quality.measure(benchmark_inputs, check_line, quality.QualityPlan(TOY_CASE, minutes=0.01))
     models: dict[str, Any] = results["models"]
     assert list(models) == ["vid2vid", "vid2vid, frame-wise", "pix2pixhd", "pix2pix"]
@@ -121,7 +121,7 @@ def test_memory_benchmark_measures_peaks(benchmark_inputs: BenchmarkInputs) -> N
 
 
 def test_prepare_benchmark_skips_unavailable_cases(benchmark_inputs: BenchmarkInputs) -> None:
-    """What cannot work here is left out and said: there is no body to be seen, and no such file."""
+    """Cases without a clip or a weight file are skipped with a line in the log."""
     lines: list[str] = []
     weights = {"backend": "litert", "weights": "nowhere.tflite"}
     cases = (prepare.PrepareCase("edges"), prepare.CASES[-1], prepare.PrepareCase("pose", "body"))
@@ -148,7 +148,7 @@ def test_response_benchmark_times_commands(benchmark_inputs: BenchmarkInputs) ->
 
 
 def test_measure_peak_measures_child_process_only() -> None:
-    """Not that of this process, which holds torch; and it grows with what the command takes."""
+    """The peak of the child alone, not of this process, which has imported torch."""
     small = measure_peak([sys.executable, "-S", "-c", "pass"]).mebibytes
     large = measure_peak([sys.executable, "-S", "-c", "x = b'x' * (200 << 20)"]).mebibytes
     assert small < 60

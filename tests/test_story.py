@@ -1,4 +1,4 @@
-"""The whole way through the command line on a real face, typed as in the README beside a video."""
+"""The README's workflow through the command line, on a video of a real face."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SMALL_MODEL_SETTINGS = (
 
 @pytest.fixture(scope="module")
 def work_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty folder with a video in it."""
+    """A folder that contains one video."""
     pytest.importorskip("mediapipe", reason="the landmarks extra is not installed")
     try:
         clip = find_demo_clip()
@@ -41,7 +41,7 @@ def work_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_cli(folder: Path, *args: str, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Type a command there."""
+    """Run a command in the folder and check its exit code."""
     command = [sys.executable, "-m", "vid2vid_cli", *args]
     completed = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
     assert completed.returncode == exit_code, completed.stderr
@@ -49,12 +49,12 @@ def run_cli(folder: Path, *args: str, exit_code: int = 0) -> subprocess.Complete
 
 
 def find_next_line(completed: subprocess.CompletedProcess[str]) -> str:
-    """The command that the last one recommends."""
+    """The `Next:` line that the command printed."""
     return next(line for line in completed.stderr.splitlines() if line.startswith("Next: "))
 
 
 def set_options(*extra_settings: str) -> list[str]:
-    """--set for each."""
+    """The settings of a small model as --set options."""
     return [word for setting in (*SMALL_MODEL_SETTINGS, *extra_settings) for word in ("--set", setting)]
 
 

@@ -1,4 +1,4 @@
-"""What is packaged: the wheel alone, outside the repository, knows its presets and plugins."""
+"""The wheel, installed outside the repository, contains presets, plugins and the plugin template."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REPO = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="module")
 def site_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of the wheel, as pip would lay them out."""
+    """The files of the wheel in the layout of site-packages."""
     builders = pytest.importorskip("hatchling.builders.wheel")
     folder = tmp_path_factory.mktemp("wheel")
     wheel = next(iter(builders.WheelBuilder(str(REPO)).build(directory=str(folder))))
