@@ -1,4 +1,4 @@
-"""The building code of the project: floors, doors and sizes, read off the imports of every file."""
+"""The structure of the project: layers, public packages and file sizes, checked on the imports of every file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LAYERS = {
     "__main__": 11,
 }
 ALLOWED_SIBLING_IMPORTS = {("data", "conditioning")}
-"""Siblings that may meet: a dataset stores annotations, which are the conditioner's noun."""
+"""Imports between packages of one layer: a dataset stores annotations, a type of `conditioning`."""
 FORBIDDEN_IMPORTS = {
     **{key: {"torch"} for key in ("config", "media", "conditioning", "commands", "cli", "terminal")},
     **{key: {f"{PACKAGE}.config"} for key in ("networks", "losses", "metrics")},
@@ -40,7 +40,7 @@ ENGINE_MODULES_WITH_CONFIG = {
 """The engine modules that import the configuration: they build, schedule, store or measure what it describes, and a
 second record of the same settings would only copy its fields. Losses, rollout, state and loop take plain values."""
 PUBLIC_PACKAGES = (f"{PACKAGE}.conditioning", f"{PACKAGE}.testing")
-"""What authors of plugins import from."""
+"""The packages that plugins import."""
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 250, 60
 
 
@@ -78,13 +78,13 @@ def find_imports(source: str) -> Iterator[Import]:
 
 
 def package_of(module: str) -> str:
-    """vid2vid_cli.media.probe -> media; the package itself is nobody's room."""
+    """vid2vid_cli.media.probe -> media; "" for the package itself and for other libraries."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and parts[0] == PACKAGE and parts[1] in LAYERS else ""
 
 
 def layer_violations(package: str, source: str) -> list[str]:
-    """What a file of `room` imports from above or beside."""
+    """Imports of a file of `package` from a higher layer or from another package of its layer."""
     violations = []
     for imported in find_imports(source):
         imported_package = package_of(imported.module)
@@ -94,9 +94,9 @@ def layer_violations(package: str, source: str) -> list[str]:
             and (package, imported_package) not in ALLOWED_SIBLING_IMPORTS
         ):
             if LAYERS[imported_package] > LAYERS[package]:
-                violations.append(f"line {imported.line}: {package} imports {imported.module} from a floor above")
+                violations.append(f"line {imported.line}: {package} imports {imported.module} from a higher layer")
             elif LAYERS[imported_package] == LAYERS[package]:
-                violations.append(f"line {imported.line}: {package} imports {imported.module} from the room beside")
+                violations.append(f"line {imported.line}: {package} imports {imported.module} from the same layer")
         for forbidden_module in FORBIDDEN_IMPORTS.get(package, ()):
             if imported.module == forbidden_module or imported.module.startswith(f"{forbidden_module}."):
                 violations.append(f"line {imported.line}: {package} imports {imported.module}")
@@ -104,7 +104,7 @@ def layer_violations(package: str, source: str) -> list[str]:
 
 
 def find_long_functions(source: str) -> list[str]:
-    """Functions whose body does not fit a screen; signatures of options are not counted."""
+    """Functions whose body is longer than the limit; signatures are not counted."""
     return [
         f"line {node.lineno}: {node.name} has {length} lines"
         for node in ast.walk(ast.parse(source))
@@ -116,6 +116,7 @@ def find_long_functions(source: str) -> list[str]:
 def module_name(path: Path) -> str:
     """The dotted module of a file."""
     parts = path.relative_to(REPO).with_suffix("").parts
+    parts = parts[1:] if parts[0] == "plugins" else parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
@@ -130,7 +131,7 @@ def relative_path(path: Path) -> str:
 @pytest.mark.parametrize("path", PACKAGE_FILES, ids=relative_path)
 def test_imports_follow_layers(path: Path) -> None:
     package = package_of(module_name(path))
-    assert package or path.name == "__init__.py", f"{path.name} lies on no floor"
+    assert package or path.name == "__init__.py", f"{path.name} is in no layer"
     if package:
         assert layer_violations(package, path.read_text()) == []
 
@@ -158,14 +159,14 @@ def test_package_init_imports_nothing_heavy() -> None:
 def test_imports_have_no_cycles() -> None:
     modules = {module_name(path): path for path in PACKAGE_FILES + PLUGIN_FILES}
     graph = {
-        name: {one.module for one in find_imports(path.read_text()) if one.module in modules and not one.is_typing_only}
+        name: {i.module for i in find_imports(path.read_text()) if i.module in modules and not i.is_typing_only}
         for name, path in modules.items()
     }
     assert find_import_cycle(graph) == []
 
 
 def find_import_cycle(graph: dict[str, set[str]]) -> list[str]:
-    """Modules that import each other in a ring; empty where there are none."""
+    """Modules that import each other in a cycle; empty if there is none."""
     visited: set[str] = set()
 
     def visit(name: str, path: list[str]) -> list[str]:
@@ -180,7 +181,7 @@ def find_import_cycle(graph: dict[str, set[str]]) -> list[str]:
         visited.add(name)
         return []
 
-    return next((found for name in sorted(graph) if (found := visit(name, []))), [])
+    return next((cycle for name in sorted(graph) if (cycle := visit(name, []))), [])
 
 
 @pytest.mark.parametrize("path", PACKAGE_FILES, ids=relative_path)
@@ -190,7 +191,7 @@ def test_rich_and_typer_imports_are_confined(path: Path) -> None:
         top_package = imported.module.split(".")[0]
         assert top_package != "rich" or package == "terminal", f"line {imported.line}: only terminal.py imports rich"
         assert top_package not in ("typer", "click") or package in ("commands", "cli"), (
-            f"line {imported.line}: typer outside a skin"
+            f"line {imported.line}: typer outside commands and cli"
         )
 
 
@@ -204,7 +205,7 @@ def test_command_modules_import_nothing_heavy(path: Path) -> None:
             is_stdlib = imported.module.split(".")[0] in sys.stdlib_module_names
             is_command = package_of(imported.module) in ("commands", "requests")
             assert is_stdlib or is_command or imported.module in allowed_modules, (
-                f"line {imported.line}: {imported.module} at the top of a skin"
+                f"line {imported.line}: {imported.module} at module level of a command"
             )
 
 
@@ -234,7 +235,7 @@ def test_plugins_import_only_public_packages(path: Path) -> None:
         top_package = imported.module.split(".")[0]
         if top_package == PACKAGE:
             assert imported.module == f"{PACKAGE}.conditioning", (
-                f"line {imported.line}: {imported.module} is not the door"
+                f"line {imported.line}: {imported.module} is not a public package"
             )
         else:
             assert top_package == plugin_package or not top_package.startswith("vid2vid"), (
@@ -247,18 +248,20 @@ def test_files_and_functions_are_short(path: Path) -> None:
     source = path.read_text()
     assert len(source.splitlines()) <= MAX_FILE_LINES
     assert find_long_functions(source) == []
-    assert path.stem not in ("utils", "util", "helpers", "misc", "common"), "a function lives where its noun lives"
+    assert path.stem not in ("utils", "util", "helpers", "misc", "common"), (
+        "a function belongs to the module of its type"
+    )
 
 
 @pytest.mark.parametrize(
     ("package", "source", "message"),
     [
-        ("media", "from vid2vid_cli.engine.step import step", "from a floor above"),
-        ("media", "def f():\n    import vid2vid_cli.data.clip_sampler", "from a floor above"),
-        ("losses", "from vid2vid_cli.networks.discriminator import Patch", "from the room beside"),
+        ("media", "from vid2vid_cli.engine.step import step", "from a higher layer"),
+        ("media", "def f():\n    import vid2vid_cli.data.clip_sampler", "from a higher layer"),
+        ("losses", "from vid2vid_cli.networks.discriminator import Patch", "from the same layer"),
         ("networks", "from vid2vid_cli.config.config import Config", "networks imports vid2vid_cli.config.config"),
         ("config", "import torch.nn", "config imports torch.nn"),
-        ("core", "from vid2vid_cli import cli", "from a floor above"),
+        ("core", "from vid2vid_cli import cli", "from a higher layer"),
     ],
 )
 def test_layer_violations_finds_planted_imports(package: str, source: str, message: str) -> None:

@@ -28,7 +28,8 @@ from vid2vid_cli.conditioning import (
     view_image,
 )
 from vid2vid_landmarks import MESH_WEIGHTS, SPEC
-from vid2vid_landmarks.backends import DetectedFace, backend_version, open_backend, resolve_backend
+from vid2vid_landmarks.backend import DetectedFace
+from vid2vid_landmarks.backends import backend_version, open_backend, resolve_backend
 from vid2vid_landmarks.drawing import (
     background_edges,
     curve_polylines,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from vid2vid_cli.conditioning import MissingPackageError, MissingWeightsError, UInt8Array, square_around
-from vid2vid_landmarks.backends import DetectedFace, FaceBackend, ScaledCrop, crop_and_resize
+from vid2vid_landmarks.backend import DetectedFace, FaceBackend, ScaledCrop, crop_and_resize
 
 PREDICTOR_FILE = "shape_predictor_68_face_landmarks.dat"
 INSTALL_COMMAND = 'pip install "vid2vid-cli[dlib]"'

@@ -15,7 +15,7 @@ from vid2vid_cli.conditioning import (
     suppress_stderr,
 )
 from vid2vid_landmarks import MESH_WEIGHTS
-from vid2vid_landmarks.backends import DetectedFace, FaceBackend, ScaledCrop, crop_and_resize
+from vid2vid_landmarks.backend import DetectedFace, FaceBackend, ScaledCrop, crop_and_resize
 from vid2vid_landmarks.topology import points_from_mesh
 
 MODEL_PATH = Path(__file__).parent / "models" / MESH_WEIGHTS.name

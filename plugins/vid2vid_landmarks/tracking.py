@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import FloatArray, Tracker
-from vid2vid_landmarks.backends import DetectedFace
+from vid2vid_landmarks.backend import DetectedFace
 from vid2vid_landmarks.topology import FACE_PARTS
 
 MAX_MISSING_FRAMES = 15  # frames for which other faces are ignored after the tracked face is lost

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import FloatArray, UInt8Array
-from vid2vid_pose.backends import MIN_VISIBLE_CONFIDENCE, Box, DetectedPose, FrameCrop, crop_frame
+from vid2vid_pose.backend import MIN_VISIBLE_CONFIDENCE, Box, DetectedPose, FrameCrop, crop_frame
 from vid2vid_pose.mediapipe_tasks import Landmarker, load_user_model
 from vid2vid_pose.topology import HEAD_JOINTS, NUM_FACE_POINTS, NUM_HAND_POINTS, face_from_mesh, missing_points
 

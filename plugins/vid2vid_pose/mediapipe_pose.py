@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vid2vid_cli.conditioning import FloatArray, UInt8Array, iou, square_around
-from vid2vid_pose.backends import Box, DetectedPose, FrameCrop, PoseBackend, crop_frame
+from vid2vid_pose.backend import Box, DetectedPose, FrameCrop, PoseBackend, crop_frame
 from vid2vid_pose.hands_and_face import HandFaceDetector
 from vid2vid_pose.mediapipe_tasks import Landmarker, load_bundled_model
 from vid2vid_pose.topology import body_from_mediapipe

@@ -21,7 +21,7 @@ from vid2vid_cli.conditioning import (
     VideoContext,
     list_label_files,
 )
-from vid2vid_pose.backends import Box, DetectedPose, PoseBackend
+from vid2vid_pose.backend import Box, DetectedPose, PoseBackend
 from vid2vid_pose.topology import NUM_FACE_POINTS, NUM_HAND_POINTS, POINTS_PER_PERSON, body_from_coco_18, missing_points
 
 SUPPORTED_VERSIONS = (0.1, 1.0, 1.1, 1.2, 1.3)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import FloatArray, MissingPackageError, MissingWeightsError, UInt8Array
-from vid2vid_pose.backends import Box, DetectedPose, PoseBackend
+from vid2vid_pose.backend import Box, DetectedPose, PoseBackend
 from vid2vid_pose.mediapipe_pose import MediaPipePose
 from vid2vid_pose.topology import POINTS_PER_PERSON, TOP_DOWN_POINT_COUNTS, points_from_top_down
 

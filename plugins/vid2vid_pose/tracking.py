@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, FloatArray, Tracker, VideoFrame
-from vid2vid_pose.backends import DetectedPose, PoseBackend, point_shapes
+from vid2vid_pose.backend import DetectedPose, PoseBackend, point_shapes
 from vid2vid_pose.topology import POINTS_PER_PERSON, missing_points
 
 POINT_GROUPS: dict[str, tuple[tuple[int, ...], ...]] = {

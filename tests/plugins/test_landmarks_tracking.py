@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers.synthetic_faces import eye_distance, place_face, relative_gap, schematic_face
-from vid2vid_landmarks.backends import DetectedFace, crop_and_resize
+from vid2vid_landmarks.backend import DetectedFace, crop_and_resize
 from vid2vid_landmarks.tracking import MAX_MISSING_FRAMES, FaceTracker, LandmarkSmoother, face_quality
 
 from vid2vid_cli.conditioning import square_around

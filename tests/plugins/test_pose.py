@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from vid2vid_pose import mediapipe_tasks
-from vid2vid_pose.backends import DetectedPose
+from vid2vid_pose.backend import DetectedPose
 from vid2vid_pose.tracking import PoseSmoother
 
 from vid2vid_cli.conditioning import Annotation, UInt8Array, detect_cuts

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.synthetic_people import hand_keypoints, person_keypoints
-from vid2vid_pose.backends import DetectedPose
+from vid2vid_pose.backend import DetectedPose
 from vid2vid_pose.hands_and_face import HandFaceDetector, face_box, hand_box, nearest_hand
 
 from vid2vid_cli.conditioning import UInt8Array

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.synthetic_people import person_keypoints
-from vid2vid_pose.backends import DetectedPose, PoseBackend, pose_score
+from vid2vid_pose.backend import DetectedPose, PoseBackend, pose_score
 from vid2vid_pose.tracking import PoseSmoother, PoseTracker
 
 from vid2vid_cli.conditioning import UInt8Array, VideoFrame
