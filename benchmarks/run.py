@@ -2,8 +2,8 @@
 
     python benchmarks/run.py [--only synthesis|memory|training|quality|prepare|response|data] [--out FILE]
 
-Prints Markdown tables on stdout, and progress on stderr; writes JSON to `--out` after each benchmark. All of it takes
-about 40 minutes on two cores. Speeds are meaningful only if nothing else runs.
+Prints Markdown tables on stdout, and progress on stderr; writes JSON to `--out` after each benchmark. Speeds are
+meaningful only if nothing else runs.
 """
 
 from __future__ import annotations
