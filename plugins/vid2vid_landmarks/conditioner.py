@@ -90,6 +90,11 @@ class Landmarks(Conditioner):
         """Number of channels: 15, or 1 without distance maps."""
         return 1 + len(FACE_CURVES) if self.options.distance_maps else 1
 
+    @property
+    def runs_on_one_core(self) -> bool:
+        """Whether the detector is MediaPipe's graph."""
+        return self.options.input_dir is None and resolve_backend(self.options.backend) == "mediapipe"
+
     def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
         """Yield one annotation per frame with the points `face` (68, 2), in order.
 

@@ -112,6 +112,14 @@ class Pose(Conditioner):
         """Number of channels: 3, the RGB drawing."""
         return 3
 
+    @property
+    def runs_on_one_core(self) -> bool:
+        """Whether the detector is MediaPipe's graph."""
+        return (
+            self.options.input_dir is None
+            and resolve_backend(self.options.backend, self.options.weights) == "mediapipe"
+        )
+
     def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
         """Yield one annotation per frame with the points `body` (25 p, 3), p being the option `num_people`, in order.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,18 +133,26 @@ def _make_stroke(points: FloatArray, colour: Colour, width: float) -> Iterator[S
 
 def _rasterise(strokes: Iterator[Stroke], height: int, width: int) -> FloatArray:
     """(height, width, 4) in [0, 255]: colour times coverage, and coverage."""
-    weighted_sums = np.zeros((height * width, 4), dtype=np.float32)  # (colour, coverage), weighted by coverage
+    canvas = np.zeros((height * width, 4), dtype=np.float32)
+    segments = [(start, end, stroke) for stroke in strokes for start, end in _segments(stroke.points)]
+    if not segments:
+        return canvas.reshape(height, width, 4)
+    starts, ends = np.stack([start for start, _, _ in segments]), np.stack([end for _, end, _ in segments])
+    widths = np.array([stroke.width for _, _, stroke in segments], dtype=np.float32)
+    colours = np.array([(*stroke.colour, 255) for _, _, stroke in segments], dtype=np.float32)
+    pixel_indices, coverage, segment_indices = _segment_coverage(starts, ends, widths, height, width)
     max_coverage = np.zeros(height * width, dtype=np.float32)
-    for stroke in strokes:
-        colour = np.array([*stroke.colour, 255], dtype=np.float32)
-        for start, end in _segments(stroke.points):
-            pixel_indices, coverage = _segment_coverage(start, end, stroke.width, height, width)
-            weighted_sums[pixel_indices] += coverage[:, None] * colour
-            max_coverage[pixel_indices] = np.maximum(max_coverage[pixel_indices], coverage)
+    np.maximum.at(max_coverage, pixel_indices, coverage)
     covered_indices = np.flatnonzero(max_coverage)
-    covered_sums = weighted_sums[covered_indices]
-    weighted_sums[covered_indices] = covered_sums * (max_coverage[covered_indices] * 255 / covered_sums[:, 3])[:, None]
-    return weighted_sums.reshape(height, width, 4)
+    compact_indices = np.searchsorted(covered_indices, pixel_indices)
+    weighted_colours = coverage[:, None] * colours[segment_indices]
+    # (colour, coverage) sums weighted by coverage
+    sums = np.stack(
+        [np.bincount(compact_indices, channel, minlength=len(covered_indices)) for channel in weighted_colours.T],
+        axis=1,
+    )
+    canvas[covered_indices] = sums * (max_coverage[covered_indices] * 255 / sums[:, 3])[:, None]
+    return canvas.reshape(height, width, 4)
 
 
 def _segments(points: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -155,38 +163,43 @@ def _segments(points: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
 
 
 def _segment_coverage(
-    start: FloatArray, end: FloatArray, thickness: float, height: int, width: int
-) -> tuple[NDArray[np.int64], FloatArray]:
-    """Flat indices (n,) of the pixels that a segment with round ends covers, and the coverage (n,) in [0, 1].
+    starts: FloatArray, ends: FloatArray, widths: FloatArray, height: int, width: int
+) -> tuple[NDArray[np.int64], FloatArray, NDArray[np.int64]]:
+    """Pixels that segments (n, 2) with round ends cover: flat indices, coverage in [0, 1], segment indices, (k,) each.
 
     The coverage falls linearly from 1 to 0 over one pixel, by the distance of the pixel's centre from the segment.
-    Only pixels close to the segment are evaluated: for each step along its main axis, a window across.
+    Only pixels close to a segment are evaluated: for each step along its main axis, a window across.
     """
-    is_steep = abs(end[1] - start[1]) >= abs(end[0] - start[0])
-    main_axis, side_axis = (1, 0) if is_steep else (0, 1)
-    size, limit = (height, width) if is_steep else (width, height)
-    radius = thickness / 2 + 1
-    first_step = max(int(np.floor(min(start[main_axis], end[main_axis]) - radius)), 0)
-    last_step = min(int(np.ceil(max(start[main_axis], end[main_axis]) + radius)), size - 1)
-    along = np.arange(first_step, last_step + 1, dtype=np.float32)[:, None] - start[main_axis]
-    main_length, side_length = end[main_axis] - start[main_axis], end[side_axis] - start[side_axis]
-    slope = side_length / main_length if main_length else 0.0
-    half_window = int(np.ceil(radius * np.sqrt(1 + slope * slope))) + 1
-    side_pixels = np.rint(start[side_axis] + slope * along).astype(np.int64) + np.arange(-half_window, half_window + 1)
-    across = side_pixels.astype(np.float32) - start[side_axis]
+    is_steep = np.abs(ends[:, 1] - starts[:, 1]) >= np.abs(ends[:, 0] - starts[:, 0])
+    # From here on, column 0 is the main axis of the segment and column 1 its side axis.
+    axes = np.where(is_steep[:, None], np.array([[1, 0]]), np.array([[0, 1]]))
+    starts, ends = np.take_along_axis(starts, axes, 1), np.take_along_axis(ends, axes, 1)
+    main_sizes, side_sizes = np.where(is_steep, height, width), np.where(is_steep, width, height)
+    main_length, side_length = (ends - starts).T
+    slope = side_length / np.where(main_length == 0, np.float32(np.inf), main_length)
+    radius = widths / 2 + 1
+    first_steps = np.maximum(np.floor(np.minimum(starts[:, 0], ends[:, 0]) - radius), 0).astype(np.int64)
+    last_steps = np.ceil(np.maximum(starts[:, 0], ends[:, 0]) + radius).astype(np.int64)
+    num_steps = np.maximum(np.minimum(last_steps, main_sizes - 1) - first_steps + 1, 0)
+    half_window = int(np.ceil(radius * np.sqrt(1 + slope * slope)).max()) + 1
+    segment_indices = np.repeat(np.arange(len(starts)), num_steps)  # (steps of all segments,)
+    step_offsets = np.arange(len(segment_indices)) - np.repeat(np.cumsum(num_steps) - num_steps, num_steps)
+    main_pixels = first_steps[segment_indices] + step_offsets
+
+    def per_step(values: NDArray[Any]) -> NDArray[Any]:
+        return values[segment_indices][:, None]
+
+    along = main_pixels.astype(np.float32)[:, None] - per_step(starts[:, 0])
+    window_centres = np.rint(per_step(starts[:, 1]) + per_step(slope) * along).astype(np.int64)
+    side_pixels = window_centres + np.arange(-half_window, half_window + 1)
+    across = side_pixels.astype(np.float32) - per_step(starts[:, 1])
     squared_length = main_length * main_length + side_length * side_length
-    segment_fraction = (
-        np.clip((along * main_length + across * side_length) / squared_length, 0, 1)
-        if squared_length
-        else np.zeros_like(across)
-    )
-    distances = np.sqrt((along - segment_fraction * main_length) ** 2 + (across - segment_fraction * side_length) ** 2)
-    coverage = np.clip(np.float32(thickness / 2 + 0.5) - distances, 0, 1)
-    rows, columns = np.nonzero((coverage > 0) & (side_pixels >= 0) & (side_pixels < limit))
-    main_pixels = rows + first_step
-    flat_indices = (
-        main_pixels * width + side_pixels[rows, columns]
-        if is_steep
-        else side_pixels[rows, columns] * width + main_pixels
-    )
-    return flat_indices, coverage[rows, columns].astype(np.float32)
+    projection = along * per_step(main_length) + across * per_step(side_length)
+    fraction = np.clip(projection / per_step(np.where(squared_length == 0, np.float32(1), squared_length)), 0, 1)
+    distances = np.hypot(along - fraction * per_step(main_length), across - fraction * per_step(side_length))
+    coverage = np.clip(per_step(widths / 2 + np.float32(0.5)) - distances, 0, 1)
+    steps, columns = np.nonzero((coverage > 0) & (side_pixels >= 0) & (side_pixels < per_step(side_sizes)))
+    covered_main, covered_side = main_pixels[steps], side_pixels[steps, columns]
+    rows_are_main = is_steep[segment_indices[steps]]
+    flat_indices = np.where(rows_are_main, covered_main * width + covered_side, covered_side * width + covered_main)
+    return flat_indices, coverage[steps, columns].astype(np.float32), segment_indices[steps]

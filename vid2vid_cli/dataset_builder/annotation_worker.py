@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -20,15 +21,19 @@ class AnnotationWorker:
     """A thread that annotates the frames passed to `feed` and adds the annotations to a writer.
 
     `first_index` is the index of the first frame. Annotations of frames before the writer's start index are discarded:
-    these frames only warm up trackers and smoothing when a run continues.
+    these frames only warm up trackers and smoothing when a run continues. Workers of different `worker_index` that run
+    on one core run on different cores.
     """
 
-    def __init__(self, conditioner: Conditioner, writer: AnnotationWriter, first_index: int) -> None:
+    def __init__(
+        self, conditioner: Conditioner, writer: AnnotationWriter, first_index: int, *, worker_index: int = 0
+    ) -> None:
         self._conditioner, self._writer = conditioner, writer
         self._first_index, self._next_index, self._write_start = first_index, first_index, writer.num_written
         self._queue: queue.Queue[VideoFrame | None] = queue.Queue(maxsize=MAX_QUEUED_FRAMES)
         self._stop_event = threading.Event()
         self._error: BaseException | None = None
+        self._core_index = worker_index if conditioner.runs_on_one_core else None
         self._thread = threading.Thread(target=self._run, name=conditioner.spec.name, daemon=True)
         self._thread.start()
 
@@ -83,6 +88,8 @@ class AnnotationWorker:
 
     def _run(self) -> None:
         try:
+            if self._core_index is not None:
+                bind_thread_to_core(self._core_index)
             frame_index = self._first_index
             for annotation in self._conditioner.annotate(self._iterate_frames()):
                 if frame_index >= self._write_start:
@@ -95,3 +102,10 @@ class AnnotationWorker:
             self._writer.finish()
         except BaseException as error:
             self._error = error
+
+
+def bind_thread_to_core(index: int) -> None:
+    """Run this thread, and threads that it starts, on one core of those of the main thread; Linux only."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(os.getpid()))
+        os.sched_setaffinity(threading.get_native_id(), {cores[-1 - index % len(cores)]})

@@ -140,9 +140,12 @@ class _ClipPipeline:
         self._cut_detector = CutDetector() if job.should_split_shots(input_video) else None
         self._workers = [
             AnnotationWorker(
-                conditioner, _make_annotation_writer(job, paths, conditioner, pool, num_finished), self._warmup_start
+                conditioner,
+                _make_annotation_writer(job, paths, conditioner, pool, num_finished),
+                self._warmup_start,
+                worker_index=index,
             )
-            for conditioner in job.bind_conditioners(input_video, self._warmup_start)
+            for index, conditioner in enumerate(job.bind_conditioners(input_video, self._warmup_start))
         ]
 
     @property
