@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,8 +37,21 @@ MAIN_PANEL, INSPECTION_PANEL, LIBRARY_PANEL = (
     "Presets, plugins, import",
 )
 
+
+class RootGroup(typer.core.TyperGroup):
+    """The commands. An EOFError is a bug as any other: click would print "Aborted." without a reason."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that the arguments name."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise RuntimeError(f"unexpected end of a file: {error}") from error
+
+
 app = typer.Typer(
     name="vid2vid",
+    cls=RootGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -65,6 +65,16 @@ def test_cli_internal_error_writes_traceback_file(
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_cli_end_of_file_is_an_internal_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert run_failing_inspect(EOFError("No data left in file"), monkeypatch) == 70
+    text = capsys.readouterr().err
+    assert "No data left in file" in text
+    assert "Aborted" not in text
+
+
 def test_cli_json_error_is_last_stdout_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,7 +56,7 @@ def write_annotations(folder: Path, first: int, count: int, *, has_label_maps: b
     with WriterPool() as pool:
         writer = AnnotationWriter(
             folder / "a",
-            ChunkStore(folder / "work"),
+            ChunkStore(folder / "work", folder),
             pool,
             (61, 97),
             start_index=first,
@@ -98,8 +98,8 @@ def test_annotation_writer_resumes_at_a_chunk(tmp_path: Path) -> None:
     count = 2 * CHUNK_FRAMES + 7
     write_annotations(tmp_path / "one", 0, count)
     write_annotations(tmp_path / "two", 0, CHUNK_FRAMES + 20)  # as after a kill: the last chunk is short
-    chunk_store = ChunkStore(tmp_path / "two" / "work")
-    assert chunk_store.count_complete() == 1
+    chunk_store = ChunkStore(tmp_path / "two" / "work", tmp_path / "two")
+    assert chunk_store.check().num_leading_frames == CHUNK_FRAMES
     write_annotations(tmp_path / "two", CHUNK_FRAMES, count - CHUNK_FRAMES)
     single_run, resumed = (AnnotationFolder(tmp_path / name / "a", count, (61, 97)) for name in ("one", "two"))
     assert np.array_equal(single_run.points["face"], resumed.points["face"], equal_nan=True)
@@ -108,7 +108,7 @@ def test_annotation_writer_resumes_at_a_chunk(tmp_path: Path) -> None:
 
 def test_annotation_writer_fills_missing_points_with_nan(tmp_path: Path) -> None:
     with WriterPool() as pool:
-        writer = AnnotationWriter(tmp_path / "a", ChunkStore(tmp_path / "work"), pool, (4, 4))
+        writer = AnnotationWriter(tmp_path / "a", ChunkStore(tmp_path / "work", tmp_path), pool, (4, 4))
         for index in range(CHUNK_FRAMES + 1):
             points = {} if index != 3 else {"face": np.ones((2, 2), np.float32)}
             writer.add(Annotation(4, 4, 0.0, points))
@@ -120,7 +120,9 @@ def test_annotation_writer_fills_missing_points_with_nan(tmp_path: Path) -> None
 
 def test_annotation_writer_rejects_wrong_size(tmp_path: Path) -> None:
     with WriterPool() as pool, pytest.raises(PluginError, match=r"61x97.*97x61"):
-        AnnotationWriter(tmp_path / "a", ChunkStore(tmp_path / "work"), pool, (61, 97)).add(make_annotation(0, 97, 61))
+        AnnotationWriter(tmp_path / "a", ChunkStore(tmp_path / "work", tmp_path), pool, (61, 97)).add(
+            make_annotation(0, 97, 61)
+        )
 
 
 def test_annotation_folder_requires_images_of_detections(tmp_path: Path) -> None:
@@ -152,12 +154,12 @@ def pool() -> Iterator[WriterPool]:
 
 def test_frame_writer_stores_frames_exactly(tmp_path: Path, pool: WriterPool) -> None:
     frames = [np.random.default_rng(i).integers(0, 256, (61, 97, 3), dtype=np.uint8) for i in range(CHUNK_FRAMES + 2)]
-    chunk_store = ChunkStore(tmp_path / "work")
+    chunk_store = ChunkStore(tmp_path / "work", tmp_path)
     writer = FrameWriter(tmp_path / "frames", chunk_store, pool)
     for frame in frames:
         writer.add(frame)
     writer.finish()
-    assert chunk_store.count_complete() == 1
+    assert chunk_store.check().num_leading_frames == CHUNK_FRAMES
     for index, frame in enumerate(frames):
         stored = cv2.imread(str(tmp_path / "frames" / f"{index:06d}.png"))[:, :, ::-1]
         assert np.array_equal(stored, frame)
@@ -169,7 +171,7 @@ def test_frame_writer_stores_frames_exactly(tmp_path: Path, pool: WriterPool) ->
 
 def test_frame_writer_failed_frame_leaves_chunk_incomplete(tmp_path: Path, pool: WriterPool) -> None:
     """An error of a writer thread is raised before the chunk is marked as complete."""
-    chunk_store = ChunkStore(tmp_path / "work")
+    chunk_store = ChunkStore(tmp_path / "work", tmp_path)
     writer = FrameWriter(tmp_path / "frames", chunk_store, pool)
     for _ in range(CHUNK_FRAMES - 1):
         writer.add(np.zeros((8, 8, 3), np.uint8))
@@ -177,13 +179,71 @@ def test_frame_writer_failed_frame_leaves_chunk_incomplete(tmp_path: Path, pool:
     writer.add(np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(MissingFileError):
         writer.finish()
-    assert chunk_store.count_complete() == 0
+    assert chunk_store.check().num_leading_frames == 0
+
+
+def test_frame_writer_writes_missing_chunks_only(tmp_path: Path, pool: WriterPool) -> None:
+    chunk_store = ChunkStore(tmp_path / "work", tmp_path)
+    writer = FrameWriter(tmp_path, chunk_store, pool, complete_starts={0, 2 * CHUNK_FRAMES})
+    for _ in range(2 * CHUNK_FRAMES + 3):
+        writer.add(np.zeros((8, 8, 3), np.uint8))
+    writer.finish()
+    written = sorted(int(path.stem) for path in tmp_path.glob("*.png"))
+    assert written == list(range(CHUNK_FRAMES, 2 * CHUNK_FRAMES))
+    assert chunk_store.check().intact == {(CHUNK_FRAMES, 2 * CHUNK_FRAMES)}
+
+
+def test_chunk_store_flushes_images_before_their_chunk(
+    tmp_path: Path, pool: WriterPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power failure must not leave a complete chunk with empty images."""
+    synced: list[str] = []
+    original_fsync = os.fsync
+
+    def record_fsync(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))  # noqa: PTH115
+        original_fsync(descriptor)
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("this system has no /proc")
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    writer = FrameWriter(tmp_path / "frames", ChunkStore(tmp_path / "work", tmp_path), pool)
+    for _ in range(3):
+        writer.add(np.zeros((8, 8, 3), np.uint8))
+    writer.finish()
+    frames = tmp_path / "frames"
+    assert synced[:4] == [str(path) for path in (*(frames / f"{index:06d}.png" for index in range(3)), frames)]
+    assert [Path(path).parent for path in synced[4:]] == [tmp_path / "work", tmp_path]
+
+
+def test_chunk_store_recognises_damaged_chunks_and_images(tmp_path: Path) -> None:
+    chunk_store, count = ChunkStore(tmp_path / "work", tmp_path), 5 * CHUNK_FRAMES + 7
+    write_annotations(tmp_path, 0, count)
+    chunks = sorted((tmp_path / "work").iterdir())
+    stored = chunk_store.check()
+    assert (stored.damaged, stored.num_leading_frames) == ((), 5 * CHUNK_FRAMES)
+    assert stored.covers(count)
+    assert not stored.covers(count - 1)
+    emptied_image = tmp_path / "a" / "labels" / f"{CHUNK_FRAMES:06d}.png"
+    emptied_image.write_bytes(b"")
+    missing_image = tmp_path / "a" / "drawing" / f"{2 * CHUNK_FRAMES:06d}.png"
+    missing_image.unlink()
+    chunks[3].write_bytes(b"")
+    content = bytearray(chunks[4].read_bytes())
+    content[len(content) // 2] ^= 1
+    chunks[4].write_bytes(content)
+    chunks[5].write_bytes(b"PK nothing")
+    stored = chunk_store.check()
+    assert stored.intact == {(0, CHUNK_FRAMES)}
+    assert stored.damaged == (emptied_image, missing_image, *chunks[3:])
+    with pytest.raises(DatasetError, match=chunks[3].name):
+        chunk_store.load_chunks(count)
 
 
 def test_frame_writer_reports_full_disk(tmp_path: Path, pool: WriterPool) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
-    writer = FrameWriter(tmp_path, ChunkStore(tmp_path / "work"), pool)
+    writer = FrameWriter(tmp_path, ChunkStore(tmp_path / "work", tmp_path), pool)
     (tmp_path / f".000001.png.{os.getpid()}.partial").symlink_to("/dev/full")
     for _ in range(5):
         writer.add(np.zeros((8, 8, 3), np.uint8))

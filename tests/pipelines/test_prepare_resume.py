@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from vid2vid_cli.data.dataset import Dataset, find_newest_dataset
 from vid2vid_cli.data.manifest import read_manifest
 from vid2vid_cli.dataset_builder import job as prepare_job
 from vid2vid_cli.dataset_builder.output_folder import DatasetFolderLock, choose_dataset_folder
-from vid2vid_cli.engine.events import Event, InfoEvent, ProgressEvent, ignore_events
+from vid2vid_cli.engine.events import Event, InfoEvent, ProgressEvent, WarningEvent, ignore_events
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with_conditioners
 
@@ -154,6 +155,118 @@ def test_prepare_resumes_after_full_disk(tmp_path: Path, video: Path, uninterrup
         getattr(event, "message", "") for event in events
     ]
     assert_same_datasets(uninterrupted_dataset, out)
+
+
+def flip_middle_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def change_clip_record(path: Path) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"num_frames": 5, "cuts": [2]}))
+
+
+@pytest.fixture(scope="module")
+def unfinished_dataset(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `.partial` folder: all frames and annotations are complete, and the preview is missing."""
+    out = tmp_path_factory.mktemp("unfinished") / "x"
+
+    def stop_at_preview(event: Event) -> None:
+        if isinstance(event, ProgressEvent) and event.stage == "preview":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_with_conditioners(PrepareRequest((video,), (), out), [Marks(), Brightness()], stop_at_preview)
+    return out.with_name("x.partial")
+
+
+@pytest.mark.parametrize(
+    ("damaged_file", "damage", "num_done"),
+    [
+        ("clips/000/frames/000060.png", lambda path: path.write_bytes(b""), CHUNK_FRAMES),
+        ("clips/000/frames/000060.png", flip_middle_byte, CHUNK_FRAMES),
+        ("clips/000/marks/mask/000003.png", lambda path: path.unlink(), 0),
+        (".work/000/frames/000000-000048.npz", lambda path: path.write_bytes(b""), 0),
+        (".work/000/marks/000048-000096.npz", flip_middle_byte, CHUNK_FRAMES),
+        (".work/000/bright/000048-000096.npz", lambda path: path.write_bytes(b"PK nothing"), CHUNK_FRAMES),
+        (".work/000/marks/000096-000116.npz", lambda path: path.write_bytes(b""), 2 * CHUNK_FRAMES),
+        (".work/000/clip.json", change_clip_record, 2 * CHUNK_FRAMES),
+        (".work/000/clip.json", lambda path: path.write_bytes(b"{"), 2 * CHUNK_FRAMES),
+        ("clips/000/marks/points.npz", flip_middle_byte, 2 * CHUNK_FRAMES),
+    ],
+)
+def test_prepare_makes_damaged_parts_again(
+    tmp_path: Path,
+    video: Path,
+    uninterrupted_dataset: Path,
+    unfinished_dataset: Path,
+    damaged_file: str,
+    damage: Callable[[Path], None],
+    num_done: int,
+) -> None:
+    out = tmp_path / "x"
+    shutil.copytree(unfinished_dataset, tmp_path / "x.partial")
+    damage(tmp_path / "x.partial" / damaged_file)
+    events: list[Event] = []
+    prepare_with_conditioners(PrepareRequest((video,), (), out), [Marks(), Brightness()], events.append)
+    warnings = [event.message for event in events if isinstance(event, WarningEvent)]
+    assert len(warnings) == 1
+    assert damaged_file in warnings[0]
+    continued = [event.message for event in events if "continuing" in getattr(event, "message", "")]
+    assert continued == ([f"continuing: {num_done} of {NUM_FRAMES} frames were done"] if num_done else [])
+    assert_same_datasets(uninterrupted_dataset, out)
+
+
+def test_prepare_annotates_nothing_again_for_a_damaged_frame(
+    tmp_path: Path, video: Path, unfinished_dataset: Path
+) -> None:
+    shutil.copytree(unfinished_dataset, tmp_path / "x.partial")
+    (tmp_path / "x.partial/clips/000/frames/000003.png").write_bytes(b"")
+    chunk_files = sorted((tmp_path / "x.partial/.work/000").glob("*/*.npz"))
+    times = {path: path.stat().st_mtime_ns for path in chunk_files}
+    rewritten: list[Path] = []
+
+    def find_rewritten_chunks(event: Event) -> None:
+        if isinstance(event, ProgressEvent) and event.stage == "preview" and not rewritten:
+            rewritten.extend(path for path in chunk_files if path.stat().st_mtime_ns != times[path])
+
+    request = PrepareRequest((video,), (), tmp_path / "x")
+    prepare_with_conditioners(request, [Marks(), Brightness()], find_rewritten_chunks)
+    names = [f"{path.parent.name}/{path.name}" for path in rewritten]
+    last = "000096-000116.npz"
+    assert names == [f"bright/{last}", "frames/000000-000048.npz", f"frames/{last}", f"marks/{last}"]
+
+
+def test_prepare_overwrite_discards_unfinished_dataset(tmp_path: Path, video: Path, unfinished_dataset: Path) -> None:
+    out = tmp_path / "x"
+    shutil.copytree(unfinished_dataset, tmp_path / "x.partial")
+    (tmp_path / "x.partial/.work/000/clip.json").write_text("5")
+    events: list[Event] = []
+    request = PrepareRequest((video,), (), out, overwrite=True)
+    prepare_with_conditioners(request, [Marks(), Brightness()], events.append)
+    assert not any(isinstance(event, WarningEvent) or "continuing" in str(event) for event in events)
+    assert read_manifest(out).num_frames == NUM_FRAMES
+
+
+def test_choose_dataset_folder_continues_unfinished_replacement(tmp_path: Path) -> None:
+    """`--overwrite` was interrupted; the same command without it continues and still replaces the dataset."""
+    out = tmp_path / "x"
+    out.mkdir()
+    (out / "dataset.json").write_text("{}")
+    with DatasetFolderLock(choose_dataset_folder(out, "abc", overwrite=True), "abc"):
+        pass
+    continued = choose_dataset_folder(out, "abc", overwrite=False)
+    assert (continued.path, continued.state, continued.replaces_existing) == (out, "continue", True)
+    assert choose_dataset_folder(out, "other", overwrite=False).path == tmp_path / "x-2"
+    assert choose_dataset_folder(out, "abc", overwrite=True).state == "new"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "5"])
+def test_choose_dataset_folder_leaves_unfinished_folder_with_damaged_record(tmp_path: Path, content: str) -> None:
+    (tmp_path / "x.partial/.work").mkdir(parents=True)
+    (tmp_path / "x.partial/.work/job.json").write_text(content)
+    assert choose_dataset_folder(tmp_path / "x", "abc", overwrite=False).path == tmp_path / "x-2"
 
 
 def test_prepare_keeps_unfinished_dataset_of_other_settings(tmp_path: Path, video: Path) -> None:

@@ -38,9 +38,9 @@ ConditionerOptions = Annotated[
 ]
 
 
-def command_line() -> str:
-    """The command line of this process, quoted for a shell."""
-    return shlex.join(["vid2vid", *sys.argv[1:]])
+def command_line(without: str = "") -> str:
+    """The command line of this process, quoted for a shell, without one of its flags."""
+    return shlex.join(["vid2vid", *(argument for argument in sys.argv[1:] if argument != without)])
 
 
 def render_summary(result: RenderResult, next_command: list[str]) -> tuple[str, str, dict[str, object]]:

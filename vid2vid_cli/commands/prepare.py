@@ -22,7 +22,7 @@ def prepare(
 ) -> None:
     """Extract frames and annotations from videos and write them as a dataset, datasets/NAME.
 
-    Run the same command again to continue after an interruption.
+    Run the same command again, without --overwrite, to continue after an interruption.
 
     Options such as pose.input_dir=FOLDER read existing annotations; FOLDER may contain a folder per video.
 
@@ -39,7 +39,7 @@ def prepare(
         if dry_run:
             terminal.print_plan(pipeline.plan_prepare(request))
             return
-        terminal.resume_command = options.command_line()
+        terminal.resume_command = options.command_line(without="--overwrite")
         result = pipeline.prepare(request, terminal.emit)
         summary = ", ".join(
             f"{name} detected on {detected} of {total} frames"

@@ -47,8 +47,8 @@ class AnnotationWriter:
         self._folder, self._chunk_store, self._pool, self._size = folder, chunk_store, pool, size
         self._has_label_maps = has_label_maps
         self._buffer: list[Annotation] = []
-        self._pending_writes: list[Future[None]] = []
-        self._pending_chunks = PendingChunks(chunk_store)
+        self._pending_writes: list[tuple[Path, Future[None]]] = []
+        self._pending_chunks = PendingChunks(chunk_store, pool)
         self.num_written = start_index
         """Annotations added so far, those of earlier runs included; starts at a multiple of CHUNK_FRAMES."""
 
@@ -65,7 +65,7 @@ class AnnotationWriter:
             path = self._folder / name / f"{self.num_written:06d}.png"
             create_folder(path.parent)
             save = partial(save_indexed_png, palette_colours=self._palette_colours) if is_label_map else save_png
-            self._pending_writes.append(self._pool.submit(save, path, image))
+            self._pending_writes.append((path, self._pool.submit(save, path, image)))
         self._buffer.append(annotation)
         self.num_written += 1
         self._pending_chunks.flush(wait=False)

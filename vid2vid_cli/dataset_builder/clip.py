@@ -6,80 +6,20 @@ decoder ──► this thread: cut detection ──► threads that write the fr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 from vid2vid_cli.conditioning import Conditioner, VideoFrame
 from vid2vid_cli.core.geometry import UInt8Array
 from vid2vid_cli.data.annotations import AnnotationWriter
-from vid2vid_cli.data.chunk_store import CHUNK_FRAMES, ChunkStore, WriterPool
+from vid2vid_cli.data.chunk_store import CHUNK_FRAMES, WriterPool
 from vid2vid_cli.data.frame_writer import FrameWriter
-from vid2vid_cli.data.manifest import write_json
 from vid2vid_cli.dataset_builder.annotation_worker import AnnotationWorker
+from vid2vid_cli.dataset_builder.clip_files import FRAMES, ClipPaths, ClipResult, FinishedParts
 from vid2vid_cli.dataset_builder.job import InputVideo, PrepareJob
-from vid2vid_cli.dataset_builder.output_folder import DatasetFolder
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, WarningEvent
 from vid2vid_cli.media.label_png import palette
 from vid2vid_cli.media.shot_detection import CutDetector
-
-
-@dataclass(frozen=True)
-class ClipResult:
-    """The frames of a video and its cuts."""
-
-    num_frames: int
-    cuts: tuple[int, ...]
-    """Frames that start a new shot, in order; never frame 0."""
-
-    @property
-    def shots(self) -> list[tuple[int, int]]:
-        """(first frame, number of frames) of each shot."""
-        return [(first, last - first) for first, last in pairwise((0, *self.cuts, self.num_frames))]
-
-
-@dataclass(frozen=True)
-class ClipPaths:
-    """Paths of a clip in an unfinished dataset."""
-
-    name: str
-    folder: Path
-    work_folder: Path
-    """Records that are needed only until the dataset is finished."""
-
-    @staticmethod
-    def from_index(dataset_folder: DatasetFolder, index: int) -> ClipPaths:
-        """The paths of the clip of the video with this index."""
-        name = f"{index:03d}"
-        return ClipPaths(name, dataset_folder.partial_path / "clips" / name, dataset_folder.work_folder / name)
-
-    def chunk_store(self, stream: str) -> ChunkStore:
-        """The chunks of a stream: `frames` or the name of a conditioner."""
-        return ChunkStore(self.work_folder / stream)
-
-    def read_result(self) -> ClipResult | None:
-        """The result of a finished video, or None."""
-        try:
-            data: Any = json.loads((self.work_folder / "clip.json").read_text(encoding="utf-8"))
-            return ClipResult(int(data["num_frames"]), tuple(int(cut) for cut in data["cuts"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-    def write_result(self, result: ClipResult) -> None:
-        """Mark the video as finished. Raises DiskFullError, PermissionDeniedError."""
-        write_json(self.work_folder / "clip.json", {"num_frames": result.num_frames, "cuts": result.cuts})
-
-    def num_finished_frames(self, conditioners: tuple[Conditioner, ...]) -> int:
-        """Number of frames whose images and annotations are complete on disk."""
-        result = self.read_result()
-        if result is not None:
-            return result.num_frames
-        streams = ["frames", *(conditioner.spec.name for conditioner in conditioners)]
-        return min(self.chunk_store(stream).count_complete() for stream in streams) * CHUNK_FRAMES
 
 
 def prepare_clip(
@@ -87,22 +27,21 @@ def prepare_clip(
     input_video: InputVideo,
     paths: ClipPaths,
     *,
+    finished_parts: FinishedParts,
     on_progress: Callable[[int], None],
     emit: EventHandler,
 ) -> ClipResult:
-    """Write the frames and annotations of one video, continuing an interrupted run.
+    """Write the frames and annotations of one video, except for the parts that an interrupted run has finished.
 
     `on_progress` receives the number of annotated frames. A continued run passes the last finished chunk to the
     conditioners again to warm up trackers and smoothing. Annotations of conditioners with state may differ slightly
     from those of an uninterrupted run; frames, cuts and annotations of stateless conditioners are bit-exact.
     """
-    finished_result = paths.read_result()
-    if finished_result is not None:
-        return finished_result
-    num_finished = paths.num_finished_frames(job.conditioners)
+    if finished_parts.result is not None:
+        return finished_parts.result
     reader = job.open_reader(input_video)
     with WriterPool() as pool:
-        pipeline = _ClipPipeline(job, input_video, paths, num_finished, pool)
+        pipeline = _ClipPipeline(job, input_video, paths, finished_parts, pool)
         try:
             with closing(job.decode_frames(reader)) as stream:
                 for frame in stream:
@@ -116,7 +55,7 @@ def prepare_clip(
         emit(WarningEvent(warning if str(input_video.path) in warning else f"{input_video.path}: {warning}"))
     for remark in reader.remarks:
         emit(InfoEvent(f"{input_video.path}: {remark}"))
-    result = ClipResult(pipeline.frame_writer.num_written, tuple(pipeline.cuts))
+    result = ClipResult(pipeline.frame_writer.num_frames, tuple(pipeline.cuts))
     if result.num_frames:
         paths.write_result(result)
     return result
@@ -126,22 +65,22 @@ class _ClipPipeline:
     """Passes each frame of a video to the cut detector, the frame writer and the conditioners."""
 
     def __init__(
-        self, job: PrepareJob, input_video: InputVideo, paths: ClipPaths, num_finished: int, pool: WriterPool
+        self, job: PrepareJob, input_video: InputVideo, paths: ClipPaths, finished: FinishedParts, pool: WriterPool
     ) -> None:
         self.frame_writer = FrameWriter(
-            paths.folder / "frames",
-            paths.chunk_store("frames"),
+            paths.folder / FRAMES,
+            paths.chunk_store(FRAMES),
             pool,
-            start_index=num_finished,
+            complete_starts=finished.frame_starts,
             frame_format=job.frame_format,
         )
         self.cuts: list[int] = []
-        self._num_finished, self._warmup_start, self._num_frames = num_finished, max(0, num_finished - CHUNK_FRAMES), 0
+        self._warmup_start = max(0, finished.num_annotated - CHUNK_FRAMES)
         self._cut_detector = CutDetector() if job.should_split_shots(input_video) else None
         self._workers = [
             AnnotationWorker(
                 conditioner,
-                _make_annotation_writer(job, paths, conditioner, pool, num_finished),
+                _make_annotation_writer(job, paths, conditioner, pool, finished.num_annotated),
                 self._warmup_start,
                 worker_index=index,
             )
@@ -151,17 +90,15 @@ class _ClipPipeline:
     @property
     def num_annotated(self) -> int:
         """Number of frames that all conditioners have annotated."""
-        return max(self._num_finished, min(worker.num_written for worker in self._workers))
+        return min(worker.num_written for worker in self._workers)
 
     def add_frame(self, rgb: UInt8Array) -> None:
         """Process the next frame. Finished frames are needed too, because a cut depends on all frames before it."""
-        index = self._num_frames
-        self._num_frames += 1
+        index = self.frame_writer.num_frames
         is_cut = self._cut_detector is not None and self._cut_detector(rgb)
         if is_cut:
             self.cuts.append(index)
-        if index >= self._num_finished:
-            self.frame_writer.add(rgb)
+        self.frame_writer.add(rgb)
         if index >= self._warmup_start:
             for worker in self._workers:
                 worker.feed(VideoFrame(rgb, is_cut))

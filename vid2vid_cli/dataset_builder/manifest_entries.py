@@ -18,7 +18,7 @@ from vid2vid_cli.data.manifest import (
     SourceRecord,
     Splits,
 )
-from vid2vid_cli.dataset_builder.clip import ClipPaths, ClipResult
+from vid2vid_cli.dataset_builder.clip_files import ClipPaths, ClipResult
 from vid2vid_cli.dataset_builder.dataset_layouts import SequenceSplit
 from vid2vid_cli.dataset_builder.job import PrepareJob
 

@@ -18,6 +18,7 @@ from vid2vid_cli.media.os_errors import write_error
 
 WORK_FOLDER_NAME = ".work"
 """Subfolder of the unfinished folder for the job's identity and the completed chunks."""
+JOB_FILE_NAME = "job.json"
 REPLACED_SUFFIX = ".replaced"
 FolderState = Literal["new", "continue", "finished"]
 
@@ -28,6 +29,8 @@ class DatasetFolder:
 
     path: Path
     state: FolderState
+    replaces_existing: bool = False
+    """Whether a folder at `path` is replaced (`--overwrite`), also by a later run that continues this one."""
 
     @property
     def partial_path(self) -> Path:
@@ -51,24 +54,25 @@ def default_dataset_path(videos: tuple[Path, ...]) -> Path:
 def choose_dataset_folder(out: Path, identity: str, *, overwrite: bool) -> DatasetFolder:
     """Choose `out`, or the first free name of `out-2`, `out-3`, ...; writes nothing.
 
-    The state is `finished` if the folder contains the same dataset, and `continue` if it is an unfinished one.
+    The state is `finished` if the folder contains the same dataset, and `continue` if it is an unfinished one. With
+    `overwrite`, an unfinished dataset is discarded; without it, a later run continues the unfinished replacement.
     Raises OutputExistsError (`overwrite`, and the existing folder is not a dataset).
     """
+    if overwrite:
+        _check_replaceable(out)
+        return DatasetFolder(out, "new", replaces_existing=True)
     attempt = 1
     while True:
         path = out if attempt == 1 else out.with_name(f"{out.name}-{attempt}")
-        candidate = DatasetFolder(path, "new")
-        partial_identity = _read_partial_identity(candidate)
-        if overwrite:
-            _check_replaceable(path)
-            return DatasetFolder(path, "continue" if partial_identity == identity else "new")
+        new_folder = DatasetFolder(path, "new")
+        unfinished_folder = _find_unfinished(new_folder, identity)
+        if unfinished_folder is not None and (unfinished_folder.replaces_existing or not _is_taken(path)):
+            return unfinished_folder
         if _is_taken(path):
             if _read_identity(path) == identity:
                 return DatasetFolder(path, "finished")
-        elif partial_identity == identity:
-            return DatasetFolder(path, "continue")
-        elif not candidate.partial_path.exists():
-            return candidate
+        elif not new_folder.partial_path.exists():
+            return new_folder
         attempt += 1
 
 
@@ -91,13 +95,14 @@ def _read_identity(folder: Path) -> str | None:
         return None
 
 
-def _read_partial_identity(dataset_folder: DatasetFolder) -> str | None:
-    """The identity of the job that wrote an unfinished folder."""
+def _find_unfinished(dataset_folder: DatasetFolder, identity: str) -> DatasetFolder | None:
+    """The folder with the state `continue` if a job of this identity has begun it; otherwise None."""
     try:
-        data: Any = json.loads((dataset_folder.work_folder / "job.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        data: Any = json.loads((dataset_folder.work_folder / JOB_FILE_NAME).read_text(encoding="utf-8"))
+        is_same_job, replaces_existing = data["identity"] == identity, data["replaces_existing"] is True
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return str(data.get("identity"))
+    return DatasetFolder(dataset_folder.path, "continue", replaces_existing) if is_same_job else None
 
 
 class DatasetFolderLock:
@@ -125,7 +130,8 @@ class DatasetFolderLock:
                         remove_path(entry)
         except OSError as error:
             raise write_error(dataset_folder.partial_path, error) from error
-        write_json(dataset_folder.work_folder / "job.json", {"identity": self._identity})
+        record = {"identity": self._identity, "replaces_existing": dataset_folder.replaces_existing}
+        write_json(dataset_folder.work_folder / JOB_FILE_NAME, record)
         return self
 
     def __exit__(self, *_: object) -> None:

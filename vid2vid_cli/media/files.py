@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ def atomic_write(path: Path, write: Callable[[Path], object], *, create_folder: 
     """Call `write` with a temporary path beside `path`, then rename that file to `path`.
 
     If `write` fails, the temporary file is removed and `path` is unchanged. `create_folder`: create missing parent
-    folders. `sync`: flush the file to the disk before the rename, which takes milliseconds.
+    folders. `sync`: flush the file to the disk before the rename, and the folder after it, which takes milliseconds.
     Raises DiskFullError, PermissionDeniedError, MissingFileError (no parent folder, with create_folder=False).
     """
     temp_path = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -25,9 +26,10 @@ def atomic_write(path: Path, write: Callable[[Path], object], *, create_folder: 
             path.parent.mkdir(parents=True, exist_ok=True)
         write(temp_path)
         if sync:
-            with temp_path.open("rb") as file:
-                os.fsync(file.fileno())
+            _sync_file(temp_path)
         temp_path.replace(path)
+        if sync:
+            _sync_folder(path.parent)
     except OSError as error:
         raise write_error(path, error) from error
     finally:
@@ -42,8 +44,39 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_frame_file(path: Path, content: bytes) -> None:
-    """Write one of many files atomically, without flushing the disk. The folder must exist."""
+    """Write one of many files atomically, without flushing it to the disk (see `sync_files`). The folder must exist."""
     atomic_write(path, lambda temp_path: temp_path.write_bytes(content), create_folder=False, sync=False)
+
+
+def sync_files(paths: Sequence[Path]) -> None:
+    """Flush files and the entries of their folders to the disk, about a millisecond per file on a solid-state disk.
+
+    A file that was renamed without this may be empty or missing after a power failure. Raises DiskFullError,
+    PermissionDeniedError, MissingFileError.
+    """
+    for path in paths:
+        try:
+            _sync_file(path)
+        except OSError as error:
+            raise write_error(path, error) from error
+    for folder in dict.fromkeys(path.parent for path in paths):
+        _sync_folder(folder)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("r+b") as file:  # Windows flushes writable files only
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":  # a folder cannot be opened there
+        return
+    with suppress(OSError):  # some network file systems refuse this for folders
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def sha256_of_files(*files: Path) -> str:

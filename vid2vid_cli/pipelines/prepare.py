@@ -18,7 +18,8 @@ from vid2vid_cli.core.errors import (
 )
 from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.data.manifest import Manifest, read_manifest, write_manifest
-from vid2vid_cli.dataset_builder.clip import ClipPaths, ClipResult, prepare_clip
+from vid2vid_cli.dataset_builder.clip import prepare_clip
+from vid2vid_cli.dataset_builder.clip_files import ClipPaths, ClipResult, FinishedParts
 from vid2vid_cli.dataset_builder.detection_check import check_detections
 from vid2vid_cli.dataset_builder.job import InputVideo, PrepareJob, make_job
 from vid2vid_cli.dataset_builder.manifest_entries import add_statistics, draft_manifest
@@ -30,7 +31,7 @@ from vid2vid_cli.dataset_builder.output_folder import (
 )
 from vid2vid_cli.dataset_builder.previews import write_contact_sheet, write_preview
 from vid2vid_cli.engine.dry_run import DryRun
-from vid2vid_cli.engine.events import ArtifactEvent, EventHandler, InfoEvent, ProgressEvent
+from vid2vid_cli.engine.events import ArtifactEvent, EventHandler, InfoEvent, ProgressEvent, WarningEvent
 from vid2vid_cli.requests.prepare import PrepareRequest
 
 __all__ = ["PrepareRequest", "PrepareResult", "plan_prepare", "prepare", "prepare_with_conditioners"]
@@ -111,10 +112,12 @@ def _run_job(job: PrepareJob, emit: EventHandler) -> PrepareResult:
         try:
             manifest = _build_dataset(job, dataset_folder, emit)
         except BaseException as error:
-            if isinstance(error, UNRECOVERABLE_ERRORS) or not _num_finished_frames(job, dataset_folder):
+            has_progress = any(paths.has_progress(job.conditioners) for paths in _clip_paths(job, dataset_folder))
+            if isinstance(error, UNRECOVERABLE_ERRORS) or not has_progress:
                 folder_lock.discard()
             if isinstance(error, DiskFullError):
-                hint = "Free some space and run the same command again; it continues where it stopped."
+                command = "same command again, without --overwrite" if job.request.overwrite else "same command again"
+                hint = f"Free some space and run the {command}; it continues where it stopped."
                 raise DiskFullError(error.message, hint) from error
             raise
         folder_lock.commit()
@@ -152,22 +155,31 @@ def _detection_counts(manifest: Manifest) -> dict[str, tuple[int, int]]:
     return {record.name: (record.quality.num_detected, record.quality.num_frames) for record in manifest.conditioners}
 
 
-def _num_finished_frames(job: PrepareJob, dataset_folder: DatasetFolder) -> int:
-    """Number of frames of an unfinished dataset that are complete."""
-    return sum(
-        ClipPaths.from_index(dataset_folder, index).num_finished_frames(job.conditioners)
-        for index in range(len(job.inputs))
-    )
+def _clip_paths(job: PrepareJob, dataset_folder: DatasetFolder) -> list[ClipPaths]:
+    return [ClipPaths.from_index(dataset_folder, index) for index in range(len(job.inputs))]
+
+
+def _find_finished_parts(
+    job: PrepareJob, dataset_folder: DatasetFolder, clip_paths: Sequence[ClipPaths], emit: EventHandler
+) -> list[FinishedParts]:
+    """The parts of each clip that an interrupted run has finished; damaged parts are named and made again."""
+    if dataset_folder.state == "new":
+        return [FinishedParts()] * len(clip_paths)
+    parts = [paths.check_parts(job.conditioners, job.frame_size) for paths in clip_paths]
+    damaged = [path for clip_parts in parts for path in clip_parts.damaged]
+    if damaged:
+        others = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+        emit(WarningEvent(f"{damaged[0]}{others}: damaged after an interruption; the parts concerned are made again."))
+    if num_finished := sum(clip_parts.num_frames for clip_parts in parts):
+        emit(InfoEvent(f"continuing: {num_finished} of {job.num_expected_frames() or 'unknown'} frames were done"))
+    return parts
 
 
 def _build_dataset(job: PrepareJob, dataset_folder: DatasetFolder, emit: EventHandler) -> Manifest:
     """Write all content of the dataset to the unfinished folder."""
-    folder = dataset_folder.partial_path
-    clip_paths = [ClipPaths.from_index(dataset_folder, index) for index in range(len(job.inputs))]
-    num_finished = _num_finished_frames(job, dataset_folder)
-    if num_finished:
-        emit(InfoEvent(f"continuing: {num_finished} of {job.num_expected_frames() or 'unknown'} frames were done"))
-    clip_results = _prepare_clips(job, clip_paths, emit)
+    folder, clip_paths = dataset_folder.partial_path, _clip_paths(job, dataset_folder)
+    finished_parts = _find_finished_parts(job, dataset_folder, clip_paths, emit)
+    clip_results = _prepare_clips(job, clip_paths, finished_parts, emit)
     draft = Dataset(folder, draft_manifest(job, dataset_folder.path.name, clip_paths, clip_results))
     check_detections(job, draft, emit)
     manifest = add_statistics(job, draft)
@@ -178,16 +190,18 @@ def _build_dataset(job: PrepareJob, dataset_folder: DatasetFolder, emit: EventHa
     return manifest
 
 
-def _prepare_clips(job: PrepareJob, clip_paths: Sequence[ClipPaths], emit: EventHandler) -> list[ClipResult]:
+def _prepare_clips(
+    job: PrepareJob, clip_paths: Sequence[ClipPaths], finished_parts: Sequence[FinishedParts], emit: EventHandler
+) -> list[ClipResult]:
     """Write the clips of all videos in order. Raises TooFewFramesError without two consecutive frames."""
     num_expected, num_previous = job.num_expected_frames(), 0
     clip_results: list[ClipResult] = []
-    for input_video, paths in zip(job.inputs, clip_paths, strict=True):
+    for input_video, paths, parts in zip(job.inputs, clip_paths, finished_parts, strict=True):
 
         def report_progress(num_done: int, offset: int = num_previous) -> None:
             emit(ProgressEvent(STAGE, offset + num_done, num_expected))
 
-        result = prepare_clip(job, input_video, paths, on_progress=report_progress, emit=emit)
+        result = prepare_clip(job, input_video, paths, finished_parts=parts, on_progress=report_progress, emit=emit)
         if result.num_frames < 2:
             raise TooFewFramesError(
                 f"{input_video.path} has {result.num_frames} frame in the selected range; at least 2 are required.",

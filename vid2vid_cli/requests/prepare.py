@@ -68,7 +68,14 @@ class PrepareRequest:
         Option("Fraction at the end of each shot that is kept for validation.", panel=FRAME_PANEL, min=0, max=0.9),
     ] = 0.2
     split_shots: Annotated[bool, Option("Detect cuts and make one clip per shot.", panel=FRAME_PANEL)] = True
-    overwrite: Overwrite = False
+    overwrite: Annotated[
+        bool,
+        Option(
+            "Replace an existing dataset instead of appending -2 to its name, and discard an unfinished one.",
+            ("--overwrite",),
+            panel=OUTPUT_PANEL,
+        ),
+    ] = False
     frame_format: Annotated[
         Literal["jpeg", "png"] | None,
         Option(
