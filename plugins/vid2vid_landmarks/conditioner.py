@@ -66,8 +66,10 @@ class LandmarkOptions(Options):
     background_edges: bool = Field(
         False, description="Draw Canny edges outside the face, so that the condition describes the background."
     )
-    drawing: Literal["antialiased", "vid2vid"] = render_option(
-        "antialiased", "antialiased: at the output resolution; vid2vid: NVIDIA's drawing, in whole pixels of the frame."
+    drawing: Literal["antialiased", "published"] = render_option(
+        "antialiased",
+        "antialiased: at the output resolution; published: NVIDIA's drawing, in whole pixels of the frame, which is "
+        "then cropped and resized.",
     )
     input_dir: Path | None = input_path_option(
         "Folder with one file of 68 points per frame, text (x,y per line) or JSON; used instead of a detector."
@@ -142,7 +144,7 @@ class Landmarks(Conditioner):
 
         Without a face, the drawing is -1 (except background edges) and all distances are 1, the maximum.
         """
-        if self.options.drawing == "vid2vid":
+        if self.options.drawing == "published":
             edges = annotation.images.get("background") if self.options.background_edges else None
             points = annotation.points.get("face") if annotation.quality > 0 else None
             channels = render_nvidia_condition(points, edges, view, annotation.height, annotation.width)

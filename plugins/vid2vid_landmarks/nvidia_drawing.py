@@ -1,5 +1,6 @@
 """Drawing of the face as in NVIDIA/vid2vid: on the frame in whole pixels, then cropped and resized.
 
+The resizing is Pillow's bilinear one, a triangle filter as wide as two output pixels, as in the published program.
 Curves are parabolas through three points each, two pixels wide. A distance map has one level per three city blocks on
 the frame, so its values depend on the frame size. This module reproduces the input of NVIDIA's published networks; for
 other models `drawing` gives better conditions.
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from vid2vid_cli.conditioning import FloatArray, UInt8Array, View, view_image
 from vid2vid_landmarks.topology import FACE_CURVES
@@ -38,9 +40,25 @@ def render_nvidia_condition(
         distance_images.append(_distance_image(curve_image))
     if background is not None:
         np.maximum(drawing, background, out=drawing)
-    viewed_images = np.stack([view_image(image, view) for image in (drawing, *distance_images)])
+    viewed_images = np.stack([_crop_and_resize(image, view) for image in (drawing, *distance_images)])
     result: FloatArray = viewed_images.astype(np.float32) / np.float32(127.5) - 1
     return result
+
+
+def _crop_and_resize(image: UInt8Array, view: View) -> UInt8Array:
+    """The image (h, w) through `view`, cropped to whole pixels before it is resized; rotated views are resampled."""
+    (scale_x, shear_x, x), (shear_y, scale_y, y) = view.matrix
+    if shear_x or shear_y or scale_x <= 0 or scale_y <= 0:
+        return view_image(image, view)
+    # The inverse of `View.from_box`.
+    left, top = 0.5 - (x + 0.5) / scale_x, 0.5 - (y + 0.5) / scale_y
+    box = [round(edge) for edge in (left, top, left + view.width / scale_x, top + view.height / scale_y)]
+    height, width = image.shape
+    padding = max(0, -box[0], -box[1], box[2] - width, box[3] - height)
+    if padding:  # the border of the frame is replicated outside it, as by `view_image`
+        image, box = np.pad(image, padding, mode="edge"), [edge + padding for edge in box]
+    crop = Image.fromarray(np.ascontiguousarray(image[box[1] : box[3], box[0] : box[2]]))
+    return np.asarray(crop.resize((view.width, view.height), Image.Resampling.BILINEAR))
 
 
 def _distance_image(curve_image: UInt8Array) -> UInt8Array:

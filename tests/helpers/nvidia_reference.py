@@ -177,12 +177,14 @@ def generate_frames(
     conditions: Sequence[Tensor],
     initial_frames: Tensor | None,
     foreground_class: int | None = None,
+    *,
+    is_published_start: bool = False,
 ) -> Iterator[Tensor]:
     """Generate frames from published conditions (1, c, h, w).
 
     With `initial_frames` (1, 2, 3, h, w), the frames of the first two conditions, generation starts at the third.
-    Without, it starts at the first, and the first condition is repeated for the missing past, as in our rollout; the
-    published program skips these frames.
+    Without, it starts at the first, and the first condition is repeated for the missing past, as in our rollout. The
+    published program starts at the third here too, which `is_published_start` selects.
     """
     first_condition = conditions[0]
     past = (
@@ -193,7 +195,8 @@ def generate_frames(
     past_pyramid = [past]
     for _ in scales[1:]:
         past_pyramid.append(downsample(past_pyramid[-1][0])[None])
-    for index in range(0 if initial_frames is None else initial_frames.shape[1], len(conditions)):
+    first_index = 0 if initial_frames is None and not is_published_start else scales[0].past_frames
+    for index in range(first_index, len(conditions)):
         window = torch.cat([conditions[max(0, index - back)] for back in reversed(range(scales[0].past_frames + 1))], 1)
         pyramid = [window]
         for _ in scales[1:]:
@@ -211,7 +214,7 @@ def generate_frames(
                 past_pyramid[level].flatten(1, 2),
                 mask,
                 features,
-                skip_flow=initial_frames is None and index == 0,
+                skip_flow=initial_frames is None and index == first_index,
             )
             past_pyramid[level] = torch.cat([past_pyramid[level][:, 1:], frame[:, None]], 1)
         yield frame
@@ -222,6 +225,8 @@ def generate_frames_float64(
     conditions: Sequence[Tensor],
     initial_frames: Tensor | None,
     foreground_class: int | None = None,
+    *,
+    is_published_start: bool = False,
 ) -> Iterator[Tensor]:
     """`generate_frames` in double precision, so that only the rounding of the tested network is measured."""
     default_dtype = torch.get_default_dtype()
@@ -232,7 +237,11 @@ def generate_frames_float64(
         yield from [
             frame.float()
             for frame in generate_frames(
-                double_scales, [condition.double() for condition in conditions], double_initial_frames, foreground_class
+                double_scales,
+                [condition.double() for condition in conditions],
+                double_initial_frames,
+                foreground_class,
+                is_published_start=is_published_start,
             )
         ]
     finally:

@@ -18,6 +18,7 @@ from helpers.nvidia_reference import (
 from torch import Tensor
 
 from vid2vid_cli.config.resolve import resolve_config
+from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.engine.build import build_discriminator, build_train_state, discriminator_input_format
 from vid2vid_cli.engine.checkpoint import load_checkpoint, load_metadata, load_network_weights
 from vid2vid_cli.engine.events import ignore_events
@@ -276,3 +277,22 @@ def test_import_legacy_torch_and_data_parallel_files(tmp_path: Path) -> None:
     assert legacy_path.name == "made-2.ckpt"
     first, second = (load_checkpoint(path, CPU)[0].state_dict() for path in (parallel_path, legacy_path))
     assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+class TestForegroundIds:
+    """Classes of the foreground branch, which the files do not contain."""
+
+    @pytest.mark.parametrize(("ids", "num_remarks"), [(None, 1), ((24, 26), 0)])
+    def test_import_reports_assumed_foreground_ids(
+        self, tmp_path: Path, ids: tuple[int, ...] | None, num_remarks: int
+    ) -> None:
+        write_release(tmp_path / "city", 36, has_foreground=True)
+        request = ImportRequest(tmp_path / "city", "street", foreground_ids=ids)
+        remarks = [text for name, text in plan_import(request).rows if name == "note" and "--foreground-ids" in text]
+        assert len(remarks) == num_remarks
+
+    @pytest.mark.parametrize(("has_foreground", "ids"), [(False, (26,)), (True, (26, 35))])
+    def test_import_rejects_foreground_ids(self, tmp_path: Path, has_foreground: bool, ids: tuple[int, ...]) -> None:
+        write_release(tmp_path / "city", 36, has_foreground=has_foreground)
+        with pytest.raises(ConfigError, match="--foreground-ids"):
+            plan_import(ImportRequest(tmp_path / "city", "street", foreground_ids=ids))

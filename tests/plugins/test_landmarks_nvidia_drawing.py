@@ -44,7 +44,7 @@ def test_lines_are_two_pixels_wide_and_maps_count_city_blocks() -> None:
 
 
 def test_distance_maps_are_ordered_by_curve_and_blank_without_face() -> None:
-    conditioner = Landmarks(LandmarkOptions(drawing="vid2vid"))
+    conditioner = Landmarks(LandmarkOptions(drawing="published"))
     nvidia_channels = conditioner.render(Annotation(SIDE, SIDE, 1.0, {"face": face()}), FULL_VIEW)
     antialiased_channels = Landmarks().render(Annotation(SIDE, SIDE, 1.0, {"face": face()}), FULL_VIEW)
     assert nvidia_channels.shape == antialiased_channels.shape == (15, SIDE, SIDE)
@@ -58,14 +58,39 @@ def test_distance_maps_are_ordered_by_curve_and_blank_without_face() -> None:
     assert (empty_channels[1:] == 1).all()
 
 
-def test_condition_is_drawn_on_the_frame_then_resized() -> None:
-    """At half size the lines are half as wide and the distance levels those of the frame."""
-    full_channels = render_nvidia_condition(face(), None, FULL_VIEW, SIDE, SIDE)
-    half_channels = render_nvidia_condition(
-        face(), None, View.from_box((0, 0, SIDE, SIDE), SIDE // 2, SIDE // 2), SIDE, SIDE
-    )
-    averaged = full_channels.reshape(15, SIDE // 2, 2, SIDE // 2, 2).mean((2, 4))
-    assert np.abs(half_channels - averaged).max() < 2.1 / 255
+def triangle_filter(old_length: int, new_length: int) -> np.ndarray:
+    """The matrix (new, old) of antialiased bilinear resampling: a triangle of at least one new pixel to each side."""
+    scale = old_length / new_length
+    centres = (np.arange(new_length)[:, None] + 0.5) * scale
+    weights = np.maximum(0, 1 - np.abs(np.arange(old_length) + 0.5 - centres) / max(scale, 1))
+    return weights / weights.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("box", "height", "width"),
+    [
+        ((0, 0, SIDE, SIDE), SIDE // 2, SIDE // 2),
+        ((16, 8, 112, 104), 40, 56),
+        ((16, 8, 112, 104), 150, 170),
+        ((-8, 8, 112, 128), 60, 60),
+        ((15.8, 8.3, 112.2, 103.9), 40, 56),
+    ],
+)
+def test_condition_is_drawn_on_the_frame_then_cropped_and_resized(box: tuple, height: int, width: int) -> None:
+    """The distance levels are those of the frame; a box is rounded to whole pixels, as the published boxes are."""
+    full_image = (render_nvidia_condition(face(), None, FULL_VIEW, SIDE, SIDE) + 1) * 127.5
+    channels = render_nvidia_condition(face(), None, View.from_box(box, height, width), SIDE, SIDE)
+    x0, y0, x1, y1 = (round(edge) for edge in box)
+    crop = np.pad(full_image, ((0, 0), (8, 8), (8, 8)), mode="edge")[:, y0 + 8 : y1 + 8, x0 + 8 : x1 + 8]
+    expected = triangle_filter(y1 - y0, height) @ crop @ triangle_filter(x1 - x0, width).T
+    assert channels.shape == (15, height, width)
+    assert np.abs((channels + 1) * 127.5 - expected).max() < 1.5  # Pillow rounds after each axis
+
+
+def test_condition_of_a_rotated_view_is_resampled() -> None:
+    rotation = np.array([[0.96, -0.28, 10.0], [0.28, 0.96, -5.0]])
+    channels = render_nvidia_condition(face(), None, FULL_VIEW.compose(rotation), SIDE, SIDE)
+    assert (channels[0] > 0).any()
 
 
 def test_background_edges_are_drawn_if_enabled() -> None:
@@ -73,5 +98,5 @@ def test_background_edges_are_drawn_if_enabled() -> None:
     edges[3] = 255
     annotation = Annotation(SIDE, SIDE, 1.0, {"face": face()}, {"background": edges})
     for is_enabled, value in ((True, 1.0), (False, -1.0)):
-        options = LandmarkOptions(drawing="vid2vid", background_edges=is_enabled, distance_maps=False)
+        options = LandmarkOptions(drawing="published", background_edges=is_enabled, distance_maps=False)
         assert (Landmarks(options).render(annotation, FULL_VIEW)[0, 3] == value).all()

@@ -299,3 +299,14 @@ def test_synthesize_command_applies_label_edits(label_model: Path, capsys: pytes
     )
     assert "--replace road=tree@1-2: tree" in capsys.readouterr().err
     assert list(Path.cwd().iterdir()) == [Path.cwd() / "data_synthesized.mp4"]
+
+
+def test_edit_clip_counts_output_frames() -> None:
+    """Given frames, which have no output, are edited like the first output frame and not counted."""
+    conditioner = load_conditioner("labels", LABEL_OPTIONS)
+    label_edits = LabelEdits(parse_edits(("road=tree@0-0",), ()), [conditioner], FPS)
+    labels = np.full((4, 4), ROAD, np.uint8)
+    frames = [AnnotatedFrame(None, False, (Annotation(4, 4, 1.0, images={LABELS_KEY: labels}),)) for _ in range(4)]
+    edited_frames = list(label_edits.edit_clip(frames, (4, 4), num_given_frames=2))
+    assert [int(frame.annotations[0].images[LABELS_KEY][0, 0]) for frame in edited_frames] == [TREE, TREE, TREE, ROAD]
+    assert label_edits.num_frames == 2

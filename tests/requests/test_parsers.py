@@ -70,3 +70,14 @@ def test_conditioner_options_group_by_conditioner() -> None:
     for text in ("low=3", "edges.low", ".low=3", "edges.=3"):
         with pytest.raises(ValueError, match=r"NAME\.KEY=VALUE"):
             parsers.conditioner_options([text])
+
+
+def test_label_ids_parses_lists() -> None:
+    assert parsers.label_ids("26") == (26,)
+    assert parsers.label_ids(" 26, 24,26") == (24, 26)
+
+
+@pytest.mark.parametrize("text", ["", "car", "24,", "-1", "1.5"])
+def test_label_ids_rejects_other_text(text: str) -> None:
+    with pytest.raises(ValueError, match="24,26"):
+        parsers.label_ids(text)

@@ -57,8 +57,6 @@ def nvidia(
         next_command = result.prepare_command
         if request.preset == "street":  # labels need no preparation
             command = ["vid2vid", "synthesize", str(result.path), "LABELS", "-O", "labels.instances=INSTANCES"]
-            if result.image_generator_path is not None:
-                command += ["--initial-frame", str(result.image_generator_path)]
             next_command = shlex.join(command)
         terminal.print_result(result.path, _summary(request, result), next_command, json_fields)
 

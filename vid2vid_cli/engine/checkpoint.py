@@ -56,8 +56,8 @@ class CheckpointMetadata(BaseModel):
     view: dict[str, Any]
     """View of the dataset's frames in training, as `View.to_json`."""
     height: int
-    """Height of the dataset's frames in pixels."""
     width: int
+    """Size of the dataset's frames in pixels."""
     fps: str
     training: dict[str, Any]
     """Steps, seconds, dataset, preset, measured quality, licence."""
@@ -66,6 +66,10 @@ class CheckpointMetadata(BaseModel):
     """Condition channels of the foreground classes."""
     initial_frames: Literal["zeros", "real"] = "zeros"
     """Past frames at the start of a clip in training."""
+    has_published_start: bool = False
+    """Whether synthesis begins with given frames by default (`--initial-frame published`)."""
+    image_generator: str = ""
+    """File name, in the same folder, of the frame-wise checkpoint that generates these frames; "": none."""
     style_bank: StyleBank | None = None
     """None for a model without styles."""
 
@@ -106,13 +110,10 @@ def save_checkpoint(
 ) -> None:
     """Write a `.ckpt` atomically. Raises DiskFullError, PermissionDeniedError.
 
-    `discriminators`: weights for later training, by their names in `TrainState`, such as
-    `image_discriminator.discriminators.64.stages.0.0.weight`.
+    `discriminators`: weights for later training, by their names in `TrainState`.
     """
-    weights = {
-        **generator.state_dict(),
-        **{f"{DISCRIMINATOR_PREFIX}{name}": value for name, value in (discriminators or {}).items()},
-    }
+    prefixed_discriminators = {f"{DISCRIMINATOR_PREFIX}{name}": value for name, value in (discriminators or {}).items()}
+    weights = {**generator.state_dict(), **prefixed_discriminators}
     tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     header = {METADATA_KEY: json.dumps(metadata.model_dump(mode="json"))}
 
@@ -130,10 +131,9 @@ def load_metadata(path: Path) -> CheckpointMetadata:
         return CheckpointMetadata.model_validate(data)
     except ValidationError as error:
         problem = error.errors()[0]
-        field_name = ".".join(str(part) for part in problem["loc"])
-        raise TruncatedCheckpointError(
-            f"{path} has invalid metadata: {field_name}: {problem['msg']}", "Copy it again, or train again."
-        ) from None
+        field_name = ".".join(map(str, problem["loc"]))
+        message = f"{path} has invalid metadata: {field_name}: {problem['msg']}"
+        raise TruncatedCheckpointError(message, "Copy it again, or train again.") from None
 
 
 def load_checkpoint(path: Path, runtime: Runtime) -> tuple[Generator, CheckpointMetadata]:

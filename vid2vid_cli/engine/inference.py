@@ -17,12 +17,27 @@ from vid2vid_cli.metrics.image import psnr
 
 @torch.inference_mode()
 def generate_clip(
-    generator: SequentialGenerator, conditions: Tensor, runtime: Runtime, initial_frames: Tensor | None = None
+    generator: SequentialGenerator,
+    conditions: Tensor,
+    runtime: Runtime,
+    initial_frames: Tensor | None = None,
+    *,
+    num_given_frames: int = 0,
 ) -> list[FrameOutput]:
-    """Generate all frames of a clip, (b, t, c, h, w) -> t outputs; `initial_frames` as in `rollout`."""
+    """Generate the frames of a clip, (b, t, c, h, w) -> t - `num_given_frames` outputs.
+
+    `initial_frames`: as in `rollout`. The first `num_given_frames` conditions are those of the first output's past.
+    """
     initial_frames = initial_frames if initial_frames is None else initial_frames.to(runtime.device)
+    all_conditions = conditions.to(runtime.device).float().unbind(1)
     with runtime.autocast():
-        return list(rollout(generator, conditions.to(runtime.device).float().unbind(1), initial_frames=initial_frames))
+        outputs = rollout(
+            generator,
+            all_conditions[num_given_frames:],
+            initial_frames=initial_frames,
+            past_conditions=all_conditions[:num_given_frames],
+        )
+        return list(outputs)
 
 
 def validation_psnr(outputs: Sequence[FrameOutput], clip: ClipBatch) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,8 +19,10 @@ conditioners or one of them."""
 NUM_CITYSCAPES_IDS = 35
 """Published networks have ids 0 to 34; our list of Cityscapes classes ends at 33."""
 LABEL_CHANNELS, EDGE_CHANNEL = tuple(range(NUM_CITYSCAPES_IDS)), NUM_CITYSCAPES_IDS
+PUBLISHED_FOREGROUND_IDS = (26,)
+"""Default of the published option fg_labels: cars."""
 FACE_REMARK = (
-    "Curves and distance maps are rendered as published (landmarks.drawing=vid2vid) at the size of the dataset's "
+    "Curves and distance maps are rendered as published (landmarks.drawing=published) at the size of the dataset's "
     "frames: prepare them at the size of the source. The background edges that the network was trained with "
     "(landmarks.background_edges=true) come from Canny with different thresholds."
 )
@@ -45,11 +47,16 @@ class PublishedConditions:
     """Differences between our conditions and the published ones."""
 
 
-def published_conditions(preset: ReleasePreset, architecture: Architecture) -> PublishedConditions:
-    """The conditions of a published network.
+def published_conditions(
+    preset: ReleasePreset, architecture: Architecture, foreground_ids: Sequence[int] | None = None
+) -> PublishedConditions:
+    """The conditions of a published network; `foreground_ids`: class ids of its foreground branch, None: the default.
 
-    Raises ConfigError if the number of channels is not that of the preset; PluginError.
+    Raises ConfigError if the number of channels is not that of the preset, and for foreground ids without a foreground
+    branch or out of range; PluginError.
     """
+    if foreground_ids is not None:
+        _check_foreground_ids(foreground_ids, architecture)
     num_channels = architecture.condition_channels
     if num_channels == NUM_CITYSCAPES_IDS and architecture.is_image_generator:
         is_match = preset == "street"
@@ -66,7 +73,7 @@ def published_conditions(preset: ReleasePreset, architecture: Architecture) -> P
             else "Only the published street, face and pose networks are supported.",
         )
     if preset == "street":
-        return _street_conditions(num_channels, architecture)
+        return _street_conditions(num_channels, architecture, foreground_ids)
     return (
         _face_conditions(num_channels)
         if preset == "face"
@@ -96,7 +103,20 @@ def _conditioner_config(name: str, **options: Any) -> ConditionerConfig:
     )
 
 
-def _street_conditions(num_channels: int, architecture: Architecture) -> PublishedConditions:
+def _check_foreground_ids(foreground_ids: Sequence[int], architecture: Architecture) -> None:
+    text = ",".join(map(str, foreground_ids))
+    if not architecture.has_foreground:
+        raise ConfigError(f"--foreground-ids {text}: the network has no foreground branch.", "Remove --foreground-ids.")
+    if max(foreground_ids) >= NUM_CITYSCAPES_IDS:
+        raise ConfigError(
+            f"--foreground-ids {text}: ids of the street networks are 0 to {NUM_CITYSCAPES_IDS - 1}.",
+            "Set the ids of fg_labels in the training of the network.",
+        )
+
+
+def _street_conditions(
+    num_channels: int, architecture: Architecture, foreground_ids: Sequence[int] | None
+) -> PublishedConditions:
     """One-hot labels in {0, 1}, followed by an instance edge channel.
 
     The image generator has no edge channel. Its checkpoint has one with zero weights, so that the same labels drive the
@@ -120,11 +140,18 @@ def _street_conditions(num_channels: int, architecture: Architecture) -> Publish
             "The instance edges need instance ids: --conditioner-option labels.instances=FOLDER. The conditions are "
             "then exactly the published ones."
         )
+    foreground_indices = tuple(PUBLISHED_FOREGROUND_IDS if foreground_ids is None else foreground_ids)
+    foreground_classes = tuple(str(row["name"]) for row in class_rows if row["id"] in foreground_indices)
+    if architecture.has_foreground and foreground_ids is None:
+        remarks.append(
+            f"The files do not contain the classes of the foreground branch; {foreground_classes[0]} (id "
+            f"{foreground_indices[0]}) is assumed, the default of fg_labels. Set others with --foreground-ids."
+        )
     return PublishedConditions(
         conditioners=(labels_config,),
         channel_mapping=ChannelMapping(channel_indices, labels_config.channels, condition_range=(0, 1)),
-        foreground_classes=("car",),
-        foreground_indices=(26,),
+        foreground_classes=foreground_classes,
+        foreground_indices=foreground_indices,
         crop="center",
         fps="17",
         remarks=(" ".join(remarks),),
@@ -134,7 +161,7 @@ def _street_conditions(num_channels: int, architecture: Architecture) -> Publish
 def _face_conditions(num_channels: int) -> PublishedConditions:
     """The rendered curves and fourteen distance maps, all in [0, 1]."""
     landmarks_config = _conditioner_config(
-        "landmarks", distance_maps=num_channels > 1, background_edges=True, drawing="vid2vid"
+        "landmarks", distance_maps=num_channels > 1, background_edges=True, drawing="published"
     )
     return PublishedConditions(
         conditioners=(landmarks_config,),

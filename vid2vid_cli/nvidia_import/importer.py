@@ -85,13 +85,13 @@ def import_release(request: ImportRequest, on_event: EventHandler) -> ImportResu
     image_size = request.image_size
     if video_network is not None:
         image_size = video_network.image_size
-        _write_checkpoint(video_network, checkpoint_path, on_event)
+        image_path = _image_generator_path(checkpoint_path)
+        _write_checkpoint(video_network, checkpoint_path, on_event, image_path.name if image_choice.path else "")
         config_path = _config_path(checkpoint_path)
         write_text(config_path, format_train_config(video_network, checkpoint_path.stem))
         on_event(ArtifactEvent(str(config_path), "config"))
         parameter_counts |= video_network.parameter_counts()
         remarks, command = video_network.conditions.remarks, prepare_command(video_network)
-        image_path = _image_generator_path(checkpoint_path)
     skipped = _skipped_files(release, video_network, image_choice)
     video_network = None  # free its weights before the image generator is loaded
     image_network = _load_image_network(request, image_choice, image_size)
@@ -135,6 +135,7 @@ def _load_release(request: ImportRequest) -> tuple[Release, PublishedNetwork | N
             files=generator_paths,
             weights=weights,
             image_size=request.image_size,
+            foreground_ids=request.foreground_ids,
         )
         video_network = replace(
             video_network,
@@ -168,8 +169,8 @@ def _load_image_network(
     )
 
 
-def _write_checkpoint(network: PublishedNetwork, path: Path, emit: EventHandler) -> None:
-    write_network(network, path)
+def _write_checkpoint(network: PublishedNetwork, path: Path, emit: EventHandler, image_generator: str = "") -> None:
+    write_network(network, path, image_generator)
     emit(ArtifactEvent(str(path), "checkpoint", {"weights": sum(network.parameter_counts().values())}))
 
 

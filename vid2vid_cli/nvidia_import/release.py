@@ -86,8 +86,12 @@ def analyse_network(
     files: Sequence[Path],
     weights: Sequence[Weights],
     image_size: tuple[int, int] | None,
+    foreground_ids: Sequence[int] | None = None,
 ) -> PublishedNetwork:
-    """Combine published files; `image_size` None: the published size of this architecture. Raises ConfigError."""
+    """Combine published files; `image_size` None: the published size of this architecture. Raises ConfigError.
+
+    `foreground_ids`: see `published_conditions`.
+    """
     image_size = image_size or published_image_size(preset, architecture)
     min_image_side = min_side(architecture.num_downsamples, architecture.num_scales)
     if min(image_size) < min_image_side:
@@ -99,15 +103,15 @@ def analyse_network(
     return PublishedNetwork(
         preset=preset,
         architecture=architecture,
-        conditions=published_conditions(preset, architecture),
+        conditions=published_conditions(preset, architecture, foreground_ids),
         image_size=image_size,
         files=files,
         weights=weights,
     )
 
 
-def write_network(network: PublishedNetwork, path: Path) -> None:
-    """Convert a network and write it as a `.ckpt`.
+def write_network(network: PublishedNetwork, path: Path, image_generator: str = "") -> None:
+    """Convert a network and write it as a `.ckpt`; `image_generator`: see `CheckpointMetadata`.
 
     Raises LayerMismatchError, ConfigError, DiskFullError, PermissionDeniedError.
     """
@@ -139,6 +143,8 @@ def write_network(network: PublishedNetwork, path: Path) -> None:
         created_by=f"vid2vid-cli {__version__}",
         foreground_indices=conditions.foreground_indices if config.foreground_classes else (),
         initial_frames=network.initial_frames,
+        has_published_start=network.architecture.past_frames > 0,
+        image_generator=image_generator,
     )
     with torch.device("meta"):
         generator = build_generator(config, metadata.condition_spec)

@@ -52,28 +52,37 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
     training_data = open_data_for_checkpoint(request.data, metadata, checkpoint.path)
     dataset, view = training_data.dataset, training_data.view
     names = [conditioner.name for conditioner in metadata.conditioners]
+    model = model.with_options(StyleOptions(), request.initial_frame, has_real_frames=True, emit=on_event)
+    num_given_frames = model.initial_frame.num_given_frames
+    min_frames = 2 + num_given_frames
     frame_ranges = [
-        frame_range for frame_range in valid_ranges(dataset, names, request.split) if frame_range.num_frames >= 2
+        frame_range
+        for frame_range in valid_ranges(dataset, names, request.split)
+        if frame_range.num_frames >= min_frames
     ]
     if not frame_ranges:
         raise DatasetError(
-            f"{request.data} has no two consecutive {request.split} frames to measure.", "Prepare a longer video."
+            f"{request.data} has no {min_frames} consecutive {request.split} frames to measure.",
+            "Prepare a longer video.",
         )
     redetectors = load_redetectors(metadata.conditioners, on_event)
-    model = model.with_options(StyleOptions(), request.initial_frame, has_real_frames=True, emit=on_event)
     thing_ids = metadata.style_bank.thing_class_ids if metadata.style_bank is not None else None
     metrics_per_clip: list[MetricMeans] = []
     for index, frame_range in enumerate(frame_ranges):
         clip = load_clip(dataset, training_data.conditioners, ClipSpec(view, frame_range), thing_class_ids=thing_ids)
         images = _generate_images(model, clip)
         redetection_metrics = redetection_errors(
-            redetectors, dataset, frame_range, view=view, images={"": images, "_real": clip.frames[0]}
+            redetectors,
+            dataset,
+            frame_range._replace(start=frame_range.start + num_given_frames),
+            view=view,
+            images={"": images, "_real": clip.frames[0, num_given_frames:]},
         )
-        metrics_per_clip.append(_image_metrics(images, clip) | redetection_metrics)
+        metrics_per_clip.append(_image_metrics(images, clip.frames[0, num_given_frames:]) | redetection_metrics)
         on_event(ProgressEvent("evaluate", index + 1, len(frame_ranges), "clips"))
     metrics = _weighted_means(metrics_per_clip)
     out = request.out if request.out is not None else checkpoint.path.with_name("evaluation.json")
-    num_frames = sum(frame_range.num_frames for frame_range in frame_ranges)
+    num_frames = sum(frame_range.num_frames - num_given_frames for frame_range in frame_ranges)
     record = {
         "checkpoint": str(checkpoint.path),
         "data": str(request.data),
@@ -85,19 +94,21 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
 
 
 def _generate_images(model: LoadedModel, clip: ClipBatch) -> Tensor:
-    """The generated frames (t, 3, h, w) of a clip."""
-    initial_frames = None
-    if model.initial_frame is not None:
-        with model.runtime.autocast():
-            first_conditions = clip.conditions[:, 0].to(model.runtime.device).float()
-            initial_frames = model.initial_frame(clip.frames[:, 0], first_conditions)
+    """The generated frames (t, 3, h, w) of a clip, without the given frames of a published start."""
+    num_given_frames = model.initial_frame.num_given_frames
+    num_first_frames = max(1, num_given_frames)
+    first_conditions = clip.conditions[:, :num_first_frames].to(model.runtime.device).float()
+    with torch.inference_mode(), model.runtime.autocast():
+        initial_frames = model.initial_frame(clip.frames[:, :num_first_frames].unbind(1), first_conditions.unbind(1))
     conditions = apply_styles(clip, model.style_assigner)
-    outputs = generate_clip(model.generator, conditions, model.runtime, initial_frames)
+    outputs = generate_clip(
+        model.generator, conditions, model.runtime, initial_frames, num_given_frames=num_given_frames
+    )
     return torch.cat([output.image.cpu().float() for output in outputs])
 
 
-def _image_metrics(images: Tensor, clip: ClipBatch) -> MetricMeans:
-    real_frames, num_frames = clip.frames[0], len(images)
+def _image_metrics(images: Tensor, real_frames: Tensor) -> MetricMeans:
+    num_frames = len(images)
     flow, confidence = DISFlow()(real_frames[:-1], real_frames[1:])
     # `warping_error` expects one entry per frame and ignores the first, which has no previous frame.
     flow, confidence = (torch.cat([tensor[:1] * 0, tensor]) for tensor in (flow, confidence))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vid2vid_cli.core.errors import ConfigError, MissingFileError
 from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
+from vid2vid_cli.dataset_builder.foreign_datasets import parse_layout
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
-from vid2vid_cli.rendering.dataset_clips import find_audio, read_annotated_frames, select_frame_ranges
+from vid2vid_cli.rendering.dataset_clips import find_audio, read_annotated_frames, select_frame_ranges, starts_sequence
 from vid2vid_cli.rendering.frame_renderer import (
     RenderClip,
     RenderResult,
@@ -42,13 +44,15 @@ def plan_synthesize(request: SynthesizeRequest) -> DryRun:
         num_frames = sum(frame_range.num_frames for frame_range in frame_ranges)
         rows.append(("dataset", f"{training_data.dataset.folder}, {num_frames} frames ({request.split})"))
         label_edits = _dataset_edits(request, training_data)
+        has_real_frames = True
     else:
         sources = _open_label_sources(request, checkpoint)
         for source in sources:
             rows.append(("labels", f"{source.path}, {source.reader.num_frames} frames at {source.reader.fps} fps"))
         label_edits = build_label_edits(sources, request.replace, request.remove)
+        has_real_frames = _has_real_frames(request, sources)
     initial_frame = choose_initial_frame(
-        request.initial_frame, checkpoint.metadata, checkpoint.path, has_real_frames=_is_dataset(request)
+        request.initial_frame, checkpoint.metadata, checkpoint.path, has_real_frames=has_real_frames
     )
     return DryRun(
         (
@@ -82,20 +86,28 @@ def _synthesize_dataset(request: SynthesizeRequest, checkpoint: CheckpointFile, 
     label_edits = _dataset_edits(request, training_data)
     audio_path, audio_start = find_audio(dataset.manifest, frame_ranges)
     out = _output_path(request)
+    model = _load_model(request, checkpoint, has_real_frames=True, emit=emit)
     output = VideoOutput(
         out,
         compare_path(out) if request.compare else None,
         dataset.fps,
         audio_path=audio_path,
-        audio_start=audio_start,
+        audio_start=audio_start + float(model.initial_frame.num_given_frames / dataset.fps),
     )
-    model = _load_model(request, checkpoint, has_real_frames=True, emit=emit)
     renderer = model.renderer(training_data.conditioners, training_data.views)
+    given_counts = [
+        model.initial_frame.num_given_frames * is_start for is_start in starts_sequence(dataset.manifest, frame_ranges)
+    ]
     clips = (
-        RenderClip(renderer, read_annotated_frames(training_data, frame_range), (dataset.height, dataset.width))
-        for frame_range in frame_ranges
+        RenderClip(
+            renderer,
+            read_annotated_frames(training_data, frame_range),
+            (dataset.height, dataset.width),
+            num_given_frames,
+        )
+        for frame_range, num_given_frames in zip(frame_ranges, given_counts, strict=True)
     )
-    num_frames = sum(frame_range.num_frames for frame_range in frame_ranges)
+    num_frames = sum(frame_range.num_frames for frame_range in frame_ranges) - sum(given_counts)
     return render_clips(clips, model, label_edits, output, num_frames, stage="synthesize", emit=emit)
 
 
@@ -104,14 +116,14 @@ def _synthesize_labels(request: SynthesizeRequest, checkpoint: CheckpointFile, e
     label_edits = build_label_edits(sources, request.replace, request.remove)
     reader = sources[0].reader
     out = _output_path(request)
+    model = _load_model(request, checkpoint, has_real_frames=_has_real_frames(request, sources), emit=emit)
     output = VideoOutput(
         out,
         compare_path(out) if request.compare else None,
         reader.fps,
         audio_path=sources[0].path if len(sources) == 1 and reader.probe.has_audio else None,
-        audio_start=float(reader.start_seconds),
+        audio_start=float(reader.start_seconds + model.initial_frame.num_given_frames / reader.fps),
     )
-    model = _load_model(request, checkpoint, has_real_frames=False, emit=emit)
     return render_sources(sources, model, label_edits, output, retarget=request.retarget, stage="synthesize", emit=emit)
 
 
@@ -129,6 +141,11 @@ def _is_dataset(request: SynthesizeRequest) -> bool:
             f"{request.source} does not exist.", "Name a dataset, such as datasets/video, or a label video."
         )
     return (request.source / MANIFEST_FILE_NAME).is_file()
+
+
+def _has_real_frames(request: SynthesizeRequest, sources: Sequence[SourceVideo]) -> bool:
+    """Whether the sources are the sequences of another program's dataset with the images that belong to its labels."""
+    return parse_layout(request.source) is not None and all(source.has_frames for source in sources)
 
 
 def _open_label_sources(request: SynthesizeRequest, checkpoint: CheckpointFile) -> list[SourceVideo]:

@@ -66,16 +66,16 @@ def transfer(request: TransferRequest, on_event: EventHandler) -> RenderResult:
     source = _open_source(request, checkpoint.metadata)
     label_edits = build_label_edits([source], request.replace, request.remove)
     out = _output_path(request, checkpoint.metadata)
+    model = load_model(checkpoint, request.device, request.precision)
+    on_event(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.runtime.describe()}"))
+    model = model.with_options(request.style_options, request.initial_frame, has_real_frames=False, emit=on_event)
     output = VideoOutput(
         out,
         compare_path(out) if request.compare else None,
         source.reader.fps,
         audio_path=request.source,
-        audio_start=request.start,
+        audio_start=request.start + float(model.initial_frame.num_given_frames / source.reader.fps),
     )
-    model = load_model(checkpoint, request.device, request.precision)
-    on_event(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.runtime.describe()}"))
-    model = model.with_options(request.style_options, request.initial_frame, has_real_frames=False, emit=on_event)
     return render_sources(
         [source], model, label_edits, output, retarget=request.retarget, stage="transfer", emit=on_event
     )

@@ -65,14 +65,25 @@ def find_audio(manifest: Manifest, frame_ranges: Sequence[FrameRange]) -> tuple[
 
     The path is None if the ranges are not consecutive in one video, or if the video no longer exists.
     """
-    clips = [manifest.clips[frame_range.clip_index] for frame_range in frame_ranges]
+    if any(starts_sequence(manifest, frame_ranges)[1:]):
+        return None, 0.0
+    first_clip = manifest.clips[frame_ranges[0].clip_index]
+    video_path = Path(manifest.sources[first_clip.source_index].path)
+    start_seconds = first_clip.start_seconds + float(frame_ranges[0].start / manifest.frame_rate)
+    return (video_path if video_path.is_file() else None), start_seconds
+
+
+def starts_sequence(manifest: Manifest, frame_ranges: Sequence[FrameRange]) -> list[bool]:
+    """For each range, whether it does not continue the range before it in the same video."""
     intervals = [
         (clip.name, clip.start_index + frame_range.start, clip.start_index + frame_range.stop)
-        for clip, frame_range in zip(clips, frame_ranges, strict=True)
+        for frame_range in frame_ranges
+        for clip in [manifest.clips[frame_range.clip_index]]
     ]
-    for (name, _, stop), (next_name, next_start, _) in pairwise(intervals):
-        if name != next_name or stop != next_start:
-            return None, 0.0
-    video_path = Path(manifest.sources[clips[0].source_index].path)
-    start_seconds = clips[0].start_seconds + float(frame_ranges[0].start / manifest.frame_rate)
-    return (video_path if video_path.is_file() else None), start_seconds
+    return [
+        True,
+        *(
+            name != next_name or stop != next_start
+            for (name, _, stop), (next_name, next_start, _) in pairwise(intervals)
+        ),
+    ]

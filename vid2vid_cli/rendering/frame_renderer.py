@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass
 from fractions import Fraction
@@ -16,11 +16,11 @@ import torch
 from vid2vid_cli.conditioning import Conditioner, View
 from vid2vid_cli.conditioning.combine import condition_image
 from vid2vid_cli.conditioning.instances import InstanceReader
-from vid2vid_cli.core.errors import OutputExistsError
+from vid2vid_cli.core.errors import NoFramesError, OutputExistsError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.data.clip_sampler import frame_to_tensor, render_conditions
-from vid2vid_cli.engine.events import EventHandler, ProgressEvent
+from vid2vid_cli.engine.events import EventHandler, ProgressEvent, WarningEvent
 from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
@@ -29,7 +29,7 @@ from vid2vid_cli.media.contact_sheet import side_by_side
 from vid2vid_cli.media.files import unique_path
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
-from vid2vid_cli.rendering.initial_frame import InitialFrame
+from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame
 
 METADATA_COMMENT = "Synthetic: rendered by vid2vid-cli from another video."
 
@@ -55,13 +55,19 @@ class FrameRenderer:
     runtime: Runtime
     style_assigner: StyleAssigner | None = None
     """Assigns a style to each object; None for a generator without styles."""
-    initial_frame: InitialFrame | None = None
-    """The frame before the first one of a clip; None for zeros."""
+    initial_frame: InitialFrame = ZERO_FRAMES
+    """The frames before the first generated one of a clip; the default is zeros."""
 
-    def render(self, annotated_frames: Iterable[AnnotatedFrame]) -> Iterator[RenderedFrame]:
-        """Generate one frame per annotated frame of a clip, in order. A thread renders the conditions ahead."""
+    def render(
+        self, annotated_frames: Iterable[AnnotatedFrame], *, num_given_frames: int = 0
+    ) -> Iterator[RenderedFrame]:
+        """Generate one frame per annotated frame of a clip, in order, except for the first `num_given_frames`.
+
+        Those are the past of the first generated frame. A thread renders the conditions ahead.
+        """
         with closing(prefetch(self._render_conditions(annotated_frames), depth=4)) as conditioned_frames:
             pending_frames: list[AnnotatedFrame] = []
+            given_frames = list(islice(conditioned_frames, num_given_frames))
             first_frames = list(islice(conditioned_frames, 1))
             if not first_frames:
                 return
@@ -69,10 +75,13 @@ class FrameRenderer:
             def iterate_conditions() -> Iterator[torch.Tensor]:
                 for conditioned_frame in chain(first_frames, conditioned_frames):
                     pending_frames.append(conditioned_frame.source)
-                    yield conditioned_frame.conditions[None].to(self.runtime.device, non_blocking=True).float()
+                    yield self._to_batch(conditioned_frame.conditions)
 
             outputs = rollout(
-                self.generator, iterate_conditions(), initial_frames=self._initial_frames(first_frames[0])
+                self.generator,
+                iterate_conditions(),
+                initial_frames=self._initial_frames(given_frames or first_frames),
+                past_conditions=[self._to_batch(given_frame.conditions) for given_frame in given_frames],
             )
             while True:
                 # Inference mode and autocast apply to the whole thread: they must end before the yield.
@@ -83,16 +92,19 @@ class FrameRenderer:
                     image = to_uint8_image(output.image[0])
                 yield RenderedFrame(pending_frames.pop(), image)
 
+    def _to_batch(self, conditions: torch.Tensor) -> torch.Tensor:
+        """(c, h, w) -> (1, c, h, w) on the device."""
+        return conditions[None].to(self.runtime.device, non_blocking=True).float()
+
     @torch.inference_mode()
-    def _initial_frames(self, first: _ConditionedFrame) -> torch.Tensor | None:
-        """The frame before the clip that starts with `first`, (1, 1, 3, h, w)."""
-        if self.initial_frame is None:
-            return None
-        frame = None if first.source.frame is None else frame_to_tensor(first.source.frame)[None]
+    def _initial_frames(self, conditioned_frames: Sequence[_ConditionedFrame]) -> torch.Tensor | None:
+        """The initial frames for these frames of a clip, (1, n, 3, h, w); None for zeros."""
+        sources = [conditioned.source.frame for conditioned in conditioned_frames]
+        frames = [None if frame is None else frame_to_tensor(frame)[None] for frame in sources]
         num_channels = sum(conditioner.num_channels for conditioner in self.conditioners)  # without the styles
-        conditions = first.conditions[None, :num_channels].to(self.runtime.device).float()
+        conditions = [self._to_batch(conditioned.conditions[:num_channels]) for conditioned in conditioned_frames]
         with self.runtime.autocast():
-            return self.initial_frame(frame, conditions)
+            return self.initial_frame(frames, conditions)
 
     def _render_conditions(self, annotated_frames: Iterable[AnnotatedFrame]) -> Iterator[_ConditionedFrame]:
         instance_reader = (
@@ -131,6 +143,8 @@ class RenderClip:
     frames: Iterable[AnnotatedFrame]
     source_size: tuple[int, int]
     """(height, width) in pixels of the source's frames as stored; boxes of label edits refer to it."""
+    num_given_frames: int = 0
+    """Frames at the start without output; see `initial_frame`."""
 
 
 @dataclass(frozen=True)
@@ -169,15 +183,20 @@ def write_video(
 ) -> RenderResult:
     """Render clips one after another, each without the past frames of the previous one, and write them as one video.
 
-    Generation runs in its own thread, parallel to encoding. Raises DiskFullError, PermissionDeniedError and the errors
-    of the source; after an error no incomplete file remains.
+    Generation runs in its own thread, parallel to encoding. Raises DiskFullError, PermissionDeniedError, NoFramesError
+    (no clip has output frames) and the errors of the source; after an error no incomplete file remains.
     """
     start_time = time.monotonic()
+    empty_clips: list[RenderClip] = []
 
     def render_clips() -> Iterator[tuple[FrameRenderer, RenderedFrame]]:
         for clip in clips:
-            for rendered_frame in clip.renderer.render(clip.frames):
+            is_empty = True
+            for rendered_frame in clip.renderer.render(clip.frames, num_given_frames=clip.num_given_frames):
+                is_empty = False
                 yield clip.renderer, rendered_frame
+            if is_empty:
+                empty_clips.append(clip)
 
     num_frames = 0
     with ExitStack() as stack:
@@ -200,7 +219,17 @@ def write_video(
                 compare_writer.write(renderer.comparison_image(rendered_frame))
             num_frames += 1
             emit(ProgressEvent(stage, num_frames, num_expected_frames))
+        _report_empty_clips(empty_clips, num_frames, emit)
     return RenderResult(output.path, output.compare_path, num_frames, time.monotonic() - start_time, output.fps)
+
+
+def _report_empty_clips(empty_clips: Sequence[RenderClip], num_frames: int, emit: EventHandler) -> None:
+    """Warn about clips without output frames; raise NoFramesError if there are no output frames at all."""
+    if empty_clips:
+        message = f"--initial-frame published: {len(empty_clips)} clips have given frames only, and no output."
+        if not num_frames:
+            raise NoFramesError(message, "Use longer clips, or another --initial-frame.")
+        emit(WarningEvent(message))
 
 
 def compare_path(path: Path) -> Path:

@@ -77,9 +77,12 @@ class LabelEdits:
                     )
 
     def edit_clip(
-        self, annotated_frames: Iterable[AnnotatedFrame], frame_size: tuple[int, int]
+        self, annotated_frames: Iterable[AnnotatedFrame], frame_size: tuple[int, int], num_given_frames: int = 0
     ) -> Iterator[AnnotatedFrame]:
-        """Yield the edited frames of the next clip; boxes are in pixels of frames of `frame_size` (height, width)."""
+        """Yield the edited frames of the next clip; boxes are in pixels of frames of `frame_size` (height, width).
+
+        The first `num_given_frames`, which have no output frame, are edited like the first output frame.
+        """
         regions = [edit.edit_region(*frame_size, self.fps) for edit in self.edits]
         editors: dict[int, tuple[list[int], LabelEditor]] = {}
         for index, ids in self._edit_ids.items():
@@ -87,13 +90,13 @@ class LabelEdits:
             class_ids = [label_class.id for label_class in self._classes[index]]
             editors[index] = (list(ids), LabelEditor(edits, class_ids))
         try:
-            for annotated_frame in annotated_frames:
+            for clip_index, annotated_frame in enumerate(annotated_frames):
                 annotations = list(annotated_frame.annotations)
                 for index, (_, editor) in editors.items():
                     images = annotations[index].images
                     if LABELS_KEY in images:
                         annotations[index] = replace(annotations[index], images=editor(images, self.num_frames))
-                self.num_frames += 1
+                self.num_frames += clip_index >= num_given_frames
                 yield replace(annotated_frame, annotations=tuple(annotations))
         finally:
             for edit_indices, editor in editors.values():

@@ -83,7 +83,8 @@ def _open_sources(
         )
         folder = _timeline_folder(sequence)
         reader = _open_reader(folder, metadata)
-        sources.append(_make_source(folder, reader, conditioners, files, has_frames=sequence.path is not None))
+        clip = _make_source(folder, reader, conditioners, files, has_frames=sequence.path is not None)
+        sources.append(replace(clip, is_single_shot=sequence.is_single_shot))
     return sources
 
 

@@ -15,7 +15,7 @@ from vid2vid_cli.engine.runtime import Runtime, choose_runtime
 from vid2vid_cli.engine.styles import StyleAssigner
 from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
-from vid2vid_cli.rendering.initial_frame import InitialFrame, load_initial_frame
+from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame, load_initial_frame
 from vid2vid_cli.rendering.style_options import build_style_assigner
 from vid2vid_cli.requests.render import StyleOptions
 
@@ -44,7 +44,7 @@ class LoadedModel:
     _: KW_ONLY
     runtime: Runtime
     style_assigner: StyleAssigner | None = None
-    initial_frame: InitialFrame | None = None
+    initial_frame: InitialFrame = ZERO_FRAMES
 
     def with_options(
         self,

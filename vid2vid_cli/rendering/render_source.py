@@ -37,7 +37,8 @@ def render_sources(
     retargeters = [
         Retargeter(source, scan, model.metadata, retarget=retarget) for source, scan in zip(sources, scans, strict=True)
     ]
-    num_expected_frames = sum(source.reader.num_frames or 0 for source in sources)
+    num_given_frames = model.initial_frame.num_given_frames
+    num_expected_frames = sum(max(0, (source.reader.num_frames or 0) - num_given_frames) for source in sources)
     clips = _iterate_shots(model, retargeters)
     result = render_clips(clips, model, label_edits, output, num_expected_frames, stage=stage, emit=emit)
     _report_reader_messages(sources, emit)
@@ -64,7 +65,10 @@ def render_clips(
     Raises the errors of `write_video`.
     """
     label_edits.warn_rare_classes([conditioner.statistics for conditioner in model.metadata.conditioners], emit)
-    edited_clips = (replace(clip, frames=label_edits.edit_clip(clip.frames, clip.source_size)) for clip in clips)
+    edited_clips = (
+        replace(clip, frames=label_edits.edit_clip(clip.frames, clip.source_size, clip.num_given_frames))
+        for clip in clips
+    )
     result = write_video(edited_clips, output, num_expected_frames, stage=stage, emit=emit)
     label_edits.report(emit)
     return result
@@ -75,8 +79,10 @@ def _iterate_shots(model: LoadedModel, retargeters: Sequence[Retargeter]) -> Ite
         source = retargeter.source
         renderer = model.renderer(source.conditioners, retargeter.views)
         with closing(prefetch(source.annotate(), depth=4)) as annotated_frames:
+            num_given_frames = model.initial_frame.num_given_frames
             for shot in split_shots(annotated_frames):
-                yield RenderClip(renderer, retargeter.retarget_shot(shot), source_frame_size(source))
+                yield RenderClip(renderer, retargeter.retarget_shot(shot), source_frame_size(source), num_given_frames)
+                num_given_frames = 0  # the shots of a source follow each other without a gap, like its audio
 
 
 def _report_reader_messages(sources: Sequence[SourceVideo], emit: EventHandler) -> None:

@@ -59,6 +59,8 @@ class SourceVideo:
     conditioners: tuple[Conditioner, ...]
     has_frames: bool = True
     """False if the frames are label images or blank; then the comparison video does not show them."""
+    is_single_shot: bool = False
+    """True for sequences of a foreign dataset, which are not divided at cuts."""
 
     def bind_conditioners(self, frame_indices: Sequence[int] | None = None) -> tuple[Conditioner, ...]:
         """The conditioners for the frames of the video with these indices; None for all frames."""
@@ -109,7 +111,7 @@ class SourceVideo:
 
     def _mark_cuts(self, frames: Iterable[ImageArray]) -> Iterator[VideoFrame]:
         """The frames with their cuts; label images have no detectable cuts."""
-        return detect_cuts(frames) if self.has_frames else map(VideoFrame, frames)
+        return detect_cuts(frames) if self.has_frames and not self.is_single_shot else map(VideoFrame, frames)
 
     def _report_coverage(self, windows: Sequence[range], emit: EventHandler) -> None:
         num_frames = self.reader.num_frames or 0

@@ -60,6 +60,13 @@ def image_size(text: str) -> tuple[int, int]:
     return int(match[2]), int(match[1])
 
 
+def label_ids(text: str) -> tuple[int, ...]:
+    """26 or 24,26 -> the ids in ascending order, without duplicates."""
+    if re.fullmatch(r"\d{1,9}(\s*,\s*\d{1,9})*", text.strip()) is None:
+        raise ValueError(f"invalid label ids {text!r}: write 26 or 24,26.")
+    return tuple(sorted({int(part) for part in text.split(",")}))
+
+
 def device(text: str) -> str:
     """auto, cpu, cuda, cuda:1 or mps, unchanged."""
     if _DEVICE_PATTERN.fullmatch(text) is None:

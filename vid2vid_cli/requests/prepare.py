@@ -101,6 +101,16 @@ class ImportRequest:
         Option("Frame size. Default: as published.", ("--size",), "WIDTHxHEIGHT", parse=parsers.image_size),
     ] = None
     """(height, width) in pixels"""
+    foreground_ids: Annotated[
+        tuple[int, ...] | None,
+        Option(
+            "Label ids of the foreground branch, as fg_labels in the network's training; the files do not contain "
+            "them. Default: 26 (cars), as published.",
+            ("--foreground-ids",),
+            "ID,ID,...",
+            parse=parsers.label_ids,
+        ),
+    ] = None
     overwrite: Overwrite = False
 
 
