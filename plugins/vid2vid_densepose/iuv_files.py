@@ -15,9 +15,9 @@ from vid2vid_cli.conditioning import (
     UInt8Array,
     VideoContext,
     align_to_frames,
-    check_image_count,
     list_label_files,
     load_label_image,
+    pair_with_frames,
 )
 from vid2vid_densepose.parts import NUM_PARTS
 
@@ -37,8 +37,9 @@ class IuvReader:
 
     def __init__(self, folder: Path, channel_order: ChannelOrder, video_context: VideoContext | None) -> None:
         self._video_context = video_context
-        self._files = list_label_files(folder.expanduser(), LOSSLESS_SUFFIXES)
-        check_image_count(len(self._files), video_context, folder, option_name=OPTION_NAME)
+        folder = folder.expanduser()
+        self._files = list_label_files(folder, LOSSLESS_SUFFIXES)
+        self._pairing = pair_with_frames(folder, self._files, video_context, option_name=OPTION_NAME)
         resolved_order = self._guess_order(folder) if channel_order == "auto" else channel_order
         self._channel_indices = tuple(resolved_order.index(letter) for letter in "iuv")
 
@@ -46,21 +47,13 @@ class IuvReader:
         """Yield the IUV image (h, w, 3) uint8 of each frame."""
         cached: tuple[int, UInt8Array] | None = None
         for index, frame in enumerate(frames):
-            frame_index = index if self._video_context is None else self._video_context.source_frame_index(index)
-            check_image_count(
-                len(self._files),
-                self._video_context,
-                self._files[0].parent,
-                option_name=OPTION_NAME,
-                frame_index=frame_index,
-            )
-            shape = frame.shape[0], frame.shape[1]
-            if cached is None or cached[0] != frame_index or cached[1].shape[:2] != shape:
-                path = self._files[frame_index]
+            file_index, shape = self._pairing[index], (frame.shape[0], frame.shape[1])
+            if cached is None or cached[0] != file_index or cached[1].shape[:2] != shape:
+                path = self._files[file_index]
                 image = align_to_frames(self._read_checked(path), str(path), shape, self._video_context, nearest=True)
                 person_mask = image[:, :, self._channel_indices[0]] > 0
                 channels = [image[:, :, channel] * person_mask for channel in self._channel_indices]
-                cached = (frame_index, np.stack(channels, axis=2))
+                cached = (file_index, np.stack(channels, axis=2))
             yield cached[1]
 
     def _read_checked(self, path: Path) -> UInt8Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from vid2vid_cli.conditioning import (
     VideoContext,
     VideoReader,
     align_to_frames,
-    check_image_count,
+    pair_with_frames,
 )
 
 OPTION_NAME = "edges.input_dir"
@@ -34,16 +34,14 @@ def read_edge_images(
     errors of `VideoReader`.
     """
     reader = VideoReader(path.expanduser())
-    count = reader.probe.num_frames
-    check_image_count(count, video_context, path, option_name=OPTION_NAME)
+    files: Sequence[Path] | int = reader.files or reader.probe.num_frames
+    pairing = pair_with_frames(path.expanduser(), files, video_context, option_name=OPTION_NAME)
     stream = _numbered_images(reader)
     is_inverted: bool | None = None
     with closing(stream):
         image_index, image = -1, np.zeros((1, 1), dtype=np.uint8)
         for index, frame in enumerate(frames):
-            frame_index = index if video_context is None else video_context.source_frame_index(index)
-            check_image_count(count, video_context, path, option_name=OPTION_NAME, frame_index=frame_index)
-            while image_index < frame_index:
+            while image_index < pairing[index]:
                 image_index, image = next(stream)
             if is_inverted is None:
                 is_inverted = bool(np.median(image) > 127)

@@ -90,21 +90,26 @@ class Labels(Conditioner):
         """
         with ExitStack() as stack:
             readers = {name: stack.enter_context(closing(reader)) for name, reader in self._open_readers().items()}
+            pairings = {name: reader.pair_with_frames(self.video_context) for name, reader in readers.items()}
             decoder = None if self._is_rgb else self._make_decoder()
-            cached: tuple[int, Annotation] | None = None
+            cached: tuple[dict[str, int], Annotation] | None = None
             for index, frame in enumerate(frames):
-                frame_index = index if self.video_context is None else self.video_context.source_frame_index(index)
+                image_indices = {name: pairing[index] for name, pairing in pairings.items()}
                 height, width = frame.rgb.shape[:2]
-                if cached is None or cached[0] != frame_index or (cached[1].height, cached[1].width) != (height, width):
+                if (
+                    cached is None
+                    or cached[0] != image_indices
+                    or (cached[1].height, cached[1].width) != (height, width)
+                ):
                     images = {
-                        name: self._read_image(name, reader, frame_index, (height, width), decoder)
+                        name: self._read_image(name, reader, image_indices[name], (height, width), decoder)
                         for name, reader in readers.items()
                     }
-                    cached = (frame_index, Annotation(height, width, 1.0, images=images))
+                    cached = (image_indices, Annotation(height, width, 1.0, images=images))
                 yield cached[1]
 
     def _open_readers(self) -> dict[str, LabelReader]:
-        """Return image name -> reader; checks that each has one image per frame."""
+        """Return image name -> reader; checks that each stores ids exactly."""
         options = self.options
         if options.input_dir is None:
             raise _missing_labels_error()
@@ -117,7 +122,6 @@ class Labels(Conditioner):
         if options.instance_edges and options.instances is not None:
             readers["instances"] = LabelReader(options.instances, "labels.instances")
         for name, reader in readers.items():
-            reader.check_length(self.video_context)
             needs_exact_ids = name == "instances" or (options.format == "ids")
             if needs_exact_ids and not reader.is_exact:
                 raise LabelFileError(
@@ -132,9 +136,9 @@ class Labels(Conditioner):
         )
 
     def _read_image(
-        self, name: str, reader: LabelReader, frame_index: int, shape: tuple[int, int], decoder: LabelDecoder | None
+        self, name: str, reader: LabelReader, image_index: int, shape: tuple[int, int], decoder: LabelDecoder | None
     ) -> NDArray[Any]:
-        image, image_name = reader.read(frame_index), reader.image_name(frame_index)
+        image, image_name = reader.read(image_index), reader.image_name(image_index)
         if name == "instances":
             image = decode_instance_ids(image, image_name)
         elif decoder is None:

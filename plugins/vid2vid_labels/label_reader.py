@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import (
+    FramePairing,
     LabelFileError,
     MissingFileError,
     VideoContext,
     VideoReader,
-    check_image_count,
     list_label_files,
     load_label_image,
+    pair_with_frames,
 )
 
 LabelImage = NDArray[Any]
@@ -83,8 +84,7 @@ class LabelReader:
         return str(self._files[index]) if self._video_reader is None else f"{self.path}, frame {index}"
 
     def read(self, index: int) -> LabelImage:
-        """Return an image by index, from 0; videos are fastest in ascending order. Raises: InputFileMismatchError."""
-        check_image_count(self.num_images, None, self.path, option_name=self.option_name, frame_index=index)
+        """Return an image by index, from 0; videos are fastest in ascending order. Raises: LabelFileError."""
         if self._video_reader is None:
             return load_label_image(self._files[index])
         if self._frame_iterator is None or index < self._next_index:
@@ -103,9 +103,10 @@ class LabelReader:
         for index in indices.tolist():
             yield self.image_name(index), self.read(index)
 
-    def check_length(self, video_context: VideoContext | None) -> None:
-        """Raise InputFileMismatchError unless there is one image per frame of the video."""
-        check_image_count(self.num_images, video_context, self.path, option_name=self.option_name)
+    def pair_with_frames(self, video_context: VideoContext | None) -> FramePairing:
+        """Return the index of the image of each frame of the video. Raises: InputFileMismatchError."""
+        files = self._files or self.num_images
+        return pair_with_frames(self.path, files, video_context, option_name=self.option_name)
 
     def close(self) -> None:
         """Close the video."""

@@ -15,11 +15,11 @@ import numpy as np
 
 from vid2vid_cli.conditioning import (
     FloatArray,
-    InputFileMismatchError,
     LabelFileError,
     UInt8Array,
     VideoContext,
     list_label_files,
+    pair_with_frames,
 )
 from vid2vid_landmarks.topology import NUM_POINTS
 
@@ -39,21 +39,9 @@ def read_faces(
     MissingFileError.
     """
     files = list_label_files(folder, POINT_FILE_SUFFIXES)
-    if video_context is not None and video_context.num_frames is not None and video_context.num_frames != len(files):
-        raise InputFileMismatchError(
-            f"{folder} contains {len(files)} point files, but {video_context.path} has "
-            f"{video_context.num_frames} frames"
-            f"{_describe_missing_file(files, video_context.path)}.",
-            MISSING_FILE_HINT,
-        )
+    pairing = pair_with_frames(folder, files, video_context, option_name="landmarks.input_dir", hint=MISSING_FILE_HINT)
     for index, frame in enumerate(frames):
-        frame_index = index if video_context is None else video_context.source_frame_index(index)
-        if frame_index >= len(files):
-            raise InputFileMismatchError(
-                f"{folder} contains {len(files)} point files, but the video has a frame {frame_index}.",
-                MISSING_FILE_HINT,
-            )
-        points = read_points(files[frame_index])
+        points = read_points(files[pairing[index]])
         yield frame, points if points is None or video_context is None else video_context.view.transform_points(points)
 
 
@@ -106,14 +94,3 @@ def _parse_json(path: Path, text: str) -> list[tuple[float, float]]:
             raise ValueError(f"{str(point)[:40]} is not a pair [x, y]")
         points.append((float(point[0]), float(point[1])))
     return points
-
-
-def _describe_missing_file(files: list[Path], image_dir: Path) -> str:
-    """Text for the error message that names the first image of a folder without a point file of the same name."""
-    if not image_dir.is_dir():
-        return ""
-    known_stems = {file.stem for file in files}
-    unmatched_names = sorted(
-        entry.name for entry in image_dir.iterdir() if entry.is_file() and entry.stem not in known_stems
-    )
-    return f" (no file for {unmatched_names[0]})" if unmatched_names else ""

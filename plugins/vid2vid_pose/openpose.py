@@ -15,11 +15,11 @@ import numpy as np
 
 from vid2vid_cli.conditioning import (
     FloatArray,
-    InputFileMismatchError,
     LabelFileError,
     UInt8Array,
     VideoContext,
     list_label_files,
+    pair_with_frames,
 )
 from vid2vid_pose.backend import Box, DetectedPose, PoseBackend
 from vid2vid_pose.topology import NUM_FACE_POINTS, NUM_HAND_POINTS, POINTS_PER_PERSON, body_from_coco_18, missing_points
@@ -35,6 +35,8 @@ PART_KEYS = {
 FORMAT_HINT = (
     'Expected the output of OpenPose\'s --write_json: {"version": 1.3, "people": [{"pose_keypoints_2d": [...]}]}.'
 )
+MIN_BODY_EXTENT_PX = 2.0
+"""Minimum extent of most joints of a person, and of their distance from the corner of the image."""
 FILE_COUNT_HINT = "Provide one file per frame of the video, as written by OpenPose's --write_json."
 
 
@@ -45,27 +47,18 @@ class OpenPoseReader(PoseBackend):
 
     def __init__(self, folder: Path, video_context: VideoContext | None) -> None:
         """Raises: MissingFileError, LabelFileError, InputFileMismatchError."""
-        self._folder, self._video_context = folder, video_context
+        self._video_context = video_context
         self._files = list_label_files(folder, (".json",))
-        num_frames = None if video_context is None else video_context.num_frames
-        if video_context is not None and num_frames is not None and num_frames != len(self._files):
-            message = (
-                f"{folder} contains {len(self._files)} JSON files, but {video_context.path} has {num_frames} frames."
-            )
-            raise InputFileMismatchError(message, FILE_COUNT_HINT)
+        self._pairing = pair_with_frames(
+            folder, self._files, video_context, option_name="pose.input_dir", hint=FILE_COUNT_HINT
+        )
         self.point_names = self._find_point_names()
 
     def detect_people(self, frame: UInt8Array, index: int, tracked_boxes: Sequence[Box]) -> list[DetectedPose]:
         """All people in the file of the frame, in pixels of the frame."""
-        source_index = index if self._video_context is None else self._video_context.source_frame_index(index)
-        if source_index >= len(self._files):
-            message = (
-                f"{self._folder} contains {len(self._files)} JSON files, but the video has a frame {source_index}."
-            )
-            raise InputFileMismatchError(message, FILE_COUNT_HINT)
         return [
             DetectedPose({name: self._to_frame_pixels(rows) for name, rows in points.items()})
-            for points in read_people(self._files[source_index])
+            for points in read_people(self._files[self._pairing[index]])
         ]
 
     def _to_frame_pixels(self, points: FloatArray) -> FloatArray:
@@ -144,17 +137,23 @@ def _read_numbers(path: Path, person_data: dict[str, Any], key: str, *, is_optio
 
 
 def _to_points(values: list[float]) -> FloatArray:
-    """Points (n, 3); NaN where the confidence is 0."""
+    """Points (n, 3); NaN where the confidence is 0, or the position (0, 0), which some programs write for no point."""
     points = np.array(values, dtype=np.float32).reshape(-1, 3)
-    is_missing = ~np.isfinite(points).all(axis=1) | (points[:, 2] <= 0)
+    is_missing = ~np.isfinite(points).all(axis=1) | (points[:, 2] <= 0) | ~points[:, :2].any(axis=1)
     points[is_missing] = missing_points(1)
     points[:, 2] = np.minimum(points[:, 2], 1)
     return points
 
 
 def _check_pixels(path: Path, points: FloatArray) -> None:
-    """Reject coordinates scaled to 0..1 or -1..1: a real person is larger than two pixels."""
+    """Reject coordinates scaled to 0..1 or -1..1, which single joints may exceed.
+
+    Most joints of a person in pixels are further from the corner of the image, and from each other, than this.
+    """
     positions = points[np.isfinite(points).all(axis=1), :2]
-    if len(positions) >= 3 and float(np.abs(positions).max()) <= 1.0:
+    if len(positions) < 3:
+        return
+    extent = float(np.subtract(*np.quantile(positions, (0.75, 0.25), axis=0)).max())
+    if extent < MIN_BODY_EXTENT_PX and float(np.median(np.abs(positions).max(axis=1))) <= MIN_BODY_EXTENT_PX:
         message = f"{path} contains coordinates between -1 and 1 instead of pixels."
         raise LabelFileError(message, "Run OpenPose with --keypoint_scale 0 (the default).")

@@ -15,7 +15,7 @@ from vid2vid_cli.core.errors import ConfigError, DatasetError, InputFileMismatch
 from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.dataset_builder.foreign_datasets import ForeignDataset, parse_layout
 from vid2vid_cli.dataset_builder.inputs import find_input_videos
-from vid2vid_cli.engine.events import Event, InfoEvent, ignore_events
+from vid2vid_cli.engine.events import Event, InfoEvent, WarningEvent, ignore_events
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.pipelines.prepare import PrepareRequest, plan_prepare, prepare
 
@@ -180,6 +180,36 @@ def test_parse_layout_rejects_mismatched_sequences() -> None:
     with pytest.raises(InputFileMismatchError, match=r"test_img/s.* 2 .*/s.* 1.*2\.jpg") as caught:
         parse_layout(Path("f"))
     assert "dlib" in caught.value.hint
+
+
+def test_parse_layout_pairs_files_by_name() -> None:
+    """Both folders have 4 files, but label 2 and image 3 are missing."""
+    touch_files(*(f"c/train_B/s/{index}.png" for index in (0, 1, 2, 4)))
+    touch_files(*(f"c/train_A/s/{index}.png" for index in (0, 1, 3, 4)))
+    with pytest.raises(InputFileMismatchError, match=r"no file for 2\.png; 3\.png"):
+        parse_layout(Path("c"))
+    touch_files("c/train_A/s/2.png")
+    parse_existing_layout("c")
+    touch_files("c/train_A/s/2.jpg")
+    with pytest.raises(InputFileMismatchError, match=r"2\.(png|jpg) and 2\.(png|jpg)"):
+        parse_layout(Path("c"))
+
+
+def test_prepare_begins_clip_after_missing_numbers() -> None:
+    write_images("set/images", 8)
+    write_face_points("set/landmarks-dlib68", range(10), ".json")
+    for index in range(7, 2, -1):
+        Path(f"set/images/{index:03d}.png").rename(f"set/images/{index + 2:03d}.png")
+    events: list[Event] = []
+    data = Dataset(prepare(PrepareRequest((Path("set"),), (), val_fraction=0), events.append).path)
+    assert data.frame_ranges() == [FrameRange(0, 0, 3), FrameRange(1, 0, 5)]
+    shifts = [data.load_annotation(clip, 0, "landmarks").points["face"][0, 0] for clip in (0, 1)]
+    assert shifts[1] - shifts[0] == 5
+    warnings = [event.message for event in events if isinstance(event, WarningEvent)]
+    assert any("003.json, 004.json" in message for message in warnings)
+    assert any("002.png and 005.png" in message for message in warnings)
+    request = PrepareRequest((Path("set"),), (), Path("one"), split_shots=False, val_fraction=0)
+    assert Dataset(prepare(request, ignore_events).path).frame_ranges() == [FrameRange(0, 0, 8)]
 
 
 def test_parse_layout_rejects_unknown_folders() -> None:

@@ -15,7 +15,13 @@ from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.dataset_builder.job import make_job
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.pipelines.prepare import PrepareRequest, PrepareResult, prepare, prepare_with_conditioners
+from vid2vid_cli.pipelines.prepare import (
+    PrepareRequest,
+    PrepareResult,
+    plan_prepare,
+    prepare,
+    prepare_with_conditioners,
+)
 
 FPS = Fraction(30)
 
@@ -89,6 +95,10 @@ def test_prepare_matches_files_to_each_video() -> None:
     with pytest.raises(InputFileMismatchError, match=r"n \(notes\.folder\).* d.*d\.mov") as error:
         run_prepare(videos[0], write_clip("d.mov"), notes=Path("n"))
     assert str(Path("n/d")) in error.value.hint
+    write_notes(Path("n/a.txt"), range(12))
+    Path("n/b.c.mkv").touch()
+    with pytest.raises(InputFileMismatchError, match=r"b\.c and b\.c\.mkv"):
+        run_prepare(*videos, notes=Path("n"))
     with pytest.raises(InputFileMismatchError, match="name a"):
         run_prepare(videos[0], write_clip("x/a.mov"), notes=Path("n"))
 
@@ -121,6 +131,17 @@ def test_prepare_job_bind_conditioners_offsets_files() -> None:
     (conditioner,) = job.bind_conditioners(job.inputs[0], first_index=7)
     assert conditioner.video_context is not None
     assert conditioner.video_context.source_frame_index(2) == 9
+
+
+def test_plan_prepare_checks_annotation_files() -> None:
+    video, folder = write_clip("a.mov"), Path("edges")
+    folder.mkdir()
+    for index in range(11):
+        save_png(folder / f"{index}.png", mark_frame(index))
+    request = PrepareRequest((video,), ("edges",), options={"edges": {"input_dir": str(folder)}})
+    with pytest.raises(InputFileMismatchError, match=r"11 files.*12 frames"):
+        plan_prepare(request)
+    assert not Path("datasets").exists()
 
 
 def test_prepare_requires_files_without_detector() -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from helpers.video_files import RED, frame_number, frame_numbers, numbered_frame, run_ffmpeg, solid_frame, write_video
 
-from vid2vid_cli.core.errors import ConfigError, NoFramesError
+from vid2vid_cli.core.errors import ConfigError, InputFileMismatchError, NoFramesError
 from vid2vid_cli.core.prefetch import prefetch
+from vid2vid_cli.media.decode import picture_times
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
@@ -199,10 +200,36 @@ def test_reader_reads_image_folder_in_natural_order(tmp_path: Path) -> None:
     assert frame_numbers(frames) == list(range(13))
     assert {frame.shape for frame in frames} == {(64, 96, 3)}
     assert (reader.fps, reader.probe.kind, reader.num_frames) == (25, "images", 13)
-    assert len(reader.warnings) == 1
+    assert len(reader.warnings) == 2
+    assert "notes.txt" in reader.warnings[0]
     ten_fps_reader = VideoReader(tmp_path, fps=Fraction(10), start=0.2, end=0.5)
     assert frame_numbers(list(ten_fps_reader)) == [2, 3, 4]
     assert ten_fps_reader.num_frames == 3
+
+
+def test_reader_finds_gaps_in_image_numbers(tmp_path: Path) -> None:
+    for index in (12, 13, 14, 35, 36):
+        save_png(tmp_path / f"{index}.png", numbered_frame(index))
+    reader = VideoReader(tmp_path)
+    assert reader.gap_indices == (3,)
+    assert reader.select_range(2, 5).gap_indices == (1,)
+    assert reader.select_range(3, 5).gap_indices == ()
+    assert "14.png and 35.png" in reader.warnings[0]
+
+
+def test_reader_rejects_two_images_of_one_number(tmp_path: Path) -> None:
+    for name in ("1.png", "2.png", "02.jpg"):
+        save_png(tmp_path / name, numbered_frame(1))
+    with pytest.raises(InputFileMismatchError, match=r"2\.(png|jpg)"):
+        VideoReader(tmp_path)
+
+
+def test_picture_times_of_variable_rate_video(tmp_path: Path) -> None:
+    timestamps = [0, 1, 2, 6, 7, 8, 12, 13, 14, 15]
+    path = write_video(tmp_path / "v.mp4", numbered_frames(10), 30, timestamps=timestamps, time_base=Fraction(1, 30))
+    assert picture_times(path, VideoReader(path).probe) == tuple(Fraction(time, 30) for time in timestamps)
+    constant = write_video(tmp_path / "c.mp4", numbered_frames(10), 30)
+    assert picture_times(constant, VideoReader(constant).probe) == ()
 
 
 def test_reader_reads_single_image(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_iuv_reader_checks_count_and_aspect_ratio(tmp_path: Path) -> None:
     view = full_view(30, 40)
     fps = Fraction(25)
     four_frames = VideoContext(Path("clip.mp4"), HEIGHT, WIDTH, num_frames=4, fps=fps, view=view, sampled_fps=fps)
-    with pytest.raises(InputFileMismatchError, match=r"3 images.*clip\.mp4.*4 frames"):
+    with pytest.raises(InputFileMismatchError, match=r"3 files.*clip\.mp4.*4 frames"):
         annotate(load_densepose(input_dir=folder).bind(four_frames))
     with pytest.raises(InputFileMismatchError, match=r"80 x 60.*60 x 60"):
         annotate(load_densepose(input_dir=folder), width=60)

@@ -91,5 +91,5 @@ def test_read_edge_images_rejects_photo_and_missing_image(tmp_path: Path) -> Non
     with pytest.raises(LabelFileError, match="image 0") as caught:
         read_edges(write_images(tmp_path / "a", [photo]), 1)
     assert "vid2vid transfer" in caught.value.hint
-    with pytest.raises(InputFileMismatchError, match="1 image"):
+    with pytest.raises(InputFileMismatchError, match=r"1 frames.*frame 1"):
         read_edges(write_images(tmp_path / "b", [make_edge_image(0)]), 2)

@@ -212,15 +212,15 @@ def test_unknown_colour_is_rejected_with_position(tmp_path: Path) -> None:
 def test_label_counts_and_aspect_ratios_are_checked(tmp_path: Path) -> None:
     write_images(tmp_path / "a", [make_ids(0)] * 3)
     conditioner = load_labels(input_dir=tmp_path / "a", classes="cityscapes")
-    with pytest.raises(InputFileMismatchError, match=r"3 images.*clip\.mp4.*4 frames"):
+    with pytest.raises(InputFileMismatchError, match=r"3 files.*clip\.mp4.*4 frames"):
         annotate(conditioner.bind(make_context(4, 24, 32)))
-    with pytest.raises(InputFileMismatchError, match="3 images"):
+    with pytest.raises(InputFileMismatchError, match=r"3 frames.*frame 3"):
         annotate(conditioner.bind(make_context(None, 24, 32)), 4)
     with pytest.raises(InputFileMismatchError, match=r"0\.png.*32 x 24.*32 x 32"):
         annotate(conditioner.bind(make_context(3, 32, 32)), height=32)
     write_images(tmp_path / "b", [make_ids(0)] * 2)
     conditioner = load_labels(input_dir=tmp_path / "a", instances=tmp_path / "b", classes="cityscapes")
-    with pytest.raises(InputFileMismatchError, match=r"labels\.instances.*2 images"):
+    with pytest.raises(InputFileMismatchError, match=r"labels\.instances.*2 files"):
         annotate(conditioner.bind(make_context(3, 24, 32)))
 
 

@@ -100,12 +100,10 @@ def test_empty_file_gives_empty_annotation(tmp_path: Path) -> None:
 def test_missing_file_error_names_the_first_frame(tmp_path: Path) -> None:
     folder = write_point_files(tmp_path / "p", [FACE] * 5)
     image_dir = tmp_path / "images"
-    image_dir.mkdir()
-    for index in range(5):
-        (image_dir / f"{index:05d}.jpg").touch()
+    images = tuple(image_dir / f"{index:05d}.jpg" for index in range(5))
     (folder / "00003.txt").unlink()
     with pytest.raises(InputFileMismatchError, match=r"00003\.jpg") as error_info:
-        read_annotations(folder, 5, make_video_context(5, image_dir))
+        read_annotations(folder, 5, make_video_context(5, image_dir, frame_files=images))
     assert "empty file" in error_info.value.hint
     with pytest.raises(InputFileMismatchError, match="frame 4"):
         read_annotations(folder, 5)

@@ -189,6 +189,21 @@ def test_invalid_file_error_names_file_and_problem(tmp_path: Path, text: str, me
     assert error_info.value.hint
 
 
+def test_scaled_coordinates_with_outliers_raise_error(tmp_path: Path) -> None:
+    """Coordinates of 0..1 where single joints lie outside the frame; only most joints decide."""
+    body = person_keypoints(160)
+    body[:, :2] /= (320, 240)
+    body[7, 0], body[14, 1] = 1.004, 3.5
+    write_openpose_files(tmp_path, [[{"body": body}]])
+    with pytest.raises(LabelFileError, match="-1 and 1"):
+        annotate(tmp_path, 1)
+    in_pixels = person_keypoints(160)
+    in_pixels[9:, :2] = (0.4, 0.3)  # a program that writes undetected joints near the corner
+    in_pixels[13:, :2] = 0
+    (annotation,) = annotate(write_openpose_files(tmp_path / "pixels", [[{"body": in_pixels}]]), 1)
+    assert np.isnan(annotation.points["body"][13:]).all()
+
+
 @pytest.mark.parametrize("num_frames", [3, 7])
 def test_wrong_number_of_files_raises_error(tmp_path: Path, num_frames: int) -> None:
     write_openpose_files(tmp_path, [[person_points(120)]] * 5)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vid2vid_cli.conditioning.spec import API_VERSION, ConditionerSpec, Requirement, WeightFile
 
 if TYPE_CHECKING:
-    from vid2vid_cli.conditioning.align_images import align_to_frames, check_image_count
+    from vid2vid_cli.conditioning.align_images import align_to_frames
     from vid2vid_cli.conditioning.boxes import bounding_box, iou, square_around
     from vid2vid_cli.conditioning.conditioner import (
         Annotation,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         empty_annotation,
         subsample,
     )
+    from vid2vid_cli.conditioning.frame_pairing import FramePairing, pair_with_frames
     from vid2vid_cli.conditioning.options import Options, input_path_option, render_option
     from vid2vid_cli.conditioning.person import PersonOption
     from vid2vid_cli.conditioning.requirements import load_bundled_weights
@@ -44,6 +45,7 @@ _LAZY_IMPORTS = {
     "ConditionArray": "vid2vid_cli.conditioning.conditioner",
     "Conditioner": "vid2vid_cli.conditioning.conditioner",
     "FloatArray": "vid2vid_cli.core.geometry",
+    "FramePairing": "vid2vid_cli.conditioning.frame_pairing",
     "InputFileMismatchError": "vid2vid_cli.core.errors",
     "LabelClass": "vid2vid_cli.conditioning.conditioner",
     "LabelFileError": "vid2vid_cli.core.errors",
@@ -61,7 +63,6 @@ _LAZY_IMPORTS = {
     "View": "vid2vid_cli.core.geometry",
     "align_to_frames": "vid2vid_cli.conditioning.align_images",
     "bounding_box": "vid2vid_cli.conditioning.boxes",
-    "check_image_count": "vid2vid_cli.conditioning.align_images",
     "detect_cuts": "vid2vid_cli.conditioning.video_frame",
     "empty_annotation": "vid2vid_cli.conditioning.conditioner",
     "input_path_option": "vid2vid_cli.conditioning.options",
@@ -69,6 +70,7 @@ _LAZY_IMPORTS = {
     "list_label_files": "vid2vid_cli.media.label_png",
     "load_bundled_weights": "vid2vid_cli.conditioning.requirements",
     "load_label_image": "vid2vid_cli.media.label_png",
+    "pair_with_frames": "vid2vid_cli.conditioning.frame_pairing",
     "palette": "vid2vid_cli.media.label_png",
     "render_option": "vid2vid_cli.conditioning.options",
     "sha256_of_files": "vid2vid_cli.media.files",
@@ -85,6 +87,7 @@ __all__ = [
     "Conditioner",
     "ConditionerSpec",
     "FloatArray",
+    "FramePairing",
     "InputFileMismatchError",
     "LabelClass",
     "LabelFileError",
@@ -104,7 +107,6 @@ __all__ = [
     "WeightFile",
     "align_to_frames",
     "bounding_box",
-    "check_image_count",
     "detect_cuts",
     "empty_annotation",
     "input_path_option",
@@ -112,6 +114,7 @@ __all__ = [
     "list_label_files",
     "load_bundled_weights",
     "load_label_image",
+    "pair_with_frames",
     "palette",
     "render_option",
     "sha256_of_files",

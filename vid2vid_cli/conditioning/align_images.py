@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,26 +14,6 @@ from vid2vid_cli.media.images import view_image
 
 ASPECT_TOLERANCE = 0.015
 """Largest relative difference of the aspect ratios of an image and its video: sizes are often rounded to blocks."""
-
-
-def check_image_count(
-    count: int, video_context: VideoContext | None, path: Path, *, option_name: str, frame_index: int = 0
-) -> None:
-    """Raise InputFileMismatchError unless the video has `count` frames and `frame_index` is below `count`.
-
-    `path` is the folder or file of the images, and `option_name` the option that sets it, such as labels.input_dir.
-    """
-    num_frames = None if video_context is None else video_context.num_frames
-    hint = "Provide exactly one image for each frame, in the order of the file names, and no other images."
-    count_text = "1 image" if count == 1 else f"{count} images"
-    if video_context is not None and num_frames is not None and num_frames != count:
-        raise InputFileMismatchError(
-            f"{path} ({option_name}) contains {count_text}, but {video_context.path} has {num_frames} frames.", hint
-        )
-    if frame_index >= count:
-        raise InputFileMismatchError(
-            f"{path} ({option_name}) contains {count_text}, but the video has more frames.", hint
-        )
 
 
 def align_to_frames(

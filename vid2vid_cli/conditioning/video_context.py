@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import KW_ONLY, dataclass
+from bisect import bisect_right
+from dataclasses import KW_ONLY, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -35,10 +36,26 @@ class VideoContext:
     """Index of the first sampled frame that `annotate` receives; above 0 when an interrupted `prepare` resumes."""
     frame_indices: tuple[int, ...] | None = None
     """Index of each frame that `annotate` receives, at `sampled_fps`, if the frames are not consecutive."""
+    frame_files: tuple[Path, ...] = ()
+    """The files of a folder, one per frame of the whole video; () for a video file."""
+    picture_times: tuple[Fraction, ...] = ()
+    """Times of the stored pictures of a variable-rate video in seconds; () if these are the frames at `fps`."""
+    notices: list[str] = field(default_factory=list, compare=False)
+    """Sentences for the user about the files that `annotate` reads; they are shown at its end."""
 
     def source_frame_index(self, index: int) -> int:
         """Return the index of the video frame for the `index`-th frame that `annotate` receives (both from 0)."""
+        return math.floor(self._seconds(index) * self.fps)
+
+    def stored_picture_index(self, index: int) -> int:
+        """As `source_frame_index`, but counts the stored pictures of a variable-rate video."""
+        if not self.picture_times:
+            return self.source_frame_index(index)
+        return max(0, bisect_right(self.picture_times, self._seconds(index)) - 1)
+
+    def _seconds(self, index: int) -> Fraction:
+        """Latest start time of the video frame that is shown at the `index`-th frame."""
         sampled_index = self.first_index + index if self.frame_indices is None else self.frame_indices[index]
         # Same rule as `VideoReader`: the last frame that starts at or before this time, within a tolerance.
         seconds = Fraction(self.start_seconds).limit_denominator(10**6) + sampled_index / self.sampled_fps
-        return math.floor((seconds + TIMESTAMP_TOLERANCE / max(self.fps, self.sampled_fps)) * self.fps)
+        return seconds + TIMESTAMP_TOLERANCE / max(self.fps, self.sampled_fps)

@@ -60,7 +60,7 @@ class TooFewFramesError(Vid2VidError):
 
 
 class InputFileMismatchError(Vid2VidError):
-    """Annotation files do not match their video: different number of frames or different size."""
+    """Files that belong together do not match: number of frames, size, a frame without a file, files of one name."""
 
     exit_code = 17
 

@@ -40,17 +40,20 @@ def prepare_clip(
     if finished_parts.result is not None:
         return finished_parts.result
     reader = job.open_reader(input_video)
+    gaps = job.gap_indices(reader)
     with WriterPool() as pool:
         pipeline = _ClipPipeline(job, input_video, paths, finished_parts, pool)
         try:
             with closing(job.decode_frames(reader)) as stream:
-                for frame in stream:
-                    pipeline.add_frame(frame)
+                for index, frame in enumerate(stream):
+                    pipeline.add_frame(frame, follows_gap=index in gaps)
                     on_progress(pipeline.num_annotated)
             pipeline.finish(lambda: on_progress(pipeline.num_annotated))
         except BaseException:
             pipeline.abort()
             raise
+    for notice in pipeline.notices:
+        emit(WarningEvent(notice))
     for warning in reader.warnings:
         emit(WarningEvent(warning if str(input_video.path) in warning else f"{input_video.path}: {warning}"))
     for remark in reader.remarks:
@@ -77,6 +80,8 @@ class _ClipPipeline:
         self.cuts: list[int] = []
         self._warmup_start = max(0, finished.num_annotated - CHUNK_FRAMES)
         self._cut_detector = CutDetector() if job.should_split_shots(input_video) else None
+        conditioners = job.bind_conditioners(input_video, self._warmup_start)
+        self._contexts = [conditioner.video_context for conditioner in conditioners]
         self._workers = [
             AnnotationWorker(
                 conditioner,
@@ -84,18 +89,23 @@ class _ClipPipeline:
                 self._warmup_start,
                 worker_index=index,
             )
-            for index, conditioner in enumerate(job.bind_conditioners(input_video, self._warmup_start))
+            for index, conditioner in enumerate(conditioners)
         ]
+
+    @property
+    def notices(self) -> list[str]:
+        """The notices of the conditioners about the files that they have read."""
+        return list(dict.fromkeys(notice for context in self._contexts if context for notice in context.notices))
 
     @property
     def num_annotated(self) -> int:
         """Number of frames that all conditioners have annotated."""
         return min(worker.num_written for worker in self._workers)
 
-    def add_frame(self, rgb: UInt8Array) -> None:
+    def add_frame(self, rgb: UInt8Array, *, follows_gap: bool) -> None:
         """Process the next frame. Finished frames are needed too, because a cut depends on all frames before it."""
         index = self.frame_writer.num_frames
-        is_cut = self._cut_detector is not None and self._cut_detector(rgb)
+        is_cut = (self._cut_detector is not None and self._cut_detector(rgb)) or follows_gap
         if is_cut:
             self.cuts.append(index)
         self.frame_writer.add(rgb)

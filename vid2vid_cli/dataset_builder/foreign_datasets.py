@@ -6,7 +6,7 @@ See `dataset_layouts` for the layouts. The folders between the folder of a role 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,11 @@ from vid2vid_cli.dataset_builder.dataset_layouts import (
     SequenceSplit,
 )
 from vid2vid_cli.dataset_builder.sidecar_files import SidecarFiles
+from vid2vid_cli.media.file_pairing import pair_files, sort_files
 from vid2vid_cli.media.files import natural_sort_key
 from vid2vid_cli.media.probe import IMAGE_SUFFIXES
+
+DLIB_HINT = "Scripts for dlib skip frames without a face: add an empty file for each of these frames."
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def parse_layout(folder: Path) -> ForeignDataset | None:
     """Parse the layout of a folder; None for a file, or a folder that directly contains images or label files.
 
     Raises: DatasetError (subfolders of an unknown layout, or empty ones), InputFileMismatchError (the folders have
-    different sequences, or different numbers of files for a sequence).
+    different sequences, images without a label file, or two files with the same name or number).
     """
     if not folder.is_dir():
         return None
@@ -131,14 +134,15 @@ def _reject_unknown_layout(folder: Path) -> None:
 
 def _iterate_sequences(split: SequenceSplit, role_folders: RoleFolders) -> Iterator[InputSequence]:
     """Yield the sequences of one phase. Raises as `parse_layout`."""
-    file_counts = {role: _count_files(role, folder) for role, folder in role_folders.items()}
+    files_by_role = {role: _list_files(role, folder) for role, folder in role_folders.items()}
     reference_role = FRAMES_ROLE if FRAMES_ROLE in role_folders else next(iter(role_folders))
-    for role, counts in file_counts.items():
-        _check_same_sequences(role_folders[reference_role], file_counts[reference_role], role_folders[role], counts)
-        for name, count in counts.items():
-            if count != file_counts[reference_role][name]:
-                raise _count_mismatch_error(role, role_folders[reference_role] / name, role_folders[role] / name)
-    for name in file_counts[reference_role]:
+    reference_files = files_by_role[reference_role]
+    for role, files in files_by_role.items():
+        _check_same_sequences(role_folders[reference_role], reference_files, role_folders[role], files)
+        for name in reference_files:
+            # Only the errors are of interest here: the conditioners pair the files again when they read them.
+            pair_files(reference_files[name], files[name], hint=DLIB_HINT if role is LANDMARKS_ROLE else "")
+    for name in reference_files:
         sidecar_files: dict[str, dict[str, Path]] = {}
         for role, folder in role_folders.items():
             if role is not FRAMES_ROLE:
@@ -151,28 +155,27 @@ def _iterate_sequences(split: SequenceSplit, role_folders: RoleFolders) -> Itera
         )
 
 
-def _count_files(role: FolderRole, folder: Path) -> dict[str, int]:
-    """Number of files of the role per subfolder (path relative to `folder`). Raises DatasetError without files."""
-    counts: dict[str, int] = {}
+def _list_files(role: FolderRole, folder: Path) -> dict[str, list[Path]]:
+    """Files of the role per subfolder (path relative to `folder`). Raises DatasetError without files."""
+    files_by_subfolder: dict[str, list[Path]] = {}
     for parent, subfolder_names, file_names in os.walk(folder, followlinks=True):
         subfolder_names.sort(key=lambda name: natural_sort_key(Path(name)))
-        count = sum(Path(name).suffix.lower() in role.suffixes and name[0] != "." for name in file_names)
-        if count:
-            counts[Path(parent).relative_to(folder).as_posix()] = count
-    if not counts:
+        paths = [Path(parent, name) for name in file_names if name[0] != "."]
+        files = sort_files(path for path in paths if path.suffix.lower() in role.suffixes)
+        if files:
+            files_by_subfolder[Path(parent).relative_to(folder).as_posix()] = files
+    if not files_by_subfolder:
         expected_files = "images" if role.suffixes == SORTED_IMAGE_SUFFIXES else f"{' or '.join(role.suffixes)} files"
         raise DatasetError(f"{folder} contains no {expected_files}.", "Add the files, or remove the folder.")
-    return counts
+    return files_by_subfolder
 
 
-def _check_same_sequences(
-    folder_a: Path, counts_a: Mapping[str, int], folder_b: Path, counts_b: Mapping[str, int]
-) -> None:
-    for folder, counts, other_folder, other_counts in (
-        (folder_a, counts_a, folder_b, counts_b),
-        (folder_b, counts_b, folder_a, counts_a),
+def _check_same_sequences(folder_a: Path, names_a: Collection[str], folder_b: Path, names_b: Collection[str]) -> None:
+    for folder, names, other_folder, other_names in (
+        (folder_a, names_a, folder_b, names_b),
+        (folder_b, names_b, folder_a, names_a),
     ):
-        missing = [name for name in counts if name not in other_counts]
+        missing = [name for name in names if name not in other_names]
         if missing:
             listed_names = ", ".join("files" if name == "." else name for name in missing[:3])
             listed_names += f" and {len(missing) - 3} more" if len(missing) > 3 else ""
@@ -180,24 +183,6 @@ def _check_same_sequences(
                 f"{other_folder} does not contain {listed_names}, which {folder} contains.",
                 "Both folders must contain the same sequences with the same names.",
             )
-
-
-def _count_mismatch_error(role: FolderRole, image_folder: Path, label_folder: Path) -> InputFileMismatchError:
-    """The error for different numbers of files; it names the first image without a label file of the same name."""
-    paths_by_stem = [
-        {path.stem: path for path in sorted(folder.iterdir(), key=natural_sort_key) if path.suffix.lower() in suffixes}
-        for folder, suffixes in ((image_folder, SORTED_IMAGE_SUFFIXES), (label_folder, role.suffixes))
-    ]
-    unmatched_name = next((path.name for stem, path in paths_by_stem[0].items() if stem not in paths_by_stem[1]), "")
-    counts_text = (
-        f"{image_folder} contains {len(paths_by_stem[0])} files, {label_folder} contains {len(paths_by_stem[1])}"
-    )
-    hint = "Each image needs a label file; remove the images without one, or add the files."
-    if role is LANDMARKS_ROLE:
-        hint = "Scripts for dlib skip frames without a face: add an empty file for each of these frames."
-    return InputFileMismatchError(
-        f"{counts_text}" + (f"; there is none for {unmatched_name}." if unmatched_name else "."), hint
-    )
 
 
 def _layout_remarks(
@@ -226,7 +211,7 @@ def _layout_remarks(
     yield f"{folder} is a dataset of another program with {sequences_text}: {sources_text or 'images only'}."
     for _, role_folders in phases:
         for role, role_folder in role_folders.items():
-            if role is FRAMES_ROLE and "." in _count_files(role, role_folder):
+            if role is FRAMES_ROLE and "." in _list_files(role, role_folder):
                 yield f"{role_folder} has no subfolders: its images are used as one sequence."
     unused_folders = sorted(
         entry.name for entry in folder.iterdir() if entry.is_dir() and not _contains_used_folder(entry, used_folders)

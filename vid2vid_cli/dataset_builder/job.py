@@ -31,7 +31,8 @@ from vid2vid_cli.dataset_builder.sidecar_files import (
     sha256_by_option,
     sha256_of_path,
 )
-from vid2vid_cli.media.probe import Probe, probe
+from vid2vid_cli.media.decode import picture_times
+from vid2vid_cli.media.probe import Probe, image_files, probe
 from vid2vid_cli.media.reader import VideoReader, num_frames_before
 from vid2vid_cli.requests.prepare import PrepareRequest
 
@@ -51,6 +52,11 @@ class InputVideo:
     """The split of the whole video; "": its last frames are for validation."""
     is_single_shot: bool = False
     """Whether cut detection is disabled for this video."""
+
+    @property
+    def has_sidecar_files(self) -> bool:
+        """Whether a conditioner reads annotation files of this video."""
+        return any(self.sidecar_files.values())
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,8 @@ class PrepareJob:
             sampled_fps=self.fps,
             start_seconds=start,
             first_index=first_index,
+            frame_files=tuple(image_files(input_video.path)) if video_probe.kind == "images" else (),
+            picture_times=picture_times(input_video.path, video_probe) if input_video.has_sidecar_files else (),
         )
 
     def bind_conditioners(self, input_video: InputVideo, first_index: int = 0) -> list[Conditioner]:
@@ -120,9 +128,26 @@ class PrepareJob:
             bind_files(conditioner, input_video.sidecar_files).bind(video_context) for conditioner in self.conditioners
         ]
 
+    def check_sidecar_files(self) -> list[str]:
+        """Open the annotation files of all videos without reading frames; the notices about them.
+
+        Raises: the errors of `annotate` about files that do not match their video.
+        """
+        notices: list[str] = []
+        for input_video in self.inputs:
+            for conditioner in self.bind_conditioners(input_video):
+                if conditioner.input_paths() and conditioner.video_context is not None:
+                    list(conditioner.annotate(()))
+                    notices += conditioner.video_context.notices
+        return notices
+
     def should_split_shots(self, input_video: InputVideo) -> bool:
         """Whether cuts are detected in a video."""
         return self.request.split_shots and not input_video.is_single_shot
+
+    def gap_indices(self, reader: VideoReader) -> frozenset[int]:
+        """Frames that begin a new clip because numbers of the image files before them are missing."""
+        return frozenset(reader.gap_indices) if self.request.split_shots else frozenset()
 
     def num_expected_frames(self) -> int | None:
         """Expected number of frames of the dataset; None if the length of a video is unknown."""

@@ -91,9 +91,15 @@ def _resolve_for_single_video(input_path: Path, video: Path) -> Path:
 def _resolve_for_video(input_path: Path, video: Path, qualified_option: str) -> Path:
     name = video_stem(video)
     entries = sorted(input_path.iterdir()) if input_path.is_dir() else []
-    for entry in entries:
-        if entry.name == name if entry.is_dir() else entry.stem == name:
-            return entry
+    matches = [entry for entry in entries if (entry.name == name if entry.is_dir() else entry.stem == name)]
+    if len(matches) > 1:
+        raise InputFileMismatchError(
+            f"{input_path} ({qualified_option}) contains {' and '.join(entry.name for entry in matches)}, several "
+            f"entries with the name of {video.name}.",
+            "Keep one of them.",
+        )
+    if matches:
+        return matches[0]
     raise InputFileMismatchError(
         f"{input_path} ({qualified_option}) contains no folder or file named {name}, for {video.name}.",
         f"Put the files of {video.name} into {input_path / name}, or prepare one video at a time.",

@@ -11,6 +11,8 @@ from typing import Protocol
 import numpy as np
 
 from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.media.file_pairing import describe_gaps, find_gaps
+from vid2vid_cli.media.files import describe_ignored
 from vid2vid_cli.media.probe import Probe
 
 
@@ -23,6 +25,8 @@ class FrameSource(Protocol):
     width: int
     warnings: list[str]
     remarks: list[str]
+    files: tuple[Path, ...]
+    """The files of a folder, one per frame of the whole source; () if the source is a single file."""
 
     @property
     def num_frames(self) -> int | None:
@@ -37,6 +41,10 @@ class FrameSource(Protocol):
         """Time of the first frame, in seconds after the first frame of the source."""
 
     @property
+    def gap_indices(self) -> tuple[int, ...]:
+        """Indices of the frames before which numbers are missing in the names of the files."""
+
+    @property
     def seekable_indices(self) -> Sequence[int]:
         """Indices, ascending and from 0, at which `select_range` can start without decoding earlier frames."""
 
@@ -48,10 +56,11 @@ class FrameSource(Protocol):
 
 
 class BlankReader:
-    """Yields `num_frames` black frames (h, w, 3) uint8, one per label file of `folder`; `size` is (height, width)."""
+    """Yields black frames (h, w, 3) uint8, one per label file of a folder; `size` is (height, width)."""
 
-    def __init__(self, folder: Path, num_frames: int, *, fps: Fraction, size: tuple[int, int]) -> None:
-        self.path, self.fps = folder, fps
+    def __init__(self, files: Sequence[Path], *, fps: Fraction, size: tuple[int, int]) -> None:
+        self.files, self.path, self.fps = tuple(files), files[0].parent, fps
+        num_frames = len(files)
         self._frame_indices = range(num_frames)
         self.height, self.width = size
         self.probe = Probe(
@@ -67,7 +76,10 @@ class BlankReader:
             colour_space="rgb",
             kind="images",
         )
-        self.warnings: list[str] = []
+        self._gaps = find_gaps(self.files)
+        self.warnings: list[str] = [describe_gaps(self.files, self._gaps)] if self._gaps else []
+        if ignored := describe_ignored(self.path, self.files):
+            self.warnings.append(ignored)
         self.remarks: list[str] = []
 
     @property
@@ -84,6 +96,12 @@ class BlankReader:
     def num_frames(self) -> int | None:
         """Number of selected frames."""
         return len(self._frame_indices)
+
+    @property
+    def gap_indices(self) -> tuple[int, ...]:
+        """Indices of the frames before which numbers are missing in the names of the files."""
+        first = self._frame_indices.start
+        return tuple(gap - first for gap in self._gaps if first < gap < self._frame_indices.stop)
 
     @property
     def seekable_indices(self) -> Sequence[int]:

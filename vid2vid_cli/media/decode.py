@@ -56,12 +56,27 @@ def decode_frames(
 
 def keyframe_times(path: Path, probe: Probe) -> list[Fraction]:
     """Times of the keyframes of a video in seconds after the first frame, without decoding; [] without time stamps."""
-    times: list[Fraction] = []
+    return [time for time, is_keyframe in _read_packet_times(path, probe) if is_keyframe]
+
+
+def picture_times(path: Path, probe: Probe) -> tuple[Fraction, ...]:
+    """Times of the stored pictures of a variable-rate video in seconds after the first one, without decoding.
+
+    () for other sources, whose pictures are the frames of the grid, and for files without time stamps.
+    """
+    if probe.kind in ("image", "images") or not probe.is_variable_rate:
+        return ()
+    return tuple(dict.fromkeys(time for time, _ in _read_packet_times(path, probe) if time >= 0))
+
+
+def _read_packet_times(path: Path, probe: Probe) -> list[tuple[Fraction, bool]]:
+    """Sorted times of the packets in seconds after the first frame, and whether each is a keyframe."""
+    times: list[tuple[Fraction, bool]] = []
     with open_video(path) as (container, stream), suppress(FFmpegError):
         if has_timestamps(container):
             for packet in container.demux(stream):
-                if packet.is_keyframe and packet.pts is not None and packet.time_base:
-                    times.append(packet.pts * packet.time_base - probe.start_time)
+                if packet.pts is not None and packet.time_base:
+                    times.append((packet.pts * packet.time_base - probe.start_time, packet.is_keyframe))
     return sorted(times)
 
 

@@ -1,4 +1,4 @@
-"""Atomic writes, hashes, free file names and natural sorting."""
+"""Atomic writes, hashes, free file names, natural sorting, and the files of a folder that are not read."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from vid2vid_cli.media.os_errors import write_error
+
+SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
 
 
 def atomic_write(path: Path, write: Callable[[Path], object], *, create_folder: bool = True, sync: bool = True) -> None:
@@ -103,3 +105,17 @@ def natural_sort_key(path: Path) -> list[tuple[int, str]]:
     """Sort key that puts frame9 before frame10."""
     parts = re.split(r"(\d+)", path.name)
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+
+def describe_ignored(folder: Path, read_files: Sequence[Path]) -> str:
+    """A sentence that names the visible entries of a folder that are not among `read_files`; "" if there are none."""
+    read_names = {file.name for file in read_files}
+    ignored = [
+        entry.name + ("/" if entry.is_dir() else "")
+        for entry in sorted(folder.iterdir(), key=natural_sort_key)
+        if entry.name not in read_names and entry.name[0] != "." and entry.name.lower() not in SYSTEM_FILES
+    ]
+    if not ignored:
+        return ""
+    listed = ", ".join(ignored[:3]) + (f" and {len(ignored) - 3} more" if len(ignored) > 3 else "")
+    return f"Not read in {folder}: {listed}."

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.core.errors import LabelFileError, MissingFileError
 from vid2vid_cli.core.geometry import UInt8Array
-from vid2vid_cli.media.files import natural_sort_key, write_frame_file
+from vid2vid_cli.media.file_pairing import sort_files
+from vid2vid_cli.media.files import write_frame_file
 from vid2vid_cli.media.images import load_png
 from vid2vid_cli.media.os_errors import read_error
 
@@ -87,12 +88,13 @@ def load_indexed_png(path: Path) -> UInt8Array | None:
 def list_label_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """The visible files of a folder with one of `suffixes` (lower case, with dot), in natural order.
 
-    Raises MissingFileError (no such folder), LabelFileError (no such files).
+    Raises MissingFileError (no such folder), LabelFileError (no such files), InputFileMismatchError (two files with the
+    same name or number).
     """
     if not folder.is_dir():
         raise MissingFileError(f"{folder} is not a folder.", "Give a folder with one file per frame.")
     candidates = (p for p in folder.iterdir() if p.suffix.lower() in suffixes and p.name[0] != "." and p.is_file())
-    files = sorted(candidates, key=natural_sort_key)
+    files = sort_files(candidates)
     if not files:
         suffix_text = " or ".join(suffixes)
         raise LabelFileError(f"{folder} contains no {suffix_text} file.", "Give a folder with one file per frame.")

@@ -30,7 +30,7 @@ from vid2vid_cli.media.container import (
     open_video,
     pixel_aspect_ratio,
 )
-from vid2vid_cli.media.files import natural_sort_key
+from vid2vid_cli.media.file_pairing import sort_files
 from vid2vid_cli.media.images import load_image
 from vid2vid_cli.media.os_errors import read_error
 
@@ -83,7 +83,7 @@ def probe(path: Path) -> Probe:
     """Read the properties of a video file, an image or a folder of images.
 
     Raises MissingFileError, NotAVideoError, NoFramesError, TruncatedVideoError, AudioOnlyError,
-    PermissionDeniedError.
+    PermissionDeniedError, InputFileMismatchError (a folder with two images of one name).
     """
     if path.is_dir():
         return _probe_images(path, image_files(path), "images")
@@ -94,14 +94,14 @@ def probe(path: Path) -> Probe:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The image files of a folder in natural order: frame2 before frame10. Hidden files are ignored."""
+    """The image files of a folder as in `sort_files`, which may raise. Hidden files are ignored."""
     try:
         files = [entry for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES and entry.name[0] != "."]
     except OSError as error:
         raise read_error(folder, error) from error
     if not files:
         raise NoFramesError(f"The folder {folder} contains no images.", PLAYABLE_HINT)
-    return sorted(files, key=natural_sort_key)
+    return sort_files(files)
 
 
 def upright_size(frame: VideoFrame, pixel_aspect_ratio: Fraction, quarter_turns: int) -> tuple[int, int]:

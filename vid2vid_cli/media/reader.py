@@ -21,6 +21,8 @@ from vid2vid_cli.core.errors import ConfigError, NoFramesError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.media.colour import colour_tags, decode_grey, unsupported_properties
 from vid2vid_cli.media.decode import TimedFrame, decode_frames, keyframe_times
+from vid2vid_cli.media.file_pairing import describe_gaps, find_gaps
+from vid2vid_cli.media.files import describe_ignored
 from vid2vid_cli.media.images import load_image, resize_image
 from vid2vid_cli.media.probe import TIMESTAMP_TOLERANCE, Probe, image_files, probe
 
@@ -59,6 +61,13 @@ class VideoReader:
         """Assumptions that are usually correct."""
         self._check_values(end, max_frames)
         self._is_image_source = self.probe.kind in ("image", "images")
+        self.files: tuple[Path, ...] = tuple(image_files(path)) if self.probe.kind == "images" else ()
+        """All images of a folder; () for other sources."""
+        self._gaps = find_gaps(self.files)
+        if self._gaps:
+            self.warnings.append(describe_gaps(self.files, self._gaps))
+        if self.files and (ignored := describe_ignored(path, self.files)):
+            self.warnings.append(ignored)
         self._max_frames = self._frame_limit(end, max_frames)
         self.num_frames: int | None = self._count_frames()
         if self.num_frames < 1:
@@ -79,6 +88,12 @@ class VideoReader:
     def start_seconds(self) -> Fraction:
         """Time of the first frame in seconds after the start of the source; for images, rounded up to an image."""
         return self._num_skipped_images() / self.fps if self._is_image_source else self.start
+
+    @property
+    def gap_indices(self) -> tuple[int, ...]:
+        """Indices of the frames before which numbers are missing in an image folder: they do not continue a motion."""
+        first = self._num_skipped_images() if self._is_image_source else 0
+        return tuple(gap - first for gap in self._gaps if gap > first)
 
     @property
     def seekable_indices(self) -> Sequence[int]:
@@ -151,8 +166,7 @@ class VideoReader:
             self.warnings.append(message)
 
     def _read_images(self) -> Generator[ImageArray, None, None]:
-        files = [self.path] if self.probe.kind == "image" else image_files(self.path)
-        for file in files[self._num_skipped_images() :]:
+        for file in (self.files or (self.path,))[self._num_skipped_images() :]:
             image = load_image(file)
             if image.shape[:2] != (self.probe.height, self.probe.width):
                 self._warn("The images of the folder differ in size; all are resized to the size of the first.")

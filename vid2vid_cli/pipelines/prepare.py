@@ -61,7 +61,7 @@ def plan_prepare(request: PrepareRequest) -> DryRun:
     dataset_folder = _choose_dataset_folder(job)
     num_expected = job.num_expected_frames()
     has_cut_detection = any(map(job.should_split_shots, job.inputs))
-    rows = [("input format", remark) for remark in job.remarks]
+    rows = [("input format", remark) for remark in (*job.remarks, *job.check_sidecar_files())]
     rows += [("video", str(item.path)) for item in job.inputs]
     rows += [("conditioner", f"{item.spec.name} ({item.spec.summary})") for item in job.conditioners]
     rows += [

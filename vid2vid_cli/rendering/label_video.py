@@ -25,6 +25,7 @@ from vid2vid_cli.dataset_builder.foreign_datasets import ForeignDataset, InputSe
 from vid2vid_cli.dataset_builder.sidecar_files import SidecarFiles, bind_files, find_option_files, select_files
 from vid2vid_cli.engine.checkpoint import CheckpointMetadata
 from vid2vid_cli.media.blank_reader import BlankReader, FrameSource
+from vid2vid_cli.media.file_pairing import sort_files
 from vid2vid_cli.media.probe import IMAGE_SUFFIXES
 from vid2vid_cli.rendering.source_conditioners import ConditionerOptions, load_source_conditioners
 from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo, open_source_reader
@@ -172,10 +173,12 @@ def _open_reader(path: Path, metadata: CheckpointMetadata) -> FrameSource:
     """The frames of a source; images and label files have the frame rate of the checkpoint. Raises LabelFileError."""
     fps = Fraction(metadata.fps)
     if path.is_dir() and not _contains_images(path):
-        suffix_counts = Counter(entry.suffix for entry in path.iterdir() if entry.is_file() and entry.name[0] != ".")
-        if not suffix_counts:
+        files = [entry for entry in path.iterdir() if entry.is_file() and entry.name[0] != "."]
+        if not files:
             raise LabelFileError(f"{path} contains no files.", "Use a label video or a folder of label files.")
-        return BlankReader(path, suffix_counts.most_common(1)[0][1], fps=fps, size=(metadata.height, metadata.width))
+        suffix = Counter(file.suffix for file in files).most_common(1)[0][0]
+        label_files = sort_files(file for file in files if file.suffix == suffix)
+        return BlankReader(label_files, fps=fps, size=(metadata.height, metadata.width))
     return open_source_reader(
         path, metadata, fps=fps if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES else None
     )

@@ -86,7 +86,8 @@ def _iterate_shots(model: LoadedModel, retargeters: Sequence[Retargeter]) -> Ite
 
 
 def _report_reader_messages(sources: Sequence[SourceVideo], emit: EventHandler) -> None:
-    for message in dict.fromkeys(message for source in sources for message in source.reader.warnings):
+    messages = [message for source in sources for message in (*source.notices, *source.reader.warnings)]
+    for message in dict.fromkeys(messages):
         emit(WarningEvent(message))
     for source in sources:
         if source.has_frames:

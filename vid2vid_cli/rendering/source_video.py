@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain, islice, pairwise, tee
 from pathlib import Path
@@ -30,6 +30,7 @@ from vid2vid_cli.engine.checkpoint import CheckpointMetadata
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent
 from vid2vid_cli.engine.inference import evenly_spaced
 from vid2vid_cli.media.blank_reader import FrameSource
+from vid2vid_cli.media.decode import picture_times
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.rendering.frames import AnnotatedFrame
 
@@ -61,6 +62,12 @@ class SourceVideo:
     """False if the frames are label images or blank; then the comparison video does not show them."""
     is_single_shot: bool = False
     """True for sequences of a foreign dataset, which are not divided at cuts."""
+    notices: list[str] = field(default_factory=list, compare=False)
+    """Sentences about the files that the conditioners read; filled by `annotate`."""
+
+    @property
+    def _has_input_files(self) -> bool:
+        return any(conditioner.input_paths() for conditioner in self.conditioners)
 
     def bind_conditioners(self, frame_indices: Sequence[int] | None = None) -> tuple[Conditioner, ...]:
         """The conditioners for the frames of the video with these indices; None for all frames."""
@@ -75,6 +82,9 @@ class SourceVideo:
             sampled_fps=reader.fps,
             start_seconds=float(reader.start_seconds),
             frame_indices=None if frame_indices is None else tuple(frame_indices),
+            frame_files=reader.files,
+            picture_times=picture_times(self.path, probe) if self._has_input_files else (),
+            notices=self.notices if frame_indices is None else [],
         )
         return tuple(conditioner.bind(video_context) for conditioner in self.conditioners)
 
@@ -105,13 +115,15 @@ class SourceVideo:
     def _read_windows(self, windows: Sequence[range]) -> Iterator[VideoFrame]:
         """Yield the frames of all windows. The first frame of a later window counts as a cut."""
         for window in windows:
-            frames = self._mark_cuts(islice(self.reader.select_range(window.start, window.stop), len(window)))
-            for position, frame in enumerate(frames):
+            reader = self.reader.select_range(window.start, window.stop)
+            for position, frame in enumerate(self._mark_cuts(islice(reader, len(window)), reader.gap_indices)):
                 yield replace(frame, is_cut=True) if window is not windows[0] and position == 0 else frame
 
-    def _mark_cuts(self, frames: Iterable[ImageArray]) -> Iterator[VideoFrame]:
-        """The frames with their cuts; label images have no detectable cuts."""
-        return detect_cuts(frames) if self.has_frames and not self.is_single_shot else map(VideoFrame, frames)
+    def _mark_cuts(self, frames: Iterable[ImageArray], gap_indices: Sequence[int]) -> Iterator[VideoFrame]:
+        """The frames with their cuts, gaps in the numbers of files included; label images have no detectable cuts."""
+        gaps, has_cuts = set(gap_indices), self.has_frames and not self.is_single_shot
+        for index, frame in enumerate(detect_cuts(frames) if has_cuts else map(VideoFrame, frames)):
+            yield replace(frame, is_cut=True) if index in gaps else frame
 
     def _report_coverage(self, windows: Sequence[range], emit: EventHandler) -> None:
         num_frames = self.reader.num_frames or 0
@@ -147,7 +159,7 @@ class SourceVideo:
         with closing(prefetch(self.reader, depth=4)) as decoded_frames:
 
             def queue_frames() -> Iterator[VideoFrame]:
-                for frame in self._mark_cuts(decoded_frames):
+                for frame in self._mark_cuts(decoded_frames, self.reader.gap_indices):
                     pending_frames.append(frame)
                     yield frame
 

@@ -22,7 +22,8 @@ import pytest
 from vid2vid_cli.conditioning.video_context import VideoContext
 from vid2vid_cli.core.errors import InputFileMismatchError, LabelFileError, MissingFileError
 from vid2vid_cli.core.geometry import UInt8Array, View
-from vid2vid_cli.media.probe import Probe, probe
+from vid2vid_cli.media.decode import picture_times
+from vid2vid_cli.media.probe import Probe, image_files, probe
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.testing import ConditionerContract
 from vid2vid_cli.testing.contract_setup import skip_test
@@ -62,6 +63,8 @@ class TestConditioner(ConditionerContract):
             fps=probe_result.fps,
             view=view,
             sampled_fps=probe_result.fps,
+            frame_files=tuple(image_files(Path(self._request["clip"]))) if probe_result.kind == "images" else (),
+            picture_times=picture_times(Path(self._request["clip"]), probe_result),
         )
 
     def test_detects_something(self) -> None:
