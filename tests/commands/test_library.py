@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import struct
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.cli_runner import CliRunner
 
 from vid2vid_cli.config.resolve import preset_names
+from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
 
 
 def list_paths(folder: Path) -> list[str]:
@@ -131,6 +134,9 @@ def test_inspect_reads_checkpoint_header(run_cli: CliRunner, tmp_path: Path) -> 
         "name": "ada",
         "fps": "30000/1001",
         "conditioners": [{"name": "edges", "channels": 1}],
+        "view": {"matrix": [[0.5, 0, 0], [0, 0.5, 0]], "height": 128, "width": 96},
+        "height": 256,
+        "width": 192,
     }
     table = {
         "__metadata__": {"vid2vid": json.dumps(metadata)},
@@ -142,7 +148,26 @@ def test_inspect_reads_checkpoint_header(run_cli: CliRunner, tmp_path: Path) -> 
     assert payload["kind"] == "checkpoint"
     assert payload["fps"] == "30000/1001"
     assert payload["conditioner"] == "edges: 1 channels"
+    assert payload["generated frames"] == "96 x 128"
+    assert payload["dataset frames"] == "192 x 256"
+    assert not {"height", "width"} & payload.keys()
     assert payload["weights"].startswith("0.00 million in 1 tensors, F32")
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
+@pytest.mark.parametrize(
+    ("comment", "is_synthetic"), [("", False), ("holiday [red]", False), (SYNTHETIC_COMMENT, True)]
+)
+def test_inspect_reports_synthetic_videos(
+    run_cli: CliRunner, tmp_path: Path, name: str, comment: str, is_synthetic: bool
+) -> None:
+    with VideoWriter(tmp_path / name, Fraction(25), comment=comment) as writer:
+        for index in range(3):
+            writer.write(np.full((15, 16, 3), index, np.uint8))  # the writer notes the odd height in the comment
+    payload = json.loads(run_cli("inspect", name, "--json").stdout)
+    assert payload["comment"].startswith(comment)
+    assert ("synthetic" in payload) is is_synthetic
+    assert "holiday [red]" in run_cli("inspect", name).stdout or "holiday" not in comment
 
 
 def test_inspect_rejects_missing_or_foreign_path(run_cli: CliRunner, tmp_path: Path) -> None:

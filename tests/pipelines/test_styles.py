@@ -82,8 +82,10 @@ def rendered_images(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     images: list[np.ndarray] = []
     original_render = FrameRenderer.render
 
-    def recording_render(self: FrameRenderer, source: Iterable[AnnotatedFrame]) -> Iterator[RenderedFrame]:
-        for rendered_frame in original_render(self, source):
+    def recording_render(
+        self: FrameRenderer, source: Iterable[AnnotatedFrame], *, num_given_frames: int
+    ) -> Iterator[RenderedFrame]:
+        for rendered_frame in original_render(self, source, num_given_frames=num_given_frames):
             images.append(rendered_frame.image)
             yield rendered_frame
 

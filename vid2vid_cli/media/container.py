@@ -51,6 +51,13 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         yield container, _find_video_stream(path, container)
 
 
+def read_comment(path: Path) -> str:
+    """The comment of a video file on one line; "" if it has none. Raises the errors of `open_video`."""
+    with open_video(path) as (container, _):
+        tags = {name.lower(): value for name, value in container.metadata.items()}
+    return " ".join(tags.get("comment", "").split())
+
+
 def has_timestamps(container: InputContainer) -> bool:
     """Whether the format stores presentation times. AVI and raw streams store only the order of frames."""
     return container.format.name not in FORMATS_WITHOUT_TIMESTAMPS

@@ -26,6 +26,9 @@ from vid2vid_cli.media.encode import (
 )
 from vid2vid_cli.media.os_errors import write_error
 
+SYNTHETIC_COMMENT = "Synthetic: rendered by vid2vid-cli from another video."
+"""The comment of generated videos."""
+
 
 class VideoWriter:
     """Context manager that encodes frames one at a time; the file appears when the block ends without an exception.

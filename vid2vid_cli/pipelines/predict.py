@@ -21,7 +21,7 @@ from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.rollout import SequentialGenerator
 from vid2vid_cli.media.contact_sheet import side_by_side
 from vid2vid_cli.media.files import unique_path, write_text
-from vid2vid_cli.media.writer import VideoWriter
+from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
 from vid2vid_cli.rendering.forecast import (
     Forecast,
     ForecastClip,
@@ -32,7 +32,6 @@ from vid2vid_cli.rendering.forecast import (
     repeat_last_baseline,
 )
 from vid2vid_cli.rendering.forecast_input import ForecastInput, open_dataset_input, open_video_input
-from vid2vid_cli.rendering.frame_renderer import METADATA_COMMENT
 from vid2vid_cli.rendering.label_channels import LabelChannels, build_label_channels
 from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model, open_checkpoint
 from vid2vid_cli.requests.measure import PredictRequest
@@ -72,7 +71,7 @@ def predict(request: PredictRequest, on_event: EventHandler) -> PredictResult:
     on_event(InfoEvent(f"predicting {request.num_frames} frames of {request.source} on {model.runtime.describe()}"))
     out = _output_path(request)
     clip_metrics: list[dict[str, Tensor]] = []
-    with VideoWriter(out, forecast_input.fps, comment=METADATA_COMMENT) as video:
+    with VideoWriter(out, forecast_input.fps, comment=SYNTHETIC_COMMENT) as video:
         for index, clip in enumerate(forecast_input.clips):
             forecast = _make_forecast(model, renderer, clip, label_channels=label_channels, request=request)
             clip_metrics.append(_measure_with_baselines(forecast, clip, label_channels, request.num_frames))

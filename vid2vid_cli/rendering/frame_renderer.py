@@ -27,11 +27,9 @@ from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.styles import StyleAssigner
 from vid2vid_cli.media.contact_sheet import side_by_side
 from vid2vid_cli.media.files import unique_path
-from vid2vid_cli.media.writer import VideoWriter
+from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame
-
-METADATA_COMMENT = "Synthetic: rendered by vid2vid-cli from another video."
 
 
 @dataclass(frozen=True)
@@ -206,7 +204,7 @@ def write_video(
                 VideoWriter(
                     path,
                     output.fps,
-                    comment=METADATA_COMMENT,
+                    comment=SYNTHETIC_COMMENT,
                     audio_path=output.audio_path,
                     audio_start=output.audio_start,
                 )

@@ -133,6 +133,7 @@ def _checkpoint_rows(path: Path) -> Iterator[tuple[str, str]]:
             "discriminators",
             f"{_format_millions([tensor_table[name] for name in discriminator_names])}, for further training",
         )
+    yield from _checkpoint_size_rows(metadata)
     for conditioner in metadata.get("conditioners", ()):
         yield "conditioner", f"{conditioner.get('name')}: {conditioner.get('channels')} channels"
         classes = _load_classes(str(conditioner.get("name")), conditioner.get("options", {}))
@@ -142,8 +143,15 @@ def _checkpoint_rows(path: Path) -> Iterator[tuple[str, str]]:
         if key == "style_bank" and value:
             style_counts = (f"{entry.get('name')} {len(entry.get('sizes', ()))}" for entry in value.get("classes", ()))
             yield "styles", f"{', '.join(style_counts)}; see vid2vid styles show {path}"
-        elif key not in ("name", "conditioners", "view"):
+        elif key not in ("name", "conditioners", "view", "height", "width"):
             yield from _flatten_rows(key.replace("_", " "), value)
+
+
+def _checkpoint_size_rows(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The size of the generated frames, in which the network was trained, and of the frames that they are a crop of."""
+    for name, size in (("generated frames", metadata.get("view")), ("dataset frames", metadata)):
+        if isinstance(size, dict) and {"width", "height"} <= size.keys():
+            yield name, f"{size['width']} x {size['height']}"
 
 
 def _load_classes(name: str, options: dict[str, Any]) -> tuple[LabelClass, ...]:
@@ -155,7 +163,9 @@ def _load_classes(name: str, options: dict[str, Any]) -> tuple[LabelClass, ...]:
 
 
 def _video_rows(path: Path) -> Iterator[tuple[str, str]]:
+    from vid2vid_cli.media.container import read_comment
     from vid2vid_cli.media.probe import probe
+    from vid2vid_cli.media.writer import SYNTHETIC_COMMENT
 
     video_probe = probe(path)
     yield "kind", video_probe.kind
@@ -167,6 +177,10 @@ def _video_rows(path: Path) -> Iterator[tuple[str, str]]:
     yield "codec", video_probe.codec
     yield "colour space", video_probe.colour_space
     yield "audio", "yes" if video_probe.has_audio else "no"
+    if video_probe.kind == "video" and (comment := read_comment(path)):
+        yield "comment", comment
+        if comment.startswith(SYNTHETIC_COMMENT):
+            yield "synthetic", "yes, according to the file's comment"
 
 
 def _record_rows(path: Path) -> Iterator[tuple[str, str]]:
