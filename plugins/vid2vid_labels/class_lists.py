@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from vid2vid_cli.conditioning import parse_json, parse_yaml
 
 FORMAT_HELP = (
     'a line "road 128 64 128" for each class, or JSON or YAML such as [{"id": 7, "name": "road", "colour": [..]}]'
@@ -28,9 +30,9 @@ def read_classes(path: Path) -> list[dict[str, Any]]:
     suffix = path.suffix.lower()
     try:
         if suffix == ".json":
-            return normalise_classes(json.loads(text))
+            return normalise_classes(parse_json(text))
         if suffix in (".yaml", ".yml"):
-            return normalise_classes(_parse_yaml(text))
+            return normalise_classes(parse_yaml(text))
         return normalise_classes(_parse_lines(text))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -50,8 +52,8 @@ def normalise_classes(data: Any) -> list[dict[str, Any]]:
     if not entries:
         raise ValueError(f"the list has no classes; use {FORMAT_HELP}")
     records = [_class_record(index, entry) for index, entry in enumerate(entries)]
-    ids = [row["id"] for row in records]
-    duplicate_ids = sorted({label for label in ids if ids.count(label) > 1})
+    id_counts = Counter(row["id"] for row in records)
+    duplicate_ids = sorted(label for label, count in id_counts.items() if count > 1)
     if duplicate_ids:
         raise ValueError(f"duplicate id {duplicate_ids[0]}")
     return records
@@ -123,12 +125,3 @@ def _parse_line(line_number: int, words: list[str]) -> dict[str, Any]:
     if trailing_numbers:
         entry["colour"] = [int(word) for word in trailing_numbers]
     return entry
-
-
-def _parse_yaml(text: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"invalid YAML ({str(error).splitlines()[0]})") from error

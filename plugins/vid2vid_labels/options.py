@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,7 +25,7 @@ def parse_classes(value: Any) -> Any:
         if value in KNOWN_CLASS_SETS:
             return value
         path = Path(value).expanduser()
-        if path.is_file():
+        if os.path.isfile(path):  # noqa: PTH113: Path.is_file raises OSError for a long name
             return tuple(read_classes(path))
         raise ValueError(f"use {', '.join(KNOWN_CLASS_SETS)}, a number of classes, or an existing file")
     if isinstance(value, (str, int)) and not isinstance(value, bool):
@@ -43,10 +44,10 @@ def parse_ignore_ids(value: Any) -> Any:
     """Parse ids from `255`, `0,255` or a list. Raises: ValueError."""
     if value is None:
         return None
-    items = value.split(",") if isinstance(value, str) else [value] if isinstance(value, int) else list(value)
     try:
+        items = value.split(",") if isinstance(value, str) else [value] if isinstance(value, int) else list(value)
         ids = sorted({int(item) for item in items if str(item).strip()})
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError("use ids such as 255, or 0,255") from error
     if any(not 0 <= class_id < ID_LIMIT for class_id in ids):
         raise ValueError(f"ids must be in 0..{ID_LIMIT - 1}")

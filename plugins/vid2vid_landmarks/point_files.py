@@ -5,7 +5,6 @@ Points are in pixels of the video from which the files were made. An empty file 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from vid2vid_cli.conditioning import (
     VideoContext,
     list_label_files,
     pair_with_frames,
+    parse_json,
 )
 from vid2vid_landmarks.topology import NUM_POINTS
 
@@ -81,7 +81,7 @@ def _parse_text(path: Path, text: str) -> list[tuple[float, float]]:
 def _parse_json(path: Path, text: str) -> list[tuple[float, float]]:
     if not text.strip():
         return []
-    data: Any = json.loads(text)
+    data: Any = parse_json(text)
     if isinstance(data, dict):
         if "landmarks" not in data:
             raise ValueError(f"the JSON object has no key 'landmarks', only {', '.join(map(repr, list(data)[:4]))}")
@@ -92,5 +92,7 @@ def _parse_json(path: Path, text: str) -> list[tuple[float, float]]:
     for point in data or ():
         if not (isinstance(point, list) and len(point) >= 2):
             raise ValueError(f"{str(point)[:40]} is not a pair [x, y]")
+        if not all(isinstance(value, (int, float)) for value in point[:2]):
+            raise ValueError(f"{str(point)[:40]} is not a pair of numbers")
         points.append((float(point[0]), float(point[1])))
     return points

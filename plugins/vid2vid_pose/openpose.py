@@ -6,7 +6,6 @@ Format: github.com/CMU-Perceptual-Computing-Lab/openpose, doc/02_output.md. Coor
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from vid2vid_cli.conditioning import (
     VideoContext,
     list_label_files,
     pair_with_frames,
+    parse_json,
 )
 from vid2vid_pose.backend import Box, DetectedPose, PoseBackend
 from vid2vid_pose.topology import NUM_FACE_POINTS, NUM_HAND_POINTS, POINTS_PER_PERSON, body_from_coco_18, missing_points
@@ -84,7 +84,7 @@ def read_people(path: Path) -> list[dict[str, FloatArray]]:
     Raises: LabelFileError (invalid JSON, another format or version, another number of points).
     """
     try:
-        data: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+        data: Any = parse_json(path.read_text(encoding="utf-8-sig"))
     except (ValueError, OSError) as error:
         raise LabelFileError(f"{path} cannot be read as JSON: {error}.", "Write this file again.") from error
     if not isinstance(data, dict) or not isinstance(data.get("people"), list):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         MissingWeightsError,
     )
     from vid2vid_cli.core.geometry import FloatArray, UInt8Array, View
+    from vid2vid_cli.core.parsing import parse_json, parse_yaml
     from vid2vid_cli.media.files import sha256_of_files
     from vid2vid_cli.media.images import view_image
     from vid2vid_cli.media.label_png import list_label_files, load_label_image, palette
@@ -72,6 +73,8 @@ _LAZY_IMPORTS = {
     "load_label_image": "vid2vid_cli.media.label_png",
     "pair_with_frames": "vid2vid_cli.conditioning.frame_pairing",
     "palette": "vid2vid_cli.media.label_png",
+    "parse_json": "vid2vid_cli.core.parsing",
+    "parse_yaml": "vid2vid_cli.core.parsing",
     "render_option": "vid2vid_cli.conditioning.options",
     "sha256_of_files": "vid2vid_cli.media.files",
     "square_around": "vid2vid_cli.conditioning.boxes",
@@ -116,6 +119,8 @@ __all__ = [
     "load_label_image",
     "pair_with_frames",
     "palette",
+    "parse_json",
+    "parse_yaml",
     "render_option",
     "sha256_of_files",
     "square_around",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, cast
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.core.parsing import parse_json, shorten
 
 OptionRole = Literal["detection", "rendering", "input"]
 """What an option affects: the annotations, their rendering, or which files are read."""
@@ -91,7 +91,7 @@ def _list_options(name: str, options_class: type[Options]) -> str:
 def _describe_problem(name: str, problem: Any) -> str:
     option_path = ".".join(str(part) for part in (name, *problem["loc"]))
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{option_path}={problem['input']!r}: {message[:1].lower()}{message[1:]}"
+    return f"{option_path}={shorten(problem['input'])}: {message[:1].lower()}{message[1:]}"
 
 
 def _parse_value(options_class: type[Options], key: str, value: Any) -> Any:
@@ -102,7 +102,7 @@ def _parse_value(options_class: type[Options], key: str, value: Any) -> Any:
         return None
     if value.lstrip()[:1] in ("[", "{"):
         try:
-            return json.loads(value)
+            return parse_json(value)
         except ValueError:
             return value
     return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ def parse_person(value: Any) -> str:
     """Return `largest`, `centre`, or a number from 1, normalised. Raises: ValueError."""
     text = str(value).strip().lower()
     text = {"center": "centre"}.get(text, text)
-    if text in ("largest", "centre") or (text.isdecimal() and int(text) >= 1):
+    if text in ("largest", "centre") or re.fullmatch("0*[1-9][0-9]{0,3}", text):
         return text
     raise ValueError(f"invalid person {value!r}: use largest, centre or a number (1 = leftmost)")
 

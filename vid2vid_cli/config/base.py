@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 
 class ConfigSection(BaseModel):
-    """A frozen section: unknown keys are refused, and defaults are validated like given values."""
+    """A frozen section: unknown keys, NaN and infinity are refused, and defaults are validated like given values."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 def nvidia(options: str) -> dict[str, JsonValue]:

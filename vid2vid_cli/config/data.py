@@ -26,6 +26,7 @@ class DataConfig(ConfigSection):
     height: int = Field(
         256,
         ge=16,
+        le=16384,
         description="Height of the generated frames in pixels.",
         json_schema_extra=nvidia("loadSize, fineSize"),
     )

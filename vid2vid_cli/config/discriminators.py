@@ -20,11 +20,12 @@ class PatchConfig(ConfigSection):
         3, ge=1, le=5, description="Stride-2 convolutions of each.", json_schema_extra=nvidia("n_layers_D")
     )
     base_channels: int = Field(
-        64, ge=4, description="Channels of the first convolution.", json_schema_extra=nvidia("ndf")
+        64, ge=4, le=1024, description="Channels of the first convolution.", json_schema_extra=nvidia("ndf")
     )
     max_channels: int | None = Field(
         None,
         ge=4,
+        le=4096,
         description="Channels of the first convolution double with each coarser scale, up to this; null: the same at "
         "all scales.",
     )

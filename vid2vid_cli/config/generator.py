@@ -61,6 +61,7 @@ class GeneratorConfig(ConfigSection):
     base_channels: int = Field(
         64,
         ge=4,
+        le=1024,
         description="Channels of the first convolution at the coarsest scale, doubled at each downsampling.",
         json_schema_extra=nvidia("ngf"),
     )
@@ -79,12 +80,14 @@ class GeneratorConfig(ConfigSection):
     num_res_blocks: int = Field(
         9,
         ge=2,
+        le=64,
         description="Residual blocks, split between the encoders (larger half) and the decoders.",
         json_schema_extra=nvidia("n_blocks"),
     )
     num_local_res_blocks: int = Field(
         3,
         ge=1,
+        le=64,
         description="Residual blocks of each branch of a finer scale.",
         json_schema_extra=nvidia("n_blocks_local"),
     )

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from vid2vid_cli.core.errors import (
     ConfigError,
@@ -16,6 +12,7 @@ from vid2vid_cli.core.errors import (
     PermissionDeniedError,
     UnknownPresetError,
 )
+from vid2vid_cli.core.parsing import parse_yaml
 from vid2vid_cli.core.suggest import suggest_names
 
 YAML_SUFFIXES = (".yaml", ".yml")
@@ -89,12 +86,14 @@ def read_yaml(path: Path, origin: str) -> dict[str, Any]:
         raise PermissionDeniedError(
             f"{path} cannot be read: permission denied.", "Check the permissions of the file."
         ) from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not a text file.", "Settings are YAML, such as `data: {height: 128}`.") from error
     try:
-        data = yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {_describe_yaml_error(error)}.", f"Fix {origin}.") from error
+        data = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}.", f"Fix {origin}.") from error
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -111,37 +110,10 @@ def read_value(text: str, origin: str) -> Any:
     Raises: ConfigError.
     """
     try:
-        return yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError as error:
+        return parse_yaml(text)
+    except ValueError as error:
         hint = "Write a number, a word, or a list such as [1, 3], and quote it for the shell."
-        raise ConfigError(f"{origin}: not a value: {_describe_yaml_error(error)}.", hint) from error
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-4 as a number and rejects duplicate keys."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen_keys: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen_keys:
-                message = f"duplicate key {key.value}"
-                raise yaml.constructor.ConstructorError(None, None, message, key.start_mark)
-            seen_keys.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
-
-
-def _describe_yaml_error(error: yaml.YAMLError) -> str:
-    """The problem and its line number, in one line."""
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    mark = getattr(error, "problem_mark", None)
-    return f"{problem} (line {mark.line + 1})" if mark is not None else str(problem)
+        raise ConfigError(f"{origin}: not a value: {error}.", hint) from error
 
 
 def _describe_document(data: object) -> str:

@@ -17,6 +17,7 @@ from vid2vid_cli.config.model_variants import unused_settings, variant_overrides
 from vid2vid_cli.config.other_names import FORMER_NAMES, find_by_other_name
 from vid2vid_cli.config.presets import preset_names, preset_path, presets_dir, read_value, read_yaml
 from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.core.parsing import shorten
 
 __all__ = [
     "ResolvedConfig",
@@ -195,7 +196,8 @@ def _describe_problem(problem: Any, origins: Mapping[str, str]) -> str:
         return f"{message} (from {', '.join(layers)})." if layers else f"{message}."
     value = problem["input"]
     message = message.removeprefix("Input ").removeprefix("input ")
-    return f"{setting_key}={'null' if value is None else value}: {message} (from {origins[setting_key]})."
+    value_text = "null" if value is None else value if isinstance(value, str) and len(value) < 80 else shorten(value)
+    return f"{setting_key}={value_text}: {message} (from {origins[setting_key]})."
 
 
 def _setting_key(location: Sequence[str | int], origins: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ class ScheduleConfig(ConfigSection):
     max_steps: int = Field(
         20000, ge=1, description="Training steps; one step is one batch of clips.", json_schema_extra=nvidia("niter")
     )
-    batch_size: int = Field(1, ge=1, description="Clips per step.", json_schema_extra=nvidia("batchSize"))
+    batch_size: int = Field(1, ge=1, le=4096, description="Clips per step.", json_schema_extra=nvidia("batchSize"))
     clip_length: int = Field(
         6, ge=1, description="Frames per clip at the start.", json_schema_extra=nvidia("n_frames_total")
     )

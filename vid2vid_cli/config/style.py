@@ -25,7 +25,7 @@ class StyleConfig(ConfigSection):
         json_schema_extra=nvidia("feat_num"),
     )
     base_channels: int = Field(
-        16, ge=4, description="Channels of the encoder's first convolution.", json_schema_extra=nvidia("nef")
+        16, ge=4, le=1024, description="Channels of the encoder's first convolution.", json_schema_extra=nvidia("nef")
     )
     num_downsamples: int = Field(
         4, ge=1, le=5, description="Stride-2 convolutions of the encoder.", json_schema_extra=nvidia("n_downsample_E")

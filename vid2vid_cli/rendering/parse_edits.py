@@ -26,10 +26,10 @@ REMOVE_HINT = "Example: --remove person, or in a range and a box: person@10s-20s
 BOX_HINT = "A box is @X0,Y0,X1,Y1 in pixels (@0,0,640,360) or in percent of the frame (@0%,0%,50%,100%)."
 RANGE_HINT = "A frame range is @50-120, a time range @10s-20s or @1:30-2:00; @10s- and @-20s are open."
 
-_FRAME_RANGE_PATTERN = re.compile(r"(\d*)-(\d*)")
-_TIMESTAMP = r"(?:(?:\d+:){0,2}\d+(?:\.\d+)?s?)"
+_FRAME_RANGE_PATTERN = re.compile(r"(\d{0,9})-(\d{0,9})")
+_TIMESTAMP = r"(?:(?:\d{1,9}:){0,2}\d{1,9}(?:\.\d{1,9})?s?)"
 _TIME_RANGE_PATTERN = re.compile(rf"({_TIMESTAMP})?-({_TIMESTAMP})?")
-_EDGE_PATTERN = re.compile(r"(\d+(?:\.\d+)?)(%?)")
+_EDGE_PATTERN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(%?)")
 
 
 @dataclass(frozen=True)

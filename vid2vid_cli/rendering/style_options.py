@@ -28,7 +28,7 @@ from vid2vid_cli.rendering.source_conditioners import load_source_conditioners
 from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
 from vid2vid_cli.requests.render import StyleOptions
 
-_STYLE_PATTERN = re.compile(r"\s*(.+?)(?:#(\d+))?\s*=\s*(\d+)\s*")
+_STYLE_PATTERN = re.compile(r"\s*(.+?)(?:#(\d{1,9}))?\s*=\s*(\d{1,9})\s*")
 SHOW_STYLES_HINT = "`vid2vid styles show CKPT` renders all styles."
 
 

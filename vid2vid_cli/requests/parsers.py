@@ -7,8 +7,12 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
+from vid2vid_cli.core.parsing import parse_fraction, shorten
+
 _DURATION_PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s?)?")
-_DEVICE_PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+_DEVICE_PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d{1,4})?")
+MAX_SECONDS = 1e9
+"""Limit of times and durations in seconds."""
 _NTSC_FRAME_RATES = {Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)}
 
 
@@ -17,11 +21,11 @@ def duration(text: str | float) -> float:
     text = str(text).strip().lower()
     match = _DURATION_PATTERN.fullmatch(text)
     if not text or match is None:
-        raise ValueError(f"invalid duration {text!r}: write 90s, 5m or 1h30m.")
+        raise ValueError(f"invalid duration {shorten(text)}: write 90s, 5m or 1h30m.")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
     total = 3600 * hours + 60 * minutes + seconds
-    if total <= 0:
-        raise ValueError(f"invalid duration {text!r}: it must be longer than 0 seconds.")
+    if not 0 < total <= MAX_SECONDS:
+        raise ValueError(f"invalid duration {shorten(text)}: it must be longer than 0 seconds and at most 30 years.")
     return total
 
 
@@ -32,8 +36,8 @@ def timestamp(text: str | float) -> float:
         values = [float(part) for part in parts]
     except ValueError:
         values = []
-    if not 1 <= len(values) <= 3 or any(not 0 <= value < float("inf") for value in values):
-        raise ValueError(f"invalid time {text!r}: write seconds, 1:30 or 1:02:03.5.")
+    if not 1 <= len(values) <= 3 or any(not 0 <= value <= MAX_SECONDS for value in values):
+        raise ValueError(f"invalid time {shorten(text)}: write seconds, 1:30 or 1:02:03.5.")
     seconds = 0.0
     for value in values:
         seconds = 60 * seconds + value
@@ -43,20 +47,20 @@ def timestamp(text: str | float) -> float:
 def frame_rate(text: str | Fraction) -> Fraction:
     """25, 30000/1001 or 29.97 -> the exact frame rate; 29.97 means 30000/1001."""
     try:
-        value = Fraction(str(text).strip())
-    except (ValueError, ZeroDivisionError):
+        value = text if isinstance(text, Fraction) else parse_fraction(str(text))
+    except ValueError:
         value = Fraction(0)
     if not 0 < value <= 1000:
-        raise ValueError(f"invalid frame rate {text!r}: write 25, 29.97 or 30000/1001.")
+        raise ValueError(f"invalid frame rate {shorten(text)}: write 25, 29.97 or 30000/1001.")
     nearest = min(_NTSC_FRAME_RATES, key=lambda rate: abs(rate - value))
     return nearest if value.denominator > 1 and abs(nearest - value) < Fraction(1, 150) else value
 
 
 def image_size(text: str) -> tuple[int, int]:
     """WIDTHxHEIGHT, such as 1024x512 -> (height, width) in pixels."""
-    match = re.fullmatch(r"(\d+)\s*[xX×]\s*(\d+)", text.strip())
+    match = re.fullmatch(r"(\d{1,5})\s*[xX×]\s*(\d{1,5})", text.strip())
     if match is None or not all(int(side) for side in match.groups()):
-        raise ValueError(f"invalid size {text!r}: write WIDTHxHEIGHT, such as 1024x512.")
+        raise ValueError(f"invalid size {shorten(text)}: write WIDTHxHEIGHT, such as 1024x512.")
     return int(match[2]), int(match[1])
 
 
@@ -70,7 +74,7 @@ def label_ids(text: str) -> tuple[int, ...]:
 def device(text: str) -> str:
     """auto, cpu, cuda, cuda:1 or mps, unchanged."""
     if _DEVICE_PATTERN.fullmatch(text) is None:
-        raise ValueError(f"invalid device {text!r}: use auto, cpu, cuda, cuda:N or mps.")
+        raise ValueError(f"invalid device {shorten(text)}: use auto, cpu, cuda, cuda:N or mps.")
     return text
 
 
@@ -81,6 +85,6 @@ def conditioner_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
         key, equals, value = text.partition("=")
         name, dot, option = key.strip().partition(".")
         if not (equals and dot and name and option):
-            raise ValueError(f"invalid conditioner option {text!r}: write NAME.KEY=VALUE, such as edges.sigma=2.")
+            raise ValueError(f"invalid conditioner option {shorten(text)}: write NAME.KEY=VALUE, such as edges.sigma=2.")
         options.setdefault(name, {})[option] = value
     return options
