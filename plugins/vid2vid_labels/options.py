@@ -25,7 +25,7 @@ def parse_classes(value: Any) -> Any:
         if value in KNOWN_CLASS_SETS:
             return value
         path = Path(value).expanduser()
-        if os.path.isfile(path):  # noqa: PTH113: Path.is_file raises OSError for a long name
+        if os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises OSError for a long name)
             return tuple(read_classes(path))
         raise ValueError(f"use {', '.join(KNOWN_CLASS_SETS)}, a number of classes, or an existing file")
     if isinstance(value, (str, int)) and not isinstance(value, bool):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,19 +28,22 @@ from vid2vid_cli.core.geometry import View
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint import (
-    STATE_FILE_NAME,
     CheckpointMetadata,
     ConditionerConfig,
     load_checkpoint,
     load_metadata,
+    save_checkpoint,
+)
+from vid2vid_cli.engine.state_files import (
+    STATE_FILE_NAME,
     load_train_state,
     mark_best,
     prune_checkpoints,
     read_pointer,
-    save_checkpoint,
     save_train_state,
 )
 from vid2vid_cli.engine.step import train_step
+from vid2vid_cli.engine.weight_files import save_weights
 from vid2vid_cli.networks.generators import Generator
 
 
@@ -116,6 +121,75 @@ def test_load_checkpoint_rejects_mismatched_tensors(checkpoint: Path, tmp_path: 
     checkpoint.write_bytes(checkpoint.read_bytes().replace(b'"dtype":"F32"', b'"dtype":"X32"', 1))
     with pytest.raises(TruncatedCheckpointError, match=r"a\.ckpt"):
         load_checkpoint(checkpoint, CPU)
+
+
+def test_load_checkpoint_rejects_flipped_bits(checkpoint: Path) -> None:
+    """Anywhere in the file: length, header, metadata and weights."""
+    content = checkpoint.read_bytes()
+    for index in range(50):
+        flipped = bytearray(content)
+        position = index * len(content) // 50
+        flipped[position] ^= 1 << index % 8
+        checkpoint.write_bytes(flipped)
+        with pytest.raises((TruncatedCheckpointError, ForeignCheckpointError), match=r"a\.ckpt"):
+            load_checkpoint(checkpoint, CPU)
+    checkpoint.write_bytes(content.replace(b'"sha256":', b'"sha255":', 1))
+    with pytest.raises(TruncatedCheckpointError, match="no checksum"):
+        load_checkpoint(checkpoint, CPU)
+
+
+def test_load_checkpoint_rejects_other_weights(tmp_path: Path) -> None:
+    """Values that are not finite, another type, a missing and an unknown name; all with a valid checksum."""
+    path, weights = tmp_path / "a.ckpt", dict(make_generator().state_dict())
+    name = next(iter(weights))
+    changes: dict[str, dict[str, torch.Tensor]] = {
+        "not finite": {name: weights[name] * float("nan")},
+        "int8": {name: weights[name].to(torch.int8)},
+        "float16": {name: weights[name].half()},
+        "unknown weights": {"extra": torch.zeros(1)},
+    }
+    for message, change in changes.items():
+        save_weights(path, {**weights, **change}, make_metadata().model_dump_json())
+        with pytest.raises(TruncatedCheckpointError, match=message):
+            load_checkpoint(path, CPU)
+    del weights[name]
+    save_weights(path, weights, make_metadata().model_dump_json())
+    with pytest.raises(TruncatedCheckpointError, match=name):
+        load_checkpoint(path, CPU)
+
+
+def test_load_checkpoint_allocates_nothing_before_shapes_are_compared(tmp_path: Path) -> None:
+    """A file of a few kB that declares a generator of tens of gigabytes."""
+    config = tiny_config(generator={"base_channels": 1024, "num_downsamples": 3}).generator
+    save_checkpoint(tmp_path / "a.ckpt", make_generator(), make_metadata(generator=config))
+    peak_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(TruncatedCheckpointError, match="1024"):
+        load_checkpoint(tmp_path / "a.ckpt", CPU)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak_before < 100_000  # kB
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("fps", value) for value in ("1/0", "0", "1e9999999", "-25", "nan", 25)),
+        *(("view", {"matrix": matrix, "height": 24, "width": 24}) for matrix in ([[1, 1, 0], [1, 1, 0]], [[1]], "x")),
+        ("view", {"matrix": [[1, 0, float("nan")], [0, 1, 0]], "height": 24, "width": 24}),
+        ("view", {"matrix": [[1, 0, 0], [0, 1, 0]], "height": 30000, "width": 30000}),
+        ("view", {"matrix": [[1, 0, 0], [0, 1, 0]], "height": 24.5, "width": 24}),
+        ("width", 0),
+        ("name", "../../a"),
+        ("foreground_indices", [1]),
+        ("conditioners", []),
+        ("conditioners", [{"name": "edges", "options": {}, "channels": 10**9, "statistics": {}}]),
+        ("conditioners", [{"name": "edges", "options": {}, "channels": 1, "statistics": {"subject_box": [1, 2]}}]),
+        ("generator", {"num_res_blocks": 10**9}),
+    ],
+)
+def test_load_metadata_rejects_invalid_values(tmp_path: Path, field: str, value: object) -> None:
+    metadata = {**make_metadata().model_dump(mode="json"), field: value}
+    save_weights(tmp_path / "a.ckpt", make_generator().state_dict(), json.dumps(metadata))
+    with pytest.raises(TruncatedCheckpointError, match=r"a\.ckpt has invalid metadata"):
+        load_metadata(tmp_path / "a.ckpt")
 
 
 def test_load_metadata_rejects_invalid_metadata(checkpoint: Path) -> None:
@@ -212,6 +286,40 @@ def test_load_train_state_rejects_mismatched_or_damaged_state(tmp_path: Path) ->
         (checkpoint_folder / STATE_FILE_NAME).write_bytes(content[:length])
         with pytest.raises(RunError, match=STATE_FILE_NAME):
             load_train_state(checkpoint_folder, tiny_state(tiny_config())[1], CPU)
+
+
+def test_load_train_state_rejects_flipped_bits_and_values_that_are_not_finite(tmp_path: Path) -> None:
+    context, state = tiny_state(tiny_config())
+    train_step(context, state, random_clips())
+    path = save_train_state(tmp_path, state, {}) / STATE_FILE_NAME
+    content, expected = path.read_bytes(), copy_weights(state.generator)
+    num_rejected = 0
+    for index in range(20):
+        flipped, restored = bytearray(content), tiny_state(tiny_config())[1]
+        flipped[index * len(content) // 20] ^= 1 << index % 8
+        path.write_bytes(flipped)
+        try:
+            load_train_state(path.parent, restored, CPU)
+            assert tensors_equal(copy_weights(restored.generator), expected)  # a bit between the parts of the archive
+        except RunError:
+            num_rejected += 1
+    assert num_rejected >= 5
+    moments = next(iter(state.generator_optimizer.state.values()))
+    for values in (moments["exp_avg"], next(state.generator.parameters()).data):
+        values.view(-1)[0] = float("nan")
+        save_train_state(tmp_path, state, {})
+        with pytest.raises(RunError, match="finite"):
+            load_train_state(path.parent, tiny_state(tiny_config())[1], CPU)
+        values.view(-1)[0] = 0
+
+
+@pytest.mark.parametrize("content", [b"../../elsewhere", b"/etc", b"", b"\xff\xfe", b"step_0000000\x00"])
+def test_read_pointer_ignores_other_content(tmp_path: Path, content: bytes) -> None:
+    save_train_state(tmp_path / "checkpoints", tiny_state(tiny_config())[1], {})
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / STATE_FILE_NAME).touch()
+    (tmp_path / "checkpoints" / "last").write_bytes(content)
+    assert read_pointer(tmp_path / "checkpoints", "last") is None
 
 
 def test_pointers_to_last_and_best_checkpoint(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from helpers.distributed_worker import HALF_STEPS, NUM_STEPS, make_clips, new_tr
 from helpers.factories import CPU
 
 from vid2vid_cli.core.errors import ConfigError, DeviceError
-from vid2vid_cli.engine.checkpoint import STATE_FILE_NAME, load_train_state, save_train_state
 from vid2vid_cli.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from vid2vid_cli.engine.reference_flow import estimate_reference_flow
 from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.state_files import STATE_FILE_NAME, load_train_state, save_train_state
 from vid2vid_cli.engine.torchrun import resolve_num_processes
 
 TOLERANCE = 1e-6

@@ -16,11 +16,11 @@ from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.augmentation import ClipAugmentation
 from vid2vid_cli.engine import loop
-from vid2vid_cli.engine.checkpoint import load_train_state, save_train_state
 from vid2vid_cli.engine.curriculum import clip_length
 from vid2vid_cli.engine.events import Event, EventHandler, InfoEvent, StepEvent, ignore_events
 from vid2vid_cli.engine.loop import StopCondition, train_loop
 from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.state_files import load_train_state, save_train_state
 
 AUGMENTATION = ClipAugmentation(
     max_translate=0.1,

@@ -13,11 +13,12 @@ from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.model_variants import variant_overrides
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.build import count_parameters
-from vid2vid_cli.engine.checkpoint import load_checkpoint, load_train_state, save_checkpoint, save_train_state
+from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
 from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.engine.memory_estimate import estimate_model_size
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.state_files import load_train_state, save_train_state
 from vid2vid_cli.engine.step import train_step
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.fast import FastGenerator

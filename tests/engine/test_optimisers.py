@@ -12,8 +12,8 @@ from helpers.factories import CPU, copy_weights, random_clips, tensors_equal, ti
 
 from vid2vid_cli.config.config import Config, OptimizerConfig
 from vid2vid_cli.config.losses import LossConfig
-from vid2vid_cli.engine.checkpoint import load_train_state, save_train_state
 from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.state_files import load_train_state, save_train_state
 from vid2vid_cli.engine.step import train_step
 
 LEARNING_RATES = {"lr": 4e-4, "discriminator_lr": 1e-3}

@@ -10,7 +10,7 @@ from helpers.factories import copy_weights, random_clips, tensors_equal, tiny_co
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import RunError
-from vid2vid_cli.engine.checkpoint import STATE_FILE_NAME, save_train_state
+from vid2vid_cli.engine.state_files import STATE_FILE_NAME, save_train_state
 from vid2vid_cli.engine.step import train_step
 from vid2vid_cli.engine.warm_start import warm_start
 from vid2vid_cli.networks.composite import CompositeGenerator

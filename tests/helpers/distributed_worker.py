@@ -17,11 +17,11 @@ from helpers.factories import CPU, random_clips, tiny_config, tiny_state
 
 from vid2vid_cli.core.errors import DiskFullError, WorkerLostError
 from vid2vid_cli.core.types import ClipBatch
-from vid2vid_cli.engine.checkpoint import load_train_state, save_train_state
 from vid2vid_cli.engine.distributed import SINGLE_PROCESS, ProcessGroup, RankStoppedError
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.engine.loop import StopCondition, train_loop
 from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.state_files import load_train_state, save_train_state
 from vid2vid_cli.engine.step import TrainContext, train_step
 from vid2vid_cli.engine.torchrun import join_process_group
 

@@ -20,10 +20,11 @@ from torch import Tensor
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.engine.build import build_discriminator, build_train_state, discriminator_input_format
-from vid2vid_cli.engine.checkpoint import load_checkpoint, load_metadata, load_network_weights
+from vid2vid_cli.engine.checkpoint import load_checkpoint, load_metadata
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.warm_start import warm_start
+from vid2vid_cli.engine.weight_files import load_network_weights
 from vid2vid_cli.nvidia_import.conditions import ReleasePreset
 from vid2vid_cli.nvidia_import.importer import ImportRequest, ImportResult, import_release, plan_import
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame

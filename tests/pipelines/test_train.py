@@ -27,10 +27,11 @@ from vid2vid_cli.core.errors import (
     RunError,
 )
 from vid2vid_cli.engine import folder_lock
-from vid2vid_cli.engine.checkpoint import STATE_FILE_NAME, load_checkpoint, load_metadata, read_pointer, save_checkpoint
+from vid2vid_cli.engine.checkpoint import load_checkpoint, load_metadata, save_checkpoint
 from vid2vid_cli.engine.event_log import read_event_log
 from vid2vid_cli.engine.events import ArtifactEvent, Event, InfoEvent, StepEvent, ignore_events
 from vid2vid_cli.engine.run_folder import RunFolder, find_run
+from vid2vid_cli.engine.state_files import STATE_FILE_NAME, read_pointer
 from vid2vid_cli.media.images import load_png
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.train import TrainRequest, TrainResult, plan_train, train

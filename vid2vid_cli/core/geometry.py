@@ -6,6 +6,7 @@ coordinates: a full frame of width w has x0 = 0 and x1 = w.
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +18,9 @@ UInt8Array = NDArray[np.uint8]
 ImageArray = UInt8Array
 """An RGB image or frame, (h, w, 3)."""
 Box = tuple[float, float, float, float]
+MAX_SIDE = 1 << 15
+"""Limit of the sides of pictures in pixels."""
+MAX_VIEW_ENTRY, MIN_VIEW_DETERMINANT = 1e6, 1e-9
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,17 @@ class View:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> View:
-        """The inverse of `to_json`."""
-        row_x, row_y = (tuple(float(v) for v in row) for row in data["matrix"])
-        return View((row_x, row_y), int(data["height"]), int(data["width"]))  # type: ignore[arg-type]
+        """The inverse of `to_json`. Raises ValueError for other data, and for a matrix that cannot be inverted."""
+        try:
+            matrix = np.array(data["matrix"], dtype=np.float64)
+            height, width = operator.index(data["height"]), operator.index(data["width"])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise ValueError("it is not a matrix, a height and a width") from None
+        if matrix.shape != (2, 3) or not np.isfinite(matrix).all() or np.abs(matrix).max() > MAX_VIEW_ENTRY:
+            raise ValueError("its matrix is not 2 x 3 finite numbers")
+        if abs(np.linalg.det(matrix[:, :2])) < MIN_VIEW_DETERMINANT:
+            raise ValueError("its matrix is singular: all pixels fall on a line")
+        if not (1 <= height <= MAX_SIDE and 1 <= width <= MAX_SIDE):
+            raise ValueError(f"{width}x{height} is not a size from 1 to {MAX_SIDE} pixels")
+        row_x, row_y = (tuple(float(value) for value in row) for row in matrix)
+        return View((row_x, row_y), height, width)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ anything.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Hashable, Mapping
 from fractions import Fraction
@@ -46,7 +47,7 @@ def parse_json(text: str) -> Any:
 def parse_yaml(text: str) -> Any:
     """The value of a YAML text of plain scalars, lists and mappings; 1e-4 is a number, and dates are text.
 
-    Raises ValueError: not YAML, a duplicate key, an anchor, an alias or a tag, nested too deeply, a huge integer, or too long.
+    Raises ValueError: not YAML, a duplicate key, an anchor, an alias or a tag, too deep, a huge integer, or too long.
     """
     import yaml
 
@@ -82,10 +83,35 @@ def parse_frame_rate(text: str) -> Fraction:
 
 
 def check_file_name(name: str) -> str:
-    """`name` if it is one plain component of a path. Raises ValueError for `..`, absolute paths and separators."""
-    if not re.fullmatch(r"[\w-][\w .+-]{0,199}", name):
-        raise ValueError(f"{shorten(name)} is not a plain name: it may contain letters, digits, '_', '-', '+' and '.'")
+    """`name` if it is one component of a path. Raises ValueError for `..`, absolute paths, separators and so on."""
+    is_plain = name.isprintable() and not re.search(r"[/\\]|^[A-Za-z]:|^\.{0,2}$", name) and len(name.encode()) <= 255
+    if not is_plain:
+        raise ValueError(f"{shorten(name)} is not the name of a file or folder")
     return name
+
+
+def check_statistics(statistics: dict[str, Any]) -> dict[str, Any]:
+    """`statistics` of a conditioner if its numbers are finite and `subject_box` is a box. Raises ValueError."""
+    level: list[Any] = [statistics]
+    while level:
+        for value in level:
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError("a number is not finite")
+        children = (value.values() if isinstance(value, Mapping) else value for value in level if _is_container(value))
+        level = [child for values in children for child in values]
+    box = statistics.get("subject_box")
+    if box and not (_is_container(box) and len(box) == 4 and all(isinstance(side, (int, float)) for side in box)):
+        raise ValueError("subject_box is not four numbers")
+    if box and not (box[0] <= box[2] and box[1] <= box[3]):
+        raise ValueError("subject_box ends before it starts")
+    shares = statistics.get("class_shares")
+    if shares and not (isinstance(shares, Mapping) and all(isinstance(v, (int, float)) for v in shares.values())):
+        raise ValueError("class_shares is not a number for each class")
+    return statistics
+
+
+def _is_container(value: Any) -> bool:
+    return isinstance(value, (Mapping, list, tuple))
 
 
 def shorten(value: object, max_length: int = 80) -> str:
@@ -133,7 +159,7 @@ def _strict_loader() -> type[yaml.SafeLoader]:
         """Refuses duplicate keys, anchors (which make cycles and exponential growth possible) and tags."""
 
         def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
                 message = "anchors (&) and aliases (*) are not supported"
                 raise yaml.composer.ComposerError(None, None, message, event.start_mark)

@@ -1,35 +1,35 @@
-"""The training state of a run (`state.pt`) and the checkpoint for synthesis (`.ckpt`).
-
-Reading either file executes no code from it: safetensors, and torch.load with weights_only=True.
-"""
+"""The checkpoint for synthesis (`.ckpt`). Reading it executes no code from it."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import Tensor
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, FORMAT_VERSION, METADATA_KEY, read_header
-from vid2vid_cli.core.errors import ConfigError, RunError, TruncatedCheckpointError
+from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, damaged_error, read_header
+from vid2vid_cli.core.errors import ConfigError, TruncatedCheckpointError
 from vid2vid_cli.core.geometry import View
+from vid2vid_cli.core.parsing import check_file_name, check_statistics, parse_frame_rate
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.runtime import Runtime
-from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.styles import StyleBank
-from vid2vid_cli.media.files import atomic_write, write_text
+from vid2vid_cli.engine.weight_files import (
+    Weights,
+    check_finite,
+    check_weight_table,
+    load_network_weights,
+    save_weights,
+    without_data,
+)
 from vid2vid_cli.networks.generators import Generator
 
-Weights = Mapping[str, Tensor]
+MAX_CONDITION_CHANNELS = 4096
+MAX_FRAME_PIXELS = 1 << 26
+"""Limit of the generated frames, 8192 x 8192."""
 
 
 class ConditionerConfig(BaseModel):
@@ -39,8 +39,13 @@ class ConditionerConfig(BaseModel):
 
     name: str
     options: dict[str, Any]
-    channels: int
+    channels: int = Field(ge=1, le=MAX_CONDITION_CHANNELS)
     statistics: dict[str, Any]
+
+    @field_validator("statistics")
+    @classmethod
+    def _check_statistics(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return check_statistics(value)
 
 
 class CheckpointMetadata(BaseModel):
@@ -55,8 +60,8 @@ class CheckpointMetadata(BaseModel):
     crop: Literal["subject", "center"]
     view: dict[str, Any]
     """View of the dataset's frames in training, as `View.to_json`."""
-    height: int
-    width: int
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
     """Size of the dataset's frames in pixels."""
     fps: str
     training: dict[str, Any]
@@ -72,6 +77,34 @@ class CheckpointMetadata(BaseModel):
     """File name, in the same folder, of the frame-wise checkpoint that generates these frames; "": none."""
     style_bank: StyleBank | None = None
     """None for a model without styles."""
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, value: str) -> str:
+        return check_file_name(value)  # it becomes a part of the names of outputs
+
+    @field_validator("fps")
+    @classmethod
+    def _check_fps(cls, value: str) -> str:
+        parse_frame_rate(value)
+        return value
+
+    @field_validator("view")
+    @classmethod
+    def _check_view(cls, value: dict[str, Any]) -> dict[str, Any]:
+        view = View.from_json(value)
+        if view.height * view.width > MAX_FRAME_PIXELS:
+            raise ValueError(f"{view.width}x{view.height} is more than {MAX_FRAME_PIXELS} pixels")
+        return value
+
+    @model_validator(mode="after")
+    def _check_foreground(self) -> CheckpointMetadata:
+        num_channels = sum(conditioner.channels for conditioner in self.conditioners)
+        if not 1 <= num_channels <= MAX_CONDITION_CHANNELS:
+            raise ValueError(f"{num_channels} condition channels are not between 1 and {MAX_CONDITION_CHANNELS}")
+        if any(not 0 <= index < num_channels for index in self.foreground_indices):
+            raise ValueError(f"a foreground channel is not between 0 and {num_channels - 1}")
+        return self
 
     @property
     def condition_spec(self) -> ConditionSpec:
@@ -114,18 +147,14 @@ def save_checkpoint(
     """
     prefixed_discriminators = {f"{DISCRIMINATOR_PREFIX}{name}": value for name, value in (discriminators or {}).items()}
     weights = {**generator.state_dict(), **prefixed_discriminators}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
-    header = {METADATA_KEY: json.dumps(metadata.model_dump(mode="json"))}
-
-    def write(temp_path: Path) -> None:
-        # safetensors' `save_file` would replace the OSError by an error of its own.
-        temp_path.write_bytes(save(tensors, header))
-
-    atomic_write(path, write)
+    save_weights(path, weights, json.dumps(metadata.model_dump(mode="json")))
 
 
 def load_metadata(path: Path) -> CheckpointMetadata:
-    """The metadata of a `.ckpt`. Raises the errors of `read_header`; TruncatedCheckpointError for invalid metadata."""
+    """The metadata of a `.ckpt`. Raises the errors of `read_header`; TruncatedCheckpointError for invalid metadata.
+
+    The checksum, which needs all bytes of the file, is verified when the weights are loaded.
+    """
     data, _ = read_header(path)
     try:
         return CheckpointMetadata.model_validate(data)
@@ -137,113 +166,20 @@ def load_metadata(path: Path) -> CheckpointMetadata:
 
 
 def load_checkpoint(path: Path, runtime: Runtime) -> tuple[Generator, CheckpointMetadata]:
-    """The generator, ready for synthesis on `runtime`, and the metadata. Raises the errors of `load_metadata`."""
+    """The generator, ready for synthesis on `runtime`, and the metadata.
+
+    Names, shapes and types of the weights are compared with the architecture before anything is allocated.
+    Raises the errors of `load_metadata`; TruncatedCheckpointError for weights that are damaged or not finite.
+    """
     metadata = load_metadata(path)
-    generator = build_generator(metadata.generator, metadata.condition_spec)
     try:
-        generator.load_state_dict(load_network_weights(path)["generator"])
-    except (RuntimeError, ValueError, SafetensorError) as error:
-        raise TruncatedCheckpointError(f"{path} is damaged: {error}", "Copy it again, or train again.") from None
+        with without_data():
+            generator = build_generator(metadata.generator, metadata.condition_spec)
+    except (RuntimeError, ValueError) as error:
+        raise damaged_error(path, f"its architecture cannot be built ({str(error).splitlines()[0]})") from None
+    check_weight_table(path, generator)
+    weights = load_network_weights(path)["generator"]
+    check_finite(path, weights)
+    generator.load_state_dict(weights, assign=True)
     runtime.prepare_module(generator.eval().requires_grad_(False))
     return generator, metadata
-
-
-def load_network_weights(path: Path) -> dict[str, dict[str, Tensor]]:
-    """The weights of a `.ckpt` by network and name: `generator`, and discriminators if the file contains any.
-
-    Raises SafetensorError for a damaged file.
-    """
-    networks: dict[str, dict[str, Tensor]] = {"generator": {}}
-    for name, value in load_file(path).items():
-        if name.startswith(DISCRIMINATOR_PREFIX):
-            network, _, weight_name = name.removeprefix(DISCRIMINATOR_PREFIX).partition(".")
-            networks.setdefault(network, {})[weight_name] = value
-        else:
-            networks["generator"][name] = value
-    return networks
-
-
-STATE_FILE_NAME = "state.pt"
-
-
-def save_train_state(folder: Path, state: TrainState, extra: dict[str, Any]) -> Path:
-    """Write `step_<n>/state.pt` in `folder` and point `last` at it; `extra` is JSON data.
-
-    If the process is killed at any moment, `last` points at a complete checkpoint.
-    """
-    checkpoint_folder = folder / f"step_{state.step:07d}"
-    payload = {"format_version": FORMAT_VERSION, "state": state.state_dict(), "extra": json.dumps(extra)}
-    atomic_write(checkpoint_folder / STATE_FILE_NAME, lambda temp_path: _save_tensors(payload, temp_path))
-    write_text(folder / "last", checkpoint_folder.name + "\n")
-    return checkpoint_folder
-
-
-def _save_tensors(payload: dict[str, Any], path: Path) -> None:
-    try:
-        with path.open("wb") as file:
-            torch.save(payload, file)
-    except RuntimeError as error:
-        # torch replaces the OSError by an error of its own.
-        if isinstance(error.__context__, OSError):
-            raise error.__context__ from error
-        raise
-
-
-def mark_best(folder: Path, checkpoint_folder: Path) -> None:
-    """Point `best` at a checkpoint folder that `save_train_state` returned."""
-    write_text(folder / "best", checkpoint_folder.name + "\n")
-
-
-def read_pointer(folder: Path, name: str) -> Path | None:
-    """The checkpoint folder that `last` or `best` points at; None if there is none."""
-    pointer = folder / name
-    if not pointer.is_file():
-        return None
-    checkpoint_folder = folder / pointer.read_text(encoding="utf-8").strip()
-    return checkpoint_folder if (checkpoint_folder / STATE_FILE_NAME).is_file() else None
-
-
-def load_train_state(checkpoint_folder: Path, state: TrainState, runtime: Runtime) -> dict[str, Any]:
-    """Restore a state that `save_train_state` wrote and return its `extra`. Raises RunError if it does not fit."""
-    path = checkpoint_folder / STATE_FILE_NAME
-    payload = read_state_file(path, runtime.device)
-    try:
-        state.load_state_dict(payload["state"])
-        extra: dict[str, Any] = json.loads(payload["extra"])
-    except Exception as error:
-        raise _state_error(path, error) from error
-    return extra
-
-
-def read_state_file(path: Path, device: torch.device) -> dict[str, Any]:
-    """The content of a `state.pt`. Raises RunError for an unreadable file or another format version."""
-    try:
-        payload: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        version = payload.get("format_version", 1)
-    except Exception as error:
-        raise _state_error(path, error) from error
-    if version != FORMAT_VERSION:
-        raise RunError(
-            f"{path} has format {version}; this version of vid2vid reads format {FORMAT_VERSION}",
-            "Start a new run: vid2vid train",
-        )
-    return payload
-
-
-def _state_error(path: Path, error: Exception) -> RunError:
-    reason = str(error).partition("\n")[0] or type(error).__name__
-    return RunError(
-        f"{path} cannot be read: {reason}",
-        f"Delete {path.parent} to resume from an older checkpoint, or start a new run.",
-    )
-
-
-def prune_checkpoints(folder: Path, keep_last: int) -> None:
-    """Delete all checkpoints except the newest `keep_last` and those that `last` and `best` point at."""
-    referenced = {
-        checkpoint_folder for name in ("last", "best") if (checkpoint_folder := read_pointer(folder, name)) is not None
-    }
-    checkpoints = sorted(path for path in folder.glob("step_*") if path.is_dir())
-    for checkpoint_folder in checkpoints[:-keep_last]:
-        if checkpoint_folder not in referenced:
-            shutil.rmtree(checkpoint_folder, ignore_errors=True)

@@ -19,8 +19,9 @@ from vid2vid_cli import __version__
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import config_from_mapping, dump_yaml
 from vid2vid_cli.core.errors import MissingFileError, OutputExistsError, RunError
-from vid2vid_cli.engine.checkpoint import load_metadata, read_pointer
+from vid2vid_cli.engine.checkpoint import load_metadata
 from vid2vid_cli.engine.folder_lock import acquire_folder_lock
+from vid2vid_cli.engine.state_files import read_pointer
 from vid2vid_cli.media.files import unique_path, write_text
 from vid2vid_cli.media.os_errors import write_error
 

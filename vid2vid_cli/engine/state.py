@@ -69,6 +69,19 @@ class TrainState:
         return all(bool(weight.isfinite().all()) for network in networks for weight in network.parameters())
 
     @torch.no_grad()
+    def check_restored(self) -> None:
+        """Raise ValueError for weights and moment estimates that are not finite or have another shape."""
+        if not self.is_finite():
+            raise ValueError("the weights are not finite")
+        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
+            for weight, moments in optimizer.state.items():
+                for name, value in moments.items():
+                    if isinstance(value, torch.Tensor) and not value.isfinite().all():
+                        raise ValueError(f"the optimiser's {name} is not finite")
+                    if name.startswith("exp_avg") and value.shape != weight.shape:
+                        raise ValueError(f"the optimiser's {name} has the shape {tuple(value.shape)}")
+
+    @torch.no_grad()
     def update_ema(self, decay: float) -> None:
         """ema = decay * ema + (1 - decay) * weights."""
         for ema_weight, weight in zip(self.generator_ema.parameters(), self.generator.parameters(), strict=True):

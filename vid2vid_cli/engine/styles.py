@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from vid2vid_cli.conditioning.instances import InstanceIds, instance_class, instance_number
@@ -30,9 +30,9 @@ FloatRows = tuple[tuple[float, ...], ...]
 class ClassStyles(BaseModel):
     """The styles of one class, from its objects in the training frames."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    id: int
+    id: int = Field(ge=0)
     name: str
     centres: FloatRows
     """(k, f) cluster centres, the largest cluster first."""
@@ -48,6 +48,22 @@ class ClassStyles(BaseModel):
     """(f,) lower limits of random styles: the minima over all objects."""
     max_features: tuple[float, ...]
     """(f,) upper limits of random styles."""
+
+    @model_validator(mode="after")
+    def _check_shapes(self) -> ClassStyles:
+        num_features, num_components = len(self.min_features), len(self.weights)
+        rows = (*self.centres, *self.means, self.max_features, *(row for matrix in self.covariances for row in matrix))
+        has_equal_lengths = (
+            all(len(row) == num_features for row in rows)
+            and all(len(matrix) == num_features for matrix in self.covariances)
+            and len(self.sizes) == len(self.centres) > 0
+            and len(self.means) == len(self.covariances) == num_components > 0
+        )
+        if not has_equal_lengths:
+            raise ValueError("the arrays of the styles do not match in length")
+        if min(self.weights) < 0 or sum(self.weights) <= 0:
+            raise ValueError("the weights of the styles are not positive")
+        return self
 
     @staticmethod
     def from_features(id_: int, name: str, vectors: Vectors, num_clusters: int) -> ClassStyles:
@@ -77,14 +93,20 @@ class StyleBank(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    feature_channels: int
-    base_channels: int
-    num_downsamples: int
+    feature_channels: int = Field(ge=1, le=64)
+    base_channels: int = Field(ge=1, le=1024)
+    num_downsamples: int = Field(ge=1, le=8)
     thing_class_ids: tuple[int, ...]
     """Classes whose connected regions are separate objects."""
     classes: tuple[ClassStyles, ...]
     example_annotations: tuple[dict[str, Any], ...]
     """Annotations of one training frame that contains many classes, one per conditioner."""
+
+    @model_validator(mode="after")
+    def _check_features(self) -> StyleBank:
+        if any(len(styles.min_features) != self.feature_channels for styles in self.classes):
+            raise ValueError(f"a class does not have {self.feature_channels} features")
+        return self
 
     @property
     def encoder_spec(self) -> StyleEncoderSpec:

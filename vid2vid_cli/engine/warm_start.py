@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from vid2vid_cli.core.errors import RunError
-from vid2vid_cli.engine.checkpoint import STATE_FILE_NAME, load_metadata, load_network_weights, read_state_file
+from vid2vid_cli.engine.checkpoint import load_metadata
 from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.state_files import STATE_FILE_NAME, read_state_file
+from vid2vid_cli.engine.weight_files import load_network_weights
 
 MIN_MATCHED_SHARE = 0.5
 """Smallest share of the source generator's weights that must match; a few small tensors match any generator."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from vid2vid_cli.config.generator import ConditionRange, GeneratorConfig
 from vid2vid_cli.core.errors import ForeignCheckpointError
 from vid2vid_cli.core.types import FLOW_MULTIPLIER
-from vid2vid_cli.engine.checkpoint import Weights
+from vid2vid_cli.engine.weight_files import Weights
 from vid2vid_cli.nvidia_import.layer_names import ScaleArchitecture, map_image_layers, map_scale_layers
 
 MAX_LISTED_LAYERS = 4

@@ -21,7 +21,7 @@ from torch import Tensor
 from vid2vid_cli.config.generator import ConditionRange, GeneratorConfig
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
-from vid2vid_cli.engine.checkpoint import Weights
+from vid2vid_cli.engine.weight_files import Weights
 from vid2vid_cli.nvidia_import.architecture import Architecture, check_layers
 
 STEM_LAYERS = ("condition_encoder.0.0", "foreground_encoder.0.0")

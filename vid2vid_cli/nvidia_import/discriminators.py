@@ -20,7 +20,7 @@ from torch import Tensor
 
 from vid2vid_cli.config.discriminators import ImageConfig, PatchConfig, RegionConfig, TemporalConfig
 from vid2vid_cli.engine.build import build_discriminator
-from vid2vid_cli.engine.checkpoint import Weights
+from vid2vid_cli.engine.weight_files import Weights
 from vid2vid_cli.nvidia_import.architecture import check_layers
 from vid2vid_cli.nvidia_import.convert import ChannelMapping, describe_shape_mismatch, remap_input_channels
 from vid2vid_cli.nvidia_import.files import Release, read_weights

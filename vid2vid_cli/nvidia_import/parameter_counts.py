@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vid2vid_cli.config.discriminators import PatchConfig
-from vid2vid_cli.engine.checkpoint import Weights
+from vid2vid_cli.engine.weight_files import Weights
 from vid2vid_cli.nvidia_import.architecture import Architecture
 
 STREET_CHANNELS, FACE_CHANNELS, POSE_CHANNELS, OPENPOSE_CHANNELS = 36, 15, 6, 3

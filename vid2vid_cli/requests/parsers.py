@@ -85,6 +85,8 @@ def conditioner_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
         key, equals, value = text.partition("=")
         name, dot, option = key.strip().partition(".")
         if not (equals and dot and name and option):
-            raise ValueError(f"invalid conditioner option {shorten(text)}: write NAME.KEY=VALUE, such as edges.sigma=2.")
+            raise ValueError(
+                f"invalid conditioner option {shorten(text)}: write NAME.KEY=VALUE, such as edges.sigma=2."
+            )
         options.setdefault(name, {})[option] = value
     return options

@@ -14,12 +14,13 @@ from vid2vid_cli.core.errors import DiskFullError, DivergenceError
 from vid2vid_cli.core.types import ClipBatch, FrameOutput
 from vid2vid_cli.data.clip_sampler import ClipSampler, valid_ranges
 from vid2vid_cli.data.dataset import FrameRange
-from vid2vid_cli.engine.checkpoint import mark_best, prune_checkpoints, read_pointer, save_checkpoint, save_train_state
+from vid2vid_cli.engine.checkpoint import save_checkpoint
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler
 from vid2vid_cli.engine.inference import generate_clip, to_uint8_image, validation_psnr
 from vid2vid_cli.engine.run_folder import RunFolder
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.state_files import mark_best, prune_checkpoints, read_pointer, save_train_state
 from vid2vid_cli.engine.styles import StyleAssigner, StyleBank, StyleChoice, apply_styles
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.rendering.label_channels import build_label_channels

@@ -10,7 +10,6 @@ from typing import Any
 from vid2vid_cli.conditioning.combine import join_names
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import ResolvedConfig
-from vid2vid_cli.engine.checkpoint import load_train_state
 from vid2vid_cli.engine.curriculum import unreachable_strides
 from vid2vid_cli.engine.distributed import ProcessGroup
 from vid2vid_cli.engine.loop import StopCondition
@@ -28,6 +27,7 @@ from vid2vid_cli.engine.run_folder import (
 )
 from vid2vid_cli.engine.runtime import Runtime, choose_device, choose_runtime
 from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.state_files import load_train_state
 from vid2vid_cli.engine.warm_start import warm_start
 from vid2vid_cli.rendering.label_channels import build_label_channels
 from vid2vid_cli.requests.train import TrainRequest
