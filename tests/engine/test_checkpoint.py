@@ -306,11 +306,11 @@ def test_load_train_state_rejects_flipped_bits_and_values_that_are_not_finite(tm
     assert num_rejected >= 5
     moments = next(iter(state.generator_optimizer.state.values()))
     for values in (moments["exp_avg"], next(state.generator.parameters()).data):
-        values.view(-1)[0] = float("nan")
+        values[(0,) * values.dim()] = float("nan")
         save_train_state(tmp_path, state, {})
         with pytest.raises(RunError, match="finite"):
             load_train_state(path.parent, tiny_state(tiny_config())[1], CPU)
-        values.view(-1)[0] = 0
+        values[(0,) * values.dim()] = 0
 
 
 @pytest.mark.parametrize("content", [b"../../elsewhere", b"/etc", b"", b"\xff\xfe", b"step_0000000\x00"])
