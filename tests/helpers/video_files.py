@@ -108,6 +108,25 @@ def write_video(
     return path
 
 
+def square_image(height: int, width: int) -> np.ndarray:
+    """A centred white square on grey, half the height wide."""
+    image = np.full((height, width, 3), 60, np.uint8)
+    image[height // 4 : 3 * height // 4, width // 2 - height // 4 : width // 2 + height // 4] = 230
+    return image
+
+
+def write_sizes(path: Path, sizes: Sequence[tuple[int, int]], num_frames: int = 10) -> Path:
+    """An MPEG-TS stream whose pictures change size (height, width): `num_frames` of `square_image` of each."""
+    parts = []
+    for index, (height, width) in enumerate(sizes):
+        part = path.with_name(f"part{index}.ts")
+        write_video(part, [square_image(height, width)] * num_frames, 25)
+        parts.append(part.read_bytes())
+        part.unlink()
+    path.write_bytes(b"".join(parts))
+    return path
+
+
 def write_audio(container: av.container.OutputContainer, stream: av.AudioStream, audio: np.ndarray) -> None:
     context = stream.codec_context
     if not context.is_open:

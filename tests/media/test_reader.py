@@ -7,11 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.video_files import RED, frame_number, frame_numbers, numbered_frame, run_ffmpeg, solid_frame, write_video
+from helpers.video_files import (
+    RED,
+    frame_number,
+    frame_numbers,
+    numbered_frame,
+    run_ffmpeg,
+    solid_frame,
+    square_image,
+    write_sizes,
+    write_video,
+)
 
 from vid2vid_cli.core.errors import ConfigError, InputFileMismatchError, NoFramesError
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.media.decode import picture_times
+from vid2vid_cli.media.frame_geometry import SIZE_CHANGE_MESSAGE
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
@@ -38,18 +49,84 @@ def corner_colours(image: np.ndarray) -> str:
     return names
 
 
-@pytest.mark.parametrize(("degrees", "expected"), [(0, "rgbw"), (90, "gbwr"), (180, "bwrg"), (270, "wrgb")])
-def test_reader_applies_rotation(tmp_path: Path, degrees: int, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("matrix_options", "expected"),
+    [
+        ((), "rgbw"),
+        (("-display_rotation", "90"), "gbwr"),  # FFmpeg's option rotates counter-clockwise
+        (("-display_rotation", "180"), "bwrg"),
+        (("-display_rotation", "270"), "wrgb"),
+        (("-display_hflip",), "grwb"),
+        (("-display_vflip",), "wbgr"),
+        (("-display_rotation", "90", "-display_hflip"), "bgrw"),
+        (("-display_rotation", "90", "-display_vflip"), "rwbg"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_reader_applies_display_matrix(
+    tmp_path: Path, suffix: str, matrix_options: tuple[str, ...], expected: str
+) -> None:
     source = write_video(tmp_path / "plain.mp4", [corner_image()] * 3)
-    # FFmpeg's option rotates counter-clockwise.
-    run_ffmpeg("-display_rotation", str(degrees), "-i", source, "-c", "copy", tmp_path / "rotated.mp4")
-    reader = VideoReader(tmp_path / "rotated.mp4")
+    path = tmp_path / f"tagged{suffix}"
+    run_ffmpeg(*matrix_options, "-i", source, "-c", "copy", path)
+    reader = VideoReader(path)
     frame = next(iter(reader))
     assert corner_colours(frame) == expected
-    assert frame.shape[:2] == (reader.height, reader.width) == ((96, 64) if degrees % 180 else (64, 96))
-    # FFmpeg applies the rotation when it decodes: both results must agree.
-    run_ffmpeg("-i", tmp_path / "rotated.mp4", "-frames:v", "1", tmp_path / "player.png")
+    is_turned = "90" in matrix_options or "270" in matrix_options
+    assert frame.shape[:2] == (reader.height, reader.width) == ((96, 64) if is_turned else (64, 96))
+    # FFmpeg applies the matrix when it decodes: both results must agree.
+    run_ffmpeg("-i", path, "-frames:v", "1", tmp_path / "player.png")
     assert corner_colours(next(iter(VideoReader(tmp_path / "player.png")))) == expected
+
+
+def test_reader_names_angles_between_quarter_turns(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "plain.mp4", [corner_image()] * 3)
+    run_ffmpeg("-display_rotation", "60", "-i", source, "-c", "copy", tmp_path / "tagged.mp4")
+    reader = VideoReader(tmp_path / "tagged.mp4")
+    assert reader.probe.rotation == 90
+    assert [remark for remark in reader.remarks if "60 degrees" in remark]
+
+
+def square_size(frame: np.ndarray) -> tuple[int, int]:
+    """(height, width) of the white square in pixels."""
+    is_white = frame.mean(axis=2) > 145
+    return int(is_white.any(axis=1).sum()), int(is_white.any(axis=0).sum())
+
+
+@pytest.mark.parametrize("second_size", [(96, 48), (48, 128), (192, 192), (32, 32)])
+def test_reader_size_change_keeps_proportions_and_marks_frame(tmp_path: Path, second_size: tuple[int, int]) -> None:
+    reader = VideoReader(write_sizes(tmp_path / "a.ts", [(96, 96), second_size]))
+    frames = list(reader)
+    assert {frame.shape for frame in frames} == {(96, 96, 3)}
+    height, width = square_size(frames[-1])
+    assert height == pytest.approx(width, abs=4)
+    assert height == pytest.approx(48 * 96 / min(second_size) * second_size[0] / 96, abs=4) or height == 96
+    (cut,) = reader.discontinuities
+    assert cut == pytest.approx(10, abs=2)
+    assert reader.warnings.count(SIZE_CHANGE_MESSAGE) == 1
+
+
+def test_reader_size_change_in_rotated_video_keeps_proportions(tmp_path: Path) -> None:
+    write_sizes(tmp_path / "a.ts", [(64, 96), (64, 128)])
+    run_ffmpeg("-display_rotation", "90", "-i", tmp_path / "a.ts", "-c", "copy", tmp_path / "a.mkv")
+    reader = VideoReader(tmp_path / "a.mkv", size=(48, 32))
+    frames = list(reader)
+    assert {frame.shape for frame in frames} == {(48, 32, 3)}
+    assert square_size(frames[-1]) == square_size(frames[0]) == (16, 16)
+    assert reader.discontinuities
+
+
+def test_reader_folder_of_several_sizes_keeps_proportions(tmp_path: Path) -> None:
+    for index, (height, width) in enumerate([(64, 96), (32, 48), (64, 64), (64, 64)]):
+        save_png(tmp_path / f"{index}.png", square_image(height, width))
+    reader = VideoReader(tmp_path)
+    frames = list(reader)
+    assert [square_size(frame) for frame in frames[:2]] == [(32, 32), (32, 32)]
+    height, width = square_size(frames[2])
+    assert height == pytest.approx(width, abs=1)
+    assert height == pytest.approx(48, abs=1)
+    assert reader.discontinuities == {2}  # the second image is only scaled
+    assert reader.warnings == [SIZE_CHANGE_MESSAGE]
 
 
 def test_reader_scales_to_square_pixels(tmp_path: Path) -> None:
@@ -211,9 +288,9 @@ def test_reader_finds_gaps_in_image_numbers(tmp_path: Path) -> None:
     for index in (12, 13, 14, 35, 36):
         save_png(tmp_path / f"{index}.png", numbered_frame(index))
     reader = VideoReader(tmp_path)
-    assert reader.gap_indices == (3,)
-    assert reader.select_range(2, 5).gap_indices == (1,)
-    assert reader.select_range(3, 5).gap_indices == ()
+    assert reader.discontinuities == {3}
+    assert reader.select_range(2, 5).discontinuities == {1}
+    assert reader.select_range(3, 5).discontinuities == set()
     assert "14.png and 35.png" in reader.warnings[0]
 
 

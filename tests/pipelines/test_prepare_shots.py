@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers.factories import tiny_config
 from helpers.fake_conditioners import Brightness, Marks, write_png_video
-from helpers.video_files import click_track, find_clicks, write_video
+from helpers.video_files import click_track, find_clicks, write_sizes, write_video
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import View, detect_cuts
@@ -19,7 +19,8 @@ from vid2vid_cli.core.errors import TooFewFramesError
 from vid2vid_cli.data.clip_sampler import ClipSampler, valid_ranges
 from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.data.manifest import read_manifest
-from vid2vid_cli.engine.events import Event, InfoEvent, ignore_events
+from vid2vid_cli.engine.events import Event, InfoEvent, WarningEvent, ignore_events
+from vid2vid_cli.media.frame_geometry import SIZE_CHANGE_MESSAGE
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.prepare import (
     PrepareRequest,
@@ -107,6 +108,19 @@ def test_prepare_shot_clips_hold_their_frames(prepared_dataset: tuple[Dataset, l
                 data.load_annotation(span.clip_index, outside_index, "marks")
             with pytest.raises(IndexError):
                 data.frame_path(span.clip_index, outside_index)
+
+
+def test_prepare_size_change_begins_clip(tmp_path: Path) -> None:
+    """The picture itself hardly changes, so that no cut is detected; --no-split-shots keeps one clip."""
+    video = write_sizes(tmp_path / "v.ts", [(48, 64), (96, 128)], num_frames=12)
+    events: list[Event] = []
+    conditioners = [Brightness()]
+    split = prepare_with_conditioners(PrepareRequest((video,), (), tmp_path / "split"), conditioners, events.append)
+    assert len(read_manifest(split.path).clips) == 2
+    assert any(isinstance(event, WarningEvent) and SIZE_CHANGE_MESSAGE in event.message for event in events)
+    request = PrepareRequest((video,), (), tmp_path / "whole", split_shots=False)
+    whole = prepare_with_conditioners(request, conditioners, ignore_events)
+    assert len(read_manifest(whole.path).clips) == 1
 
 
 def test_prepare_holds_out_end_of_each_shot(prepared_dataset: tuple[Dataset, list[Event]]) -> None:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vid2vid_cli.core.geometry import View
-from vid2vid_cli.media.probe import TIMESTAMP_TOLERANCE
+from vid2vid_cli.media.packet_times import TIMESTAMP_TOLERANCE
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from vid2vid_cli.core.geometry import UInt8Array
@@ -19,8 +19,12 @@ class VideoFrame:
     """Whether the frame starts a new shot."""
 
 
-def detect_cuts(frames: Iterable[UInt8Array]) -> Iterator[VideoFrame]:
-    """Mark the frames that start a new shot; the first frame is not marked."""
+def detect_cuts(frames: Iterable[UInt8Array], known_cuts: Set[int] = frozenset()) -> Iterator[VideoFrame]:
+    """Mark the frames that start a new shot, detected or with an index in `known_cuts`; the first is not marked.
+
+    `known_cuts` may grow while the frames are read, as the `discontinuities` of a reader do.
+    """
     cut_detector = CutDetector()
-    for frame in frames:
-        yield VideoFrame(frame, cut_detector(frame))
+    for index, frame in enumerate(frames):
+        is_detected = cut_detector(frame)
+        yield VideoFrame(frame, is_detected or index in known_cuts)

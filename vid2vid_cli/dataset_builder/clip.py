@@ -6,7 +6,7 @@ decoder ──► this thread: cut detection ──► threads that write the fr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import closing
 
 from vid2vid_cli.conditioning import Conditioner, VideoFrame
@@ -40,13 +40,13 @@ def prepare_clip(
     if finished_parts.result is not None:
         return finished_parts.result
     reader = job.open_reader(input_video)
-    gaps = job.gap_indices(reader)
+    known_cuts = job.known_cuts(reader)
     with WriterPool() as pool:
         pipeline = _ClipPipeline(job, input_video, paths, finished_parts, pool)
         try:
             with closing(job.decode_frames(reader)) as stream:
-                for index, frame in enumerate(stream):
-                    pipeline.add_frame(frame, follows_gap=index in gaps)
+                for frame in stream:
+                    pipeline.add_frame(frame, known_cuts)
                     on_progress(pipeline.num_annotated)
             pipeline.finish(lambda: on_progress(pipeline.num_annotated))
         except BaseException:
@@ -102,10 +102,14 @@ class _ClipPipeline:
         """Number of frames that all conditioners have annotated."""
         return min(worker.num_written for worker in self._workers)
 
-    def add_frame(self, rgb: UInt8Array, *, follows_gap: bool) -> None:
-        """Process the next frame. Finished frames are needed too, because a cut depends on all frames before it."""
+    def add_frame(self, rgb: UInt8Array, known_cuts: Set[int]) -> None:
+        """Process the next frame, which is a cut if it is detected as one or its index is in `known_cuts`.
+
+        Finished frames are needed too, because a cut depends on all frames before it.
+        """
         index = self.frame_writer.num_frames
-        is_cut = (self._cut_detector is not None and self._cut_detector(rgb)) or follows_gap
+        is_detected = self._cut_detector is not None and self._cut_detector(rgb)
+        is_cut = is_detected or index in known_cuts
         if is_cut:
             self.cuts.append(index)
         self.frame_writer.add(rgb)

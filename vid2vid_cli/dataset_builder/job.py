@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Sequence, Set
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -145,9 +145,9 @@ class PrepareJob:
         """Whether cuts are detected in a video."""
         return self.request.split_shots and not input_video.is_single_shot
 
-    def gap_indices(self, reader: VideoReader) -> frozenset[int]:
-        """Frames that begin a new clip because numbers of the image files before them are missing."""
-        return frozenset(reader.gap_indices) if self.request.split_shots else frozenset()
+    def known_cuts(self, reader: VideoReader) -> Set[int]:
+        """Frames that begin a new clip without detection: the `discontinuities` of the reader, which may grow."""
+        return reader.discontinuities if self.request.split_shots else frozenset()
 
     def num_expected_frames(self) -> int | None:
         """Expected number of frames of the dataset; None if the length of a video is unknown."""

@@ -15,6 +15,7 @@ from av.packet import Packet
 
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.media.container import codec_name, first_frame_time, open_video
+from vid2vid_cli.media.tracks import choose_audio_track
 
 # Codecs that players support in each container; others are encoded as AAC. Matroska accepts all of them.
 SUPPORTED_AUDIO_CODECS = {
@@ -27,16 +28,18 @@ AAC_FRAME_SIZE = 1024
 
 
 class AudioCopier:
-    """Writes the audio packets of `source` to `output`, beginning at `start_time` (seconds on the source's clock).
+    """Writes the packets of `stream`, an audio track of `source`, to `output`, beginning at `start_time`.
 
     Packets are copied if the output container supports their codec; otherwise they are decoded and encoded as AAC.
     """
 
-    def __init__(self, source: InputContainer, output: OutputContainer, start_time: Fraction) -> None:
+    def __init__(
+        self, source: InputContainer, stream: AudioStream, output: OutputContainer, start_time: Fraction
+    ) -> None:
         self.source = source
         self.output = output
         self.start_time = start_time  # time on the source's clock that becomes time 0 of the output
-        self.stream: AudioStream = source.streams.audio[0]
+        self.stream = stream
         supported_codecs = SUPPORTED_AUDIO_CODECS.get(output.format.name)
         self.is_copied = supported_codecs is None or codec_name(self.stream) in supported_codecs
         if start_time > 1 and self.stream.time_base:
@@ -126,7 +129,7 @@ class AudioCopier:
 
 
 def open_audio(source: Path, output: OutputContainer, start: float) -> AudioCopier | None:
-    """Add the audio stream of `source` to `output`, whose header must not have been written yet.
+    """Add the audio track of `source` that `choose_audio_track` selects to `output`, before its header is written.
 
     `start` is in seconds after the first video frame. Returns None if the source has no audio.
     """
@@ -135,10 +138,11 @@ def open_audio(source: Path, output: OutputContainer, start: float) -> AudioCopi
         container = av.open(f"file:{source}", mode="r")
     except (FFmpegError, OSError, Vid2VidError):  # an image or a folder of images has no audio
         return None
-    if not container.streams.audio or container.streams.audio[0].codec_context is None:
+    stream = choose_audio_track(container)
+    if stream is None:
         container.close()
         return None
-    return AudioCopier(container, output, first_time + Fraction(start))
+    return AudioCopier(container, stream, output, first_time + Fraction(start))
 
 
 def _first_frame_time(source: Path) -> Fraction:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from copy import copy
 from fractions import Fraction
 from pathlib import Path
@@ -41,8 +41,8 @@ class FrameSource(Protocol):
         """Time of the first frame, in seconds after the first frame of the source."""
 
     @property
-    def gap_indices(self) -> tuple[int, ...]:
-        """Indices of the frames before which numbers are missing in the names of the files."""
+    def discontinuities(self) -> Set[int]:
+        """Indices of frames that do not continue the previous one; an index is added before its frame is yielded."""
 
     @property
     def seekable_indices(self) -> Sequence[int]:
@@ -98,10 +98,10 @@ class BlankReader:
         return len(self._frame_indices)
 
     @property
-    def gap_indices(self) -> tuple[int, ...]:
+    def discontinuities(self) -> Set[int]:
         """Indices of the frames before which numbers are missing in the names of the files."""
         first = self._frame_indices.start
-        return tuple(gap - first for gap in self._gaps if first < gap < self._frame_indices.stop)
+        return {gap - first for gap in self._gaps if first < gap < self._frame_indices.stop}
 
     @property
     def seekable_indices(self) -> Sequence[int]:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from vid2vid_cli.core.errors import AudioOnlyError, NoFramesError, NotAVideoError, TruncatedVideoError, Vid2VidError
 from vid2vid_cli.media.os_errors import read_error
+from vid2vid_cli.media.tracks import choose_video_track, video_tracks
 
 PLAYABLE_HINT = "Give a video (mp4, mov, mkv, webm, gif ...), an image, or a folder of images."
 TRUNCATED_HINT = "Copy or download it again, or recover the rest with a repair tool."
@@ -24,9 +25,6 @@ NO_FRAME_HINT = "Record or export it again."
 
 # FFmpeg renders text files as a terminal screen.
 TEXT_FORMATS = {"tty"}
-
-# AV_DISPOSITION_ATTACHED_PIC: the cover image of an audio file.
-ATTACHED_PICTURE_FLAG = 0x400
 
 # Formats that do not store presentation times.
 FORMATS_WITHOUT_TIMESTAMPS = {"avi", "h264", "hevc", "m4v", "mpegvideo"}
@@ -89,12 +87,6 @@ def is_lossless(stream: VideoStream) -> bool:
     return (codec.lossless and not codec.lossy) or stream.codec_context.profile == "High 4:4:4 Predictive"
 
 
-def pixel_aspect_ratio(stream: VideoStream) -> Fraction:
-    """Width / height of a stored pixel; 1 if unknown or outside (0.1, 10)."""
-    aspect_ratio = stream.sample_aspect_ratio or Fraction(1)
-    return aspect_ratio if Fraction(1, 10) < aspect_ratio < 10 else Fraction(1)
-
-
 def is_truncated(path: Path) -> bool:
     """Whether a file has the signature of a known container but ends before its index.
 
@@ -147,14 +139,13 @@ def _unreadable_error(path: Path) -> Vid2VidError:
 def _find_video_stream(path: Path, container: InputContainer) -> VideoStream:
     if container.format.name in TEXT_FORMATS:
         raise NotAVideoError(f"{path} is a text file, not a video.", PLAYABLE_HINT)
-    for stream in container.streams.video:
-        if stream.disposition.value & ATTACHED_PICTURE_FLAG:
-            continue
-        if stream.codec_context is None:
-            raise NotAVideoError(
-                f"{path} contains a video codec that this FFmpeg cannot decode.", "Convert it to H.264 first."
-            )
+    stream = choose_video_track(container)
+    if stream is not None:
         return stream
+    if video_tracks(container):
+        raise NotAVideoError(
+            f"{path} contains a video codec that this FFmpeg cannot decode.", "Convert it to H.264 first."
+        )
     if container.streams.audio:
         raise AudioOnlyError(f"{path} contains audio but no video.", PLAYABLE_HINT)
     if not container.streams and not is_truncated(path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -52,6 +52,17 @@ def decode_frames(
             return
         frames.close()  # the index of the file is wrong: decode from the start
     yield from _decode_timed_frames(path, probe, start=Fraction(0), warn=warn)
+
+
+def pair_with_end_time(timed_frames: Iterator[TimedFrame]) -> Iterator[tuple[TimedFrame, Fraction]]:
+    """Pair each frame with the start time of the next one; the last one with its own end time."""
+    previous: TimedFrame | None = None
+    for timed_frame in timed_frames:
+        if previous is not None:
+            yield previous, timed_frame.start_seconds
+        previous = timed_frame
+    if previous is not None:
+        yield previous, previous.end_seconds
 
 
 def keyframe_times(path: Path, probe: Probe) -> list[Fraction]:
@@ -120,6 +131,7 @@ def _decode_packets(
 ) -> Generator[VideoFrame, None, None]:
     packets = container.demux()
     last_end, num_damaged, has_demux_error = Fraction(0), 0, False
+    aspect_ratios: set[Fraction | None] = set()
     while True:
         try:
             packet = next(packets)
@@ -136,12 +148,16 @@ def _decode_packets(
             if packet.is_corrupt:
                 num_damaged += 1
             else:
-                yield from stream.codec_context.decode(packet)
+                for frame in stream.codec_context.decode(packet):
+                    aspect_ratios.add(stream.codec_context.sample_aspect_ratio)
+                    yield frame
         except FFmpegError:
             num_damaged += 1
     for frame in stream.codec_context.decode(None):  # flush the decoder; PyAV sets no time base on these frames
         frame.time_base = frame.time_base or stream.time_base
         yield frame
+    if len(aspect_ratios) > 1:
+        warn("The pixel aspect ratio of the video changes; the first one is used, so that other parts are distorted.")
     missing_seconds = _missing_seconds(container, last_end)
     if has_demux_error or missing_seconds > MAX_MISSING_SECONDS:
         warn(f"{path} is truncated: about {float(max(missing_seconds, Fraction(0))):.1f} s at its end are missing.")

@@ -13,18 +13,25 @@ from itertools import islice
 from math import ceil
 from pathlib import Path
 
-import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from vid2vid_cli.core.errors import ConfigError, NoFramesError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.media.colour import colour_tags, decode_grey, unsupported_properties
-from vid2vid_cli.media.decode import TimedFrame, decode_frames, keyframe_times
+from vid2vid_cli.media.decode import decode_frames, keyframe_times, pair_with_end_time
 from vid2vid_cli.media.file_pairing import describe_gaps, find_gaps
 from vid2vid_cli.media.files import describe_ignored
+from vid2vid_cli.media.frame_geometry import (
+    SIZE_CHANGE_MESSAGE,
+    crop_to_aspect,
+    has_same_aspect,
+    make_upright,
+    upright_size,
+)
 from vid2vid_cli.media.images import load_image, resize_image
-from vid2vid_cli.media.probe import TIMESTAMP_TOLERANCE, Probe, image_files, probe
+from vid2vid_cli.media.packet_times import TIMESTAMP_TOLERANCE
+from vid2vid_cli.media.probe import Probe, image_files, probe
 
 
 class VideoReader:
@@ -57,15 +64,19 @@ class VideoReader:
         self.start = Fraction(start)
         self.warnings: list[str] = []
         """Possible problems with the frames; filled while reading."""
-        self.remarks: list[str] = []
+        self.remarks: list[str] = list(self.probe.remarks)
         """Assumptions that are usually correct."""
         self._check_values(end, max_frames)
         self._is_image_source = self.probe.kind in ("image", "images")
         self.files: tuple[Path, ...] = tuple(image_files(path)) if self.probe.kind == "images" else ()
         """All images of a folder; () for other sources."""
-        self._gaps = find_gaps(self.files)
-        if self._gaps:
-            self.warnings.append(describe_gaps(self.files, self._gaps))
+        gaps = find_gaps(self.files)
+        if gaps:
+            self.warnings.append(describe_gaps(self.files, gaps))
+        num_skipped = self._num_skipped_images()
+        self.discontinuities: set[int] = {gap - num_skipped for gap in gaps if gap > num_skipped}
+        """Indices of frames that do not continue the previous one, as numbers of the image files are missing or the
+        picture size changes: each begins a clip. An index is added before its frame is yielded."""
         if self.files and (ignored := describe_ignored(path, self.files)):
             self.warnings.append(ignored)
         self._max_frames = self._frame_limit(end, max_frames)
@@ -75,9 +86,11 @@ class VideoReader:
                 f"{path} has no frame after {start:g} s: its duration is {self.probe.duration:.2f} s.",
                 "Choose an earlier start.",
             )
-        if self.probe.colour_space.endswith("(not tagged)"):
-            colour_space = self.probe.colour_space.split()[0]
-            self.remarks.append(f"The colour space of the file is not tagged; {colour_space} is assumed.")
+        if self.probe.is_variable_rate and self.fps == self.probe.fps:
+            self.remarks.append(
+                f"The frame rate of the file varies: at {float(self.fps):g} fps, {self.probe.num_unused_frames} of its "
+                f"{self.probe.num_stored_frames} pictures are not used; a higher --fps uses more of them."
+            )
 
     @property
     def source_fps(self) -> Fraction:
@@ -88,12 +101,6 @@ class VideoReader:
     def start_seconds(self) -> Fraction:
         """Time of the first frame in seconds after the start of the source; for images, rounded up to an image."""
         return self._num_skipped_images() / self.fps if self._is_image_source else self.start
-
-    @property
-    def gap_indices(self) -> tuple[int, ...]:
-        """Indices of the frames before which numbers are missing in an image folder: they do not continue a motion."""
-        first = self._num_skipped_images() if self._is_image_source else 0
-        return tuple(gap - first for gap in self._gaps if gap > first)
 
     @property
     def seekable_indices(self) -> Sequence[int]:
@@ -166,10 +173,17 @@ class VideoReader:
             self.warnings.append(message)
 
     def _read_images(self) -> Generator[ImageArray, None, None]:
-        for file in (self.files or (self.path,))[self._num_skipped_images() :]:
+        previous_size: tuple[int, int] | None = None
+        for index, file in enumerate((self.files or (self.path,))[self._num_skipped_images() :]):
             image = load_image(file)
-            if image.shape[:2] != (self.probe.height, self.probe.width):
-                self._warn("The images of the folder differ in size; all are resized to the size of the first.")
+            size = (image.shape[0], image.shape[1])
+            # Images that were only scaled, or whose size is rounded differently, show the same scene.
+            if previous_size is not None and not has_same_aspect(size, previous_size):
+                self.discontinuities.add(index)
+            previous_size = size
+            if size != (self.probe.height, self.probe.width):
+                self._warn(SIZE_CHANGE_MESSAGE)
+                image = crop_to_aspect(image, Fraction(self.probe.width, self.probe.height))
             yield resize_image(image, self.height, self.width)
 
     def _read_video(self) -> Generator[ImageArray, None, None]:
@@ -177,12 +191,20 @@ class VideoReader:
         tolerance = TIMESTAMP_TOLERANCE / max(self.fps, self.probe.fps)
         timed_frames = decode_frames(self.path, self.probe, start=self.start, warn=self._warn)
         grid_index = 0
+        previous_size: tuple[int, int] | None = None
         converter = VideoReformatter()
         with closing(timed_frames):
-            for timed_frame, end_seconds in _pair_with_end_time(timed_frames):
+            for timed_frame, end_seconds in pair_with_end_time(timed_frames):
                 image: ImageArray | None = None
                 while self._grid_time(grid_index) + tolerance < end_seconds:
-                    image = self._convert_frame(timed_frame.frame, converter) if image is None else image.copy()
+                    if image is None:
+                        size = (timed_frame.frame.height, timed_frame.frame.width)
+                        if previous_size not in (None, size):
+                            self.discontinuities.add(grid_index)
+                        previous_size = size
+                        image = self._convert_frame(timed_frame.frame, converter)
+                    else:
+                        image = image.copy()
                     yield image
                     grid_index += 1
 
@@ -193,31 +215,26 @@ class VideoReader:
         """Convert a decoded frame to RGB of the requested size, with square pixels and upright."""
         for message in unsupported_properties(frame):
             self._warn(message)
-        quarter_turns = self.probe.rotation // 90
+        rotation, is_mirrored, aspect_ratio = self.probe.rotation, self.probe.is_mirrored, self.probe.pixel_aspect_ratio
+        has_first_size = upright_size(frame, aspect_ratio, rotation) == (self.probe.height, self.probe.width)
+        if not has_first_size:
+            self._warn(SIZE_CHANGE_MESSAGE)
         grey = decode_grey(frame) if self._raw_grey else None
         if grey is not None:
-            return np.ascontiguousarray(np.rot90(grey, quarter_turns))
-        height, width = (self.width, self.height) if quarter_turns % 2 else (self.height, self.width)
-        rgb = colour_tags(frame).to_rgb(frame, converter, (height, width))
+            return make_upright(grey, rotation, is_mirrored)
+        height, width = (self.width, self.height) if rotation % 180 else (self.height, self.width)
+        rgb = colour_tags(frame).to_rgb(frame, converter, (height, width) if has_first_size else None)
+        if not has_first_size:
+            upright_aspect = Fraction(self.probe.width, self.probe.height)
+            rgb = crop_to_aspect(rgb, (1 / upright_aspect if rotation % 180 else upright_aspect) / aspect_ratio)
         if rgb.shape[:2] != (height, width):
             rgb = resize_image(rgb, height, width)
-        return np.ascontiguousarray(np.rot90(rgb, quarter_turns))
+        return make_upright(rgb, rotation, is_mirrored)
 
 
 def num_frames_before(start: Fraction, fps: Fraction) -> int:
     """Number of images before `start` seconds in a folder at the given rate."""
     return _ceil_frames(start * fps)
-
-
-def _pair_with_end_time(timed_frames: Iterator[TimedFrame]) -> Iterator[tuple[TimedFrame, Fraction]]:
-    """Pair each frame with the start time of the next one; the last one with its own end time."""
-    previous: TimedFrame | None = None
-    for timed_frame in timed_frames:
-        if previous is not None:
-            yield previous, timed_frame.start_seconds
-        previous = timed_frame
-    if previous is not None:
-        yield previous, previous.end_seconds
 
 
 def _ceil_frames(num_frames: Fraction) -> int:

@@ -116,14 +116,14 @@ class SourceVideo:
         """Yield the frames of all windows. The first frame of a later window counts as a cut."""
         for window in windows:
             reader = self.reader.select_range(window.start, window.stop)
-            for position, frame in enumerate(self._mark_cuts(islice(reader, len(window)), reader.gap_indices)):
+            for position, frame in enumerate(self._mark_cuts(islice(reader, len(window)), reader)):
                 yield replace(frame, is_cut=True) if window is not windows[0] and position == 0 else frame
 
-    def _mark_cuts(self, frames: Iterable[ImageArray], gap_indices: Sequence[int]) -> Iterator[VideoFrame]:
-        """The frames with their cuts, gaps in the numbers of files included; label images have no detectable cuts."""
-        gaps, has_cuts = set(gap_indices), self.has_frames and not self.is_single_shot
-        for index, frame in enumerate(detect_cuts(frames) if has_cuts else map(VideoFrame, frames)):
-            yield replace(frame, is_cut=True) if index in gaps else frame
+    def _mark_cuts(self, frames: Iterable[ImageArray], reader: FrameSource) -> Iterator[VideoFrame]:
+        """The frames of `reader` with their cuts; label images and single shots have only the reader's."""
+        if self.has_frames and not self.is_single_shot:
+            return detect_cuts(frames, reader.discontinuities)
+        return (VideoFrame(frame, index in reader.discontinuities) for index, frame in enumerate(frames))
 
     def _report_coverage(self, windows: Sequence[range], emit: EventHandler) -> None:
         num_frames = self.reader.num_frames or 0
@@ -159,7 +159,7 @@ class SourceVideo:
         with closing(prefetch(self.reader, depth=4)) as decoded_frames:
 
             def queue_frames() -> Iterator[VideoFrame]:
-                for frame in self._mark_cuts(decoded_frames, self.reader.gap_indices):
+                for frame in self._mark_cuts(decoded_frames, self.reader):
                     pending_frames.append(frame)
                     yield frame
 

@@ -169,14 +169,21 @@ def _video_rows(path: Path) -> Iterator[tuple[str, str]]:
 
     video_probe = probe(path)
     yield "kind", video_probe.kind
+    mirror_text = ", mirrored" if video_probe.is_mirrored else ""
     rotation_text = f", rotated by {video_probe.rotation} degrees" if video_probe.rotation else ""
-    yield "size", f"{video_probe.width} x {video_probe.height}{rotation_text}"
+    yield "size", f"{video_probe.width} x {video_probe.height}{mirror_text}{rotation_text}"
     fps_text = f"{video_probe.fps} fps ({float(video_probe.fps):.3f})"
-    rate_text = ", variable rate" if video_probe.is_variable_rate else ""
+    rate_text = ""
+    if video_probe.is_variable_rate:
+        rate_text = (
+            f", variable rate: {video_probe.num_unused_frames} of {video_probe.num_stored_frames} pictures not used"
+        )
     yield "frames", f"{video_probe.num_frames} at {fps_text}{rate_text}, {video_probe.duration:.2f} s"
     yield "codec", video_probe.codec
     yield "colour space", video_probe.colour_space
     yield "audio", "yes" if video_probe.has_audio else "no"
+    for remark in video_probe.remarks:
+        yield "note", remark
     if video_probe.kind == "video" and (comment := read_comment(path)):
         yield "comment", comment
         if comment.startswith(SYNTHETIC_COMMENT):
