@@ -14,6 +14,7 @@ from vid2vid_pose.backend import PoseBackend
 
 BackendChoice = Literal["auto", "mediapipe", "onnx"]
 BackendName = Literal["mediapipe", "onnx"]
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 BACKEND_PACKAGES = {"mediapipe": ("mediapipe",), "onnx": ("onnxruntime", "onnxruntime-gpu")}
 
 
@@ -47,11 +48,17 @@ def open_backend(
     return MediaPipePose(num_people, HandFaceDetector(hands_model, face_model) if has_part_models else None)
 
 
-def open_openpose_files(folder: Path, video_context: VideoContext | None) -> PoseBackend:
-    """Create the reader of OpenPose's files. Raises: MissingFileError, LabelFileError, InputFileMismatchError."""
+def open_input(path: Path, video_context: VideoContext | None) -> PoseBackend:
+    """Create the reader of OpenPose's JSON files in a folder or, without such files, of drawn skeletons.
+
+    Raises: MissingFileError, LabelFileError, InputFileMismatchError, and the errors of `VideoReader`.
+    """
+    from vid2vid_pose.drawn_skeletons import DrawnSkeletonReader
     from vid2vid_pose.openpose import OpenPoseReader
 
-    return OpenPoseReader(folder, video_context)
+    suffixes = {entry.suffix.lower() for entry in path.iterdir()} if path.is_dir() else set()
+    has_drawings = path.is_file() or (".json" not in suffixes and bool(suffixes & IMAGE_SUFFIXES))
+    return DrawnSkeletonReader(path, video_context) if has_drawings else OpenPoseReader(path, video_context)
 
 
 def backend_version(name: BackendName) -> str:

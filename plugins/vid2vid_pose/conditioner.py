@@ -32,7 +32,7 @@ from vid2vid_pose.backends import (
     bundled_model_sha256,
     model_sha256,
     open_backend,
-    open_openpose_files,
+    open_input,
     resolve_backend,
 )
 from vid2vid_pose.body_statistics import pose_statistics
@@ -76,7 +76,8 @@ class PoseOptions(Options):
         None, description="MediaPipe's face_landmarker.task; adds faces to the backend mediapipe."
     )
     input_dir: Path | None = input_path_option(
-        "Folder of OpenPose's JSON, one file per frame; used instead of a detector."
+        "Used instead of a detector: a folder of OpenPose's JSON, one file per frame, or a video or folder of images "
+        "of one skeleton drawn on black in OpenPose's colours."
     )
     format: PoseFormat = render_option(
         "body_25", "Skeleton: body_25 (OpenPose's BODY_25) or coco_18 (OpenPose's COCO model, joints drawn as dots)."
@@ -103,6 +104,7 @@ class Pose(Conditioner):
     Options: ClassVar[type[Options]] = PoseOptions
     supports_retargeting: ClassVar[bool] = True
     input_option: ClassVar[str] = "input_dir"
+    reads_drawings: ClassVar[bool] = True
     flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = FLIP_INDICES
     region_names: ClassVar[tuple[str, ...]] = REGION_NAMES
     options: PoseOptions
@@ -131,7 +133,7 @@ class Pose(Conditioner):
         """
         options = self.options
         if options.input_dir is not None:
-            opened_backend = open_openpose_files(options.input_dir, self.video_context)
+            opened_backend = open_input(options.input_dir, self.video_context)
         else:
             opened_backend = open_backend(
                 options.backend,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vid2vid_cli.conditioning.spec import API_VERSION, ConditionerSpec, Requirement, WeightFile
 
 if TYPE_CHECKING:
-    from vid2vid_cli.conditioning.align_images import align_to_frames
+    from vid2vid_cli.conditioning.align_images import align_to_frames, view_to_frames
     from vid2vid_cli.conditioning.boxes import bounding_box, iou, square_around
     from vid2vid_cli.conditioning.conditioner import (
         Annotation,
@@ -81,6 +81,7 @@ _LAZY_IMPORTS = {
     "subsample": "vid2vid_cli.conditioning.conditioner",
     "suppress_stderr": "vid2vid_cli.conditioning.stderr_filter",
     "view_image": "vid2vid_cli.media.images",
+    "view_to_frames": "vid2vid_cli.conditioning.align_images",
 }
 
 __all__ = [
@@ -127,6 +128,7 @@ __all__ = [
     "subsample",
     "suppress_stderr",
     "view_image",
+    "view_to_frames",
 ]
 
 

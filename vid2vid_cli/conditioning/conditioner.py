@@ -67,6 +67,8 @@ class Conditioner(ABC):
     """Whether `retarget` fits annotations to the target's frame; if False, they keep the source's coordinates."""
     input_option: ClassVar[str] = ""
     """Name of the `input_path_option` from which existing labels are read instead of detected; "" if there is none."""
+    reads_drawings: ClassVar[bool] = False
+    """For conditioners of points: whether `input_option` also accepts a video or images in which points are drawn."""
     has_detector: ClassVar[bool] = True
     """Whether the conditioner can annotate any video; False: it only reads existing labels."""
     flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = {}

@@ -126,8 +126,11 @@ def _require_label_input(source: Path, checkpoint: Path, conditioner: Conditione
     hint = "For an ordinary video: " + shlex.join(["vid2vid", "transfer", str(source), "--target", str(checkpoint)])
     if not conditioner.input_option:
         raise ConfigError(f"{name} detects its labels in ordinary video and cannot read labels from {source}.", hint)
-    if conditioner.spec.output == "points" and (source.is_file() or _contains_images(source)):
-        raise ConfigError(f"{source} contains images; {name} reads a folder with one point file per frame.", hint)
+    reads_images = conditioner.spec.output != "points" or conditioner.reads_drawings
+    if not reads_images and (source.is_file() or _contains_images(source)):
+        raise ConfigError(
+            f"{source} contains images; {name} reads a folder with one point file per frame, and no drawings.", hint
+        )
 
 
 def _require_sequence_files(
