@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vid2vid_cli.media.container import frame_time, has_timestamps, open_video
+from vid2vid_cli.media.packet_times import read_packet_times
 from vid2vid_cli.media.probe import Probe
 
 WarningHandler = Callable[[str], None]
@@ -67,7 +68,13 @@ def pair_with_end_time(timed_frames: Iterator[TimedFrame]) -> Iterator[tuple[Tim
 
 def keyframe_times(path: Path, probe: Probe) -> list[Fraction]:
     """Times of the keyframes of a video in seconds after the first frame, without decoding; [] without time stamps."""
-    return [time for time, is_keyframe in _read_packet_times(path, probe) if is_keyframe]
+    times: list[Fraction] = []
+    with open_video(path) as (container, stream), suppress(FFmpegError):
+        if has_timestamps(container):
+            for packet in container.demux(stream):
+                if packet.is_keyframe and packet.pts is not None and packet.time_base:
+                    times.append(packet.pts * packet.time_base - probe.start_time)
+    return sorted(times)
 
 
 def picture_times(path: Path, probe: Probe) -> tuple[Fraction, ...]:
@@ -77,18 +84,12 @@ def picture_times(path: Path, probe: Probe) -> tuple[Fraction, ...]:
     """
     if probe.kind in ("image", "images") or not probe.is_variable_rate:
         return ()
-    return tuple(dict.fromkeys(time for time, _ in _read_packet_times(path, probe) if time >= 0))
-
-
-def _read_packet_times(path: Path, probe: Probe) -> list[tuple[Fraction, bool]]:
-    """Sorted times of the packets in seconds after the first frame, and whether each is a keyframe."""
-    times: list[tuple[Fraction, bool]] = []
-    with open_video(path) as (container, stream), suppress(FFmpegError):
-        if has_timestamps(container):
-            for packet in container.demux(stream):
-                if packet.pts is not None and packet.time_base:
-                    times.append((packet.pts * packet.time_base - probe.start_time, packet.is_keyframe))
-    return sorted(times)
+    with open_video(path) as (container, stream):
+        if not has_timestamps(container):
+            return ()
+        packet_times = read_packet_times(container, stream)
+    seconds = (int(tick) * packet_times.time_base - probe.start_time for tick in packet_times.ticks)
+    return tuple(dict.fromkeys(time for time in seconds if time >= 0))
 
 
 def _decode_timed_frames(
