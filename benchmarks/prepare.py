@@ -26,7 +26,7 @@ from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import MissingPackageError, MissingWeightsError
 from vid2vid_cli.dataset_builder.job import make_job
 from vid2vid_cli.engine.events import ignore_events
-from vid2vid_cli.media.label_png import save_indexed_png
+from vid2vid_cli.media.label_images import save_indexed_png
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.synthetic import synthetic_clip
 from vid2vid_cli.media.writer import VideoWriter

@@ -92,7 +92,8 @@ class IuvReader:
 
 
 def _read_iuv_image(path: Path) -> NDArray[Any]:
-    image = load_label_image(path)
+    label_image = load_label_image(path)
+    image = label_image.values if label_image.palette is None else label_image.rgb  # few colours are often indexed
     if image.ndim != 3 or image.dtype != np.uint8:
         description = f"{image.dtype.itemsize * 8} bits and {image.shape[2] if image.ndim == 3 else 1} channel(s)"
         raise LabelFileError(f"{path} has {description}.", "An IUV image has three channels of 8 bits: I, U and V.")

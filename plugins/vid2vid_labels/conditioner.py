@@ -31,8 +31,9 @@ from vid2vid_labels import SPEC
 from vid2vid_labels.auto_options import resolve_auto_options
 from vid2vid_labels.classes import DEFAULT_IGNORE_IDS, ClassTable, resolve_classes
 from vid2vid_labels.drawing import colourise, fill_one_hot, instance_outlines
-from vid2vid_labels.label_decoder import LabelDecoder, decode_instance_ids, to_rgb_uint8
+from vid2vid_labels.label_decoder import LabelDecoder, decode_instance_ids
 from vid2vid_labels.label_reader import LabelReader
+from vid2vid_labels.label_values import PaletteRecord
 from vid2vid_labels.options import LabelOptions
 
 OUTLINE_COLOUR = (255, 255, 255)
@@ -92,6 +93,9 @@ class Labels(Conditioner):
             readers = {name: stack.enter_context(closing(reader)) for name, reader in self._open_readers().items()}
             pairings = {name: reader.pair_with_frames(self.video_context) for name, reader in readers.items()}
             decoder = None if self._is_rgb else self._make_decoder()
+            palettes = {name: PaletteRecord() for name in readers if self._has_ids(name)}
+            for name, palette_record in palettes.items():
+                readers[name].check_palettes(palette_record)
             cached: tuple[dict[str, int], Annotation] | None = None
             for index, frame in enumerate(frames):
                 image_indices = {name: pairing[index] for name, pairing in pairings.items()}
@@ -102,7 +106,9 @@ class Labels(Conditioner):
                     or (cached[1].height, cached[1].width) != (height, width)
                 ):
                     images = {
-                        name: self._read_image(name, reader, image_indices[name], (height, width), decoder)
+                        name: self._read_image(
+                            name, reader, image_indices[name], (height, width), decoder, palettes.get(name)
+                        )
                         for name, reader in readers.items()
                     }
                     cached = (image_indices, Annotation(height, width, 1.0, images=images))
@@ -122,13 +128,16 @@ class Labels(Conditioner):
         if options.instance_edges and options.instances is not None:
             readers["instances"] = LabelReader(options.instances, "labels.instances")
         for name, reader in readers.items():
-            needs_exact_ids = name == "instances" or (options.format == "ids")
-            if needs_exact_ids and not reader.is_exact:
+            if self._has_ids(name) and not reader.is_exact:
                 raise LabelFileError(
                     f"{reader.path} is stored as {reader.storage_description}, which does not preserve ids.",
                     "Use PNG files or FFV1: ffmpeg -i labels/%05d.png -pix_fmt gray -c:v ffv1 labels.mkv",
                 )
         return readers
+
+    def _has_ids(self, name: str) -> bool:
+        """Whether the stored values of an image are ids."""
+        return name == "instances" or self.options.format == "ids"
 
     def _make_decoder(self) -> LabelDecoder:
         return LabelDecoder(
@@ -136,16 +145,22 @@ class Labels(Conditioner):
         )
 
     def _read_image(
-        self, name: str, reader: LabelReader, image_index: int, shape: tuple[int, int], decoder: LabelDecoder | None
+        self,
+        name: str,
+        reader: LabelReader,
+        image_index: int,
+        shape: tuple[int, int],
+        decoder: LabelDecoder | None,
+        palette_record: PaletteRecord | None,
     ) -> NDArray[Any]:
         image, image_name = reader.read(image_index), reader.image_name(image_index)
+        if palette_record is not None:
+            palette_record.check(image, image_name)
         if name == "instances":
-            image = decode_instance_ids(image, image_name)
-        elif decoder is None:
-            image = to_rgb_uint8(image)
+            values: NDArray[Any] = decode_instance_ids(image, image_name)
         else:
-            image = decoder(image, image_name)
-        return align_to_frames(image, image_name, shape, self.video_context, nearest=name != "rgb")
+            values = image.rgb if decoder is None else decoder(image, image_name)
+        return align_to_frames(values, image_name, shape, self.video_context, nearest=name != "rgb")
 
     def render(self, annotation: Annotation, view: View) -> ConditionArray:
         """Return (classes [+ 1], height, width): 1 in the channel of a pixel's class, else -1; or (3 [+ 1], ...) RGB.

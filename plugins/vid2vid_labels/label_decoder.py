@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import LabelFileError, UInt8Array
-from vid2vid_labels.auto_options import colour_codes, pack_rgb, to_grey
+from vid2vid_cli.conditioning import LabelFileError, LabelImage, UInt8Array
 from vid2vid_labels.classes import CLASS_SETS, VOID_ID, ClassTable
-from vid2vid_labels.label_reader import LabelImage
+from vid2vid_labels.label_values import colour_codes, pack_rgb, rgb_text, to_grey
 
+Pixels = NDArray[Any]
 MAX_LISTED_VALUES = 4
 """Unknown values that an error lists individually."""
 
@@ -29,8 +29,8 @@ class LabelDecoder:
 
         Raises: LabelFileError (lists unknown values, their positions and pixel counts).
         """
-        if image.ndim == 3 and self._is_colour_coded:
-            return self._decode_colours(image, name)
+        if self._is_colour_coded:
+            return self._decode_colours(image.rgb, name)
         ids = to_grey(image)
         if ids is None:
             raise LabelFileError(
@@ -46,7 +46,7 @@ class LabelDecoder:
             raise self._unknown_ids_error(ids, unknown, name)
         return ids.astype(self._class_table.dtype, copy=False)
 
-    def _unknown_ids_error(self, ids: LabelImage, unknown: LabelImage, name: str) -> LabelFileError:
+    def _unknown_ids_error(self, ids: Pixels, unknown: Pixels, name: str) -> LabelFileError:
         occurrences = _locate_values(ids, unknown)
         unknown_ids = [value for value, _, _ in occurrences]
         descriptions = [f"{value} at {position} ({pixel_count_text(count)})" for value, position, count in occurrences]
@@ -77,7 +77,7 @@ class LabelDecoder:
         colour_to_id[list(codes)] = list(codes.values())
         return colour_to_id
 
-    def _decode_colours(self, image: LabelImage, name: str) -> NDArray[Any]:
+    def _decode_colours(self, image: UInt8Array, name: str) -> NDArray[Any]:
         codes = pack_rgb(image)
         ids = self._colour_to_id[codes]
         unknown = ids < 0
@@ -88,12 +88,12 @@ class LabelDecoder:
             ids = self._colour_to_id[codes]
         return ids.astype(self._class_table.dtype)
 
-    def _snap_to_nearest_class(self, codes: LabelImage) -> None:
+    def _snap_to_nearest_class(self, codes: Pixels) -> None:
         """Assign colours without a class to the class with the nearest colour in RGB."""
         class_codes = np.array(list(colour_codes(self._class_table.classes)), dtype=np.int32)
         ids = self._colour_to_id[class_codes]
 
-        def unpack_rgb(values: LabelImage) -> NDArray[np.float32]:
+        def unpack_rgb(values: Pixels) -> NDArray[np.float32]:
             return np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.float32)
 
         for start in range(0, len(codes), 4096):
@@ -101,10 +101,10 @@ class LabelDecoder:
             squared_distances = ((unpack_rgb(batch)[:, None] - unpack_rgb(class_codes)[None]) ** 2).sum(axis=2)
             self._colour_to_id[batch] = ids[squared_distances.argmin(axis=1)]
 
-    def _unknown_colours_error(self, codes: LabelImage, unknown: LabelImage, name: str) -> LabelFileError:
+    def _unknown_colours_error(self, codes: Pixels, unknown: Pixels, name: str) -> LabelFileError:
         occurrences = sorted(_locate_values(codes, unknown), key=lambda row: -row[2])
         descriptions = [
-            f"({value >> 16}, {value >> 8 & 255}, {value & 255}) at {position} ({pixel_count_text(count)})"
+            f"{rgb_text(value)} at {position} ({pixel_count_text(count)})"
             for value, position, count in occurrences[:MAX_LISTED_VALUES]
         ]
         more = f" and {len(occurrences) - MAX_LISTED_VALUES} more" if len(occurrences) > MAX_LISTED_VALUES else ""
@@ -112,11 +112,11 @@ class LabelDecoder:
         return LabelFileError(
             f"{name} contains {value_text} not in the class list: {', '.join(descriptions)}{more}.",
             "--conditioner-option labels.classes=FILE with all colours; labels.snap_colours=true if compression or "
-            "soft borders change the colours; labels.format=rgb for RGB images",
+            "soft borders change the colours; labels.format=rgb for RGB images; labels.format=ids for ids",
         )
 
 
-def _locate_values(values: LabelImage, mask: LabelImage) -> list[tuple[int, str, int]]:
+def _locate_values(values: Pixels, mask: Pixels) -> list[tuple[int, str, int]]:
     """Return each value in the mask with the position of its first pixel and its pixel count."""
     rows, columns = np.nonzero(mask)
     unique_values, first_indices, counts = np.unique(values[rows, columns], return_index=True, return_counts=True)
@@ -137,9 +137,3 @@ def decode_instance_ids(image: LabelImage, name: str) -> NDArray[np.uint16]:
             f"{name} contains colours, not instance ids.", "Use grey images of 8 or 16 bits for instance ids."
         )
     return ids.astype(np.uint16)
-
-
-def to_rgb_uint8(image: LabelImage) -> UInt8Array:
-    """Return an image as (h, w, 3) uint8; 16-bit values are reduced to their high byte."""
-    image_uint8 = (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else image.astype(np.uint8)
-    return np.repeat(image_uint8[:, :, None], 3, axis=2) if image_uint8.ndim == 2 else image_uint8

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import (
     FramePairing,
     LabelFileError,
+    LabelImage,
     MissingFileError,
     VideoContext,
     VideoReader,
@@ -20,8 +19,10 @@ from vid2vid_cli.conditioning import (
     load_label_image,
     pair_with_frames,
 )
+from vid2vid_labels.label_values import PaletteRecord
 
-LabelImage = NDArray[Any]
+MAX_SAMPLED_IMAGES = 16
+"""Number of images that are read before the others, for `auto` options and for palettes."""
 LOSSLESS_SUFFIXES = (".png", ".tif", ".tiff", ".bmp")
 LOSSY_SUFFIXES = (".jpg", ".jpeg", ".webp")
 IMAGE_SUFFIXES = (*LOSSLESS_SUFFIXES, *LOSSY_SUFFIXES)
@@ -42,7 +43,7 @@ LOSSLESS_CODECS = (
 
 
 class LabelReader:
-    """Reads stored images: (h, w) uint8 or uint16, or RGB (h, w, 3) uint8.
+    """Reads stored images: ids, indices with their palette, or RGB.
 
     Raises: MissingFileError, LabelFileError (no readable images), and the errors of `VideoReader`.
     """
@@ -58,17 +59,19 @@ class LabelReader:
             self._files = list_label_files(self.path, IMAGE_SUFFIXES)
         elif not self.path.exists():
             raise MissingFileError(f"{self.path} does not exist.", f"--conditioner-option {option_name}=FOLDER")
-        elif self.path.suffix.lower() in IMAGE_SUFFIXES:
-            self._files = [self.path]
         else:
-            self._video_reader = VideoReader(self.path)
+            video_reader = VideoReader(self.path)
+            if video_reader.probe.kind == "image":
+                self._files = [self.path]
+            else:
+                self._video_reader = video_reader
         self.num_images: int = len(self._files) if self._video_reader is None else self._video_reader.num_frames or 0
 
     @property
     def is_exact(self) -> bool:
         """Whether the stored values are exact, i.e. not JPEG, H.264 or YUV."""
         if self._video_reader is None:
-            return self._files[0].suffix.lower() in LOSSLESS_SUFFIXES
+            return all(file.suffix.lower() in LOSSLESS_SUFFIXES for file in self._files)
         probe = self._video_reader.probe
         return probe.codec in LOSSLESS_CODECS and probe.colour_space in ("grey", "rgb")
 
@@ -76,7 +79,7 @@ class LabelReader:
     def storage_description(self) -> str:
         """Readable storage format: `JPEG`, `h264 video (bt709)`."""
         if self._video_reader is None:
-            return self._files[0].suffix[1:].upper()
+            return " and ".join(sorted({file.suffix[1:].upper() for file in self._files}))
         return f"{self._video_reader.probe.codec} video ({self._video_reader.probe.colour_space})"
 
     def image_name(self, index: int) -> str:
@@ -103,6 +106,12 @@ class LabelReader:
         for index in indices.tolist():
             yield self.image_name(index), self.read(index)
 
+    def check_palettes(self, palette_record: PaletteRecord) -> None:
+        """Add a sample of the files to the record. Raises: LabelFileError (their palettes differ)."""
+        if self._files:  # videos have no palettes
+            for name, image in self.sample_images(MAX_SAMPLED_IMAGES):
+                palette_record.check(image, name)
+
     def pair_with_frames(self, video_context: VideoContext | None) -> FramePairing:
         """Return the index of the image of each frame of the video. Raises: InputFileMismatchError."""
         files = self._files or self.num_images
@@ -125,7 +134,7 @@ class LabelReader:
 def _iterate_frames(reader: VideoReader) -> Generator[LabelImage, None, None]:
     frames = iter(reader)
     with closing(frames):  # type: ignore[type-var]
-        yield from frames
+        yield from map(LabelImage, frames)
 
 
 def contains_images(path: Path) -> bool:

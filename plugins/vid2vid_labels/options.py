@@ -69,9 +69,10 @@ class LabelOptions(Options):
     )
     format: LabelFormat = Field(
         "auto",
-        description="ids: one id per pixel; colours: one colour per class; rgb: RGB images, used unchanged; "
-        "auto: ids for grey and indexed images with at most 64 values; otherwise colours if classes is set or all "
-        "colours belong to a standard set; otherwise rgb.",
+        description="ids: one id per pixel (of indexed images, the index); colours: one colour per class; rgb: RGB "
+        "images, used unchanged; colours and rgb use the palette of indexed images. auto: ids for grey images with at "
+        "most 64 values, and for indexed ones unless their palettes contain colours of the classes at other indices or "
+        "differ; otherwise colours if classes is set or all colours belong to a standard set; otherwise rgb.",
     )
     classes: Annotated[ClassesOption, BeforeValidator(parse_classes)] = Field(
         "auto",

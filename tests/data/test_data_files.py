@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,6 @@ from vid2vid_cli.conditioning import Annotation
 from vid2vid_cli.core.errors import (
     DatasetError,
     DiskFullError,
-    LabelFileError,
     MissingFileError,
     PermissionDeniedError,
     PluginError,
@@ -36,7 +33,7 @@ from vid2vid_cli.data.chunk_store import (
 )
 from vid2vid_cli.data.frame_writer import FrameWriter
 from vid2vid_cli.data.manifest import write_json
-from vid2vid_cli.media.label_png import load_indexed_png, palette, save_indexed_png
+from vid2vid_cli.media.label_images import save_indexed_png
 
 
 def make_annotation(index: int, height: int = 61, width: int = 97) -> Annotation:
@@ -273,51 +270,6 @@ def test_writer_pool_submit_blocks_when_full(tmp_path: Path, pool: WriterPool) -
 def wait_for(path: Path, array: np.ndarray) -> None:
     while not path.exists():
         time.sleep(0.01)
-
-
-def test_save_indexed_png_stores_ids_and_palette(tmp_path: Path) -> None:
-    labels = np.arange(61 * 97, dtype=np.uint32).reshape(61, 97).astype(np.uint8)
-    save_indexed_png(tmp_path / "a.png", labels)
-    read = load_indexed_png(tmp_path / "a.png")
-    assert read is not None
-    assert np.array_equal(read, labels)
-    assert np.array_equal(cv2.imread(str(tmp_path / "a.png"))[:, :, ::-1], palette()[labels])
-    assert len(np.unique(palette(), axis=0)) == 256
-
-
-def test_load_indexed_png_decodes_all_row_filters(tmp_path: Path) -> None:
-    """The filters of the PNG specification, computed pixel by pixel."""
-    labels = np.random.default_rng(0).integers(0, 256, (10, 13), dtype=np.uint8)
-    rows = bytearray()
-    for y in range(10):
-        kind = y % 5
-        rows.append(kind)
-        for x in range(13):
-            left, up = int(labels[y, x - 1]) if x else 0, int(labels[y - 1, x]) if y else 0
-            corner = int(labels[y - 1, x - 1]) if x and y else 0
-            distances = [abs(left + up - corner - near) for near in (left, up, corner)]
-            paeth = (left, up, corner)[distances.index(min(distances))]
-            rows.append((int(labels[y, x]) - (0, left, up, (left + up) // 2, paeth)[kind]) % 256)
-    save_indexed_png(tmp_path / "foreign.png", labels)
-    content = (tmp_path / "foreign.png").read_bytes()
-    at = content.index(b"IDAT") - 4
-    data = b"IDAT" + zlib.compress(bytes(rows))
-    chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
-    (tmp_path / "foreign.png").write_bytes(content[:at] + chunk + content[-12:])
-    read = load_indexed_png(tmp_path / "foreign.png")
-    assert read is not None
-    assert np.array_equal(read, labels)
-    assert np.array_equal(cv2.imread(str(tmp_path / "foreign.png"))[:, :, ::-1], palette()[labels])
-
-
-def test_load_indexed_png_rejects_truncated_file(tmp_path: Path) -> None:
-    save_indexed_png(tmp_path / "a.png", np.zeros((61, 97), np.uint8))
-    content = (tmp_path / "a.png").read_bytes()
-    (tmp_path / "a.png").write_bytes(content[:-30])
-    with pytest.raises(LabelFileError, match=r"a\.png"):
-        load_indexed_png(tmp_path / "a.png")
-    cv2.imwrite(str(tmp_path / "grey.png"), np.zeros((4, 4), np.uint8))
-    assert load_indexed_png(tmp_path / "grey.png") is None
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from vid2vid_labels.drawing import instance_outlines
 from vid2vid_cli.conditioning import Annotation, View, detect_cuts
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.media.images import load_png, save_png
-from vid2vid_cli.media.label_png import save_indexed_png
+from vid2vid_cli.media.label_images import save_indexed_png
 from vid2vid_cli.testing import ConditionerContract
 
 LABEL_MAP = np.arange(48 * 64, dtype=np.int64).reshape(48, 64) // 500

@@ -18,7 +18,7 @@ from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import ConfigError, InputFileMismatchError, LabelFileError, MissingFileError
 from vid2vid_cli.engine.events import InfoEvent
 from vid2vid_cli.media.images import save_jpeg, save_png
-from vid2vid_cli.media.label_png import load_indexed_png, save_indexed_png
+from vid2vid_cli.media.label_images import load_label_image, save_indexed_png
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 
 CITYSCAPES_COLOURS = np.array([label_class.colour for label_class in CLASS_SETS["cityscapes"]], np.uint8)
@@ -304,8 +304,7 @@ def test_prepare_stores_ids_colours_and_names(tmp_path: Path, blob_video: Path) 
     assert result.detection_counts == {"labels": (count, count)}
     assert any("34 classes" in event.message for event in events if isinstance(event, InfoEvent))
     stored_path = tmp_path / "out" / "clips" / "000" / "labels" / "labels" / "000005.png"
-    ids = load_indexed_png(stored_path)
-    assert ids is not None
+    ids = load_label_image(stored_path).values
     assert np.array_equal(ids, make_ids(5, 40, 56))
     assert CITYSCAPES_COLOURS[26].tobytes() in stored_path.read_bytes(), "the palette has the colours of the classes"
     manifest = (tmp_path / "out" / "dataset.json").read_text()

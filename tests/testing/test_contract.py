@@ -183,7 +183,7 @@ class FaultyConditioner(Conditioner):
             raise InputFileMismatchError(message, "Provide one for each frame.")
         for index, frame in enumerate(frames):
             file_index = context.source_frame_index(index) if context is not None else index
-            yield Annotation(*frame.rgb.shape[:2], 1.0, images={"grey": load_label_image(files[file_index])})
+            yield Annotation(*frame.rgb.shape[:2], 1.0, images={"grey": load_label_image(files[file_index]).values})
 
     def render(self, annotation, view):
         return view_image(annotation.images["grey"], view).astype(np.float32)[None] / 255

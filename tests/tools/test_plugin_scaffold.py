@@ -18,7 +18,7 @@ from vid2vid_cli import __version__
 from vid2vid_cli.core.errors import ConfigError, OutputExistsError, PermissionDeniedError, PluginError
 from vid2vid_cli.data.manifest import read_manifest
 from vid2vid_cli.engine.events import ignore_events
-from vid2vid_cli.media.label_png import load_indexed_png
+from vid2vid_cli.media.label_images import load_label_image
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.tools import plugin_scaffold
 from vid2vid_cli.tools.plugin_scaffold import check_plugin_name, create_plugin
@@ -113,8 +113,7 @@ def test_prepare_uses_new_plugin(installed_plugin: Path, blob_video: Path, tmp_p
         (1, "tone 1", 128),
         (2, "tone 2", 255),
     ]
-    labels = load_indexed_png(next((result.path / "clips/000" / PLUGIN_NAME / "tones").glob("*.png")))
-    assert labels is not None
+    labels = load_label_image(next((result.path / "clips/000" / PLUGIN_NAME / "tones").glob("*.png"))).values
     assert set(labels.ravel().tolist()) == {0, 1, 2}
     assert record.statistics["tone_shares"] == pytest.approx([1 / 3] * 3, abs=0.15)
 

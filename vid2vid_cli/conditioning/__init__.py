@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from vid2vid_cli.core.parsing import parse_json, parse_yaml
     from vid2vid_cli.media.files import sha256_of_files
     from vid2vid_cli.media.images import view_image
-    from vid2vid_cli.media.label_png import list_label_files, load_label_image, palette
+    from vid2vid_cli.media.label_images import LabelImage, list_label_files, load_label_image, palette
     from vid2vid_cli.media.reader import VideoReader
 
 _LAZY_IMPORTS = {
@@ -50,6 +50,7 @@ _LAZY_IMPORTS = {
     "InputFileMismatchError": "vid2vid_cli.core.errors",
     "LabelClass": "vid2vid_cli.conditioning.conditioner",
     "LabelFileError": "vid2vid_cli.core.errors",
+    "LabelImage": "vid2vid_cli.media.label_images",
     "MissingFileError": "vid2vid_cli.core.errors",
     "MissingPackageError": "vid2vid_cli.core.errors",
     "MissingWeightsError": "vid2vid_cli.core.errors",
@@ -68,11 +69,11 @@ _LAZY_IMPORTS = {
     "empty_annotation": "vid2vid_cli.conditioning.conditioner",
     "input_path_option": "vid2vid_cli.conditioning.options",
     "iou": "vid2vid_cli.conditioning.boxes",
-    "list_label_files": "vid2vid_cli.media.label_png",
+    "list_label_files": "vid2vid_cli.media.label_images",
     "load_bundled_weights": "vid2vid_cli.conditioning.requirements",
-    "load_label_image": "vid2vid_cli.media.label_png",
+    "load_label_image": "vid2vid_cli.media.label_images",
     "pair_with_frames": "vid2vid_cli.conditioning.frame_pairing",
-    "palette": "vid2vid_cli.media.label_png",
+    "palette": "vid2vid_cli.media.label_images",
     "parse_json": "vid2vid_cli.core.parsing",
     "parse_yaml": "vid2vid_cli.core.parsing",
     "render_option": "vid2vid_cli.conditioning.options",
@@ -95,6 +96,7 @@ __all__ = [
     "InputFileMismatchError",
     "LabelClass",
     "LabelFileError",
+    "LabelImage",
     "MissingFileError",
     "MissingPackageError",
     "MissingWeightsError",

@@ -17,7 +17,7 @@ from vid2vid_cli.core.errors import DatasetError, LabelFileError, NotAVideoError
 from vid2vid_cli.data.chunk_store import CHUNK_FRAMES, ChunkStore, PendingChunks, WriterPool, create_folder, save_arrays
 from vid2vid_cli.data.manifest import PREPARE_AGAIN_HINT
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.media.label_png import load_label_image, save_indexed_png
+from vid2vid_cli.media.label_images import load_label_image, save_indexed_png
 
 POINTS_FILE_NAME = "points.npz"
 QUALITY_KEY = "quality"
@@ -149,7 +149,7 @@ class AnnotationFolder:
             path = self._folder / name / f"{index:06d}.png"
             if path.is_file():
                 try:
-                    images[name] = load_label_image(path)
+                    images[name] = load_label_image(path).values
                 except (LabelFileError, NotAVideoError) as error:
                     raise DatasetError(error.message, PREPARE_AGAIN_HINT) from error
             elif quality > 0:

@@ -18,7 +18,7 @@ from vid2vid_cli.dataset_builder.annotation_worker import AnnotationWorker
 from vid2vid_cli.dataset_builder.clip_files import FRAMES, ClipPaths, ClipResult, FinishedParts
 from vid2vid_cli.dataset_builder.job import InputVideo, PrepareJob
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, WarningEvent
-from vid2vid_cli.media.label_png import palette
+from vid2vid_cli.media.label_images import palette
 from vid2vid_cli.media.shot_detection import CutDetector
 
 

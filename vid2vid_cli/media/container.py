@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import av
@@ -15,6 +16,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vid2vid_cli.core.errors import AudioOnlyError, NoFramesError, NotAVideoError, TruncatedVideoError, Vid2VidError
+from vid2vid_cli.media.frame_geometry import pixel_aspect_ratio
+from vid2vid_cli.media.image_header import check_pixel_count
 from vid2vid_cli.media.os_errors import read_error
 from vid2vid_cli.media.tracks import choose_video_track, video_tracks
 
@@ -37,7 +40,8 @@ MP4_BOX_TYPES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", 
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video and yield its container and video stream; close it at the end of the block.
 
-    Raises MissingFileError, PermissionDeniedError, NotAVideoError, TruncatedVideoError, AudioOnlyError.
+    Raises MissingFileError, PermissionDeniedError, NotAVideoError (not a video, or more than MAX_PIXELS),
+    TruncatedVideoError, AudioOnlyError.
     """
     _check_readable(path)
     try:
@@ -46,7 +50,10 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except FFmpegError as error:
         raise _unreadable_error(path) from error
     with container:
-        yield container, _find_video_stream(path, container)
+        stream = _find_video_stream(path, container)
+        # Square pixels may be more than the stored ones.
+        check_pixel_count(path, ceil(stream.width * max(Fraction(1), pixel_aspect_ratio(stream))), stream.height)
+        yield container, stream
 
 
 def read_comment(path: Path) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vid2vid_cli.core.errors import NotAVideoError
 from vid2vid_cli.core.geometry import ImageArray, UInt8Array, View
 from vid2vid_cli.media.files import write_frame_file
-from vid2vid_cli.media.os_errors import read_error
+from vid2vid_cli.media.image_header import IMAGE_HINT, open_image, read_regular_file
 
 Image = NDArray[Any]
 
@@ -43,7 +43,7 @@ def save_jpeg(path: Path, image: UInt8Array, quality: int = 95) -> None:
 def load_png(path: Path) -> Image:
     """Load an image with its stored type and channels: uint8 or uint16, (h, w), RGB (h, w, 3) or RGBA (h, w, 4).
 
-    Raises MissingFileError, PermissionDeniedError, NotAVideoError (not an image).
+    Raises MissingFileError, PermissionDeniedError, NotAVideoError (not an image, or too large).
     """
     return _load_image(path, cv2.IMREAD_UNCHANGED)
 
@@ -156,13 +156,11 @@ def _save_image(path: Path, suffix: str, image: Image, options: list[int]) -> No
 
 
 def _load_image(path: Path, flags: int) -> Image:
-    try:
-        content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
-    except OSError as error:
-        raise read_error(path, error) from error
-    image = cv2.imdecode(content, flags) if content.size else None
+    content = read_regular_file(path)
+    open_image(path, content)  # checks the number of pixels, which OpenCV would allocate
+    image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), flags)
     if image is None:
-        raise NotAVideoError(f"{path} is not a readable image.", "Use PNG or JPEG files.")
+        raise NotAVideoError(f"{path} is not a readable image.", IMAGE_HINT)
     if image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
     return np.asarray(image)
