@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from vid2vid_cli.engine.checkpoint import CheckpointMetadata, load_checkpoint, l
 from vid2vid_cli.engine.events import Event, InfoEvent, WarningEvent, ignore_events
 from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice, group_by_class
 from vid2vid_cli.media.images import load_png, save_png
+from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.styles import ShowStylesRequest, show_styles
@@ -290,6 +292,21 @@ def test_show_styles_writes_sheet(style_model: Path, capsys: pytest.CaptureFixtu
         style_model / "run", style_model / "data", Path("again.png"), device="cpu", precision="fp32"
     )
     assert load_png(show_styles(request, ignore_events).path).shape == sheet.shape
+
+
+def test_show_styles_generates_in_a_thread(style_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the main thread OpenMP's busy waiting makes it several times slower where cores are shared."""
+    forward, is_main_thread = CompositeGenerator.forward, list[bool]()
+
+    def record_thread(self: CompositeGenerator, *args: Any) -> Any:
+        is_main_thread.append(threading.current_thread() is threading.main_thread())
+        return forward(self, *args)
+
+    monkeypatch.setattr(CompositeGenerator, "forward", record_thread)
+    request = ShowStylesRequest(style_model / "run", out=Path("sheet.png"), device="cpu", precision="fp32")
+    num_images = sum(map(len, show_styles(request, ignore_events).cluster_sizes.values()))
+    past_frames = load_metadata(style_model / "run" / "run.ckpt").generator.past_frames
+    assert is_main_thread == [False] * (num_images * (past_frames + 1))
 
 
 def test_show_styles_warns_about_missing_classes(style_model: Path, blob_video: Path) -> None:

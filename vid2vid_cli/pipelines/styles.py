@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +13,22 @@ import torch
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
 from vid2vid_cli.conditioning.combine import condition_image, load_conditioners
-from vid2vid_cli.conditioning.instances import InstanceReader, instance_class
+from vid2vid_cli.conditioning.instances import InstanceIds, InstanceReader, instance_class
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.data.clip_sampler import render_conditions
 from vid2vid_cli.engine.events import EventHandler, ProgressEvent, WarningEvent
 from vid2vid_cli.engine.inference import evenly_spaced, generate_clip, to_uint8_image
-from vid2vid_cli.engine.styles import StyleAssigner, StyleBank, StyleChoice
+from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice
 from vid2vid_cli.media.contact_sheet import contact_sheet
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.rendering.frame_renderer import choose_output_path
-from vid2vid_cli.rendering.loaded_model import CheckpointFile, load_model, open_checkpoint
+from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model, open_checkpoint
 from vid2vid_cli.requests.measure import ShowStylesRequest
 from vid2vid_cli.training.style_collection import annotation_from_json
 from vid2vid_cli.training_data.training_data import open_data_for_checkpoint
 
-NUM_REPEATS = 3
-"""Frames that are generated from the same conditions; the last one is shown, as the first ones have no past."""
 NUM_CANDIDATE_FRAMES = 64
 """Frames of a dataset that are searched for the one with the most classes."""
 
@@ -61,18 +62,15 @@ def show_styles(request: ShowStylesRequest, on_event: EventHandler) -> ShowStyle
     rows: list[list[ImageArray]] = [[condition_image(conditioners, annotations, views)]]
     labels = ["labels"]
     num_images, num_done = sum(len(class_styles.centres) for class_styles in present_classes), 0
-    for class_styles in present_classes:
-        row: list[ImageArray] = []
-        for cluster in range(len(class_styles.centres)):
-            assigner = StyleAssigner(bank, StyleChoice(class_clusters={class_styles.id: cluster}))
-            styled_conditions = torch.cat([conditions.float(), torch.from_numpy(assigner(instance_ids))])
-            clip = styled_conditions.expand(1, NUM_REPEATS, -1, -1, -1)
-            row.append(to_uint8_image(generate_clip(model.generator, clip, model.runtime)[-1].image[0]))
-            num_done += 1
-            on_event(ProgressEvent("styles", num_done, num_images, "images"))
-        rows.append(row)
-        sizes = ", ".join(map(str, class_styles.sizes))
-        labels.append(f"{class_styles.name}: {sum(class_styles.sizes)} objects in training, {sizes}")
+    with closing(prefetch(_generate_images(model, conditions, instance_ids, present_classes))) as images:
+        for class_styles in present_classes:
+            rows.append([])
+            for image in islice(images, len(class_styles.centres)):
+                rows[-1].append(image)
+                num_done += 1
+                on_event(ProgressEvent("styles", num_done, num_images, "images"))
+            sizes = ", ".join(map(str, class_styles.sizes))
+            labels.append(f"{class_styles.name}: {sum(class_styles.sizes)} objects in training, {sizes}")
     absent_names = [class_styles.name for class_styles in bank.classes if class_styles not in present_classes]
     if absent_names:
         on_event(
@@ -84,6 +82,25 @@ def show_styles(request: ShowStylesRequest, on_event: EventHandler) -> ShowStyle
     )
     save_png(out, contact_sheet(rows, labels=labels, titles=titles))
     return ShowStylesResult(out, {class_styles.name: class_styles.sizes for class_styles in bank.classes})
+
+
+def _generate_images(
+    model: LoadedModel, conditions: torch.Tensor, instance_ids: InstanceIds, classes: Sequence[ClassStyles]
+) -> Iterator[ImageArray]:
+    """Yield one image (h, w, 3) per style of each class. To be iterated in a thread, as in `FrameRenderer`.
+
+    In the main thread on a CPU whose cores other processes use, OpenMP's threads wait for each other in busy loops:
+    an image took four times as long. With the main thread's pool beside that of the generator's thread, they sleep.
+    """
+    bank, num_repeats = model.metadata.style_bank, model.generator.past_frames + 1
+    assert bank is not None
+    for class_styles in classes:
+        for cluster in range(len(class_styles.centres)):
+            assigner = StyleAssigner(bank, StyleChoice(class_clusters={class_styles.id: cluster}))
+            styled_conditions = torch.cat([conditions.float(), torch.from_numpy(assigner(instance_ids))])
+            # The last frame of a still clip: the first ones have no past.
+            clip = styled_conditions.expand(1, num_repeats, -1, -1, -1)
+            yield to_uint8_image(generate_clip(model.generator, clip, model.runtime)[-1].image[0])
 
 
 def _choose_frame(
