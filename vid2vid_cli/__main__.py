@@ -1,15 +1,44 @@
 """Entry point of `vid2vid` and `python -m vid2vid_cli`."""
 
-from __future__ import annotations
-
+import os
 import sys
+
+from vid2vid_cli.core.search_path import remove_working_folder
 
 
 def main() -> None:
-    """Run the command line of this process and exit with its code."""
-    from vid2vid_cli.cli import run_command_line
+    """Run the command line of this process and exit with its code. SIGTERM and SIGHUP have the effect of Ctrl-C."""
+    remove_working_folder()  # before all other imports
+    from vid2vid_cli.core.errors import BROKEN_PIPE_EXIT_CODE, INTERRUPT_EXIT_CODE
 
-    sys.exit(run_command_line(sys.argv[1:]))
+    try:
+        handle_termination_signals()
+        from vid2vid_cli.cli import run_command_line
+
+        exit_code = run_command_line(sys.argv[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:  # while modules are imported
+        sys.stderr.write("Stopped.\n")
+        exit_code = INTERRUPT_EXIT_CODE
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has ended
+        exit_code = BROKEN_PIPE_EXIT_CODE
+    if exit_code == BROKEN_PIPE_EXIT_CODE:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout once more at its end
+    sys.exit(exit_code)
+
+
+def handle_termination_signals() -> None:
+    """Raise KeyboardInterrupt on SIGTERM and SIGHUP, unless they are ignored, as by `nohup`."""
+    import signal
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _raise_interrupt)
+
+
+def _raise_interrupt(signal_number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -28,7 +28,14 @@ from vid2vid_cli.commands import (
 )
 from vid2vid_cli.commands import import_ as import_command
 from vid2vid_cli.commands import transfer as transfer_command
-from vid2vid_cli.core.errors import DeviceError, DiskFullError, PermissionDeniedError, Vid2VidError
+from vid2vid_cli.core.errors import (
+    BROKEN_PIPE_EXIT_CODE,
+    DeviceError,
+    DiskFullError,
+    PermissionDeniedError,
+    ReportedInterrupt,
+    Vid2VidError,
+)
 
 BUG_EXIT_CODE = 70
 MAIN_PANEL, INSPECTION_PANEL, LIBRARY_PANEL = (
@@ -38,15 +45,32 @@ MAIN_PANEL, INSPECTION_PANEL, LIBRARY_PANEL = (
 )
 
 
+class InternalError(Vid2VidError):
+    """A bug in vid2vid."""
+
+    exit_code = BUG_EXIT_CODE
+
+
 class RootGroup(typer.core.TyperGroup):
-    """The commands. An EOFError is a bug as any other: click would print "Aborted." without a reason."""
+    """The commands. What ends one of them without an error message is given a message or an exit code here."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the arguments name."""
         try:
             return super().invoke(ctx)
-        except EOFError as error:
+        except EOFError as error:  # click would print "Aborted." without a reason
             raise RuntimeError(f"unexpected end of a file: {error}") from error
+        except ReportedInterrupt:
+            raise
+        except KeyboardInterrupt:  # before the command has opened its terminal output
+            sys.stderr.write("Stopped.\n")
+            raise
+        except BrokenPipeError:  # the reader of a pipe, such as `head`, has ended
+            raise SystemExit(BROKEN_PIPE_EXIT_CODE) from None
+        except SystemExit as error:
+            if error.code:
+                raise
+            raise InternalError("A library ended the command with sys.exit before it was finished.") from error
 
 
 app = typer.Typer(
@@ -123,12 +147,6 @@ def _to_known_error(error: Exception) -> Vid2VidError | None:
         hint = "In training, use --set data.height=128 or --set schedule.batch_size=1; or use --device cpu."
         return DeviceError("The device is out of memory.", hint)
     return None
-
-
-class InternalError(Vid2VidError):
-    """A bug in vid2vid."""
-
-    exit_code = BUG_EXIT_CODE
 
 
 def _report_bug(error: Exception) -> Vid2VidError:

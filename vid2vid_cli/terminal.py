@@ -10,6 +10,7 @@ import math
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from vid2vid_cli.core.errors import Vid2VidError
+from vid2vid_cli.core.errors import ReportedInterrupt, Vid2VidError
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import (
     ArtifactEvent,
@@ -36,6 +37,14 @@ from vid2vid_cli.engine.events import (
 from vid2vid_cli.engine.progress import ProgressMeter, format_number
 
 
+class _Console(Console):
+    """A console that leaves a closed pipe to the command line, which ends quietly."""
+
+    def on_broken_pipe(self) -> None:
+        """Called while BrokenPipeError is handled."""
+        raise
+
+
 class Terminal:
     """Output of one command: a context manager whose `emit` handles the events of the pipelines."""
 
@@ -43,7 +52,7 @@ class Terminal:
         self.command, self.as_json, self.quiet = command, as_json, quiet
         self.resume_command = ""
         """The command that continues this one after Ctrl-C."""
-        self.stderr_console, self.stdout_console = Console(stderr=True, highlight=False), Console(highlight=False)
+        self.stderr_console, self.stdout_console = _Console(stderr=True, highlight=False), _Console(highlight=False)
         self._meters: dict[str, ProgressMeter] = {}
         self._warnings: list[str] = []
         self._artifacts: list[dict[str, object]] = []
@@ -58,9 +67,11 @@ class Terminal:
     ) -> None:
         self._stop_live()
         if isinstance(error, KeyboardInterrupt):
-            self.stderr_console.print(Text("Stopped.", "yellow"))
-            if self.resume_command:
-                self._print_labelled("Continue", self.resume_command, "green")
+            with suppress(OSError):  # after SIGHUP the terminal may be gone
+                self.stderr_console.print(Text("Stopped.", "yellow"))
+                if self.resume_command:
+                    self._print_labelled("Continue", self.resume_command, "green")
+            raise ReportedInterrupt from error
 
     def emit(self, event: Event) -> None:
         """Print one event. Thread-safe."""

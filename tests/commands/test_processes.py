@@ -25,6 +25,36 @@ from vid2vid_cli.pipelines.train import train
 from vid2vid_cli.training.job import TrainRequest, scale_batch_to_processes
 
 
+def collect_listening_addresses(addresses: set[str]) -> None:
+    """Add the addresses on which descendants of this process listen, in hexadecimal; Linux only, without end."""
+    while threading.main_thread().is_alive() and Path("/proc/net/tcp").exists():
+        parents = {int(path.parent.name): parent_of(path) for path in Path("/proc").glob("[0-9]*/stat")}
+        descendants = {os.getpid()}
+        while new := {pid for pid, parent in parents.items() if parent in descendants} - descendants:
+            descendants |= new
+        sockets = {link_target(link) for pid in descendants for link in Path(f"/proc/{pid}/fd").glob("*")}
+        for table in ("tcp", "tcp6"):
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                    addresses.add(fields[1].partition(":")[0])
+        time.sleep(0.1)
+
+
+def parent_of(stat_file: Path) -> int:
+    try:
+        return int(stat_file.read_text().rpartition(")")[2].split()[1])
+    except OSError:  # the process has ended
+        return 0
+
+
+def link_target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
+
+
 def scaled_batch_size(*overrides: str, num_processes: int) -> int:
     return scale_batch_to_processes(resolve_config("tiny", None, overrides), num_processes).schedule.batch_size
 
@@ -56,6 +86,7 @@ def test_train_two_processes_interrupt_and_resume_on_one(
 ) -> None:
     """Only the main process writes and prints; both train on the clips that one process would sample."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "pickle.py").write_text("raise SystemExit('code of the working folder was executed')")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     config = tiny_config(schedule={"batch_size": 2, "clip_length": 3, "max_clip_length": 3})
     (tmp_path / "two.yaml").write_text(dump_yaml(config))
@@ -68,11 +99,14 @@ def test_train_two_processes_interrupt_and_resume_on_one(
                 return
             time.sleep(0.05)
 
+    addresses: set[str] = set()
     threading.Thread(target=send_interrupt, daemon=True).start()
+    threading.Thread(target=collect_listening_addresses, args=(addresses,), daemon=True).start()
     args = ("--config", "two.yaml", "--data", str(dataset), "--steps", "100000", "--gpus", "2", "--device", "cpu")
     previous_handler = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(sys, "argv", ["vid2vid", "train", *args])
     assert cli.run_command_line(sys.argv[1:]) == 130
+    assert {address for address in addresses if not address.endswith("0100007F")} == set()
     stderr = capfd.readouterr().err
     assert signal.getsignal(signal.SIGINT) is previous_handler
     assert stderr.count("1 in each of 2 processes") == 1

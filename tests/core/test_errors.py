@@ -12,7 +12,9 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
 
 def error_codes() -> dict[str, int]:
     classes = [
-        value for value in vars(errors).values() if isinstance(value, type) and value.__module__ == errors.__name__
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, errors.Vid2VidError) and value.__module__ == errors.__name__
     ]
     return {cls.__name__: cls.exit_code for cls in classes if cls is not errors.Vid2VidError}
 

@@ -35,7 +35,7 @@ def test_run_subprocess_check_reports_outcome(
 ) -> None:
     monkeypatch.setattr(sys, "executable", write_fake_python(tmp_path, shell_command))
     monkeypatch.setattr(doctor, "CHECK_TIMEOUT_SECONDS", 1.0)
-    check = doctor._run_subprocess_check("torch", "torch", "pip install torch")
+    (check,) = doctor._run_subprocess_checks({"torch": ("torch", "pip install torch")})
     assert check.status == status
     assert detail in check.detail
     assert check.remedy == {"failed": "pip install torch", "warning": "pip uninstall", "ok": ""}[status]
@@ -43,10 +43,7 @@ def test_run_subprocess_check_reports_outcome(
 
 def test_run_checks_without_subprocesses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(doctor, "_SUBPROCESS_CHECKS", {})
-    monkeypatch.setattr(
-        doctor, "_run_subprocess_check", lambda name, check_name, remedy: doctor.DoctorCheck(name, "ok", check_name)
-    )
+    monkeypatch.setattr(doctor, "_run_subprocess_checks", lambda checks: [])
     monkeypatch.setenv("VID2VID_PLUGINS", "bad=absent_module:SPEC")
     checks = {check.name: check for check in doctor.run_checks()}
     assert {"Python", "memory", "disk", "current folder", "presets", "plugin edges", "plugin bad"} <= set(checks)
@@ -55,6 +52,16 @@ def test_run_checks_without_subprocesses(tmp_path: Path, monkeypatch: pytest.Mon
     assert checks["presets"].status == "ok"
     assert [check.name for check in checks.values() if check.status == "failed"] == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_run_subprocess_checks_import_nothing_from_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("av", "json", "tempfile"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('code of the working folder was executed')")
+    (check,) = doctor._run_subprocess_checks({"codecs": ("codecs", "")})
+    assert check.status == "ok", check.detail
 
 
 @pytest.mark.parametrize("name", ["codecs", "opencv", "video", "training_step"])

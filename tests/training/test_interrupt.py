@@ -11,7 +11,7 @@ import pytest
 from vid2vid_cli.training.interrupt import Interrupt
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupt_defers_first_signal_and_raises_on_second(number: int) -> None:
     before = signal.getsignal(number)
     with Interrupt() as interrupt:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+INTERRUPT_EXIT_CODE, BROKEN_PIPE_EXIT_CODE = 130, 141
+"""128 + the number of SIGINT and of SIGPIPE, as in shells."""
+
 
 class Vid2VidError(Exception):
     """An error that the user can fix. `message`: what is wrong, in one sentence; `hint`: what to do."""
@@ -12,6 +15,10 @@ class Vid2VidError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class ReportedInterrupt(KeyboardInterrupt):
+    """Ctrl-C, SIGTERM or SIGHUP, after the command has printed its message."""
 
 
 # 10-19: the input

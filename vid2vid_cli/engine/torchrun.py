@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
 
-from vid2vid_cli.core.errors import WorkerLostError
+from vid2vid_cli.core.errors import INTERRUPT_EXIT_CODE, WorkerLostError
+from vid2vid_cli.core.python_process import module_command
 from vid2vid_cli.engine.distributed import (
     ProcessGroup,
     RankStoppedError,
@@ -34,8 +37,14 @@ HANDLED_SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
 ]
 """Signals that torchrun handles."""
-INTERRUPT_EXIT_CODE = 130
-"""Exit code after Ctrl-C, as in shells."""
+STORE_FILE_VARIABLE = "VID2VID_STORE_FILE"
+"""File through which the processes of one machine find each other."""
+SINGLE_MACHINE_ENVIRONMENT = {
+    "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",  # otherwise torchrun opens a port on all network interfaces
+    "NCCL_SOCKET_IFNAME": "lo",
+    "GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo",
+}
+"""Keeps the communication of the processes of one machine on its loopback interface."""
 
 
 @contextmanager
@@ -52,7 +61,7 @@ def join_process_group() -> Iterator[ProcessGroup]:
     if has_cuda and group.local_rank < torch.cuda.device_count():
         torch.cuda.set_device(group.local_rank)
     with peer_errors():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if has_cuda else "gloo", timeout=PROCESS_GROUP_TIMEOUT)
+        _init_process_group(group, "cpu:gloo,cuda:nccl" if has_cuda else "gloo")
     try:
         yield group
     except (RankStoppedError, WorkerLostError):
@@ -64,6 +73,18 @@ def join_process_group() -> Iterator[ProcessGroup]:
         raise
     finally:
         dist.destroy_process_group()
+
+
+def _init_process_group(group: ProcessGroup, backend: str) -> None:
+    """Connect through the store file of `launch_processes`, or through torchrun's store of several machines."""
+    store_file = os.environ.get(STORE_FILE_VARIABLE)
+    if store_file is None:
+        dist.init_process_group(backend, timeout=PROCESS_GROUP_TIMEOUT)
+        return
+    store = dist.FileStore(store_file, group.world_size)  # type: ignore[attr-defined]
+    dist.init_process_group(
+        backend, timeout=PROCESS_GROUP_TIMEOUT, store=store, rank=group.rank, world_size=group.world_size
+    )
 
 
 def resolve_num_processes(num_gpus: int | None, device: str) -> int:
@@ -87,6 +108,9 @@ def resolve_num_processes(num_gpus: int | None, device: str) -> int:
 def launch_processes(num_processes: int, arguments: Sequence[str]) -> None:
     """Run `vid2vid ARGUMENTS` in `num_processes` processes with torchrun; only rank 0 writes to the terminal.
 
+    The processes find each other through files and communicate on the loopback interface; no port is open to other
+    machines.
+
     When all have ended, raises SystemExit with the exit code of rank 0 if that failed, or after Ctrl-C; WorkerLostError
     with the exit code of another rank if that failed.
     """
@@ -98,21 +122,28 @@ def launch_processes(num_processes: int, arguments: Sequence[str]) -> None:
     handlers = {number: signal.getsignal(number) for number in HANDLED_SIGNALS}
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // num_processes)))
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(SHUTDOWN_TIMEOUT_SECONDS))
-    with TemporaryDirectory(prefix="vid2vid-") as log_folder:
+    for name, value in SINGLE_MACHINE_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with TemporaryDirectory(prefix="vid2vid-") as folder:  # readable by this user only
+        os.environ[STORE_FILE_VARIABLE] = str(Path(folder) / "processes")
         torchrun_options = [
-            "--standalone",
+            "--rdzv-backend=c10d",
+            f"--rdzv-endpoint={Path(folder) / 'torchrun'}",
+            "--rdzv-conf=store_type=file",
             f"--nproc-per-node={num_processes}",
             "--local-ranks-filter=0",
-            f"--log-dir={log_folder}",
+            f"--log-dir={folder}",
+            "--no-python",
         ]
         try:
-            run(parse_args([*torchrun_options, "-m", "vid2vid_cli", *arguments]))  # type: ignore[no-untyped-call]
+            run(parse_args([*torchrun_options, *module_command("vid2vid_cli", *arguments)]))  # type: ignore[no-untyped-call]
         except ChildFailedError as error:
             raise _first_failure_error(error.failures, num_processes) from None
         except SignalException:
             raise SystemExit(INTERRUPT_EXIT_CODE) from None
         finally:
             logging.disable(logging.NOTSET)
+            del os.environ[STORE_FILE_VARIABLE]
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 

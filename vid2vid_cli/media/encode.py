@@ -26,6 +26,7 @@ from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.media import os_errors
 from vid2vid_cli.media.audio import AudioCopier, open_audio
 from vid2vid_cli.media.colour import BT709, FULL_RANGE, LIMITED_RANGE, SWS_ACCURATE_RND, SWS_BICUBIC, SWS_BILINEAR
+from vid2vid_cli.media.partial_files import VIDEO_ONLY_SUFFIX
 
 X264Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
 """Speed preset of x264: faster presets write larger files at about the same quality for the same `crf`."""
@@ -136,7 +137,7 @@ class FFmpegEncoder:
 
     def __init__(self, job: EncodeJob, height: int, width: int) -> None:
         self.job = job
-        self.video_only_path = job.path.with_name(job.path.name + ".video")
+        self.video_only_path = job.path.with_name(job.path.name + VIDEO_ONLY_SUFFIX)
         self.stderr_file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `abort`
         scale = "scale=in_range=full:out_range=tv:out_color_matrix=bt709:flags=bicubic+accurate_rnd"
         tags = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from vid2vid_cli.media.os_errors import write_error
+from vid2vid_cli.media.partial_files import PartialFile
 
 SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
 
@@ -18,14 +19,17 @@ SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
 def atomic_write(path: Path, write: Callable[[Path], object], *, create_folder: bool = True, sync: bool = True) -> None:
     """Call `write` with a temporary path beside `path`, then rename that file to `path`.
 
-    If `write` fails, the temporary file is removed and `path` is unchanged. `create_folder`: create missing parent
-    folders. `sync`: flush the file to the disk before the rename, and the folder after it, which takes milliseconds.
+    If `write` fails, the temporary file is removed and `path` is unchanged. Temporary files that killed processes have
+    left in the folder are removed. `create_folder`: create missing parent folders. `sync`: flush the file to the disk
+    before the rename, and the folder after it, which takes milliseconds.
     Raises DiskFullError, PermissionDeniedError, MissingFileError (no parent folder, with create_folder=False).
     """
-    temp_path = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial_file = PartialFile(path)
+    temp_path = partial_file.path
     try:
         if create_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
+        partial_file.create()
         write(temp_path)
         if sync:
             _sync_file(temp_path)
@@ -35,9 +39,7 @@ def atomic_write(path: Path, write: Callable[[Path], object], *, create_folder: 
     except OSError as error:
         raise write_error(path, error) from error
     finally:
-        # unlink fails on a read-only disk; that error must not replace the first one.
-        with suppress(OSError):
-            temp_path.unlink(missing_ok=True)
+        partial_file.remove()
 
 
 def write_text(path: Path, text: str) -> None:

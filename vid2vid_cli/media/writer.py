@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +24,7 @@ from vid2vid_cli.media.encode import (
     has_libx264,
 )
 from vid2vid_cli.media.os_errors import write_error
+from vid2vid_cli.media.partial_files import PartialFile
 
 SYNTHETIC_COMMENT = "Synthetic: rendered by vid2vid-cli from another video."
 """The comment of generated videos."""
@@ -64,7 +64,8 @@ class VideoWriter:
         self.fps = Fraction(fps)
         self.num_frames = 0
         self.size: tuple[int, int] | None = None  # (height, width) of the frames, before any padding
-        self._temp_path = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+        self._partial_file = PartialFile(path, path.suffix)
+        self._temp_path = self._partial_file.path
         self._audio_path, self._audio_start = audio_path, audio_start
         self._crf, self._preset, self._comment = crf, preset, comment
         self._encoder: Encoder | None = None
@@ -101,12 +102,11 @@ class VideoWriter:
         finally:
             if self._encoder is not None:
                 self._encoder.abort()
-            with suppress(OSError):  # unlink fails on a read-only disk, where the file does not exist
-                self._temp_path.unlink(missing_ok=True)
+            self._partial_file.remove()
 
     def _open_encoder(self, height: int, width: int) -> Encoder:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._temp_path.touch()  # a missing permission raises now, not when the file is closed
+        self._partial_file.create()  # a missing permission raises now, not when the file is closed
         comment = self._comment
         if (height, width) != self.size and self.size is not None:
             comment = f"{comment} (source size {self.size[1]}x{self.size[0]})".lstrip()

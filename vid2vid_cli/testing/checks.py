@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
@@ -16,6 +15,7 @@ from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner
 from vid2vid_cli.conditioning.options import Options
 from vid2vid_cli.conditioning.video_frame import VideoFrame
 from vid2vid_cli.core.geometry import UInt8Array, View
+from vid2vid_cli.core.python_process import code_command
 
 AnnotationLayout = tuple[tuple[str, tuple[int, ...], str], ...]
 
@@ -129,10 +129,7 @@ def change_option(options: Options, name: str) -> Options | None:
 
 def run_python(code: str, *arguments: str) -> list[str]:
     """Run a program in a new interpreter with the same search path; return the JSON list that it prints."""
-    path = f"import sys; sys.path[:0] = {[entry for entry in sys.path if entry]!r}\n"
-    process = subprocess.run(
-        [sys.executable, "-c", path + code, *arguments], capture_output=True, text=True, check=False
-    )
+    process = subprocess.run(code_command(code, *arguments), capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
     result: list[str] = json.loads(process.stdout.strip().splitlines()[-1])
     return result

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -24,6 +22,7 @@ from vid2vid_cli.core.errors import (
     PluginError,
     Vid2VidError,
 )
+from vid2vid_cli.core.python_process import module_command, start_process
 from vid2vid_cli.engine.events import EventHandler, ProgressEvent
 
 Outcome = Literal["passed", "skipped", "failed"]
@@ -86,13 +85,12 @@ def run_contract(name: str, options: Mapping[str, str], clip: Path | None, on_ev
 
 def _run_checks(name: str, request_json: str, emit: EventHandler) -> tuple[ContractCheck, ...]:
     """Run the subprocess and collect the results that it prints."""
-    command = [sys.executable, "-m", "vid2vid_cli.testing.runner", request_json]
+    command = module_command("vid2vid_cli.testing.runner", request_json)
     checks: dict[str, ContractCheck] = {}
     rejection: Vid2VidError | None = None
     current_check, num_checks, unparsed_lines = "", 0, deque[str](maxlen=5)
     with TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr_file:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr_file, text=True)
-        with process:
+        with start_process(command, stderr_file) as process:
             assert process.stdout is not None
             for line in process.stdout:
                 message = _parse_line(line)

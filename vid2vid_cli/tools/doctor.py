@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from vid2vid_cli.conditioning.spec import ConditionerSpec
 from vid2vid_cli.config.presets import preset_names
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import Vid2VidError
+from vid2vid_cli.core.python_process import module_command, start_process
 from vid2vid_cli.tools.conditioner_info import format_bytes, requirement_statuses, weight_file_statuses
 
 CHECK_TIMEOUT_SECONDS = 90.0
@@ -53,14 +54,13 @@ class DoctorCheck:
 
 def run_checks() -> list[DoctorCheck]:
     """Run all checks, those that others depend on first; never raises."""
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        results = list(pool.map(lambda item: _run_subprocess_check(item[0], *item[1]), _SUBPROCESS_CHECKS.items()))
+    results = _run_subprocess_checks(_SUBPROCESS_CHECKS)
     # Not in parallel with the others: it measures time.
-    bf16_result = _run_subprocess_check("bf16", "bf16", "Train with --set runtime.precision=fp32.")
+    bf16_results = _run_subprocess_checks({"bf16": ("bf16", "Train with --set runtime.precision=fp32.")})
     return [
         _check_python(),
         *results,
-        bf16_result,
+        *bf16_results,
         _check_memory(),
         _check_disk(),
         _check_writable(),
@@ -76,21 +76,36 @@ def _check_python() -> DoctorCheck:
     return DoctorCheck("Python", "ok", version)
 
 
-def _run_subprocess_check(name: str, check_name: str, remedy: str) -> DoctorCheck:
-    """Run a check of `doctor_checks` in a subprocess, which may crash or hang."""
-    command = [sys.executable, "-m", "vid2vid_cli.tools.doctor_checks", check_name]
+def _run_subprocess_checks(checks: Mapping[str, tuple[str, str]]) -> list[DoctorCheck]:
+    """Run checks of `doctor_checks` at the same time, each in a subprocess, which may crash or hang.
+
+    `checks`: name of the result -> (name in `doctor_checks`, remedy). No subprocess runs after an exception.
+    """
+    with ExitStack() as exit_stack:
+        processes: dict[str, subprocess.Popen[str] | OSError] = {}
+        for name, (check_name, _) in checks.items():
+            command = module_command("vid2vid_cli.tools.doctor_checks", check_name)
+            try:
+                processes[name] = exit_stack.enter_context(start_process(command, subprocess.PIPE))
+            except OSError as error:
+                processes[name] = error
+        return [_collect_result(name, process, checks[name][1]) for name, process in processes.items()]
+
+
+def _collect_result(name: str, process: subprocess.Popen[str] | OSError, remedy: str) -> DoctorCheck:
+    """Wait for a check and read its result; an OSError stands for a process that could not be started."""
+    if isinstance(process, OSError):
+        return DoctorCheck(name, "failed", str(process), remedy)
     try:
-        process = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_TIMEOUT_SECONDS, check=False)
+        stdout, stderr = process.communicate(timeout=CHECK_TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
         return DoctorCheck(name, "failed", f"timed out after {CHECK_TIMEOUT_SECONDS:.0f} s", remedy)
-    except OSError as error:
-        return DoctorCheck(name, "failed", str(error), remedy)
     if process.returncode < 0:
         return DoctorCheck(name, "failed", f"crashed: {signal.Signals(-process.returncode).name}", remedy)
     try:
-        status, detail, advice = json.loads(process.stdout.splitlines()[-1])
+        status, detail, advice = json.loads(stdout.splitlines()[-1])
     except (ValueError, IndexError):
-        lines = process.stderr.strip().splitlines()
+        lines = stderr.strip().splitlines()
         return DoctorCheck(name, "failed", lines[-1] if lines else f"exit code {process.returncode}", remedy)
     return DoctorCheck(name, "warning" if status == "warning" else "ok", detail, advice)
 

@@ -1,6 +1,6 @@
 """Checks that `doctor` runs in subprocesses, so that a library that crashes or hangs is reported.
 
-`python -m vid2vid_cli.tools.doctor_checks NAME` prints one line of JSON: ["ok" | "warning", detail, remedy].
+The module, started with the name of a check, prints one line of JSON: ["ok" | "warning", detail, remedy].
 """
 
 from __future__ import annotations

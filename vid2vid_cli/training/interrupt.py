@@ -7,9 +7,11 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+INTERRUPT_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 class Interrupt:
-    """A context in which the first SIGINT or SIGTERM only sets a flag. No effect outside the main thread."""
+    """A context in which the first SIGINT, SIGTERM or SIGHUP only sets a flag. No effect outside the main thread."""
 
     def __init__(self) -> None:
         self.is_requested = False
@@ -17,8 +19,9 @@ class Interrupt:
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous_handlers[number] = signal.signal(number, self._handle_signal)
+            for number in INTERRUPT_SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` ignores SIGHUP
+                    self._previous_handlers[number] = signal.signal(number, self._handle_signal)
         return self
 
     def __exit__(

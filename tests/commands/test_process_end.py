@@ -1,0 +1,116 @@
+"""Real processes: signals end commands as Ctrl-C does, children included; a closed pipe ends them quietly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from vid2vid_cli.core.python_process import module_command
+
+SLOW_PLUGIN = """
+import time
+from vid2vid_edges.conditioner import Edges
+from vid2vid_cli.conditioning import ConditionerSpec
+
+SPEC = ConditionerSpec("slow", "edges, slowly", "image", "slow_plugin:Slow")
+
+class Slow(Edges):
+    spec = SPEC
+    def annotate(self, frames):
+        for annotation in super().annotate(frames):
+            time.sleep(0.3)
+            yield annotation
+"""
+
+
+def start(folder: Path, *args: str) -> subprocess.Popen[str]:
+    """A command in its own process group, which contains its children."""
+    return subprocess.Popen(
+        module_command("vid2vid_cli", *args),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        start_new_session=True,
+    )
+
+
+def end_with(process: subprocess.Popen[str], number: int) -> str:
+    """Send a signal to the main process alone; return stderr."""
+    os.kill(process.pid, number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert running_processes(process.pid) == []
+    return stderr
+
+
+def running_processes(group: int) -> list[str]:
+    """The processes of a group that have not ended, from /proc."""
+    running = []
+    for stat_file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            name, _, fields = stat_file.read_text().rpartition(")")
+            state, _, process_group = fields.split()[:3]
+            running += [name] if int(process_group) == group and state != "Z" else []
+    return running
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_prepare_ends_with_signal_as_with_ctrl_c(
+    blob_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "slow_plugin.py").write_text(SLOW_PLUGIN)
+    monkeypatch.syspath_prepend(str(tmp_path / "plugins"))
+    monkeypatch.setenv("VID2VID_PLUGINS", "slow=slow_plugin:SPEC")
+    process = start(tmp_path, "prepare", "-c", "slow", str(blob_video))
+    assert process.stderr is not None
+    assert "prepare" in process.stderr.readline()
+    stderr = end_with(process, number)
+    assert stderr.splitlines()[-2:] == ["Stopped.", f"Continue: vid2vid prepare -c slow {blob_video}"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_doctor_ends_with_its_children(tmp_path: Path, number: int) -> None:
+    process = start(tmp_path, "doctor")
+    children_file = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children_file.exists():
+        process.kill()
+        pytest.skip("the children of a process are not listed here")
+    while len(children_file.read_text().split()) < 5:
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.3)  # until the last one has been started completely
+    assert "Stopped." in end_with(process, number)
+
+
+def test_signal_during_imports_ends_without_traceback(tmp_path: Path) -> None:
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)\n"
+    (tmp_path / "typer.py").write_text(code)
+    (tmp_path / "run.py").write_text("from vid2vid_cli.__main__ import main\nmain()\n")
+    completed = subprocess.run(
+        [sys.executable, "run.py"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
+    )
+    assert (completed.returncode, completed.stderr) == (130, "Stopped.\n")
+
+
+@pytest.mark.parametrize("args", [("presets", "list"), ("plugins", "list", "--json"), ("--help",)])
+def test_closed_pipe_ends_quietly(tmp_path: Path, args: tuple[str, ...]) -> None:
+    process = start(tmp_path, *args)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert "Error" not in process.stderr.read()
+    assert process.wait(timeout=60) in (1, 141)
