@@ -105,10 +105,11 @@ class DensePose(Conditioner):
             height, width = frame.rgb.shape[:2]
             people = detector(frame.rgb)
             boxes, scores = [person.box for person in people], [person.score for person in people]
-            selected_indices = tracker.update(boxes, scores, height, width, is_cut=frame.is_cut)
+            selected_indices = tracker.update(boxes, scores, frame)
             selected_people = [people[index] for index in selected_indices if index is not None]
             best_score = max((person.score for person in selected_people), default=0.0)
             yield _make_annotation(draw_iuv(selected_people, height, width), min(max(best_score, 0.0), 1.0))
+        self.warnings.extend(tracker.warnings)
 
     def render(self, annotation: Annotation, view: View) -> FloatArray:
         """Return (3, height, width): I (0 to 24), U and V, each scaled to [-1, 1]; nearest-neighbour sampling."""

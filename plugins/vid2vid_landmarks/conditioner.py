@@ -118,12 +118,13 @@ class Landmarks(Conditioner):
                     tracker.reset()
                     smoother.reset()
                 image = frame.rgb
-                face = tracker.update(backend.detect_faces(image, tracker.tracked_face), *image.shape[:2])
+                face = tracker.update(backend.detect_faces(image, tracker.tracked_face), frame)
                 if face is None:
                     smoother.reset()
                     yield self._make_annotation(image, None)
                 else:
                     yield self._make_annotation(image, DetectedFace(smoother(face.points), face.score))
+            self.warnings.extend(tracker.warnings)
 
     def _make_annotation(self, frame: UInt8Array, face: DetectedFace | None) -> Annotation:
         height, width = frame.shape[:2]

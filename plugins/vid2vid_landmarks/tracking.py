@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import FloatArray, Tracker
+from vid2vid_cli.conditioning import FloatArray, Tracker, VideoFrame
 from vid2vid_landmarks.backend import DetectedFace
 from vid2vid_landmarks.topology import FACE_PARTS
 
-MAX_MISSING_FRAMES = 15  # frames for which other faces are ignored after the tracked face is lost
+MAX_MISSING_FRAMES = 15  # frames without the tracked face for which the backends search its surroundings first
 
 
 class FaceTracker:
@@ -31,10 +31,15 @@ class FaceTracker:
         """Discard the tracked face, at a cut."""
         self._tracker.reset()
 
-    def update(self, faces: Sequence[DetectedFace], height: int, width: int) -> DetectedFace | None:
-        """Find the tracked face among the faces of the next frame of height x width; None if it is not among them."""
+    @property
+    def warnings(self) -> list[str]:
+        """See `Tracker.warnings`."""
+        return self._tracker.warnings
+
+    def update(self, faces: Sequence[DetectedFace], frame: VideoFrame) -> DetectedFace | None:
+        """Find the tracked face among the faces of the next frame; None if it is not among them."""
         scores = [face.score if np.isfinite(face.points).all() and _face_size(face) > 2 else 0.0 for face in faces]
-        index = self._tracker.update_single([face.box for face in faces], scores, height, width)
+        index = self._tracker.update_single([face.box for face in faces], scores, frame)
         if index is None:
             return None
         self._last_face = faces[index]

@@ -148,6 +148,7 @@ class Pose(Conditioner):
             )
             for frame in frames:
                 yield tracker.annotate(frame)
+            self.warnings.extend(tracker.warnings)
 
     def render(self, annotation: Annotation, view: View) -> FloatArray:
         """(3, height, width) in [-1, 1]: the RGB drawing; -1 where nothing is drawn."""

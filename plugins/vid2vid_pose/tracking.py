@@ -35,19 +35,24 @@ class PoseTracker:
         self._smoothers = [PoseSmoother(jitter_size) for _ in range(num_people)]
         self._frame_index = 0
 
+    @property
+    def warnings(self) -> list[str]:
+        """See `Tracker.warnings`."""
+        return self._tracker.warnings
+
     def annotate(self, frame: VideoFrame) -> Annotation:
         """Annotate the selected people on the next frame."""
         rgb = frame.rgb
         height, width = rgb.shape[:2]
         if frame.is_cut:
-            self._tracker.reset()
+            self._tracker.reset()  # the backend must not search around people of the previous shot
             self._backend.reset()
         tracked_boxes = [box for box in self._tracker.boxes if box is not None]
         people = self._backend.detect_people(rgb, self._frame_index, tracked_boxes)
         self._frame_index += 1
         boxes, scores = [person.box for person in people], [person.score for person in people]
         selected_people: list[DetectedPose | None] = []
-        for slot, person_index in enumerate(self._tracker.update(boxes, scores, height, width)):
+        for slot, person_index in enumerate(self._tracker.update(boxes, scores, frame)):
             if person_index is None:
                 self._smoothers[slot].reset()
                 selected_people.append(None)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from vid2vid_cli.conditioning import VideoFrame
 from vid2vid_cli.conditioning.tracking import MAX_MISSING_FRAMES, Tracker
 from vid2vid_cli.core.errors import ConfigError
 
 HEIGHT, WIDTH = 480, 640
+BLANK_FRAME = VideoFrame(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+BLANK_CUT = VideoFrame(BLANK_FRAME.rgb, is_cut=True)
 
 
 def person_box(x: float, y: float = 240, height: float = 200) -> tuple[float, float, float, float]:
@@ -16,7 +20,7 @@ def person_box(x: float, y: float = 240, height: float = 200) -> tuple[float, fl
 
 
 def update_single(tracker: Tracker, *boxes: tuple[float, float, float, float], is_cut: bool = False) -> int | None:
-    return tracker.update_single(boxes, [1.0] * len(boxes), HEIGHT, WIDTH, is_cut=is_cut)
+    return tracker.update_single(boxes, [1.0] * len(boxes), BLANK_CUT if is_cut else BLANK_FRAME)
 
 
 @pytest.mark.parametrize(
@@ -29,8 +33,8 @@ def test_tracker_selects_person(person: str, index: int | None) -> None:
 
 def test_tracker_does_not_prefer_uncertain_detection() -> None:
     boxes = [person_box(100, height=220), person_box(400, height=200)]
-    assert Tracker("largest").update_single(boxes, [0.3, 0.9], HEIGHT, WIDTH) == 1
-    assert Tracker("largest").update_single(boxes, [0.0, 0.0], HEIGHT, WIDTH) is None
+    assert Tracker("largest").update_single(boxes, [0.3, 0.9], BLANK_FRAME) == 1
+    assert Tracker("largest").update_single(boxes, [0.0, 0.0], BLANK_FRAME) is None
 
 
 @pytest.mark.parametrize("person", ["", "tallest", "0", "-1", "1.5"])
@@ -84,11 +88,89 @@ def test_tracker_recognises_returning_person() -> None:
         assert update_single(tracker, *boxes) == (1 if x else None)
 
 
-def test_tracker_selects_another_after_max_missing_frames() -> None:
+def test_tracker_replaces_unconfirmed_person_and_warns() -> None:
+    """A selected box that was detected only once may be a false detection."""
     tracker = Tracker("largest")
     assert update_single(tracker, person_box(500), person_box(100, height=120)) == 0
     selected_indices = [update_single(tracker, person_box(100, height=120)) for _ in range(MAX_MISSING_FRAMES + 1)]
     assert selected_indices == [None] * MAX_MISSING_FRAMES + [0]
+    assert len(tracker.warnings) == 1
+
+
+RED, GREEN, BLUE = (200, 40, 40), (40, 160, 60), (50, 60, 190)
+
+
+def update_coloured(tracker: Tracker, *people: tuple[float, tuple[int, int, int]], height: float = 200) -> int | None:
+    """Update with people at x in clothes of one colour; the last one is in front."""
+    boxes = [person_box(x, height=height) for x, _ in people]
+    rgb = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
+    for (x0, y0, x1, y1), (_, colour) in zip(boxes, people, strict=True):
+        rgb[round(y0) : round(y1), max(round(x0), 0) : max(round(x1), 0)] = colour
+    return tracker.update_single(boxes, [1.0] * len(boxes), VideoFrame(rgb))
+
+
+@pytest.mark.parametrize("person", ["largest", "1"])
+@pytest.mark.parametrize("num_absent", [10, MAX_MISSING_FRAMES + 20, 400])
+@pytest.mark.parametrize("search_interval", [1, 5], ids=["others always found", "others found at intervals"])
+def test_tracker_returns_to_absent_person(person: str, num_absent: int, search_interval: int) -> None:
+    """Both wear the same clothes; the other one is known from the frames that showed both."""
+    tracker = Tracker(person)
+    for index in range(20):
+        others = [(400, RED)] if index % search_interval == 0 else []
+        assert update_coloured(tracker, (100, RED), *others) == 0
+    assert [update_coloured(tracker, (400, RED)) for _ in range(num_absent)] == [None] * num_absent
+    selected_indices = [update_coloured(tracker, (400, RED), (110, RED)) for _ in range(4)]
+    assert selected_indices[-1] == 1
+    assert 0 not in selected_indices
+
+
+def test_tracker_recognises_absent_person_elsewhere_by_appearance() -> None:
+    tracker = Tracker("largest")
+    for _ in range(10):
+        assert update_coloured(tracker, (100, RED)) == 0
+    for _ in range(MAX_MISSING_FRAMES + 10):
+        assert update_coloured(tracker) is None
+    strangers_then_person = [update_coloured(tracker, (450, GREEN), (320, BLUE)) for _ in range(20)]
+    strangers_then_person += [update_coloured(tracker, (450, GREEN), (320, BLUE), (560, RED)) for _ in range(4)]
+    assert strangers_then_person == [None] * 22 + [2, 2]
+
+
+def test_tracker_does_not_annotate_person_who_hides_the_selected_one() -> None:
+    """The box that covers both has the colours of the person in front."""
+    tracker = Tracker("1")
+    for index in range(20):
+        assert update_coloured(tracker, (200, RED), (420 - 10 * index, GREEN)) == 0
+    for _ in range(50):
+        assert update_coloured(tracker, (220, GREEN)) is None
+    selected_indices = [update_coloured(tracker, (230 + 10 * index, GREEN), (205, RED)) for index in range(8)]
+    assert selected_indices[-1] == 1
+    assert 0 not in selected_indices
+
+
+def test_tracker_keeps_slots_of_absent_people() -> None:
+    """A person who returns gets neither a free slot nor the slot of another person."""
+    tracker = Tracker("1", num_people=3)
+    rgb = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    both = [person_box(100), person_box(400)]
+    for _ in range(10):
+        assert tracker.update(both, [1.0, 1.0], VideoFrame(rgb)) == [0, 1, None]
+    for _ in range(MAX_MISSING_FRAMES + 10):
+        assert tracker.update(both[1:], [1.0], VideoFrame(rgb)) == [None, 0, None]
+    for _ in range(4):
+        selected = tracker.update(both, [1.0, 1.0], VideoFrame(rgb))
+    assert selected == [0, 1, None]
+    assert tracker.warnings == ["num_people=3: at most 2 people were detected on one frame."]
+
+
+def test_tracker_warnings_give_number_of_people() -> None:
+    tracker = Tracker("3")
+    for _ in range(5):
+        assert update_single(tracker, person_box(100), person_box(400)) is None
+    assert tracker.warnings == ["person=3: at most 2 people were detected on one frame."]
+    boxes = [person_box(100), person_box(300), person_box(500)]
+    assert update_single(tracker, *boxes, is_cut=True) == 2
+    assert tracker.warnings == ["person=3: at most 2 people were detected on one frame in 1 of 2 shots."]
+    assert Tracker("1").warnings == []
 
 
 def test_tracker_waits_for_second_person() -> None:
@@ -111,11 +193,10 @@ def test_tracker_resets_at_cut() -> None:
 def test_tracker_keeps_order_of_several_people() -> None:
     tracker = Tracker("largest", num_people=2)
     scores = [1.0, 1.0, 1.0]
-    assert tracker.update(
-        [person_box(100, height=150), person_box(300), person_box(500, height=180)], scores, HEIGHT, WIDTH
-    ) == [1, 2]
-    assert tracker.update([person_box(305), person_box(100, height=150)], scores[:2], HEIGHT, WIDTH) == [0, None]
-    assert tracker.update([person_box(500, height=180), person_box(100, height=150)], scores[:2], HEIGHT, WIDTH) == [
+    boxes = [person_box(100, height=150), person_box(300), person_box(500, height=180)]
+    assert tracker.update(boxes, scores, BLANK_FRAME) == [1, 2]
+    assert tracker.update([person_box(305), person_box(100, height=150)], scores[:2], BLANK_FRAME) == [0, None]
+    assert tracker.update([person_box(500, height=180), person_box(100, height=150)], scores[:2], BLANK_FRAME) == [
         None,
         0,
     ]
@@ -123,8 +204,8 @@ def test_tracker_keeps_order_of_several_people() -> None:
 
 def test_tracker_selects_several_from_second_person() -> None:
     tracker = Tracker("2", num_people=2)
-    assert tracker.update([person_box(100)], [1.0], HEIGHT, WIDTH) == [None, None]
-    assert tracker.update([person_box(400), person_box(100)], [1.0, 1.0], HEIGHT, WIDTH) == [0, 1]
+    assert tracker.update([person_box(100)], [1.0], BLANK_FRAME) == [None, None]
+    assert tracker.update([person_box(400), person_box(100)], [1.0, 1.0], BLANK_FRAME) == [0, 1]
 
 
 def test_tracker_ignores_invalid_boxes() -> None:
@@ -153,7 +234,9 @@ def test_tracker_follows_dancers_in_detector_output() -> None:
         tracker = Tracker(person)
         for edges in DETECTED_EDGES:
             boxes = [(float(x0), 40.0, float(x1), 515.0) for x0, x1 in edges]
-            selected_index = tracker.update_single(boxes, [1.0] * len(boxes), 540, 960)
+            selected_index = tracker.update_single(
+                boxes, [1.0] * len(boxes), VideoFrame(np.zeros((540, 960, 3), np.uint8))
+            )
         assert selected_index == expected_index
 
 
@@ -161,5 +244,5 @@ def test_tracker_handles_many_people() -> None:
     tracker = Tracker("7", num_people=3)
     for frame in range(20):
         boxes = [person_box(30 * i + frame, 200 + 20 * (i % 3), height=100) for i in range(20)]
-        selected_index = tracker.update(boxes, [1.0] * 20, HEIGHT, WIDTH)
+        selected_index = tracker.update(boxes, [1.0] * 20, BLANK_FRAME)
         assert selected_index[0] == 6

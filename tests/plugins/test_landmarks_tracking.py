@@ -8,7 +8,7 @@ from helpers.synthetic_faces import eye_distance, place_face, relative_gap, sche
 from vid2vid_landmarks.backend import DetectedFace, crop_and_resize
 from vid2vid_landmarks.tracking import MAX_MISSING_FRAMES, FaceTracker, LandmarkSmoother, face_quality
 
-from vid2vid_cli.conditioning import square_around
+from vid2vid_cli.conditioning import VideoFrame, square_around
 
 
 def make_face(scale: float, x: float, y: float = 100) -> DetectedFace:
@@ -16,7 +16,7 @@ def make_face(scale: float, x: float, y: float = 100) -> DetectedFace:
 
 
 def update_tracker(tracker: FaceTracker, *faces: DetectedFace) -> DetectedFace | None:
-    return tracker.update(faces, 240, 320)
+    return tracker.update(faces, VideoFrame(np.zeros((240, 320, 3), np.uint8)))
 
 
 def test_tracker_selects_and_keeps_the_largest_face() -> None:

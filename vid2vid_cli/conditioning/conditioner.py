@@ -85,11 +85,13 @@ class Conditioner(ABC):
         """The video and frame range that `annotate` receives, if known."""
         self.remarks: tuple[str, ...] = ()
         """Assumptions about the input files, as sentences for the user."""
+        self.warnings: list[str] = []
+        """Problems that `annotate` found in the video, as sentences for the user; complete after the last frame."""
 
     def bind(self: Self, video_context: VideoContext) -> Self:
         """Return a copy for one video; `annotate` of the copy reads input files that belong to this video."""
         bound = copy(self)
-        bound.video_context = video_context
+        bound.video_context, bound.warnings = video_context, []
         return bound
 
     def input_paths(self) -> list[Path]:
