@@ -109,7 +109,7 @@ class DensePose(Conditioner):
             selected_people = [people[index] for index in selected_indices if index is not None]
             best_score = max((person.score for person in selected_people), default=0.0)
             yield _make_annotation(draw_iuv(selected_people, height, width), min(max(best_score, 0.0), 1.0))
-        self.warnings.extend(tracker.warnings)
+        self.report(f"{SPEC.name}.{warning}" for warning in tracker.warnings)
 
     def render(self, annotation: Annotation, view: View) -> FloatArray:
         """Return (3, height, width): I (0 to 24), U and V, each scaled to [-1, 1]; nearest-neighbour sampling."""

@@ -124,7 +124,7 @@ class Landmarks(Conditioner):
                     yield self._make_annotation(image, None)
                 else:
                     yield self._make_annotation(image, DetectedFace(smoother(face.points), face.score))
-            self.warnings.extend(tracker.warnings)
+            self.report(f"{SPEC.name}.{warning}" for warning in tracker.warnings)
 
     def _make_annotation(self, frame: UInt8Array, face: DetectedFace | None) -> Annotation:
         height, width = frame.shape[:2]

@@ -15,6 +15,15 @@ Box = tuple[float, float, float, float]
 
 MIN_VISIBLE_CONFIDENCE = 0.1
 """Minimum confidence of the joints that define a person's box and score."""
+BODY_PARTS: dict[str, tuple[int, ...]] = {
+    "head": (0,),
+    "torso": (1, 2, 5, 8, 9, 12),
+    "right arm": (3, 4),
+    "left arm": (6, 7),
+    "right leg": (10, 11),
+    "left leg": (13, 14),
+}
+"""Core joints of each part of a body."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,16 @@ def pose_score(body: FloatArray) -> float:
     core_joints = body[:NUM_CORE_JOINTS]
     is_visible = np.isfinite(core_joints).all(axis=1) & (np.nan_to_num(core_joints[:, 2]) >= MIN_VISIBLE_CONFIDENCE)
     return float(np.clip(core_joints[is_visible, 2], 0, 1).sum() / NUM_CORE_JOINTS) if is_visible.any() else 0.0
+
+
+def missing_body_parts(body: FloatArray) -> tuple[str, ...]:
+    """Parts with fewer than half of their joints visible in `body` (25 p, 3) of p people; absent people are ignored."""
+    people = body.reshape(-1, NUM_BODY_POINTS, 3)
+    is_visible = np.isfinite(people).all(axis=2) & (np.nan_to_num(people[..., 2]) >= MIN_VISIBLE_CONFIDENCE)
+    is_visible = is_visible[is_visible.any(axis=1)]
+    return tuple(
+        name for name, joints in BODY_PARTS.items() if is_visible[:, joints].sum() < is_visible[:, joints].size / 2
+    )
 
 
 class PoseBackend(ABC):

@@ -26,6 +26,7 @@ from vid2vid_cli.conditioning import (
 )
 from vid2vid_pose import SPEC
 from vid2vid_pose.augment import augment_points
+from vid2vid_pose.backend import BODY_PARTS, missing_body_parts
 from vid2vid_pose.backends import (
     BackendChoice,
     backend_version,
@@ -107,6 +108,7 @@ class Pose(Conditioner):
     reads_drawings: ClassVar[bool] = True
     flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = FLIP_INDICES
     region_names: ClassVar[tuple[str, ...]] = REGION_NAMES
+    part_names: ClassVar[tuple[str, ...]] = tuple(BODY_PARTS)
     options: PoseOptions
 
     @property
@@ -148,7 +150,7 @@ class Pose(Conditioner):
             )
             for frame in frames:
                 yield tracker.annotate(frame)
-            self.warnings.extend(tracker.warnings)
+            self.report(f"{SPEC.name}.{warning}" for warning in tracker.warnings)
 
     def render(self, annotation: Annotation, view: View) -> FloatArray:
         """(3, height, width) in [-1, 1]: the RGB drawing; -1 where nothing is drawn."""
@@ -186,6 +188,10 @@ class Pose(Conditioner):
             else {"body": missing_points(NUM_BODY_POINTS * self.options.num_people)}
         )
         return face_and_hand_boxes(points, view, self.options.min_confidence)
+
+    def missing_parts(self, annotation: Annotation) -> tuple[str, ...]:
+        """Head, torso, arms and legs that are missing, see `missing_body_parts`."""
+        return missing_body_parts(annotation.points["body"])
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """Statistics of a clip, see `pose_statistics`; {} if it contains no people."""

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -352,6 +352,40 @@ def test_prepare_raises_without_detections(tmp_path: Path) -> None:
     with pytest.raises(NoDetectionError, match=r"marks.* 12 .*v\.mov"):
         run_prepare(clip)
     assert not list_names("datasets")
+
+
+class PersonMarks(Marks):
+    """Marks with a warning about the video."""
+
+    def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
+        yield from super().annotate(frames)
+        self.report(["marks.person=3: at most 2 people were detected on one frame."])
+
+
+def test_prepare_warns_with_times_of_missing_detections(tmp_path: Path) -> None:
+    frames = [mark_frame(index, has_mark=not 10 <= index < 30) for index in range(40)]
+    events: list[Event] = []
+    run_prepare(
+        write_png_video(tmp_path / "v.mov", frames, Fraction(25)), conditioners=[PersonMarks()], on_event=events.append
+    )
+    warnings = [event.message for event in events if isinstance(event, WarningEvent)]
+    assert any("person=3" in warning for warning in warnings)
+    assert any("20 of 40 frames" in warning and "(0.40 to 1.20 s)" in warning for warning in warnings)
+
+
+def test_prepare_without_detections_reports_warnings_of_conditioner(tmp_path: Path) -> None:
+    clip = write_png_video(tmp_path / "v.mov", [mark_frame(index, has_mark=False) for index in range(12)])
+    with pytest.raises(NoDetectionError, match=r"marks .*v\.mov\. marks\.person=3: at most 2 people"):
+        run_prepare(clip, conditioners=[PersonMarks()])
+
+
+def test_prepare_warns_of_too_few_detections(tmp_path: Path) -> None:
+    frames = [mark_frame(index, has_mark=index < 3) for index in range(40)]
+    events: list[Event] = []
+    run_prepare(write_png_video(tmp_path / "v.mov", frames), on_event=events.append)
+    (warning,) = [event.message for event in events if isinstance(event, WarningEvent)]
+    assert "3 of 40 frames" in warning
+    assert "too few to train on" in warning
 
 
 def test_prepare_rejects_single_frame(tmp_path: Path) -> None:

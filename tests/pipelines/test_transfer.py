@@ -120,6 +120,16 @@ def test_transfer_repeats_last_pose_when_missing(run_folder: Path) -> None:
         assert np.abs(a.astype(int) - b).mean() < 3
 
 
+def test_transfer_warns_if_almost_nothing_is_detected(run_folder: Path) -> None:
+    frames = [blob_frame(4), *[np.full((HEIGHT, WIDTH, 3), 90, np.uint8)] * 15]
+    write_video(Path("few.mov"), frames, 25, codec="png", pixel_format="rgb24")
+    events: list[Event] = []
+    run_transfer(Path("few.mov"), run_folder, emit=events.append)
+    (warning,) = [event.message for event in events if isinstance(event, WarningEvent)]
+    assert "few.mov: edges has no detection on 15 of 16 frames (0.04 to 0.64 s)" in warning
+    assert "still image" in warning
+
+
 def test_transfer_rejects_dataset(run_folder: Path, dataset: Path) -> None:
     with pytest.raises(NotAVideoError) as caught:
         run_transfer(dataset, run_folder)

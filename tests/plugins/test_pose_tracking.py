@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.synthetic_people import person_keypoints
-from vid2vid_pose.backend import DetectedPose, PoseBackend, pose_score
+from vid2vid_pose.backend import DetectedPose, PoseBackend, missing_body_parts, pose_score
 from vid2vid_pose.tracking import PoseSmoother, PoseTracker
 
-from vid2vid_cli.conditioning import UInt8Array, VideoFrame
+from vid2vid_cli.conditioning import Annotation, UInt8Array, VideoFrame
+from vid2vid_cli.conditioning.combine import describe_missing_parts
+from vid2vid_cli.conditioning.registry import load_conditioner
 
 
 class ScriptedBackend(PoseBackend):
@@ -36,6 +38,29 @@ def test_pose_score_is_confidence_times_share_of_joints() -> None:
     body[[3, 4, 10]] = np.nan
     assert pose_score(body) == pytest.approx(0.8 * 12 / 15)
     assert pose_score(np.full((25, 3), np.nan, np.float32)) == 0.0
+
+
+def test_missing_body_parts_names_parts_without_joints() -> None:
+    body = person_keypoints(confidence=0.8)
+    assert missing_body_parts(body) == ()
+    body[[3, 4, 10, 11]] = np.nan
+    assert missing_body_parts(body) == ("right arm", "right leg")
+    body[[13, 14], 2] = 0.01
+    assert missing_body_parts(body) == ("right arm", "right leg", "left leg")
+    absent = np.full((25, 3), np.nan, np.float32)
+    assert missing_body_parts(np.concatenate([body, absent])) == ("right arm", "right leg", "left leg")
+
+
+def test_describe_missing_parts_reports_bodies_that_are_mostly_missing() -> None:
+    body, face_only = person_keypoints(), np.full((25, 3), np.nan, np.float32)
+    face_only[[0, 15, 16]] = body[[0, 15, 16]]
+    whole, part = (Annotation(240, 320, 0.5, {"body": points}) for points in (body, face_only))
+    empty = Annotation(240, 320, 0.0, {"body": np.full((25, 3), np.nan, np.float32)})
+    pose = load_conditioner("pose")
+    assert describe_missing_parts(pose, [whole, whole, part, empty, empty]) == ""
+    expected = "torso, right arm, left arm, right leg, left leg"
+    assert describe_missing_parts(pose, [whole, part, part, part, empty]) == expected
+    assert describe_missing_parts(pose, [empty]) == ""
 
 
 def test_tracker_passes_tracked_boxes_until_a_cut() -> None:

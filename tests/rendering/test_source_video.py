@@ -130,7 +130,7 @@ def test_retargeter_resets_at_each_shot(tmp_path: Path) -> None:
 
     assert dot_positions([10, 20, 20]) == [30, 35, 37.5]
     assert dot_positions([50, 50]) == [70, 70]
-    assert retargeter.num_frames == 5
+    assert retargeter.gaps[0].num_frames == 5
 
 
 def test_retargeter_has_a_view_per_conditioner(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_retargeter_repeats_last_annotation_when_missing(tmp_path: Path) -> None
         for frame in retargeter.retarget_shot(shot)
     ]
     assert positions == [10, 4, *[4] * 300, 4, 6]
-    assert (retargeter.num_missing, retargeter.num_frames) == (302, 304)
+    assert (retargeter.gaps[0].num_missing, retargeter.gaps[0].num_frames) == (302, 304)
 
 
 # The video

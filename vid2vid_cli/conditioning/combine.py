@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from vid2vid_cli.core.geometry import ImageArray, View
 
 WHOLE_IMAGE_CLASS = LabelClass(0, "image", (128, 128, 128))
 """The only class if no conditioner has classes: the whole image."""
+MAX_MISSING_SHARE = 0.5
+"""Share of the parts of a subject, over all frames, above which the missing parts are reported."""
 
 
 def load_conditioners(conditioner_configs: Sequence[tuple[str, dict[str, Any]]]) -> tuple[Conditioner, ...]:
@@ -45,6 +48,21 @@ def merge_statistics(all_statistics: Iterable[dict[str, Any]]) -> dict[str, Any]
     """Return the first `subject_box` of any conditioner."""
     boxes = (statistics["subject_box"] for statistics in all_statistics if statistics.get("subject_box"))
     return next(({"subject_box": box} for box in boxes), {})
+
+
+def describe_missing_parts(conditioner: Conditioner, annotations: Iterable[Annotation]) -> str:
+    """Return the parts of the subject that most annotations lack, as text; "" if most parts are present.
+
+    Annotations without a detection are ignored.
+    """
+    num_detected, counts = 0, Counter[str]()
+    for annotation in annotations:
+        if annotation.quality > 0:
+            num_detected += 1
+            counts.update(conditioner.missing_parts(annotation))
+    if counts.total() <= MAX_MISSING_SHARE * num_detected * len(conditioner.part_names):
+        return ""
+    return ", ".join(name for name in conditioner.part_names if counts[name] > num_detected / 2)
 
 
 def condition_image(

@@ -78,6 +78,8 @@ class Conditioner(ABC):
     """
     region_names: ClassVar[tuple[str, ...]] = ()
     """Names of the boxes that `region_boxes` may return, such as face, eyes, mouth, hands."""
+    part_names: ClassVar[tuple[str, ...]] = ()
+    """Names of the parts of the subject that `missing_parts` may return, such as head, torso, left leg."""
 
     def __init__(self, options: BaseOptions | None = None) -> None:
         self.options = options if options is not None else type(self).Options()
@@ -85,14 +87,17 @@ class Conditioner(ABC):
         """The video and frame range that `annotate` receives, if known."""
         self.remarks: tuple[str, ...] = ()
         """Assumptions about the input files, as sentences for the user."""
-        self.warnings: list[str] = []
-        """Problems that `annotate` found in the video, as sentences for the user; complete after the last frame."""
 
     def bind(self: Self, video_context: VideoContext) -> Self:
         """Return a copy for one video; `annotate` of the copy reads input files that belong to this video."""
         bound = copy(self)
-        bound.video_context, bound.warnings = video_context, []
+        bound.video_context = video_context
         return bound
+
+    def report(self, notices: Iterable[str]) -> None:
+        """Add sentences for the user about the video; for `annotate`. Without a `video_context` they are dropped."""
+        if self.video_context is not None:
+            self.video_context.notices.extend(notices)
 
     def input_paths(self) -> list[Path]:
         """Return the files and folders that are set by the input path options."""
@@ -160,6 +165,10 @@ class Conditioner(ABC):
         n is constant for each name. Options that omit parts from the condition do not change the boxes.
         """
         return {}
+
+    def missing_parts(self, annotation: Annotation) -> tuple[str, ...]:
+        """Return those of `part_names` that an annotation with a detection lacks; default: ()."""
+        return ()
 
     def classes(self) -> tuple[LabelClass, ...]:
         """Return the classes of the label maps; () if the conditioner has none."""

@@ -76,7 +76,7 @@ class Tracker:
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences for the user on the frames so far: too few people for the selection, and replaced people."""
+        """Sentences for the user on the frames so far; each begins with the option `person` or `num_people`."""
         option, required = f"person={self.person}", int(self.person) if self.person.isdecimal() else 1
         if self.num_people > required:
             option, required = f"num_people={self.num_people}", self.num_people
@@ -181,8 +181,8 @@ class Tracker:
                 remaining_tracks.append(track)
             elif track.slot is not None:
                 self._replacement_warnings.append(
-                    f"The selected person was detected on {track.hits} frame{'s' * (track.hits > 1)} and then missing "
-                    f"for {track.missing_frames}; another person may be tracked from there."
+                    f"person={self.person}: the selected person was detected only {track.hits} times and then missing "
+                    f"for {track.missing_frames} frames; another person may be tracked from there."
                 )
             elif is_confirmed or not self._is_duplicate(track):
                 self._gallery.add(track)

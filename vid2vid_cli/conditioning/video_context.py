@@ -41,7 +41,7 @@ class VideoContext:
     picture_times: tuple[Fraction, ...] = ()
     """Times of the stored pictures of a variable-rate video in seconds; () if these are the frames at `fps`."""
     notices: list[str] = field(default_factory=list, compare=False)
-    """Sentences for the user about the files that `annotate` reads; they are shown at its end."""
+    """Sentences for the user about the video, or the files that `annotate` reads; they are shown at its end."""
 
     def source_frame_index(self, index: int) -> int:
         """Return the index of the video frame for the `index`-th frame that `annotate` receives (both from 0)."""

@@ -58,7 +58,7 @@ def prepare_clip(
         emit(WarningEvent(warning if str(input_video.path) in warning else f"{input_video.path}: {warning}"))
     for remark in reader.remarks:
         emit(InfoEvent(f"{input_video.path}: {remark}"))
-    result = ClipResult(pipeline.frame_writer.num_frames, tuple(pipeline.cuts))
+    result = ClipResult(pipeline.frame_writer.num_frames, tuple(pipeline.cuts), tuple(pipeline.notices))
     if result.num_frames:
         paths.write_result(result)
     return result
@@ -94,7 +94,7 @@ class _ClipPipeline:
 
     @property
     def notices(self) -> list[str]:
-        """The notices of the conditioners about the files that they have read."""
+        """The notices of the conditioners about the video and the files that they have read."""
         return list(dict.fromkeys(notice for context in self._contexts if context for notice in context.notices))
 
     @property

@@ -29,6 +29,8 @@ class ClipResult:
     num_frames: int
     cuts: tuple[int, ...]
     """Frames that start a new shot, in order; never frame 0."""
+    notices: tuple[str, ...] = ()
+    """Sentences of the conditioners about the video; () for a video that an earlier run has finished."""
 
     @property
     def shots(self) -> list[tuple[int, int]]:

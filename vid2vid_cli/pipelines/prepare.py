@@ -181,7 +181,7 @@ def _build_dataset(job: PrepareJob, dataset_folder: DatasetFolder, emit: EventHa
     finished_parts = _find_finished_parts(job, dataset_folder, clip_paths, emit)
     clip_results = _prepare_clips(job, clip_paths, finished_parts, emit)
     draft = Dataset(folder, draft_manifest(job, dataset_folder.path.name, clip_paths, clip_results))
-    check_detections(job, draft, emit)
+    check_detections(job, draft, clip_results, emit)
     manifest = add_statistics(job, draft)
     dataset = Dataset(folder, manifest)
     write_contact_sheet(dataset, job.conditioners, folder / "contact_sheet.png")

@@ -11,7 +11,13 @@ from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.foreign_datasets import parse_layout
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
-from vid2vid_cli.rendering.dataset_clips import find_audio, read_annotated_frames, select_frame_ranges, starts_sequence
+from vid2vid_cli.rendering.dataset_clips import (
+    find_audio,
+    find_gaps,
+    read_annotated_frames,
+    select_frame_ranges,
+    starts_sequence,
+)
 from vid2vid_cli.rendering.frame_renderer import (
     RenderClip,
     RenderResult,
@@ -24,7 +30,7 @@ from vid2vid_cli.rendering.label_edits import LabelEdits, build_label_edits
 from vid2vid_cli.rendering.label_video import open_label_sources
 from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model, open_checkpoint
 from vid2vid_cli.rendering.parse_edits import parse_edits
-from vid2vid_cli.rendering.render_source import render_clips, render_sources
+from vid2vid_cli.rendering.render_source import render_clips, render_sources, warn_held_annotations
 from vid2vid_cli.rendering.source_video import SourceVideo
 from vid2vid_cli.rendering.style_options import parse_styles
 from vid2vid_cli.rendering.time_range import TimeRange
@@ -108,7 +114,13 @@ def _synthesize_dataset(request: SynthesizeRequest, checkpoint: CheckpointFile, 
         for frame_range, num_given_frames in zip(frame_ranges, given_counts, strict=True)
     )
     num_frames = sum(frame_range.num_frames for frame_range in frame_ranges) - sum(given_counts)
-    return render_clips(clips, model, label_edits, output, num_frames, stage="synthesize", emit=emit)
+    result = render_clips(clips, model, label_edits, output, num_frames, stage="synthesize", emit=emit)
+    for conditioner in training_data.conditioners:
+        name = conditioner.spec.name
+        if conditioner.spec.output != "labels":  # a label map without a subject is complete
+            gaps = find_gaps(dataset, frame_ranges, name)
+            warn_held_annotations(f"{dataset.folder}: {name}", gaps, emit)
+    return result
 
 
 def _synthesize_labels(request: SynthesizeRequest, checkpoint: CheckpointFile, emit: EventHandler) -> RenderResult:

@@ -11,6 +11,7 @@ import numpy as np
 from vid2vid_cli.conditioning import Annotation, view_image
 from vid2vid_cli.core.errors import DatasetError
 from vid2vid_cli.data.dataset import Dataset, FrameRange, Split
+from vid2vid_cli.data.detection_gaps import DetectionGaps
 from vid2vid_cli.data.manifest import Manifest
 from vid2vid_cli.rendering.frames import AnnotatedFrame, hold_last_annotation
 from vid2vid_cli.rendering.time_range import TimeRange
@@ -50,6 +51,14 @@ def read_annotated_frames(training_data: TrainingData, frame_range: FrameRange) 
             False,
             hold_last_annotation(annotations, last_annotations, training_data.conditioners),
         )
+
+
+def find_gaps(dataset: Dataset, frame_ranges: Sequence[FrameRange], conditioner: str) -> DetectionGaps:
+    """The frames of the ranges, as one video, on which a conditioner has no detection."""
+    gaps = DetectionGaps(dataset.fps)
+    for clip_index, start, stop in frame_ranges:
+        gaps.add_frames(dataset.quality(clip_index, conditioner)[start:stop] <= 0)
+    return gaps
 
 
 def _first_detection(dataset: Dataset, frame_range: FrameRange, conditioner: str) -> Annotation:

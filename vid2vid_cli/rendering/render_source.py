@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from vid2vid_cli.core.prefetch import prefetch
+from vid2vid_cli.data.detection_gaps import MIN_USABLE_RATE, DetectionGaps
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, WarningEvent
 from vid2vid_cli.rendering.frame_renderer import RenderClip, RenderResult, VideoOutput, write_video
 from vid2vid_cli.rendering.label_edits import LabelEdits, source_frame_size
@@ -29,7 +30,7 @@ def render_sources(
     """Annotate, retarget, edit and render sources in one stream, one after another, as one video.
 
     A scan of some frames comes first, for the statistics of each source. Every shot starts from the initial frame.
-    Where a conditioner has no detection, its last annotation is repeated; one warning gives the number of frames.
+    Where a conditioner has no detection, its last annotation is repeated; a warning gives the times.
 
     Raises NoDetectionError and the errors of `render_clips`.
     """
@@ -43,11 +44,21 @@ def render_sources(
     result = render_clips(clips, model, label_edits, output, num_expected_frames, stage=stage, emit=emit)
     _report_reader_messages(sources, emit)
     _warn_points_outside(retargeters, scans, model, emit)
-    num_missing = sum(retargeter.num_missing for retargeter in retargeters)
-    if num_missing:
-        num_frames = sum(retargeter.num_frames for retargeter in retargeters)
-        emit(WarningEvent(f"no detection on {num_missing} of {num_frames} frames; the last annotation was repeated."))
+    for retargeter in retargeters:
+        for conditioner, gaps in zip(retargeter.source.conditioners, retargeter.gaps, strict=True):
+            warn_held_annotations(f"{retargeter.source.path}: {conditioner.spec.name}", gaps, emit)
     return result
+
+
+def warn_held_annotations(name: str, gaps: DetectionGaps, emit: EventHandler) -> None:
+    """Warn that the last annotation was repeated where there is no detection; `name` is the source, conditioner."""
+    if not gaps.num_missing:
+        return
+    result = "the last annotation was repeated there"
+    if gaps.detection_rate < MIN_USABLE_RATE:
+        result = "the result is almost a still image, because the last annotation was repeated there"
+    counts = f"{gaps.num_missing} of {gaps.num_frames} frames{gaps.describe_times()}"
+    emit(WarningEvent(f"{name} has no detection on {counts}; {result}."))
 
 
 def render_clips(

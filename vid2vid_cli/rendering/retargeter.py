@@ -11,6 +11,7 @@ from vid2vid_cli.conditioning import Annotation, view_image
 from vid2vid_cli.conditioning.combine import merge_statistics
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.data.cropping import crop_view
+from vid2vid_cli.data.detection_gaps import DetectionGaps
 from vid2vid_cli.engine.checkpoint import CheckpointMetadata
 from vid2vid_cli.rendering.frames import AnnotatedFrame, hold_last_annotation, is_missing
 from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo
@@ -38,8 +39,8 @@ class Retargeter:
         self.views = tuple(
             metadata.crop_view() if is_retargeted else self.source_view for is_retargeted in self.retarget_flags
         )
-        self.num_frames = 0
-        self.num_missing = 0
+        self.gaps = [DetectionGaps(reader.fps, float(reader.start_seconds)) for _ in source.conditioners]
+        """Frames without a detection, per conditioner."""
         first_frame = AnnotatedFrame(None, False, scan.first_annotations)
         self._last_annotations = [
             next(self._retarget(index, [first_frame])) for index in range(len(scan.first_annotations))
@@ -60,8 +61,10 @@ class Retargeter:
         copies = tee(queue_frames(), len(self.views))
         streams = [self._retarget(index, copy) for index, copy in enumerate(copies)]
         for frame_annotations in zip(*streams, strict=True):
-            self.num_frames += 1
-            self.num_missing += any(map(is_missing, frame_annotations, self.source.conditioners))
+            for gaps, annotation, conditioner in zip(
+                self.gaps, frame_annotations, self.source.conditioners, strict=True
+            ):
+                gaps.add(is_missing(annotation, conditioner))
             held_annotations = hold_last_annotation(frame_annotations, self._last_annotations, self.source.conditioners)
             yield replace(pending_frames.popleft(), annotations=held_annotations)
 

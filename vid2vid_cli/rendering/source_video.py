@@ -23,11 +23,12 @@ from vid2vid_cli.conditioning import (
     View,
     detect_cuts,
 )
+from vid2vid_cli.conditioning.combine import describe_missing_parts
 from vid2vid_cli.core.errors import NoDetectionError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.engine.checkpoint import CheckpointMetadata
-from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent
+from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent, WarningEvent
 from vid2vid_cli.engine.inference import evenly_spaced
 from vid2vid_cli.media.blank_reader import FrameSource
 from vid2vid_cli.media.decode import picture_times
@@ -63,7 +64,7 @@ class SourceVideo:
     is_single_shot: bool = False
     """True for sequences of a foreign dataset, which are not divided at cuts."""
     notices: list[str] = field(default_factory=list, compare=False)
-    """Sentences about the files that the conditioners read; filled by `annotate`."""
+    """Sentences about the video and the files that the conditioners read; filled by `annotate`."""
 
     @property
     def _has_input_files(self) -> bool:
@@ -109,7 +110,19 @@ class SourceVideo:
                     conditioner_annotations.append(annotation)
                 emit(ProgressEvent("scan source", index + 1, sum(map(len, windows))))
         pairs = list(zip(self.conditioners, annotations_per_conditioner, strict=True))
-        first_annotations = tuple(self._first_detection(conditioner, sequence) for conditioner, sequence in pairs)
+        first_annotations = tuple(
+            self._first_detection(conditioner, sequence)
+            for conditioner, sequence in zip(conditioners, annotations_per_conditioner, strict=True)
+        )
+        for conditioner, sequence in pairs:
+            missing_parts = describe_missing_parts(conditioner, sequence)
+            if missing_parts:
+                emit(
+                    WarningEvent(
+                        f"{self.path}: {conditioner.spec.name} did not detect most of the body: {missing_parts} "
+                        "missing. The result shows what was detected."
+                    )
+                )
         return SourceScan(tuple(conditioner.statistics(sequence) for conditioner, sequence in pairs), first_annotations)
 
     def _read_windows(self, windows: Sequence[range]) -> Iterator[VideoFrame]:
@@ -148,8 +161,9 @@ class SourceVideo:
                 f"{name}: the files of {self.path} contain no points on any of {len(annotations)} frames.",
                 "Check that these are the label files of the video.",
             )
+        message = f"{name}: no detection on any of {len(annotations)} frames of {self.path}."
         raise NoDetectionError(
-            f"{name}: no detection on any of {len(annotations)} frames of {self.path}.",
+            " ".join([message, *(conditioner.video_context.notices if conditioner.video_context else ())]),
             f"Use a video that shows the subject larger; `vid2vid plugins show {name}` lists options that may help.",
         )
 
