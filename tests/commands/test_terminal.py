@@ -57,8 +57,9 @@ def test_terminal_prints_periodic_progress_without_tty(
             fake_time[0] += 0.1
             terminal.emit(ProgressEvent("annotate", frame, 1000))
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 20
-    assert lines[0] == "annotate  50/1000 frames  10 frames/s  ETA 1:35"
+    assert len(lines) == 21
+    assert lines[0] == "annotate  1/1000 frames"
+    assert lines[1] == "annotate  52/1000 frames  10 frames/s  ETA 1:35"
     assert lines[-1].startswith("annotate  1000/1000 frames")
 
 
@@ -70,8 +71,9 @@ def test_terminal_prints_slow_progress_every_15_seconds(
             terminal.emit(StepEvent(step, 100000, {"l1": 0.5}, elapsed_seconds=float(step)))
             fake_time[0] += 1.0
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 4
-    assert lines[0] == "train  16/100000 steps  1 steps/s  ETA 27:46:24  l1 0.5"
+    assert len(lines) == 5
+    assert lines[0] == "train  1/100000 steps  l1 0.5"
+    assert lines[1] == "train  16/100000 steps  1 steps/s  ETA 27:46:24  l1 0.5"
 
 
 def test_terminal_prints_only_path_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:

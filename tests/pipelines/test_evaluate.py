@@ -44,7 +44,7 @@ def test_evaluate_metrics_match_val_frames(run_folder: Path, dataset: Path, tmp_
     saved_metrics = json.loads(out.read_text())
     assert {key: saved_metrics[key] for key in expected} == pytest.approx(expected, rel=1e-5)
     assert (saved_metrics["split"], saved_metrics["num_frames"]) == ("val", 5)
-    assert events == [ProgressEvent("evaluate", 1, 1, "clips")]
+    assert events == [ProgressEvent("evaluate", num_done, 5) for num_done in range(6)]
 
 
 def test_evaluate_works_without_training_split(run_folder: Path, dataset: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from torch import Tensor
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.core.errors import ConfigError, TooFewFramesError
 from vid2vid_cli.core.types import FrameOutput
+from vid2vid_cli.data.manifest import read_manifest, write_manifest
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
@@ -188,6 +190,30 @@ def test_predict_dataset_end_to_end(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("num_val_frames", "is_accepted"), [(1, False), (2, False), (3, True)])
+def test_train_refuses_too_few_frames_for_prediction(
+    moving_square_dataset: Path, tmp_path: Path, num_val_frames: int, is_accepted: bool
+) -> None:
+    """The first past frames are given; a frame that follows them is needed to measure the training."""
+    dataset = tmp_path / "dataset"
+    shutil.copytree(moving_square_dataset, dataset)
+    manifest = read_manifest(dataset)
+    splits = manifest.splits.model_copy(update={"val": ((0, NUM_FRAMES - num_val_frames, NUM_FRAMES),)})
+    write_manifest(dataset, manifest.model_copy(update={"splits": splits}))
+    config = tiny_config(
+        generator={"target": "labels", "past_frames": 2},
+        schedule={"initial_frames": "real", "max_steps": 1, "clip_length": 5},
+        data={"aspect_ratio": None},
+    )
+    request = TrainRequest(config, "", dataset, tmp_path / "run", device="cpu")
+    if is_accepted:
+        assert train(request, ignore_events).checkpoint.is_file()
+        return
+    with pytest.raises(TooFewFramesError, match=f"at most {num_val_frames} .* needs 3"):
+        train(request, ignore_events)
+    assert not (tmp_path / "run").exists()
+
+
 def test_predict_trained_model_beats_repeat_last(moving_square_dataset: Path, tmp_path: Path) -> None:
     """The IoU on the validation split exceeds that of the repeated last frame."""
     config = tiny_config(

@@ -60,9 +60,16 @@ def test_redetection_errors_and_detection_rates(tmp_path: Path) -> None:
     real_frames = torch.stack([frame_to_tensor(blob_frame(index)) for index in (2, 3, 4)])
     shifted_frames = real_frames.roll(3, dims=3)
     shifted_frames[2] = 0
+    detected: list[None] = []
     metrics = redetection_errors(
-        [Dots()], dataset, FrameRange(0, 2, 5), view=view, images={"": shifted_frames, "_real": real_frames}
+        [Dots()],
+        dataset,
+        FrameRange(0, 2, 5),
+        view=view,
+        images={"": shifted_frames, "_real": real_frames},
+        on_frame=lambda: detected.append(None),
     )
+    assert len(detected) == 6
     assert metrics["dot_distance"] == (pytest.approx(3, abs=1e-3), 2)
     assert metrics["dot_distance_real"] == (pytest.approx(0, abs=1e-3), 3)
     assert metrics["dots_found"] == (pytest.approx(2 / 3), 3)

@@ -29,13 +29,22 @@ from vid2vid_cli.core.errors import (
 from vid2vid_cli.engine import folder_lock
 from vid2vid_cli.engine.checkpoint import load_checkpoint, load_metadata, save_checkpoint
 from vid2vid_cli.engine.event_log import read_event_log
-from vid2vid_cli.engine.events import ArtifactEvent, Event, InfoEvent, StepEvent, ignore_events
+from vid2vid_cli.engine.events import (
+    ArtifactEvent,
+    Event,
+    InfoEvent,
+    ProgressEvent,
+    StepEvent,
+    WarningEvent,
+    ignore_events,
+)
 from vid2vid_cli.engine.run_folder import RunFolder, find_run
-from vid2vid_cli.engine.state_files import STATE_FILE_NAME, read_pointer
+from vid2vid_cli.engine.state_files import STATE_FILE_NAME, mark_best, read_pointer
 from vid2vid_cli.media.images import load_png
+from vid2vid_cli.pipelines import train as train_pipeline
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.train import TrainRequest, TrainResult, plan_train, train
-from vid2vid_cli.training import checkpointing
+from vid2vid_cli.pipelines.train import INTERRUPT_NOTICE, TrainRequest, TrainResult, plan_train, train
+from vid2vid_cli.training import checkpointing, measurement
 
 TESTS_FOLDER = Path(__file__).resolve().parents[1]
 
@@ -111,10 +120,12 @@ def test_train_event_log_matches_events(linked_dataset: Path) -> None:
     logged_losses = [event["losses"] for event in logged_events if event["event"] == "step"]
     assert logged_losses == [dict(event.losses) for event in step_events]
     assert [event.kind for event in events if isinstance(event, ArtifactEvent)] == [
+        "checkpoint",
+        "quality",
         "sample",
         "checkpoint",
+        "quality",
         "sample",
-        "checkpoint",
         "report",
     ]
     message = next(event.message for event in events if isinstance(event, InfoEvent))
@@ -339,16 +350,76 @@ def test_train_full_disk_hints_at_resume(linked_dataset: Path, monkeypatch: pyte
 
 
 def test_train_interrupt_finishes_step_and_saves(linked_dataset: Path) -> None:
+    """The state is saved, and nothing is measured or drawn after Ctrl-C."""
+    events: list[Event] = []
+
     def emit(event: Event) -> None:
-        if isinstance(event, StepEvent) and event.step == 3:
+        events.append(event)
+        if isinstance(event, StepEvent) and event.step == 4:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         run_train(max_steps=1000, emit=emit)
     folder = find_run("newest")
-    assert read_pointer(folder.checkpoints, "last") == folder.checkpoints / "step_0000003"
-    assert load_metadata(folder.checkpoint_path).training["steps"] == 3
-    assert run_train(resume="newest", max_steps=4).num_steps == 4
+    assert read_pointer(folder.checkpoints, "last") == folder.checkpoints / "step_0000004"
+    metadata = load_metadata(folder.checkpoint_path)
+    assert metadata.training["steps"] == 4
+    assert InfoEvent(INTERRUPT_NOTICE) in events
+    kinds = [event.kind for event in events if isinstance(event, ArtifactEvent)]
+    assert kinds == ["checkpoint", "quality", "sample", "checkpoint"]
+    assert run_train(resume="newest", max_steps=5).num_steps == 5
+
+
+def test_train_interrupt_ends_a_measurement(linked_dataset: Path) -> None:
+    def emit(event: Event) -> None:
+        if isinstance(event, ProgressEvent) and event.stage == "sample":
+            assert event.done == 1
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_train(max_steps=1000, emit=emit)
+    folder = find_run("newest")
+    assert read_pointer(folder.checkpoints, "last") == folder.checkpoints / "step_0000002"
+    assert load_metadata(folder.checkpoint_path).training["steps"] == 2
+
+
+@pytest.mark.parametrize("name", ["validation_psnr", "sample_sheet", "write_report"])
+def test_train_failed_measurement_keeps_training(
+    linked_dataset: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """State and checkpoint are on the disk before anything is measured; what fails is named and left out."""
+    module = train_pipeline if name == "write_report" else measurement
+    saved_steps: list[int] = []
+    events: list[Event] = []
+
+    def fail(*_: Any, **__: Any) -> None:
+        last = read_pointer(Path("runs/blob/checkpoints"), "last")
+        assert last is not None
+        saved_steps.append(int(last.name.removeprefix("step_")))
+        assert load_metadata(Path("runs/blob/blob.ckpt")).training["steps"] == saved_steps[-1]
+        raise ZeroDivisionError("no frames")
+
+    monkeypatch.setattr(module, name, fail)
+    result = run_train(max_steps=4, emit=events.append)
+    assert result.num_steps == 4
+    assert load_metadata(result.checkpoint).training["steps"] == 4
+    assert saved_steps == ([4] if name == "write_report" else [2, 4])
+    warnings = [event.message for event in events if isinstance(event, WarningEvent)]
+    assert len(warnings) == len(saved_steps)
+    assert all("ZeroDivisionError: no frames" in message for message in warnings)
+    assert bool(result.metrics) == (name != "validation_psnr")
+
+
+def test_read_best_quality_of_training_states(tmp_path: Path) -> None:
+    folder = tmp_path / "step_0000001"
+    folder.mkdir()
+    (folder / STATE_FILE_NAME).touch()
+    assert measurement.read_best_quality(tmp_path) is None
+    mark_best(tmp_path, folder)
+    assert measurement.read_best_quality(tmp_path) is None
+    for quality, expected in ((31.25, 31.25), (float("inf"), float("inf")), (float("nan"), None)):
+        measurement.write_quality(folder, quality)
+        assert measurement.read_best_quality(tmp_path) == expected
 
 
 @pytest.mark.slow

@@ -26,6 +26,20 @@ def test_interrupt_defers_first_signal_and_raises_on_second(number: int) -> None
     assert signal.getsignal(number) is before
 
 
+def test_interrupt_reports_request_although_main_thread_holds_a_lock() -> None:
+    lock, is_reported = threading.Lock(), threading.Event()
+
+    def report() -> None:
+        with lock:
+            is_reported.set()
+
+    with Interrupt(report):
+        with lock:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not is_reported.is_set()
+        assert is_reported.wait(10)
+
+
 def test_interrupt_restores_handlers_after_error() -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(ZeroDivisionError), Interrupt():

@@ -89,7 +89,7 @@ def test_write_report_plots_losses(empty_run: RunFolder) -> None:
     emit = log_events(empty_run.path, ignore_events)
     for step, value in ((1, 4.0), (2, float("nan")), (3, 0.0), (5, 2.0)):
         emit(StepEvent(step, None, {"l1": value, "flat": 1.0}, elapsed_seconds=step * 60.0))
-    emit(ArtifactEvent("x", "checkpoint", {"quality": float("inf")}))
+    emit(ArtifactEvent("x", "quality", {"quality": float("inf")}))
     page = ReportPage(write_report(empty_run, ignore_events).read_text())
     l1_points, flat_points = (line["points"] for line in page.find_all("polyline"))
     # x: steps 1 to 5 over a width of 300; y: from 95 (minimum) to 5 (maximum). NaN is left out.

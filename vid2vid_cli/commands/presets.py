@@ -49,6 +49,7 @@ def show(
     Example: vid2vid presets show face --set generator.base_channels=32
     """
     from vid2vid_cli.config.resolve import resolve_config
+    from vid2vid_cli.engine.events import ProgressEvent
     from vid2vid_cli.terminal import Terminal
 
     resolved = resolve_config(name, config, sets or (), {})
@@ -59,6 +60,8 @@ def show(
     data: dict[str, Any] = {"config": resolved.config.model_dump(mode="json"), "origins": dict(resolved.origins)}
     with Terminal("presets show", as_json=json) as terminal:
         if size:
+            if not json:
+                terminal.emit(ProgressEvent("model size", 0, None, "estimates"))
             size_rows, data["model_size"] = _model_size_rows(resolved.config)
             rows += size_rows
         terminal.print_table(rows, data, ("setting", "value", "origin"))

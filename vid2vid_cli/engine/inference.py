@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -23,21 +23,27 @@ def generate_clip(
     initial_frames: Tensor | None = None,
     *,
     num_given_frames: int = 0,
+    on_frame: Callable[[int], None] | None = None,
 ) -> list[FrameOutput]:
     """Generate the frames of a clip, (b, t, c, h, w) -> t - `num_given_frames` outputs.
 
     `initial_frames`: as in `rollout`. The first `num_given_frames` conditions are those of the first output's past.
+    `on_frame` is called with the number of generated frames after each of them.
     """
     initial_frames = initial_frames if initial_frames is None else initial_frames.to(runtime.device)
     all_conditions = conditions.to(runtime.device).float().unbind(1)
     with runtime.autocast():
-        outputs = rollout(
+        outputs: list[FrameOutput] = []
+        for output in rollout(
             generator,
             all_conditions[num_given_frames:],
             initial_frames=initial_frames,
             past_conditions=all_conditions[:num_given_frames],
-        )
-        return list(outputs)
+        ):
+            outputs.append(output)
+            if on_frame is not None:
+                on_frame(len(outputs))
+        return outputs
 
 
 def validation_psnr(outputs: Sequence[FrameOutput], clip: ClipBatch) -> float:

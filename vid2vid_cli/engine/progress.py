@@ -28,7 +28,7 @@ class ProgressMeter:
         self.losses: dict[str, float] = {}
         self._start_time = self._last_update = time.monotonic()
         self._samples: deque[tuple[float, int]] = deque()
-        self._last_line_time, self._last_line_fraction = self._start_time, 0.0
+        self._last_line_time, self._last_line_fraction = -math.inf, 0.0
         self._last_json_time = -math.inf
 
     def set_progress(self, done: int, total: int | None) -> None:
@@ -84,6 +84,8 @@ class ProgressMeter:
             time_text = f"in {format_duration(self._last_update - self._start_time)}"
         elif self.eta_seconds is not None:
             time_text = f"ETA {format_duration(self.eta_seconds)}"
+        elif not self.throughput and time.monotonic() - self._start_time >= MIN_INTERVAL_SECONDS:
+            time_text = f"{format_duration(time.monotonic() - self._start_time)} since the start"
         return [
             f"{self.done}{total_text} {self.unit}",
             f"{format_number(self.throughput)} {self.unit}/s" if self.throughput else "",
@@ -91,7 +93,7 @@ class ProgressMeter:
         ]
 
     def should_print(self) -> bool:
-        """Whether a plain-text line is due now; if so, the time of the last line is updated."""
+        """Whether a plain-text line is due now, as at the start of a stage; if so, the time of the line is recorded."""
         now, fraction = time.monotonic(), self.fraction or 0.0
         since_last_line = now - self._last_line_time
         has_advanced = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from vid2vid_cli.core.errors import DatasetError
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.clip_sampler import load_clip, valid_ranges
-from vid2vid_cli.engine.events import EventHandler, ProgressEvent
+from vid2vid_cli.engine.events import EventHandler, ProgressEvent, ignore_events
 from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.engine.styles import apply_styles
 from vid2vid_cli.media.files import write_text
@@ -67,22 +67,25 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
         )
     redetectors = load_redetectors(metadata.conditioners, on_event)
     thing_ids = metadata.style_bank.thing_class_ids if metadata.style_bank is not None else None
+    num_frames = sum(frame_range.num_frames - num_given_frames for frame_range in frame_ranges)
+    generation = _FrameProgress("evaluate", num_frames, on_event)
+    num_detected_images = 2 * len(redetectors) * num_frames
+    detection = _FrameProgress("detect", num_detected_images, on_event if num_detected_images else ignore_events)
     metrics_per_clip: list[MetricMeans] = []
-    for index, frame_range in enumerate(frame_ranges):
+    for frame_range in frame_ranges:
         clip = load_clip(dataset, training_data.conditioners, ClipSpec(view, frame_range), thing_class_ids=thing_ids)
-        images = _generate_images(model, clip)
+        images = _generate_images(model, clip, generation.advance)
         redetection_metrics = redetection_errors(
             redetectors,
             dataset,
             frame_range._replace(start=frame_range.start + num_given_frames),
             view=view,
             images={"": images, "_real": clip.frames[0, num_given_frames:]},
+            on_frame=detection.advance,
         )
         metrics_per_clip.append(_image_metrics(images, clip.frames[0, num_given_frames:]) | redetection_metrics)
-        on_event(ProgressEvent("evaluate", index + 1, len(frame_ranges), "clips"))
     metrics = _weighted_means(metrics_per_clip)
     out = request.out if request.out is not None else checkpoint.path.with_name("evaluation.json")
-    num_frames = sum(frame_range.num_frames - num_given_frames for frame_range in frame_ranges)
     record = {
         "checkpoint": str(checkpoint.path),
         "data": str(request.data),
@@ -93,7 +96,21 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
     return EvaluateResult(out, metrics)
 
 
-def _generate_images(model: LoadedModel, clip: ClipBatch) -> Tensor:
+class _FrameProgress:
+    """Reports the progress of a stage, from its start on."""
+
+    def __init__(self, stage: str, num_frames: int, emit: EventHandler) -> None:
+        self._stage, self._num_frames, self._emit = stage, num_frames, emit
+        self._num_done = -1
+        self.advance()
+
+    def advance(self) -> None:
+        """Report one more frame."""
+        self._num_done += 1
+        self._emit(ProgressEvent(self._stage, self._num_done, self._num_frames))
+
+
+def _generate_images(model: LoadedModel, clip: ClipBatch, on_frame: Callable[[], None]) -> Tensor:
     """The generated frames (t, 3, h, w) of a clip, without the given frames of a published start."""
     num_given_frames = model.initial_frame.num_given_frames
     num_first_frames = max(1, num_given_frames)
@@ -102,7 +119,12 @@ def _generate_images(model: LoadedModel, clip: ClipBatch) -> Tensor:
         initial_frames = model.initial_frame(clip.frames[:, :num_first_frames].unbind(1), first_conditions.unbind(1))
     conditions = apply_styles(clip, model.style_assigner)
     outputs = generate_clip(
-        model.generator, conditions, model.runtime, initial_frames, num_given_frames=num_given_frames
+        model.generator,
+        conditions,
+        model.runtime,
+        initial_frames,
+        num_given_frames=num_given_frames,
+        on_frame=lambda _: on_frame(),
     )
     return torch.cat([output.image.cpu().float() for output in outputs])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -46,11 +46,13 @@ def redetection_errors(
     *,
     view: View,
     images: Mapping[str, Tensor],
+    on_frame: Callable[[], None] = lambda: None,
 ) -> MetricMeans:
     """The errors of detections on images of a frame range, against the dataset's annotations.
 
     `images`: suffix of the metric names -> (t, 3, h, w), such as {"": generated, "_real": real frames}; the errors on
     real frames are a lower bound. `<conditioner>_found`: share of frames on which an error could be measured.
+    `on_frame` is called after each detection.
     """
     metrics: MetricMeans = {}
     for conditioner in conditioners:
@@ -58,10 +60,10 @@ def redetection_errors(
         references = [transform_annotation(annotation, view) for annotation in dataset.annotations([frame_range], name)]
         for suffix, frames in images.items():
             detections = conditioner.annotate(detect_cuts(map(to_uint8_image, frames)))
-            frame_errors = [
-                conditioner.errors(detection, reference)
-                for detection, reference in zip(detections, references, strict=True)
-            ]
+            frame_errors = []
+            for detection, reference in zip(detections, references, strict=True):
+                frame_errors.append(conditioner.errors(detection, reference))
+                on_frame()
             for key in dict.fromkeys(key for errors in frame_errors for key in errors):
                 values = [errors[key] for errors in frame_errors if key in errors]
                 metrics[f"{key}{suffix}"] = float(np.mean(values)), len(values)

@@ -17,7 +17,7 @@ from vid2vid_cli.engine.curriculum import batch_repeats, clip_length
 from vid2vid_cli.engine.distributed import ProcessGroup, RankStoppedError
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.event_log import log_events
-from vid2vid_cli.engine.events import EventHandler, InfoEvent, ignore_events
+from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent, ignore_events
 from vid2vid_cli.engine.loop import StopCondition, train_loop
 from vid2vid_cli.engine.run_folder import (
     RunFolder,
@@ -42,9 +42,12 @@ from vid2vid_cli.training.job import (
     resolve_train_job,
     start_run,
 )
+from vid2vid_cli.training.measurement import attempt
 from vid2vid_cli.training.report import write_report
 
 __all__ = ["TrainRequest", "TrainResult", "plan_train", "train"]
+
+INTERRUPT_NOTICE = "finishing this step, then saving; press Ctrl-C again to stop now"
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def train(request: TrainRequest, on_event: EventHandler) -> TrainResult:
 
 
 def _run_training(
-    request: TrainRequest, emit: EventHandler, process_group: ProcessGroup, exit_stack: ExitStack
+    request: TrainRequest, on_event: EventHandler, process_group: ProcessGroup, exit_stack: ExitStack
 ) -> TrainResult:
     job = open_train_job(request, process_group)
     config, training_data = job.config, job.training_data
@@ -115,7 +118,7 @@ def _run_training(
         lambda: start_run(request, job, runtime, state, exit_stack)
     )
     process_group.broadcast_state(state, runtime.device)
-    emit = log_events(run.path, emit) if process_group.is_main else ignore_events
+    emit = log_events(run.path, on_event) if process_group.is_main else ignore_events
     batch_message = f", batch size {describe_batch(process_group, config)}" if process_group.world_size > 1 else ""
     emit(InfoEvent(f"{training_data.dataset.folder} -> {run.path} on {runtime.describe()}{batch_message}"))
     perceptual, perceptual_notice = _load_perceptual_loss(config, runtime, process_group)
@@ -135,7 +138,8 @@ def _run_training(
         repeats=partial(batch_repeats, config),
         num_threads=config.data.num_workers,
     )
-    with Interrupt() as interrupt, closing(stream) as batches:
+    # This notice is not logged: the log may be full.
+    with Interrupt(lambda: on_event(InfoEvent(INTERRUPT_NOTICE))) as interrupt, closing(stream) as batches:
         if not process_group.is_main:
             return _train_on_worker_rank(
                 context,
@@ -160,7 +164,7 @@ def _run_training(
         seconds, metrics = _train_on_main_rank(
             context, state, batches, stop_condition=stop_condition, previous_seconds=previous_seconds, callback=callback
         )
-    write_report(run, emit)
+    attempt("the report", lambda: write_report(run, emit), emit)
     return TrainResult(run.path, run.checkpoint_path, state.step, seconds, metrics)
 
 
@@ -185,6 +189,7 @@ def _train_on_main_rank(
 ) -> tuple[float, Mapping[str, float]]:
     """Train in the main process and return the elapsed seconds and the metrics."""
     process_group, interrupt = context.process_group, callback.interrupt
+    callback.emit(ProgressEvent("train", state.step, stop_condition.max_steps, "steps"))
     try:
         seconds = train_loop(
             context,

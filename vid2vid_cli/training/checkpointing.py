@@ -2,42 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
-
-import torch
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.optimizer import OptimizerConfig
 from vid2vid_cli.core.errors import DiskFullError, DivergenceError
-from vid2vid_cli.core.types import ClipBatch, FrameOutput
-from vid2vid_cli.data.clip_sampler import ClipSampler, valid_ranges
-from vid2vid_cli.data.dataset import FrameRange
+from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.engine.checkpoint import save_checkpoint
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler
-from vid2vid_cli.engine.inference import generate_clip, to_uint8_image, validation_psnr
 from vid2vid_cli.engine.run_folder import RunFolder
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.state_files import mark_best, prune_checkpoints, read_pointer, save_train_state
-from vid2vid_cli.engine.styles import StyleAssigner, StyleBank, StyleChoice, apply_styles
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.rendering.label_channels import build_label_channels
 from vid2vid_cli.training.interrupt import Interrupt
-from vid2vid_cli.training.samples import sample_sheet
-from vid2vid_cli.training.style_collection import collect_styles
+from vid2vid_cli.training.measurement import Result, SampleMeasurement, attempt, read_best_quality, write_quality
 from vid2vid_cli.training_data.training_data import TrainingData
-
-NUM_SCORED_LABEL_MAPS = 10
-"""Predicted label maps that the quality of a label prediction model is measured on."""
-SAMPLE_FRAMES = 24
-"""Frames of a sample clip: enough to show motion, and fast to generate."""
-SPLIT_NAMES = {"val": "validation", "train": "training"}
 
 
 class CheckpointCallback:
-    """Called after each training step; saves checkpoints and samples when they are due. It does not affect training."""
+    """Called after each training step; saves checkpoints and samples when they are due. It does not affect training.
+
+    Saving comes first: a measurement that is slow, fails or is interrupted cannot prevent it.
+    """
 
     def __init__(
         self,
@@ -52,40 +43,47 @@ class CheckpointCallback:
         emit: EventHandler,
         interrupt: Interrupt,
     ) -> None:
-        self.run, self.config, self.training_data, self.runtime = run, config, training_data, runtime
+        self.run, self.config, self.training_data = run, config, training_data
         self.state, self.emit, self.interrupt = state, emit, interrupt
-        self.quality: float | None = resume_extra.get("quality")
-        """Quality of the last saved state: PSNR in dB, or mean IoU in % for label prediction."""
-        self.best_score: float | None = resume_extra.get("best_score")
+        self.best_quality = read_best_quality(run.checkpoints)
         self.saved_step = state.step
         self.saved_seconds = float(resume_extra["elapsed_seconds"])
-        self.sampler = sampler
-        self.label_channels = (
-            build_label_channels(training_data.conditioners) if config.generator.target == "labels" else None
+        self._last_save: tuple[int, float | None] | None = None
+        """Step of the last state that this process has saved, and its quality, if it was measured."""
+        self.measurement = SampleMeasurement(
+            training_data,
+            config,
+            sampler=sampler,
+            runtime=runtime,
+            state=state,
+            emit=emit,
+            interrupt=interrupt,
         )
-        self.sample_range, self.split = _choose_sample_range(training_data, sampler)
-        self.clip: ClipBatch = sampler.load_range(self.sample_range)
-        self._cached_outputs: tuple[int, list[FrameOutput]] | None = None
-        self._cached_bank: tuple[int, StyleBank] | None = None
         run.samples.mkdir(parents=True, exist_ok=True)
 
     def after_step(self, elapsed_seconds: float) -> bool:
         """Save and sample if they are due; returns False if training should stop. Raises DivergenceError."""
+        if self.interrupt.is_requested:
+            return False  # `finish` saves
         checkpoint_config, step = self.config.checkpoint, self.state.step
-        if step % checkpoint_config.sample_interval == 0:
-            self._save_sample()
         is_overdue = elapsed_seconds - self.saved_seconds >= checkpoint_config.save_interval_minutes * 60
         if step % checkpoint_config.save_interval == 0 or is_overdue:
-            self._save_checkpoint(elapsed_seconds)
+            self._save_and_measure(elapsed_seconds)
+        if step % checkpoint_config.sample_interval == 0:
+            self._draw_sample()
         return not self.interrupt.is_requested
 
     def finish(self, elapsed_seconds: float) -> dict[str, float]:
-        """Save the final state and sample; returns the quality by metric name. Raises DivergenceError."""
+        """Save the final state and sample; returns the quality by metric name. Raises DivergenceError.
+
+        After Ctrl-C, the state is saved and nothing is measured.
+        """
+        if self._last_save is None or self._last_save[0] != self.state.step:
+            self._save_and_measure(elapsed_seconds)
         if self.state.step % self.config.checkpoint.sample_interval or self.state.step == 0:
-            self._save_sample()
-        quality = self._save_checkpoint(elapsed_seconds)
-        metric_format = "PSNR on {} frames (dB)" if self.label_channels is None else "mean IoU on {} frames (%)"
-        return {metric_format.format(SPLIT_NAMES[self.split]): quality}
+            self._draw_sample()
+        quality = None if self._last_save is None else self._last_save[1]
+        return {} if quality is None else {self.measurement.metric_name: quality}
 
     def divergence_error(self, error: DivergenceError) -> DivergenceError:
         """`error` with the name of the last valid checkpoint and a hint."""
@@ -108,92 +106,53 @@ class CheckpointCallback:
         resume_command = shlex.join(["vid2vid", "train", "--resume", str(self.run.path)])
         return DiskFullError(error.message, f"Free some space, then continue: {resume_command}")
 
-    def _save_checkpoint(self, elapsed_seconds: float) -> float:
-        """Save training state and `.ckpt`, and return the quality."""
+    def _save_and_measure(self, elapsed_seconds: float) -> None:
+        """Save training state and `.ckpt`, and then measure the quality."""
         # The weights may become NaN in a step with finite losses; they must not replace a valid checkpoint.
         if not self.state.is_finite():
             raise DivergenceError(f"weights became NaN or infinite at step {self.state.step}")
-        quality = self.quality = self._measure_quality()
-        is_better = self.best_score is None or quality > self.best_score
-        self.best_score = quality if is_better else self.best_score
-        extra = {"elapsed_seconds": elapsed_seconds, "best_score": self.best_score, "quality": quality}
-        checkpoint_folder = save_train_state(self.run.checkpoints, self.state, extra)
-        if is_better:
-            mark_best(self.run.checkpoints, checkpoint_folder)
-        training = {
+        details = {"elapsed_seconds": elapsed_seconds}
+        checkpoint_folder = save_train_state(self.run.checkpoints, self.state, details)
+        self.saved_step, self.saved_seconds = self.state.step, elapsed_seconds
+        self.emit(ArtifactEvent(str(checkpoint_folder), "checkpoint", details))
+        self._write_checkpoint(elapsed_seconds, None)
+        quality = self._attempt("the measurement of the sample frames", self.measurement.measure_quality)
+        if quality is not None:
+            self._record_quality(checkpoint_folder, quality)
+            self._write_checkpoint(elapsed_seconds, quality)
+        self._last_save = self.state.step, quality
+        prune_checkpoints(self.run.checkpoints, self.config.checkpoint.keep_last)
+
+    def _write_checkpoint(self, elapsed_seconds: float, quality: float | None) -> None:
+        training: dict[str, object] = {
             "steps": self.state.step,
             "seconds": round(elapsed_seconds, 1),
             "dataset": self.training_data.dataset.manifest.name,
-            f"{'psnr' if self.label_channels is None else 'iou'}_{self.split}": round(quality, 2),
         }
+        if quality is not None:
+            training[self.measurement.metric_key] = round(quality, 2)
         if licence := self.run.load_record().licence:
             training["licence"] = licence
-        metadata = self.training_data.checkpoint_metadata(
-            self.run.name, self.config, training, self._collect_style_bank()
-        )
+        style_bank = self.measurement.collect_style_bank()
+        metadata = self.training_data.checkpoint_metadata(self.run.name, self.config, training, style_bank)
         save_checkpoint(self.run.checkpoint_path, self.state.generator_ema, metadata)
-        prune_checkpoints(self.run.checkpoints, self.config.checkpoint.keep_last)
-        self.saved_step, self.saved_seconds = self.state.step, elapsed_seconds
-        self.emit(ArtifactEvent(str(checkpoint_folder), "checkpoint", extra))
-        return quality
 
-    def _measure_quality(self) -> float:
-        """Quality of the sample clip, larger is better: PSNR in dB, or mean IoU in % for label prediction."""
-        if self.label_channels is None:
-            return validation_psnr(self._sample_outputs(), self.clip)
-        num_initial_frames, targets = self.config.num_initial_frames, self.clip.frames[0].float()
-        predictions = torch.cat([output.image.cpu().float() for output in self._sample_outputs()])
-        scored_frames = slice(num_initial_frames, num_initial_frames + NUM_SCORED_LABEL_MAPS)
-        return float(self.label_channels.measure_iou(predictions[scored_frames], targets[scored_frames]).mean())
+    def _record_quality(self, checkpoint_folder: Path, quality: float) -> None:
+        path = write_quality(checkpoint_folder, quality)
+        self.emit(ArtifactEvent(str(path), "quality", {"step": self.state.step, "quality": quality}))
+        if not math.isnan(quality) and (self.best_quality is None or quality > self.best_quality):
+            self.best_quality = quality
+            mark_best(self.run.checkpoints, checkpoint_folder)
 
-    def _sample_outputs(self) -> list[FrameOutput]:
-        """Outputs of the EMA generator on the sample clip; generated once per step for sample and checkpoint."""
-        if self._cached_outputs is None or self._cached_outputs[0] != self.state.step:
-            self._cached_outputs = self.state.step, self._generate_sample()
-        return self._cached_outputs[1]
+    def _draw_sample(self) -> None:
+        def draw() -> None:
+            path = self.run.samples / f"step_{self.state.step:07d}.png"
+            save_png(path, self.measurement.draw_sheet())
+            self.emit(ArtifactEvent(str(path), "sample"))
 
-    def _generate_sample(self) -> list[FrameOutput]:
-        if self.label_channels is None:
-            style_bank = self._collect_style_bank()
-            # The default styles of synthesis: styles encoded from these frames would leak the ground truth.
-            conditions = apply_styles(
-                self.clip, None if style_bank is None else StyleAssigner(style_bank, StyleChoice())
-            )
-            initial_frames = self.clip.frames[:, :1] if self.config.num_initial_frames else None
-            return generate_clip(self.state.generator_ema, conditions, self.runtime, initial_frames)
-        known_frames = self.clip.frames[:, : self.config.num_initial_frames].float()
-        outputs = generate_clip(
-            self.state.generator_ema,
-            self.clip.conditions[:, self.config.num_initial_frames :],
-            self.runtime,
-            known_frames,
-        )
-        return [*(FrameOutput(frame, frame) for frame in known_frames.unbind(1)), *outputs]
+        self._attempt("the sample sheet", draw)
 
-    def _collect_style_bank(self) -> StyleBank | None:
-        """The styles of the training frames, collected once per step; None for a model without styles."""
-        encoder = self.state.generator_ema.style_encoder
-        if encoder is not None and (self._cached_bank is None or self._cached_bank[0] != self.state.step):
-            bank = collect_styles(
-                self.training_data, self.sampler, self.config.style, encoder=encoder, runtime=self.runtime
-            )
-            self._cached_bank = self.state.step, bank
-        return None if self._cached_bank is None else self._cached_bank[1]
-
-    def _save_sample(self) -> None:
-        path = self.run.samples / f"step_{self.state.step:07d}.png"
-        to_image = to_uint8_image if self.label_channels is None else self.label_channels.visualize
-        sheet = sample_sheet(
-            self.training_data, self.sample_range, self.clip, outputs=self._sample_outputs(), to_image=to_image
-        )
-        save_png(path, sheet)
-        self.emit(ArtifactEvent(str(path), "sample"))
-
-
-def _choose_sample_range(training_data: TrainingData, sampler: ClipSampler) -> tuple[FrameRange, str]:
-    """The first frames of the longest validation range, and "val"; without a validation split of training, "train"."""
-    names = [conditioner.spec.name for conditioner in training_data.conditioners]
-    val_ranges = valid_ranges(training_data.dataset, names, "val")
-    longest = max(val_ranges or sampler.ranges, key=lambda frame_range: frame_range.num_frames)
-    stop = min(longest.stop, longest.start + SAMPLE_FRAMES)
-    return FrameRange(longest.clip_index, longest.start, stop), "val" if val_ranges else "train"
+    def _attempt(self, purpose: str, function: Callable[[], Result]) -> Result | None:
+        if self.interrupt.is_requested:
+            return None
+        return attempt(f"step {self.state.step}: {purpose}", function, self.emit)

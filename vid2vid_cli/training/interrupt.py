@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -11,10 +12,14 @@ INTERRUPT_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SI
 
 
 class Interrupt:
-    """A context in which the first SIGINT, SIGTERM or SIGHUP only sets a flag. No effect outside the main thread."""
+    """A context in which the first SIGINT, SIGTERM or SIGHUP only sets a flag. No effect outside the main thread.
 
-    def __init__(self) -> None:
+    `on_request` is called then in a thread of its own, because the main thread may hold a lock that it needs.
+    """
+
+    def __init__(self, on_request: Callable[[], None] = lambda: None) -> None:
         self.is_requested = False
+        self._on_request = on_request
         self._previous_handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
@@ -39,3 +44,4 @@ class Interrupt:
         if self.is_requested:
             raise KeyboardInterrupt
         self.is_requested = True
+        threading.Thread(target=self._on_request, name="interrupt", daemon=True).start()

@@ -31,6 +31,7 @@ from vid2vid_cli.engine.state_files import load_train_state
 from vid2vid_cli.engine.warm_start import warm_start
 from vid2vid_cli.rendering.label_channels import build_label_channels
 from vid2vid_cli.requests.train import TrainRequest
+from vid2vid_cli.training.samples import choose_sample_range
 from vid2vid_cli.training_data.dataset_conditioners import find_dataset
 from vid2vid_cli.training_data.training_data import TrainingData, open_training_data
 
@@ -107,8 +108,10 @@ def resolve_train_job(request: TrainRequest, process_group: ProcessGroup) -> Tra
         training_data = open_training_data(dataset, request.config)
         run_path = choose_run_folder(request.out, dataset, overwrite=request.overwrite)
         job = TrainJob(_adjust_schedule(request, training_data), training_data, run_path, None)
+    train_ranges = job.training_data.build_sampler(job.config).ranges
     if job.config.generator.target == "labels":
         build_label_channels(job.training_data.conditioners)
+        choose_sample_range(job.training_data, train_ranges, job.config.num_initial_frames)
     process_group.shard(job.config.schedule.batch_size)
     return job
 

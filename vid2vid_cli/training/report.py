@@ -33,8 +33,8 @@ def write_report(run: RunFolder, emit: EventHandler) -> Path:
     """Write `report.html` to the run folder. Raises DiskFullError, PermissionDeniedError."""
     events = list(read_event_log(run.path))
     step_events = [event for event in events if event["event"] == "step"]
-    checkpoint_events = [event for event in events if event["event"] == "artifact" and event["kind"] == "checkpoint"]
-    quality = checkpoint_events[-1]["details"]["quality"] if checkpoint_events else None
+    quality_events = [event for event in events if event["event"] == "artifact" and event["kind"] == "quality"]
+    quality = quality_events[-1]["details"]["quality"] if quality_events else None
     num_steps = step_events[-1]["step"] if step_events else 0
     minutes = step_events[-1]["elapsed_seconds"] / 60 if step_events else 0.0
     summary = f"{num_steps} steps in {minutes:.1f} minutes"

@@ -1,4 +1,4 @@
-"""Sample sheets: generated frames next to conditions and real frames."""
+"""The sample clip of a training, and sample sheets: generated frames next to conditions and real frames."""
 
 from __future__ import annotations
 
@@ -7,14 +7,40 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from vid2vid_cli.conditioning.combine import condition_image
+from vid2vid_cli.core.errors import TooFewFramesError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.types import ClipBatch, FrameOutput
+from vid2vid_cli.data.clip_sampler import valid_ranges
 from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.engine.inference import evenly_spaced, to_uint8_image
 from vid2vid_cli.media.contact_sheet import contact_sheet
 from vid2vid_cli.training_data.training_data import TrainingData
 
 NUM_COLUMNS = 6
+SAMPLE_FRAMES = 24
+"""Frames of a sample clip: enough to show motion, and fast to generate."""
+SPLIT_NAMES = {"val": "validation", "train": "training"}
+
+
+def choose_sample_range(
+    training_data: TrainingData, train_ranges: Sequence[FrameRange], num_known_frames: int
+) -> tuple[FrameRange, str]:
+    """The first frames of the longest validation range, and "val"; without a validation split of training, "train".
+
+    `num_known_frames` are real frames that the model continues. Raises TooFewFramesError if no frame follows them.
+    """
+    names = [conditioner.spec.name for conditioner in training_data.conditioners]
+    val_ranges = valid_ranges(training_data.dataset, names, "val")
+    longest = max(val_ranges or train_ranges, key=lambda frame_range: frame_range.num_frames)
+    split = "val" if val_ranges else "train"
+    if longest.num_frames <= num_known_frames:
+        raise TooFewFramesError(
+            f"{training_data.dataset.folder} has at most {longest.num_frames} consecutive {SPLIT_NAMES[split]} frames; "
+            f"model=predict needs {num_known_frames + 1}, because it continues {num_known_frames} real frames.",
+            "Prepare a longer video, or with a larger --val-fraction; --val-fraction 0 measures on training frames.",
+        )
+    stop = min(longest.stop, longest.start + SAMPLE_FRAMES)
+    return FrameRange(longest.clip_index, longest.start, stop), split
 
 
 def sample_sheet(
