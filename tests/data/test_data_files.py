@@ -29,10 +29,10 @@ from vid2vid_cli.data.chunk_store import (
     QUEUED_IMAGES_PER_THREAD,
     ChunkStore,
     WriterPool,
-    save_arrays,
 )
 from vid2vid_cli.data.frame_writer import FrameWriter
 from vid2vid_cli.data.manifest import write_json
+from vid2vid_cli.data.stored_files import save_arrays
 from vid2vid_cli.media.label_images import save_indexed_png
 
 

@@ -15,10 +15,11 @@ from PIL import Image
 
 from vid2vid_cli.core.errors import NotAVideoError
 from vid2vid_cli.media import image_header
-from vid2vid_cli.media.image_header import MAX_PIXELS, count_animation_frames, ignored_properties, read_regular_file
+from vid2vid_cli.media.image_header import MAX_PIXELS, ignored_properties, is_animation, read_regular_file
 from vid2vid_cli.media.images import load_image, load_png
 from vid2vid_cli.media.label_images import load_label_image
 from vid2vid_cli.media.probe import probe
+from vid2vid_cli.media.reader import VideoReader
 
 
 def write_png_header(path: Path, width: int, height: int, colour_type: int = 0) -> None:
@@ -68,16 +69,55 @@ def test_devices_and_pipes_are_rejected(tmp_path: Path) -> None:
             load_label_image(tmp_path / name)
 
 
+def shades(*values: int) -> list[Image.Image]:
+    return [Image.fromarray(np.full((8, 8, 3), value, np.uint8)) for value in values]
+
+
+def save_animation(path: Path, images: list[Image.Image], delay: int = 40) -> Path:
+    images[0].save(path, save_all=True, append_images=images[1:], duration=delay)
+    return path
+
+
 def test_ignored_properties(tmp_path: Path) -> None:
-    opaque = [Image.fromarray(np.full((8, 8, 3), value, np.uint8)) for value in (0, 200)]
-    transparent = Image.fromarray(np.full((8, 8, 4), 90, np.uint8))
-    opaque[0].save(tmp_path / "opaque.png")
-    transparent.save(tmp_path / "alpha.png")
-    opaque[0].save(tmp_path / "animated.png", save_all=True, append_images=opaque[1:])
-    opaque[0].save(tmp_path / "animated.webp", save_all=True, append_images=opaque[1:])
+    shades(0)[0].save(tmp_path / "opaque.png")
+    Image.fromarray(np.full((8, 8, 4), 90, np.uint8)).save(tmp_path / "alpha.png")
     assert ignored_properties(tmp_path / "opaque.png") == []
     assert [message.split()[1] for message in ignored_properties(tmp_path / "alpha.png")] == ["alpha"]
     for name in ("animated.png", "animated.webp"):
-        (message,) = ignored_properties(tmp_path / name)
+        (message,) = ignored_properties(save_animation(tmp_path / name, shades(0, 200)))
         assert "animated" in message
-        assert count_animation_frames(tmp_path / name) == 2
+
+
+def test_reader_reports_ignored_properties_of_folders(tmp_path: Path) -> None:
+    for index in range(2):
+        Image.fromarray(np.full((8, 8, 4), 90, np.uint8)).save(tmp_path / f"{index}.png")
+    save_animation(tmp_path / "2.png", shades(0, 200))
+    reader = VideoReader(tmp_path)
+    assert len(list(reader)) == 3
+    assert [word for word in ("alpha", "animated") for message in reader.warnings if word in message] == [
+        "alpha",
+        "animated",
+    ]
+
+
+def test_animated_png_is_read_as_animation(tmp_path: Path) -> None:
+    path = save_animation(tmp_path / "a.png", shades(0, 100, 200))
+    assert is_animation(path)
+    reader = VideoReader(path)
+    assert (reader.num_frames, reader.fps, reader.probe.kind) == (3, 25, "video")
+    assert [int(frame[0, 0, 0]) for frame in reader] == [0, 100, 200]
+
+
+def test_animated_webp_is_rejected(tmp_path: Path) -> None:
+    path = save_animation(tmp_path / "a.webp", shades(0, 100, 200))
+    with pytest.raises(NotAVideoError, match=r"a\.webp .* 3 frames"):
+        VideoReader(path)
+
+
+def test_gif_without_delays_is_read_at_an_assumed_rate(tmp_path: Path) -> None:
+    reader = VideoReader(save_animation(tmp_path / "a.gif", shades(0, 100, 200), delay=0))
+    assert (reader.num_frames, reader.fps) == (3, 10)
+    assert [int(frame[0, 0, 0]) for frame in reader] == [0, 100, 200]
+    assert any("10 fps" in remark for remark in reader.remarks)
+    reader = VideoReader(save_animation(tmp_path / "b.gif", shades(0, 100, 200)))
+    assert (reader.fps, reader.remarks) == (25, [])

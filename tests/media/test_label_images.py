@@ -42,14 +42,16 @@ def encode_png(ids: NDArray[np.generic], bit_depth: int, colour_type: int, *, is
     return PNG_SIGNATURE + b"".join(png_chunk(kind, data) for kind, data in chunks)
 
 
-def write_grey_video(path: Path, images: list[NDArray[np.generic]], codec: str = "ffv1") -> None:
+def write_grey_video(path: Path, images: list[NDArray[np.generic]], color_range: int = 0) -> None:
     pixel_format = "gray" if images[0].dtype == np.uint8 else "gray16le"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=Fraction(25))
+        stream = container.add_stream("ffv1", rate=Fraction(25))
         stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = pixel_format
+        stream.pix_fmt, stream.codec_context.color_range = pixel_format, color_range
         for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format=pixel_format)))
+            frame = av.VideoFrame.from_ndarray(image, format=pixel_format)
+            frame.color_range = color_range
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
 
 
@@ -137,6 +139,17 @@ def test_reader_raw_grey_keeps_values(tmp_path: Path, dtype: type) -> None:
     for read_image, image in zip(reader, images, strict=True):
         assert read_image.dtype == dtype
         assert np.array_equal(read_image, image)
+
+
+@pytest.mark.parametrize(("color_range", "expected"), [(0, [16, 126, 235]), (1, [0, 128, 255]), (2, [16, 126, 235])])
+def test_reader_expands_grey_of_limited_range(tmp_path: Path, color_range: int, expected: list[int]) -> None:
+    """The tag of the file decides; grey without a tag, as FFV1 stores it, has full range."""
+    grey = np.repeat(np.array([[16, 126, 235]], np.uint8), 16, axis=1).repeat(16, axis=0)
+    write_grey_video(tmp_path / "a.mkv", [grey], color_range=color_range)
+    (frame,) = VideoReader(tmp_path / "a.mkv")
+    assert frame[0, ::16, 0].tolist() == expected
+    (raw_frame,) = VideoReader(tmp_path / "a.mkv", raw_grey=True)
+    assert np.array_equal(raw_frame, grey)
 
 
 def test_reader_raw_grey_keeps_colour_video(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from helpers.video_files import (
     write_video,
 )
 
-from vid2vid_cli.core.errors import ConfigError, InputFileMismatchError, NoFramesError
+from vid2vid_cli.core.errors import ConfigError, InputFileMismatchError, NoFramesError, NotAVideoError
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.media.decode import picture_times
 from vid2vid_cli.media.frame_geometry import SIZE_CHANGE_MESSAGE
@@ -396,3 +396,13 @@ def test_reader_reads_real_video(shared_data: Path) -> None:
     assert (video_probe.width, video_probe.height, video_probe.fps, video_probe.num_frames) == (480, 480, 30, 587)
     frame = next(iter(VideoReader(path, start=10.0, max_frames=1)))
     assert frame.shape == (480, 480, 3)
+
+
+def test_gap_that_would_repeat_a_picture_millions_of_times_is_rejected(tmp_path: Path) -> None:
+    """A clock that was set during the recording: 347 days would be 750 million frames."""
+    frames = [np.zeros((32, 32, 3), np.uint8)] * 8
+    times = [*range(0, 160, 40), *(30_000_000_000 + time for time in range(0, 160, 40))]
+    path = write_video(tmp_path / "a.mkv", frames, timestamps=times, time_base=Fraction(1, 1000))
+    with pytest.raises(NotAVideoError, match=r"8 pictures.* 75000000\d frames .*8333\.3 hours"):
+        VideoReader(path)
+    assert len(list(VideoReader(path, max_frames=4))) == 4

@@ -7,15 +7,15 @@ from concurrent.futures import Future
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, overload
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation
 from vid2vid_cli.core.errors import DatasetError, LabelFileError, NotAVideoError, PluginError
-from vid2vid_cli.data.chunk_store import CHUNK_FRAMES, ChunkStore, PendingChunks, WriterPool, create_folder, save_arrays
+from vid2vid_cli.data.chunk_store import CHUNK_FRAMES, ChunkStore, PendingChunks, WriterPool, create_folder
 from vid2vid_cli.data.manifest import PREPARE_AGAIN_HINT
+from vid2vid_cli.data.stored_files import check_inside, load_arrays, save_arrays
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.label_images import load_label_image, save_indexed_png
 
@@ -125,15 +125,8 @@ class AnnotationFolder:
     @cached_property
     def _arrays(self) -> dict[str, NDArray[np.float32]]:
         path = self._folder / POINTS_FILE_NAME
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = dict(file)
-        except FileNotFoundError as error:
-            raise DatasetError(f"The dataset is damaged: {path} is missing.", PREPARE_AGAIN_HINT) from error
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-            raise DatasetError(
-                f"The dataset is damaged: {path} cannot be read ({error}).", PREPARE_AGAIN_HINT
-            ) from error
+        check_inside(path, self._folder)
+        arrays = load_arrays(path)
         if QUALITY_KEY not in arrays or any(len(values) != self._num_frames for values in arrays.values()):
             raise DatasetError(
                 f"The dataset is damaged: {path} does not contain {self._num_frames} frames.", PREPARE_AGAIN_HINT
@@ -147,6 +140,7 @@ class AnnotationFolder:
         images = {}
         for name in self._image_names:
             path = self._folder / name / f"{index:06d}.png"
+            check_inside(path, self._folder)
             if path.is_file():
                 try:
                     images[name] = load_label_image(path).values

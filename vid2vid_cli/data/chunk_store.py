@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.core.errors import DatasetError
-from vid2vid_cli.media.files import atomic_write, sync_files
+from vid2vid_cli.data.stored_files import load_arrays, save_arrays
+from vid2vid_cli.media.files import sync_files
 from vid2vid_cli.media.os_errors import read_error, write_error
 
 CHUNK_FRAMES = 48
@@ -128,8 +129,7 @@ class ChunkStore:
     def _read_chunk(self, start: int, stop: int) -> dict[str, Array] | None:
         """The arrays of a chunk file, or None if it is damaged."""
         try:
-            with np.load(self._chunk_path(start, stop), allow_pickle=False) as file:
-                arrays = dict(file)
+            arrays = load_arrays(self._chunk_path(start, stop))
             names, checksums = arrays[IMAGE_NAMES_KEY], arrays[CHECKSUMS_KEY]
             frame_arrays = [value for name, value in arrays.items() if name not in (IMAGE_NAMES_KEY, CHECKSUMS_KEY)]
             is_valid = len(names) == len(checksums) and all(len(value) == stop - start for value in frame_arrays)
@@ -142,7 +142,7 @@ class ChunkStore:
         for name, checksum in zip(arrays[IMAGE_NAMES_KEY].tolist(), arrays[CHECKSUMS_KEY].tolist(), strict=True):
             path = self._image_root / name
             try:
-                is_intact = crc32(path.read_bytes()) == checksum
+                is_intact = path.is_file() and crc32(path.read_bytes()) == checksum
             except OSError:
                 is_intact = False
             damaged += [] if is_intact else [path]
@@ -170,16 +170,6 @@ def create_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(path, error) from error
-
-
-def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Write named arrays as .npz with an atomic write. Raises DiskFullError, PermissionDeniedError."""
-
-    def write(temp_path: Path) -> None:
-        with temp_path.open("wb") as file:  # numpy adds a suffix to a path, but not to a file
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-
-    atomic_write(path, write)
 
 
 class WriterPool:

@@ -20,6 +20,7 @@ from vid2vid_cli.data.manifest import (
     frame_file_name,
     read_manifest,
 )
+from vid2vid_cli.data.stored_files import check_inside
 from vid2vid_cli.media.images import load_image
 
 Split = Literal["train", "val", "all"]
@@ -96,12 +97,13 @@ class Dataset:
     def load_frame(self, clip_index: int, index: int) -> NDArray[np.uint8]:
         """Load a frame, (h, w, 3) uint8 RGB. Raises DatasetError (missing, damaged or of another size), IndexError."""
         path = self.frame_path(clip_index, index)
+        check_inside(path, self.folder)
         try:
             frame = load_image(path)
         except MissingFileError as error:
             raise DatasetError(f"The dataset is damaged: {path} is missing.", PREPARE_AGAIN_HINT) from error
         except NotAVideoError as error:
-            raise DatasetError(f"The dataset is damaged: {path} cannot be read.", PREPARE_AGAIN_HINT) from error
+            raise DatasetError(f"The dataset is damaged: {error.message}", PREPARE_AGAIN_HINT) from error
         if frame.shape[:2] != (self.height, self.width):
             raise DatasetError(
                 f"The dataset is damaged: {path} is {frame.shape[1]}x{frame.shape[0]}, not {self.width}x{self.height}.",
@@ -134,6 +136,7 @@ class Dataset:
         if (name, conditioner) not in self._annotation_folders:
             record = self.manifest.conditioner_record(conditioner)
             folder = self.folder / "clips" / name / conditioner
+            check_inside(folder, self.folder)
             size = self.height, self.width
             self._annotation_folders[name, conditioner] = AnnotationFolder(
                 folder, self._num_stored_frames[name], size, image_names=record.image_names

@@ -26,6 +26,9 @@ HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 BT709 = 1
 LIMITED_RANGE, FULL_RANGE = 1, 2
 
+# Grey of 16 to 235 -> 0 to 255. swscale treats all grey as full range.
+LIMITED_TO_FULL_RANGE: NDArray[np.uint8] = np.rint((np.arange(256) - 16) * (255 / 219)).clip(0, 255).astype(np.uint8)
+
 # swscale flags. Without SWS_ACCURATE_RND and SWS_FULL_CHR_H_INT, (180, 40, 60) is decoded as (180, 39, 60) and chroma
 # has half the resolution: 45 instead of 49 dB on a face.
 SWS_ACCURATE_RND, SWS_FULL_CHR_H_INT = 0x40000, 0x2000
@@ -52,7 +55,8 @@ class ColourTags:
         of the time.
         """
         if self.matrix is None:
-            return np.asarray(converter.reformat(frame, format="rgb24").to_ndarray(), dtype=np.uint8)
+            image = np.asarray(converter.reformat(frame, format="rgb24").to_ndarray(), dtype=np.uint8)
+            return image if self.is_full_range else LIMITED_TO_FULL_RANGE[image]
         height, width = size if size is not None and _is_downscale(size, frame) else (frame.height, frame.width)
         rgb = converter.reformat(
             frame,
@@ -80,7 +84,9 @@ def colour_tags(frame: VideoFrame) -> ColourTags:
     """Read the colour tags of a frame. Untagged: BT.709 from 720 rows or 1280 columns, otherwise BT.601."""
     pixel_format = frame.format.name
     if frame.format.is_rgb or pixel_format.startswith(("gray", "mono", "pal", "gbr", "ya")):
-        return ColourTags(None, True, "grey" if pixel_format.startswith(("gray", "mono", "ya")) else "rgb", False)
+        is_grey = pixel_format.startswith(("gray", "mono", "ya"))
+        is_full_range = not (is_grey and frame.color_range == LIMITED_RANGE)
+        return ColourTags(None, is_full_range, "grey" if is_grey else "rgb", False)
     is_full_range = pixel_format.startswith("yuvj") or frame.color_range == FULL_RANGE
     is_guessed = int(frame.colorspace) not in MATRIX_COEFFICIENTS
     is_hd = frame.height >= 720 or frame.width >= 1280
@@ -108,6 +114,6 @@ def unsupported_properties(frame: VideoFrame) -> list[str]:
         messages.append(f"High dynamic range ({transfer_name}) is decoded without tone mapping; colours are flat.")
     if frame.interlaced_frame:
         messages.append("The video is interlaced; moving edges have comb artefacts. Deinterlace it for better results.")
-    if frame.format.name in ("rgba", "argb", "abgr", "bgra") or frame.format.name.startswith("yuva"):
+    if any(component.is_alpha for component in frame.format.components):
         messages.append("The alpha channel of the video is ignored.")
     return messages

@@ -70,9 +70,22 @@ def check_pixel_count(path: Path, width: int, height: int) -> None:
         raise _too_large_error(f"{path} is {width}x{height}, which is {width * height} pixels")
 
 
-def count_animation_frames(path: Path) -> int:
-    """Number of frames of an image file: above 1 for APNG and animated WebP. Raises the errors of `open_image`."""
-    return _count_frames(open_image(path, read_regular_file(path)))
+def is_animation(path: Path) -> bool:
+    """Whether an image file has several frames: APNG. Raises NotAVideoError for animated WebP, and as `open_image`."""
+    image = open_image(path, read_regular_file(path))
+    num_frames = _count_frames(image)
+    if num_frames > 1 and image.format == "WEBP":
+        raise NotAVideoError(
+            f"{path} is an animated WebP image of {num_frames} frames, which is not supported.",
+            "Convert it to a video, a GIF or an APNG first.",
+        )
+    return num_frames > 1
+
+
+def has_frame_delay(path: Path) -> bool:
+    """Whether the first frame of a GIF, which can be opened, has a delay above 0."""
+    with Image.open(path) as image:
+        return float(image.info.get("duration", 0)) > 0
 
 
 def ignored_properties(path: Path) -> list[str]:

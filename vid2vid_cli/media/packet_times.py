@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from av.container import InputContainer
@@ -12,6 +13,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from vid2vid_cli.core.errors import NotAVideoError
 from vid2vid_cli.media.container import has_timestamps
 
 Ticks = NDArray[np.int64]
@@ -36,6 +38,11 @@ MAX_MEASURED_FPS = 240
 # Fraction of a frame by which time stamps may deviate (Matroska rounds to 1 ms) without losing or repeating a frame.
 # Below one half, so that a grid time halfway between two frames, as with 20 fps from 30 fps, selects one side.
 TIMESTAMP_TOLERANCE = Fraction(9, 20)
+
+
+# A video of more frames than both limits allow has a gap that is no part of it, such as a clock that was set.
+MAX_REPEATED_FRAMES = 100_000
+MAX_FRAMES_PER_PICTURE = 100
 
 
 @dataclass(frozen=True)
@@ -159,3 +166,13 @@ def nearest_standard_rate(rate: Fraction) -> Fraction:
     return (
         nearest if abs(nearest / rate - 1) < MAX_STANDARD_RATE_ERROR else rate.limit_denominator(MAX_RATE_DENOMINATOR)
     )
+
+
+def check_num_frames(path: Path, num_frames: int, fps: Fraction, num_stored_frames: int) -> None:
+    """Raise NotAVideoError if the grid has far more frames than the file has pictures: a gap in the time stamps."""
+    if num_frames > max(MAX_REPEATED_FRAMES, MAX_FRAMES_PER_PICTURE * num_stored_frames):
+        raise NotAVideoError(
+            f"{path} has {num_stored_frames} pictures, and a gap in its time stamps would repeat them as {num_frames} "
+            f"frames at {float(fps):g} fps ({float(num_frames / fps / 3600):.1f} hours).",
+            "Read the part before the gap with --end, or use a lower --fps.",
+        )

@@ -32,6 +32,7 @@ from vid2vid_cli.media.frame_geometry import (
     pixel_aspect_ratio,
     upright_size,
 )
+from vid2vid_cli.media.image_header import has_frame_delay, is_animation
 from vid2vid_cli.media.images import load_image
 from vid2vid_cli.media.os_errors import read_error
 from vid2vid_cli.media.packet_times import (
@@ -87,16 +88,20 @@ def probe(path: Path) -> Probe:
     """
     if path.is_dir():
         return _probe_images(path, image_files(path), "images")
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.suffix.lower() in IMAGE_SUFFIXES and not is_animation(path):
         return _probe_images(path, [path], "image")
     with open_video(path) as (container, stream):
         return _probe_stream(path, container, stream)
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The image files of a folder as in `sort_files`, which may raise. Hidden files are ignored."""
+    """The image files of a folder as in `sort_files`, which may raise.
+
+    Hidden files, and folders, devices and pipes with names of images are ignored.
+    """
     try:
-        files = [entry for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES and entry.name[0] != "."]
+        names = (entry for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES and entry.name[0] != ".")
+        files = [entry for entry in names if entry.is_file()]
     except OSError as error:
         raise read_error(folder, error) from error
     if not files:
@@ -133,6 +138,7 @@ def _probe_stream(path: Path, container: InputContainer, stream: VideoStream) ->
     rotation, aspect_ratio = nearest_quarter_turn(angle), pixel_aspect_ratio(stream)
     height, width = upright_size(frame, aspect_ratio, rotation)
     tags = colour_tags(frame)
+    kind: SourceKind = "gif" if container.format.name == "gif" else "video"
     return Probe(
         width=width,
         height=height,
@@ -144,19 +150,29 @@ def _probe_stream(path: Path, container: InputContainer, stream: VideoStream) ->
         codec=codec_name(stream),
         is_variable_rate=is_variable_rate,
         colour_space=tags.name + (" (not tagged)" if tags.is_guessed else ""),
-        kind="gif" if container.format.name == "gif" else "video",
+        kind=kind,
         start_time=start_time,
         is_lossless=is_lossless(stream),
         is_mirrored=is_mirrored,
         pixel_aspect_ratio=aspect_ratio,
         num_stored_frames=packet_times.num_pictures,
         num_unused_frames=count_unused_pictures(packet_times, fps),
-        remarks=(*track_remarks(container), *_orientation_remarks(angle), *_colour_remarks(tags)),
+        remarks=(
+            *track_remarks(container),
+            *_orientation_remarks(angle),
+            *_colour_remarks(tags),
+            *_rate_remarks(path, kind, fps),
+        ),
     )
 
 
 def _colour_remarks(tags: ColourTags) -> tuple[str, ...]:
     return (f"The colour space of the file is not tagged; {tags.name.split()[0]} is assumed.",) * tags.is_guessed
+
+
+def _rate_remarks(path: Path, kind: SourceKind, fps: Fraction) -> tuple[str, ...]:
+    is_assumed = kind == "gif" and not has_frame_delay(path)
+    return (f"The GIF stores no frame delay; {float(fps):g} fps are assumed.",) * is_assumed
 
 
 def _orientation_remarks(angle: float) -> tuple[str, ...]:

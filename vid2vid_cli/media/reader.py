@@ -29,8 +29,9 @@ from vid2vid_cli.media.frame_geometry import (
     make_upright,
     upright_size,
 )
+from vid2vid_cli.media.image_header import ignored_properties
 from vid2vid_cli.media.images import load_image, resize_image
-from vid2vid_cli.media.packet_times import TIMESTAMP_TOLERANCE
+from vid2vid_cli.media.packet_times import TIMESTAMP_TOLERANCE, check_num_frames
 from vid2vid_cli.media.probe import Probe, image_files, probe
 
 
@@ -41,7 +42,8 @@ class VideoReader:
     default) defines their times. `size`: (height, width). `start`, `end`: seconds after the first frame. `raw_grey`:
     frames of a grey video are (h, w) uint8 or uint16 with the stored values and size, as label maps need.
     `video_probe`: the result of an earlier `probe` of the path. Can be iterated repeatedly, each time from the start.
-    Raises the errors of `probe`, NoFramesError (no frame between start and end), ConfigError (invalid values).
+    Raises the errors of `probe`, NoFramesError (no frame between start and end), ConfigError (invalid values),
+    NotAVideoError (a gap in the time stamps that would repeat a frame too often).
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class VideoReader:
                 f"{path} has no frame after {start:g} s: its duration is {self.probe.duration:.2f} s.",
                 "Choose an earlier start.",
             )
+        check_num_frames(path, self.num_frames, self.fps, self.probe.num_stored_frames)
         if self.probe.is_variable_rate and self.fps == self.probe.fps:
             self.remarks.append(
                 f"The frame rate of the file varies: at {float(self.fps):g} fps, {self.probe.num_unused_frames} of its "
@@ -175,6 +178,8 @@ class VideoReader:
     def _read_images(self) -> Generator[ImageArray, None, None]:
         previous_size: tuple[int, int] | None = None
         for index, file in enumerate((self.files or (self.path,))[self._num_skipped_images() :]):
+            for message in ignored_properties(file):
+                self._warn(message)
             image = load_image(file)
             size = (image.shape[0], image.shape[1])
             # Images that were only scaled, or whose size is rounded differently, show the same scene.

@@ -26,6 +26,7 @@ from vid2vid_cli.dataset_builder.sidecar_files import SidecarFiles, bind_files, 
 from vid2vid_cli.engine.checkpoint import CheckpointMetadata
 from vid2vid_cli.media.blank_reader import BlankReader, FrameSource
 from vid2vid_cli.media.file_pairing import sort_files
+from vid2vid_cli.media.image_header import is_animation
 from vid2vid_cli.media.probe import IMAGE_SUFFIXES
 from vid2vid_cli.rendering.source_conditioners import ConditionerOptions, load_source_conditioners
 from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo, open_source_reader
@@ -182,9 +183,8 @@ def _open_reader(path: Path, metadata: CheckpointMetadata) -> FrameSource:
         suffix = Counter(file.suffix for file in files).most_common(1)[0][0]
         label_files = sort_files(file for file in files if file.suffix == suffix)
         return BlankReader(label_files, fps=fps, size=(metadata.height, metadata.width))
-    return open_source_reader(
-        path, metadata, fps=fps if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES else None
-    )
+    is_image = path.suffix.lower() in IMAGE_SUFFIXES and not is_animation(path)
+    return open_source_reader(path, metadata, fps=fps if path.is_dir() or is_image else None)
 
 
 def _contains_images(folder: Path) -> bool:
