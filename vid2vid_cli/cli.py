@@ -30,12 +30,14 @@ from vid2vid_cli.commands import import_ as import_command
 from vid2vid_cli.commands import transfer as transfer_command
 from vid2vid_cli.core.errors import (
     BROKEN_PIPE_EXIT_CODE,
+    ConfigError,
     DeviceError,
     DiskFullError,
     PermissionDeniedError,
     ReportedInterrupt,
     Vid2VidError,
 )
+from vid2vid_cli.core.paths import printable
 
 BUG_EXIT_CODE = 70
 MAIN_PANEL, INSPECTION_PANEL, LIBRARY_PANEL = (
@@ -142,6 +144,10 @@ def _to_known_error(error: Exception) -> Vid2VidError | None:
             return DiskFullError(f"{name}: no space left on the device.", "Free disk space, or choose another --out.")
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return PermissionDeniedError(f"{name}: permission denied.", "Choose an --out that is writable.")
+        if error.errno == errno.ENAMETOOLONG:
+            return ConfigError(f"{printable(str(name))}: the name is too long for a file.", "Use a shorter name.")
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        return ConfigError(f"The name {printable(str(error.object))} is not valid UTF-8.", "Rename the file or folder.")
     is_out_of_memory = "out of memory" in str(error).lower() or "can't allocate memory" in str(error).lower()
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or is_out_of_memory:
         hint = "In training, use --set data.height=128 or --set schedule.batch_size=1; or use --device cpu."

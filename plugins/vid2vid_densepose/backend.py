@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vid2vid_cli.conditioning import LabelFileError, MissingPackageError, MissingWeightsError, UInt8Array
+from vid2vid_cli.conditioning import LabelFileError, MissingPackageError, MissingWeightsError, UInt8Array, expand_home
 from vid2vid_densepose import SPEC
 from vid2vid_densepose.body_boxes import DetectedPerson
 
@@ -59,13 +59,13 @@ class Detectron2Detector:
                 f"Other models also need densepose.config: {DOCUMENTATION_URL}",
             )
         for option, path in (("weights", weights), ("config", config)):
-            if path is not None and not path.expanduser().is_file():
+            if path is not None and not expand_home(path).is_file():
                 raise MissingWeightsError(
                     f"{path} does not exist (densepose.{option}).", f"--conditioner-option densepose.{option}=FILE"
                 )
         from detectron2.engine import DefaultPredictor
 
-        self._predictor = DefaultPredictor(build_config(str(weights.expanduser()), config, min_confidence))
+        self._predictor = DefaultPredictor(build_config(str(expand_home(weights)), config, min_confidence))
 
     def __call__(self, frame: UInt8Array) -> list[DetectedPerson]:
         """Return all people on a frame (h, w, 3) uint8 RGB."""
@@ -94,7 +94,7 @@ def build_config(weights: str, config: Path | None, min_confidence: float) -> An
     cfg = get_cfg()
     add_densepose_config(cfg)
     if config is not None:
-        cfg.merge_from_file(str(config.expanduser()))
+        cfg.merge_from_file(str(expand_home(config)))
     else:
         cfg.merge_from_list([item for pair in R_50_FPN_S1X_CONFIG.items() for item in pair])
     cfg.MODEL.WEIGHTS = weights

@@ -22,6 +22,7 @@ from vid2vid_cli.conditioning import (
     UInt8Array,
     VideoFrame,
     View,
+    expand_home,
     input_path_option,
     render_option,
     sha256_of_files,
@@ -185,7 +186,7 @@ class DensePose(Conditioner):
         data = super().fingerprint()
         for name in ("weights", "config"):
             path: Path | None = getattr(self.options, name)
-            data["options"][name] = _file_sha256(path.expanduser()) if path is not None else None
+            data["options"][name] = _file_sha256(expand_home(path)) if path is not None else None
         return data
 
 

@@ -15,6 +15,7 @@ from vid2vid_cli.conditioning import (
     UInt8Array,
     VideoContext,
     align_to_frames,
+    expand_home,
     list_label_files,
     load_label_image,
     pair_with_frames,
@@ -37,7 +38,7 @@ class IuvReader:
 
     def __init__(self, folder: Path, channel_order: ChannelOrder, video_context: VideoContext | None) -> None:
         self._video_context = video_context
-        folder = folder.expanduser()
+        folder = expand_home(folder)
         self._files = list_label_files(folder, LOSSLESS_SUFFIXES)
         self._pairing = pair_with_frames(folder, self._files, video_context, option_name=OPTION_NAME)
         resolved_order = self._guess_order(folder) if channel_order == "auto" else channel_order

@@ -15,6 +15,7 @@ from vid2vid_cli.conditioning import (
     VideoContext,
     VideoReader,
     align_to_frames,
+    expand_home,
     pair_with_frames,
 )
 
@@ -33,9 +34,9 @@ def read_edge_images(
     Raises: InputFileMismatchError (number of images or aspect ratio), LabelFileError (not an edge image), and the
     errors of `VideoReader`.
     """
-    reader = VideoReader(path.expanduser())
+    reader = VideoReader(expand_home(path))
     files: Sequence[Path] | int = reader.files or reader.probe.num_frames
-    pairing = pair_with_frames(path.expanduser(), files, video_context, option_name=OPTION_NAME)
+    pairing = pair_with_frames(expand_home(path), files, video_context, option_name=OPTION_NAME)
     stream = _numbered_images(reader)
     is_inverted: bool | None = None
     with closing(stream):

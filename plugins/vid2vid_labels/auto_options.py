@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vid2vid_cli.conditioning import LabelFileError
+from vid2vid_cli.conditioning import LabelFileError, expand_home
 from vid2vid_labels.classes import CLASS_SETS, VOID_ID, ClassesOption, abbreviate_list, resolve_classes
 from vid2vid_labels.label_reader import LabelReader, contains_images
 from vid2vid_labels.label_values import colour_codes, rgb_text
@@ -25,7 +25,7 @@ def resolve_auto_options(options: LabelOptions) -> tuple[LabelOptions, tuple[str
         update["instance_edges"] = options.instances is not None
     assumptions: tuple[str, ...] = ()
     has_auto = options.format == "auto" or (options.format != "rgb" and options.classes == "auto")
-    if has_auto and options.input_dir is not None and contains_images(options.input_dir.expanduser()):
+    if has_auto and options.input_dir is not None and contains_images(expand_home(options.input_dir)):
         reader = LabelReader(options.input_dir, "labels.input_dir")
         try:
             label_format, classes, assumptions = _resolve_format(options, reader)

@@ -15,6 +15,7 @@ from vid2vid_cli.conditioning import (
     MissingFileError,
     VideoContext,
     VideoReader,
+    expand_home,
     list_label_files,
     load_label_image,
     pair_with_frames,
@@ -50,7 +51,7 @@ class LabelReader:
 
     def __init__(self, path: Path, option_name: str) -> None:
         """`option_name` is the option that sets `path`, for errors."""
-        self.path, self.option_name = path.expanduser(), option_name
+        self.path, self.option_name = expand_home(path), option_name
         self._files: list[Path] = []
         self._video_reader: VideoReader | None = None
         self._frame_iterator: Generator[LabelImage, None, None] | None = None

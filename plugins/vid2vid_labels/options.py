@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from vid2vid_cli.conditioning import Options, input_path_option
+from vid2vid_cli.conditioning import Options, expand_home, input_path_option
 from vid2vid_labels.class_lists import normalise_classes, read_classes
 from vid2vid_labels.classes import CLASS_SETS, ID_LIMIT, ClassesOption
 
@@ -24,7 +24,7 @@ def parse_classes(value: Any) -> Any:
     if isinstance(value, str) and not value.strip().isdecimal():
         if value in KNOWN_CLASS_SETS:
             return value
-        path = Path(value).expanduser()
+        path = expand_home(Path(value))
         if os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises OSError for a long name)
             return tuple(read_classes(path))
         raise ValueError(f"use {', '.join(KNOWN_CLASS_SETS)}, a number of classes, or an existing file")

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from vid2vid_cli.conditioning import MissingWeightsError, sha256_of_files
+from vid2vid_cli.conditioning import MissingWeightsError, expand_home, sha256_of_files
 
 ALTERNATIVES_HINT = (
     "or use a DeepLabv3 TFLite file: --conditioner-option segmentation.weights=FILE.tflite; "
@@ -19,12 +19,12 @@ def torch_cache_dir() -> Path:
     """Return the folder of torch.hub's downloads."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("TORCH_HOME") or f"{base}/torch"
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    return expand_home(Path(home)) / "hub" / "checkpoints"
 
 
 def find_weights(path: Path) -> Path | None:
     """Return the file at `path`, or the file of this name in torch's cache (paths differ between machines), or None."""
-    for candidate in (path.expanduser(), torch_cache_dir() / path.name):
+    for candidate in (expand_home(path), torch_cache_dir() / path.name):
         if candidate.is_file():
             return candidate
     return None
@@ -34,7 +34,7 @@ def require_weights(path: Path) -> Path:
     """Return the user's weight file. Raises: MissingWeightsError."""
     weights_path = find_weights(path)
     if weights_path is None:
-        problem = "is a folder, not a weight file" if path.expanduser().is_dir() else "does not exist"
+        problem = "is a folder, not a weight file" if expand_home(path).is_dir() else "does not exist"
         raise MissingWeightsError(
             f"segmentation.weights: {path} {problem}.",
             f"Set --conditioner-option segmentation.weights=FILE, or put {path.name} into {torch_cache_dir()}.",

@@ -260,3 +260,14 @@ def test_prepare_real_imaginaire_faces(shared_data: Path) -> None:
     assert result.path == Path("datasets/dlib68_5frames")
     assert result.detection_counts == {"landmarks": (5, 5)}
     assert Dataset(result.path).load_annotation(0, 0, "landmarks").points["face"][0].tolist() == [292, 136]
+
+
+def test_parse_layout_follows_links_to_each_folder_once() -> None:
+    write_images("real/b", 2)
+    write_images("d/train_img/a", 2)
+    Path("d/train_img/a/loop").symlink_to(Path("d/train_img").resolve())
+    Path("d/train_img/again").symlink_to("a")
+    Path("d/train_img/b").symlink_to(Path("real/b").resolve())
+    Path("real/b/back").symlink_to(Path("d").resolve())
+    sequences = parse_existing_layout("d").sequences
+    assert [str(sequence.path) for sequence in sequences] == ["d/train_img/a", "d/train_img/b"]

@@ -31,7 +31,8 @@ from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare, prepare_with_conditioners
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
-from vid2vid_cli.rendering.frame_renderer import RenderResult, choose_output_path
+from vid2vid_cli.rendering.frame_renderer import RenderResult
+from vid2vid_cli.rendering.output_path import choose_output_path
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +98,13 @@ def test_synthesize_avoids_taken_names(run_folder: Path, dataset: Path) -> None:
     with pytest.raises(OutputExistsError, match="folder"):
         run_synthesize(run_folder, dataset, out=Path("folder"))
     assert choose_output_path(None, Path("new.mp4"), overwrite=False, compare=True) == Path("new.mp4")
+
+
+@pytest.mark.parametrize(("requested", "default"), [("out.webm", "a.mp4"), ("out", "a.mp4"), ("sheet.jpg", "a.png")])
+def test_choose_output_path_rejects_other_suffixes(requested: str, default: str) -> None:
+    with pytest.raises(ConfigError):
+        choose_output_path(Path(requested), Path(default), overwrite=False, compare=False)
+    assert choose_output_path(Path("o.MKV"), Path("a.mp4"), overwrite=False, compare=False) == Path("o.MKV")
 
 
 def test_choose_output_path_keeps_comparison() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-
 from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.measure import EvaluateRequest
 
 
@@ -25,5 +24,5 @@ def evaluate(request: EvaluateRequest, json: options.Json = False, quiet: option
         result = pipeline.evaluate(request, terminal.emit)
         metrics = dict(result.metrics)
         summary = "\n".join(f"{name:<24} {value:.4g}" for name, value in metrics.items())
-        next_command = shlex.join(["vid2vid", "transfer", "your_video.mp4", "--target", str(request.checkpoint)])
+        next_command = shell_command("vid2vid", "transfer", "your_video.mp4", "--target", request.checkpoint)
         terminal.print_result(result.path, summary, next_command, {"metrics": metrics})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 import typer
 
 from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.prepare import ImportRequest
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def nvidia(
         }
         next_command = result.prepare_command
         if request.preset == "street":  # labels need no preparation
-            command = ["vid2vid", "synthesize", str(result.path), "LABELS", "-O", "labels.instances=INSTANCES"]
-            next_command = shlex.join(command)
+            instances = ("-O", "labels.instances=INSTANCES")
+            next_command = shell_command("vid2vid", "synthesize", result.path, "LABELS", *instances)
         terminal.print_result(result.path, _summary(request, result), next_command, json_fields)
 
 
@@ -68,5 +68,5 @@ def _summary(request: ImportRequest, result: ImportResult) -> str:
     if result.image_generator_path is not None:
         lines.append(f"generator of the initial frame: {result.image_generator_path}")
     if request.preset != "street":
-        lines.append(f"to render a dataset: vid2vid synthesize {shlex.quote(str(result.path))} datasets/VIDEO")
+        lines.append(f"to render a dataset: {shell_command('vid2vid', 'synthesize', result.path, 'datasets/VIDEO')}")
     return "\n".join(lines)

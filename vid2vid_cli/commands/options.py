@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.shared import OUTPUT_PANEL
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ def command_line(without: str = "") -> str:
     return shlex.join(["vid2vid", *(argument for argument in sys.argv[1:] if argument != without)])
 
 
-def render_summary(result: RenderResult, next_command: list[str]) -> tuple[str, str, dict[str, object]]:
+def render_summary(result: RenderResult, next_command: Sequence[str | Path]) -> tuple[str, str, dict[str, object]]:
     """(summary, next command, JSON fields) of a rendered video, for `Terminal.print_result`."""
     frames_per_second = result.num_frames / result.elapsed_seconds if result.elapsed_seconds > 0 else 0.0
     summary = f"{result.num_frames} frames, {frames_per_second:.1f} frames/s"
@@ -55,4 +58,4 @@ def render_summary(result: RenderResult, next_command: list[str]) -> tuple[str, 
         "elapsed_seconds": result.elapsed_seconds,
         "fps": str(result.fps),
     }
-    return summary, shlex.join(next_command), json_fields
+    return summary, shell_command(*next_command), json_fields

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-
 from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.measure import PredictRequest
 
 
@@ -28,6 +27,6 @@ def predict(request: PredictRequest, json: options.Json = False, quiet: options.
         terminal.resume_command = options.command_line()
         result = pipeline.predict(request, terminal.emit)
         summary = "\n".join(f"{name:<24} {value:.4g}" for name, value in result.metrics.items())
-        next_command = shlex.join(["vid2vid", "inspect", str(result.path)])
+        next_command = shell_command("vid2vid", "inspect", result.path)
         json_fields = {"num_frames": result.num_frames, "metrics": dict(result.metrics)}
         terminal.print_result(result.path, summary, next_command, json_fields)

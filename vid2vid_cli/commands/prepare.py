@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import typer
 
 from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.prepare import PrepareRequest
 
 
@@ -78,4 +78,4 @@ def _next_command(path: Path, conditioners: Sequence[str]) -> str:
     from vid2vid_cli.config.resolve import choose_preset
 
     command = ["vid2vid", "train", "--preset", choose_preset(conditioners)]
-    return shlex.join(command if path.parent == Path("datasets") else [*command, "--data", str(path)])
+    return shell_command(*command) if path.parent == Path("datasets") else shell_command(*command, "--data", path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vid2vid_cli.commands import options
+from vid2vid_cli.core.paths import shell_command
 
 if TYPE_CHECKING:
     from vid2vid_cli.config.config import Config
@@ -85,7 +86,7 @@ def copy(
 
     path = copy_preset(name, to, overwrite=overwrite)
     with Terminal("presets copy", as_json=json) as terminal:
-        terminal.print_result(path, "", f"vid2vid train --preset {path}", {})
+        terminal.print_result(path, "", shell_command("vid2vid", "train", "--preset", path), {})
 
 
 @app.command()

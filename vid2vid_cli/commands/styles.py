@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-
 import typer
 
 from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.measure import ShowStylesRequest
 
 app = typer.Typer(no_args_is_help=True, help="Show the styles of a checkpoint.")
@@ -34,9 +33,11 @@ def show(request: ShowStylesRequest, json: options.Json = False, quiet: options.
         result = pipeline.show_styles(request, terminal.emit)
         style_counts = [f"{name} {len(sizes)}" for name, sizes in result.cluster_sizes.items()]
         first_class = max(result.cluster_sizes, key=lambda name: len(result.cluster_sizes[name]), default="CLASS")
-        next_command = ["vid2vid", "synthesize", str(request.checkpoint), "LABELS", "--style", f"{first_class}=1"]
+        next_command = shell_command(
+            "vid2vid", "synthesize", request.checkpoint, "LABELS", "--style", f"{first_class}=1"
+        )
         json_fields: dict[str, object] = {
             "cluster_sizes": {name: list(sizes) for name, sizes in result.cluster_sizes.items()}
         }
         summary = f"number of styles: {', '.join(style_counts)}"
-        terminal.print_result(result.path, summary, shlex.join(next_command), json_fields)
+        terminal.print_result(result.path, summary, next_command, json_fields)

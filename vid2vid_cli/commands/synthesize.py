@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
 from vid2vid_cli.requests.render import SynthesizeRequest
@@ -33,7 +35,7 @@ def synthesize(
             return
         terminal.resume_command = options.command_line()
         result = pipeline.synthesize(request, terminal.emit)
-        next_command = ["vid2vid", "inspect", str(result.path)]
+        next_command: list[str | Path] = ["vid2vid", "inspect", result.path]
         if (request.source / "dataset.json").is_file():
-            next_command = ["vid2vid", "evaluate", str(request.checkpoint), str(request.source)]
+            next_command = ["vid2vid", "evaluate", request.checkpoint, request.source]
         terminal.print_result(result.path, *options.render_summary(result, next_command))

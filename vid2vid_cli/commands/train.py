@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,6 +13,7 @@ import typer
 
 from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.shared import HARDWARE_PANEL
 from vid2vid_cli.requests.train import DURATION_PANEL, TrainRequest
 
@@ -143,8 +143,10 @@ def _run(request: TrainRequest, terminal: Terminal, gpus: int | None, is_default
 def _check_resume_options(run: Path | None, resume: bool, new_run_options: Mapping[str, object]) -> None:
     """Raise BadParameter for options that a resumed run would ignore, and for RUN without --resume."""
     if run is not None and not resume:
-        message = f"RUN={run} is for --resume only. To continue a run: vid2vid train --resume {run}."
-        raise typer.BadParameter(f"{message} To train on a dataset: vid2vid train --data {run}.", param_hint="RUN")
+        message = f"RUN={run} is for --resume only. To continue a run: vid2vid train --resume {shell_command(run)}."
+        raise typer.BadParameter(
+            f"{message} To train on a dataset: vid2vid train --data {shell_command(run)}.", param_hint="RUN"
+        )
     conflicting_flags = [flag for flag, value in new_run_options.items() if value is not None]
     if resume and conflicting_flags:
         message = f"a resumed run keeps its settings: leave out {' and '.join(conflicting_flags)}."
@@ -162,7 +164,7 @@ def _track_resume_command(terminal: Terminal, gpus: int | None) -> EventHandler:
     def handle_event(event: Event) -> None:
         if isinstance(event, ArtifactEvent) and event.kind == "checkpoint":
             run_folder = Path(event.path).parents[1]  # RUN/checkpoints/step_...
-            terminal.resume_command = shlex.join(["vid2vid", "train", "--resume", str(run_folder), *gpu_arguments])
+            terminal.resume_command = shell_command("vid2vid", "train", "--resume", run_folder, *gpu_arguments)
         terminal.emit(event)
 
     return handle_event
@@ -181,6 +183,6 @@ def _print_train_result(terminal: Terminal, result: TrainResult) -> None:
     }
     run_folder = RunFolder(result.path)
     next_command = "synthesize" if run_folder.load_config().generator.target == "frames" else "predict"
-    command = ["vid2vid", next_command, str(result.checkpoint), str(find_run_dataset(run_folder)), "--split", "val"]
+    command = shell_command("vid2vid", next_command, result.checkpoint, find_run_dataset(run_folder), "--split", "val")
     summary = f"{result.num_steps} steps{metrics_text}"
-    terminal.print_result(result.checkpoint, summary, shlex.join(command), json_fields)
+    terminal.print_result(result.checkpoint, summary, command, json_fields)

@@ -29,4 +29,4 @@ def transfer(
             return
         terminal.resume_command = options.command_line()
         result = pipeline.transfer(request, terminal.emit)
-        terminal.print_result(result.path, *options.render_summary(result, ["vid2vid", "inspect", str(result.path)]))
+        terminal.print_result(result.path, *options.render_summary(result, ["vid2vid", "inspect", result.path]))

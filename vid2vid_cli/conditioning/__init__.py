@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from vid2vid_cli.core.geometry import FloatArray, UInt8Array, View
     from vid2vid_cli.core.parsing import parse_json, parse_yaml
+    from vid2vid_cli.core.paths import expand_home
     from vid2vid_cli.media.files import sha256_of_files
     from vid2vid_cli.media.images import view_image
     from vid2vid_cli.media.label_images import LabelImage, list_label_files, load_label_image, palette
@@ -67,6 +68,7 @@ _LAZY_IMPORTS = {
     "bounding_box": "vid2vid_cli.conditioning.boxes",
     "detect_cuts": "vid2vid_cli.conditioning.video_frame",
     "empty_annotation": "vid2vid_cli.conditioning.conditioner",
+    "expand_home": "vid2vid_cli.core.paths",
     "input_path_option": "vid2vid_cli.conditioning.options",
     "iou": "vid2vid_cli.conditioning.boxes",
     "list_label_files": "vid2vid_cli.media.label_images",
@@ -115,6 +117,7 @@ __all__ = [
     "bounding_box",
     "detect_cuts",
     "empty_annotation",
+    "expand_home",
     "input_path_option",
     "iou",
     "list_label_files",

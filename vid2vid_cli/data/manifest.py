@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from vid2vid_cli.core.errors import DatasetError, MissingFileError
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.media.files import write_text
 from vid2vid_cli.media.os_errors import read_error
 
@@ -144,10 +144,10 @@ class Manifest(ManifestRecord):
         for record in self.conditioners:
             if record.name == name:
                 return record
-        available_names = ", ".join(self.conditioner_names)
+        available_names, video = ", ".join(self.conditioner_names), shell_command(Path(self.sources[0].path))
         raise DatasetError(
             f"The dataset {self.name} has no annotations of {name}; its conditioners are: {available_names}.",
-            f"Prepare it with that conditioner: vid2vid prepare --conditioner {name} {self.sources[0].path}",
+            f"Prepare it with that conditioner: vid2vid prepare --conditioner {name} {video}",
         )
 
 
@@ -195,12 +195,11 @@ def _check_schema_version(path: Path, data: Any) -> None:
 def _prepare_command(folder: Path, data: Mapping[str, Any]) -> str:
     """The `vid2vid prepare` command for the sources and conditioners of a manifest of any schema version."""
     sources = data.get("sources") or data.get("source") or ()
-    videos = [str(source["path"]) for source in sources if isinstance(source, dict) and "path" in source]
+    videos = [Path(source["path"]) for source in sources if isinstance(source, dict) and "path" in source]
     records = data.get("conditioners") or ()
     names = [str(record["name"]) for record in records if isinstance(record, dict) and "name" in record]
     options = [word for name in names or ["NAME"] for word in ("--conditioner", name)]
-    command = ["vid2vid", "prepare", *options, "--out", str(folder), "--overwrite", *(videos or ["VIDEO"])]
-    return shlex.join(command)
+    return shell_command("vid2vid", "prepare", *options, "--out", folder, "--overwrite", *(videos or [Path("VIDEO")]))
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

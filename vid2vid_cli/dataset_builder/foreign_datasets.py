@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vid2vid_cli.core.errors import DatasetError, InputFileMismatchError
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.dataset_builder.dataset_layouts import (
     CONDITIONER_ORDER,
     FRAMES_ROLE,
@@ -125,7 +126,9 @@ def _reject_unknown_layout(folder: Path) -> None:
     if is_known_folder:
         hint = f"Use its parent folder: {folder.parent}. "
     elif any(entry.is_dir() and _has_files(entry) for entry in folder.iterdir()):
-        hint = f"To use each folder of images as a video: vid2vid prepare --conditioner NAME {folder}/*\n"
+        hint = (
+            f"To use each folder of images as a video: vid2vid prepare --conditioner NAME {shell_command(folder)}/*\n"
+        )
     raise DatasetError(
         f"{folder} contains no images, and its subfolders ({listed_names}) do not match a known layout.",
         hint + SUPPORTED_LAYOUTS,
@@ -156,9 +159,19 @@ def _iterate_sequences(split: SequenceSplit, role_folders: RoleFolders) -> Itera
 
 
 def _list_files(role: FolderRole, folder: Path) -> dict[str, list[Path]]:
-    """Files of the role per subfolder (path relative to `folder`). Raises DatasetError without files."""
+    """Files of the role per subfolder (path relative to `folder`), each real folder once.
+
+    Raises DatasetError without files.
+    """
     files_by_subfolder: dict[str, list[Path]] = {}
+    visited: set[Path] = set()
     for parent, subfolder_names, file_names in os.walk(folder, followlinks=True):
+        subfolder_names[:] = [name for name in subfolder_names if not _is_link_into(Path(parent, name), folder)]
+        real_parent = Path(parent).resolve()
+        if real_parent in visited:  # a link to a folder that another link has reached
+            subfolder_names.clear()
+            continue
+        visited.add(real_parent)
         subfolder_names.sort(key=lambda name: natural_sort_key(Path(name)))
         paths = [Path(parent, name) for name in file_names if name[0] != "."]
         files = sort_files(path for path in paths if path.suffix.lower() in role.suffixes)
@@ -168,6 +181,14 @@ def _list_files(role: FolderRole, folder: Path) -> dict[str, list[Path]]:
         expected_files = "images" if role.suffixes == SORTED_IMAGE_SUFFIXES else f"{' or '.join(role.suffixes)} files"
         raise DatasetError(f"{folder} contains no {expected_files}.", "Add the files, or remove the folder.")
     return files_by_subfolder
+
+
+def _is_link_into(path: Path, folder: Path) -> bool:
+    """Whether a path is a link to a folder that is read without it, such as one of its own parents."""
+    if not path.is_symlink():
+        return False
+    target, real_folder = path.resolve(), folder.resolve()
+    return target == real_folder or real_folder in target.parents or target in real_folder.parents
 
 
 def _check_same_sequences(folder_a: Path, names_a: Collection[str], folder_b: Path, names_b: Collection[str]) -> None:

@@ -11,6 +11,7 @@ from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.conditioning.person import add_person_option
 from vid2vid_cli.conditioning.registry import find_conditioners, load_conditioner
 from vid2vid_cli.core.errors import ConfigError, DatasetError, InputFileMismatchError, NotAVideoError
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.foreign_datasets import ForeignDataset, InputSequence, parse_layout
 from vid2vid_cli.dataset_builder.sidecar_files import SidecarFiles, find_option_files, select_files
@@ -52,7 +53,8 @@ def find_input_videos(paths: Sequence[Path]) -> InputVideos:
     for path in paths:
         if (path / MANIFEST_FILE_NAME).is_file():  # contact_sheet.png would be read as a video of one frame
             raise NotAVideoError(
-                f"{path} is a dataset, not a video.", f"Train on it: vid2vid train --preset tiny --data {path}"
+                f"{path} is a dataset, not a video.",
+                f"Train on it: vid2vid train --preset tiny --data {shell_command(path)}",
             )
         foreign_dataset = parse_layout(path)
         if foreign_dataset is None:
@@ -99,7 +101,7 @@ def _sequences_with_frames(
         names = " and ".join(foreign_dataset.conditioners)
         raise DatasetError(
             f"{folder} contains {names}, but no images to train on.",
-            f"To render it with a trained model: vid2vid synthesize MODEL.ckpt {folder}",
+            f"To render it with a trained model: vid2vid synthesize MODEL.ckpt {shell_command(folder)}",
         )
     num_skipped = len(foreign_dataset.sequences) - len(frame_sequences)
     if num_skipped:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from vid2vid_cli.core.errors import OutputExistsError, Vid2VidError
+from vid2vid_cli.core.paths import check_output_parent, shorten_name
 from vid2vid_cli.data.chunk_store import create_folder
 from vid2vid_cli.data.dataset import PARTIAL_SUFFIX
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME, read_manifest, write_json
@@ -48,7 +49,7 @@ def default_dataset_path(videos: tuple[Path, ...]) -> Path:
     first_video = videos[0].resolve()
     name = first_video.name if first_video.is_dir() else first_video.stem
     suffix = f"_and_{len(videos) - 1}_more" if len(videos) > 1 else ""
-    return Path("datasets") / (name + suffix)
+    return Path("datasets") / (shorten_name(name) + suffix)
 
 
 def choose_dataset_folder(out: Path, identity: str, *, overwrite: bool) -> DatasetFolder:
@@ -58,6 +59,7 @@ def choose_dataset_folder(out: Path, identity: str, *, overwrite: bool) -> Datas
     `overwrite`, an unfinished dataset is discarded; without it, a later run continues the unfinished replacement.
     Raises OutputExistsError (`overwrite`, and the existing folder is not a dataset).
     """
+    check_output_parent(out)
     if overwrite:
         _check_replaceable(out)
         return DatasetFolder(out, "new", replaces_existing=True)

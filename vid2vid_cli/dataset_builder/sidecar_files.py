@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.core.errors import InputFileMismatchError, MissingFileError
+from vid2vid_cli.core.paths import expand_home
 from vid2vid_cli.media.files import natural_sort_key, sha256_of_files
 from vid2vid_cli.media.os_errors import read_error
 
@@ -59,7 +60,7 @@ def find_option_files(conditioners: Sequence[Conditioner], videos: Sequence[Path
             if option_value is None:
                 continue
             qualified_option = f"{name}.{option}"
-            input_path = option_value.expanduser()  # the shell does not expand ~ after an equals sign
+            input_path = expand_home(option_value)  # the shell does not expand ~ after an equals sign
             if not input_path.exists():
                 raise MissingFileError(
                     f"{input_path} does not exist ({qualified_option}).",

@@ -13,6 +13,7 @@ from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, damaged_err
 from vid2vid_cli.core.errors import ConfigError, TruncatedCheckpointError
 from vid2vid_cli.core.geometry import View
 from vid2vid_cli.core.parsing import check_file_name, check_statistics, parse_frame_rate
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.runtime import Runtime
@@ -130,7 +131,7 @@ class CheckpointMetadata(BaseModel):
         if target == "frames":
             raise ConfigError(
                 f"{path} predicts label maps (generator.target=labels) and cannot generate frames.",
-                f"Use it with: vid2vid predict {path} CLIP --renderer CHECKPOINT",
+                f"Use it with: {shell_command('vid2vid', 'predict', path, 'CLIP')} --renderer CHECKPOINT",
             )
         raise ConfigError(
             f"{path} generates frames (generator.target=frames) and cannot predict label maps.",

@@ -19,6 +19,7 @@ from vid2vid_cli import __version__
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import config_from_mapping, dump_yaml
 from vid2vid_cli.core.errors import MissingFileError, OutputExistsError, RunError
+from vid2vid_cli.core.paths import MAX_NAME_BYTES, RESERVED_BYTES, check_output_parent, shell_command, shorten_name
 from vid2vid_cli.engine.checkpoint import load_metadata
 from vid2vid_cli.engine.folder_lock import acquire_folder_lock
 from vid2vid_cli.engine.state_files import read_pointer
@@ -116,7 +117,10 @@ def choose_run_folder(out: Path | None, dataset: Path, *, overwrite: bool) -> Pa
 
     Raises OutputExistsError if `overwrite` would replace a folder that is not a run.
     """
-    path = out if out is not None else RUNS_FOLDER / dataset.resolve().name
+    path = (
+        out if out is not None else RUNS_FOLDER / shorten_name(dataset.resolve().name, MAX_NAME_BYTES - RESERVED_BYTES)
+    )
+    check_output_parent(path)
     if overwrite and path.exists() and not (path / CONFIG_FILE_NAME).is_file():
         raise OutputExistsError(f"{path} exists and is not a run; it was not overwritten.", "Choose another --out.")
     return path if overwrite else unique_path(path, is_folder=True)
@@ -224,7 +228,10 @@ def resolve_checkpoint(path: Path) -> Path:
         return path
     result = RunFolder(path).checkpoint_path
     if not result.is_file():
-        raise RunError(f"{path} has no checkpoint yet", f"Continue the training: vid2vid train --resume {path}")
+        raise RunError(
+            f"{path} has no checkpoint yet",
+            f"Continue the training: {shell_command('vid2vid', 'train', '--resume', path)}",
+        )
     return result
 
 

@@ -6,11 +6,13 @@ import errno
 from pathlib import Path
 
 from vid2vid_cli.core.errors import (
+    ConfigError,
     DiskFullError,
     MissingFileError,
     PermissionDeniedError,
     Vid2VidError,
 )
+from vid2vid_cli.core.paths import printable
 
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 PERMISSION_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -27,6 +29,8 @@ def write_error(path: Path, error: OSError) -> Vid2VidError:
         return PermissionDeniedError(
             f"{path} cannot be written: {error.strerror}.", "Choose a folder with write permission."
         )
+    if error.errno == errno.ENAMETOOLONG:
+        return ConfigError(f"{printable(path)} cannot be written: its name is too long.", "Choose a shorter --out.")
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return MissingFileError(f"{path} cannot be written: its folder does not exist.", "Create the folder first.")
     return Vid2VidError(f"{path} cannot be written: {error.strerror or error}.", "Choose another folder.")
@@ -36,6 +40,9 @@ def read_error(path: Path, error: OSError) -> Vid2VidError:
     """The error to raise for an OSError while opening or reading `path`."""
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return MissingFileError(f"{path} does not exist.", "Check the path.")
+    if error.errno in (errno.ELOOP, errno.ENAMETOOLONG):
+        problem = "it is a loop of symbolic links" if error.errno == errno.ELOOP else "its name is too long"
+        return MissingFileError(f"{printable(path)} cannot be opened: {problem}.", "Check the path.")
     if error.errno in PERMISSION_ERRNOS:
         return PermissionDeniedError(
             f"{path} cannot be read: {error.strerror}.",

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vid2vid_cli.core.errors import ConfigError, ForeignCheckpointError
+from vid2vid_cli.core.paths import shorten_name
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler, InfoEvent, WarningEvent
 from vid2vid_cli.media.files import unique_path, write_text
@@ -175,7 +176,7 @@ def _write_checkpoint(network: PublishedNetwork, path: Path, emit: EventHandler,
 
 
 def _checkpoint_path(request: ImportRequest) -> Path:
-    name = request.name or request.folder.resolve().name
+    name = shorten_name(request.name or request.folder.resolve().name)
     path = request.out if request.out is not None else Path(f"{name}.ckpt")
     if path.suffix != ".ckpt":
         raise ConfigError(f"--out {path}: the suffix of a checkpoint must be .ckpt.", f"--out {path}.ckpt")

@@ -15,12 +15,13 @@ from torch import Tensor
 
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.core.paths import shorten_name
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent
 from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.rollout import SequentialGenerator
 from vid2vid_cli.media.contact_sheet import side_by_side
-from vid2vid_cli.media.files import unique_path, write_text
+from vid2vid_cli.media.files import write_text
 from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
 from vid2vid_cli.rendering.forecast import (
     Forecast,
@@ -34,6 +35,7 @@ from vid2vid_cli.rendering.forecast import (
 from vid2vid_cli.rendering.forecast_input import ForecastInput, open_dataset_input, open_video_input
 from vid2vid_cli.rendering.label_channels import LabelChannels, build_label_channels
 from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model, open_checkpoint
+from vid2vid_cli.rendering.output_path import choose_output_path
 from vid2vid_cli.requests.measure import PredictRequest
 
 __all__ = ["PredictRequest", "PredictResult", "predict"]
@@ -186,5 +188,5 @@ def _open_input(
 
 
 def _output_path(request: PredictRequest) -> Path:
-    path = request.out if request.out is not None else Path(f"{request.source.resolve().stem}_future.mp4")
-    return path if request.overwrite else unique_path(path)
+    default = Path(f"{shorten_name(request.source.resolve().stem)}_future.mp4")
+    return choose_output_path(request.out, default, overwrite=request.overwrite, compare=False)

@@ -16,6 +16,7 @@ from vid2vid_cli.conditioning.combine import condition_image, load_conditioners
 from vid2vid_cli.conditioning.instances import InstanceIds, InstanceReader, instance_class
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.core.paths import shorten_name
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.data.clip_sampler import render_conditions
 from vid2vid_cli.engine.events import EventHandler, ProgressEvent, WarningEvent
@@ -23,8 +24,8 @@ from vid2vid_cli.engine.inference import evenly_spaced, generate_clip, to_uint8_
 from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice
 from vid2vid_cli.media.contact_sheet import contact_sheet
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.rendering.frame_renderer import choose_output_path
 from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model, open_checkpoint
+from vid2vid_cli.rendering.output_path import choose_output_path
 from vid2vid_cli.requests.measure import ShowStylesRequest
 from vid2vid_cli.training.style_collection import annotation_from_json
 from vid2vid_cli.training_data.training_data import open_data_for_checkpoint
@@ -78,7 +79,7 @@ def show_styles(request: ShowStylesRequest, on_event: EventHandler) -> ShowStyle
         )
     titles = [str(1 + index) for index in range(max((len(row) for row in rows), default=1))]
     out = choose_output_path(
-        request.out, Path(f"{model.metadata.name}_styles.png"), overwrite=request.overwrite, compare=False
+        request.out, Path(f"{shorten_name(model.metadata.name)}_styles.png"), overwrite=request.overwrite, compare=False
     )
     save_png(out, contact_sheet(rows, labels=labels, titles=titles))
     return ShowStylesResult(out, {class_styles.name: class_styles.sizes for class_styles in bank.classes})

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vid2vid_cli.core.errors import ConfigError, MissingFileError
+from vid2vid_cli.core.paths import shorten_name
 from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.foreign_datasets import parse_layout
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
+from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.rendering.dataset_clips import (
     find_audio,
     find_gaps,
@@ -18,17 +20,12 @@ from vid2vid_cli.rendering.dataset_clips import (
     select_frame_ranges,
     starts_sequence,
 )
-from vid2vid_cli.rendering.frame_renderer import (
-    RenderClip,
-    RenderResult,
-    VideoOutput,
-    choose_output_path,
-    compare_path,
-)
+from vid2vid_cli.rendering.frame_renderer import RenderClip, RenderResult, VideoOutput
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import LabelEdits, build_label_edits
 from vid2vid_cli.rendering.label_video import open_label_sources
 from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model, open_checkpoint
+from vid2vid_cli.rendering.output_path import choose_output_path, compare_path
 from vid2vid_cli.rendering.parse_edits import parse_edits
 from vid2vid_cli.rendering.render_source import render_clips, render_sources, warn_held_annotations
 from vid2vid_cli.rendering.source_video import SourceVideo
@@ -43,6 +40,7 @@ __all__ = ["SynthesizeRequest", "plan_synthesize", "synthesize"]
 def plan_synthesize(request: SynthesizeRequest) -> DryRun:
     """The plan of `synthesize`; writes nothing. Raises the errors of `synthesize`."""
     checkpoint = open_checkpoint(request.checkpoint, "frames")
+    choose_runtime(request.device, request.precision)
     parse_styles(request.style_options, checkpoint.metadata)
     rows = [("checkpoint", checkpoint.size_text)]
     if _is_dataset(request):
@@ -184,7 +182,7 @@ def _dataset_edits(request: SynthesizeRequest, training_data: TrainingData) -> L
 
 def _output_path(request: SynthesizeRequest) -> Path:
     source = request.source.resolve()
-    default = Path(f"{source.name if source.is_dir() else source.stem}_synthesized.mp4")
+    default = Path(f"{shorten_name(source.name if source.is_dir() else source.stem)}_synthesized.mp4")
     return choose_output_path(request.out, default, overwrite=request.overwrite, compare=request.compare)
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from vid2vid_cli.conditioning.person import add_person_option
 from vid2vid_cli.conditioning.requirements import check_conditioners
 from vid2vid_cli.core.errors import NotAVideoError
+from vid2vid_cli.core.paths import shell_command, shorten_name
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.engine.checkpoint import CheckpointMetadata
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
-from vid2vid_cli.rendering.frame_renderer import RenderResult, VideoOutput, choose_output_path, compare_path
+from vid2vid_cli.engine.runtime import choose_runtime
+from vid2vid_cli.rendering.frame_renderer import RenderResult, VideoOutput
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import build_label_edits
 from vid2vid_cli.rendering.loaded_model import load_model, open_checkpoint
+from vid2vid_cli.rendering.output_path import choose_output_path, compare_path
 from vid2vid_cli.rendering.render_source import render_sources
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
 from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
@@ -30,6 +32,7 @@ def plan_transfer(request: TransferRequest) -> DryRun:
     checkpoint = open_checkpoint(request.target, "frames")
     metadata = checkpoint.metadata
     source = _open_source(request, metadata)
+    choose_runtime(request.device, request.precision)
     parse_styles(request.style_options, metadata)
     label_edits = build_label_edits([source], request.replace, request.remove)
     initial_frame = choose_initial_frame(request.initial_frame, metadata, checkpoint.path, has_real_frames=False)
@@ -85,7 +88,7 @@ def _open_source(request: TransferRequest, metadata: CheckpointMetadata) -> Sour
     if (request.source / MANIFEST_FILE_NAME).is_file():  # its contact sheet would be read as a video of one frame
         raise NotAVideoError(
             f"{request.source} is a dataset, not a video.",
-            shlex.join(["vid2vid", "synthesize", str(request.target), str(request.source)]),
+            shell_command("vid2vid", "synthesize", request.target, request.source),
         )
     names = [conditioner.name for conditioner in metadata.conditioners]
     conditioners = load_source_conditioners(metadata, add_person_option(request.options, names, request.person))
@@ -98,5 +101,5 @@ def _open_source(request: TransferRequest, metadata: CheckpointMetadata) -> Sour
 
 
 def _output_path(request: TransferRequest, metadata: CheckpointMetadata) -> Path:
-    default = Path(f"{request.source.resolve().stem}_as_{metadata.name}.mp4")
+    default = Path(f"{shorten_name(request.source.resolve().stem)}_as_{shorten_name(metadata.name, 60)}.mp4")
     return choose_output_path(request.out, default, overwrite=request.overwrite, compare=request.compare)

@@ -16,7 +16,7 @@ import torch
 from vid2vid_cli.conditioning import Conditioner, View
 from vid2vid_cli.conditioning.combine import condition_image
 from vid2vid_cli.conditioning.instances import InstanceReader
-from vid2vid_cli.core.errors import NoFramesError, OutputExistsError
+from vid2vid_cli.core.errors import NoFramesError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.data.clip_sampler import frame_to_tensor, render_conditions
@@ -26,7 +26,6 @@ from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.styles import StyleAssigner
 from vid2vid_cli.media.contact_sheet import side_by_side
-from vid2vid_cli.media.files import unique_path
 from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame
@@ -228,21 +227,3 @@ def _report_empty_clips(empty_clips: Sequence[RenderClip], num_frames: int, emit
         if not num_frames:
             raise NoFramesError(message, "Use longer clips, or another --initial-frame.")
         emit(WarningEvent(message))
-
-
-def compare_path(path: Path) -> Path:
-    """The path of the comparison video of a video."""
-    return path.with_name(f"{path.stem}_compare{path.suffix}")
-
-
-def choose_output_path(requested: Path | None, default: Path, *, overwrite: bool, compare: bool) -> Path:
-    """The file to write: a path at which no file and no comparison video exist, unless `overwrite`.
-
-    Raises OutputExistsError if the path is a folder.
-    """
-    path = requested if requested is not None else default
-    if path.is_dir():
-        raise OutputExistsError(f"{path} is a folder", f"Name a file: --out {path / default.name}")
-    if overwrite:
-        return path
-    return unique_path(path, is_taken=lambda file: file.exists() or (compare and compare_path(file).exists()))

@@ -7,7 +7,6 @@ a dataset of another program            its images or, without images, as above;
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.conditioning.combine import join_names
 from vid2vid_cli.conditioning.requirements import check_conditioners
 from vid2vid_cli.core.errors import ConfigError, DatasetError, LabelFileError
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.data.dataset import Split
 from vid2vid_cli.dataset_builder.foreign_datasets import ForeignDataset, InputSequence, parse_layout
 from vid2vid_cli.dataset_builder.sidecar_files import SidecarFiles, bind_files, find_option_files, select_files
@@ -124,7 +124,7 @@ def _source_from_files(
 def _require_label_input(source: Path, checkpoint: Path, conditioner: Conditioner) -> None:
     """Raise ConfigError if the conditioner cannot read labels from the source."""
     name = conditioner.spec.name
-    hint = "For an ordinary video: " + shlex.join(["vid2vid", "transfer", str(source), "--target", str(checkpoint)])
+    hint = "For an ordinary video: " + shell_command("vid2vid", "transfer", source, "--target", checkpoint)
     if not conditioner.input_option:
         raise ConfigError(f"{name} detects its labels in ordinary video and cannot read labels from {source}.", hint)
     reads_images = conditioner.spec.output != "points" or conditioner.reads_drawings

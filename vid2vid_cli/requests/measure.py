@@ -4,6 +4,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from vid2vid_cli.core.paths import PathCheckedRequest
 from vid2vid_cli.requests.option import Argument, Option
 from vid2vid_cli.requests.render import InitialFrame
 from vid2vid_cli.requests.shared import (
@@ -18,7 +19,7 @@ from vid2vid_cli.requests.shared import (
 
 
 @dataclass(frozen=True)
-class EvaluateRequest:
+class EvaluateRequest(PathCheckedRequest):
     """Options of `evaluate`."""
 
     checkpoint: Checkpoint
@@ -33,7 +34,7 @@ class EvaluateRequest:
 
 
 @dataclass(frozen=True)
-class PredictRequest:
+class PredictRequest(PathCheckedRequest):
     """Options of `predict`."""
 
     checkpoint: Annotated[Path, Argument("Checkpoint trained with --set model=predict.", "CKPT")]
@@ -57,7 +58,7 @@ class PredictRequest:
 
 
 @dataclass(frozen=True)
-class ShowStylesRequest:
+class ShowStylesRequest(PathCheckedRequest):
     """Options of `styles show`."""
 
     checkpoint: Checkpoint

@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
 
+from vid2vid_cli.core.paths import PathCheckedRequest
 from vid2vid_cli.requests import parsers
 from vid2vid_cli.requests.option import Argument, Option
 from vid2vid_cli.requests.shared import (
@@ -23,7 +24,7 @@ FRAME_PANEL = "Stored frames"
 
 
 @dataclass(frozen=True)
-class PrepareRequest:
+class PrepareRequest(PathCheckedRequest):
     """Options of `prepare`."""
 
     videos: Annotated[
@@ -87,7 +88,7 @@ class PrepareRequest:
 
 
 @dataclass(frozen=True)
-class ImportRequest:
+class ImportRequest(PathCheckedRequest):
     """Options of `import nvidia`."""
 
     folder: Annotated[Path, Argument("Folder that contains latest_net_G0.pth.", "DIR")]

@@ -4,6 +4,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from vid2vid_cli.core.paths import PathCheckedRequest
 from vid2vid_cli.requests.option import Argument, Option
 from vid2vid_cli.requests.shared import (
     Checkpoint,
@@ -110,7 +111,7 @@ class StyleOptions:
 
 
 @dataclass(frozen=True)
-class SynthesizeRequest:
+class SynthesizeRequest(PathCheckedRequest):
     """Options of `synthesize`."""
 
     checkpoint: Checkpoint
@@ -140,7 +141,7 @@ class SynthesizeRequest:
 
 
 @dataclass(frozen=True)
-class TransferRequest:
+class TransferRequest(PathCheckedRequest):
     """Options of `transfer`."""
 
     source: Annotated[Path, Argument("Driving video.", "SOURCE")]

@@ -4,6 +4,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from vid2vid_cli.core.paths import PathCheckedRequest
 from vid2vid_cli.requests import parsers
 from vid2vid_cli.requests.option import Option
 from vid2vid_cli.requests.shared import Device, OutputPath, Overwrite
@@ -21,7 +22,7 @@ def _default_config() -> "Config":
 
 
 @dataclass(frozen=True)
-class TrainRequest:
+class TrainRequest(PathCheckedRequest):
     """Options of `train`, with the resolved configuration."""
 
     config: "Config" = field(default_factory=_default_config)

@@ -14,6 +14,7 @@ from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.presets import read_yaml
 from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, read_header
 from vid2vid_cli.core.errors import MissingFileError, NotAVideoError, Vid2VidError
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.engine.dry_run import group_rows
 from vid2vid_cli.tools.conditioner_info import TableRows, format_bytes, format_classes
 
@@ -113,7 +114,7 @@ def _run_rows(path: Path) -> Iterator[tuple[str, str]]:
     result_paths = sorted(path.glob("*.ckpt"))
     yield "result", ", ".join(str(file) for file in result_paths) or "none yet"
     if checkpoint_names:
-        yield "continue with", f"vid2vid train --resume {path}"
+        yield "continue with", shell_command("vid2vid", "train", "--resume", path)
 
 
 def _checkpoint_rows(path: Path) -> Iterator[tuple[str, str]]:
@@ -142,7 +143,7 @@ def _checkpoint_rows(path: Path) -> Iterator[tuple[str, str]]:
     for key, value in metadata.items():
         if key == "style_bank" and value:
             style_counts = (f"{entry.get('name')} {len(entry.get('sizes', ()))}" for entry in value.get("classes", ()))
-            yield "styles", f"{', '.join(style_counts)}; see vid2vid styles show {path}"
+            yield "styles", f"{', '.join(style_counts)}; see vid2vid styles show {shell_command(path)}"
         elif key not in ("name", "conditioners", "view", "height", "width"):
             yield from _flatten_rows(key.replace("_", " "), value)
 

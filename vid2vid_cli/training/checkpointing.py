@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.optimizer import OptimizerConfig
 from vid2vid_cli.core.errors import DiskFullError, DivergenceError
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.engine.checkpoint import save_checkpoint
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler
@@ -103,7 +103,7 @@ class CheckpointCallback:
         """`error` with a hint on how to resume, if there is a checkpoint."""
         if read_pointer(self.run.checkpoints, "last") is None:
             return error
-        resume_command = shlex.join(["vid2vid", "train", "--resume", str(self.run.path)])
+        resume_command = shell_command("vid2vid", "train", "--resume", self.run.path)
         return DiskFullError(error.message, f"Free some space, then continue: {resume_command}")
 
     def _save_and_measure(self, elapsed_seconds: float) -> None:

@@ -1,0 +1,115 @@
+"""Checks of the paths that a user names, names derived from them, and commands to print. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from vid2vid_cli.core.errors import ConfigError, MissingFileError, PermissionDeniedError
+
+MAX_NAME_BYTES = 255
+"""Longest file name of the usual file systems."""
+MAX_PATH_BYTES = 4095
+RESERVED_BYTES = 40
+"""Part of MAX_NAME_BYTES for what is added to an output name: `_compare`, `-2`, `.12345.partial`, a suffix."""
+MAX_DERIVED_BYTES = 120
+"""Longest part of a default output name that comes from one input name."""
+MAX_SHOWN_CHARACTERS = 60
+
+
+def printable(path: Path | str) -> str:
+    """A path for messages: long ones shortened, bytes that are not UTF-8 as backslash escapes."""
+    text = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if len(text) <= MAX_PATH_BYTES // 16 else f"{text[:MAX_SHOWN_CHARACTERS]}..."
+
+
+def check_input_path(path: Path) -> None:
+    """Raise ConfigError for a name that is not UTF-8, MissingFileError for one longer than a file name can be."""
+    _check_utf8(path)
+    if too_long := _describe_length(path, MAX_NAME_BYTES):
+        raise MissingFileError(f"{printable(path)} does not exist: {too_long}.", "Check the path.")
+
+
+def check_output_path(path: Path) -> None:
+    """Raise ConfigError for an output path that has no name of its own, is not UTF-8 or is too long."""
+    if path.name in ("", ".."):
+        raise ConfigError(f"The output path {str(path)!r} does not name a new file or folder.", "Use --out NAME.")
+    _check_utf8(path)
+    if too_long := _describe_length(path, MAX_NAME_BYTES - RESERVED_BYTES):
+        raise ConfigError(f"The output {printable(path)} cannot be written: {too_long}.", "Choose a shorter --out.")
+
+
+def check_output_parent(path: Path) -> None:
+    """Raise unless the folder of `path` exists or can be created and is writable.
+
+    Raises ConfigError (a part of the path is a file), PermissionDeniedError.
+    """
+    ancestor = next((parent for parent in path.absolute().parents if parent.exists()), None)
+    if ancestor is None:
+        return
+    if not ancestor.is_dir():
+        raise ConfigError(f"{path} cannot be written: {ancestor} is a file.", "Choose another --out.")
+    if not os.access(ancestor, os.W_OK | os.X_OK):
+        raise PermissionDeniedError(
+            f"{path} cannot be written: permission denied for {ancestor}.", "Choose an --out that is writable."
+        )
+
+
+class PathCheckedRequest:
+    """Base of the request dataclasses: checks the names of all paths; the field `out` is an output."""
+
+    def __post_init__(self) -> None:
+        for name, path in _iterate_paths(self):
+            if name == "out":
+                check_output_path(path)
+            else:
+                check_input_path(path)
+
+
+def expand_home(path: Path) -> Path:
+    """Replace a leading `~` by the home folder, except for an existing path or user name that does not exist."""
+    try:
+        return path if os.path.exists(path) else path.expanduser()  # noqa: PTH110 - Path.exists raises for long names
+    except RuntimeError:  # ~name, and no user has that name
+        return path
+
+
+def shorten_name(name: str, max_bytes: int = MAX_DERIVED_BYTES) -> str:
+    """The beginning of a name that has at most `max_bytes` bytes, without a cut character."""
+    return name.encode("utf-8", "backslashreplace")[:max_bytes].decode("utf-8", "ignore").rstrip(" .") or "_"
+
+
+def shell_command(*words: str | Path) -> str:
+    """A command line for a shell. A path that begins with "-" becomes "./-...", so that it is no option."""
+    texts = [f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word) for word in words]
+    return shlex.join(texts)
+
+
+def _iterate_paths(request: Any) -> Iterator[tuple[str, Path]]:
+    for field in fields(request):
+        value = getattr(request, field.name)
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Path):
+                yield field.name, item
+
+
+def _check_utf8(path: Path) -> None:
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"The name {printable(path)} is not valid UTF-8.", "Rename the file or folder.") from error
+
+
+def _describe_length(path: Path, max_name_bytes: int) -> str:
+    """What is too long in a path, or ""."""
+    name_bytes = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    if name_bytes > MAX_NAME_BYTES or len(os.fsencode(path.name)) > max_name_bytes:
+        return f"its name has {name_bytes} bytes, and at most {max_name_bytes} are possible"
+    path_bytes = len(os.fsencode(path))
+    if path_bytes > MAX_PATH_BYTES:
+        return f"the path has {path_bytes} bytes, and at most {MAX_PATH_BYTES} are possible"
+    return ""
