@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -173,12 +174,11 @@ def test_synthesize_uses_first_detection_for_leading_blanks(run_folder: Path) ->
 def test_synthesize_rejects_empty_split(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
     from vid2vid_cli.data.manifest import read_manifest, write_manifest
 
-    linked_dataset = tmp_path / "whole"
-    linked_dataset.mkdir()
-    (linked_dataset / "clips").symlink_to(dataset / "clips")
+    copied_dataset = tmp_path / "whole"
+    shutil.copytree(dataset, copied_dataset)
     manifest = read_manifest(dataset)
     splits = manifest.splits.model_copy(update={"train": ((0, 0, NUM_FRAMES),), "val": ()})
-    write_manifest(linked_dataset, manifest.model_copy(update={"splits": splits}))
+    write_manifest(copied_dataset, manifest.model_copy(update={"splits": splits}))
     with pytest.raises(DatasetError, match="val"):
-        run_synthesize(run_folder, linked_dataset, split="val")
-    assert run_synthesize(run_folder, linked_dataset, split="train", out=Path("t.mp4")).num_frames == NUM_FRAMES
+        run_synthesize(run_folder, copied_dataset, split="val")
+    assert run_synthesize(run_folder, copied_dataset, split="train", out=Path("t.mp4")).num_frames == NUM_FRAMES
