@@ -36,6 +36,7 @@ from vid2vid_cli.core.errors import (
     PermissionDeniedError,
     ReportedInterrupt,
     Vid2VidError,
+    is_out_of_memory,
 )
 from vid2vid_cli.core.paths import printable
 
@@ -148,8 +149,7 @@ def _to_known_error(error: Exception) -> Vid2VidError | None:
             return ConfigError(f"{printable(str(name))}: the name is too long for a file.", "Use a shorter name.")
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         return ConfigError(f"The name {printable(str(error.object))} is not valid UTF-8.", "Rename the file or folder.")
-    is_out_of_memory = "out of memory" in str(error).lower() or "can't allocate memory" in str(error).lower()
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or is_out_of_memory:
+    if is_out_of_memory(error):
         hint = "In training, use --set data.height=128 or --set schedule.batch_size=1; or use --device cpu."
         return DeviceError("The device is out of memory.", hint)
     return None

@@ -10,11 +10,11 @@ import math
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -23,6 +23,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from vid2vid_cli.conditioning.plugin_stdout import reserve_stdout
 from vid2vid_cli.core.errors import ReportedInterrupt, Vid2VidError
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import (
@@ -58,14 +59,18 @@ class Terminal:
         self._artifacts: list[dict[str, object]] = []
         self._live: Live | None = None
         self._lock = threading.Lock()
+        self._exit_stack, self._json_stream = ExitStack(), sys.stdout
 
     def __enter__(self) -> Terminal:
+        if self.as_json:
+            self._json_stream = self._exit_stack.enter_context(reserve_stdout())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop_live()
+        self._exit_stack.close()
         if isinstance(error, KeyboardInterrupt):
             with suppress(OSError):  # after SIGHUP the terminal may be gone
                 self.stderr_console.print(Text("Stopped.", "yellow"))
@@ -78,7 +83,7 @@ class Terminal:
         with self._lock:
             meter = self._record_event(event)
             if self.as_json and (meter is None or meter.should_emit_json()):
-                _print_json({"event": event_name(event), **asdict(event)})
+                _print_json({"event": event_name(event), **asdict(event)}, self._json_stream)
             if isinstance(event, WarningEvent):
                 self._print_labelled("Warning", event.message, "yellow")
             elif self.quiet:
@@ -96,7 +101,8 @@ class Terminal:
         if self.as_json:
             extra_fields = {"next_command": next_command, "warnings": self._warnings, "artifacts": self._artifacts}
             _print_json(
-                {"event": "result", "command": self.command, "path": str(path), **result_fields, **extra_fields}
+                {"event": "result", "command": self.command, "path": str(path), **result_fields, **extra_fields},
+                self._json_stream,
             )
         else:
             self.stdout_console.print(Text(str(path), "bold"), soft_wrap=True)
@@ -107,7 +113,7 @@ class Terminal:
         """Print a table on stdout; with --json, `data` instead."""
         self._stop_live()
         if self.as_json:
-            _print_json(data)
+            _print_json(data, self._json_stream)
             return
         if not self.stdout_console.is_terminal:
             sys.stdout.write(_align_columns([header, *rows] if header else rows))
@@ -194,7 +200,8 @@ def print_error(error: Vid2VidError, *, as_json: bool = False) -> None:
         console.print(Text.assemble(("Try: ", "bold green"), hint), soft_wrap=True)
     if as_json:
         error_name, code = type(error).__name__, error.exit_code
-        _print_json({"event": "error", "error": error_name, "message": message, "hint": hint, "exit_code": code})
+        record = {"event": "error", "error": error_name, "message": message, "hint": hint, "exit_code": code}
+        _print_json(record, sys.stdout)
 
 
 def _align_columns(rows: Sequence[Sequence[str]]) -> str:
@@ -205,10 +212,10 @@ def _align_columns(rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _print_json(data: object) -> None:
-    """Print one line of JSON on stdout."""
-    sys.stdout.write(json.dumps(_to_json_value(data), ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+def _print_json(data: object, stream: TextIO) -> None:
+    """Print one line of JSON on stdout, whose stream this is."""
+    stream.write(json.dumps(_to_json_value(data), ensure_ascii=False) + "\n")
+    stream.flush()
 
 
 def _to_json_value(data: Any) -> Any:

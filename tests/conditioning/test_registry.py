@@ -22,7 +22,10 @@ from vid2vid_cli.core.errors import ConfigError, PluginError
 
 MODULES = {
     "good": "SPEC = ConditionerSpec('good', 'Good.', 'points', 'outside_good_impl:Good')",
-    "good_impl": "from vid2vid_edges.conditioner import Edges\nclass Good(Edges):\n    pass",
+    "good_impl": (
+        "from vid2vid_edges.conditioner import Edges\nfrom outside_good import SPEC\n"
+        "class Good(Edges):\n    spec = SPEC"
+    ),
     "raises": "raise RuntimeError('first line\\nsecond line')",
     "exits": "import sys\nsys.exit(3)",
     "absent": "import a_package_that_is_not_there",
@@ -34,6 +37,8 @@ MODULES = {
         " requires=(Requirement('no_such_package', 'pip install such'),))"
     ),
     "hollow": "SPEC = ConditionerSpec('hollow', 'Hollow.', 'points', 'outside_hollow:Missing')",
+    "other_spec": "SPEC = ConditionerSpec('other_spec', 'Other.', 'points', 'vid2vid_edges.conditioner:Edges')",
+    "outside_name": "SPEC = ConditionerSpec('../outside', 'Outside.', 'points', 'vid2vid_edges.conditioner:Edges')",
     "wrong": "SPEC = ConditionerSpec('wrong', 'Wrong.', 'points', 'outside_wrong:NotOne')\nclass NotOne:\n    pass",
 }
 
@@ -89,7 +94,7 @@ def test_load_conditioner_loads_outside_plugin(outside_plugins: Path) -> None:
     assert load_conditioner("good", {"sigma": "2"}).options.model_dump()["sigma"] == 2.0
 
 
-@pytest.mark.parametrize("name", ["raises", "exits", "future", "hollow", "wrong"])
+@pytest.mark.parametrize("name", ["raises", "exits", "future", "hollow", "wrong", "other_spec", "outside_name"])
 def test_load_conditioner_rejects_broken_plugin(outside_plugins: Path, name: str) -> None:
     with pytest.raises(PluginError, match=repr(name)) as caught:
         load_conditioner(name)

@@ -453,18 +453,18 @@ def test_prepare_rejects_wrong_annotation_count(video: Path) -> None:
             for _ in frames:
                 yield Annotation(5, 5, 1.0)
 
-    for conditioner_class, value in ((SkippingMarks, "marks"), (StoppingMarks, "marks"), (WrongSizeMarks, "5x5")):
+    for conditioner_class, value in ((SkippingMarks, "marks"), (StoppingMarks, "marks"), (WrongSizeMarks, "5 x 5")):
         with pytest.raises(PluginError, match=value):
             run_prepare(video, conditioners=[conditioner_class()])
 
 
-def test_prepare_propagates_plugin_errors(video: Path) -> None:
+def test_prepare_reports_annotate_errors(video: Path) -> None:
     class FailingMarks(Marks):
         def annotate(self, frames: Any) -> Any:
             yield from []
             raise ZeroDivisionError("in the plugin")
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(PluginError, match=r"marks failed in annotate: ZeroDivisionError: in the plugin"):
         run_prepare(video, conditioners=[Brightness(), FailingMarks()])
     assert not list_names("datasets")  # no chunk was complete
 
@@ -518,8 +518,8 @@ class FailingVisualizeMarks(Marks):
         raise ZeroDivisionError("in the plugin")
 
 
-def test_prepare_propagates_visualize_errors(tmp_path: Path, video: Path) -> None:
-    with pytest.raises(ZeroDivisionError, match="in the plugin"):
+def test_prepare_reports_visualize_errors(tmp_path: Path, video: Path) -> None:
+    with pytest.raises(PluginError, match=r"marks failed in visualize: ZeroDivisionError: in the plugin"):
         run_prepare(video, conditioners=[FailingVisualizeMarks()], out=tmp_path / "d", max_frames=5)
     assert not list(tmp_path.rglob("*.mp4"))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]

@@ -9,25 +9,38 @@ none). A plugin that cannot be loaded is listed with the reason; the others are 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module, metadata
 from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from vid2vid_cli.conditioning.spec import API_VERSION, ConditionerSpec, Requirement
+from vid2vid_cli.conditioning.plugin_calls import plugin_call
+from vid2vid_cli.conditioning.plugin_candidates import (
+    DISTRIBUTION_NAME,
+    PLUGINS_VARIABLE,
+    PluginCandidate,
+    find_candidates,
+    import_attribute,
+    reinstall_hint,
+)
+from vid2vid_cli.conditioning.spec import API_VERSION, NAME_PATTERN, ConditionerSpec, Requirement
 from vid2vid_cli.core.errors import PluginError
 from vid2vid_cli.core.suggest import suggest_names
 
 if TYPE_CHECKING:
     from vid2vid_cli.conditioning.conditioner import Conditioner
 
-ENTRY_POINT_GROUP = "vid2vid.conditioners"
-PLUGINS_VARIABLE = "VID2VID_PLUGINS"
 ALLOWED_PLUGINS_VARIABLE = "VID2VID_LOAD_PLUGINS"
-DISTRIBUTION_NAME = "vid2vid-cli"
+__all__ = [
+    "ALLOWED_PLUGINS_VARIABLE",
+    "PLUGINS_VARIABLE",
+    "DiscoveredPlugin",
+    "find_conditioners",
+    "is_installed",
+    "load_conditioner",
+    "load_unchecked_conditioner",
+    "missing_requirements",
+]
 
 PluginStatus = Literal["ready", "needs packages", "broken", "ignored"]
 
@@ -48,21 +61,11 @@ class DiscoveredPlugin:
     """Command or change that makes it usable; empty if none is needed."""
 
 
-@dataclass(frozen=True)
-class _PluginCandidate:
-    """A plugin whose spec has not been loaded yet."""
-
-    name: str
-    origin: str
-    remedy: str
-    load: Callable[[], object]
-
-
 def find_conditioners() -> list[DiscoveredPlugin]:
     """Return all installed conditioners in search order. Never raises."""
     plugins: dict[str, DiscoveredPlugin] = {}
     allowed_names = _allowed_names()
-    for candidate in _candidates():
+    for candidate in find_candidates():
         if allowed_names is not None and candidate.name not in allowed_names:
             continue
         existing = plugins.get(candidate.name)
@@ -91,10 +94,31 @@ def missing_requirements(spec: ConditionerSpec) -> list[Requirement]:
 def load_conditioner(name: str, options: Mapping[str, Any] | None = None) -> Conditioner:
     """Return the conditioner `name` with these options (values, or strings as typed). Loads no weights.
 
+    Its methods raise PluginError for exceptions of the plugin and for invalid results.
     Raises: PluginError (unknown or broken), ConfigError (unknown option or invalid value).
     """
+    from vid2vid_cli.conditioning.checked_class import checked_class
+
+    return _create_conditioner(name, checked_class(load_conditioner_class(name)), options)
+
+
+def load_unchecked_conditioner(name: str, options: Mapping[str, Any] | None = None) -> Conditioner:
+    """`load_conditioner` for the contract tests, which report exceptions and results themselves."""
+    return _create_conditioner(name, load_conditioner_class(name), options)
+
+
+def _create_conditioner(
+    name: str, conditioner_class: type[Conditioner], options: Mapping[str, Any] | None
+) -> Conditioner:
     from vid2vid_cli.conditioning.options import parse_options
 
+    with plugin_call(name, "Options"):
+        parsed_options = parse_options(name, conditioner_class.Options, options or {})
+    return conditioner_class(parsed_options)
+
+
+def load_conditioner_class(name: str) -> type[Conditioner]:
+    """Return the class of the conditioner `name` as the plugin defines it. Raises: PluginError."""
     plugins = {plugin.name: plugin for plugin in find_conditioners()}
     if name not in plugins:
         hint = suggest_names(name, plugins, max_suggestions=1) or f"Available: {', '.join(plugins) or 'none'}."
@@ -102,27 +126,20 @@ def load_conditioner(name: str, options: Mapping[str, Any] | None = None) -> Con
     plugin = plugins[name]
     if plugin.spec is None:
         raise PluginError(f"The conditioner {name!r} ({plugin.origin}) is broken: {plugin.problem}", plugin.remedy)
-    conditioner_class = _import_implementation(plugin)
-    return conditioner_class(parse_options(name, conditioner_class.Options, options or {}))
+    from vid2vid_cli.conditioning.plugin_results import class_problem
 
-
-def _import_implementation(plugin: DiscoveredPlugin) -> type[Conditioner]:
-    """Import the class that a spec names. Raises: PluginError."""
-    from vid2vid_cli.conditioning.conditioner import Conditioner
-
-    assert plugin.spec is not None
     try:
-        conditioner_class = _import_attribute(plugin.spec.implementation)
+        conditioner_class = import_attribute(plugin.spec.implementation)
     except (Exception, SystemExit) as error:
         message = f"The conditioner {plugin.name!r} ({plugin.origin}) is broken: {_describe_error(error)}"
-        raise PluginError(message, _reinstall_hint(plugin.origin)) from error
-    if not (isinstance(conditioner_class, type) and issubclass(conditioner_class, Conditioner)):
-        message = f"The conditioner {plugin.name!r} is broken: {plugin.spec.implementation} is not a Conditioner."
-        raise PluginError(message, _reinstall_hint(plugin.origin))
-    return conditioner_class
+        raise PluginError(message, reinstall_hint(plugin.origin)) from error
+    if problem := class_problem(conditioner_class, plugin.spec.name):
+        message = f"The conditioner {plugin.name!r} is broken: {plugin.spec.implementation}: {problem}."
+        raise PluginError(message, reinstall_hint(plugin.origin))
+    return cast("type[Conditioner]", conditioner_class)
 
 
-def _load_candidate(candidate: _PluginCandidate) -> DiscoveredPlugin:
+def _load_candidate(candidate: PluginCandidate) -> DiscoveredPlugin:
     """Load a spec; any error gives a plugin with the status `broken`."""
     try:
         spec = candidate.load()
@@ -132,6 +149,9 @@ def _load_candidate(candidate: _PluginCandidate) -> DiscoveredPlugin:
         )
     if not isinstance(spec, ConditionerSpec):
         problem = f"it provides {type(spec).__name__}, not a ConditionerSpec"
+        return DiscoveredPlugin(candidate.name, None, "broken", problem, candidate.origin, candidate.remedy)
+    if not NAME_PATTERN.fullmatch(spec.name):
+        problem = f"its name {spec.name!r} is invalid"
         return DiscoveredPlugin(candidate.name, None, "broken", problem, candidate.origin, candidate.remedy)
     if spec.api_version != API_VERSION:
         problem = f"it uses version {spec.api_version} of the plugin API, but this is version {API_VERSION}"
@@ -144,72 +164,6 @@ def _load_candidate(candidate: _PluginCandidate) -> DiscoveredPlugin:
         remedy = missing[0].install_command if all(r.is_optional for r in missing) else _join_install_commands(missing)
         return DiscoveredPlugin(candidate.name, spec, "needs packages", problem, candidate.origin, remedy)
     return DiscoveredPlugin(candidate.name, spec, "ready", "", candidate.origin)
-
-
-def _candidates() -> Iterator[_PluginCandidate]:
-    yield from _checkout_candidates()
-    yield from _entry_point_candidates()
-    yield from _environment_candidates()
-
-
-def _checkout_candidates() -> Iterator[_PluginCandidate]:
-    """Yield the plugin folders of a checkout, which need no installation."""
-    root = Path(__file__).resolve().parents[2] / "plugins"
-    folders = sorted(root.glob("vid2vid_*/__init__.py"))
-    if folders and str(root) not in sys.path:
-        sys.path.append(str(root))
-    for folder in folders:
-        module = folder.parent.name
-        remedy = f"fix plugins/{module}"
-        yield _PluginCandidate(module.removeprefix("vid2vid_"), "built in", remedy, _make_loader(f"{module}:SPEC"))
-
-
-def _entry_point_candidates() -> Iterator[_PluginCandidate]:
-    try:
-        entry_points = sorted(metadata.entry_points(group=ENTRY_POINT_GROUP), key=_sort_key)
-    except Exception:  # a distribution with unreadable metadata
-        return
-    for entry_point in entry_points:
-        origin = _describe_origin(entry_point)
-        yield _PluginCandidate(entry_point.name, origin, _reinstall_hint(origin), entry_point.load)
-
-
-def _sort_key(entry_point: metadata.EntryPoint) -> tuple[bool, str, str]:
-    origin = _describe_origin(entry_point)
-    return origin != "built in", entry_point.name, origin
-
-
-def _describe_origin(entry_point: metadata.EntryPoint) -> str:
-    try:
-        if entry_point.dist is None:
-            return "an entry point"
-        name, version = entry_point.dist.metadata["Name"], entry_point.dist.version
-    except Exception:  # damaged metadata of another package
-        return "an entry point"
-    return "built in" if name == DISTRIBUTION_NAME else f"{name} {version}"
-
-
-def _environment_candidates() -> Iterator[_PluginCandidate]:
-    for item in filter(None, (part.strip() for part in os.environ.get(PLUGINS_VARIABLE, "").split(","))):
-        name, _, target = item.partition("=")
-        yield _PluginCandidate(
-            name.strip(),
-            f"${PLUGINS_VARIABLE}",
-            f"fix {item!r} in ${PLUGINS_VARIABLE}",
-            _make_loader(target.strip()),
-        )
-
-
-def _make_loader(target: str) -> Callable[[], object]:
-    return lambda: _import_attribute(target)
-
-
-def _import_attribute(target: str) -> object:
-    """Import `module:NAME`."""
-    module, _, attribute_name = target.partition(":")
-    if not module or not attribute_name:
-        raise ValueError(f"{target!r} is not of the form module:NAME")
-    return getattr(import_module(module), attribute_name)
 
 
 def _allowed_names() -> set[str] | None:
@@ -227,13 +181,6 @@ def is_installed(module: str) -> bool:
 
 def _join_install_commands(missing: list[Requirement]) -> str:
     return " && ".join(dict.fromkeys(requirement.install_command for requirement in missing))
-
-
-def _reinstall_hint(origin: str) -> str:
-    if origin == "built in":
-        return f"pip install --force-reinstall {DISTRIBUTION_NAME}"
-    name = origin.split()[0]
-    return f"update it, or: pip uninstall {name}" if " " in origin else "update or remove its package"
 
 
 def _describe_error(error: BaseException) -> str:

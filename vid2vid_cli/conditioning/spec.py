@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+NAME_PATTERN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+"""Names of conditioners, points and images, which are names of files and folders in a dataset."""
 API_VERSION = 2
 """Version of the conditioner API; raised by incompatible changes."""
 

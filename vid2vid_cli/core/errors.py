@@ -17,6 +17,17 @@ class Vid2VidError(Exception):
         self.hint = hint
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception of any library reports that a device or the machine has no memory left."""
+    message = str(error).lower()
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "out of memory" in message
+        or "can't allocate memory" in message
+    )
+
+
 class ReportedInterrupt(KeyboardInterrupt):
     """Ctrl-C, SIGTERM or SIGHUP, after the command has printed its message."""
 

@@ -8,8 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from vid2vid_cli.conditioning import Conditioner, VideoFrame
-from vid2vid_cli.core.errors import PluginError
-from vid2vid_cli.data.annotations import PLUGIN_BUG_HINT, AnnotationWriter
+from vid2vid_cli.data.annotations import AnnotationWriter
 
 MAX_QUEUED_FRAMES = 8
 """Frames that wait for a conditioner; bounds the memory."""
@@ -29,7 +28,7 @@ class AnnotationWorker:
         self, conditioner: Conditioner, writer: AnnotationWriter, first_index: int, *, worker_index: int = 0
     ) -> None:
         self._conditioner, self._writer = conditioner, writer
-        self._first_index, self._next_index, self._write_start = first_index, first_index, writer.num_written
+        self._first_index, self._write_start = first_index, writer.num_written
         self._queue: queue.Queue[VideoFrame | None] = queue.Queue(maxsize=MAX_QUEUED_FRAMES)
         self._stop_event = threading.Event()
         self._error: BaseException | None = None
@@ -47,13 +46,12 @@ class AnnotationWorker:
         while True:
             if not self._thread.is_alive():
                 self._raise_error()
-                raise self._count_mismatch_error()
+                raise RuntimeError("the annotations ended before the frames")
             try:
                 self._queue.put(frame, timeout=0.1)
                 break
             except queue.Full:
                 continue
-        self._next_index += frame is not None
 
     def finish(self, on_wait: Callable[[], None]) -> None:
         """Wait until all annotations are written; calls `on_wait` repeatedly. Raises an error of the thread."""
@@ -71,10 +69,6 @@ class AnnotationWorker:
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
-
-    def _count_mismatch_error(self) -> PluginError:
-        name = self._conditioner.spec.name
-        return PluginError(f"The conditioner {name} did not return one annotation for each frame.", PLUGIN_BUG_HINT)
 
     def _iterate_frames(self) -> Iterator[VideoFrame]:
         while not self._stop_event.is_set():
@@ -97,8 +91,6 @@ class AnnotationWorker:
                 frame_index += 1
             if self._stop_event.is_set():
                 return
-            if frame_index != self._next_index:
-                raise self._count_mismatch_error()
             self._writer.finish()
         except BaseException as error:
             self._error = error

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from vid2vid_cli.conditioning import Conditioner, VideoContext, View
+from vid2vid_cli.conditioning.checked_class import checked_conditioner
 from vid2vid_cli.conditioning.requirements import check_conditioners
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.geometry import UInt8Array
@@ -168,6 +169,7 @@ def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner] | None
     if conditioners is None:
         names = tuple(dict.fromkeys(request.conditioners or input_videos.conditioners))
         conditioners = load_requested_conditioners(names, request.options, request.person)
+    conditioners = list(map(checked_conditioner, conditioners))
     paths = [path for path, _ in input_videos.videos]
     probes = [probe(path) for path in paths]
     sidecar_files = input_videos.find_sidecar_files(conditioners)

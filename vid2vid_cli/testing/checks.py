@@ -8,11 +8,11 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
-import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner
 from vid2vid_cli.conditioning.options import Options
+from vid2vid_cli.conditioning.plugin_results import annotation_problem, channels_problem, rgb_problem
 from vid2vid_cli.conditioning.video_frame import VideoFrame
 from vid2vid_cli.core.geometry import UInt8Array, View
 from vid2vid_cli.core.python_process import code_command
@@ -29,21 +29,8 @@ def repeat_frame(frame: UInt8Array, num_frames: int, consumed_indices: list[int]
 
 def check_annotation(annotation: Annotation, frame: UInt8Array) -> None:
     """Check the size, quality, dtypes and shapes of an annotation."""
-    height, width = frame.shape[:2]
-    size_message = f"the annotation is {annotation.height} x {annotation.width}, but its frame is {height} x {width}"
-    assert (annotation.height, annotation.width) == (height, width), size_message
-    assert 0 <= annotation.quality <= 1, f"quality must be in [0, 1], not {annotation.quality}"
-    for name, points in annotation.points.items():
-        message = f"points {name!r} must be (n, 2) or (n, 3) float32, not {points.shape} {points.dtype}"
-        assert points.dtype == np.float32, message
-        assert points.ndim == 2, message
-        assert points.shape[1] in (2, 3), message
-    for name, image in annotation.images.items():
-        message = f"image {name!r} must be ({height}, {width}) uint8 or uint16, or ({height}, {width}, 3) uint8, "
-        message += f"not {image.shape} {image.dtype}"
-        assert image.shape[:2] == (height, width), message
-        assert image.dtype in (np.uint8, np.uint16), message
-        assert image.ndim == 2 or (image.shape[2:] == (3,) and image.dtype == np.uint8), message
+    problem = annotation_problem(annotation, frame.shape[:2])
+    assert not problem, problem
 
 
 def check_render(conditioner: Conditioner, annotation: Annotation) -> None:
@@ -53,19 +40,10 @@ def check_render(conditioner: Conditioner, annotation: Annotation) -> None:
     for box, height, width in ((full_box, 32, 32), (full_box, 97, 61), (crop_box, 64, 48), (full_box, 200, 150)):
         view = View.from_box(box, height, width)
         channels = conditioner.render(annotation, view)
-        expected_shape = (conditioner.num_channels, height, width)
-        assert channels.shape == expected_shape, (
-            f"render must return (num_channels, height, width) = {expected_shape}, not {channels.shape}"
-        )
-        assert channels.dtype in (np.float32, np.int8), f"render must return float32 or int8, not {channels.dtype}"
-        assert np.isfinite(channels).all(), "render returns values that are not finite"
-        low, high = float(channels.min()), float(channels.max())
-        assert low >= -1, f"render must return values in [-1, 1], not {low:.4g}"
-        assert high <= 1, f"render must return values in [-1, 1], not {high:.4g}"
-        image = conditioner.visualize(annotation, view)
-        message = f"visualize must return ({height}, {width}, 3) uint8, not {image.shape} {image.dtype}"
-        assert image.shape == (height, width, 3), message
-        assert image.dtype == np.uint8, message
+        problem = channels_problem(channels, conditioner.num_channels, view)
+        assert not problem, f"render: {problem}"
+        problem = rgb_problem(conditioner.visualize(annotation, view), view)
+        assert not problem, f"visualize: {problem}"
 
 
 def annotation_layout(annotation: Annotation) -> AnnotationLayout:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, NoReturn
 
 from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner
-from vid2vid_cli.conditioning.registry import find_conditioners, load_conditioner, missing_requirements
+from vid2vid_cli.conditioning.registry import find_conditioners, load_unchecked_conditioner, missing_requirements
 from vid2vid_cli.conditioning.spec import ConditionerSpec
 from vid2vid_cli.conditioning.video_context import VideoContext
 from vid2vid_cli.conditioning.video_frame import detect_cuts
@@ -67,7 +67,7 @@ class ContractSetup:
 
     def make_conditioner(self) -> Conditioner:
         """Return a new conditioner with the options under test, not bound to a video."""
-        return load_conditioner(self.name, {**self.options, **self.input_options()})
+        return load_unchecked_conditioner(self.name, {**self.options, **self.input_options()})
 
     # Methods to use
 
@@ -124,7 +124,7 @@ class ContractSetup:
         if not is_varied:
             return type(self.make_conditioner())(new_options)
         if self.render_options:
-            return load_conditioner(self.name, {**self.options, **self.render_options})
+            return load_unchecked_conditioner(self.name, {**self.options, **self.render_options})
         for name in options.names_with_role("rendering"):
             new_options = change_option(new_options, name) or new_options
         return type(self.make_conditioner())(new_options)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vid2vid_cli.conditioning.conditioner import Conditioner
-from vid2vid_cli.conditioning.registry import load_conditioner
+from vid2vid_cli.conditioning.registry import load_unchecked_conditioner
 from vid2vid_cli.testing.checks import change_option, run_python
 from vid2vid_cli.testing.contract_setup import ContractSetup
 
@@ -90,7 +90,7 @@ class OptionTests(ContractSetup):
         )
         assert fingerprint == json.loads(json.dumps(fingerprint)), "the fingerprint must be JSON data"
         if self.alternative_options:
-            changed_conditioner = load_conditioner(
+            changed_conditioner = load_unchecked_conditioner(
                 self.name, {**self.options, **self.input_options(), **self.alternative_options}
             )
             assert changed_conditioner.fingerprint() != fingerprint, "alternative_options do not change the fingerprint"
