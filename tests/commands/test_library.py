@@ -61,7 +61,7 @@ def test_presets_copy_keeps_comments_and_never_overwrites(run_cli: CliRunner, tm
     result = run_cli("presets", "copy", "tiny")
     assert result.exit_code == 0
     assert result.stdout == "my-tiny.yaml\n"
-    assert "Next: vid2vid train --preset my-tiny.yaml" in result.stderr
+    assert "Next: vid2vid presets show my-tiny.yaml" in result.stderr
     copied_path = tmp_path / "my-tiny.yaml"
     assert copied_path.read_text().startswith("#")
     assert run_cli("presets", "validate", "my-tiny.yaml").exit_code == 0

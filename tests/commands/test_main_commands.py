@@ -91,7 +91,30 @@ def test_dry_run_writes_nothing_and_prints_plan(run_cli: CliRunner, video: Path,
     result = run_cli("train", "--preset", "face")
     assert result.exit_code == 31
     assert "landmarks" in result.stderr
+    assert "datasets/video has edges" in result.stderr
+    assert "vid2vid train --preset edges --data datasets/video" in result.stderr
     assert modification_times(tmp_path) == before
+
+    # `train` takes the newest dataset: for another one, the next command names it.
+    (tmp_path / "-new.mp4").write_bytes((tmp_path / "video.mp4").read_bytes())
+    result = run_cli("prepare", "-c", "edges", "--max-frames", "12", "--out", "datasets/-new", "--", "-new.mp4")
+    assert "Next: vid2vid train --preset edges\n" in result.stderr
+    result = run_cli("prepare", "-c", "edges", "video.mp4")
+    assert "Next: vid2vid train --preset edges --data datasets/video\n" in result.stderr
+    result = run_cli("prepare", "-c", "edges", "--max-frames", "12", "--out=-there", "video.mp4")
+    assert "Next: vid2vid train --preset edges --data ./-there\n" in result.stderr
+
+
+def test_prepare_does_not_recommend_training_with_too_few_detections(run_cli: CliRunner, tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "few.mp4", Fraction(25)) as writer:
+        for index in range(40):
+            frame = np.full((48, 64, 3), 90, np.uint8)
+            frame[10:30, 10 : 30 if index < 2 else 10] = 250
+            writer.write(frame)
+    result = run_cli("prepare", "-c", "edges", "--no-split-shots", "few.mp4")
+    assert result.exit_code == 0, result.stderr
+    assert "too few to train on" in result.stderr
+    assert "Next: vid2vid plugins show edges\n" in result.stderr
 
 
 def test_train_interrupt_prints_resume_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,6 @@ def test_plugins_new_prints_next_commands(run_cli: CliRunner, tmp_path: Path) ->
     assert result.stderr.splitlines()[1:] == [
         "Next: pip install -e './vid2vid-depth[dev]'",
         "Next: vid2vid plugins test depth",
-        "Next: vid2vid prepare -c depth video.mp4",
     ]
     payload = json.loads(run_cli("plugins", "new", "depth", "--out", "else where", "--json").stdout)
     assert payload["path"] == "else where/vid2vid-depth"
@@ -77,7 +76,7 @@ def test_plugins_test_runs_all_checks(run_cli: CliRunner, tmp_path: Path) -> Non
     assert "spec imports no heavy library" in passed
     assert "FAILED" not in result.stdout
     assert f"{len(passed)} passed, 2 skipped, 0 failed." in result.stderr
-    assert "Next: vid2vid prepare -c edges video.mp4" in result.stderr
+    assert "Next: vid2vid plugins show edges" in result.stderr
 
 
 def test_plugins_test_reports_failed_checks(run_cli: CliRunner, plugin_package: Path) -> None:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import View, detect_cuts
 from vid2vid_cli.core.errors import TooFewFramesError
-from vid2vid_cli.data.clip_sampler import ClipSampler, valid_ranges
-from vid2vid_cli.data.dataset import Dataset, FrameRange
+from vid2vid_cli.data.clip_sampler import ClipSampler
+from vid2vid_cli.data.dataset import Dataset, FrameRange, valid_ranges
 from vid2vid_cli.data.manifest import read_manifest
 from vid2vid_cli.engine.events import Event, InfoEvent, WarningEvent, ignore_events
 from vid2vid_cli.media.frame_geometry import SIZE_CHANGE_MESSAGE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.prepare import DemoRequest
 
 
@@ -23,5 +24,6 @@ def demo(request: DemoRequest, json: options.Json = False, quiet: options.Quiet 
         result = pipeline.run_demo(request, terminal.emit)
         json_fields = {"sheet_path": str(result.sheet_path), "compare_path": str(result.comparison_path)}
         summary = f"Result: {result.comparison_path} (source, condition, result) and {result.sheet_path}."
-        next_command = "vid2vid prepare --conditioner landmarks your_video.mp4"
+        summary += "\nWith a video of your own: vid2vid prepare --conditioner landmarks VIDEO"
+        next_command = shell_command("vid2vid", "train", "--resume", result.path / "run", "--max-time", "10m")
         terminal.print_result(result.path, summary, next_command, json_fields)

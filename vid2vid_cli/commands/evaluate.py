@@ -24,5 +24,8 @@ def evaluate(request: EvaluateRequest, json: options.Json = False, quiet: option
         result = pipeline.evaluate(request, terminal.emit)
         metrics = dict(result.metrics)
         summary = "\n".join(f"{name:<24} {value:.4g}" for name, value in metrics.items())
-        next_command = shell_command("vid2vid", "transfer", "your_video.mp4", "--target", request.checkpoint)
+        initial_frame = () if request.initial_frame is None else ("--initial-frame", request.initial_frame)
+        next_command = shell_command(
+            "vid2vid", "synthesize", request.checkpoint, request.data, "--split", request.split, *initial_frame
+        )
         terminal.print_result(result.path, summary, next_command, {"metrics": metrics})

@@ -54,10 +54,7 @@ def nvidia(
             "config": None if result.config_path is None else str(result.config_path),
             "parameter_counts": result.parameter_counts,
         }
-        next_command = result.prepare_command
-        if request.preset == "street":  # labels need no preparation
-            instances = ("-O", "labels.instances=INSTANCES")
-            next_command = shell_command("vid2vid", "synthesize", result.path, "LABELS", *instances)
+        next_command = shell_command("vid2vid", "inspect", result.path)
         terminal.print_result(result.path, _summary(request, result), next_command, json_fields)
 
 
@@ -67,6 +64,10 @@ def _summary(request: ImportRequest, result: ImportResult) -> str:
         lines.append(f"configuration for further training: {result.config_path}")
     if result.image_generator_path is not None:
         lines.append(f"generator of the initial frame: {result.image_generator_path}")
-    if request.preset != "street":
-        lines.append(f"to render a dataset: {shell_command('vid2vid', 'synthesize', result.path, 'datasets/VIDEO')}")
+    synthesize_command = shell_command("vid2vid", "synthesize", result.path)
+    if request.preset == "street":  # labels need no preparation
+        lines.append(f"to render labels: {synthesize_command} LABELS -O labels.instances=INSTANCES")
+    else:
+        lines.append(f"to prepare a dataset: {result.prepare_command}")
+        lines.append(f"to render it: {synthesize_command} datasets/VIDEO")
     return "\n".join(lines)

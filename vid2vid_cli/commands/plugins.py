@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vid2vid_cli.commands import options
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.parsers import conditioner_options
 
 if TYPE_CHECKING:
@@ -78,12 +78,11 @@ def new(
     with Terminal("plugins new", as_json=json) as terminal:
         result = create_plugin(name, out)
         files = [str(path) for path in result.files]
-        install = shlex.join(["pip", "install", "-e", f"{_pip_path(result.path)}[dev]"])
-        next_commands = [f"vid2vid plugins test {name}", f"vid2vid prepare -c {name} video.mp4"]
-        json_fields = {"files": files, "next_commands": next_commands}
+        install = shell_command("pip", "install", "-e", f"{_pip_path(result.path)}[dev]")
+        test = shell_command("vid2vid", "plugins", "test", name)
+        json_fields = {"files": files, "next_commands": [test]}
         terminal.print_result(result.path, f"Wrote {', '.join(files)}.", install, json_fields)
-        for command in next_commands:
-            terminal.print_next(command)
+        terminal.print_next(test)
 
 
 @app.command("test")
@@ -129,7 +128,14 @@ def run_contract_tests(
                 f"{name} fails {len(failed_checks)} of {len(report.checks)} checks: {names}.",
                 "Fix the failures above and run the test again.",
             )
-        terminal.print_next(f"vid2vid prepare -c {name} video.mp4")
+        option_words = [f"{name}.{key}={value}" for key, value in option_values.items()]
+        terminal.print_next(
+            shell_command("vid2vid", "plugins", "show", name)
+            if clip is None
+            else shell_command(
+                "vid2vid", "prepare", "-c", name, *(word for text in option_words for word in ("-O", text)), clip
+            )
+        )
 
 
 def _options_of(name: str, texts: list[str]) -> dict[str, str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,6 +10,9 @@ from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.prepare import PrepareRequest
+
+if TYPE_CHECKING:
+    from vid2vid_cli.pipelines.prepare import PrepareResult
 
 
 @expand_request
@@ -54,7 +56,7 @@ def prepare(
             "detections": detections,
             "elapsed_seconds": result.elapsed_seconds,
         }
-        next_command = _next_command(result.path, tuple(result.detection_counts))
+        next_command = _next_command(result)
         terminal.print_result(result.path, summary, next_command, json_fields)
 
 
@@ -73,9 +75,17 @@ def _check_conditioners(request: PrepareRequest) -> None:
             raise typer.BadParameter(message, param_hint="--conditioner-option")
 
 
-def _next_command(path: Path, conditioners: Sequence[str]) -> str:
-    """The `train` command for the dataset; --data is needed only outside datasets/."""
-    from vid2vid_cli.config.resolve import choose_preset
+def _next_command(result: PrepareResult) -> str:
+    """The `train` command for the dataset; --data is left out if `train` chooses it anyway."""
+    from vid2vid_cli.config.resolve import choose_preset, resolve_config
+    from vid2vid_cli.data.dataset import DATASETS_FOLDER, find_newest_dataset
 
-    command = ["vid2vid", "train", "--preset", choose_preset(conditioners)]
-    return shell_command(*command) if path.parent == Path("datasets") else shell_command(*command, "--data", path)
+    conditioners = tuple(result.detection_counts)
+    if not result.can_train:
+        worst = min(conditioners, key=lambda name: result.detection_counts[name][0])
+        return shell_command("vid2vid", "plugins", "show", worst)
+    preset = choose_preset(conditioners)
+    config = resolve_config(preset, None).config
+    newest = find_newest_dataset(DATASETS_FOLDER, lambda manifest: config.accepts(manifest.conditioner_names))
+    data_words = () if result.path == newest else ("--data", result.path)
+    return shell_command("vid2vid", "train", "--preset", preset, *data_words)

@@ -82,11 +82,16 @@ def copy(
     Example: vid2vid presets copy face mine.yaml
     """
     from vid2vid_cli.config.presets import copy_preset
+    from vid2vid_cli.config.resolve import resolve_config
+    from vid2vid_cli.data.dataset import DATASETS_FOLDER, find_newest_dataset
     from vid2vid_cli.terminal import Terminal
 
     path = copy_preset(name, to, overwrite=overwrite)
+    config = resolve_config(str(path), None, (), {}).config
+    has_dataset = find_newest_dataset(DATASETS_FOLDER, lambda item: config.accepts(item.conditioner_names)) is not None
     with Terminal("presets copy", as_json=json) as terminal:
-        terminal.print_result(path, "", shell_command("vid2vid", "train", "--preset", path), {})
+        command = ("vid2vid", "train", "--preset") if has_dataset else ("vid2vid", "presets", "show")
+        terminal.print_result(path, "", shell_command(*command, path), {})
 
 
 @app.command()

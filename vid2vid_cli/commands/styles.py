@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import typer
 
 from vid2vid_cli.commands import options
@@ -33,11 +35,13 @@ def show(request: ShowStylesRequest, json: options.Json = False, quiet: options.
         result = pipeline.show_styles(request, terminal.emit)
         style_counts = [f"{name} {len(sizes)}" for name, sizes in result.cluster_sizes.items()]
         first_class = max(result.cluster_sizes, key=lambda name: len(result.cluster_sizes[name]), default="CLASS")
-        next_command = shell_command(
-            "vid2vid", "synthesize", request.checkpoint, "LABELS", "--style", f"{first_class}=1"
-        )
+        style_option = f"--style {shlex.quote(f'{first_class}=1')}"
+        next_command = shell_command("vid2vid", "inspect", result.path)
+        if request.data is not None:
+            command = ("vid2vid", "synthesize", request.checkpoint, request.data, "--split", "all")
+            next_command = f"{shell_command(*command)} {style_option}"
         json_fields: dict[str, object] = {
             "cluster_sizes": {name: list(sizes) for name, sizes in result.cluster_sizes.items()}
         }
-        summary = f"number of styles: {', '.join(style_counts)}"
+        summary = f"number of styles: {', '.join(style_counts)}; select one with {style_option}"
         terminal.print_result(result.path, summary, next_command, json_fields)

@@ -37,5 +37,7 @@ def synthesize(
         result = pipeline.synthesize(request, terminal.emit)
         next_command: list[str | Path] = ["vid2vid", "inspect", result.path]
         if (request.source / "dataset.json").is_file():
-            next_command = ["vid2vid", "evaluate", request.checkpoint, request.source]
+            next_command = ["vid2vid", "evaluate", request.checkpoint, request.source, "--split", request.split]
+            if request.initial_frame is not None:
+                next_command += ["--initial-frame", request.initial_frame]
         terminal.print_result(result.path, *options.render_summary(result, next_command))

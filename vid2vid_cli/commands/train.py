@@ -172,6 +172,7 @@ def _track_resume_command(terminal: Terminal, gpus: int | None) -> EventHandler:
 
 def _print_train_result(terminal: Terminal, result: TrainResult) -> None:
     """Print the checkpoint and the command that renders the validation frames with it."""
+    from vid2vid_cli.data.manifest import read_manifest
     from vid2vid_cli.engine.run_folder import RunFolder, find_run_dataset
 
     metrics_text = "".join(f"; {name} {value:.4g}" for name, value in result.metrics.items())
@@ -182,7 +183,9 @@ def _print_train_result(terminal: Terminal, result: TrainResult) -> None:
         "metrics": dict(result.metrics),
     }
     run_folder = RunFolder(result.path)
-    next_command = "synthesize" if run_folder.load_config().generator.target == "frames" else "predict"
-    command = shell_command("vid2vid", next_command, result.checkpoint, find_run_dataset(run_folder), "--split", "val")
+    action = "synthesize" if run_folder.load_config().generator.target == "frames" else "predict"
+    dataset = find_run_dataset(run_folder)
+    split = "val" if read_manifest(dataset).splits.val else "all"
+    next_command = shell_command("vid2vid", action, result.checkpoint, dataset, "--split", split)
     summary = f"{result.num_steps} steps{metrics_text}"
-    terminal.print_result(result.checkpoint, summary, command, json_fields)
+    terminal.print_result(result.checkpoint, summary, next_command, json_fields)

@@ -15,7 +15,7 @@ from vid2vid_cli.core.errors import TooFewFramesError
 from vid2vid_cli.core.prefetch import prefetch_map
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.augmentation import NO_AUGMENTATION, ClipAugmentation, ClipSpec
-from vid2vid_cli.data.dataset import Dataset, FrameRange, Split
+from vid2vid_cli.data.dataset import Dataset, FrameRange, valid_ranges
 from vid2vid_cli.data.regions import clip_region_boxes
 
 
@@ -34,21 +34,6 @@ def render_conditions(
 def frame_to_tensor(frame: NDArray[np.uint8]) -> torch.Tensor:
     """Convert uint8 (h, w, 3) to float (3, h, w) in [-1, 1]."""
     return torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1))).float().div_(127.5).sub_(1)
-
-
-def valid_ranges(dataset: Dataset, conditioner_names: Sequence[str], split: Split) -> list[FrameRange]:
-    """The longest ranges of a split in which every frame has a detection of every conditioner."""
-    ranges = []
-    for frame_range in dataset.frame_ranges(split):
-        is_detected = np.ones(frame_range.stop - frame_range.start, dtype=bool)
-        for name in conditioner_names:
-            is_detected &= dataset.quality(frame_range.clip_index, name)[frame_range.start : frame_range.stop] > 0
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], is_detected.astype(np.int8), [0]])))
-        for start, stop in zip(edges[::2], edges[1::2], strict=True):
-            ranges.append(
-                FrameRange(frame_range.clip_index, frame_range.start + int(start), frame_range.start + int(stop))
-            )
-    return ranges
 
 
 def load_clip(

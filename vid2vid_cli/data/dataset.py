@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -25,6 +25,8 @@ from vid2vid_cli.media.images import load_image
 
 Split = Literal["train", "val", "all"]
 PARTIAL_SUFFIX = ".partial"
+DATASETS_FOLDER = Path("datasets")
+"""Folder of the datasets that `prepare` writes by default."""
 
 
 class FrameRange(NamedTuple):
@@ -142,6 +144,21 @@ class Dataset:
                 folder, self._num_stored_frames[name], size, image_names=record.image_names
             )
         return self._annotation_folders[name, conditioner]
+
+
+def valid_ranges(dataset: Dataset, conditioner_names: Sequence[str], split: Split) -> list[FrameRange]:
+    """The longest ranges of a split in which every frame has a detection of every conditioner."""
+    ranges = []
+    for frame_range in dataset.frame_ranges(split):
+        is_detected = np.ones(frame_range.stop - frame_range.start, dtype=bool)
+        for name in conditioner_names:
+            is_detected &= dataset.quality(frame_range.clip_index, name)[frame_range.start : frame_range.stop] > 0
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], is_detected.astype(np.int8), [0]])))
+        for start, stop in zip(edges[::2], edges[1::2], strict=True):
+            ranges.append(
+                FrameRange(frame_range.clip_index, frame_range.start + int(start), frame_range.start + int(stop))
+            )
+    return ranges
 
 
 def find_newest_dataset(root: Path, is_match: Callable[[Manifest], bool]) -> Path | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
+from vid2vid_cli.data.dataset import Dataset, valid_ranges
+
 MIN_GAP_SECONDS = 0.2
 """Duration of a gap whose times are listed; shorter gaps are only counted."""
 LONG_GAP_SECONDS = 0.5
@@ -15,6 +17,16 @@ MIN_DETECTION_RATE = 0.9
 """Share of frames with a detection below which a warning is emitted."""
 MIN_USABLE_RATE = 0.1
 """Share of frames with a detection below which a video is of no use."""
+
+
+def has_enough_detections(dataset: Dataset) -> bool:
+    """Whether a training is of use: detections on a tenth of the frames, and on two consecutive training frames."""
+    records = dataset.manifest.conditioners
+    rates = [record.quality.num_detected / max(record.quality.num_frames, 1) for record in records]
+    names = [record.name for record in records]
+    return min(rates) >= MIN_USABLE_RATE and any(
+        frame_range.num_frames > 1 for frame_range in valid_ranges(dataset, names, "train")
+    )
 
 
 class DetectionGaps:

@@ -14,7 +14,8 @@ from torch import Tensor
 from vid2vid_cli.core.errors import DatasetError
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.augmentation import ClipSpec
-from vid2vid_cli.data.clip_sampler import load_clip, valid_ranges
+from vid2vid_cli.data.clip_sampler import load_clip
+from vid2vid_cli.data.dataset import valid_ranges
 from vid2vid_cli.engine.events import EventHandler, ProgressEvent, ignore_events
 from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.engine.styles import apply_styles

@@ -17,7 +17,8 @@ from vid2vid_cli.core.errors import (
     TooFewFramesError,
 )
 from vid2vid_cli.data.dataset import Dataset
-from vid2vid_cli.data.manifest import Manifest, read_manifest, write_manifest
+from vid2vid_cli.data.detection_gaps import has_enough_detections
+from vid2vid_cli.data.manifest import Manifest, write_manifest
 from vid2vid_cli.dataset_builder.clip import prepare_clip
 from vid2vid_cli.dataset_builder.clip_files import ClipPaths, ClipResult, FinishedParts
 from vid2vid_cli.dataset_builder.detection_check import check_detections
@@ -53,6 +54,8 @@ class PrepareResult:
     """Conditioner -> (frames with a detection, all frames)."""
     elapsed_seconds: float
     """0 if the dataset existed already."""
+    can_train: bool
+    """Whether there are enough detections for a training."""
 
 
 def plan_prepare(request: PrepareRequest) -> DryRun:
@@ -100,9 +103,8 @@ def _run_job(job: PrepareJob, emit: EventHandler) -> PrepareResult:
         emit(InfoEvent(remark))
     dataset_folder = _choose_dataset_folder(job)
     if dataset_folder.state == "finished":
-        manifest = read_manifest(dataset_folder.path)
         emit(InfoEvent(f"{dataset_folder.path} was already prepared from the same video with the same settings."))
-        return PrepareResult(dataset_folder.path, manifest.num_frames, _detection_counts(manifest), 0.0)
+        return _make_result(dataset_folder.path, 0.0)
     requested_path = _requested_path(job)
     if dataset_folder.path != requested_path:
         emit(
@@ -121,10 +123,16 @@ def _run_job(job: PrepareJob, emit: EventHandler) -> PrepareResult:
                 raise DiskFullError(error.message, hint) from error
             raise
         folder_lock.commit()
-    counts = _detection_counts(manifest)
-    details = {"num_frames": manifest.num_frames, "detections": counts}
+    details = {"num_frames": manifest.num_frames, "detections": _detection_counts(manifest)}
     emit(ArtifactEvent(str(dataset_folder.path), "dataset", details))
-    return PrepareResult(dataset_folder.path, manifest.num_frames, counts, time.monotonic() - start_time)
+    return _make_result(dataset_folder.path, time.monotonic() - start_time)
+
+
+def _make_result(path: Path, elapsed_seconds: float) -> PrepareResult:
+    """The result for a finished dataset."""
+    dataset = Dataset(path)
+    counts = _detection_counts(dataset.manifest)
+    return PrepareResult(path, dataset.manifest.num_frames, counts, elapsed_seconds, has_enough_detections(dataset))
 
 
 def _describe_val_split(job: PrepareJob) -> str:

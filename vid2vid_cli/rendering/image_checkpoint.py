@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.engine.checkpoint import CheckpointMetadata
 
 
@@ -14,7 +14,7 @@ def check_image_checkpoint(
 ) -> tuple[str, ...]:
     """Raise an error if a checkpoint cannot generate the initial frame; return warnings about different training."""
     dataset_folder = f"datasets/{metadata.training.get('dataset', 'NAME')}"
-    command = shlex.join(["vid2vid", "train", "--set", "model=pix2pixhd", "--data", dataset_folder])
+    command = shell_command("vid2vid", "train", "--set", "model=pix2pixhd", "--data", dataset_folder)
     hint = f"Train a frame-wise model on the same dataset with the same preset: {command}"
     if image_metadata.generator.past_frames:
         raise ConfigError(

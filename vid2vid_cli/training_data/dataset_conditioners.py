@@ -10,13 +10,13 @@ from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.conditioning.combine import instance_classes, join_names, label_conditioner_index, load_conditioners
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.resolve import choose_preset
 from vid2vid_cli.config.style import THING_CLASSES
 from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError, MissingFileError
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.core.suggest import suggest_names
-from vid2vid_cli.data.dataset import find_newest_dataset
-from vid2vid_cli.data.manifest import Manifest
-
-DATASETS_FOLDER = Path("datasets")
+from vid2vid_cli.data.dataset import DATASETS_FOLDER, find_newest_dataset
+from vid2vid_cli.data.manifest import Manifest, read_manifest
 
 
 def find_dataset(requested: Path | None, config: Config, preset: str) -> Path:
@@ -30,12 +30,21 @@ def find_dataset(requested: Path | None, config: Config, preset: str) -> Path:
     if newest is not None:
         return newest
     hint = f"Create one: vid2vid prepare {prepare_arguments(config) or '--conditioner landmarks'} video.mp4"
-    if find_newest_dataset(DATASETS_FOLDER, lambda manifest: True) is not None:
+    other = find_newest_dataset(DATASETS_FOLDER, lambda manifest: True)
+    if other is not None:
         source_name = f"preset {preset}" if preset else "the config"
+        names = read_manifest(other).conditioner_names
         raise DatasetMismatchError(
-            f"{source_name} needs {describe_conditioners(config)}, which no dataset under {DATASETS_FOLDER}/ has.", hint
+            f"{source_name} needs {describe_conditioners(config)}, which no dataset under {DATASETS_FOLDER}/ has; "
+            f"{other} has {' and '.join(names)}.",
+            f"Train on it: {train_command(other, names)}. {hint}",
         )
     raise MissingFileError(f"there is no dataset under {DATASETS_FOLDER}/.", hint)
+
+
+def train_command(dataset: Path, conditioners: Sequence[str]) -> str:
+    """The `train` command with the preset that fits the conditioners of a dataset."""
+    return shell_command("vid2vid", "train", "--preset", choose_preset(conditioners), "--data", dataset)
 
 
 def describe_conditioners(config: Config) -> str:

@@ -27,6 +27,7 @@ from vid2vid_cli.training_data.dataset_conditioners import (
     load_dataset_conditioners,
     prepare_arguments,
     thing_class_ids,
+    train_command,
 )
 
 
@@ -130,8 +131,8 @@ def open_training_data(folder: Path, config: Config) -> TrainingData:
         conditioner_names = " and ".join(manifest.conditioner_names)
         raise DatasetMismatchError(
             f"{folder} was prepared with {conditioner_names}; the preset needs {describe_conditioners(config)}.",
-            f"Prepare the video with {prepare_arguments(config)}, or train with --preset tiny, which accepts any "
-            "conditioner.",
+            f"Prepare the video with {prepare_arguments(config)}, or use another preset: "
+            f"{train_command(folder, manifest.conditioner_names)}",
         )
     statistics = merge_statistics([record.statistics for record in manifest.conditioners])
     image_size = config.data.output_size(manifest.height, manifest.width, statistics.get("subject_box"))
