@@ -38,8 +38,8 @@ def current_plugin_call() -> PluginCall | None:
 def plugin_call(conditioner: str, method: str, source_errors: Collection[BaseException] = ()) -> Iterator[None]:
     """A context for plugin code. Raises PluginError for its exceptions and for SystemExit.
 
-    Errors of this project, a full disk, missing permissions, names that the file system refuses and a lack of memory are
-    not faults of the plugin and pass unchanged; so do `source_errors`, which the plugin's input has raised.
+    Errors of this project, a full disk, missing permissions, names that the file system refuses and a lack of memory
+    are not faults of the plugin and pass unchanged; so do `source_errors`, which the plugin's input has raised.
     """
     previous_call = _state.call
     _state.call = PluginCall(conditioner, method)
