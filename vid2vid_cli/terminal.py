@@ -6,7 +6,6 @@ stdout: the path of the result, requested tables, JSON. stderr: progress, notice
 from __future__ import annotations
 
 import json
-import math
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -25,6 +24,7 @@ from rich.text import Text
 
 from vid2vid_cli.conditioning.plugin_stdout import reserve_stdout
 from vid2vid_cli.core.errors import ReportedInterrupt, Vid2VidError
+from vid2vid_cli.core.json_values import to_json_value
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import (
     ArtifactEvent,
@@ -214,16 +214,5 @@ def _align_columns(rows: Sequence[Sequence[str]]) -> str:
 
 def _print_json(data: object, stream: TextIO) -> None:
     """Print one line of JSON on stdout, whose stream this is."""
-    stream.write(json.dumps(_to_json_value(data), ensure_ascii=False) + "\n")
+    stream.write(json.dumps(to_json_value(data), ensure_ascii=False) + "\n")
     stream.flush()
-
-
-def _to_json_value(data: Any) -> Any:
-    """Convert to JSON types: NaN and infinity become null, tuples lists, other objects strings."""
-    if isinstance(data, Mapping):
-        return {str(key): _to_json_value(value) for key, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_to_json_value(value) for value in data]
-    if isinstance(data, float) and not math.isfinite(data):
-        return None
-    return data if isinstance(data, (str, int, float, bool)) or data is None else str(data)

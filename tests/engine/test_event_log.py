@@ -23,8 +23,8 @@ def test_log_events_appends_and_forwards_events(tmp_path: Path) -> None:
     logged = list(read_event_log(tmp_path))
     assert [event["event"] for event in logged] == ["info", "step", "artifact"]
     assert logged[0]["message"] == "Größe"
-    assert logged[1]["losses"] == {"l1": 0.5, "flow": "nan"}
-    assert logged[2]["details"] == {"best": "inf", "quality": 3.0}
+    assert logged[1]["losses"] == {"l1": 0.5, "flow": None}
+    assert logged[2]["details"] == {"best": None, "quality": 3.0}
 
 
 def test_read_event_log_skips_incomplete_line(tmp_path: Path) -> None:

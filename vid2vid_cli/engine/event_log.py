@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vid2vid_cli.core.json_values import to_json_value
 from vid2vid_cli.engine.events import Event, EventHandler, ProgressEvent, event_name
 from vid2vid_cli.media.os_errors import write_error
 
@@ -27,7 +27,7 @@ def log_events(folder: Path, emit: EventHandler) -> EventHandler:
             record = {"event": event_name(event), **asdict(event)}
             try:
                 with path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(_to_json_value(record)) + "\n")
+                    file.write(json.dumps(to_json_value(record)) + "\n")
             except OSError as error:
                 raise write_error(path, error) from error
         emit(event)
@@ -36,7 +36,7 @@ def log_events(folder: Path, emit: EventHandler) -> EventHandler:
 
 
 def read_event_log(folder: Path) -> Iterator[dict[str, Any]]:
-    """The logged events of a run, oldest first; an incomplete last line is skipped."""
+    """The logged events of a run, oldest first; an incomplete last line is skipped. NaN and infinity are None."""
     path = folder / EVENT_LOG_NAME
     if not path.is_file():
         return
@@ -45,12 +45,3 @@ def read_event_log(folder: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
         except ValueError:
             continue
-
-
-def _to_json_value(value: Any) -> Any:
-    """Replace NaN and infinity, which JSON does not support, by strings."""
-    if isinstance(value, dict):
-        return {key: _to_json_value(inner) for key, inner in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value

@@ -145,7 +145,8 @@ def encode_reference_styles(
     conditioner_index = label_conditioner_index(conditioners)
     if conditioner_index is not None:  # the other conditioners do not contribute to the objects
         conditioners = [conditioners[conditioner_index]]
-        metadata = metadata.model_copy(update={"conditioners": (metadata.conditioners[conditioner_index],)})
+        label_config = metadata.conditioners[conditioner_index]
+        metadata = CheckpointMetadata.model_validate({**dict(metadata), "conditioners": (label_config,)})
     source = SourceVideo(image_path, open_source_reader(image_path, metadata), tuple(conditioners))
     retargeter = Retargeter(source, source.scan(ignore_events), metadata, retarget=False)
     annotated_frame = next(retargeter.retarget_shot(source.annotate()))
