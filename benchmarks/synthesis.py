@@ -28,8 +28,9 @@ from vid2vid_cli.engine.runtime import Runtime, choose_runtime
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.transfer import transfer
-from vid2vid_cli.rendering.frame_renderer import FrameRenderer, RenderResult
+from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
+from vid2vid_cli.rendering.video_output import RenderResult
 from vid2vid_cli.requests.render import TransferRequest
 
 CASES = (Case("face", 256), Case("tiny", 256), Case("tiny", 128), Case("fast", 256))

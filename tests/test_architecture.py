@@ -35,7 +35,7 @@ FORBIDDEN_IMPORTS = {
 }
 """Forbidden although the layer would allow them."""
 ENGINE_MODULES_WITH_CONFIG = {
-    *("build", "checkpoint", "curriculum", "discriminator_inputs", "memory_estimate", "run_folder", "step"),
+    *("build", "checkpoint_metadata", "curriculum", "discriminator_inputs", "memory_estimate", "run_folder", "step"),
 }
 """The engine modules that import the configuration: they build, schedule, store or measure what it describes, and a
 second record of the same settings would only copy its fields. Losses, rollout, state and loop take plain values."""

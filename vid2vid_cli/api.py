@@ -17,7 +17,7 @@ from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.events import EventHandler, ignore_events
 from vid2vid_cli.pipelines import prepare as prepare_pipeline
 from vid2vid_cli.pipelines import synthesize as synthesize_pipeline
@@ -26,12 +26,13 @@ from vid2vid_cli.pipelines import transfer as transfer_pipeline
 from vid2vid_cli.pipelines.prepare import PrepareResult
 from vid2vid_cli.pipelines.train import TrainResult
 from vid2vid_cli.rendering.dataset_clips import read_annotated_frames
-from vid2vid_cli.rendering.frame_renderer import FrameRenderer, RenderResult
+from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.frames import AnnotatedFrame
 from vid2vid_cli.rendering.label_video import open_label_sources
 from vid2vid_cli.rendering.loaded_model import LoadedModel, load_model, open_checkpoint
 from vid2vid_cli.rendering.retargeter import Retargeter
 from vid2vid_cli.rendering.source_video import split_shots
+from vid2vid_cli.rendering.video_output import RenderResult
 from vid2vid_cli.requests.prepare import PrepareRequest
 from vid2vid_cli.requests.render import StyleOptions, SynthesizeRequest, TransferRequest
 from vid2vid_cli.requests.train import TrainRequest

@@ -37,7 +37,7 @@ from vid2vid_landmarks.drawing import (
     draw_coloured_curves,
     draw_curves,
 )
-from vid2vid_landmarks.face_shape import face_statistics
+from vid2vid_landmarks.face_shape import describe_face, face_statistics
 from vid2vid_landmarks.nvidia_drawing import render_nvidia_condition
 from vid2vid_landmarks.point_files import read_faces
 from vid2vid_landmarks.retarget import FaceRetargeter
@@ -96,6 +96,10 @@ class Landmarks(Conditioner):
     def runs_on_one_core(self) -> bool:
         """Whether the detector is MediaPipe's graph."""
         return self.options.input_dir is None and resolve_backend(self.options.backend) == "mediapipe"
+
+    def describe(self, annotation: Annotation, view: View) -> FloatArray:
+        """The points, and the shapes of the eyes and the mouth; see `describe_face`."""
+        return describe_face(view.transform_points(annotation.points["face"]) / np.float32(view.height))
 
     def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
         """Yield one annotation per frame with the points `face` (68, 2), in order.

@@ -25,6 +25,7 @@ RIGID_WEIGHTS[[27, 28, 29, 30]] = 0.5
 RIGID_WEIGHTS[[31, 33, 35, 0, 16]] = 0.3
 
 MIN_STATISTICS_QUALITY = 0.3  # faces of lower quality are excluded from the statistics if there are better ones
+EYE_WEIGHT, MOUTH_WEIGHT = 6.0, 3.0  # of the shapes in `describe_face`, relative to the points' positions
 NUM_ALIGNMENT_ROUNDS = 3  # iterations of aligning the faces to their median; it has converged by then
 
 
@@ -160,3 +161,13 @@ def _opening_statistics(openings: NDArray[np.float64]) -> dict[str, float]:
     mean_openings = openings.mean(axis=1)
     low, median, high = np.percentile(mean_openings, [5, 50, 95])
     return {"low": float(low), "mean": float(mean_openings.mean()), "median": float(median), "high": float(high)}
+
+
+def describe_face(points: FloatArray) -> FloatArray:
+    """(68, 2) points -> (d,): the points, and the shapes of the eyes and the mouth with a higher weight.
+
+    Alignment moves a face, but opens neither closed eyes nor a mouth: a reference frame should have the same shapes.
+    """
+    parts = ((slice(36, 42), EYE_WEIGHT), (slice(42, 48), EYE_WEIGHT), (slice(48, 68), MOUTH_WEIGHT))
+    shapes = [weight * (points[rows] - points[rows].mean(axis=0)) for rows, weight in parts]
+    return np.concatenate([points, *shapes]).astype(np.float32).ravel()

@@ -41,7 +41,7 @@ from vid2vid_pose.boxes import REGION_NAMES, face_and_hand_boxes
 from vid2vid_pose.distance import pose_errors
 from vid2vid_pose.drawing import PoseFormat, SkeletonStyle, draw_skeletons
 from vid2vid_pose.retarget import BodyRetargeter
-from vid2vid_pose.topology import FLIP_INDICES, NUM_BODY_POINTS, missing_points
+from vid2vid_pose.topology import FLIP_INDICES, NUM_BODY_POINTS, missing_points, rigid_parts
 from vid2vid_pose.tracking import PoseTracker
 
 
@@ -113,16 +113,18 @@ class Pose(Conditioner):
 
     @property
     def num_channels(self) -> int:
-        """Number of channels: 3, the RGB drawing."""
+        """3, the RGB drawing."""
         return 3
 
     @property
     def runs_on_one_core(self) -> bool:
         """Whether the detector is MediaPipe's graph."""
-        return (
-            self.options.input_dir is None
-            and resolve_backend(self.options.backend, self.options.weights) == "mediapipe"
-        )
+        options = self.options
+        return options.input_dir is None and resolve_backend(options.backend, options.weights) == "mediapipe"
+
+    def bones(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
+        """Head, torso and limbs of each person."""
+        return {"body": rigid_parts(self.options.num_people)}
 
     def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
         """Yield one annotation per frame with the points `body` (25 p, 3), p being the option `num_people`, in order.
@@ -130,8 +132,7 @@ class Pose(Conditioner):
         If models or files provide them, also `left_hand` and `right_hand` (21 p, 3) and `face` (70 p, 3). The rows are
         grouped by person and NaN where a point was not detected.
 
-        Raises: MissingPackageError, MissingWeightsError; InputFileMismatchError, LabelFileError, MissingFileError for
-        files.
+        Raises: MissingPackageError, MissingWeightsError; the errors of reading files.
         """
         options = self.options
         if options.input_dir is not None:

@@ -48,6 +48,12 @@ BODY_25_LIMBS: tuple[Edge, ...] = (
 )  # fmt: skip
 """The 24 limbs of BODY_25 with the colours of vid2vid's pose input; the first four belong to the head."""
 
+RIGID_PARTS: tuple[tuple[int, int], ...] = (
+    *((0, 1), (1, 8), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7)),
+    *((8, 9), (9, 10), (10, 11), (11, 22), (8, 12), (12, 13), (13, 14), (14, 19)),
+)
+"""Pairs of BODY_25 joints whose surroundings move as one rigid part: head, torso, arms, legs and feet."""
+
 COCO_18_LIMBS: tuple[Edge, ...] = (
     (1, 2, (153, 0, 0)), (1, 5, (153, 51, 0)), (2, 3, (153, 102, 0)), (3, 4, (153, 153, 0)), (5, 6, (102, 153, 0)),
     (6, 7, (51, 153, 0)), (1, 9, (0, 153, 0)), (9, 10, (0, 153, 51)), (10, 11, (0, 153, 102)), (1, 12, (0, 153, 153)),
@@ -189,3 +195,9 @@ def _map_points(points: NDArray[Any], table: JointTable) -> FloatArray:
     result[:, 2] = np.minimum(first_sources[:, 2], second_sources[:, 2])
     result[~has_source] = np.nan
     return result
+
+
+def rigid_parts(num_people: int) -> tuple[tuple[int, int], ...]:
+    """RIGID_PARTS of all people, as rows of their concatenated joints."""
+    offsets = range(0, num_people * NUM_BODY_POINTS, NUM_BODY_POINTS)
+    return tuple((first + offset, second + offset) for offset in offsets for first, second in RIGID_PARTS)

@@ -16,7 +16,7 @@ from helpers.factories import tiny_config
 
 from vid2vid_cli import cli
 from vid2vid_cli.config.resolve import dump_yaml, resolve_config
-from vid2vid_cli.engine.checkpoint import load_metadata
+from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.event_log import read_event_log
 from vid2vid_cli.engine.events import Event, StepEvent
 from vid2vid_cli.engine.run_folder import RunFolder

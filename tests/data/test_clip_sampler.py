@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from vid2vid_cli.conditioning import Annotation, Conditioner, ConditionerSpec, VideoFrame, View, view_image
 from vid2vid_cli.core.errors import TooFewFramesError
 from vid2vid_cli.data.augmentation import ClipAugmentation
-from vid2vid_cli.data.clip_sampler import ClipSampler, frame_to_tensor, render_conditions
+from vid2vid_cli.data.clip_sampler import ClipSampler, render_conditions
 from vid2vid_cli.data.dataset import Dataset, FrameRange, valid_ranges
+from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with_conditioners
 

@@ -27,13 +27,8 @@ from vid2vid_cli.core.errors import (
 from vid2vid_cli.core.geometry import View
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
-from vid2vid_cli.engine.checkpoint import (
-    CheckpointMetadata,
-    ConditionerConfig,
-    load_checkpoint,
-    load_metadata,
-    save_checkpoint,
-)
+from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig, load_metadata
 from vid2vid_cli.engine.state_files import (
     STATE_FILE_NAME,
     load_train_state,

@@ -11,7 +11,7 @@ from helpers.nvidia_reference import ImageGenerator, ScaleGenerator, write_netwo
 from vid2vid_cli.core.errors import ConfigError, ForeignCheckpointError, MissingFileError, TruncatedCheckpointError
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
-from vid2vid_cli.engine.checkpoint import load_metadata
+from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.nvidia_import.architecture import Architecture
 from vid2vid_cli.nvidia_import.files import read_weights

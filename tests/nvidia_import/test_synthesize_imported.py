@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vid2vid_cli.core.errors import ConfigError, NoFramesError
 from vid2vid_cli.core.geometry import ImageArray
-from vid2vid_cli.engine.checkpoint import load_metadata
+from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import Event, InfoEvent, WarningEvent, ignore_events
 from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.media.images import save_png

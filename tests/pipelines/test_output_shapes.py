@@ -14,7 +14,7 @@ from helpers.factories import NUM_FRAMES, CountingGenerator, blob_frame, make_bl
 from helpers.video_files import write_video
 
 from vid2vid_cli.core.types import FrameOutput
-from vid2vid_cli.engine.checkpoint import load_metadata
+from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.media.images import load_png
 from vid2vid_cli.media.reader import VideoReader

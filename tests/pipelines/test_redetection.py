@@ -13,9 +13,9 @@ from helpers.factories import blob_frame
 from helpers.video_files import write_video
 
 from vid2vid_cli.conditioning import Annotation, Requirement, View
-from vid2vid_cli.data.clip_sampler import frame_to_tensor
 from vid2vid_cli.data.dataset import Dataset, FrameRange
-from vid2vid_cli.engine.checkpoint import ConditionerConfig
+from vid2vid_cli.data.frame_tensor import frame_to_tensor
+from vid2vid_cli.engine.checkpoint_metadata import ConditionerConfig
 from vid2vid_cli.engine.events import Event, InfoEvent, ignore_events
 from vid2vid_cli.pipelines.evaluate import _weighted_means
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare

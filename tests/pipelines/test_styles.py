@@ -15,9 +15,11 @@ from pydantic import ValidationError
 
 from vid2vid_cli.cli import run_command_line as command
 from vid2vid_cli.conditioning import Annotation
+from vid2vid_cli.conditioning.annotation_json import annotation_from_json, annotation_to_json
 from vid2vid_cli.conditioning.instances import INSTANCE_BITS, instance_class, instance_number
 from vid2vid_cli.core.errors import ConfigError
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata, load_checkpoint, load_metadata
+from vid2vid_cli.engine.checkpoint import load_checkpoint
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
 from vid2vid_cli.engine.events import Event, InfoEvent, WarningEvent, ignore_events
 from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice, group_by_class
 from vid2vid_cli.media.images import load_png, save_png
@@ -32,7 +34,6 @@ from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
 from vid2vid_cli.rendering.style_options import StyleOptions, parse_styles
 from vid2vid_cli.tools.inspect import inspect_path
-from vid2vid_cli.training.style_collection import annotation_from_json, annotation_to_json
 from vid2vid_cli.training_data.training_data import open_training_data
 
 CLASS_NAMES = ("road", "wall", "car")

@@ -32,8 +32,8 @@ from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare, prepare_with_conditioners
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
-from vid2vid_cli.rendering.frame_renderer import RenderResult
 from vid2vid_cli.rendering.output_path import choose_output_path
+from vid2vid_cli.rendering.video_output import RenderResult
 
 
 @pytest.fixture(autouse=True)

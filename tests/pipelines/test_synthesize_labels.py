@@ -28,7 +28,7 @@ from vid2vid_cli.core.errors import (
 from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.clip_sampler import load_clip, render_conditions
 from vid2vid_cli.data.dataset import Dataset, FrameRange
-from vid2vid_cli.engine.checkpoint import ConditionerConfig, load_metadata
+from vid2vid_cli.engine.checkpoint_metadata import ConditionerConfig, load_metadata
 from vid2vid_cli.engine.events import Event, WarningEvent, ignore_events
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.probe import probe
@@ -37,10 +37,10 @@ from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
-from vid2vid_cli.rendering.frame_renderer import RenderResult
 from vid2vid_cli.rendering.label_video import open_label_sources
 from vid2vid_cli.rendering.retargeter import Retargeter
 from vid2vid_cli.rendering.time_range import TimeRange
+from vid2vid_cli.rendering.video_output import RenderResult
 from vid2vid_cli.training_data.training_data import open_data_for_checkpoint
 
 

@@ -27,7 +27,8 @@ from vid2vid_cli.core.errors import (
     RunError,
 )
 from vid2vid_cli.engine import folder_lock
-from vid2vid_cli.engine.checkpoint import load_checkpoint, load_metadata, save_checkpoint
+from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
+from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.event_log import read_event_log
 from vid2vid_cli.engine.events import (
     ArtifactEvent,

@@ -21,14 +21,14 @@ from vid2vid_cli.core.errors import (
     RunError,
     Vid2VidError,
 )
-from vid2vid_cli.engine.checkpoint import load_metadata
+from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import Event, InfoEvent, ProgressEvent, WarningEvent, ignore_events
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize
 from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer, transfer
-from vid2vid_cli.rendering.frame_renderer import RenderResult
+from vid2vid_cli.rendering.video_output import RenderResult
 
 
 @pytest.fixture(autouse=True)

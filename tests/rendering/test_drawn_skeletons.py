@@ -12,7 +12,7 @@ from vid2vid_pose.drawing import SkeletonStyle, draw_skeletons
 from vid2vid_cli.conditioning import View
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.data.cropping import crop_view
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata, ConditionerConfig
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.rendering.label_video import open_label_sources
 

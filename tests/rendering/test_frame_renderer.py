@@ -24,14 +24,10 @@ from vid2vid_cli.engine.inference import generate_clip, to_uint8_image
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.rendering.frame_renderer import (
-    FrameRenderer,
-    RenderClip,
-    VideoOutput,
-    compare_path,
-    write_video,
-)
+from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame, hold_last_annotation
+from vid2vid_cli.rendering.output_path import compare_path
+from vid2vid_cli.rendering.video_output import RenderClip, VideoOutput, write_video
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from helpers.factories import CPU, NUM_FRAMES, blob_frame, make_blob_video, tiny
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError, MissingFileError, Vid2VidError
 from vid2vid_cli.data.dataset import Dataset, FrameRange
-from vid2vid_cli.engine.checkpoint import load_checkpoint, load_metadata, save_checkpoint
+from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
+from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import Event, WarningEvent, ignore_events
 from vid2vid_cli.engine.inference import generate_clip, to_uint8_image, validation_psnr
 from vid2vid_cli.engine.rollout import rollout
@@ -24,8 +25,8 @@ from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
-from vid2vid_cli.rendering.frame_renderer import RenderResult
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame, fit_image
+from vid2vid_cli.rendering.video_output import RenderResult
 
 FRAME_WISE_SETTINGS = {"generator": {"past_frames": 0, "flow": False}, "temporal_discriminator": {"frame_strides": ()}}
 

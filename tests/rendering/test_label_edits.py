@@ -22,10 +22,10 @@ from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train
 from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer, transfer
-from vid2vid_cli.rendering.frame_renderer import RenderResult
 from vid2vid_cli.rendering.frames import AnnotatedFrame
 from vid2vid_cli.rendering.label_edits import LabelEdits
 from vid2vid_cli.rendering.parse_edits import parse_edits
+from vid2vid_cli.rendering.video_output import RenderResult
 from vid2vid_cli.tools.inspect import inspect_path
 
 CLASS_NAMES = ("road", "wall", "Man", "tree")

@@ -13,7 +13,8 @@ from helpers.video_files import click_track, find_clicks, write_video
 
 from vid2vid_cli.conditioning import detect_cuts
 from vid2vid_cli.data.dataset import FrameRange
-from vid2vid_cli.engine.checkpoint import load_checkpoint, load_metadata, save_checkpoint
+from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
+from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.rollout import rollout

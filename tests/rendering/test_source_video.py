@@ -18,7 +18,7 @@ from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.errors import ConfigError, MissingFileError, NoDetectionError
 from vid2vid_cli.data.cropping import crop_view
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata, ConditionerConfig
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig
 from vid2vid_cli.engine.events import Event, EventHandler, InfoEvent, ignore_events
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.rendering.frames import AnnotatedFrame

@@ -14,7 +14,7 @@ from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.shared import OUTPUT_PANEL
 
 if TYPE_CHECKING:
-    from vid2vid_cli.rendering.frame_renderer import RenderResult
+    from vid2vid_cli.rendering.video_output import RenderResult
 
 Json = Annotated[
     bool,

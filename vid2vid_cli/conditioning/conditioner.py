@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vid2vid_cli.conditioning.description import describe_annotation
 from vid2vid_cli.conditioning.mirroring import flipped_id_table, hflip_images, hflip_points
 from vid2vid_cli.conditioning.options import Options as BaseOptions
 from vid2vid_cli.conditioning.spec import ConditionerSpec
@@ -169,6 +170,20 @@ class Conditioner(ABC):
     def missing_parts(self, annotation: Annotation) -> tuple[str, ...]:
         """Return those of `part_names` that an annotation with a detection lacks; default: ()."""
         return ()
+
+    def describe(self, annotation: Annotation, view: View) -> FloatArray:
+        """Return a vector (d,), close to those of the frames that can be reference frames of this one.
+
+        NaN: not detected. Default: points in multiples of the image's height, or the condition at a low resolution.
+        """
+        return describe_annotation(self, annotation, view)
+
+    def bones(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
+        """Return point name -> pairs of rows that move as rigid parts, by which reference frames are aligned; or {}.
+
+        Without bones, reference frames are aligned by a smooth spline through all points: for faces.
+        """
+        return {}
 
     def classes(self) -> tuple[LabelClass, ...]:
         """Return the classes of the label maps; () if the conditioner has none."""

@@ -55,6 +55,20 @@ class DataConfig(ConfigSection):
         json_schema_extra=nvidia("nThreads"),
     )
 
+    reference_bank_size: int = Field(
+        32,
+        ge=1,
+        le=256,
+        description="With generator.num_references: training frames among which the references of each frame are "
+        "selected. They cover the different poses, and are stored in the .ckpt.",
+    )
+    reference_gap: float = Field(
+        0.4,
+        ge=0,
+        description="With generator.num_references: seconds around a training frame in which its references must not "
+        "lie, so that training meets differences as large as synthesis does.",
+    )
+
     @field_validator("aspect_ratio")
     @classmethod
     def _check_aspect_ratio(cls, value: float | str | None) -> float | str | None:

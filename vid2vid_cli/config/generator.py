@@ -103,6 +103,13 @@ class GeneratorConfig(ConfigSection):
         description="transpose: transposed convolutions, as published; resize: nearest-neighbour upsampling and a "
         "convolution.",
     )
+    num_references: int = Field(
+        0,
+        ge=0,
+        le=4,
+        description="kind=fast: training frames that are inputs of each frame: the nearest ones, aligned and blended "
+        "with the synthesised image. The .ckpt then contains real frames. 0: none.",
+    )
     foreground_classes: tuple[str, ...] = Field(
         (),
         description="Names of the classes that a separate foreground branch generates (vid2vid, eq. 9). []: no branch.",
@@ -135,6 +142,10 @@ class GeneratorConfig(ConfigSection):
             raise ValueError(
                 "generator.kind=fast has one scale and no foreground branch: it needs generator.num_scales=1 and "
                 "generator.foreground_classes=[]"
+            )
+        if self.num_references and self.kind != "fast":
+            raise ValueError(
+                f"generator.num_references={self.num_references} needs generator.kind=fast, and it is {self.kind}"
             )
         if self.kind == "fast" and self.patch_size >> self.num_downsamples > 1:
             raise ValueError(

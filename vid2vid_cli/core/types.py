@@ -9,9 +9,10 @@ Occlusion m: 1 = synthesise, 0 = trust the warp: final = m * raw + (1 - m) * war
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 
+import torch
 from torch import Tensor
 
 FLOW_MULTIPLIER = 20.0
@@ -39,6 +40,69 @@ def check_shape(name: str, tensor: Tensor, axes: str, **sizes: int) -> dict[str,
 
 
 @dataclass(frozen=True)
+class FrameReferences:
+    """Reference frames for one generated frame, and where each of its pixels is found in them."""
+
+    images: Tensor
+    """(b, n, 3, H, W) in [-1, 1], at their own resolution."""
+    static_images: Tensor
+    """(b, n, 3, h, w) the same frames without alignment, in the view of the generated frame."""
+    positions: Tensor
+    """(b, n, 2, gh, gw) x and y in [-1, 1] of `grid_sample` (align_corners=True), every GRID_STEP pixels of the frame,
+    see `conditioning.alignment`."""
+    weights: Tensor
+    """(b, n) prior weights with the sum 1; below 1 / n while a reference is faded in or out."""
+
+
+@dataclass(frozen=True)
+class ClipReferences:
+    """Reference frames for each frame of a batch of clips."""
+
+    images: Tensor
+    """(b, k, 3, H, W) in [-1, 1]; uint8 until `to` converts them."""
+    static_images: Tensor
+    """(b, k, 3, h, w) as in `FrameReferences`; uint8 until `to` converts them."""
+    indices: Tensor
+    """(b, t, n) int64 rows of `images` for each frame."""
+    positions: Tensor
+    """(b, t, n, 2, gh, gw) as in `FrameReferences`."""
+    weights: Tensor
+    """(b, t, n)"""
+
+    def unbind(self) -> Iterator[FrameReferences]:
+        """The references of each frame of the clips."""
+        rows = torch.arange(len(self.images), device=self.images.device)[:, None]
+        for indices, positions, weights in zip(
+            self.indices.unbind(1), self.positions.unbind(1), self.weights.unbind(1), strict=True
+        ):
+            yield FrameReferences(self.images[rows, indices], self.static_images[rows, indices], positions, weights)
+
+    def to(self, device: object) -> ClipReferences:
+        """The references on another device, with float images."""
+        images, static_images, indices, positions, weights = (
+            tensor.to(device)  # type: ignore[call-overload]
+            for tensor in (self.images, self.static_images, self.indices, self.positions, self.weights)
+        )
+        return ClipReferences(_to_float_image(images), _to_float_image(static_images), indices, positions, weights)
+
+    @staticmethod
+    def concatenate(clips: Sequence[ClipReferences]) -> ClipReferences:
+        """The references of clips of equal length and equal numbers of references as one batch."""
+        return ClipReferences(
+            torch.cat([clip.images for clip in clips]),
+            torch.cat([clip.static_images for clip in clips]),
+            torch.cat([clip.indices for clip in clips]),
+            torch.cat([clip.positions for clip in clips]),
+            torch.cat([clip.weights for clip in clips]),
+        )
+
+
+def _to_float_image(image: Tensor) -> Tensor:
+    """uint8 -> float in [-1, 1]; float tensors are unchanged."""
+    return image if image.is_floating_point() else image.float().div_(127.5).sub_(1)
+
+
+@dataclass(frozen=True)
 class ClipBatch:
     """A batch of clips of equal length."""
 
@@ -54,6 +118,8 @@ class ClipBatch:
     """(b, t, h, w) int64 instance id of each pixel, constant over a clip; negative: no instance."""
     rgb_frames: Tensor | None = None
     """(b, t, 3, h, w) real frames for optical flow if `frames` are label maps."""
+    references: ClipReferences | None = None
+    """Reference frames of a generator that has them as inputs."""
 
     @property
     def rgb(self) -> Tensor:
@@ -85,6 +151,7 @@ class ClipBatch:
             frames=self.frames.to(device),  # type: ignore[call-overload]
             instances=instances,
             rgb_frames=None if self.rgb_frames is None else self.rgb_frames.to(device),  # type: ignore[call-overload]
+            references=None if self.references is None else self.references.to(device),
         )
 
 

@@ -7,15 +7,16 @@ from itertools import count
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, ConditionArray, Conditioner, View, view_image
 from vid2vid_cli.conditioning.instances import InstanceReader
 from vid2vid_cli.core.errors import TooFewFramesError
 from vid2vid_cli.core.prefetch import prefetch_map
-from vid2vid_cli.core.types import ClipBatch
+from vid2vid_cli.core.types import ClipBatch, ClipReferences
 from vid2vid_cli.data.augmentation import NO_AUGMENTATION, ClipAugmentation, ClipSpec
 from vid2vid_cli.data.dataset import Dataset, FrameRange, valid_ranges
+from vid2vid_cli.data.frame_tensor import frame_to_tensor
+from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.data.regions import clip_region_boxes
 
 
@@ -31,11 +32,6 @@ def render_conditions(
     return rendered[0] if len(rendered) == 1 else np.concatenate(rendered)
 
 
-def frame_to_tensor(frame: NDArray[np.uint8]) -> torch.Tensor:
-    """Convert uint8 (h, w, 3) to float (3, h, w) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1))).float().div_(127.5).sub_(1)
-
-
 def load_clip(
     dataset: Dataset,
     conditioners: Sequence[Conditioner],
@@ -44,10 +40,12 @@ def load_clip(
     rng: np.random.Generator | None = None,
     region_names: Sequence[str] = (),
     thing_class_ids: Collection[int] | None = None,
+    reference_source: ReferenceSource | None = None,
 ) -> ClipBatch:
     """Load a clip of a dataset as a batch of one; with `rng`, the conditioners augment their annotations.
 
-    With `thing_class_ids`, the batch contains instance maps in which the regions of these classes are separate.
+    With `thing_class_ids`, the batch contains instance maps in which the regions of these classes are separate. With
+    `reference_source`, it contains reference frames; with `rng`, none of them is close to the clip in time.
     """
     view = clip_spec.view.hflip(dataset.width) if clip_spec.is_flipped else clip_spec.view
     frame_ranges = [FrameRange(clip_spec.frame_range.clip_index, index, index + 1) for index in clip_spec.frame_indices]
@@ -77,8 +75,17 @@ def load_clip(
         flipped_frame = np.ascontiguousarray(frame[:, ::-1]) if clip_spec.is_flipped else frame
         frame_tensors.append(frame_to_tensor(view_image(flipped_frame, view)))
     instance_maps = torch.stack(frame_instances)[None] if frame_instances else None
+    references = None
+    if reference_source is not None:
+        references = reference_source.clip_references(
+            list(zip(*annotations_by_conditioner, strict=True)), clip_spec, view, is_training=rng is not None
+        )
     return ClipBatch(
-        torch.stack(frame_conditions)[None], torch.stack(frame_tensors)[None], regions=boxes, instances=instance_maps
+        torch.stack(frame_conditions)[None],
+        torch.stack(frame_tensors)[None],
+        regions=boxes,
+        instances=instance_maps,
+        references=references,
     )
 
 
@@ -97,6 +104,7 @@ class ClipSampler:
         region_names: Sequence[str] = (),
         thing_class_ids: Collection[int] | None = None,
         is_label_prediction: bool = False,
+        reference_source: ReferenceSource | None = None,
     ) -> None:
         self.dataset = dataset
         self.conditioners = tuple(conditioners)
@@ -110,6 +118,7 @@ class ClipSampler:
         """Classes whose regions are separate instances in the batches' instance maps; None: no instance maps."""
         self.is_label_prediction = is_label_prediction
         """Whether the target frames are the rendered conditions."""
+        self.reference_source = reference_source
         self.ranges = valid_ranges(dataset, [c.spec.name for c in conditioners], "train")
         self.max_range_length = max((frame_range.num_frames for frame_range in self.ranges), default=0)
         """Number of frames of the longest range."""
@@ -176,6 +185,7 @@ class ClipSampler:
             rng=rng,
             region_names=region_names,
             thing_class_ids=self.thing_class_ids,
+            reference_source=self.reference_source,
         )
         return clip.as_label_prediction() if self.is_label_prediction else clip
 
@@ -187,10 +197,12 @@ def collate(clips: Sequence[ClipBatch]) -> ClipBatch:
     boxes = {name: torch.cat([clip.regions[name] for clip in clips]) for name in clips[0].regions}
     instances = [clip.instances for clip in clips if clip.instances is not None]
     rgb_frames = [clip.rgb_frames for clip in clips if clip.rgb_frames is not None]
+    references = [clip.references for clip in clips if clip.references is not None]
     return ClipBatch(
         torch.cat([clip.conditions for clip in clips]),
         torch.cat([clip.frames for clip in clips]),
         regions=boxes,
         instances=torch.cat(instances) if instances else None,
         rgb_frames=torch.cat(rgb_frames) if rgb_frames else None,
+        references=ClipReferences.concatenate(references) if references else None,
     )

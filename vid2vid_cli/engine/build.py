@@ -59,6 +59,7 @@ def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> G
                 num_downsamples=config.num_downsamples,
                 num_res_blocks=config.num_res_blocks,
                 norm=config.norm,
+                num_references=config.num_references,
                 style_encoder=style_encoder,
             )
         case "unet":

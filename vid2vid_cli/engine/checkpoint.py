@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
-from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, damaged_error, read_header
-from vid2vid_cli.core.errors import ConfigError, TruncatedCheckpointError
-from vid2vid_cli.core.geometry import View
-from vid2vid_cli.core.parsing import check_file_name, check_statistics, parse_frame_rate
-from vid2vid_cli.core.paths import shell_command
-from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, damaged_error
 from vid2vid_cli.engine.build import build_generator
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
 from vid2vid_cli.engine.runtime import Runtime
-from vid2vid_cli.engine.styles import StyleBank
 from vid2vid_cli.engine.weight_files import (
+    REFERENCE_FRAMES_KEY,
     Weights,
     check_finite,
     check_weight_table,
@@ -28,142 +24,25 @@ from vid2vid_cli.engine.weight_files import (
 )
 from vid2vid_cli.networks.generators import Generator
 
-MAX_CONDITION_CHANNELS = 4096
-MAX_FRAME_PIXELS = 1 << 26
-"""Limit of the generated frames, 8192 x 8192."""
-
-
-class ConditionerConfig(BaseModel):
-    """A conditioner of a checkpoint."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    options: dict[str, Any]
-    channels: int = Field(ge=1, le=MAX_CONDITION_CHANNELS)
-    statistics: dict[str, Any]
-
-    @field_validator("statistics")
-    @classmethod
-    def _check_statistics(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return check_statistics(value)
-
-
-class CheckpointMetadata(BaseModel):
-    """The metadata of a `.ckpt`: everything that synthesis needs in addition to the weights."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format_version: Literal[2] = 2
-    name: str
-    generator: GeneratorConfig
-    conditioners: tuple[ConditionerConfig, ...]
-    crop: Literal["subject", "center"]
-    view: dict[str, Any]
-    """View of the dataset's frames in training, as `View.to_json`."""
-    height: int = Field(ge=1)
-    width: int = Field(ge=1)
-    """Size of the dataset's frames in pixels."""
-    fps: str
-    training: dict[str, Any]
-    """Steps, seconds, dataset, preset, measured quality, licence."""
-    created_by: str
-    foreground_indices: tuple[int, ...] = ()
-    """Condition channels of the foreground classes."""
-    initial_frames: Literal["zeros", "real"] = "zeros"
-    """Past frames at the start of a clip in training."""
-    has_published_start: bool = False
-    """Whether synthesis begins with given frames by default (`--initial-frame published`)."""
-    image_generator: str = ""
-    """File name, in the same folder, of the frame-wise checkpoint that generates these frames; "": none."""
-    style_bank: StyleBank | None = None
-    """None for a model without styles."""
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, value: str) -> str:
-        return check_file_name(value)  # it becomes a part of the names of outputs
-
-    @field_validator("fps")
-    @classmethod
-    def _check_fps(cls, value: str) -> str:
-        parse_frame_rate(value)
-        return value
-
-    @field_validator("view")
-    @classmethod
-    def _check_view(cls, value: dict[str, Any]) -> dict[str, Any]:
-        view = View.from_json(value)
-        if view.height * view.width > MAX_FRAME_PIXELS:
-            raise ValueError(f"{view.width}x{view.height} is more than {MAX_FRAME_PIXELS} pixels")
-        return value
-
-    @model_validator(mode="after")
-    def _check_foreground(self) -> CheckpointMetadata:
-        num_channels = sum(conditioner.channels for conditioner in self.conditioners)
-        if not 1 <= num_channels <= MAX_CONDITION_CHANNELS:
-            raise ValueError(f"{num_channels} condition channels are not between 1 and {MAX_CONDITION_CHANNELS}")
-        if any(not 0 <= index < num_channels for index in self.foreground_indices):
-            raise ValueError(f"a foreground channel is not between 0 and {num_channels - 1}")
-        return self
-
-    @property
-    def condition_spec(self) -> ConditionSpec:
-        """The generator's condition channels: those of all conditioners, concatenated."""
-        style_encoder = None if self.style_bank is None else self.style_bank.encoder_spec
-        num_channels = sum(conditioner.channels for conditioner in self.conditioners)
-        return ConditionSpec(num_channels, self.foreground_indices, style_encoder)
-
-    def crop_view(self) -> View:
-        """The view of the dataset's frames."""
-        return View.from_json(self.view)
-
-    @property
-    def output_size(self) -> tuple[int, int]:
-        """(height, width) of the generated frames in pixels."""
-        view = self.crop_view()
-        return view.height, view.width
-
-    def require_target(self, path: Path, target: Literal["frames", "labels"]) -> None:
-        """Raise ConfigError if the generator of the checkpoint at `path` has another target."""
-        if self.generator.target == target:
-            return
-        if target == "frames":
-            raise ConfigError(
-                f"{path} predicts label maps (generator.target=labels) and cannot generate frames.",
-                f"Use it with: {shell_command('vid2vid', 'predict', path, 'CLIP')} --renderer CHECKPOINT",
-            )
-        raise ConfigError(
-            f"{path} generates frames (generator.target=frames) and cannot predict label maps.",
-            "Train a prediction model on the same dataset: vid2vid train --set model=predict",
-        )
-
 
 def save_checkpoint(
-    path: Path, generator: Generator, metadata: CheckpointMetadata, discriminators: Weights | None = None
+    path: Path,
+    generator: Generator,
+    metadata: CheckpointMetadata,
+    discriminators: Weights | None = None,
+    *,
+    reference_frames: NDArray[np.uint8] | None = None,
 ) -> None:
     """Write a `.ckpt` atomically. Raises DiskFullError, PermissionDeniedError.
 
-    `discriminators`: weights for later training, by their names in `TrainState`.
+    `discriminators`: weights for later training, by their names in `TrainState`. `reference_frames`:
+    (k, H, W, 3) uint8 RGB, those of `metadata.references`.
     """
     prefixed_discriminators = {f"{DISCRIMINATOR_PREFIX}{name}": value for name, value in (discriminators or {}).items()}
     weights = {**generator.state_dict(), **prefixed_discriminators}
+    if reference_frames is not None:
+        weights[REFERENCE_FRAMES_KEY] = torch.from_numpy(reference_frames)
     save_weights(path, weights, json.dumps(metadata.model_dump(mode="json")))
-
-
-def load_metadata(path: Path) -> CheckpointMetadata:
-    """The metadata of a `.ckpt`. Raises the errors of `read_header`; TruncatedCheckpointError for invalid metadata.
-
-    The checksum, which needs all bytes of the file, is verified when the weights are loaded.
-    """
-    data, _ = read_header(path)
-    try:
-        return CheckpointMetadata.model_validate(data)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        field_name = ".".join(map(str, problem["loc"]))
-        message = f"{path} has invalid metadata: {field_name}: {problem['msg']}"
-        raise TruncatedCheckpointError(message, "Copy it again, or train again.") from None
 
 
 def load_checkpoint(path: Path, runtime: Runtime) -> tuple[Generator, CheckpointMetadata]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vid2vid_cli.core.types import ClipBatch, FrameOutput
+from vid2vid_cli.core.types import ClipBatch, ClipReferences, FrameOutput
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.metrics.image import psnr
@@ -22,6 +23,7 @@ def generate_clip(
     runtime: Runtime,
     initial_frames: Tensor | None = None,
     *,
+    references: ClipReferences | None = None,
     num_given_frames: int = 0,
     on_frame: Callable[[int], None] | None = None,
 ) -> list[FrameOutput]:
@@ -39,6 +41,9 @@ def generate_clip(
             all_conditions[num_given_frames:],
             initial_frames=initial_frames,
             past_conditions=all_conditions[:num_given_frames],
+            references=None
+            if references is None
+            else islice(references.to(runtime.device).unbind(), num_given_frames, None),
         ):
             outputs.append(output)
             if on_frame is not None:

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from vid2vid_cli.core.types import FrameOutput
+from vid2vid_cli.core.types import FrameOutput, FrameReferences
 from vid2vid_cli.ops.resample import downsample2x
 
 
@@ -23,8 +23,17 @@ class SequentialGenerator(Protocol):
     window_size: int
     """Number of conditions that are inputs, including the current one."""
 
-    def __call__(self, window: Tensor, past: Sequence[Tensor], is_first_frame: bool = False) -> FrameOutput:
-        """(b, window, c, h, w), (b, past, 3, h, w) per scale, finest first -> the next frame."""
+    def __call__(
+        self,
+        window: Tensor,
+        past: Sequence[Tensor],
+        is_first_frame: bool = False,
+        *references: FrameReferences,
+    ) -> FrameOutput:
+        """(b, window, c, h, w), (b, past, 3, h, w) per scale, finest first -> the next frame.
+
+        `references`: one item for a generator that has references.
+        """
         ...
 
 
@@ -35,15 +44,18 @@ def rollout(
     bptt_frames: int = 1,
     initial_frames: Tensor | None = None,
     past_conditions: Iterable[Tensor] = (),
+    references: Iterable[FrameReferences] | None = None,
 ) -> Iterator[FrameOutput]:
     """Generate one frame per condition (b, c, h, w), in order; each is computed when the iterator is advanced.
 
     `initial_frames` (b, n, 3, h, w) are the past of the first frame, oldest first; None: zeros. `past_conditions` are
     the conditions of those frames; missing ones repeat the first condition. A frame-wise model has a window of one and
-    no past. Gradients flow back through at most `bptt_frames` frames. The weights may be updated between two frames.
+    no past. `references`: those of each frame, for a generator that has them as inputs. Gradients flow back through at
+    most `bptt_frames` frames. The weights may be updated between two frames.
     """
     recent_conditions: deque[Tensor] = deque(past_conditions, maxlen=generator.window_size)
     past: list[Tensor] = []
+    reference_stream = None if references is None else iter(references)
     for index, condition in enumerate(conditions):
         recent_conditions.append(condition)
         while len(recent_conditions) < generator.window_size:
@@ -54,7 +66,9 @@ def rollout(
             past = [frames.detach() for frames in past]
         # A window of one is a view, which saves a full-resolution copy.
         window = torch.stack(list(recent_conditions), dim=1) if len(recent_conditions) > 1 else condition[:, None]
-        output = generator(window, past, index == 0 and initial_frames is None)
+        is_first_frame = index == 0 and initial_frames is None
+        extra_inputs = () if reference_stream is None else (next(reference_stream),)
+        output = generator(window, past, is_first_frame, *extra_inputs)
         if generator.past_frames:
             past = [
                 torch.cat([frames, new[:, None]], dim=1)[:, 1:]

@@ -20,7 +20,7 @@ from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import config_from_mapping, dump_yaml
 from vid2vid_cli.core.errors import MissingFileError, OutputExistsError, RunError
 from vid2vid_cli.core.paths import MAX_NAME_BYTES, RESERVED_BYTES, check_output_parent, shell_command, shorten_name
-from vid2vid_cli.engine.checkpoint import load_metadata
+from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.folder_lock import acquire_folder_lock
 from vid2vid_cli.engine.state_files import read_pointer
 from vid2vid_cli.media.files import unique_path, write_text

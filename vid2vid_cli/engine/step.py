@@ -95,6 +95,9 @@ def train_on_clips(context: TrainContext, state: TrainState, batch: ClipBatch) -
             conditions=conditions,
             bptt_frames=config.schedule.bptt_frames,
             initial_frames=initial_frames,
+            references=None
+            if batch.references is None
+            else islice(batch.references.unbind(), num_initial_frames, None),
         )
         fakes: Tensor | None = initial_frames
         while outputs := list(islice(output_stream, config.schedule.frames_per_update)):

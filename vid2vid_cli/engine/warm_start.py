@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vid2vid_cli.core.errors import RunError
-from vid2vid_cli.engine.checkpoint import load_metadata
+from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.state_files import STATE_FILE_NAME, read_state_file
 from vid2vid_cli.engine.weight_files import load_network_weights

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from safetensors import SafetensorError
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -26,6 +28,8 @@ from vid2vid_cli.core.checkpoint_header import (
 from vid2vid_cli.media.files import atomic_write
 
 Weights = Mapping[str, Tensor]
+REFERENCE_FRAMES_KEY = "references.frames"
+"""Name of the tensor of the reference frames."""
 _DTYPES = {
     **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "BOOL": torch.bool},
     **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8},
@@ -74,7 +78,7 @@ def check_weight_table(path: Path, network: nn.Module) -> None:
     actual = {
         name: (_DTYPES[entry["dtype"]], tuple(entry["shape"]))
         for name, entry in table.items()
-        if not name.startswith(DISCRIMINATOR_PREFIX)
+        if not name.startswith(DISCRIMINATOR_PREFIX) and name != REFERENCE_FRAMES_KEY
     }
     for name in sorted(expected.keys() | actual.keys()):
         if name not in actual or name not in expected:
@@ -103,9 +107,21 @@ def load_network_weights(path: Path) -> dict[str, dict[str, Tensor]]:
         if name.startswith(DISCRIMINATOR_PREFIX):
             network, _, weight_name = name.removeprefix(DISCRIMINATOR_PREFIX).partition(".")
             networks.setdefault(network, {})[weight_name] = value
-        else:
+        elif name != REFERENCE_FRAMES_KEY:
             networks["generator"][name] = value
     return networks
+
+
+def load_reference_frames(path: Path) -> NDArray[np.uint8]:
+    """The reference frames (k, H, W, 3) uint8 RGB of a `.ckpt` that has some. Raises TruncatedCheckpointError."""
+    try:
+        with safe_open(path, "numpy") as file:
+            frames: NDArray[np.uint8] = file.get_tensor(REFERENCE_FRAMES_KEY)
+    except (SafetensorError, ValueError) as error:
+        raise damaged_error(path, str(error)) from None
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
+        raise damaged_error(path, f"the reference frames are {frames.dtype} {frames.shape}")
+    return frames
 
 
 def check_finite(path: Path, weights: Weights) -> None:

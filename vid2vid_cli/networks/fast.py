@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle
 
-from vid2vid_cli.core.types import FLOW_MULTIPLIER, FrameOutput, check_shape
+from vid2vid_cli.core.types import FLOW_MULTIPLIER, FrameOutput, FrameReferences, check_shape
 from vid2vid_cli.networks.blocks import Norm, ResidualBlock, conv_block, init_weights, maybe_checkpoint, norm_layer
+from vid2vid_cli.networks.reference_blend import ReferenceBlend
 from vid2vid_cli.networks.style_encoder import StyleEncoder
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 from vid2vid_cli.ops.warp import warp
@@ -38,12 +39,14 @@ class FastGenerator(nn.Module):
         num_downsamples: int = 4,
         num_res_blocks: int = 4,
         norm: Norm = "instance",
+        num_references: int = 0,
         style_encoder: StyleEncoder | None = None,
     ) -> None:
         """`patch_size`: a power of two; log2(patch_size) of the `num_downsamples` downsamplings are the patches.
 
         `base_channels`: channels of a patch embedding, doubled at each further downsampling. `num_res_blocks`: at the
-        lowest resolution. `style_encoder`: used by the training step, not by `forward`.
+        lowest resolution. `num_references`: reference frames per frame in training; 0: none, and `forward` has no
+        `references`. `style_encoder`: used by the training step, not by `forward`.
         """
         super().__init__()
         self.num_scales = 1
@@ -77,6 +80,17 @@ class FastGenerator(nn.Module):
         self.image_head = nn.Conv2d(base_channels, 3 * patch_size**2, 3, 1, 1)
         self.flow_head = nn.Conv2d(base_channels, 2, 3, 1, 1) if has_flow else None
         self.occlusion_head = nn.Conv2d(base_channels, patch_size**2, 3, 1, 1) if has_flow else None
+        self.reference_blend = (
+            ReferenceBlend(
+                base_channels,
+                num_references=num_references,
+                patch_size=patch_size,
+                flow_multiplier=flow_multiplier,
+                size_divisor=self.size_divisor,
+            )
+            if num_references
+            else None
+        )
         init_weights(self)
         for head in (self.image_head, self.occlusion_head):
             _icnr_init(head, patch_size)
@@ -85,12 +99,21 @@ class FastGenerator(nn.Module):
         if self.flow_head is not None:
             # The initial flow is zero instead of about 20 random pixels.
             nn.init.zeros_(self.flow_head.weight)
+        if self.reference_blend is not None:
+            self.reference_blend.init_heads()
         self.style_encoder = style_encoder
 
-    def forward(self, window: Tensor, past: Sequence[Tensor], is_first_frame: bool = False) -> FrameOutput:
+    def forward(
+        self,
+        window: Tensor,
+        past: Sequence[Tensor],
+        is_first_frame: bool = False,
+        references: FrameReferences | None = None,
+    ) -> FrameOutput:
         """Generate the next frame, (b, 1, c, h, w), (b, p, 3, h, w) -> FrameOutput.
 
-        `is_first_frame`: the past is all zeros, so the frame is the raw image and nothing is warped.
+        `is_first_frame`: the past is all zeros, so the frame is the raw image and nothing is warped. `references`: of
+        a generator with references; the raw image is then blended with them.
         """
         sizes = check_shape("window", window, "b l c h w", l=1, c=self.condition_channels)
         height, width = window.shape[-2:]
@@ -98,8 +121,14 @@ class FastGenerator(nn.Module):
         if self.past_patch_embed is not None:
             check_shape("past", past[0], "b p 3 h w", b=sizes["b"], p=self.past_frames, h=height, w=width)
             features = features + self.past_patch_embed(pad_to_multiple(past[0].flatten(1, 2), self.size_divisor))
+        aligned = None
+        if self.reference_blend is not None and references is not None:
+            grid, embeddings, mean_embedding = self.reference_blend.embed(references, height, width)
+            features, aligned = features + mean_embedding, (grid, embeddings)
         features = self._forward_features(features)
         raw = crop_to(torch.tanh(pixel_shuffle(self.image_head(features).float(), self.patch_size)), height, width)
+        if self.reference_blend is not None and references is not None and aligned is not None:
+            raw = self.reference_blend.blend(features, aligned[1], aligned[0], references, raw)
         if self.flow_head is None or self.occlusion_head is None or is_first_frame:
             return FrameOutput(raw, raw)
         coarse_flow = self.flow_head(features).float() * self.flow_multiplier

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import ConfigError
-from vid2vid_cli.engine.checkpoint import ConditionerConfig
+from vid2vid_cli.engine.checkpoint_metadata import ConditionerConfig
 from vid2vid_cli.nvidia_import.architecture import Architecture
 from vid2vid_cli.nvidia_import.convert import ChannelMapping
 

@@ -14,7 +14,8 @@ from vid2vid_cli.conditioning import View
 from vid2vid_cli.config.generator import GeneratorConfig, min_side
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.engine.build import build_generator
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata, save_checkpoint
+from vid2vid_cli.engine.checkpoint import save_checkpoint
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.weight_files import Weights
 from vid2vid_cli.media.files import sha256_of_files
 from vid2vid_cli.nvidia_import.architecture import Architecture

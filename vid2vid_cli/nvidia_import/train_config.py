@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from vid2vid_cli.conditioning.registry import load_conditioner
-from vid2vid_cli.engine.checkpoint import ConditionerConfig
+from vid2vid_cli.engine.checkpoint_metadata import ConditionerConfig
 from vid2vid_cli.nvidia_import.release import PublishedNetwork
 
 

@@ -16,6 +16,7 @@ from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.clip_sampler import load_clip
 from vid2vid_cli.data.dataset import valid_ranges
+from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.engine.events import EventHandler, ProgressEvent, ignore_events
 from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.engine.styles import apply_styles
@@ -74,7 +75,13 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
     detection = _FrameProgress("detect", num_detected_images, on_event if num_detected_images else ignore_events)
     metrics_per_clip: list[MetricMeans] = []
     for frame_range in frame_ranges:
-        clip = load_clip(dataset, training_data.conditioners, ClipSpec(view, frame_range), thing_class_ids=thing_ids)
+        clip = load_clip(
+            dataset,
+            training_data.conditioners,
+            ClipSpec(view, frame_range),
+            thing_class_ids=thing_ids,
+            reference_source=None if model.reference_bank is None else ReferenceSource(model.reference_bank),
+        )
         images = _generate_images(model, clip, generation.advance)
         redetection_metrics = redetection_errors(
             redetectors,
@@ -124,6 +131,7 @@ def _generate_images(model: LoadedModel, clip: ClipBatch, on_frame: Callable[[],
         conditions,
         model.runtime,
         initial_frames,
+        references=clip.references,
         num_given_frames=num_given_frames,
         on_frame=lambda _: on_frame(),
     )

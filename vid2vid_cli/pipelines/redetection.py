@@ -12,7 +12,7 @@ from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.conditioning.requirements import check_conditioners
 from vid2vid_cli.core.errors import MissingPackageError, MissingWeightsError
 from vid2vid_cli.data.dataset import Dataset, FrameRange
-from vid2vid_cli.engine.checkpoint import ConditionerConfig
+from vid2vid_cli.engine.checkpoint_metadata import ConditionerConfig
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.training_data.training_data import options_for_new_source

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
+from vid2vid_cli.conditioning.annotation_json import annotation_from_json
 from vid2vid_cli.conditioning.combine import condition_image, load_conditioners
 from vid2vid_cli.conditioning.instances import InstanceIds, InstanceReader, instance_class
 from vid2vid_cli.core.errors import ConfigError
@@ -27,7 +28,6 @@ from vid2vid_cli.media.images import save_png
 from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model, open_checkpoint
 from vid2vid_cli.rendering.output_path import choose_output_path
 from vid2vid_cli.requests.measure import ShowStylesRequest
-from vid2vid_cli.training.style_collection import annotation_from_json
 from vid2vid_cli.training_data.training_data import open_data_for_checkpoint
 
 NUM_CANDIDATE_FRAMES = 64

@@ -20,7 +20,6 @@ from vid2vid_cli.rendering.dataset_clips import (
     select_frame_ranges,
     starts_sequence,
 )
-from vid2vid_cli.rendering.frame_renderer import RenderClip, RenderResult, VideoOutput
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import LabelEdits, build_label_edits
 from vid2vid_cli.rendering.label_video import open_label_sources
@@ -31,6 +30,7 @@ from vid2vid_cli.rendering.render_source import render_clips, render_sources, wa
 from vid2vid_cli.rendering.source_video import SourceVideo
 from vid2vid_cli.rendering.style_options import parse_styles
 from vid2vid_cli.rendering.time_range import TimeRange
+from vid2vid_cli.rendering.video_output import RenderClip, RenderResult, VideoOutput
 from vid2vid_cli.requests.render import SynthesizeRequest
 from vid2vid_cli.training_data.training_data import TrainingData, open_data_for_checkpoint
 

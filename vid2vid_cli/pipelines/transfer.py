@@ -9,11 +9,10 @@ from vid2vid_cli.conditioning.requirements import check_conditioners
 from vid2vid_cli.core.errors import NotAVideoError
 from vid2vid_cli.core.paths import shell_command, shorten_name
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.engine.runtime import choose_runtime
-from vid2vid_cli.rendering.frame_renderer import RenderResult, VideoOutput
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import build_label_edits
 from vid2vid_cli.rendering.loaded_model import load_model, open_checkpoint
@@ -22,6 +21,7 @@ from vid2vid_cli.rendering.render_source import render_sources
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
 from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
 from vid2vid_cli.rendering.style_options import parse_styles
+from vid2vid_cli.rendering.video_output import RenderResult, VideoOutput
 from vid2vid_cli.requests.render import TransferRequest
 
 __all__ = ["TransferRequest", "plan_transfer", "transfer"]

@@ -17,9 +17,10 @@ from vid2vid_cli.conditioning.combine import merge_statistics
 from vid2vid_cli.core.errors import TooFewFramesError
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.data.augmentation import ClipSpec
-from vid2vid_cli.data.clip_sampler import frame_to_tensor, load_clip, render_conditions
+from vid2vid_cli.data.clip_sampler import load_clip, render_conditions
 from vid2vid_cli.data.cropping import crop_view
 from vid2vid_cli.data.dataset import FrameRange, Split, valid_ranges
+from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.engine.events import EventHandler
 from vid2vid_cli.rendering.forecast import ForecastClip
 from vid2vid_cli.rendering.label_video import open_label_sources

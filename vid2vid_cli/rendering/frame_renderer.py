@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import KW_ONLY, dataclass
-from fractions import Fraction
-from itertools import chain, islice
-from pathlib import Path
+from itertools import chain, count, islice
 
 import numpy as np
 import torch
@@ -16,17 +14,17 @@ import torch
 from vid2vid_cli.conditioning import Conditioner, View
 from vid2vid_cli.conditioning.combine import condition_image
 from vid2vid_cli.conditioning.instances import InstanceReader
-from vid2vid_cli.core.errors import NoFramesError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.prefetch import prefetch
-from vid2vid_cli.data.clip_sampler import frame_to_tensor, render_conditions
-from vid2vid_cli.engine.events import EventHandler, ProgressEvent, WarningEvent
+from vid2vid_cli.data.clip_sampler import render_conditions
+from vid2vid_cli.data.frame_tensor import frame_to_tensor
+from vid2vid_cli.data.reference_bank import ReferenceBank
+from vid2vid_cli.data.reference_selection import ReferenceLoader, ReferenceSelector, SelectedReferences
 from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.styles import StyleAssigner
 from vid2vid_cli.media.contact_sheet import side_by_side
-from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame
 
@@ -38,6 +36,8 @@ class _ConditionedFrame:
     source: AnnotatedFrame
     conditions: torch.Tensor
     """(c, h, w) channels of the conditioners, then of the styles."""
+    references: SelectedReferences | None
+    """Of a model with reference frames."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class FrameRenderer:
     """Assigns a style to each object; None for a generator without styles."""
     initial_frame: InitialFrame = ZERO_FRAMES
     """The frames before the first generated one of a clip; the default is zeros."""
+    reference_bank: ReferenceBank | None = None
 
     def render(
         self, annotated_frames: Iterable[AnnotatedFrame], *, num_given_frames: int = 0
@@ -64,6 +65,7 @@ class FrameRenderer:
         """
         with closing(prefetch(self._render_conditions(annotated_frames), depth=4)) as conditioned_frames:
             pending_frames: list[AnnotatedFrame] = []
+            pending_references: deque[SelectedReferences] = deque()
             given_frames = list(islice(conditioned_frames, num_given_frames))
             first_frames = list(islice(conditioned_frames, 1))
             if not first_frames:
@@ -72,13 +74,17 @@ class FrameRenderer:
             def iterate_conditions() -> Iterator[torch.Tensor]:
                 for conditioned_frame in chain(first_frames, conditioned_frames):
                     pending_frames.append(conditioned_frame.source)
+                    if conditioned_frame.references is not None:
+                        pending_references.append(conditioned_frame.references)
                     yield self._to_batch(conditioned_frame.conditions)
 
+            loader = None if self.reference_bank is None else ReferenceLoader(self.reference_bank, self.runtime.device)
             outputs = rollout(
                 self.generator,
                 iterate_conditions(),
                 initial_frames=self._initial_frames(given_frames or first_frames),
                 past_conditions=[self._to_batch(given_frame.conditions) for given_frame in given_frames],
+                references=None if loader is None else (loader.load(pending_references.popleft()) for _ in count()),
             )
             while True:
                 # Inference mode and autocast apply to the whole thread: they must end before the yield.
@@ -109,6 +115,7 @@ class FrameRenderer:
             if self.style_assigner is None
             else InstanceReader(self.conditioners, self.views, self.style_assigner.bank.thing_class_ids)
         )
+        selector = None if self.reference_bank is None else ReferenceSelector(self.reference_bank)
         for annotated_frame in annotated_frames:
             channels = render_conditions(self.conditioners, annotated_frame.annotations, self.views)
             if self.style_assigner is not None and instance_reader is not None:
@@ -118,7 +125,8 @@ class FrameRenderer:
             # concatenated later, which would undo the conversion.
             if self.generator.window_size == 1:
                 conditions = self.runtime.to_memory_format(conditions[None])[0]
-            yield _ConditionedFrame(annotated_frame, conditions)
+            references = None if selector is None else selector(annotated_frame.annotations, self.views)
+            yield _ConditionedFrame(annotated_frame, conditions, references)
 
     def comparison_image(self, rendered_frame: RenderedFrame) -> ImageArray:
         """The source frame (if any), the condition and the result side by side, at the height of the result."""
@@ -130,100 +138,3 @@ class FrameRenderer:
         if source.frame is not None:
             images = {"source": source.frame, **images}
         return side_by_side(list(images.values()), list(images), rendered_frame.image.shape[0])
-
-
-@dataclass(frozen=True)
-class RenderClip:
-    """The annotated frames of a clip and the renderer that generates from them."""
-
-    renderer: FrameRenderer
-    frames: Iterable[AnnotatedFrame]
-    source_size: tuple[int, int]
-    """(height, width) in pixels of the source's frames as stored; boxes of label edits refer to it."""
-    num_given_frames: int = 0
-    """Frames at the start without output; see `initial_frame`."""
-
-
-@dataclass(frozen=True)
-class VideoOutput:
-    """The files that are written, and their frame rate and audio."""
-
-    path: Path
-    compare_path: Path | None
-    """Video of source, condition and result side by side; None to omit it."""
-    fps: Fraction
-    _: KW_ONLY
-    audio_path: Path | None = None
-    """File whose audio is copied."""
-    audio_start: float = 0.0
-    """Time in that file, in seconds, at which the video starts."""
-
-
-@dataclass(frozen=True)
-class RenderResult:
-    """A rendered video."""
-
-    path: Path
-    compare_path: Path | None
-    num_frames: int
-    elapsed_seconds: float
-    fps: Fraction
-
-
-def write_video(
-    clips: Iterable[RenderClip],
-    output: VideoOutput,
-    num_expected_frames: int | None,
-    *,
-    stage: str,
-    emit: EventHandler,
-) -> RenderResult:
-    """Render clips one after another, each without the past frames of the previous one, and write them as one video.
-
-    Generation runs in its own thread, parallel to encoding. Raises DiskFullError, PermissionDeniedError, NoFramesError
-    (no clip has output frames) and the errors of the source; after an error no incomplete file remains.
-    """
-    start_time = time.monotonic()
-    empty_clips: list[RenderClip] = []
-
-    def render_clips() -> Iterator[tuple[FrameRenderer, RenderedFrame]]:
-        for clip in clips:
-            is_empty = True
-            for rendered_frame in clip.renderer.render(clip.frames, num_given_frames=clip.num_given_frames):
-                is_empty = False
-                yield clip.renderer, rendered_frame
-            if is_empty:
-                empty_clips.append(clip)
-
-    num_frames = 0
-    with ExitStack() as stack:
-        paths = [output.path] if output.compare_path is None else [output.path, output.compare_path]
-        video_writer, *compare_writers = [
-            stack.enter_context(
-                VideoWriter(
-                    path,
-                    output.fps,
-                    comment=SYNTHETIC_COMMENT,
-                    audio_path=output.audio_path,
-                    audio_start=output.audio_start,
-                )
-            )
-            for path in paths
-        ]
-        for renderer, rendered_frame in stack.enter_context(closing(prefetch(render_clips(), depth=4))):
-            video_writer.write(rendered_frame.image)
-            for compare_writer in compare_writers:
-                compare_writer.write(renderer.comparison_image(rendered_frame))
-            num_frames += 1
-            emit(ProgressEvent(stage, num_frames, num_expected_frames))
-        _report_empty_clips(empty_clips, num_frames, emit)
-    return RenderResult(output.path, output.compare_path, num_frames, time.monotonic() - start_time, output.fps)
-
-
-def _report_empty_clips(empty_clips: Sequence[RenderClip], num_frames: int, emit: EventHandler) -> None:
-    """Warn about clips without output frames; raise NoFramesError if there are no output frames at all."""
-    if empty_clips:
-        message = f"--initial-frame published: {len(empty_clips)} clips have given frames only, and no output."
-        if not num_frames:
-            raise NoFramesError(message, "Use longer clips, or another --initial-frame.")
-        emit(WarningEvent(message))

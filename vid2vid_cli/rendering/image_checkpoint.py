@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError
 from vid2vid_cli.core.paths import shell_command
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 
 
 def check_image_checkpoint(

@@ -22,9 +22,10 @@ from torch import Tensor
 from vid2vid_cli.conditioning import view_image
 from vid2vid_cli.core.errors import ConfigError, MissingFileError, Vid2VidError
 from vid2vid_cli.core.geometry import ImageArray
-from vid2vid_cli.data.clip_sampler import frame_to_tensor
 from vid2vid_cli.data.cropping import crop_view
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata, load_checkpoint, load_metadata
+from vid2vid_cli.data.frame_tensor import frame_to_tensor
+from vid2vid_cli.engine.checkpoint import load_checkpoint
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, WarningEvent
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.run_folder import resolve_checkpoint

@@ -23,7 +23,7 @@ from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.data.dataset import Split
 from vid2vid_cli.dataset_builder.foreign_datasets import ForeignDataset, InputSequence, parse_layout
 from vid2vid_cli.dataset_builder.sidecar_files import SidecarFiles, bind_files, find_option_files, select_files
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.media.blank_reader import BlankReader, FrameSource
 from vid2vid_cli.media.file_pairing import sort_files
 from vid2vid_cli.media.image_header import is_animation

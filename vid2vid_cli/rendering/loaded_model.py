@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from vid2vid_cli.conditioning import Conditioner, View
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata, load_checkpoint, load_metadata
+from vid2vid_cli.data.reference_bank import ReferenceBank
+from vid2vid_cli.engine.checkpoint import load_checkpoint
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
 from vid2vid_cli.engine.events import EventHandler
 from vid2vid_cli.engine.run_folder import resolve_checkpoint
 from vid2vid_cli.engine.runtime import Runtime, choose_runtime
@@ -18,6 +20,7 @@ from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame, load_initial_frame
 from vid2vid_cli.rendering.style_options import build_style_assigner
 from vid2vid_cli.requests.render import StyleOptions
+from vid2vid_cli.training_data.reference_collection import load_reference_bank
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class LoadedModel:
     runtime: Runtime
     style_assigner: StyleAssigner | None = None
     initial_frame: InitialFrame = ZERO_FRAMES
+    reference_bank: ReferenceBank | None = None
 
     def with_options(
         self,
@@ -83,6 +87,7 @@ class LoadedModel:
             runtime=self.runtime,
             style_assigner=self.style_assigner,
             initial_frame=self.initial_frame,
+            reference_bank=self.reference_bank,
         )
 
 
@@ -101,4 +106,10 @@ def load_model(checkpoint: CheckpointFile, device: str, precision: str) -> Loade
     """Load the generator. Raises DeviceError and the errors of `load_checkpoint`."""
     runtime = choose_runtime(device, precision)
     generator, _ = load_checkpoint(checkpoint.path, runtime)
-    return LoadedModel(checkpoint.path, checkpoint.metadata, generator, runtime=runtime)
+    return LoadedModel(
+        checkpoint.path,
+        checkpoint.metadata,
+        generator,
+        runtime=runtime,
+        reference_bank=load_reference_bank(checkpoint.path, checkpoint.metadata),
+    )

@@ -9,12 +9,12 @@ from dataclasses import replace
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.data.detection_gaps import MIN_USABLE_RATE, DetectionGaps
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, WarningEvent
-from vid2vid_cli.rendering.frame_renderer import RenderClip, RenderResult, VideoOutput, write_video
 from vid2vid_cli.rendering.label_edits import LabelEdits, source_frame_size
 from vid2vid_cli.rendering.label_video import has_points_outside
 from vid2vid_cli.rendering.loaded_model import LoadedModel
 from vid2vid_cli.rendering.retargeter import Retargeter
 from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo, split_shots
+from vid2vid_cli.rendering.video_output import RenderClip, RenderResult, VideoOutput, write_video
 
 
 def render_sources(

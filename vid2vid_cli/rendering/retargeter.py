@@ -12,7 +12,7 @@ from vid2vid_cli.conditioning.combine import merge_statistics
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.data.cropping import crop_view
 from vid2vid_cli.data.detection_gaps import DetectionGaps
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.rendering.frames import AnnotatedFrame, hold_last_annotation, is_missing
 from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.core.errors import ConfigError, MissingFileError
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata, ConditionerConfig
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig
 from vid2vid_cli.training_data.training_data import options_for_new_source
 
 ConditionerOptions = Mapping[str, Mapping[str, str]]

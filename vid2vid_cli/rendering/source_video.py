@@ -27,7 +27,7 @@ from vid2vid_cli.conditioning.combine import describe_missing_parts
 from vid2vid_cli.core.errors import NoDetectionError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.prefetch import prefetch
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent, WarningEvent
 from vid2vid_cli.engine.inference import evenly_spaced
 from vid2vid_cli.media.blank_reader import FrameSource

@@ -17,8 +17,8 @@ from vid2vid_cli.conditioning.instances import InstanceReader, instance_class
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.suggest import suggest_names
 from vid2vid_cli.core.types import ClipBatch
-from vid2vid_cli.data.clip_sampler import frame_to_tensor
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata
+from vid2vid_cli.data.frame_tensor import frame_to_tensor
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ignore_events
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice, Vectors, pool_styles

@@ -48,6 +48,7 @@ class CheckpointCallback:
         self.best_quality = read_best_quality(run.checkpoints)
         self.saved_step = state.step
         self.saved_seconds = float(resume_extra["elapsed_seconds"])
+        self._reference_bank = None if sampler.reference_source is None else sampler.reference_source.bank
         self._last_save: tuple[int, float | None] | None = None
         """Step of the last state that this process has saved, and its quality, if it was measured."""
         self.measurement = SampleMeasurement(
@@ -134,8 +135,11 @@ class CheckpointCallback:
         if licence := self.run.load_record().licence:
             training["licence"] = licence
         style_bank = self.measurement.collect_style_bank()
-        metadata = self.training_data.checkpoint_metadata(self.run.name, self.config, training, style_bank)
-        save_checkpoint(self.run.checkpoint_path, self.state.generator_ema, metadata)
+        metadata = self.training_data.checkpoint_metadata(
+            self.run.name, self.config, training, style_bank, self._reference_bank
+        )
+        reference_frames = None if self._reference_bank is None else self._reference_bank.frames
+        save_checkpoint(self.run.checkpoint_path, self.state.generator_ema, metadata, reference_frames=reference_frames)
 
     def _record_quality(self, checkpoint_folder: Path, quality: float) -> None:
         path = write_quality(checkpoint_folder, quality)

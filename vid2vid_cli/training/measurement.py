@@ -122,7 +122,14 @@ class SampleMeasurement:
                 self._clip, None if style_bank is None else StyleAssigner(style_bank, StyleChoice())
             )
             initial_frames = self._clip.frames[:, :1] if num_initial_frames else None
-            return generate_clip(generator, conditions, self._runtime, initial_frames, on_frame=self._report_frame)
+            return generate_clip(
+                generator,
+                conditions,
+                self._runtime,
+                initial_frames,
+                references=self._clip.references,
+                on_frame=self._report_frame,
+            )
         known_frames = self._clip.frames[:, :num_initial_frames].float()
         conditions = self._clip.conditions[:, num_initial_frames:]
         outputs = generate_clip(generator, conditions, self._runtime, known_frames, on_frame=self._report_frame)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Annotation
+from vid2vid_cli.conditioning.annotation_json import annotation_to_json
 from vid2vid_cli.conditioning.combine import instance_classes
 from vid2vid_cli.conditioning.instances import instance_class
 from vid2vid_cli.config.style import StyleConfig
@@ -79,35 +76,3 @@ def _spread_clips(ranges: Sequence[FrameRange]) -> list[FrameRange]:
         for start in range(frame_range.start, frame_range.stop, CLIP_FRAMES)
     ]
     return [clip_ranges[index] for index in evenly_spaced(len(clip_ranges), MAX_CLIPS)]
-
-
-def annotation_to_json(annotation: Annotation) -> dict[str, Any]:
-    """An annotation as JSON data."""
-    return {
-        "height": annotation.height,
-        "width": annotation.width,
-        "quality": annotation.quality,
-        "points": {name: _array_to_json(points) for name, points in annotation.points.items()},
-        "images": {name: _array_to_json(image) for name, image in annotation.images.items()},
-    }
-
-
-def annotation_from_json(data: Mapping[str, Any]) -> Annotation:
-    """The inverse of `annotation_to_json`. Raises ValueError, KeyError or zlib.error for damaged data."""
-    points = {name: _array_from_json(array_data) for name, array_data in data["points"].items()}
-    images = {name: _array_from_json(array_data) for name, array_data in data["images"].items()}
-    return Annotation(int(data["height"]), int(data["width"]), float(data["quality"]), points, images)
-
-
-def _array_to_json(array: NDArray[Any]) -> dict[str, Any]:
-    compressed_bytes = zlib.compress(np.ascontiguousarray(array).tobytes(), 9)
-    return {
-        "dtype": array.dtype.str,
-        "shape": list(array.shape),
-        "data": base64.b64encode(compressed_bytes).decode("ascii"),
-    }
-
-
-def _array_from_json(data: Mapping[str, Any]) -> NDArray[Any]:
-    content = zlib.decompress(base64.b64decode(data["data"]))
-    return np.frombuffer(content, np.dtype(data["dtype"])).reshape(data["shape"])

@@ -17,9 +17,11 @@ from vid2vid_cli.core.types import ConditionSpec, StyleEncoderSpec
 from vid2vid_cli.data.augmentation import ClipAugmentation
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.cropping import crop_view, full_frame_size
-from vid2vid_cli.data.dataset import Dataset
+from vid2vid_cli.data.dataset import Dataset, valid_ranges
+from vid2vid_cli.data.reference_bank import ReferenceBank
+from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.data.regions import available_region_names
-from vid2vid_cli.engine.checkpoint import CheckpointMetadata, ConditionerConfig
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig
 from vid2vid_cli.engine.styles import StyleBank
 from vid2vid_cli.training_data.dataset_conditioners import (
     class_channel_indices,
@@ -29,6 +31,7 @@ from vid2vid_cli.training_data.dataset_conditioners import (
     thing_class_ids,
     train_command,
 )
+from vid2vid_cli.training_data.reference_collection import collect_references, record_references
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +89,29 @@ class TrainingData:
             region_names=self.region_names,
             is_label_prediction=config.generator.target == "labels",
             thing_class_ids=thing_class_ids(self.conditioners, config) if config.style.feature_channels else None,
+            reference_source=self._collect_references(config),
         )
 
+    def _collect_references(self, config: Config) -> ReferenceSource | None:
+        if not config.generator.num_references:
+            return None
+        bank = collect_references(
+            self.dataset,
+            self.conditioners,
+            self.view,
+            valid_ranges(self.dataset, [c.spec.name for c in self.conditioners], "train"),
+            bank_size=config.data.reference_bank_size,
+            num_per_frame=config.generator.num_references,
+        )
+        return ReferenceSource(bank, round(config.data.reference_gap * float(self.dataset.fps)))
+
     def checkpoint_metadata(
-        self, name: str, config: Config, training: dict[str, object], style_bank: StyleBank | None = None
+        self,
+        name: str,
+        config: Config,
+        training: dict[str, object],
+        style_bank: StyleBank | None = None,
+        reference_bank: ReferenceBank | None = None,
     ) -> CheckpointMetadata:
         """Metadata of a checkpoint that is trained on this data."""
         manifest = self.dataset.manifest
@@ -116,6 +138,7 @@ class TrainingData:
             training=training,
             created_by=f"vid2vid-cli {__version__}",
             style_bank=style_bank,
+            references=None if reference_bank is None else record_references(reference_bank),
         )
 
 

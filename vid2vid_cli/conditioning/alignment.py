@@ -1,0 +1,126 @@
+"""Dense alignment of a reference frame with another frame of the same subject, from corresponding points.
+
+The result gives for each pixel of the output the position in the reference that it is sampled from. Both models here
+are smooth, so it is computed on a coarse grid. Where the subject does not move relative to the image, `base` applies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vid2vid_cli.core.geometry import FloatArray
+
+GRID_STEP = 8
+"""Pixels between the nodes of the grid."""
+ANCHORS_PER_SIDE = 6
+"""Points on each side of the image that the spline leaves in place."""
+SPLINE_SMOOTHING = 1e-4
+"""Weight of the bending energy; jitter of single points bends the image less."""
+MIN_POINTS = 3
+BONE_WIDTH = 0.3
+"""Standard deviation of a bone's influence across it, in multiples of the median bone length."""
+STATIC_WEIGHT = 0.05
+"""Weight of the background at every pixel, where a bone's weight is 1 on the bone."""
+MAX_BONE_SCALE = 2.0
+"""Largest ratio of a bone's lengths in both frames that is followed; beyond it, one end is foreshortened."""
+
+Bones = Sequence[tuple[int, int]]
+AffineMatrix = NDArray[np.float64]
+
+
+def grid_nodes(height: int, width: int) -> FloatArray:
+    """Positions (gh, gw, 2) of the grid's nodes in pixels: every GRID_STEP pixels, the last ones outside the image."""
+    rows, columns = (np.arange(0, size - 1 + GRID_STEP, GRID_STEP, dtype=np.float32) for size in (height, width))
+    x, y = np.meshgrid(columns, rows)
+    return np.stack([x, y], axis=-1)
+
+
+def align_points(
+    points: FloatArray, reference_points: FloatArray, base: AffineMatrix, size: tuple[int, int], *, bones: Bones = ()
+) -> FloatArray:
+    """Positions (gh, gw, 2) in pixels of the reference for each node of `grid_nodes`.
+
+    `points`, `reference_points`: (n, 2) in pixels of the output and of the reference, NaN where not detected; only
+    points in both are used. `base`: (2, 3), output pixels to reference pixels of whatever does not move with the
+    subject. `size`: (height, width) of the output. `bones`: pairs of rows; each moves rigidly with a scale, blended by
+    distance (linear blend skinning). Without bones a thin-plate spline (Bookstein, PAMI 1989) passes near the points.
+    """
+    nodes = grid_nodes(*size)
+    static_positions = nodes @ base[:, :2].T.astype(np.float32) + base[:, 2].astype(np.float32)
+    is_known: NDArray[np.bool_] = np.isfinite(np.concatenate([points, reference_points], axis=1)).all(axis=1)
+    if is_known.sum() < MIN_POINTS:
+        return static_positions
+    if bones:
+        offsets = _bone_offsets(nodes, points, reference_points, base, [b for b in bones if is_known[list(b)].all()])
+    else:
+        moved_points, targets = points[is_known].astype(np.float64), reference_points[is_known].astype(np.float64)
+        offsets = _spline_offsets(nodes, moved_points, targets - (moved_points @ base[:, :2].T + base[:, 2]), size)
+    positions: FloatArray = static_positions + offsets.astype(np.float32)
+    return positions
+
+
+def _spline_offsets(
+    nodes: FloatArray, centres: NDArray[np.float64], offsets: NDArray[np.float64], size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """The smoothing spline through `offsets` (n, 2) at `centres` (n, 2), zero at the anchors on the image's sides."""
+    height, width = size
+    scale = 1.0 / max(height, width)
+    anchors = np.array(
+        [(x, y) for x in np.linspace(0, width - 1, ANCHORS_PER_SIDE) for y in (0, height - 1)]
+        + [(x, y) for y in np.linspace(0, height - 1, ANCHORS_PER_SIDE)[1:-1] for x in (0, width - 1)]
+    )
+    centres = np.concatenate([centres, anchors]) * scale
+    values = np.concatenate([offsets, np.zeros_like(anchors)])
+    num_centres = len(centres)
+    affine_terms = np.column_stack([np.ones(num_centres), centres])
+    system = np.zeros((num_centres + 3, num_centres + 3))
+    system[:num_centres, :num_centres] = _thin_plate_kernel(centres, centres)
+    system[:num_centres, :num_centres] += SPLINE_SMOOTHING * np.eye(num_centres)
+    system[:num_centres, num_centres:] = affine_terms
+    system[num_centres:, :num_centres] = affine_terms.T
+    coefficients = np.linalg.solve(system, np.concatenate([values, np.zeros((3, 2))]))
+    flat_nodes = nodes.reshape(-1, 2).astype(np.float64) * scale
+    flat_offsets = _thin_plate_kernel(flat_nodes, centres) @ coefficients[:num_centres]
+    flat_offsets += np.column_stack([np.ones(len(flat_nodes)), flat_nodes]) @ coefficients[num_centres:]
+    return flat_offsets.reshape(nodes.shape)
+
+
+def _thin_plate_kernel(points: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """r^2 log r of all distances, (n, m)."""
+    squared = ((points[:, None] - centres[None]) ** 2).sum(axis=2)
+    kernel: NDArray[np.float64] = 0.5 * squared * np.log(squared + 1e-12)
+    return kernel
+
+
+def _bone_offsets(
+    nodes: FloatArray, points: FloatArray, reference_points: FloatArray, base: AffineMatrix, bones: Bones
+) -> NDArray[np.float64]:
+    """Offsets from the static positions, blended over the bones and the background by their weights at each node."""
+    offset_sum, weight_sum = np.zeros(nodes.shape), np.full(nodes.shape[:2], STATIC_WEIGHT)
+    ends = np.array(bones, dtype=int).reshape(-1, 2)
+    lengths = np.linalg.norm(points[ends[:, 1]] - points[ends[:, 0]], axis=1)
+    if len(lengths) == 0:
+        return offset_sum
+    radius = BONE_WIDTH * max(float(np.median(lengths)), 1.0)
+    complex_nodes = nodes[..., 0] + 1j * nodes[..., 1]
+    complex_static = (nodes @ base[:, :2].T + base[:, 2]) @ np.array([1, 1j])
+    for (first, second), length in zip(ends, lengths, strict=True):
+        start, end = (complex(*points[index]) for index in (first, second))
+        reference_start, reference_end = (complex(*reference_points[index]) for index in (first, second))
+        direction = end - start
+        factor = (reference_end - reference_start) / direction if length > 1 else 1.0 + 0j
+        base_scale = float(np.sqrt(abs(np.linalg.det(base[:, :2]))))
+        magnitude = min(max(abs(factor), base_scale / MAX_BONE_SCALE), base_scale * MAX_BONE_SCALE)
+        factor *= magnitude / max(abs(factor), 1e-6)
+        along = np.clip(((complex_nodes - start) * np.conj(direction)).real / max(length**2, 1e-6), 0, 1)
+        distances = np.abs(complex_nodes - start - along * direction)
+        weights = np.exp(-0.5 * (distances / radius) ** 2)
+        centre, reference_centre = (start + end) / 2, (reference_start + reference_end) / 2
+        offsets = reference_centre + factor * (complex_nodes - centre) - complex_static
+        offset_sum += weights[..., None] * np.stack([offsets.real, offsets.imag], axis=-1)
+        weight_sum += weights
+    blended: NDArray[np.float64] = offset_sum / weight_sum[..., None]
+    return blended

@@ -1,0 +1,189 @@
+"""Selects reference frames for each frame, in training and in synthesis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vid2vid_cli.conditioning import Annotation, View
+from vid2vid_cli.core.geometry import FloatArray
+from vid2vid_cli.core.types import ClipReferences, FrameReferences
+from vid2vid_cli.data.augmentation import ClipSpec
+from vid2vid_cli.data.frame_tensor import frame_to_tensor
+from vid2vid_cli.data.reference_bank import FAR_DISTANCE, ReferenceBank
+
+SWITCH_RATIO = 0.85
+"""A reference is replaced by one whose distance is smaller than its own by this factor."""
+FADE_FRAMES = 6
+"""Frames over which a replaced reference is faded out."""
+
+
+@dataclass(frozen=True)
+class SelectedReferences:
+    """The references of one frame."""
+
+    indices: NDArray[np.int64]
+    """(n,) rows of the bank."""
+    positions: FloatArray
+    """(n, 2, gh, gw) as in `FrameReferences`."""
+    weights: FloatArray
+    """(n,) with the sum 1."""
+
+    def padded(self, count: int) -> SelectedReferences:
+        """With `count` references: the first one is repeated with the weight 0, which removes it."""
+        missing = count - len(self.indices)
+        return SelectedReferences(
+            np.concatenate([self.indices, np.repeat(self.indices[:1], missing)]),
+            np.concatenate([self.positions, np.repeat(self.positions[:1], missing, axis=0)]),
+            np.concatenate([self.weights, np.zeros(missing, np.float32)]),
+        )
+
+
+class ReferenceSelector:
+    """Selects the references of successive frames without flicker: replaces one at a time, and fades it over."""
+
+    def __init__(self, bank: ReferenceBank) -> None:
+        self._bank = bank
+        self._current: list[int] = []
+        self._fading: tuple[int, int] | None = None
+        """The index that is faded out, and the number of frames that it has left."""
+
+    def __call__(self, annotations: Sequence[Annotation], views: Sequence[View]) -> SelectedReferences:
+        """The references of the next frame: `num_per_frame`, and one more while one is faded out."""
+        indices, weights = self.select(self._bank.distances(self._bank.describe(annotations, views)))
+        return align_references(self._bank, indices, weights, annotations, views=views, base=self._bank.output_view)
+
+    def select(self, distances: FloatArray) -> tuple[list[int], list[float]]:
+        """Indices and weights of the references of the next frame, by its distances (k,) from those of the bank."""
+        count = min(self._bank.num_per_frame, len(self._bank))
+        if not self._current:
+            self._current = [int(index) for index in np.argsort(distances, kind="stable")[:count]]
+        elif self._fading is None:
+            self._replace_farthest(distances)
+        share = 1.0 / count
+        if self._fading is None:
+            return list(self._current), [share] * count
+        fading_index, frames_left = self._fading
+        self._fading = (fading_index, frames_left - 1) if frames_left > 1 else None
+        fading_weight = share * frames_left / (FADE_FRAMES + 1)
+        return [*self._current, fading_index], [share] * (count - 1) + [share - fading_weight, fading_weight]
+
+    def _replace_farthest(self, distances: FloatArray) -> None:
+        """Replace the farthest current reference, which becomes the last one, if a much nearer one exists."""
+        others = [index for index in range(len(distances)) if index not in self._current]
+        if not others:
+            return
+        nearest = min(others, key=lambda index: float(distances[index]))
+        farthest = max(self._current, key=lambda index: float(distances[index]))
+        if distances[nearest] < SWITCH_RATIO * distances[farthest]:
+            self._current.remove(farthest)
+            self._current.append(nearest)
+            self._fading = farthest, FADE_FRAMES
+
+
+class ReferenceLoader:
+    """Loads selected references to a device, those of successive frames only when they change."""
+
+    def __init__(self, bank: ReferenceBank, device: torch.device) -> None:
+        self._bank, self._device = bank, device
+        self._loaded: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def load(self, selected: SelectedReferences) -> FrameReferences:
+        """The selected references of a frame as a batch of one."""
+        indices = selected.indices.tolist()
+        self._loaded = {
+            index: self._loaded[index] if index in self._loaded else self._load_images(index) for index in indices
+        }
+        images, static_images = zip(*(self._loaded[index] for index in indices), strict=True)
+        return FrameReferences(
+            torch.stack(images)[None],
+            torch.stack(static_images)[None],
+            torch.from_numpy(selected.positions)[None].to(self._device),
+            torch.from_numpy(selected.weights)[None].to(self._device),
+        )
+
+    def _load_images(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        frame = self._bank.frames[index]
+        static_frame = self._bank.static_frame(index, self._bank.output_view)
+        image, static_image = (frame_to_tensor(array).to(self._device) for array in (frame, static_frame))
+        return image, static_image
+
+
+@dataclass(frozen=True)
+class ReferenceSource:
+    """Reference frames for the clips of a dataset."""
+
+    bank: ReferenceBank
+    gap_frames: int = 0
+    """Frames around a training clip in which its references do not lie."""
+
+    def clip_references(
+        self,
+        annotations_by_frame: Sequence[Sequence[Annotation]],
+        clip_spec: ClipSpec,
+        view: View,
+        *,
+        is_training: bool,
+    ) -> ClipReferences:
+        """References of a clip with these annotations; `view` is that of the flipped frames if they are flipped.
+
+        In training, the whole clip has the references that are nearest to its middle frame, without those close in
+        time; otherwise they are selected as in synthesis.
+        """
+        bank = self.bank.mirrored if clip_spec.is_flipped else self.bank
+        views = (view,) * len(bank.conditioners)
+        frame_distances = [bank.distances(bank.describe(a, bank.output_views)) for a in annotations_by_frame]
+        if is_training:
+            distances = frame_distances[len(frame_distances) // 2] + self._penalties(clip_spec)
+            nearest = [int(index) for index in np.argsort(distances, kind="stable")[: bank.num_per_frame]]
+            choices = [(nearest, [1 / len(nearest)] * len(nearest))] * len(frame_distances)
+        else:
+            selector = ReferenceSelector(bank)
+            choices = [selector.select(distances) for distances in frame_distances]
+        selections = [
+            align_references(bank, indices, weights, annotations, views=views, base=view)
+            for (indices, weights), annotations in zip(choices, annotations_by_frame, strict=True)
+        ]
+        return _stack_selections(bank, selections, view)
+
+    def _penalties(self, clip_spec: ClipSpec) -> FloatArray:
+        """(k,) distances that are added for references close to the clip in time."""
+        frame_range = clip_spec.frame_range
+        start, stop = frame_range.start - self.gap_frames, frame_range.stop + self.gap_frames
+        is_close = [
+            clip_index == frame_range.clip_index and start <= index < stop for clip_index, index in self.bank.frame_ids
+        ]
+        return np.where(is_close, 2 * FAR_DISTANCE, 0).astype(np.float32)
+
+
+def align_references(
+    bank: ReferenceBank,
+    indices: Sequence[int],
+    weights: Sequence[float],
+    annotations: Sequence[Annotation],
+    *,
+    views: Sequence[View],
+    base: View,
+) -> SelectedReferences:
+    """References aligned with a frame; `annotations`, `views` and `base` as in `ReferenceBank.positions`."""
+    positions = np.stack([bank.positions(index, annotations, views, base) for index in indices])
+    return SelectedReferences(np.array(indices, dtype=np.int64), positions, np.array(weights, dtype=np.float32))
+
+
+def _stack_selections(bank: ReferenceBank, selections: Sequence[SelectedReferences], view: View) -> ClipReferences:
+    """The references of a clip with this view as a batch of one."""
+    num_slots = max(len(selected.indices) for selected in selections)
+    padded = [selected.padded(num_slots) for selected in selections]
+    used = np.unique([selected.indices for selected in padded])
+    static_frames = np.stack([bank.static_frame(int(index), view) for index in used])
+    return ClipReferences(
+        torch.from_numpy(np.ascontiguousarray(bank.frames[used].transpose(0, 3, 1, 2)))[None],
+        torch.from_numpy(np.ascontiguousarray(static_frames.transpose(0, 3, 1, 2)))[None],
+        torch.from_numpy(np.stack([np.searchsorted(used, selected.indices) for selected in padded]))[None],
+        torch.from_numpy(np.stack([selected.positions for selected in padded]))[None],
+        torch.from_numpy(np.stack([selected.weights for selected in padded]))[None],
+    )

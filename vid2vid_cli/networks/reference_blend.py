@@ -1,0 +1,101 @@
+"""Blends aligned reference frames with the synthesised image, an extension of vid2vid's eq. 4 by further candidates:
+
+    raw_t = sum_k (w_k * sample(reference_k, positions_k + flow_k) + v_k * reference_k) + w_h * h
+
+where w, v and w_h, a softmax at each pixel, have the sum 1. The positions align each reference by geometry; a residual
+flow is learned. Both are added before the reference is sampled, once, at its own resolution, because resampling twice
+blurs. The reference without alignment gives what does not move.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, pixel_shuffle
+
+from vid2vid_cli.core.types import FrameReferences
+from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
+
+LOGIT_SCALE = 4.0
+"""Factor on the logits of the weights; raises the learning rate of the choice between the candidates."""
+GRID_STEP = 8
+"""Pixels between the nodes of `FrameReferences.positions`."""
+
+
+class ReferenceBlend(nn.Module):
+    """Embeds aligned references for a generator's trunk, and blends them by its features."""
+
+    def __init__(
+        self, channels: int, *, num_references: int, patch_size: int, flow_multiplier: float, size_divisor: int
+    ) -> None:
+        """`channels`: of the trunk's features, one cell per patch. Frames are padded to multiples of `size_divisor`.
+
+        `num_references`: per frame in training. Their number may differ later; the sum of their prior weights is then
+        still this number, in relation to 1 of the synthesised image.
+        """
+        super().__init__()
+        self.num_references = num_references
+        self.patch_size, self.flow_multiplier, self.size_divisor = patch_size, flow_multiplier, size_divisor
+        self.patch_embed = nn.Conv2d(6, channels, patch_size, patch_size)
+        self.merge = nn.Sequential(nn.Conv2d(2 * channels, channels, 3, 1, 1), nn.ReLU(inplace=True))
+        self.flow_head = nn.Conv2d(channels, 2, 3, 1, 1)
+        self.weight_head = nn.Conv2d(channels, 2 * patch_size**2, 3, 1, 1)
+        self.raw_weight_head = nn.Conv2d(channels, patch_size**2, 3, 1, 1)
+
+    def init_heads(self) -> None:
+        """Start from the geometric alignment and equal weights; called after `init_weights`."""
+        for head in (self.flow_head, self.weight_head, self.raw_weight_head):
+            nn.init.zeros_(head.weight)
+            if head.bias is not None:
+                nn.init.zeros_(head.bias)
+
+    def embed(self, references: FrameReferences, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Align the references: (b n, h, w, 2) grid, (b, n, c, h', w') embeddings and (b, c, h', w') their mean.
+
+        The mean is weighted by `references.weights`; h' and w' count patches of the padded frame.
+        """
+        batch, num_references = references.weights.shape
+        grid = upsample_positions(references.positions.flatten(0, 1), height, width)
+        aligned = F.grid_sample(
+            references.images.flatten(0, 1), grid, mode="bilinear", padding_mode="border", align_corners=True
+        )
+        inputs = torch.cat([aligned, references.static_images.flatten(0, 1)], 1)
+        embeddings = self.patch_embed(pad_to_multiple(inputs, self.size_divisor))
+        embeddings = embeddings.view(batch, num_references, *embeddings.shape[1:])
+        mean = (references.weights[:, :, None, None, None].to(embeddings.dtype) * embeddings).sum(1)
+        return grid, embeddings, mean
+
+    def blend(
+        self, features: Tensor, embeddings: Tensor, grid: Tensor, references: FrameReferences, synthesised: Tensor
+    ) -> Tensor:
+        """(b, c, h', w'), (b, n, c, h', w'), (b n, h, w, 2), synthesised image (b, 3, h, w) -> (b, 3, h, w)."""
+        batch, num_references = references.weights.shape
+        height, width = synthesised.shape[-2:]
+        shared = features[:, None].expand(-1, num_references, -1, -1, -1)
+        merged = self.merge(torch.cat([shared, embeddings], 2).flatten(0, 1))
+        flow = self.flow_head(merged).float() * self.flow_multiplier
+        flow = crop_to(interpolate(flow, scale_factor=self.patch_size, mode="bilinear"), height, width)
+        pixels = flow.new_tensor([2.0 / max(width - 1, 1), 2.0 / max(height - 1, 1)])
+        # With NaN in the grid, the CPU gradient of grid_sample writes out of bounds; see `ops.warp`.
+        refined_grid = (grid + flow.permute(0, 2, 3, 1) * pixels).nan_to_num(0.0)
+        sampled = F.grid_sample(
+            references.images.flatten(0, 1), refined_grid, mode="bilinear", padding_mode="border", align_corners=True
+        )
+        logits = pixel_shuffle(self.weight_head(merged).float(), self.patch_size)  # (b n, 2, h, w): aligned, static
+        logits = logits.view(batch, num_references, *logits.shape[1:])
+        raw_logit = pixel_shuffle(self.raw_weight_head(features).float(), self.patch_size)
+        # 0 for equal weights; -inf removes a reference.
+        prior = torch.log(references.weights.float() * self.num_references)[:, :, None, None, None]
+        all_logits = torch.cat([(LOGIT_SCALE * logits + prior).flatten(1, 2), LOGIT_SCALE * raw_logit], 1)
+        weights = torch.softmax(crop_to(all_logits, height, width), 1)
+        sampled = sampled.view(batch, num_references, 3, height, width)
+        candidates = torch.stack([sampled, references.static_images], 2).flatten(1, 2)
+        return (weights[:, :-1, None] * candidates).sum(1) + weights[:, -1:] * synthesised
+
+
+def upsample_positions(positions: Tensor, height: int, width: int) -> Tensor:
+    """Positions (n, 2, gh, gw) at every GRID_STEP pixels -> a grid (n, height, width, 2) for `grid_sample`."""
+    rows, columns = ((size - 1) * GRID_STEP + 1 for size in positions.shape[-2:])
+    dense = interpolate(positions, size=(rows, columns), mode="bilinear", align_corners=True)
+    return dense[..., :height, :width].permute(0, 2, 3, 1)

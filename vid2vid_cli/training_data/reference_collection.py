@@ -1,0 +1,98 @@
+"""Collects the reference frames of a training: training frames that cover the different annotations."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from vid2vid_cli.conditioning import Conditioner, View, view_image
+from vid2vid_cli.conditioning.annotation_json import annotation_from_json, annotation_to_json
+from vid2vid_cli.conditioning.combine import load_conditioners
+from vid2vid_cli.core.checkpoint_header import damaged_error
+from vid2vid_cli.data.dataset import Dataset, FrameRange
+from vid2vid_cli.data.reference_bank import Annotations, ReferenceBank, describe_annotations, farthest_points
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ReferenceRecord
+from vid2vid_cli.engine.weight_files import load_reference_frames
+
+MAX_CANDIDATES = 600
+"""Largest number of training frames that are compared, spread over all of them."""
+MAX_RESOLUTION_RATIO = 1.4
+"""Resolution of the stored frames relative to the generated ones, if the dataset has it. Reduction by area averages and
+bilinear sampling then average over one output pixel together: less blurs, and more aliases."""
+
+
+def collect_references(
+    dataset: Dataset,
+    conditioners: Sequence[Conditioner],
+    view: View,
+    ranges: Sequence[FrameRange],
+    *,
+    bank_size: int,
+    num_per_frame: int,
+) -> ReferenceBank:
+    """The bank of up to `bank_size` frames of `ranges`; `view` is the view of the generated frames."""
+    frame_ids = [(r.clip_index, index) for r in ranges for index in range(r.start, r.stop)]
+    candidates = [
+        frame_ids[int(i)]
+        for i in np.linspace(0, len(frame_ids) - 1, min(len(frame_ids), MAX_CANDIDATES)).round().astype(int)
+    ]
+    views = (view,) * len(conditioners)
+
+    def load_annotations(frame_id: tuple[int, int]) -> Annotations:
+        return tuple(dataset.load_annotation(*frame_id, c.spec.name) for c in conditioners)
+
+    descriptors = np.stack([describe_annotations(conditioners, load_annotations(i), views) for i in candidates])
+    selected_ids = [candidates[index] for index in farthest_points(descriptors, bank_size)]
+    bank_view = enlarge_view(view)
+    return ReferenceBank(
+        np.stack([view_image(dataset.load_frame(*frame_id), bank_view) for frame_id in selected_ids]),
+        tuple(load_annotations(frame_id) for frame_id in selected_ids),
+        tuple(conditioners),
+        bank_view,
+        view,
+        num_per_frame,
+        tuple(selected_ids),
+    )
+
+
+def enlarge_view(view: View) -> View:
+    """The same part of the dataset's frames at their resolution, but at most MAX_RESOLUTION_RATIO times as large."""
+    ratio = min(max(1.0, 1.0 / view.scale), MAX_RESOLUTION_RATIO)
+    height, width = round(ratio * view.height), round(ratio * view.width)
+    factors = width / view.width, height / view.height
+    scaling = np.array([[factors[0], 0, (factors[0] - 1) / 2], [0, factors[1], (factors[1] - 1) / 2]])
+    return replace(view.compose(scaling), height=height, width=width)
+
+
+def record_references(bank: ReferenceBank) -> ReferenceRecord:
+    """The metadata of a bank in a checkpoint."""
+    return ReferenceRecord(
+        annotations=tuple(tuple(map(annotation_to_json, annotations)) for annotations in bank.annotations),
+        view=bank.view.to_json(),
+    )
+
+
+def load_reference_bank(path: Path, metadata: CheckpointMetadata) -> ReferenceBank | None:
+    """The bank of the checkpoint at `path`, or None if it has none. Raises TruncatedCheckpointError, PluginError."""
+    if metadata.references is None:
+        return None
+    frames = load_reference_frames(path)
+    try:
+        annotations = tuple(tuple(map(annotation_from_json, items)) for items in metadata.references.annotations)
+        view = View.from_json(metadata.references.view)
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        raise damaged_error(path, f"invalid metadata, references: {error}") from None
+    if frames.shape[:3] != (len(annotations), view.height, view.width):
+        raise damaged_error(path, f"{len(annotations)} references of {view.height}x{view.width} are {frames.shape}")
+    return ReferenceBank(
+        frames,
+        annotations,
+        load_conditioners([(conditioner.name, conditioner.options) for conditioner in metadata.conditioners]),
+        view,
+        metadata.crop_view(),
+        metadata.generator.num_references,
+    )
