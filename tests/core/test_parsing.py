@@ -10,9 +10,9 @@ import pytest
 from vid2vid_cli.core.parsing import (
     MAX_YAML_CHARACTERS,
     check_file_name,
+    check_frame_rate,
     check_statistics,
     parse_fraction,
-    parse_frame_rate,
     parse_json,
     parse_yaml,
     shorten,
@@ -89,9 +89,9 @@ def test_parse_fraction_rejects_other_texts_at_once(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "0/1", "100001"])
-def test_parse_frame_rate_rejects_values_out_of_range(text: str) -> None:
+def test_check_frame_rate_rejects_values_out_of_range(text: str) -> None:
     with pytest.raises(ValueError, match="frame rate"):
-        parse_frame_rate(text)
+        check_frame_rate(text)
 
 
 @pytest.mark.parametrize("name", ["000", "zwei Köpfe", "人", ".hidden", "a..b", "-x"])

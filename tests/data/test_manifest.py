@@ -124,6 +124,87 @@ def test_read_manifest_rejects_invalid_frame_rate(tmp_path: Path) -> None:
         read_manifest(tmp_path)
 
 
+CLIP = {"name": "000", "num_frames": 5, "source_index": 0}
+CONDITIONER = {"name": "edges", "num_channels": 1, "quality": {"mean": 0.5, "num_detected": 4, "num_frames": 5}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        *(
+            ({"clips": [{**CLIP, "name": name}]}, "clips")
+            for name in ("../000", "/etc", "..", "", "a/b", "a\\b", "\x00")
+        ),
+        ({"clips": [{**CLIP, "source_index": 1}]}, "clips"),
+        ({"clips": [{**CLIP, "num_frames": 4}]}, "num_frames"),
+        ({"clips": [{**CLIP, "start_index": 10**12}]}, "clips"),
+        ({"clips": []}, "clips"),
+        ({"sources": []}, "sources"),
+        ({"conditioners": []}, "conditioners"),
+        ({"conditioners": [CONDITIONER, CONDITIONER]}, "conditioners"),
+        ({"conditioners": [{**CONDITIONER, "name": "../edges"}]}, "conditioners"),
+        ({"conditioners": [{**CONDITIONER, "image_names": ["../frames"]}]}, "image_names"),
+        ({"conditioners": [{**CONDITIONER, "num_channels": 10**9}]}, "num_channels"),
+        ({"conditioners": [{**CONDITIONER, "statistics": {"subject_box": [1, 2]}}]}, "statistics"),
+        ({"conditioners": [{**CONDITIONER, "statistics": {"x": float("nan")}}]}, "statistics"),
+        ({"conditioners": [{**CONDITIONER, "quality": {"mean": 0.5, "num_detected": 9, "num_frames": 5}}]}, "quality"),
+        ({"conditioners": [{**CONDITIONER, "quality": {**CONDITIONER["quality"], "mean": float("inf")}}]}, "quality"),
+        ({"conditioners": [{**CONDITIONER, "classes": [{"id": -1, "name": "a", "colour": [0, 0, 0]}]}]}, "classes"),
+        ({"conditioners": [{**CONDITIONER, "classes": [{"id": 1, "name": "a", "colour": [0, 0, 999]}]}]}, "classes"),
+        ({"splits": {"train": [[1, 0, 4]]}}, "splits"),
+        ({"splits": {"train": [[-1, 0, 4]]}}, "splits"),
+        ({"splits": {"train": [[0, 0, 6]]}}, "splits"),
+        ({"splits": {"train": [[0, 3, 3]]}}, "splits"),
+        ({"splits": {"train": [[0, 0, 4]], "val": [[0, -1, 5]]}}, "splits"),
+        ({"height": 10**6}, "height"),
+        ({"fps": "1e9999999"}, "fps"),
+    ],
+)
+def test_read_manifest_rejects_invalid_values(tmp_path: Path, changes: dict[str, Any], key: str) -> None:
+    data = {**make_manifest().model_dump(mode="json"), **changes}
+    (tmp_path / "dataset.json").write_text(json.dumps(data))
+    with pytest.raises(DatasetError, match=rf"is damaged: .*{key}"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"quality": np.ones(5)},
+        {"quality": np.ones((5, 1), np.float32)},
+        {"quality": np.ones(4, np.float32)},
+        {"quality": np.full(5, np.nan, np.float32)},
+        {"quality": np.ones(5, np.float32), "body": np.ones((5, 3), np.float32)},
+        {"quality": np.ones(5, np.float32), "body": np.ones((5, 3, 2), np.int64)},
+        {"quality": np.ones(5, np.float32), "body": np.float32(1)},
+        {"body": np.ones((5, 3, 2), np.float32)},
+    ],
+)
+def test_dataset_rejects_other_arrays(tmp_path: Path, arrays: dict[str, Any]) -> None:
+    opened = Dataset(write_dataset(tmp_path / "a"))
+    folder = opened.folder / "clips" / "000" / "edges"
+    folder.mkdir()
+    np.savez(folder / "points.npz", **arrays)
+    with pytest.raises(DatasetError, match=r"points\.npz"):
+        opened.load_annotation(0, 0, "edges")
+
+
+def test_dataset_rejects_images_of_another_size_and_files_that_are_no_archives(tmp_path: Path) -> None:
+    opened = Dataset(
+        write_dataset(tmp_path / "a", conditioners=[{**CONDITIONER, "image_names": ["map"]}]),
+    )
+    folder = opened.folder / "clips" / "000" / "edges"
+    (folder / "map").mkdir(parents=True)
+    save_png(folder / "map" / "000000.png", np.zeros((6, 9), np.uint8))
+    np.savez(folder / "points.npz", quality=np.ones(5, np.float32))
+    with pytest.raises(DatasetError, match="9x6"):
+        opened.load_annotation(0, 0, "edges")
+    np.save(folder / "points.npy", np.ones(5, np.float32))
+    (folder / "points.npy").rename(folder / "points.npz")
+    with pytest.raises(DatasetError, match=r"points\.npz"):
+        Dataset(opened.folder).load_annotation(0, 0, "edges")
+
+
 def test_dataset_rejects_other_folders(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"dataset\.json"):
         Dataset(tmp_path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import math
+import operator
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning.conditioner import Annotation
+
+MAX_ARRAY_BYTES = 1 << 28
+"""Limit of an array: an RGB image of 9459 x 9459 pixels."""
 
 
 def annotation_to_json(annotation: Annotation) -> dict[str, Any]:
@@ -25,10 +30,22 @@ def annotation_to_json(annotation: Annotation) -> dict[str, Any]:
 
 
 def annotation_from_json(data: Mapping[str, Any]) -> Annotation:
-    """The inverse of `annotation_to_json`. Raises ValueError, KeyError or zlib.error for damaged data."""
+    """The inverse of `annotation_to_json`. Raises ValueError for other data."""
+    try:
+        return _annotation_from_json(data)
+    except (TypeError, KeyError, AttributeError, OverflowError, zlib.error) as error:
+        raise ValueError(f"it is not an annotation ({type(error).__name__}: {error})") from None
+
+
+def _annotation_from_json(data: Mapping[str, Any]) -> Annotation:
     points = {name: _array_from_json(array_data) for name, array_data in data["points"].items()}
     images = {name: _array_from_json(array_data) for name, array_data in data["images"].items()}
-    return Annotation(int(data["height"]), int(data["width"]), float(data["quality"]), points, images)
+    height, width, quality = operator.index(data["height"]), operator.index(data["width"]), float(data["quality"])
+    if any(image.shape[:2] != (height, width) for image in images.values()):
+        raise ValueError(f"it contains an image that is not {width}x{height}")
+    if any(array.ndim != 2 for array in points.values()) or not 0 <= quality < math.inf:
+        raise ValueError("its points or its quality are invalid")
+    return Annotation(height, width, quality, points, images)
 
 
 def _array_to_json(array: NDArray[Any]) -> dict[str, Any]:
@@ -41,5 +58,11 @@ def _array_to_json(array: NDArray[Any]) -> dict[str, Any]:
 
 
 def _array_from_json(data: Mapping[str, Any]) -> NDArray[Any]:
-    content = zlib.decompress(base64.b64decode(data["data"]))
-    return np.frombuffer(content, np.dtype(data["dtype"])).reshape(data["shape"])
+    dtype = np.dtype(data["dtype"])
+    if dtype not in (np.uint8, np.uint16, np.float32):
+        raise ValueError(f"it contains an array of {dtype}")
+    num_bytes = math.prod(data["shape"]) * dtype.itemsize
+    if not 0 <= num_bytes <= MAX_ARRAY_BYTES:
+        raise ValueError(f"it contains an array of {num_bytes} bytes")
+    content = zlib.decompressobj().decompress(base64.b64decode(data["data"]), num_bytes + 1)
+    return np.frombuffer(content, dtype).reshape(data["shape"])

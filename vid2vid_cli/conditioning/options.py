@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.parsing import parse_json, shorten
+from vid2vid_cli.core.paths import check_input_path
 
 OptionRole = Literal["detection", "rendering", "input"]
 """What an option affects: the annotations, their rendering, or which files are read."""
@@ -61,18 +63,23 @@ def render_option(default: Any, description: str, *, ge: float | None = None, le
 def parse_options(name: str, options_class: type[OptionsT], values: Mapping[str, Any]) -> OptionsT:
     """Create the options of the conditioner `name`; strings are parsed as numbers, true/false, null or JSON lists.
 
-    Raises: ConfigError (lists every unknown option and every invalid value).
+    Raises: ConfigError (lists every unknown option and every invalid value), MissingFileError (a path too long).
     """
     unknown_keys = [key for key in values if key not in options_class.model_fields]
     if unknown_keys:
         raise _unknown_option_error(name, options_class, unknown_keys)
     try:
-        return options_class.model_validate(
+        options = options_class.model_validate(
             {key: _parse_value(options_class, key, value) for key, value in values.items()}
         )
     except ValidationError as error:
         messages = [_describe_problem(name, problem) for problem in error.errors()]
         raise ConfigError("; ".join(messages) + ".", _list_options(name, options_class)) from error
+    for option_name in options.names_with_role("input"):
+        path = getattr(options, option_name)
+        if isinstance(path, Path):
+            check_input_path(path)
+    return options
 
 
 def _unknown_option_error(name: str, options_class: type[Options], keys: list[str]) -> ConfigError:

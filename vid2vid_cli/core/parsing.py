@@ -57,8 +57,6 @@ def parse_yaml(text: str) -> Any:
         data = yaml.load(text, Loader=_strict_loader())
     except yaml.YAMLError as error:
         raise ValueError(_describe_yaml_error(error)) from None
-    except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
     _check_plain_data(data)
     return data
 
@@ -74,12 +72,11 @@ def parse_fraction(text: str) -> Fraction:
     return Fraction(match[0])
 
 
-def parse_frame_rate(text: str) -> Fraction:
-    """The frame rate in a file, such as 30000/1001. Raises ValueError."""
-    value = parse_fraction(text)
-    if not 0 < value <= MAX_FPS:
+def check_frame_rate(text: str) -> str:
+    """`text` if it is the frame rate of a file, such as 30000/1001. Raises ValueError."""
+    if not 0 < parse_fraction(text) <= MAX_FPS:
         raise ValueError(f"{shorten(text)} is not a frame rate between 0 and {MAX_FPS}")
-    return value
+    return text
 
 
 def check_file_name(name: str) -> str:
@@ -156,7 +153,9 @@ def _strict_loader() -> type[yaml.SafeLoader]:
     import yaml
 
     class StrictLoader(yaml.SafeLoader):
-        """Refuses duplicate keys, anchors (which make cycles and exponential growth possible) and tags."""
+        """Refuses duplicate keys, tags, deep nesting, and anchors, which make cycles and exponential growth."""
+
+        _depth = 0
 
         def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
             event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -165,7 +164,13 @@ def _strict_loader() -> type[yaml.SafeLoader]:
                 raise yaml.composer.ComposerError(None, None, message, event.start_mark)
             if getattr(event, "tag", None):
                 raise yaml.composer.ComposerError(None, None, "tags (!) are not supported", event.start_mark)
-            return super().compose_node(parent, index)
+            if self._depth >= MAX_DEPTH:
+                raise yaml.composer.ComposerError(None, None, _TOO_DEEP, event.start_mark)
+            self._depth += 1
+            try:
+                return super().compose_node(parent, index)
+            finally:
+                self._depth -= 1
 
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
             seen_keys: set[str] = set()

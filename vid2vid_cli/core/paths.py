@@ -98,6 +98,8 @@ def _iterate_paths(request: Any) -> Iterator[tuple[str, Path]]:
 
 
 def _check_utf8(path: Path) -> None:
+    if "\0" in str(path):
+        raise ConfigError(f"The name {str(path)[:MAX_SHOWN_CHARACTERS]!r} contains a zero byte.", "Check the path.")
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError as error:

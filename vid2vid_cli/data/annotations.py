@@ -127,9 +127,17 @@ class AnnotationFolder:
         path = self._folder / POINTS_FILE_NAME
         check_inside(path, self._folder)
         arrays = load_arrays(path)
-        if QUALITY_KEY not in arrays or any(len(values) != self._num_frames for values in arrays.values()):
+        quality = arrays.get(QUALITY_KEY)
+        num_axes = {name: 1 if name == QUALITY_KEY else 3 for name in arrays}
+        if any(values.dtype != np.float32 or values.ndim != num_axes[name] for name, values in arrays.items()):
+            raise DatasetError(f"The dataset is damaged: {path} contains other arrays than points.", PREPARE_AGAIN_HINT)
+        if quality is None or any(len(values) != self._num_frames for values in arrays.values()):
             raise DatasetError(
                 f"The dataset is damaged: {path} does not contain {self._num_frames} frames.", PREPARE_AGAIN_HINT
+            )
+        if not ((quality >= 0) & np.isfinite(quality)).all():
+            raise DatasetError(
+                f"The dataset is damaged: {path} contains a quality that is not a number >= 0.", PREPARE_AGAIN_HINT
             )
         return arrays
 
@@ -143,9 +151,15 @@ class AnnotationFolder:
             check_inside(path, self._folder)
             if path.is_file():
                 try:
-                    images[name] = load_label_image(path).values
+                    image = images[name] = load_label_image(path).values
                 except (LabelFileError, NotAVideoError) as error:
                     raise DatasetError(error.message, PREPARE_AGAIN_HINT) from error
+                if image.shape[:2] != self._size or image.dtype not in (np.uint8, np.uint16):
+                    raise DatasetError(
+                        f"The dataset is damaged: {path} is {image.shape[1]}x{image.shape[0]} of {image.dtype}, not "
+                        f"{self._size[1]}x{self._size[0]} of 8 or 16 bits.",
+                        PREPARE_AGAIN_HINT,
+                    )
             elif quality > 0:
                 raise DatasetError(f"The dataset is damaged: {path} is missing.", PREPARE_AGAIN_HINT)
         return Annotation(self._size[0], self._size[1], quality, points, images)

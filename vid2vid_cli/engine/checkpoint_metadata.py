@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.checkpoint_header import read_header
 from vid2vid_cli.core.errors import ConfigError, TruncatedCheckpointError
 from vid2vid_cli.core.geometry import View
-from vid2vid_cli.core.parsing import check_file_name, check_statistics, parse_frame_rate
+from vid2vid_cli.core.parsing import check_file_name, check_frame_rate, check_statistics
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.styles import StyleBank
@@ -29,12 +29,7 @@ class ConditionerConfig(BaseModel):
     name: str
     options: dict[str, Any]
     channels: int = Field(ge=1, le=MAX_CONDITION_CHANNELS)
-    statistics: dict[str, Any]
-
-    @field_validator("statistics")
-    @classmethod
-    def _check_statistics(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return check_statistics(value)
+    statistics: Annotated[dict[str, Any], AfterValidator(check_statistics)]
 
 
 class ReferenceRecord(BaseModel):
@@ -54,7 +49,8 @@ class CheckpointMetadata(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format_version: Literal[2] = 2
-    name: str
+    name: Annotated[str, AfterValidator(check_file_name)]
+    """It becomes a part of the names of outputs."""
     generator: GeneratorConfig
     conditioners: tuple[ConditionerConfig, ...]
     crop: Literal["subject", "center"]
@@ -63,7 +59,7 @@ class CheckpointMetadata(BaseModel):
     height: int = Field(ge=1)
     width: int = Field(ge=1)
     """Size of the dataset's frames in pixels."""
-    fps: str
+    fps: Annotated[str, AfterValidator(check_frame_rate)]
     training: dict[str, Any]
     """Steps, seconds, dataset, preset, measured quality, licence."""
     created_by: str
@@ -73,23 +69,12 @@ class CheckpointMetadata(BaseModel):
     """Past frames at the start of a clip in training."""
     has_published_start: bool = False
     """Whether synthesis begins with given frames by default (`--initial-frame published`)."""
-    image_generator: str = ""
+    image_generator: Annotated[str, AfterValidator(lambda name: name and check_file_name(name))] = ""
     """File name, in the same folder, of the frame-wise checkpoint that generates these frames; "": none."""
     style_bank: StyleBank | None = None
     """None for a model without styles."""
     references: ReferenceRecord | None = None
     """None for a model without reference frames."""
-
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, value: str) -> str:
-        return check_file_name(value)  # it becomes a part of the names of outputs
-
-    @field_validator("fps")
-    @classmethod
-    def _check_fps(cls, value: str) -> str:
-        parse_frame_rate(value)
-        return value
 
     @field_validator("view")
     @classmethod

@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from vid2vid_cli.core.json_values import to_json_value
+from vid2vid_cli.core.parsing import parse_json
 from vid2vid_cli.engine.events import Event, EventHandler, ProgressEvent, event_name
 from vid2vid_cli.media.os_errors import write_error
 
 EVENT_LOG_NAME = "events.jsonl"
+_TAIL_BYTES = 65536
+_FIELD_TYPES: dict[str, dict[str, type]] = {
+    "step": {"step": int, "losses": dict},
+    "artifact": {"kind": str, "details": dict},
+}
 
 
 def log_events(folder: Path, emit: EventHandler) -> EventHandler:
@@ -36,12 +42,36 @@ def log_events(folder: Path, emit: EventHandler) -> EventHandler:
 
 
 def read_event_log(folder: Path) -> Iterator[dict[str, Any]]:
-    """The logged events of a run, oldest first; an incomplete last line is skipped. NaN and infinity are None."""
+    """The logged events of a run, oldest first; damaged and incomplete lines are skipped. NaN and infinity are None."""
     path = folder / EVENT_LOG_NAME
     if not path.is_file():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
+    with path.open("rb") as file:
+        for line in file:
+            if (event := _parse_line(line)) is not None:
+                yield event
+
+
+def read_last_step(folder: Path) -> dict[str, Any]:
+    """The last step event in the event log of a run; {} if there is none in its last 64 kB."""
+    path = folder / EVENT_LOG_NAME
+    if not path.is_file():
+        return {}
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        lines = file.read().splitlines()
+    events = (_parse_line(line) for line in reversed(lines))
+    return next((event for event in events if event is not None and event["event"] == "step"), {})
+
+
+def _parse_line(line: bytes) -> dict[str, Any] | None:
+    """The event in a line; None unless it has the fields that readers use, in their types."""
+    try:
+        event = parse_json(line.decode("utf-8"))
+    except ValueError:
+        return None
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        return None
+    field_types = _FIELD_TYPES.get(event["event"], {})
+    is_valid = all(isinstance(event.get(name), types) for name, types in field_types.items())
+    return event if is_valid else None

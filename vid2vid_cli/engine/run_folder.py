@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-import platform
+import os
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import torch
-import yaml
+from pydantic import TypeAdapter, ValidationError
 
-from vid2vid_cli import __version__
 from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.presets import read_yaml
 from vid2vid_cli.config.resolve import config_from_mapping, dump_yaml
-from vid2vid_cli.core.errors import MissingFileError, OutputExistsError, RunError
+from vid2vid_cli.core.errors import ConfigError, MissingFileError, OutputExistsError, RunError
+from vid2vid_cli.core.parsing import parse_json, shorten
 from vid2vid_cli.core.paths import MAX_NAME_BYTES, RESERVED_BYTES, check_output_parent, shell_command, shorten_name
 from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.folder_lock import acquire_folder_lock
+from vid2vid_cli.engine.runtime import describe_environment
 from vid2vid_cli.engine.state_files import read_pointer
 from vid2vid_cli.media.files import unique_path, write_text
 from vid2vid_cli.media.os_errors import write_error
@@ -39,10 +40,13 @@ class RunRecord:
     dataset: str
     """Absolute path, so that the run can be resumed from any folder."""
     preset: str
-    precision: str
+    precision: Literal["fp32", "bf16"]
     device: str
     licence: str = ""
     """Licence of the initial weights, which applies to the trained weights too; "": none."""
+
+
+_RECORD_ADAPTER = TypeAdapter(RunRecord)
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,15 @@ class RunFolder:
         """The configuration. Raises RunError if it is missing or of another version, ConfigError if it is invalid."""
         path = self.path / CONFIG_FILE_NAME
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            data = read_yaml(path, str(path))
             version = data["schema_version"]
-        except (OSError, yaml.YAMLError, TypeError, KeyError):
-            raise RunError(f"{path} cannot be read", _NEW_RUN_HINT) from None
+        except (ConfigError, MissingFileError) as error:
+            raise RunError(error.message, _NEW_RUN_HINT) from None
+        except KeyError:
+            raise RunError(f"{path} has no schema_version", _NEW_RUN_HINT) from None
         current_version = Config().schema_version
         if version != current_version:
-            message = f"{path} has schema_version {version}; this version of vid2vid reads {current_version}"
+            message = f"{path} has schema_version {shorten(version)}; this version of vid2vid reads {current_version}"
             raise RunError(message, _NEW_RUN_HINT)
         return config_from_mapping(data, str(path))
 
@@ -89,9 +95,15 @@ class RunFolder:
         """The data for resuming. Raises RunError."""
         path = self.path / RECORD_FILE_NAME
         try:
-            return RunRecord(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            raise RunError(f"{path} cannot be read", _NEW_RUN_HINT) from None
+            return _RECORD_ADAPTER.validate_python(parse_json(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {error.strerror}", _NEW_RUN_HINT) from None
+        except ValidationError as error:
+            problem = error.errors()[0]
+            field_name = ".".join(map(str, problem["loc"])) or "the file"
+            raise RunError(f"{path} is damaged: {field_name}: {problem['msg']}", _NEW_RUN_HINT) from None
+        except ValueError as error:
+            raise RunError(f"{path} is damaged: {error}", _NEW_RUN_HINT) from None
 
 
 def find_run_dataset(run: RunFolder) -> Path:
@@ -103,7 +115,7 @@ def find_run_dataset(run: RunFolder) -> Path:
     recorded_path = Path(run.load_record().dataset)
     relative_path = Path("datasets") / recorded_path.name if recorded_path.is_absolute() else recorded_path
     for candidate in (recorded_path, relative_path, run.path.resolve().parent.parent / relative_path):
-        if candidate.exists():
+        if os.path.exists(candidate):  # noqa: PTH110 (Path.exists raises OSError for a long name)
             is_below_cwd = candidate.is_absolute() and candidate.is_relative_to(Path.cwd())
             return candidate.relative_to(Path.cwd()) if is_below_cwd else candidate
     raise MissingFileError(
@@ -233,15 +245,3 @@ def resolve_checkpoint(path: Path) -> Path:
             f"Continue the training: {shell_command('vid2vid', 'train', '--resume', path)}",
         )
     return result
-
-
-def describe_environment() -> dict[str, Any]:
-    """Versions and hardware, for the run folder."""
-    return {
-        "vid2vid": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "platform": platform.platform(terse=True),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-    }

@@ -1,7 +1,8 @@
-"""Device, precision and memory format."""
+"""Device, precision and memory format, and a description of the machine."""
 
 from __future__ import annotations
 
+import platform
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from vid2vid_cli import __version__
 from vid2vid_cli.core.errors import DeviceError
 
 Precision = Literal["fp32", "bf16"]
@@ -103,3 +105,15 @@ def _time_convolution(dtype: torch.dtype) -> float:
         conv(image)
         durations.append(time.perf_counter() - start)
     return min(durations)
+
+
+def describe_environment() -> dict[str, Any]:
+    """Versions and hardware, for the run folder."""
+    return {
+        "vid2vid": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "platform": platform.platform(terse=True),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }

@@ -15,6 +15,7 @@ from vid2vid_cli.conditioning import Annotation, Conditioner, View
 from vid2vid_cli.conditioning.annotation_json import annotation_from_json
 from vid2vid_cli.conditioning.combine import condition_image, load_conditioners
 from vid2vid_cli.conditioning.instances import InstanceIds, InstanceReader, instance_class
+from vid2vid_cli.core.checkpoint_header import damaged_error
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.paths import shorten_name
@@ -104,6 +105,17 @@ def _generate_images(
             yield to_uint8_image(generate_clip(model.generator, clip, model.runtime)[-1].image[0])
 
 
+def _read_example_annotations(checkpoint: CheckpointFile, bank: StyleBank) -> list[Annotation]:
+    """The annotations in the checkpoint. Raises TruncatedCheckpointError unless there is one for each conditioner."""
+    try:
+        annotations = [annotation_from_json(data) for data in bank.example_annotations]
+    except ValueError as error:
+        raise damaged_error(checkpoint.path, f"an example annotation cannot be read: {error}") from None
+    if len(annotations) != len(checkpoint.metadata.conditioners):
+        raise damaged_error(checkpoint.path, f"it contains {len(annotations)} example annotations")
+    return annotations
+
+
 def _choose_frame(
     request: ShowStylesRequest, checkpoint: CheckpointFile, bank: StyleBank
 ) -> tuple[Sequence[Conditioner], tuple[View, ...], list[Annotation]]:
@@ -114,7 +126,7 @@ def _choose_frame(
         return (
             conditioners,
             (metadata.crop_view(),) * len(conditioners),
-            [annotation_from_json(data) for data in bank.example_annotations],
+            _read_example_annotations(checkpoint, bank),
         )
     training_data = open_data_for_checkpoint(request.data, metadata, checkpoint.path)
     dataset = training_data.dataset

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.presets import read_yaml
 from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, read_header
 from vid2vid_cli.core.errors import MissingFileError, NotAVideoError, Vid2VidError
+from vid2vid_cli.core.parsing import parse_json
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.engine.dry_run import group_rows
+from vid2vid_cli.engine.event_log import read_last_step
 from vid2vid_cli.tools.conditioner_info import TableRows, format_bytes, format_classes
 
 CHECKPOINT_SUFFIXES = (".ckpt", ".safetensors", ".pt", ".pth")
@@ -92,22 +93,19 @@ def _run_rows(path: Path) -> Iterator[tuple[str, str]]:
     yield "kind", "run"
     command = path / "command.txt"
     if command.is_file():
-        yield "command", command.read_text(encoding="utf-8").strip()
+        yield "command", command.read_text(encoding="utf-8", errors="replace").strip()
     if (path / "config.yaml").is_file():
         config = read_yaml(path / "config.yaml", "the run")
         yield "summary", str(config.get("summary", ""))
-        data = config.get("data", {})
+        data = _mapping(config.get("data"))
         aspect_ratio = data.get("aspect_ratio", 1) or "of the frames"
         yield "size", f"height {data.get('height', '?')}, aspect ratio {aspect_ratio}"
     yield from _record_rows(path / "run.json")
-    last_step = _read_last_step(path / "events.jsonl")
+    last_step = read_last_step(path)
     if last_step:
         total_text = f" of {last_step['max_steps']}" if last_step.get("max_steps") else ""
-        yield "step", f"{last_step.get('step')}{total_text}"
-        yield (
-            "losses",
-            ", ".join(f"{name} {_format_value(value)}" for name, value in last_step.get("losses", {}).items()),
-        )
+        yield "step", f"{last_step['step']}{total_text}"
+        yield "losses", ", ".join(f"{name} {_format_value(value)}" for name, value in last_step["losses"].items())
     folder = path / "checkpoints"
     checkpoint_names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
     yield "checkpoints", ", ".join(checkpoint_names) or "none yet"
@@ -135,14 +133,15 @@ def _checkpoint_rows(path: Path) -> Iterator[tuple[str, str]]:
             f"{_format_millions([tensor_table[name] for name in discriminator_names])}, for further training",
         )
     yield from _checkpoint_size_rows(metadata)
-    for conditioner in metadata.get("conditioners", ()):
+    for conditioner in _mappings(metadata.get("conditioners")):
         yield "conditioner", f"{conditioner.get('name')}: {conditioner.get('channels')} channels"
-        classes = _load_classes(str(conditioner.get("name")), conditioner.get("options", {}))
+        classes = _load_classes(str(conditioner.get("name")), _mapping(conditioner.get("options")))
         if classes:
             yield f"{conditioner.get('name')} classes", format_classes(classes, len(classes))
     for key, value in metadata.items():
         if key == "style_bank" and value:
-            style_counts = (f"{entry.get('name')} {len(entry.get('sizes', ()))}" for entry in value.get("classes", ()))
+            class_styles = _mappings(_mapping(value).get("classes"))
+            style_counts = (f"{styles.get('name')} {len(_sequence(styles.get('sizes')))}" for styles in class_styles)
             yield "styles", f"{', '.join(style_counts)}; see vid2vid styles show {shell_command(path)}"
         elif key not in ("name", "conditioners", "view", "height", "width"):
             yield from _flatten_rows(key.replace("_", " "), value)
@@ -194,7 +193,7 @@ def _video_rows(path: Path) -> Iterator[tuple[str, str]]:
 def _record_rows(path: Path) -> Iterator[tuple[str, str]]:
     """The fields of run.json: dataset, preset, precision, device."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = _mapping(parse_json(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return
     for key, value in record.items():
@@ -202,21 +201,17 @@ def _record_rows(path: Path) -> Iterator[tuple[str, str]]:
             yield key, str(value)
 
 
-def _read_last_step(path: Path) -> dict[str, Any]:
-    """The last step event in an event log; an incomplete last line is ignored."""
-    if not path.is_file():
-        return {}
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 65536))
-        lines = file.read().splitlines()
-    for line in reversed(lines):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and event.get("event") == "step":
-            return event
-    return {}
+def _mapping(value: Any) -> dict[str, Any]:
+    """`value` if it is a mapping, otherwise {}: files are described as far as they can be read."""
+    return value if isinstance(value, dict) else {}
+
+
+def _sequence(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _mappings(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in _sequence(value) if isinstance(entry, dict)]
 
 
 def _flatten_rows(name: str, value: Any) -> Iterator[tuple[str, str]]:

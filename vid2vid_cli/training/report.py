@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from vid2vid_cli.engine.event_log import read_event_log
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler
 from vid2vid_cli.engine.run_folder import CONFIG_FILE_NAME, RunFolder
 from vid2vid_cli.media.files import write_text
+from vid2vid_cli.media.os_errors import read_error
 
 CurvePoints = list[tuple[float, float]]
 MAX_CURVE_POINTS = 300
 """Points per curve, about one per pixel of the plot."""
+_SAMPLE_PATTERN = re.compile(r"step_[0-9]{1,12}")
 PAGE_CSS = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2em auto; padding: 0 1em; color: #222 }
 h1 { font-size: 1.5em } h2 { font-size: 1.1em; margin-top: 2em } img { max-width: 100%; display: block }
@@ -34,30 +37,38 @@ def write_report(run: RunFolder, emit: EventHandler) -> Path:
     events = list(read_event_log(run.path))
     step_events = [event for event in events if event["event"] == "step"]
     quality_events = [event for event in events if event["event"] == "artifact" and event["kind"] == "quality"]
-    quality = quality_events[-1]["details"]["quality"] if quality_events else None
+    quality = quality_events[-1]["details"].get("quality") if quality_events else None
     num_steps = step_events[-1]["step"] if step_events else 0
-    minutes = step_events[-1]["elapsed_seconds"] / 60 if step_events else 0.0
+    elapsed_seconds = step_events[-1].get("elapsed_seconds") if step_events else None
+    minutes = elapsed_seconds / 60 if isinstance(elapsed_seconds, (int, float)) else 0.0
     summary = f"{num_steps} steps in {minutes:.1f} minutes"
-    if quality is not None:
+    if isinstance(quality, (int, float)):
         is_label_prediction = run.load_config().generator.target == "labels"
         metric = f"{float(quality):.1f} % mean IoU" if is_label_prediction else f"{float(quality):.2f} dB PSNR"
         summary += f"; {metric} on the sample frames"
-    command = run.path / "command.txt"
     sections = [
         f"<h1>{html.escape(run.name)}</h1><p>{summary}</p>",
-        _sample_slider(sorted(run.samples.glob("*.png"))),
+        _sample_slider(sorted(path for path in run.samples.glob("*.png") if _SAMPLE_PATTERN.fullmatch(path.stem))),
         "<h2>Losses</h2>",
         _loss_curves(step_events),
         "<h2>Command</h2>",
-        _code_block(command.read_text(encoding="utf-8")),
+        _code_block(_read_text(run.path / "command.txt")),
         "<h2>Settings</h2>",
-        _code_block((run.path / CONFIG_FILE_NAME).read_text(encoding="utf-8")),
+        _code_block(_read_text(run.path / CONFIG_FILE_NAME)),
     ]
     page = f"<!doctype html><meta charset=utf-8><title>{html.escape(run.name)}</title><style>{PAGE_CSS}</style>"
     path = run.path / "report.html"
     write_text(path, page + "\n".join(sections) + "\n")
     emit(ArtifactEvent(str(path), "report"))
     return path
+
+
+def _read_text(path: Path) -> str:
+    """The text of a file of the run; what is not UTF-8 is replaced. Raises MissingFileError, PermissionDeniedError."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise read_error(path, error) from error
 
 
 def _sample_slider(image_paths: Sequence[Path]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -84,7 +83,7 @@ def load_reference_bank(path: Path, metadata: CheckpointMetadata) -> ReferenceBa
     try:
         annotations = tuple(tuple(map(annotation_from_json, items)) for items in metadata.references.annotations)
         view = View.from_json(metadata.references.view)
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
+    except ValueError as error:
         raise damaged_error(path, f"invalid metadata, references: {error}") from None
     if frames.shape[:3] != (len(annotations), view.height, view.width):
         raise damaged_error(path, f"{len(annotations)} references of {view.height}x{view.width} are {frames.shape}")
