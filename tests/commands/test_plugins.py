@@ -145,7 +145,8 @@ def test_plugins_test_with_label_files(run_cli: CliRunner, tmp_path: Path) -> No
     (tmp_path / "maps" / "5.png").unlink()
     mismatch_result = run_cli(*args, "--clip", "video")
     assert mismatch_result.exit_code == 17
-    assert "labels.input_dir" in mismatch_result.stderr
+    assert "maps" in mismatch_result.stderr
+    assert "5.png" in mismatch_result.stderr
     assert run_cli(*args, "--clip", "absent").exit_code == 10
 
 

@@ -339,7 +339,7 @@ def test_train_divergence_before_first_checkpoint(linked_dataset: Path) -> None:
 
 
 def test_train_full_disk_hints_at_resume(linked_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def raise_disk_full(*_: Any) -> None:
+    def raise_disk_full(*_: Any, **__: Any) -> None:
         raise DiskFullError("No space left on the device while writing x.", "Free some space.")
 
     monkeypatch.setattr(checkpointing, "save_checkpoint", raise_disk_full)

@@ -47,9 +47,9 @@ class InputFileTests(ContractSetup):
         video_context = self.video_context(clip)
         num_files = video_context.num_frames if video_context.num_frames is not None else len(clip)
         for num_frames in (num_files - 1, num_files + 1):
-            mismatch = _mismatch_error(
-                self.make_conditioner().bind(replace(video_context, num_frames=num_frames)), clip
-            )
+            # Of a video: the images of a folder are paired with the files by name, and files may remain.
+            video = replace(video_context, num_frames=num_frames, frame_files=(), picture_times=())
+            mismatch = _mismatch_error(self.make_conditioner().bind(video), clip)
             assert mismatch is not None, f"{num_files} files are accepted for a video of {num_frames} frames"
             for count in (num_frames, num_files):
                 assert str(count) in mismatch.message, f"the error must contain {count}: {mismatch.message}"
