@@ -171,6 +171,23 @@ def test_inspect_reports_synthetic_videos(
     assert "holiday [red]" in run_cli("inspect", name).stdout or "holiday" not in comment
 
 
+def test_inspect_reports_reference_frames(run_cli: CliRunner, tmp_path: Path) -> None:
+    references = {"annotations": [[{"points": {"body": {"data": "A" * 999}}}]] * 2, "view": {}}
+    metadata = {"format_version": 2, "name": "ada", "references": references}
+    table = {
+        "__metadata__": {"vid2vid": json.dumps(metadata)},
+        "weight": {"dtype": "F32", "shape": [10, 20], "data_offsets": [0, 800]},
+        "references.frames": {"dtype": "U8", "shape": [2, 20, 30, 3], "data_offsets": [800, 800 + 2 * 20 * 30 * 3]},
+    }
+    header = json.dumps(table).encode()
+    (tmp_path / "a.ckpt").write_bytes(struct.pack("<Q", len(header)) + header + bytes(800 + 2 * 20 * 30 * 3))
+    payload = json.loads(run_cli("inspect", "a.ckpt", "--json").stdout)
+    assert payload["reference frames"] == "2 of 30 x 20"
+    assert "real training frames" in payload["note"]
+    assert payload["weights"].startswith("0.00 million in 1 tensors, F32,")
+    assert "AAAA" not in json.dumps(payload)
+
+
 def test_inspect_rejects_missing_or_foreign_path(run_cli: CliRunner, tmp_path: Path) -> None:
     assert run_cli("inspect", "absent").exit_code == 10
     (tmp_path / "notes.txt").write_text("no video")

@@ -75,6 +75,13 @@ OTHER_FAULTS = {
     "bind": "    def bind(self, video_context):\n        sys.exit()\n",
     "__init__": "    def __init__(self, options=None):\n        raise KeyError('options')\n",
 }
+REFERENCE_FAULTS = {
+    "descriptor list": ("describe", "    def describe(self, annotation, view):\n        return [1.0, 2.0]\n"),
+    "descriptor exception": ("describe", "    def describe(self, annotation, view):\n        return 1 / 0\n"),
+    "bones negative": ("bones", "    def bones(self):\n        return {'p': ((0, -1),)}\n"),
+    "bones list": ("bones", "    def bones(self):\n        return [(0, 1)]\n"),
+    "bones row": ("bones", "    def bones(self):\n        return {'p': ((0, 3),)}\n"),
+}
 
 WritePlugin = Callable[[str], None]
 
@@ -122,6 +129,18 @@ def test_commands_report_fault_of_method(
     record = json.loads(result.stdout.splitlines()[-1])
     assert record["error"] == "PluginError"
     assert f"The conditioner faulty failed in {name}: " in record["message"]
+
+
+@pytest.mark.parametrize(("name", "methods"), REFERENCE_FAULTS.values(), ids=list(REFERENCE_FAULTS))
+def test_train_reports_fault_of_reference_methods(
+    run_cli: CliRunner, write_plugin: WritePlugin, blob_video: Path, name: str, methods: str
+) -> None:
+    write_plugin(annotate("replace(a, points={'p': np.float32([(1, 2), (9, 3), (5, 9)])})") + methods)
+    assert run_cli("prepare", "-c", "faulty", str(blob_video), "--out", "out").exit_code == 0
+    settings = [f"--set={text}" for text in ("generator.kind=fast", "generator.num_references=1", "data.height=32")]
+    result = run_cli("train", "--data", "out", "--steps", "1", "--device", "cpu", *settings)
+    assert result.exit_code == 42, result.stderr
+    assert f"The conditioner faulty failed in {name}: " in result.stderr
 
 
 def test_source_of_exception_is_named(run_cli: CliRunner, write_plugin: WritePlugin, blob_video: Path) -> None:

@@ -87,6 +87,8 @@ def test_model_variant_dump_yaml_round_trip(tmp_path: Path) -> None:
             ["generator.kind=fast", "generator.patch_size=8", "generator.num_downsamples=2"],
             ["generator.patch_size=8", "at least 3"],
         ),
+        (["generator.kind=composite", "generator.num_references=2"], ["generator.num_references=2", "kind=fast"]),
+        (["generator.kind=fast", "generator.num_references=5"], ["generator.num_references=5", "4"]),
         (["model=pix2pixhd", "losses.flow=3"], ["losses.flow:", "generator.flow", "(from --set)"]),
         (["model=cyclegan"], ["model=cyclegan:", "'vid2vid', 'pix2pixhd'"]),
         (["model=pix2pix", "data.height=100", "generator.num_downsamples=8"], ["129"]),

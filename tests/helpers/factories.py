@@ -28,12 +28,13 @@ HEIGHT, WIDTH, NUM_FRAMES, FPS = 40, 56, 24, Fraction(30000, 1001)
 CPU = Runtime(torch.device("cpu"), "fp32", True)
 
 
-def blob_frame(index: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """A bright disc that moves over a static background with a few bars."""
+def blob_frame(index: int, height: int = HEIGHT, width: int = WIDTH, *, offset: float = 0.0) -> np.ndarray:
+    """A bright disc that moves over a static background with a few bars; `offset`: frames that it is ahead."""
     y, x = np.mgrid[:height, :width]
     frame = np.stack([60 + 0 * x, 60 + x, 90 - y], axis=-1).astype(np.float32)
     frame[:, ::14] = 20
-    distance = np.hypot(x - 12 - 1.2 * index, y - height / 2 - 5 * np.sin(index / 3))
+    time = index + offset
+    distance = np.hypot(x - 12 - 1.2 * time, y - height / 2 - 5 * np.sin(time / 3))
     frame[distance < 7] = (230, 200, 40)
     return frame.clip(0, 255).astype(np.uint8)
 

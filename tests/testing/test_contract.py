@@ -22,6 +22,17 @@ SUBPROCESS_TESTS = {"test_spec_imports_no_heavy_library", "test_render_imports_n
 VISUALIZE = "    def visualize("
 FAULTS: Mapping[str, tuple[str, str, str]] = {
     "render out of range": ("test_render_and_visualize_at_any_size", "/ 127.5 - 1.0)[None]", "/ 100.0 - 1.0)[None]"),
+    "bones without points": (
+        "test_describe_and_bones",
+        VISUALIZE,
+        "    def bones(self):\n        return {'body': ((0, 1),)}\n\n" + VISUALIZE,
+    ),
+    "descriptor of another length": (
+        "test_describe_and_bones",
+        VISUALIZE,
+        "    def describe(self, annotation, view):\n"
+        "        self.count = self.__dict__.get('count', 0) + 1\n        return np.zeros(self.count)\n\n" + VISUALIZE,
+    ),
     "missing annotation": (
         "test_one_annotation_per_frame_in_order",
         "for frame in frames:",

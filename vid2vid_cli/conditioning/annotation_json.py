@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning.conditioner import Annotation
+from vid2vid_cli.conditioning.plugin_results import annotation_problem
 
 MAX_ARRAY_BYTES = 1 << 28
 """Limit of an array: an RGB image of 9459 x 9459 pixels."""
@@ -32,20 +33,19 @@ def annotation_to_json(annotation: Annotation) -> dict[str, Any]:
 def annotation_from_json(data: Mapping[str, Any]) -> Annotation:
     """The inverse of `annotation_to_json`. Raises ValueError for other data."""
     try:
-        return _annotation_from_json(data)
+        annotation = _annotation_from_json(data)
     except (TypeError, KeyError, AttributeError, OverflowError, zlib.error) as error:
         raise ValueError(f"it is not an annotation ({type(error).__name__}: {error})") from None
+    if problem := annotation_problem(annotation):
+        raise ValueError(problem)
+    return annotation
 
 
 def _annotation_from_json(data: Mapping[str, Any]) -> Annotation:
     points = {name: _array_from_json(array_data) for name, array_data in data["points"].items()}
     images = {name: _array_from_json(array_data) for name, array_data in data["images"].items()}
-    height, width, quality = operator.index(data["height"]), operator.index(data["width"]), float(data["quality"])
-    if any(image.shape[:2] != (height, width) for image in images.values()):
-        raise ValueError(f"it contains an image that is not {width}x{height}")
-    if any(array.ndim != 2 for array in points.values()) or not 0 <= quality < math.inf:
-        raise ValueError("its points or its quality are invalid")
-    return Annotation(height, width, quality, points, images)
+    height, width = operator.index(data["height"]), operator.index(data["width"])
+    return Annotation(height, width, float(data["quality"]), points, images)
 
 
 def _array_to_json(array: NDArray[Any]) -> dict[str, Any]:
@@ -65,4 +65,4 @@ def _array_from_json(data: Mapping[str, Any]) -> NDArray[Any]:
     if not 0 <= num_bytes <= MAX_ARRAY_BYTES:
         raise ValueError(f"it contains an array of {num_bytes} bytes")
     content = zlib.decompressobj().decompress(base64.b64decode(data["data"]), num_bytes + 1)
-    return np.frombuffer(content, dtype).reshape(data["shape"])
+    return np.frombuffer(content, dtype).reshape(data["shape"]).copy()  # writeable, as the arrays of a dataset

@@ -171,6 +171,8 @@ _WRAPPERS: dict[str, Callable[[Any], Any]] = {
     "region_boxes": _wrap_method(
         lambda self, result, annotation, view: results.boxes_problem(result, self.region_names)
     ),
+    "describe": _wrap_method(lambda self, result, annotation, view: results.descriptor_problem(result)),
+    "bones": _wrap_method(lambda self, result: results.bones_problem(result)),
     "classes": _wrap_method(lambda self, result: results.classes_problem(result)),
     "class_channels": _wrap_method(),
     "statistics": _wrap_method(lambda self, result, annotations: results.statistics_problem(result)),

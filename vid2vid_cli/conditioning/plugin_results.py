@@ -130,6 +130,24 @@ def boxes_problem(boxes: object, region_names: Sequence[str]) -> str:
     return ""
 
 
+def descriptor_problem(descriptor: object) -> str:
+    """Whether it is a vector (d,) of floats without infinite values."""
+    if not isinstance(descriptor, np.ndarray) or descriptor.ndim != 1 or descriptor.dtype.kind != "f":
+        shape = getattr(descriptor, "shape", type(descriptor).__name__)
+        return f"a vector (d,) of floats is needed, not {shape} {getattr(descriptor, 'dtype', '')}".rstrip()
+    return "infinite values; values that are not known are NaN" if np.isinf(descriptor).any() else ""
+
+
+def bones_problem(bones: object) -> str:
+    """Whether it is a dict of pairs of rows; the rows that exist are known for annotations only."""
+    if not isinstance(bones, Mapping):
+        return f"a dict is needed, not {type(bones).__name__}"
+    for name, pairs in bones.items():
+        if not all(len(pair) == 2 and all(isinstance(row, int) and row >= 0 for row in pair) for pair in pairs):
+            return f"points {name!r}: pairs of row numbers are needed, not {pairs!r}"
+    return ""
+
+
 def json_problem(data: object) -> str:
     """Whether it is a dict of JSON data; NumPy numbers and arrays count as numbers and lists."""
     if not isinstance(data, dict):

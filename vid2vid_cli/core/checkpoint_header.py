@@ -23,6 +23,8 @@ METADATA_KEY = "vid2vid"
 """The safetensors metadata key that contains the JSON metadata of vid2vid."""
 DISCRIMINATOR_PREFIX = "discriminators."
 """Prefix of the names of discriminator weights."""
+REFERENCE_FRAMES_KEY = "references.frames"
+"""Name of the tensor of the reference frames, (k, H, W, 3) uint8 RGB."""
 CHECKSUM_KEY = "sha256"
 """The safetensors metadata key of the sha256 of the whole file, computed with CHECKSUM_PLACEHOLDER in its place."""
 CHECKSUM_PLACEHOLDER = "0" * 64

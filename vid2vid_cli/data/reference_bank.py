@@ -6,16 +6,17 @@ of the subject that the model is trained on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View, view_image
 from vid2vid_cli.conditioning.alignment import align_points
+from vid2vid_cli.conditioning.plugin_calls import plugin_fault
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 
 FAR_DISTANCE = 1e3
@@ -71,8 +72,9 @@ class ReferenceBank:
         return (self.output_view,) * len(self.conditioners)
 
     def describe(self, annotations: Sequence[Annotation], views: Sequence[View]) -> FloatArray:
-        """Descriptor (d,) of the annotations of a frame, see `describe_annotations`."""
-        return describe_annotations(self.conditioners, annotations, views)
+        """Descriptor (d,) of the annotations of a frame, see `describe_annotations`; of the references' points only."""
+        matched = [with_points_of(*pair) for pair in zip(annotations, self.annotations[0], strict=True)]
+        return describe_annotations(self.conditioners, matched, views)
 
     def distances(self, descriptor: FloatArray) -> FloatArray:
         """(k,) distances of the reference frames from a descriptor."""
@@ -95,16 +97,15 @@ class ReferenceBank:
         for conditioner, annotation, view, reference in zip(
             self.conditioners, annotations, views, self.annotations[index], strict=True
         ):
-            names = [name for name in annotation.points if name in reference.points]
+            names = [
+                name
+                for name, points in annotation.points.items()
+                if name in reference.points and len(points) == len(reference.points[name])
+            ]
             if not names:
                 continue
             offsets = dict(zip(names, accumulate((len(annotation.points[n]) for n in names), initial=0), strict=False))
-            bones = [
-                (first + offsets[name], second + offsets[name])
-                for name, pairs in conditioner.bones().items()
-                if name in offsets
-                for first, second in pairs
-            ]
+            bones = _offset_bones(conditioner, annotation, offsets)
             points = view.transform_points(np.concatenate([annotation.points[name][:, :2] for name in names]))
             reference_points = self.view.transform_points(np.concatenate([reference.points[n][:, :2] for n in names]))
             break
@@ -113,6 +114,20 @@ class ReferenceBank:
         scaled = grid * np.array([2 / max(frame_width - 1, 1), 2 / max(frame_height - 1, 1)], np.float32) - 1
         positions: FloatArray = np.clip(scaled, -2, 2).transpose(2, 0, 1).astype(np.float32)
         return positions
+
+
+def _offset_bones(
+    conditioner: Conditioner, annotation: Annotation, offsets: Mapping[str, int]
+) -> list[tuple[int, int]]:
+    """The bones as rows of all points, those of `name` from `offsets[name]` on. Raises PluginError."""
+    bones = []
+    for name, pairs in conditioner.bones().items():
+        if name in offsets and (num_points := len(annotation.points[name])) <= max(
+            chain.from_iterable(pairs), default=0
+        ):
+            raise plugin_fault(conditioner.spec.name, "bones", f"the points {name!r} have only {num_points} rows")
+        bones += [(first + offsets[name], second + offsets[name]) for first, second in pairs if name in offsets]
+    return bones
 
 
 def _compose_inverse(view: View, base: View) -> NDArray[np.float64]:
@@ -125,6 +140,20 @@ def _compose_inverse(view: View, base: View) -> NDArray[np.float64]:
 def _as_rows(matrix: NDArray[np.float64]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     (a, b, x), (c, d, y) = matrix.tolist()
     return (a, b, x), (c, d, y)
+
+
+def with_points_of(annotation: Annotation, reference: Annotation) -> Annotation:
+    """The annotation with the names and numbers of points of `reference`; NaN where it has none.
+
+    The points of a source can differ from those of the training frames: a file without hands, another detector.
+    """
+    points = {
+        name: annotation.points[name]
+        if name in annotation.points and len(annotation.points[name]) == len(reference_points)
+        else np.full_like(reference_points, np.nan)
+        for name, reference_points in reference.points.items()
+    }
+    return replace(annotation, points=points)
 
 
 def describe_annotations(

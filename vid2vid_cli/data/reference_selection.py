@@ -13,6 +13,7 @@ from vid2vid_cli.conditioning import Annotation, View
 from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.core.types import ClipReferences, FrameReferences
 from vid2vid_cli.data.augmentation import ClipSpec
+from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.data.reference_bank import FAR_DISTANCE, ReferenceBank
 
@@ -136,7 +137,10 @@ class ReferenceSource:
         """
         bank = self.bank.mirrored if clip_spec.is_flipped else self.bank
         views = (view,) * len(bank.conditioners)
-        frame_distances = [bank.distances(bank.describe(a, bank.output_views)) for a in annotations_by_frame]
+        # The augmentation does not change the choice, and moves the background too. In synthesis, the view is that of
+        # another video, and the background is that of the training frames.
+        described_views, base = (bank.output_views, view) if is_training else (views, bank.output_view)
+        frame_distances = [bank.distances(bank.describe(a, described_views)) for a in annotations_by_frame]
         if is_training:
             distances = frame_distances[len(frame_distances) // 2] + self._penalties(clip_spec)
             nearest = [int(index) for index in np.argsort(distances, kind="stable")[: bank.num_per_frame]]
@@ -145,10 +149,21 @@ class ReferenceSource:
             selector = ReferenceSelector(bank)
             choices = [selector.select(distances) for distances in frame_distances]
         selections = [
-            align_references(bank, indices, weights, annotations, views=views, base=view)
+            align_references(bank, indices, weights, annotations, views=views, base=base)
             for (indices, weights), annotations in zip(choices, annotations_by_frame, strict=True)
         ]
-        return _stack_selections(bank, selections, view)
+        return _stack_selections(bank, selections, base)
+
+    def count_close_clips(self, ranges: Sequence[FrameRange], length: int) -> tuple[int, int]:
+        """The number of clips of `length` frames with too few references outside the gap, and that of all clips."""
+        num_needed, num_close, num_clips = min(self.bank.num_per_frame, len(self.bank)), 0, 0
+        for clip_index, start, stop in ranges:
+            starts = np.arange(start, max(stop - length, start) + 1)[:, None]
+            indices = np.array([index for clip, index in self.bank.frame_ids if clip == clip_index])[None]
+            is_close = (starts - self.gap_frames <= indices) & (indices < starts + length + self.gap_frames)
+            num_close += int((len(self.bank) - is_close.sum(axis=1) < num_needed).sum())
+            num_clips += len(starts)
+        return num_close, num_clips
 
     def _penalties(self, clip_spec: ClipSpec) -> FloatArray:
         """(k,) distances that are added for references close to the clip in time."""

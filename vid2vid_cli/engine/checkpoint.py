@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, damaged_error
+from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, REFERENCE_FRAMES_KEY, damaged_error
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.weight_files import (
-    REFERENCE_FRAMES_KEY,
     Weights,
     check_finite,
     check_weight_table,

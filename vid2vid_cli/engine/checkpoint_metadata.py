@@ -42,6 +42,12 @@ class ReferenceRecord(BaseModel):
     view: dict[str, Any]
     """View of the dataset's frames at the size of the stored images, as `View.to_json`."""
 
+    @field_validator("view")
+    @classmethod
+    def _check_view(cls, value: dict[str, Any]) -> dict[str, Any]:
+        View.from_json(value)
+        return value
+
 
 class CheckpointMetadata(BaseModel):
     """The metadata of a `.ckpt`: everything that synthesis needs in addition to the weights."""
@@ -91,6 +97,15 @@ class CheckpointMetadata(BaseModel):
             raise ValueError(f"{num_channels} condition channels are not between 1 and {MAX_CONDITION_CHANNELS}")
         if any(not 0 <= index < num_channels for index in self.foreground_indices):
             raise ValueError(f"a foreground channel is not between 0 and {num_channels - 1}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_references(self) -> CheckpointMetadata:
+        annotations = () if self.references is None else self.references.annotations
+        if bool(annotations) != bool(self.generator.num_references):
+            raise ValueError(f"{len(annotations)} references for num_references={self.generator.num_references}")
+        if any(len(items) != len(self.conditioners) for items in annotations):
+            raise ValueError(f"a reference has no annotation of each of the {len(self.conditioners)} conditioners")
         return self
 
     @property

@@ -20,6 +20,7 @@ from vid2vid_cli.core.checkpoint_header import (
     CHECKSUM_PLACEHOLDER,
     DISCRIMINATOR_PREFIX,
     METADATA_KEY,
+    REFERENCE_FRAMES_KEY,
     add_checksum,
     damaged_error,
     read_header,
@@ -28,8 +29,6 @@ from vid2vid_cli.core.checkpoint_header import (
 from vid2vid_cli.media.files import atomic_write
 
 Weights = Mapping[str, Tensor]
-REFERENCE_FRAMES_KEY = "references.frames"
-"""Name of the tensor of the reference frames."""
 _DTYPES = {
     **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "BOOL": torch.bool},
     **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8},

@@ -36,6 +36,7 @@ from vid2vid_cli.training.interrupt import Interrupt
 from vid2vid_cli.training.job import (
     choose_job_runtime,
     describe_batch,
+    describe_references,
     describe_unreachable_strides,
     open_train_job,
     resolve_stop_condition,
@@ -76,7 +77,9 @@ def plan_train(request: TrainRequest) -> DryRun:
         count_parameters(discriminator)
         for discriminator in (state.image_discriminator, state.temporal_discriminators, state.region_discriminators)
     )
-    num_usable_frames = sum(frame_range.num_frames for frame_range in training_data.build_sampler(config).ranges)
+    sampler = training_data.build_sampler(config)
+    num_usable_frames = sum(frame_range.num_frames for frame_range in sampler.ranges)
+    reference_notices = describe_references(config, sampler, config.schedule.clip_length)
     return DryRun(
         (
             ("dataset", f"{training_data.dataset.folder} ({num_usable_frames} training frames)"),
@@ -85,6 +88,7 @@ def plan_train(request: TrainRequest) -> DryRun:
             ("generator", f"{config.generator.kind}, {count_parameters(state.generator) / 1e6:.2f} million parameters"),
             ("discriminators", f"{num_discriminator_parameters / 1e6:.2f} million parameters"),
             *((("initial weights", f"{request.init_from}: {warm_start_summary}"),) if warm_start_summary else ()),
+            *(("reference frames", notice) for notice in reference_notices),
             ("device", runtime.describe()),
             ("batch size", describe_batch(ProcessGroup(world_size=request.num_processes), config)),
             ("stop at", stop_condition.describe()),
@@ -128,7 +132,7 @@ def _run_training(
     final_length = length_schedule((stop_condition.max_steps or sys.maxsize) - 1)
     stride_notice = describe_unreachable_strides(config, final_length)
     notices = (start_message, perceptual_notice, job.describe_missing_regions(request), stride_notice)
-    for message in filter(None, notices):
+    for message in filter(None, (*notices, *describe_references(config, sampler, final_length))):
         emit(InfoEvent(message))
     context = TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual, process_group=process_group)
     stream = sampler.iter_batches(

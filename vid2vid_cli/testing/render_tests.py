@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from vid2vid_cli.conditioning.conditioner import Annotation
+from vid2vid_cli.conditioning.plugin_results import bones_problem, descriptor_problem
 from vid2vid_cli.core.geometry import View
 from vid2vid_cli.testing.checks import (
     annotation_layout,
@@ -48,6 +49,24 @@ class RenderTests(ContractSetup):
     def test_render_and_visualize_at_any_size(self) -> None:
         for annotation in self.clip_annotations():
             check_render(self.make_conditioner(), annotation)
+
+    def test_describe_and_bones(self) -> None:
+        """Reference frames are compared by their descriptors, and aligned by the rows that the bones name."""
+        conditioner, annotations = self.make_conditioner(), self.clip_annotations()
+        view = View.from_box((0.0, 0.0, float(annotations[0].width), float(annotations[0].height)), 40, 56)
+        shapes = []
+        for annotation in annotations:
+            before = pickle.dumps(annotation)
+            descriptor = conditioner.describe(annotation, view)
+            check_unmodified(annotation, before, "describe modifies the annotation")
+            assert not (problem := descriptor_problem(descriptor)), f"describe: {problem}"
+            shapes.append(descriptor.shape)
+        assert len(set(shapes)) == 1, f"the descriptors have different lengths: {sorted(set(shapes))}"
+        bones = conditioner.bones()
+        assert not (problem := bones_problem(bones)), f"bones: {problem}"
+        for name, pairs in bones.items():
+            num_points = len(annotations[0].points.get(name, ()))
+            assert not pairs or max(map(max, pairs)) < num_points, f"bones: {name!r} has only {num_points} points"
 
     def test_render_is_thread_safe(self) -> None:
         """Training renders in several threads: calls must not share buffers."""

@@ -11,7 +11,7 @@ from typing import Any
 from vid2vid_cli.conditioning.conditioner import LabelClass
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.presets import read_yaml
-from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, read_header
+from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, REFERENCE_FRAMES_KEY, read_header
 from vid2vid_cli.core.errors import MissingFileError, NotAVideoError, Vid2VidError
 from vid2vid_cli.core.parsing import parse_json
 from vid2vid_cli.core.paths import shell_command
@@ -117,6 +117,7 @@ def _run_rows(path: Path) -> Iterator[tuple[str, str]]:
 
 def _checkpoint_rows(path: Path) -> Iterator[tuple[str, str]]:
     metadata, tensor_table = read_header(path)
+    reference_entry = tensor_table.pop(REFERENCE_FRAMES_KEY, None)
     yield "kind", "checkpoint"
     yield "name", str(metadata.get("name", path.stem))
     dtypes = ", ".join(sorted({str(entry["dtype"]) for entry in tensor_table.values()}))
@@ -132,6 +133,10 @@ def _checkpoint_rows(path: Path) -> Iterator[tuple[str, str]]:
             "discriminators",
             f"{_format_millions([tensor_table[name] for name in discriminator_names])}, for further training",
         )
+    if reference_entry is not None:
+        num_references, height, width = (*reference_entry["shape"], 0, 0, 0)[:3]
+        yield "reference frames", f"{num_references} of {width} x {height}"
+        yield "note", "this file contains real training frames, which can be extracted from it"
     yield from _checkpoint_size_rows(metadata)
     for conditioner in _mappings(metadata.get("conditioners")):
         yield "conditioner", f"{conditioner.get('name')}: {conditioner.get('channels')} channels"
@@ -143,7 +148,7 @@ def _checkpoint_rows(path: Path) -> Iterator[tuple[str, str]]:
             class_styles = _mappings(_mapping(value).get("classes"))
             style_counts = (f"{styles.get('name')} {len(_sequence(styles.get('sizes')))}" for styles in class_styles)
             yield "styles", f"{', '.join(style_counts)}; see vid2vid styles show {shell_command(path)}"
-        elif key not in ("name", "conditioners", "view", "height", "width"):
+        elif key not in ("name", "conditioners", "view", "height", "width", "references"):
             yield from _flatten_rows(key.replace("_", " "), value)
 
 

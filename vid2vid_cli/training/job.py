@@ -10,6 +10,7 @@ from typing import Any
 from vid2vid_cli.conditioning.combine import join_names
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import ResolvedConfig
+from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.engine.curriculum import unreachable_strides
 from vid2vid_cli.engine.distributed import ProcessGroup
 from vid2vid_cli.engine.loop import StopCondition
@@ -114,6 +115,30 @@ def resolve_train_job(request: TrainRequest, process_group: ProcessGroup) -> Tra
         choose_sample_range(job.training_data, train_ranges, job.config.num_initial_frames)
     process_group.shard(job.config.schedule.batch_size)
     return job
+
+
+def describe_references(config: Config, sampler: ClipSampler, clip_length: int) -> tuple[str, ...]:
+    """Notices on the reference frames of a training with clips of `clip_length` frames; () if it has none."""
+    source = sampler.reference_source
+    if source is None:
+        return ()
+    bank, notices = source.bank, []
+    num_frames, height, width = bank.frames.shape[:3]
+    notices.append(f"the .ckpt will contain {num_frames} real frames of the dataset ({width}x{height}) as references")
+    if num_frames < config.data.reference_bank_size:
+        notices.append(
+            f"data.reference_bank_size={config.data.reference_bank_size}: the training frames have only {num_frames} "
+            "different annotations"
+        )
+    if num_frames < bank.num_per_frame:
+        notices.append(f"generator.num_references={bank.num_per_frame}: each frame has only {num_frames} references")
+    num_close, num_clips = source.count_close_clips(sampler.ranges, clip_length)
+    if num_close:
+        notices.append(
+            f"data.reference_gap={config.data.reference_gap:g}: references of {num_close} of {num_clips} possible "
+            "clips of the training are closer in time, because there are too few others"
+        )
+    return tuple(notices)
 
 
 def describe_batch(process_group: ProcessGroup, config: Config) -> str:

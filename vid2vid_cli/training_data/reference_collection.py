@@ -12,11 +12,20 @@ from vid2vid_cli.conditioning import Conditioner, View, view_image
 from vid2vid_cli.conditioning.annotation_json import annotation_from_json, annotation_to_json
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.core.checkpoint_header import damaged_error
+from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.data.dataset import Dataset, FrameRange
-from vid2vid_cli.data.reference_bank import Annotations, ReferenceBank, describe_annotations, farthest_points
+from vid2vid_cli.data.reference_bank import (
+    Annotations,
+    ReferenceBank,
+    describe_annotations,
+    farthest_points,
+    with_points_of,
+)
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ReferenceRecord
 from vid2vid_cli.engine.weight_files import load_reference_frames
 
+MAX_ANNOTATION_BYTES = 1 << 30
+"""Limit of the annotations of all reference frames in memory."""
 MAX_CANDIDATES = 600
 """Largest number of training frames that are compared, spread over all of them."""
 MAX_RESOLUTION_RATIO = 1.4
@@ -44,7 +53,13 @@ def collect_references(
     def load_annotations(frame_id: tuple[int, int]) -> Annotations:
         return tuple(dataset.load_annotation(*frame_id, c.spec.name) for c in conditioners)
 
-    descriptors = np.stack([describe_annotations(conditioners, load_annotations(i), views) for i in candidates])
+    first_annotations = load_annotations(candidates[0])  # the points of other videos of the dataset can differ
+
+    def describe(frame_id: tuple[int, int]) -> FloatArray:
+        matched = map(with_points_of, load_annotations(frame_id), first_annotations)
+        return describe_annotations(conditioners, tuple(matched), views)
+
+    descriptors = np.stack([describe(frame_id) for frame_id in candidates])
     selected_ids = [candidates[index] for index in farthest_points(descriptors, bank_size)]
     bank_view = enlarge_view(view)
     return ReferenceBank(
@@ -81,7 +96,7 @@ def load_reference_bank(path: Path, metadata: CheckpointMetadata) -> ReferenceBa
         return None
     frames = load_reference_frames(path)
     try:
-        annotations = tuple(tuple(map(annotation_from_json, items)) for items in metadata.references.annotations)
+        annotations = _load_annotations(metadata.references, (metadata.height, metadata.width))
         view = View.from_json(metadata.references.view)
     except ValueError as error:
         raise damaged_error(path, f"invalid metadata, references: {error}") from None
@@ -95,3 +110,17 @@ def load_reference_bank(path: Path, metadata: CheckpointMetadata) -> ReferenceBa
         metadata.crop_view(),
         metadata.generator.num_references,
     )
+
+
+def _load_annotations(record: ReferenceRecord, frame_size: tuple[int, int]) -> tuple[Annotations, ...]:
+    """The annotations of all reference frames, which are in pixels of frames of `frame_size`. Raises ValueError."""
+    annotations, num_bytes = [], 0
+    for items in record.annotations:
+        annotations.append(tuple(map(annotation_from_json, items)))
+        for annotation in annotations[-1]:
+            if (annotation.height, annotation.width) != frame_size:
+                raise ValueError(f"the annotation is for {annotation.width}x{annotation.height} pixels")
+            num_bytes += sum(a.nbytes for a in (*annotation.points.values(), *annotation.images.values()))
+        if num_bytes > MAX_ANNOTATION_BYTES:
+            raise ValueError(f"the annotations are more than {MAX_ANNOTATION_BYTES} bytes")
+    return tuple(annotations)

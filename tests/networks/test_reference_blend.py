@@ -1,0 +1,174 @@
+"""Reference frames in the fast generator: equal candidates at first, weights, order, sizes and gradients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from networks.test_fast import random_inputs, tiny_generator
+from torch import Tensor, nn
+
+from vid2vid_cli.conditioning.alignment import GRID_STEP, grid_nodes
+from vid2vid_cli.core.types import FrameReferences
+from vid2vid_cli.networks import reference_blend
+from vid2vid_cli.networks.fast import FastGenerator
+from vid2vid_cli.networks.reference_blend import ReferenceBlend, upsample_positions
+
+HEADS = "flow_head", "weight_head", "raw_weight_head"
+
+
+def identity_positions(height: int, width: int) -> Tensor:
+    """(2, gh, gw) of a reference with the size and the view of the frame."""
+    nodes = torch.from_numpy(grid_nodes(height, width))
+    return (nodes * 2 / torch.tensor([width - 1, height - 1]) - 1).permute(2, 0, 1)
+
+
+def random_references(
+    height: int, width: int, count: int = 2, *, jitter: float = 0.1, seed: int = 2
+) -> FrameReferences:
+    """References at twice the resolution of the frame, with equal weights."""
+    rng = torch.Generator().manual_seed(seed)
+    images = torch.rand(1, count, 3, 2 * height, 2 * width, generator=rng) * 2 - 1
+    static_images = torch.rand(1, count, 3, height, width, generator=rng) * 2 - 1
+    positions = identity_positions(height, width).expand(1, count, -1, -1, -1)
+    noise = torch.rand(positions.shape, generator=rng) * 2 - 1
+    return FrameReferences(images, static_images, positions + jitter * noise, torch.full((1, count), 1 / count))
+
+
+def make_generator(**changes: object) -> FastGenerator:
+    return tiny_generator(**{"num_references": 2, **changes})  # type: ignore[arg-type]
+
+
+def trained_generator(**changes: object) -> FastGenerator:
+    """A generator whose heads are not zero."""
+    generator = make_generator(**changes)
+    assert generator.reference_blend is not None
+    rng = torch.Generator().manual_seed(5)
+    for name in HEADS:
+        for parameter in generator.reference_blend.get_submodule(name).parameters():
+            nn.init.normal_(parameter, 0, 0.3, generator=rng)
+    return generator
+
+
+def tiny_blend(num_references: int = 2) -> ReferenceBlend:
+    torch.manual_seed(0)
+    blend = ReferenceBlend(4, num_references=num_references, patch_size=4, flow_multiplier=4.0, size_divisor=8)
+    blend.init_heads()
+    return blend
+
+
+def blend_with(blend: ReferenceBlend, references: FrameReferences, synthesised: Tensor) -> Tensor:
+    height, width = synthesised.shape[-2:]
+    grid, embeddings, mean = blend.embed(references, height, width)
+    return blend.blend(torch.ones_like(mean), embeddings, grid, references, synthesised)
+
+
+def take(references: FrameReferences, rows: list[int], weights: list[float]) -> FrameReferences:
+    """These rows of the references with other weights."""
+    images, static_images, positions = (
+        tensor[:, rows] for tensor in (references.images, references.static_images, references.positions)
+    )
+    return FrameReferences(images, static_images, positions, torch.tensor([weights]))
+
+
+def test_grid_step_is_that_of_the_alignment() -> None:
+    assert reference_blend.GRID_STEP == GRID_STEP
+
+
+@pytest.mark.parametrize(("height", "width"), [(33, 41), (24, 40), (30, 45)])
+def test_upsample_positions_is_exact_at_nodes(height: int, width: int) -> None:
+    positions = torch.rand(2, 2, *grid_nodes(height, width).shape[:2])
+    grid = upsample_positions(positions, height, width)
+    assert grid.shape == (2, height, width, 2)
+    nodes = grid[:, ::GRID_STEP, ::GRID_STEP].permute(0, 3, 1, 2)
+    assert torch.allclose(nodes, positions[..., : nodes.shape[-2], : nodes.shape[-1]], atol=1e-6)
+    assert torch.allclose(grid[0, 0, 4], positions[0, :, 0, :2].mean(1), atol=1e-6)
+
+
+def test_untrained_blend_is_the_mean_of_all_candidates() -> None:
+    """Each reference twice, aligned and static, and the synthesised image."""
+    references, synthesised = random_references(24, 40), torch.rand(1, 3, 24, 40)
+    grid = upsample_positions(references.positions[0], 24, 40)
+    aligned = nn.functional.grid_sample(references.images[0], grid, padding_mode="border", align_corners=True)
+    candidates = torch.cat([aligned, references.static_images[0], synthesised])
+    result = blend_with(tiny_blend(), references, synthesised)
+    assert torch.allclose(result, candidates.mean(0, keepdim=True), atol=1e-5)
+
+
+def test_reference_that_equals_the_target_is_kept() -> None:
+    """Identity positions sample it unchanged; the untrained blend takes two thirds of it."""
+    target = torch.rand(1, 3, 30, 45) * 2 - 1
+    positions = identity_positions(30, 45)[None, None]
+    references = FrameReferences(target[:, None], target[:, None], positions, torch.ones(1, 1))
+    synthesised = torch.rand(1, 3, 30, 45)
+    result = blend_with(tiny_blend(1), references, synthesised)
+    assert torch.allclose(result, (2 * target + synthesised) / 3, atol=1e-4)
+    assert torch.allclose(blend_with(tiny_blend(1), references, target), target, atol=1e-4)
+
+
+def test_reference_of_weight_zero_changes_nothing() -> None:
+    generator, (window, past) = trained_generator(), random_inputs(24, 40)
+    three = random_references(24, 40, 3)
+    with torch.no_grad():
+        two_only = generator(window, past, False, take(three, [0, 1], [0.5, 0.5]))
+        with_zero = generator(window, past, False, take(three, [0, 1, 2], [0.5, 0.5, 0.0]))
+        with_third = generator(window, past, False, take(three, [0, 1, 2], [0.5, 0.4, 0.1]))
+    assert torch.allclose(with_zero.image, two_only.image, atol=1e-6)
+    assert torch.allclose(with_zero.raw, two_only.raw, atol=1e-6)
+    assert (with_third.raw - two_only.raw).abs().max() > 1e-3
+
+
+def test_order_of_references_does_not_matter() -> None:
+    generator, (window, past) = trained_generator(), random_inputs(24, 40)
+    three = random_references(24, 40, 3)
+    with torch.no_grad():
+        first = generator(window, past, False, take(three, [0, 1, 2], [0.5, 0.3, 0.2]))
+        second = generator(window, past, False, take(three, [2, 0, 1], [0.2, 0.5, 0.3]))
+        swapped_weights = generator(window, past, False, take(three, [2, 0, 1], [0.5, 0.3, 0.2]))
+    assert torch.allclose(first.raw, second.raw, atol=1e-5)
+    assert (first.raw - swapped_weights.raw).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("height", "width"), [(61, 97), (17, 33), (16, 16)])
+@pytest.mark.parametrize("patch_size", [2, 4])
+def test_any_size_is_accepted(height: int, width: int, patch_size: int) -> None:
+    generator, (window, past) = trained_generator(patch_size=patch_size), random_inputs(height, width)
+    for count in (1, 2, 3):
+        output = generator(window, past, False, random_references(height, width, count))
+        assert output.image.shape == output.raw.shape == (1, 3, height, width)
+        assert output.raw.abs().max() <= 1 + 1e-5
+
+
+def test_batch_items_are_independent() -> None:
+    generator, (window, past) = trained_generator(), random_inputs(24, 40)
+    pair = [random_references(24, 40, seed=seed) for seed in (2, 3)]
+    both = FrameReferences(
+        *(torch.cat([getattr(item, name) for item in pair]) for name in ("images", "static_images", "positions")),
+        torch.cat([item.weights for item in pair]),
+    )
+    with torch.no_grad():
+        batched = generator(window.expand(2, -1, -1, -1, -1), [past[0].expand(2, -1, -1, -1, -1)], False, both)
+        singles = [generator(window, past, False, references).raw for references in pair]
+    assert torch.allclose(batched.raw, torch.cat(singles), atol=1e-5)
+    assert (singles[0] - singles[1]).abs().max() > 1e-3
+
+
+def test_gradients_reach_all_heads_of_an_untrained_blend() -> None:
+    generator, (window, past) = make_generator(), random_inputs(24, 40)
+    output = generator(window, past, False, random_references(24, 40))
+    (output.raw - torch.rand(1, 3, 24, 40)).abs().mean().backward()
+    assert generator.reference_blend is not None
+    for name in HEADS:
+        gradient = generator.reference_blend.get_submodule(name).weight.grad
+        assert gradient is not None
+        assert gradient.isfinite().all()
+        assert gradient.abs().max() > 0
+
+
+def test_gradients_are_finite_with_a_removed_reference() -> None:
+    """log(0) is -inf: the gradients stay finite."""
+    generator, (window, past) = trained_generator(), random_inputs(24, 40)
+    references = replace(random_references(24, 40), weights=torch.tensor([[1.0, 0.0]]))
+    generator(window, past, False, references).image.square().mean().backward()
+    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in generator.parameters())
