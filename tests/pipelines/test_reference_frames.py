@@ -14,7 +14,8 @@ from helpers.extremes_conditioner import EXTREMES_PLUGIN
 from helpers.factories import CPU, copy_weights, make_blob_video, tensors_equal, tiny_config
 
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.core.errors import TruncatedCheckpointError
+from vid2vid_cli.core import checkpoint_header
+from vid2vid_cli.core.errors import ConfigError, TruncatedCheckpointError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import load_metadata
@@ -30,6 +31,7 @@ from vid2vid_cli.pipelines.train import TrainRequest, TrainResult, train
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.loaded_model import load_model, open_checkpoint
+from vid2vid_cli.training_data import reference_collection
 from vid2vid_cli.training_data.reference_collection import load_reference_bank
 
 REFERENCES = {"kind": "fast", "past_frames": 1, "num_downsamples": 2, "patch_size": 4, "num_references": 2}
@@ -264,6 +266,18 @@ def test_train_says_that_references_are_few_or_close_in_time(disc_dataset: Path)
     messages = messages_of(events)
     assert sum("reference_bank_size=200" in text and f"only {num_frames} " in text for text in messages) == 1
     assert sum("reference_gap=9" in text and "closer in time" in text for text in messages) == 1
+
+
+def test_references_that_do_not_fit_are_refused_before_training(
+    disc_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise, the header of the .ckpt would be too large to be read."""
+    assert reference_collection.MAX_RECORD_BYTES < checkpoint_header._MAX_HEADER_BYTES
+    monkeypatch.setattr(reference_collection, "MAX_RECORD_BYTES", 1000)
+    with pytest.raises(ConfigError, match=r"reference_bank_size.*6 reference frames") as caught:
+        run_train(disc_dataset, out=Path("run"))
+    assert "data.reference_bank_size=" in caught.value.hint
+    assert not Path("run").exists()
 
 
 def damage(checkpoint: Path, out: Path, change: str) -> Path:

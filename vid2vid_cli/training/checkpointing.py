@@ -21,6 +21,7 @@ from vid2vid_cli.engine.state_files import mark_best, prune_checkpoints, read_po
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.training.interrupt import Interrupt
 from vid2vid_cli.training.measurement import Result, SampleMeasurement, attempt, read_best_quality, write_quality
+from vid2vid_cli.training_data.reference_collection import record_references
 from vid2vid_cli.training_data.training_data import TrainingData
 
 
@@ -49,6 +50,7 @@ class CheckpointCallback:
         self.saved_step = state.step
         self.saved_seconds = float(resume_extra["elapsed_seconds"])
         self._reference_bank = None if sampler.reference_source is None else sampler.reference_source.bank
+        self._references = None if self._reference_bank is None else record_references(self._reference_bank)
         self._last_save: tuple[int, float | None] | None = None
         """Step of the last state that this process has saved, and its quality, if it was measured."""
         self.measurement = SampleMeasurement(
@@ -136,7 +138,7 @@ class CheckpointCallback:
             training["licence"] = licence
         style_bank = self.measurement.collect_style_bank()
         metadata = self.training_data.checkpoint_metadata(
-            self.run.name, self.config, training, style_bank, self._reference_bank
+            self.run.name, self.config, training, style_bank, self._references
         )
         reference_frames = None if self._reference_bank is None else self._reference_bank.frames
         save_checkpoint(self.run.checkpoint_path, self.state.generator_ema, metadata, reference_frames=reference_frames)

@@ -34,6 +34,7 @@ from vid2vid_cli.rendering.label_channels import build_label_channels
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training.samples import choose_sample_range
 from vid2vid_cli.training_data.dataset_conditioners import find_dataset
+from vid2vid_cli.training_data.reference_collection import record_references
 from vid2vid_cli.training_data.training_data import TrainingData, open_training_data
 
 BATCH_SIZE_KEY = "schedule.batch_size"
@@ -109,7 +110,10 @@ def resolve_train_job(request: TrainRequest, process_group: ProcessGroup) -> Tra
         training_data = open_training_data(dataset, request.config)
         run_path = choose_run_folder(request.out, dataset, overwrite=request.overwrite)
         job = TrainJob(_adjust_schedule(request, training_data), training_data, run_path, None)
-    train_ranges = job.training_data.build_sampler(job.config).ranges
+    sampler = job.training_data.build_sampler(job.config)
+    train_ranges = sampler.ranges
+    if sampler.reference_source is not None:
+        record_references(sampler.reference_source.bank)  # too many are refused before training
     if job.config.generator.target == "labels":
         build_label_channels(job.training_data.conditioners)
         choose_sample_range(job.training_data, train_ranges, job.config.num_initial_frames)

@@ -12,6 +12,7 @@ from vid2vid_cli.conditioning import Conditioner, View, view_image
 from vid2vid_cli.conditioning.annotation_json import annotation_from_json, annotation_to_json
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.core.checkpoint_header import damaged_error
+from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.data.reference_bank import (
@@ -24,6 +25,8 @@ from vid2vid_cli.data.reference_bank import (
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ReferenceRecord
 from vid2vid_cli.engine.weight_files import load_reference_frames
 
+MAX_RECORD_BYTES = 24_000_000
+"""Limit of the annotations in a `.ckpt`, whose header has at most 32 MB."""
 MAX_ANNOTATION_BYTES = 1 << 30
 """Limit of the annotations of all reference frames in memory."""
 MAX_CANDIDATES = 600
@@ -83,11 +86,20 @@ def enlarge_view(view: View) -> View:
 
 
 def record_references(bank: ReferenceBank) -> ReferenceRecord:
-    """The metadata of a bank in a checkpoint."""
-    return ReferenceRecord(
+    """The metadata of a bank in a checkpoint. Raises ConfigError if they do not fit into the header of the file."""
+    record = ReferenceRecord(
         annotations=tuple(tuple(map(annotation_to_json, annotations)) for annotations in bank.annotations),
         view=bank.view.to_json(),
     )
+    num_bytes = len(record.model_dump_json())
+    if num_bytes > MAX_RECORD_BYTES:
+        raise ConfigError(
+            f"data.reference_bank_size: the annotations of the {len(bank)} reference frames are "
+            f"{num_bytes / 1e6:.1f} MB, and a .ckpt holds at most {MAX_RECORD_BYTES / 1e6:.1f} MB of them.",
+            f"Set data.reference_bank_size={max(1, len(bank) * MAX_RECORD_BYTES // num_bytes)}, or prepare smaller "
+            "frames.",
+        )
+    return record
 
 
 def load_reference_bank(path: Path, metadata: CheckpointMetadata) -> ReferenceBank | None:

@@ -18,10 +18,9 @@ from vid2vid_cli.data.augmentation import ClipAugmentation
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.cropping import crop_view, full_frame_size
 from vid2vid_cli.data.dataset import Dataset, valid_ranges
-from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.data.regions import available_region_names
-from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig, ReferenceRecord
 from vid2vid_cli.engine.styles import StyleBank
 from vid2vid_cli.training_data.dataset_conditioners import (
     class_channel_indices,
@@ -31,7 +30,7 @@ from vid2vid_cli.training_data.dataset_conditioners import (
     thing_class_ids,
     train_command,
 )
-from vid2vid_cli.training_data.reference_collection import collect_references, record_references
+from vid2vid_cli.training_data.reference_collection import collect_references
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +110,7 @@ class TrainingData:
         config: Config,
         training: dict[str, object],
         style_bank: StyleBank | None = None,
-        reference_bank: ReferenceBank | None = None,
+        references: ReferenceRecord | None = None,
     ) -> CheckpointMetadata:
         """Metadata of a checkpoint that is trained on this data."""
         manifest = self.dataset.manifest
@@ -138,7 +137,7 @@ class TrainingData:
             training=training,
             created_by=f"vid2vid-cli {__version__}",
             style_bank=style_bank,
-            references=None if reference_bank is None else record_references(reference_bank),
+            references=references,
         )
 
 
