@@ -22,6 +22,7 @@ from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
+from vid2vid_cli.training_data.reference_collection import record_references
 from vid2vid_cli.training_data.training_data import open_training_data
 
 Log = Callable[[str], None]
@@ -60,7 +61,10 @@ class BenchmarkInputs:
         training_data = open_training_data(self.dataset, case.config)
         torch.manual_seed(0)
         generator = build_generator(case.config.generator, training_data.condition_spec(case.config))
-        save_checkpoint(path, generator, training_data.checkpoint_metadata(path.stem, case.config, {"steps": 0}))
+        source = training_data.build_sampler(case.config).reference_source
+        references = None if source is None else record_references(source.bank)
+        metadata = training_data.checkpoint_metadata(path.stem, case.config, {"steps": 0}, references=references)
+        save_checkpoint(path, generator, metadata, reference_frames=None if source is None else source.bank.frames)
         return path
 
 

@@ -20,6 +20,7 @@ from vid2vid_cli.conditioning import Annotation, VideoFrame, view_image
 from vid2vid_cli.conditioning.combine import load_conditioners, merge_statistics
 from vid2vid_cli.data.clip_sampler import render_conditions
 from vid2vid_cli.data.cropping import crop_view
+from vid2vid_cli.data.reference_selection import ReferenceLoader, ReferenceSelector, SelectedReferences
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.engine.inference import to_uint8_image
@@ -32,6 +33,7 @@ from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
 from vid2vid_cli.rendering.video_output import RenderResult
 from vid2vid_cli.requests.render import TransferRequest
+from vid2vid_cli.training_data.reference_collection import load_reference_bank
 
 CASES = (Case("face", 256), Case("tiny", 256), Case("tiny", 128), Case("fast", 256))
 OUTPUTS = {"result only": False, "with comparison": True}
@@ -73,14 +75,24 @@ class _SynthesisBench:
         source_view = crop_view(height, width, size, metadata.crop, merge_statistics(self.source_statistics))
         is_retargeted = any(conditioner.supports_retargeting for conditioner in self.conditioners)
         views = (metadata.crop_view() if is_retargeted else source_view,) * len(self.conditioners)
-        self.renderer = FrameRenderer(generator=generator, conditioners=self.conditioners, views=views, runtime=runtime)
+        self.reference_bank = load_reference_bank(self.checkpoint, metadata)
+        self.renderer = FrameRenderer(
+            generator, self.conditioners, views, runtime=runtime, reference_bank=self.reference_bank
+        )
         annotations, self.conditions = self.render_conditions()
+        self.references = self._select_references(annotations)
         self.source_frames = [
             AnnotatedFrame(view_image(frame, source_view), index == 0, frame_annotations)
             for index, (frame, frame_annotations) in enumerate(zip(self.frames, annotations, strict=True))
         ]
         self._limit_frames(seconds)
         self.images = self.generate()
+
+    def _select_references(self, annotations: Sequence[tuple[Annotation, ...]]) -> list[SelectedReferences]:
+        if self.reference_bank is None:
+            return []
+        selector = ReferenceSelector(self.reference_bank)
+        return [selector(frame_annotations, self.renderer.views) for frame_annotations in annotations]
 
     def _limit_frames(self, seconds: float) -> None:
         """Keep as many frames as can be generated in this time."""
@@ -114,8 +126,12 @@ class _SynthesisBench:
     @torch.inference_mode()
     def generate(self) -> list[NDArray[np.uint8]]:
         conditions = (channels[None].to(self.runtime.device).float() for channels in self.conditions)
+        references = None
+        if self.reference_bank is not None:
+            references = map(ReferenceLoader(self.reference_bank, self.runtime.device).load, self.references)
         with self.runtime.autocast():
-            return [to_uint8_image(output.image[0]) for output in rollout(self.renderer.generator, conditions)]
+            outputs = rollout(self.renderer.generator, conditions, references=references)
+            return [to_uint8_image(output.image[0]) for output in outputs]
 
     def encode(self) -> None:
         self._write(self.images)

@@ -15,6 +15,7 @@ from benchmarks.inputs import BenchmarkInputs, Case, create_inputs, machine_info
 from benchmarks.peak import measure_peak
 from benchmarks.tables import describe_machine
 from vid2vid_cli.core.errors import MissingFileError
+from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.synthetic import synthetic_clip
 from vid2vid_cli.media.writer import VideoWriter
@@ -49,6 +50,17 @@ def parse_tables(text: str) -> dict[str, list[str]]:
         [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")
     ]
     return {row[0]: row[1:] for row in cells}
+
+
+def test_synthesis_benchmark_generates_with_references(benchmark_inputs: BenchmarkInputs, tmp_path: Path) -> None:
+    settings = ("generator.kind=fast", "generator.num_downsamples=2", "generator.num_references=2")
+    case = Case("fast", 32, (*TOY_OVERRIDES, *settings))
+    clip = write_looped_clip(benchmark_inputs.video, 5, tmp_path / "clip.mp4")
+    bench = synthesis._SynthesisBench(case, benchmark_inputs, choose_runtime("cpu", "fp32"), clip, 1.0)
+    assert len(bench.references) == len(bench.images) == 5
+    first = bench.images[0]
+    bench.reference_bank = None
+    assert (bench.generate()[0] != first).any()
 
 
 def test_looped_plays_clip_back_and_forth(benchmark_inputs: BenchmarkInputs, tmp_path: Path) -> None:
