@@ -19,7 +19,7 @@ LAYERS = {
     **dict.fromkeys(("conditioning", "data", "networks", "losses", "metrics", "requests"), 2),
     **dict.fromkeys(("engine", "testing"), 3),  # testing: the contract tests that plugin authors run
     **dict.fromkeys(("dataset_builder", "training_data", "nvidia_import", "tools"), 4),
-    "rendering": 5,
+    **dict.fromkeys(("evaluation", "rendering"), 5),
     "training": 6,
     "pipelines": 7,
     **dict.fromkeys(("api", "terminal"), 8),

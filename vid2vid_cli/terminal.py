@@ -116,7 +116,7 @@ class Terminal:
             _print_json(data, self._json_stream)
             return
         if not self.stdout_console.is_terminal:
-            sys.stdout.write(_align_columns([header, *rows] if header else rows))
+            sys.stdout.write(align_columns([header, *rows] if header else rows))
             return
         table = Table(box=None, pad_edge=False, show_header=bool(header))
         for index in range(max((len(row) for row in rows), default=1)):
@@ -204,7 +204,7 @@ def print_error(error: Vid2VidError, *, as_json: bool = False) -> None:
         _print_json(record, sys.stdout)
 
 
-def _align_columns(rows: Sequence[Sequence[str]]) -> str:
+def align_columns(rows: Sequence[Sequence[str]]) -> str:
     """Columns two spaces apart, without wrapping or truncation, for pipes."""
     num_columns = max((len(row) for row in rows), default=0)
     widths = [max(len(row[index]) for row in rows if index < len(row)) for index in range(num_columns)]

@@ -1,4 +1,4 @@
-"""PSNR by hand, and SSIM against a direct implementation of the formula."""
+"""PSNR by hand, SSIM against a direct implementation of the formula, and sharpness by property."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from vid2vid_cli.metrics.image import psnr, ssim
+from vid2vid_cli.metrics.image import psnr, sharpness, ssim
 
 
 def test_psnr_by_hand() -> None:
@@ -54,3 +54,27 @@ def test_ssim_of_equal_and_inverted_images() -> None:
     image = torch.rand(1, 3, 16, 16) * 2 - 1
     assert float(ssim(image, image)) == pytest.approx(1.0, abs=1e-5)
     assert float(ssim(image, -image)) < 0
+
+
+def test_sharpness_of_real_frame_is_one_and_blur_lowers_it() -> None:
+    image = torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    blurred = [torch.nn.functional.avg_pool2d(image, size, 1, size // 2, count_include_pad=False) for size in (3, 5)]
+    values = torch.stack([sharpness(x, image) for x in (image, *blurred)])
+    assert values[0].tolist() == [1, 1]
+    assert (values[0] > values[1]).all()
+    assert (values[1] > values[2]).all()
+    noisy = image + 0.5 * torch.randn(image.shape, generator=torch.Generator().manual_seed(1))
+    assert (sharpness(noisy, image) > 1).all()
+
+
+def test_sharpness_by_hand() -> None:
+    """A single pixel d above the rest: a Laplacian of -4 d, four times d, and 0 elsewhere, so the ratio is linear in d.
+
+    Brightness and linear gradients have a Laplacian of 0. Images without any detail count as equally sharp.
+    """
+    ramp = torch.linspace(-1, 1, 9).expand(1, 3, 9, 9)
+    image, target = ramp.clone(), ramp.clone()
+    image[..., 4, 4] += 0.25
+    target[..., 4, 4] += 0.5
+    assert float(sharpness(image + 0.1, target)) == pytest.approx(0.5, abs=1e-5)
+    assert float(sharpness(ramp, torch.zeros_like(ramp))) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from vid2vid_cli.core.errors import DatasetMismatchError, MissingFileError
 from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.manifest import read_manifest, write_manifest
 from vid2vid_cli.engine.checkpoint import load_checkpoint
-from vid2vid_cli.engine.events import Event, ProgressEvent, ignore_events
+from vid2vid_cli.engine.events import Event, InfoEvent, ProgressEvent, ignore_events
 from vid2vid_cli.engine.inference import generate_clip
-from vid2vid_cli.metrics.image import psnr, ssim
+from vid2vid_cli.metrics.image import psnr, sharpness, ssim
 from vid2vid_cli.metrics.temporal import warping_error
 from vid2vid_cli.networks.flow_estimator import DISFlow
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
@@ -25,7 +26,7 @@ from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 def test_evaluate_metrics_match_val_frames(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
     events: list[Event] = []
     out = tmp_path / "deep" / "e.json"
-    request = EvaluateRequest(run_folder / "blob.ckpt", dataset, out, device="cpu", precision="fp32")
+    request = EvaluateRequest(run_folder / "blob.ckpt", dataset, out, device="cpu", precision="fp32", baselines=False)
     result = evaluate(request, events.append)
     generator, _ = load_checkpoint(run_folder / "blob.ckpt", CPU)
     clip = tiny_sampler(dataset).load_range(FrameRange(0, 19, 24))
@@ -35,6 +36,7 @@ def test_evaluate_metrics_match_val_frames(run_folder: Path, dataset: Path, tmp_
     )
     flow, confidence = (torch.cat([tensor[:1] * 0, tensor]) for tensor in DISFlow()(real_images[:-1], real_images[1:]))
     expected = {
+        "sharpness": float(sharpness(images, real_images).mean()),
         "psnr": float(psnr(images, real_images).mean()),
         "ssim": float(ssim(images, real_images).mean()),
         "warping_error": float(warping_error(images, flow, confidence)),
@@ -45,6 +47,44 @@ def test_evaluate_metrics_match_val_frames(run_folder: Path, dataset: Path, tmp_
     assert {key: saved_metrics[key] for key in expected} == pytest.approx(expected, rel=1e-5)
     assert (saved_metrics["split"], saved_metrics["num_frames"]) == ("val", 5)
     assert events == [ProgressEvent("evaluate", num_done, 5) for num_done in range(6)]
+    assert set(result.rows) == {"model", "real"}
+    assert not {"baselines", "comparison"} & set(saved_metrics)
+
+
+def test_evaluate_measures_baselines(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
+    """All rows have the metrics of the model. Edges contain no points, so nothing is aligned."""
+    out = tmp_path / "e.json"
+    result = evaluate(EvaluateRequest(run_folder, dataset, out, device="cpu"), ignore_events)
+    assert list(result.rows) == ["model", "nearest", "copy_last", "real"]
+    assert 0 < result.rows["nearest"]["psnr"] < math.inf
+    metric_names = {"psnr", "ssim", "sharpness", "warping_error"}
+    assert all(set(metrics) == metric_names for metrics in result.rows.values())
+    real_images = tiny_sampler(dataset).load_range(FrameRange(0, 19, 24)).frames[0]
+    copied_images = tiny_sampler(dataset).load_range(FrameRange(0, 18, 23)).frames[0]
+    assert result.rows["copy_last"]["ssim"] == pytest.approx(float(ssim(copied_images, real_images).mean()), rel=1e-5)
+    assert (result.rows["real"]["sharpness"], result.rows["real"]["psnr"]) == (1, math.inf)
+    assert set(result.beats_nearest) == {"psnr", "ssim", "sharpness"}
+    assert result.deviations == {}
+    saved = json.loads(out.read_text(), parse_constant=pytest.fail)
+    assert saved["baselines"]["nearest"] == pytest.approx(dict(result.rows["nearest"]))
+    assert saved["baselines"]["real"]["psnr"] is None
+    assert saved["comparison"] == result.comparison != ""
+
+
+def test_evaluate_gives_deviation_over_clips(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
+    """Two validation ranges; and a dataset of another name than that of the checkpoint is reported."""
+    clips_dataset = shutil.copytree(dataset, tmp_path / "clips")
+    manifest = read_manifest(clips_dataset)
+    splits = manifest.splits.model_copy(update={"train": ((0, 0, 10),), "val": ((0, 10, 16), (0, 18, 24))})
+    write_manifest(clips_dataset, manifest.model_copy(update={"splits": splits, "name": "clips"}))
+    events: list[Event] = []
+    request = EvaluateRequest(run_folder, clips_dataset, tmp_path / "e.json", device="cpu")
+    result = evaluate(request, events.append)
+    assert set(result.deviations) == set(result.rows)
+    assert result.deviations["model"]["psnr"] > 0
+    saved = json.loads((tmp_path / "e.json").read_text())
+    assert (saved["num_clips"], saved["num_frames"]) == (2, 12)
+    assert sum("blob" in event.message for event in events if isinstance(event, InfoEvent)) == 1
 
 
 def test_evaluate_works_without_training_split(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
@@ -54,7 +94,13 @@ def test_evaluate_works_without_training_split(run_folder: Path, dataset: Path, 
         val_dataset, manifest.model_copy(update={"splits": manifest.splits.model_copy(update={"train": ()})})
     )
     request = EvaluateRequest(run_folder / "blob.ckpt", val_dataset, tmp_path / "e.json", device="cpu")
-    assert "psnr" in evaluate(request, ignore_events).metrics
+    events: list[Event] = []
+    result = evaluate(request, events.append)
+    assert "psnr" in result.metrics
+    assert set(result.rows) == {"model", "copy_last", "real"}
+    assert result.comparison == ""
+    (notice,) = [event.message for event in events if isinstance(event, InfoEvent)]
+    assert "nearest" in notice
 
 
 def test_evaluate_writes_beside_checkpoint_of_run(run_folder: Path, dataset: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.dots_conditioner import DOTS_PLUGIN
 from helpers.factories import CPU, copy_weights, make_blob_video, tensors_equal, tiny_config
 
 from vid2vid_cli.config.config import Config
@@ -127,6 +129,7 @@ def test_train_event_log_matches_events(linked_dataset: Path) -> None:
         "checkpoint",
         "quality",
         "sample",
+        "comparison",
         "report",
     ]
     message = next(event.message for event in events if isinstance(event, InfoEvent))
@@ -384,7 +387,7 @@ def test_train_interrupt_ends_a_measurement(linked_dataset: Path) -> None:
     assert load_metadata(folder.checkpoint_path).training["steps"] == 2
 
 
-@pytest.mark.parametrize("name", ["validation_psnr", "sample_sheet", "write_report"])
+@pytest.mark.parametrize("name", ["validation_psnr", "sample_sheet", "find_baselines", "write_report"])
 def test_train_failed_measurement_keeps_training(
     linked_dataset: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -404,11 +407,36 @@ def test_train_failed_measurement_keeps_training(
     result = run_train(max_steps=4, emit=events.append)
     assert result.num_steps == 4
     assert load_metadata(result.checkpoint).training["steps"] == 4
-    assert saved_steps == ([4] if name == "write_report" else [2, 4])
+    assert saved_steps == ([4] if name in ("find_baselines", "write_report") else [2, 4])
     warnings = [event.message for event in events if isinstance(event, WarningEvent)]
     assert len(warnings) == len(saved_steps)
     assert all("ZeroDivisionError: no frames" in message for message in warnings)
     assert bool(result.metrics) == (name != "validation_psnr")
+    assert bool(result.comparison) == (name != "find_baselines")
+
+
+def test_train_compares_with_nearest_training_frame(linked_dataset: Path) -> None:
+    result = run_train(max_steps=2)
+    assert all(name in result.comparison for name in ("PSNR", "SSIM", "sharpness"))
+    assert html.escape(result.comparison) in (result.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_train_without_validation_frames_is_not_compared(blob_video: Path) -> None:
+    data = prepare(PrepareRequest((blob_video,), ("edges",), Path("set"), val_fraction=0), ignore_events).path
+    events: list[Event] = []
+    assert run_train(data=data, max_steps=2, emit=events.append).comparison == ""
+    assert not [event for event in events if isinstance(event, ArtifactEvent) and event.kind == "comparison"]
+    assert sum("no validation frames" in event.message for event in events if isinstance(event, InfoEvent)) == 1
+
+
+def test_train_compares_points_that_are_detected_again(blob_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disc is not found on the frames of an untrained model, which counts as worse."""
+    monkeypatch.setenv("VID2VID_PLUGINS", DOTS_PLUGIN)
+    data = prepare(PrepareRequest((blob_video,), ("dots",), Path("set")), ignore_events).path
+    events: list[Event] = []
+    result = run_train(data=data, max_steps=1, emit=events.append)
+    assert "dot distance (nothing detected against " in result.comparison
+    assert sum(isinstance(event, ProgressEvent) and event.stage == "detect" for event in events) == 2 * 5 + 1
 
 
 def test_read_best_quality_of_training_states(tmp_path: Path) -> None:

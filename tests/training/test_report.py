@@ -99,6 +99,16 @@ def test_write_report_plots_losses(empty_run: RunFolder) -> None:
     assert "5 steps in 5.0 minutes" in page.texts_by_tag["p"][0]
 
 
+def test_write_report_has_comparison_of_the_last_step_only(empty_run: RunFolder) -> None:
+    emit = log_events(empty_run.path, ignore_events)
+    emit(StepEvent(3, None, {"l1": 1.0}, elapsed_seconds=1.0))
+    emit(ArtifactEvent("x", "comparison", {"step": 3, "text": "better in <b>"}))
+    page = ReportPage(write_report(empty_run, ignore_events).read_text())
+    assert "Sample frames: better in <b>" in page.texts_by_tag["p"]
+    emit(StepEvent(4, None, {"l1": 1.0}, elapsed_seconds=2.0))
+    assert "better in" not in write_report(empty_run, ignore_events).read_text()
+
+
 def test_downsample_points_averages() -> None:
     points = [(float(index), float(index % 2)) for index in range(10 * MAX_CURVE_POINTS)]
     downsampled = _downsample_points(points)

@@ -10,22 +10,32 @@ from vid2vid_cli.requests.measure import EvaluateRequest
 
 @expand_request
 def evaluate(request: EvaluateRequest, json: options.Json = False, quiet: options.Quiet = False) -> None:
-    """Measure a checkpoint on the validation frames of a dataset.
+    """Measure a checkpoint on the validation frames of a dataset, beside the baselines that it must surpass.
 
-    Metrics: PSNR, SSIM, warping error (also of the real clip), re-detection rate and error of faces, bodies or classes.
+    Metrics: PSNR, SSIM, sharpness relative to the real frames, warping error, and the errors of faces, bodies or
+    classes that are detected again. Arrows give the direction of better values.
+
+    With several clips: mean over all frames ± standard deviation over the clips.
 
     Example: vid2vid evaluate runs/video/video.ckpt datasets/video
     """
     from vid2vid_cli.pipelines import evaluate as pipeline
-    from vid2vid_cli.terminal import Terminal
+    from vid2vid_cli.terminal import Terminal, align_columns
 
     with Terminal("evaluate", as_json=json, quiet=quiet) as terminal:
         terminal.resume_command = options.command_line()
         result = pipeline.evaluate(request, terminal.emit)
-        metrics = dict(result.metrics)
-        summary = "\n".join(f"{name:<24} {value:.4g}" for name, value in metrics.items())
+        header, rows = result.table()
+        summary = align_columns([header, *rows]) + result.comparison
         initial_frame = () if request.initial_frame is None else ("--initial-frame", request.initial_frame)
         next_command = shell_command(
             "vid2vid", "synthesize", request.checkpoint, request.data, "--split", request.split, *initial_frame
         )
-        terminal.print_result(result.path, summary, next_command, {"metrics": metrics})
+        json_fields = {
+            "metrics": result.metrics,
+            "deviations": result.deviations,
+            "baselines": result.baselines if request.baselines else {},
+            "beats_nearest": result.beats_nearest,
+            "comparison": result.comparison,
+        }
+        terminal.print_result(result.path, summary.rstrip(), next_command, json_fields)

@@ -181,6 +181,7 @@ def _print_train_result(terminal: Terminal, result: TrainResult) -> None:
         "num_steps": result.num_steps,
         "elapsed_seconds": result.elapsed_seconds,
         "metrics": dict(result.metrics),
+        "comparison": result.comparison,
     }
     run_folder = RunFolder(result.path)
     action = "synthesize" if run_folder.load_config().generator.target == "frames" else "predict"
@@ -188,4 +189,6 @@ def _print_train_result(terminal: Terminal, result: TrainResult) -> None:
     split = "val" if read_manifest(dataset).splits.val else "all"
     next_command = shell_command("vid2vid", action, result.checkpoint, dataset, "--split", split)
     summary = f"{result.num_steps} steps{metrics_text}"
+    if result.comparison:
+        summary += f"\nSample frames: {result.comparison}"
     terminal.print_result(result.checkpoint, summary, next_command, json_fields)

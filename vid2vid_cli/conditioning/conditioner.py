@@ -211,7 +211,8 @@ class Conditioner(ABC):
         """Return the errors of a detection on a generated image against its reference, by metric name; for `evaluate`.
 
         Both annotations are in pixels of the same image. Metric names are unique among conditioners; the override's
-        docstring gives their units. {} if there is no detection or (the default) no metric.
+        docstring gives their units. Smaller is better, except for names that end in `_iou` or `_pck`. {} if there is no
+        detection or (the default) no metric.
         """
         return {}
 

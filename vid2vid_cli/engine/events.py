@@ -69,3 +69,17 @@ def event_name(event: Event) -> str:
 
 def ignore_events(event: Event) -> None:
     """An event handler that does nothing."""
+
+
+class FrameProgress:
+    """Reports the progress of a stage frame by frame, from its start on."""
+
+    def __init__(self, stage: str, num_frames: int, emit: EventHandler) -> None:
+        self._stage, self._num_frames, self._emit = stage, num_frames, emit
+        self._num_done = -1
+        self.advance()
+
+    def advance(self) -> None:
+        """Report one more frame."""
+        self._num_done += 1
+        self._emit(ProgressEvent(self._stage, self._num_done, self._num_frames))

@@ -8,6 +8,10 @@ from torch import Tensor
 
 DATA_RANGE = 2.0
 """From -1 to 1."""
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+"""ITU-R BT.601."""
+MIN_DETAIL = DATA_RANGE / 255
+"""Standard deviations of the Laplacian below one level of 8-bit images count as one level."""
 
 
 def psnr(image: Tensor, target: Tensor) -> Tensor:
@@ -41,3 +45,21 @@ def ssim(image: Tensor, target: Tensor) -> Tensor:
     numerator = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     denominator = (mean_a.square() + mean_b.square() + c1) * (variance_a + variance_b + c2)
     return (numerator / denominator).mean((1, 2, 3))
+
+
+def sharpness(image: Tensor, target: Tensor) -> Tensor:
+    """Amount of fine detail relative to `target`, (b, 3, h, w) twice -> (b,); sides of at least 3 pixels.
+
+    The standard deviation of the Laplacian of the luma, divided by that of `target`: 1 for an equally sharp image, less
+    for a blurred one, more for noise or ringing. It does not measure whether the detail is in the right place.
+    """
+    detail, target_detail = (_laplacian(x).std((1, 2, 3), correction=0).clamp(min=MIN_DETAIL) for x in (image, target))
+    return detail / target_detail
+
+
+def _laplacian(image: Tensor) -> Tensor:
+    """The Laplacian (b, 1, h - 2, w - 2) of the luma of (b, 3, h, w), from the four neighbours of each pixel."""
+    luma = (image * image.new_tensor(LUMA_WEIGHTS).view(3, 1, 1)).sum(1, keepdim=True)
+    centre = luma[..., 1:-1, 1:-1]
+    vertical, horizontal = (luma[..., :-2, 1:-1] + luma[..., 2:, 1:-1], luma[..., 1:-1, :-2] + luma[..., 1:-1, 2:])
+    return vertical + horizontal - 4 * centre

@@ -83,10 +83,10 @@ def run_demo(request: DemoRequest, on_event: EventHandler) -> DemoResult:
         ),
         on_event,
     )
-    for name, value in evaluate(
-        EvaluateRequest(train_result.checkpoint, dataset, device=request.device), on_event
-    ).metrics.items():
+    evaluation = evaluate(EvaluateRequest(train_result.checkpoint, dataset, device=request.device), on_event)
+    for name, value in evaluation.metrics.items():
         on_event(InfoEvent(f"validation {name}: {value:.3f}"))
+    on_event(InfoEvent(evaluation.comparison))
     driving_video = _write_driving_video(clip, out / "driver.mp4")
     transfer_result = transfer(
         TransferRequest(

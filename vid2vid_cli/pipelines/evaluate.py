@@ -1,36 +1,42 @@
-"""`evaluate`: measures a checkpoint on the frames of a dataset split."""
+"""`evaluate`: measures a checkpoint, and the baselines that it must surpass, on the frames of a dataset split."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.core.errors import DatasetError
+from vid2vid_cli.core.json_values import to_json_value
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.clip_sampler import load_clip
-from vid2vid_cli.data.dataset import valid_ranges
+from vid2vid_cli.data.dataset import FrameRange, valid_ranges
 from vid2vid_cli.data.reference_selection import ReferenceSource
-from vid2vid_cli.engine.events import EventHandler, ProgressEvent, ignore_events
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
+from vid2vid_cli.engine.events import EventHandler, FrameProgress, InfoEvent, ignore_events
 from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.engine.styles import apply_styles
+from vid2vid_cli.evaluation.baselines import NEAREST, NEAREST_ALIGNED, Baselines, find_baselines
+from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, deviation_over_clips, mean_metrics
+from vid2vid_cli.evaluation.comparison import compare_metrics, comparison_table, describe_comparison
+from vid2vid_cli.evaluation.redetection import MetricMeans, load_redetectors
 from vid2vid_cli.media.files import write_text
-from vid2vid_cli.metrics.image import psnr, ssim
-from vid2vid_cli.metrics.temporal import warping_error
-from vid2vid_cli.networks.flow_estimator import DISFlow
-from vid2vid_cli.pipelines.redetection import MetricMeans, load_redetectors, redetection_errors
 from vid2vid_cli.rendering.loaded_model import LoadedModel, load_model, open_checkpoint
 from vid2vid_cli.requests.measure import EvaluateRequest
 from vid2vid_cli.requests.render import StyleOptions
-from vid2vid_cli.training_data.training_data import open_data_for_checkpoint
+from vid2vid_cli.training_data.training_data import TrainingData, open_data_for_checkpoint
 
 __all__ = ["EvaluateRequest", "EvaluateResult", "evaluate"]
+
+MODEL, REAL = "model", "real"
+SAME_FOR_REAL = ("psnr", "ssim", "sharpness")
+"""Metrics that compare with the real frames; those of the real frames themselves are constants."""
 
 
 @dataclass(frozen=True)
@@ -39,27 +45,75 @@ class EvaluateResult:
 
     path: Path
     metrics: Mapping[str, float]
+    """Of the generated frames; with the suffix `_real`, of the real frames."""
+    rows: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """model, the baselines, real -> metric -> mean over frames."""
+    deviations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """The same keys -> sample standard deviation over clips; empty for one clip."""
+    beats_nearest: Mapping[str, bool] = field(default_factory=dict)
+    """Metric -> whether the model is better than the nearest training frame; empty if that was not measured."""
+    comparison: str = ""
+    """The same in a sentence."""
+
+    @property
+    def baselines(self) -> dict[str, Mapping[str, float]]:
+        """The rows without the model."""
+        return {name: metrics for name, metrics in self.rows.items() if name != MODEL}
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Header and rows of a table for the terminal."""
+        return comparison_table(self.rows, self.deviations)
 
 
 def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult:
     """Generate the frames of a split from their conditions and compare them with the real frames.
 
-    `psnr` (dB) and `ssim`: means over frames. `warping_error`, `warping_error_real`: RMS difference in [0, 1] between
-    frames that are aligned by the flow of the real clip. See `redetection_errors` for the metrics of the conditioners.
+    `psnr` (dB) and `ssim`: means over frames. `sharpness`: see `metrics.image`. `warping_error`, `warping_error_real`:
+    RMS difference in [0, 1] between frames that are aligned by the flow of the real clip. See `redetection_errors` for
+    the metrics of the conditioners, and `Baselines` for the baselines, to which the same functions are applied.
     A model with styles uses the most common style of each class. Raises the errors of `synthesize`.
     """
     checkpoint = open_checkpoint(request.checkpoint, "frames")
     model = load_model(checkpoint, request.device, request.precision)
-    metadata = model.metadata
-    training_data = open_data_for_checkpoint(request.data, metadata, checkpoint.path)
-    dataset, view = training_data.dataset, training_data.view
-    names = [conditioner.name for conditioner in metadata.conditioners]
+    training_data = open_data_for_checkpoint(request.data, model.metadata, checkpoint.path)
     model = model.with_options(StyleOptions(), request.initial_frame, has_real_frames=True, emit=on_event)
-    num_given_frames = model.initial_frame.num_given_frames
+    frame_ranges = _measured_ranges(request, training_data, model.initial_frame.num_given_frames)
+    redetectors = load_redetectors(model.metadata.conditioners, on_event)
+    baselines = None
+    if request.baselines:
+        baselines = find_baselines(training_data, frame_ranges, split=request.split, emit=on_event)
+        _report_baselines(baselines, training_data, model.metadata, on_event)
+    evaluation = _Evaluation(model, training_data, redetectors, baselines, frame_ranges, on_event)
+    rows_per_clip = [evaluation.measure_clip(frame_range) for frame_range in frame_ranges]
+    result = _combine_clips(
+        request.out if request.out is not None else checkpoint.path.with_name("evaluation.json"), rows_per_clip
+    )
+    record = {
+        "checkpoint": str(checkpoint.path),
+        "data": str(request.data),
+        "split": request.split,
+        "num_frames": sum(frame_range.num_frames for frame_range in frame_ranges),
+        "num_clips": len(frame_ranges),
+        **result.metrics,
+        "deviations": result.deviations,
+    }
+    if request.baselines:
+        record |= {
+            "baselines": result.baselines,
+            "beats_nearest": result.beats_nearest,
+            "comparison": result.comparison,
+        }
+    write_text(result.path, json.dumps(to_json_value(record), indent=1) + "\n")
+    return result
+
+
+def _measured_ranges(request: EvaluateRequest, training_data: TrainingData, num_given_frames: int) -> list[FrameRange]:
+    """The ranges of the split whose frames are generated, without the given frames. Raises DatasetError for none."""
+    names = [conditioner.spec.name for conditioner in training_data.conditioners]
     min_frames = 2 + num_given_frames
     frame_ranges = [
-        frame_range
-        for frame_range in valid_ranges(dataset, names, request.split)
+        frame_range._replace(start=frame_range.start + num_given_frames)
+        for frame_range in valid_ranges(training_data.dataset, names, request.split)
         if frame_range.num_frames >= min_frames
     ]
     if not frame_ranges:
@@ -67,55 +121,94 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
             f"{request.data} has no {min_frames} consecutive {request.split} frames to measure.",
             "Prepare a longer video.",
         )
-    redetectors = load_redetectors(metadata.conditioners, on_event)
-    thing_ids = metadata.style_bank.thing_class_ids if metadata.style_bank is not None else None
-    num_frames = sum(frame_range.num_frames - num_given_frames for frame_range in frame_ranges)
-    generation = _FrameProgress("evaluate", num_frames, on_event)
-    num_detected_images = 2 * len(redetectors) * num_frames
-    detection = _FrameProgress("detect", num_detected_images, on_event if num_detected_images else ignore_events)
-    metrics_per_clip: list[MetricMeans] = []
-    for frame_range in frame_ranges:
-        clip = load_clip(
-            dataset,
-            training_data.conditioners,
-            ClipSpec(view, frame_range),
-            thing_class_ids=thing_ids,
-            reference_source=None if model.reference_bank is None else ReferenceSource(model.reference_bank),
+    return frame_ranges
+
+
+def _report_baselines(
+    baselines: Baselines, training_data: TrainingData, metadata: CheckpointMetadata, emit: EventHandler
+) -> None:
+    """An InfoEvent if the training frames are not those of the checkpoint, or cannot be aligned."""
+    if not baselines.has_nearest:
+        return
+    manifest = training_data.dataset.manifest
+    name, height, width = metadata.training.get("dataset", "unknown"), metadata.height, metadata.width
+    if (name, height, width) != (manifest.name, manifest.height, manifest.width):
+        emit(
+            InfoEvent(
+                f"the checkpoint was trained on another dataset ({name}, {width}x{height}): the baseline {NEAREST} "
+                f"uses the training frames of {training_data.dataset.folder}"
+            )
         )
-        images = _generate_images(model, clip, generation.advance)
-        redetection_metrics = redetection_errors(
-            redetectors,
-            dataset,
-            frame_range._replace(start=frame_range.start + num_given_frames),
-            view=view,
-            images={"": images, "_real": clip.frames[0, num_given_frames:]},
-            on_frame=detection.advance,
+    if not baselines.can_align:
+        emit(InfoEvent(f"the baseline {NEAREST_ALIGNED} is left out: the annotations contain no points"))
+
+
+class _Evaluation:
+    """Measures model, baselines and real frames, one clip at a time."""
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        training_data: TrainingData,
+        redetectors: Sequence[Conditioner],
+        baselines: Baselines | None,
+        frame_ranges: Sequence[FrameRange],
+        emit: EventHandler,
+    ) -> None:
+        self._model, self._training_data, self._redetectors = model, training_data, redetectors
+        self._baselines = baselines
+        num_frames = sum(frame_range.num_frames for frame_range in frame_ranges)
+        num_images = 2 * num_frames
+        if baselines is not None:
+            num_images += sum(map(baselines.count_images, frame_ranges))
+        self._generation = FrameProgress("evaluate", num_frames, emit)
+        detection_emit = emit if redetectors else ignore_events
+        self._detection = FrameProgress("detect", num_images * len(redetectors), detection_emit)
+
+    def measure_clip(self, frame_range: FrameRange) -> dict[str, MetricMeans]:
+        """The metrics of each row; the images of one row are in memory at a time, and the real frames."""
+        num_given_frames = self._model.initial_frame.num_given_frames
+        clip = self._load_clip(frame_range._replace(start=frame_range.start - num_given_frames))
+        real_frames = clip.frames[0, num_given_frames:]
+        clip_metrics = ClipMetrics(
+            self._training_data,
+            frame_range,
+            real_frames,
+            redetectors=self._redetectors,
+            on_detection=self._detection.advance,
         )
-        metrics_per_clip.append(_image_metrics(images, clip.frames[0, num_given_frames:]) | redetection_metrics)
-    metrics = _weighted_means(metrics_per_clip)
-    out = request.out if request.out is not None else checkpoint.path.with_name("evaluation.json")
-    record = {
-        "checkpoint": str(checkpoint.path),
-        "data": str(request.data),
-        "split": request.split,
-        "num_frames": num_frames,
-    }
-    write_text(out, json.dumps(record | metrics, indent=1) + "\n")
-    return EvaluateResult(out, metrics)
+        rows = {MODEL: clip_metrics.measure(_generate_images(self._model, clip, self._generation.advance))}
+        if self._baselines is not None:
+            for name, images in self._baselines.iterate_images(frame_range, real_frames):
+                rows[name] = clip_metrics.measure(images)
+        return rows | {REAL: clip_metrics.measure(real_frames)}
+
+    def _load_clip(self, frame_range: FrameRange) -> ClipBatch:
+        style_bank, reference_bank = self._model.metadata.style_bank, self._model.reference_bank
+        return load_clip(
+            self._training_data.dataset,
+            self._training_data.conditioners,
+            ClipSpec(self._training_data.view, frame_range),
+            thing_class_ids=style_bank.thing_class_ids if style_bank is not None else None,
+            reference_source=None if reference_bank is None else ReferenceSource(reference_bank),
+        )
 
 
-class _FrameProgress:
-    """Reports the progress of a stage, from its start on."""
-
-    def __init__(self, stage: str, num_frames: int, emit: EventHandler) -> None:
-        self._stage, self._num_frames, self._emit = stage, num_frames, emit
-        self._num_done = -1
-        self.advance()
-
-    def advance(self) -> None:
-        """Report one more frame."""
-        self._num_done += 1
-        self._emit(ProgressEvent(self._stage, self._num_done, self._num_frames))
+def _combine_clips(path: Path, rows_per_clip: Sequence[Mapping[str, MetricMeans]]) -> EvaluateResult:
+    """The means of each row over all clips, and the comparison."""
+    clips_by_row = {name: [rows[name] for rows in rows_per_clip] for name in rows_per_clip[0]}
+    rows = {name: mean_metrics(clips) for name, clips in clips_by_row.items()}
+    deviations = {name: deviation_over_clips(clips) for name, clips in clips_by_row.items()}
+    real_metrics = {f"{name}_real": value for name, value in rows[REAL].items() if name not in SAME_FOR_REAL}
+    nearest = rows.get(NEAREST, {})
+    return EvaluateResult(
+        path,
+        rows[MODEL] | real_metrics,
+        rows,
+        {name: values for name, values in deviations.items() if values},
+        compare_metrics(rows[MODEL], nearest),
+        describe_comparison(rows[MODEL], nearest) if nearest else "",
+    )
 
 
 def _generate_images(model: LoadedModel, clip: ClipBatch, on_frame: Callable[[], None]) -> Tensor:
@@ -136,26 +229,3 @@ def _generate_images(model: LoadedModel, clip: ClipBatch, on_frame: Callable[[],
         on_frame=lambda _: on_frame(),
     )
     return torch.cat([output.image.cpu().float() for output in outputs])
-
-
-def _image_metrics(images: Tensor, real_frames: Tensor) -> MetricMeans:
-    num_frames = len(images)
-    flow, confidence = DISFlow()(real_frames[:-1], real_frames[1:])
-    # `warping_error` expects one entry per frame and ignores the first, which has no previous frame.
-    flow, confidence = (torch.cat([tensor[:1] * 0, tensor]) for tensor in (flow, confidence))
-    return {
-        "psnr": (float(psnr(images, real_frames).mean()), num_frames),
-        "ssim": (float(ssim(images, real_frames).mean()), num_frames),
-        "warping_error": (float(warping_error(images, flow, confidence)), num_frames),
-        "warping_error_real": (float(warping_error(real_frames, flow, confidence)), num_frames),
-    }
-
-
-def _weighted_means(metrics_per_clip: Sequence[MetricMeans]) -> dict[str, float]:
-    """The mean of each metric over all frames on which it was measured."""
-    names = dict.fromkeys(name for metrics in metrics_per_clip for name in metrics)
-    means: dict[str, float] = {}
-    for name in names:
-        values, num_frames = zip(*(metrics[name] for metrics in metrics_per_clip if name in metrics), strict=True)
-        means[name] = float(np.average(values, weights=num_frames))
-    return means

@@ -61,6 +61,8 @@ class TrainResult:
     """Steps of the run, including those before a resume."""
     elapsed_seconds: float
     metrics: Mapping[str, float]
+    comparison: str = ""
+    """A sentence: whether the sample clip is better than the nearest training frames; "" if it was not measured."""
 
 
 def plan_train(request: TrainRequest) -> DryRun:
@@ -169,7 +171,7 @@ def _run_training(
             context, state, batches, stop_condition=stop_condition, previous_seconds=previous_seconds, callback=callback
         )
     attempt("the report", lambda: write_report(run, emit), emit)
-    return TrainResult(run.path, run.checkpoint_path, state.step, seconds, metrics)
+    return TrainResult(run.path, run.checkpoint_path, state.step, seconds, metrics, callback.comparison)
 
 
 def _load_perceptual_loss(

@@ -31,6 +31,13 @@ class EvaluateRequest(PathCheckedRequest):
     split: DatasetSplit = "val"
     precision: Precision = "auto"
     initial_frame: InitialFrame = None
+    baselines: Annotated[
+        bool,
+        Option(
+            "Also measure what the model must surpass: the nearest training frame (nearest), the same aligned by its "
+            "points (nearest_aligned), and the real frame before (copy_last)."
+        ),
+    ] = True
 
 
 @dataclass(frozen=True)

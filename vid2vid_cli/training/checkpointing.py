@@ -51,6 +51,8 @@ class CheckpointCallback:
         self.saved_seconds = float(resume_extra["elapsed_seconds"])
         self._reference_bank = None if sampler.reference_source is None else sampler.reference_source.bank
         self._references = None if self._reference_bank is None else record_references(self._reference_bank)
+        self.comparison = ""
+        """A sentence that compares the final model with the nearest training frames; "" before `finish`."""
         self._last_save: tuple[int, float | None] | None = None
         """Step of the last state that this process has saved, and its quality, if it was measured."""
         self.measurement = SampleMeasurement(
@@ -85,6 +87,7 @@ class CheckpointCallback:
             self._save_and_measure(elapsed_seconds)
         if self.state.step % self.config.checkpoint.sample_interval or self.state.step == 0:
             self._draw_sample()
+        self._compare_with_nearest()
         quality = None if self._last_save is None else self._last_save[1]
         return {} if quality is None else {self.measurement.metric_name: quality}
 
@@ -157,6 +160,13 @@ class CheckpointCallback:
             self.emit(ArtifactEvent(str(path), "sample"))
 
         self._attempt("the sample sheet", draw)
+
+    def _compare_with_nearest(self) -> None:
+        purpose = "the comparison with the nearest training frames"
+        self.comparison = self._attempt(purpose, self.measurement.compare_with_nearest) or ""
+        if self.comparison:
+            details = {"step": self.state.step, "text": self.comparison}
+            self.emit(ArtifactEvent(str(self.run.checkpoint_path), "comparison", details))
 
     def _attempt(self, purpose: str, function: Callable[[], Result]) -> Result | None:
         if self.interrupt.is_requested:

@@ -13,12 +13,16 @@ from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.types import ClipBatch, FrameOutput
 from vid2vid_cli.data.clip_sampler import ClipSampler
-from vid2vid_cli.engine.events import EventHandler, ProgressEvent, WarningEvent
+from vid2vid_cli.engine.events import Event, EventHandler, FrameProgress, InfoEvent, ProgressEvent, WarningEvent
 from vid2vid_cli.engine.inference import generate_clip, to_uint8_image, validation_psnr
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.state_files import read_pointer
 from vid2vid_cli.engine.styles import StyleAssigner, StyleBank, StyleChoice, apply_styles
+from vid2vid_cli.evaluation.baselines import find_baselines
+from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, mean_metrics
+from vid2vid_cli.evaluation.comparison import describe_comparison
+from vid2vid_cli.evaluation.redetection import load_redetectors
 from vid2vid_cli.media.files import write_text
 from vid2vid_cli.rendering.label_channels import build_label_channels
 from vid2vid_cli.training.interrupt import Interrupt
@@ -91,6 +95,34 @@ class SampleMeasurement:
         scored_frames = slice(num_initial_frames, num_initial_frames + NUM_SCORED_LABEL_MAPS)
         return float(self._label_channels.measure_iou(predictions[scored_frames], targets[scored_frames]).mean())
 
+    def compare_with_nearest(self) -> str:
+        """A sentence: whether the sample clip is better than the nearest training frames; "" if not measured.
+
+        Only points are detected again: the models that predict label maps take seconds per frame on a CPU.
+        """
+        if self._label_channels is not None:
+            return ""
+        data, sample_range = self._training_data, self._range
+        if self.split != "val":
+            self._emit(InfoEvent("there are no validation frames to compare with the nearest training frames"))
+            return ""
+        baselines = find_baselines(data, [sample_range], split="val", emit=self._emit_uninterrupted)
+        first_frame = sample_range.clip_index, sample_range.start
+        configs = [c for c in data.conditioner_configs if data.dataset.load_annotation(*first_frame, c.name).points]
+        redetectors = load_redetectors(configs, self._emit)
+        num_detected_images = 2 * sample_range.num_frames * len(redetectors)
+        detection = FrameProgress("detect", num_detected_images, self._emit_uninterrupted)
+        clip_metrics = ClipMetrics(
+            data,
+            sample_range,
+            self._clip.frames[0].float(),
+            redetectors=redetectors,
+            on_detection=detection.advance,
+        )
+        images = torch.cat([output.image.cpu().float() for output in self._sample_outputs()])
+        model, nearest = clip_metrics.measure(images), clip_metrics.measure(baselines.nearest_images(sample_range))
+        return describe_comparison(mean_metrics([model]), mean_metrics([nearest]))
+
     def draw_sheet(self) -> ImageArray:
         """The sample sheet of the current step."""
         to_image = to_uint8_image if self._label_channels is None else self._label_channels.visualize
@@ -136,10 +168,14 @@ class SampleMeasurement:
         return [*(FrameOutput(frame, frame) for frame in known_frames.unbind(1)), *outputs]
 
     def _report_frame(self, num_generated: int) -> None:
+        num_known_frames = 0 if self._label_channels is None else self._config.num_initial_frames
+        self._emit_uninterrupted(ProgressEvent("sample", num_generated, self._range.num_frames - num_known_frames))
+
+    def _emit_uninterrupted(self, event: Event) -> None:
+        """Emit progress. Raises MeasurementInterruptedError after Ctrl-C."""
         if self._interrupt.is_requested:
             raise MeasurementInterruptedError
-        num_known_frames = 0 if self._label_channels is None else self._config.num_initial_frames
-        self._emit(ProgressEvent("sample", num_generated, self._range.num_frames - num_known_frames))
+        self._emit(event)
 
 
 def write_quality(checkpoint_folder: Path, quality: float) -> Path:

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from vid2vid_cli.engine.event_log import read_event_log
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler
@@ -48,6 +49,7 @@ def write_report(run: RunFolder, emit: EventHandler) -> Path:
         summary += f"; {metric} on the sample frames"
     sections = [
         f"<h1>{html.escape(run.name)}</h1><p>{summary}</p>",
+        _comparison(events, num_steps),
         _sample_slider(sorted(path for path in run.samples.glob("*.png") if _SAMPLE_PATTERN.fullmatch(path.stem))),
         "<h2>Losses</h2>",
         _loss_curves(step_events),
@@ -61,6 +63,14 @@ def write_report(run: RunFolder, emit: EventHandler) -> Path:
     write_text(path, page + "\n".join(sections) + "\n")
     emit(ArtifactEvent(str(path), "report"))
     return path
+
+
+def _comparison(events: Sequence[dict[str, Any]], num_steps: int) -> str:
+    """The comparison of the final model with the nearest training frames, if it was measured at this step."""
+    details = [e["details"] for e in events if e["event"] == "artifact" and e["kind"] == "comparison"]
+    if not details or details[-1].get("step") != num_steps:
+        return ""
+    return f"<p>Sample frames: {html.escape(str(details[-1].get('text', '')))}</p>"
 
 
 def _read_text(path: Path) -> str:

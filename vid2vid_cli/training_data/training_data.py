@@ -56,6 +56,19 @@ class TrainingData:
         """The view repeated for each conditioner: in a dataset, all annotations refer to the same frames."""
         return (self.view,) * len(self.conditioners)
 
+    @property
+    def conditioner_configs(self) -> tuple[ConditionerConfig, ...]:
+        """The conditioners as a checkpoint stores them."""
+        return tuple(
+            ConditionerConfig(
+                name=conditioner.spec.name,
+                options=conditioner.options.persistent_values(),
+                channels=conditioner.num_channels,
+                statistics=self.dataset.manifest.conditioner_record(conditioner.spec.name).statistics,
+            )
+            for conditioner in self.conditioners
+        )
+
     def condition_spec(self, config: Config) -> ConditionSpec:
         """The concatenated condition channels of all conditioners. Raises ConfigError (unknown class)."""
         num_channels = sum(conditioner.num_channels for conditioner in self.conditioners)
@@ -114,21 +127,12 @@ class TrainingData:
     ) -> CheckpointMetadata:
         """Metadata of a checkpoint that is trained on this data."""
         manifest = self.dataset.manifest
-        conditioner_configs = tuple(
-            ConditionerConfig(
-                name=conditioner.spec.name,
-                options=conditioner.options.persistent_values(),
-                channels=conditioner.num_channels,
-                statistics=manifest.conditioner_record(conditioner.spec.name).statistics,
-            )
-            for conditioner in self.conditioners
-        )
         return CheckpointMetadata(
             name=name,
             generator=config.generator,
             foreground_indices=self.condition_spec(config).foreground_indices,
             initial_frames=config.schedule.initial_frames,
-            conditioners=conditioner_configs,
+            conditioners=self.conditioner_configs,
             crop="subject" if config.data.crop == "subject" else "center",
             view=self.view.to_json(),
             height=manifest.height,

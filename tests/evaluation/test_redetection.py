@@ -17,9 +17,8 @@ from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.engine.checkpoint_metadata import ConditionerConfig
 from vid2vid_cli.engine.events import Event, InfoEvent, ignore_events
-from vid2vid_cli.pipelines.evaluate import _weighted_means
+from vid2vid_cli.evaluation.redetection import load_redetectors, redetection_errors, transform_annotation
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.redetection import load_redetectors, redetection_errors, transform_annotation
 
 
 @pytest.fixture(autouse=True)
@@ -61,19 +60,22 @@ def test_redetection_errors_and_detection_rates(tmp_path: Path) -> None:
     shifted_frames = real_frames.roll(3, dims=3)
     shifted_frames[2] = 0
     detected: list[None] = []
-    metrics = redetection_errors(
-        [Dots()],
-        dataset,
-        FrameRange(0, 2, 5),
-        view=view,
-        images={"": shifted_frames, "_real": real_frames},
-        on_frame=lambda: detected.append(None),
+    shifted_metrics, real_metrics = (
+        redetection_errors(
+            [Dots()],
+            dataset,
+            FrameRange(0, 2, 5),
+            view=view,
+            images=images,
+            on_frame=lambda: detected.append(None),
+        )
+        for images in (shifted_frames, real_frames)
     )
     assert len(detected) == 6
-    assert metrics["dot_distance"] == (pytest.approx(3, abs=1e-3), 2)
-    assert metrics["dot_distance_real"] == (pytest.approx(0, abs=1e-3), 3)
-    assert metrics["dots_found"] == (pytest.approx(2 / 3), 3)
-    assert metrics["dots_found_real"] == (1, 3)
+    assert shifted_metrics["dot_distance"] == (pytest.approx(3, abs=1e-3), 2)
+    assert real_metrics["dot_distance"] == (pytest.approx(0, abs=1e-3), 3)
+    assert shifted_metrics["dots_found"] == (pytest.approx(2 / 3), 3)
+    assert real_metrics["dots_found"] == (1, 3)
 
 
 def test_transform_annotation_to_image_pixels() -> None:
@@ -86,8 +88,3 @@ def test_transform_annotation_to_image_pixels() -> None:
     # The box starts at edge coordinate 1, half a pixel left of the centre of pixel 1, and is enlarged twice.
     assert np.allclose(transformed.points["p"], [[1.5, 0.5, 0.25], [np.nan, np.nan, 0]], equal_nan=True)
     assert transformed.images["l"].tolist() == [[5, 5, 6, 6], [5, 5, 6, 6], [9, 9, 10, 10], [9, 9, 10, 10]]
-
-
-def test_weighted_means_average_over_frames() -> None:
-    clip_metrics = [{"a": (1.0, 10), "b": (0.0, 10)}, {"a": (4.0, 5)}]
-    assert _weighted_means(clip_metrics) == {"a": 2.0, "b": 0.0}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -45,29 +45,26 @@ def redetection_errors(
     frame_range: FrameRange,
     *,
     view: View,
-    images: Mapping[str, Tensor],
+    images: Tensor,
     on_frame: Callable[[], None] = lambda: None,
 ) -> MetricMeans:
-    """The errors of detections on images of a frame range, against the dataset's annotations.
+    """The errors of detections on images (t, 3, h, w) of a frame range, against the dataset's annotations.
 
-    `images`: suffix of the metric names -> (t, 3, h, w), such as {"": generated, "_real": real frames}; the errors on
-    real frames are a lower bound. `<conditioner>_found`: share of frames on which an error could be measured.
-    `on_frame` is called after each detection.
+    `<conditioner>_found`: share of frames on which an error could be measured. `on_frame` is called after each
+    detection. The errors on the real frames are a lower bound.
     """
     metrics: MetricMeans = {}
     for conditioner in conditioners:
         name = conditioner.spec.name
-        references = [transform_annotation(annotation, view) for annotation in dataset.annotations([frame_range], name)]
-        for suffix, frames in images.items():
-            detections = conditioner.annotate(detect_cuts(map(to_uint8_image, frames)))
-            frame_errors = []
-            for detection, reference in zip(detections, references, strict=True):
-                frame_errors.append(conditioner.errors(detection, reference))
-                on_frame()
-            for key in dict.fromkeys(key for errors in frame_errors for key in errors):
-                values = [errors[key] for errors in frame_errors if key in errors]
-                metrics[f"{key}{suffix}"] = float(np.mean(values)), len(values)
-            metrics[f"{name}_found{suffix}"] = float(np.mean(list(map(bool, frame_errors)))), len(frame_errors)
+        detections = conditioner.annotate(detect_cuts(map(to_uint8_image, images)))
+        frame_errors = []
+        for detection, annotation in zip(detections, dataset.annotations([frame_range], name), strict=True):
+            frame_errors.append(conditioner.errors(detection, transform_annotation(annotation, view)))
+            on_frame()
+        for key in dict.fromkeys(key for errors in frame_errors for key in errors):
+            values = [errors[key] for errors in frame_errors if key in errors]
+            metrics[key] = float(np.mean(values)), len(values)
+        metrics[f"{name}_found"] = float(np.mean(list(map(bool, frame_errors)))), len(frame_errors)
     return metrics
 
 
