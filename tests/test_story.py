@@ -103,7 +103,7 @@ def test_readme_workflow_end_to_end(work_folder: Path) -> None:
         run_cli(work_folder, "evaluate", "runs/video/video.ckpt", "datasets/video", "--json").stdout.splitlines()[-1]
     )
     assert {"psnr", "ssim", "warping_error", "warping_error_real"} <= set(evaluation["metrics"])
-    assert set(evaluation["baselines"]) == {"nearest", "copy_last", "real"}
+    assert {"nearest", "copy_last", "real"} <= set(evaluation["baselines"])
     assert evaluation["comparison"]
 
 
