@@ -224,8 +224,9 @@ def test_conditioners_without_points(
     run = run_train(data, config, max_steps=2, out=Path("run"))
     assert not load_metadata(run.checkpoint).references.annotations[0][0]["points"]  # type: ignore[union-attr]
     synthesized, measured = record_frames(monkeypatch), record_measured(monkeypatch)
-    synthesize(SynthesizeRequest(run.path, data, split="val", device="cpu", compare=False), ignore_events)
-    evaluate(EvaluateRequest(run.path, data, Path("e.json"), device="cpu"), ignore_events)
+    request = SynthesizeRequest(run.path, data, split="val", device="cpu", precision="fp32", compare=False)
+    synthesize(request, ignore_events)
+    evaluate(EvaluateRequest(run.path, data, Path("e.json"), device="cpu", precision="fp32"), ignore_events)
     assert np.array_equal(synthesized, measured)
 
 
