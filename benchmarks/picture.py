@@ -38,7 +38,7 @@ from vid2vid_cli.requests.train import TrainRequest
 FPS = 25
 FACE_SIZE = 192
 ROW_WIDTH = 1024
-FILM_SETTINGS = ("data.height=192", "data.aspect_ratio=null", "data.crop=center")
+FILM_SETTINGS = ("data.height=192", "data.size_rule=height", "data.aspect_ratio=null", "data.crop=center")
 FILM_STEPS, FACE_STEPS = 700, 500
 
 

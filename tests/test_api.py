@@ -48,6 +48,7 @@ def test_prepare_train_synthesize_and_transfer(blob_video: Path, tmp_path: Path)
     assert dataset.num_frames == 12
     run = vid2vid_cli.train(
         str(dataset.path),
+        "tiny",
         settings=SETTINGS,
         out=tmp_path / "run",
         max_steps=2,

@@ -21,6 +21,7 @@ from vid2vid_cli.media.synthetic import synthetic_clip
 from vid2vid_cli.media.writer import VideoWriter
 
 TOY_OVERRIDES = (
+    "data.aspect_ratio=1.0",
     "generator.base_channels=4",
     "generator.num_res_blocks=2",
     "generator.num_downsamples=1",

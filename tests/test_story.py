@@ -63,7 +63,7 @@ def test_readme_workflow_end_to_end(work_folder: Path) -> None:
         work_folder, "prepare", "--conditioner", "landmarks", "video.mp4", "--max-frames", str(NUM_FRAMES)
     )
     assert prepared.stdout.split() == ["datasets/video"]
-    assert find_next_line(prepared) == "Next: vid2vid train --preset face"
+    assert find_next_line(prepared) == "Next: vid2vid train --preset fast"
     manifest = json.loads((work_folder / "datasets/video/dataset.json").read_text())
     assert manifest["num_frames"] == NUM_FRAMES
     assert manifest["conditioners"][0]["quality"]["num_detected"] >= 0.95 * NUM_FRAMES

@@ -16,7 +16,7 @@ from vid2vid_cli.conditioning import Annotation
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.geometry import ImageArray
-from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
+from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME, read_manifest
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.events import EventHandler, ignore_events
 from vid2vid_cli.pipelines import prepare as prepare_pipeline
@@ -36,6 +36,7 @@ from vid2vid_cli.rendering.video_output import RenderResult
 from vid2vid_cli.requests.prepare import PrepareRequest
 from vid2vid_cli.requests.render import StyleOptions, SynthesizeRequest, TransferRequest
 from vid2vid_cli.requests.train import TrainRequest
+from vid2vid_cli.training_data.preset_choice import choose_preset
 from vid2vid_cli.training_data.training_data import open_data_for_checkpoint
 
 PathLike = str | os.PathLike[str]
@@ -70,7 +71,7 @@ def prepare(
 
 def train(
     dataset: PathLike,
-    preset: str = "tiny",
+    preset: str = "",
     *,
     settings: Mapping[str, Any] | None = None,
     out: PathLike | None = None,
@@ -83,8 +84,13 @@ def train(
 ) -> TrainResult:
     """Train a model on a dataset. `settings` are {dotted key: value}, such as {"optimizer.lr": 1e-4}.
 
+    `preset`: by default that for the dataset's conditioners and the device, as in `vid2vid train`.
+
     Raises: the errors of `vid2vid_cli.pipelines.train.train`, UnknownPresetError, ConfigError.
     """
+    reason = ""
+    if not preset:
+        preset, reason = choose_preset(read_manifest(Path(dataset)).conditioner_names, device)
     values = {f"settings[{key!r}]": (key, value) for key, value in (settings or {}).items()}
     values["max_steps"] = ("schedule.max_steps", max_steps)
     request = TrainRequest(
@@ -97,6 +103,7 @@ def train(
         max_seconds=max_seconds,
         device=device,
         overwrite=overwrite,
+        preset_reason=reason,
         command=f"vid2vid_cli.train({str(dataset)!r}, {preset!r}, ...)",
     )
     return train_pipeline.train(request, on_event)

@@ -52,7 +52,7 @@ def test_presets_show_counts_parameters(run_cli: CliRunner) -> None:
     result = run_cli("presets", "show", "tiny", *set_options)
     assert result.stderr.startswith("model size")
     rows = [line.split() for line in result.stdout.splitlines()]
-    assert ["output", "size", "64x64", "estimated"] in rows
+    assert ["output", "size", "56x74", "estimated"] in rows
     assert [row[2] for row in rows if row[:2] == ["generator,", "scale"]] == ["0", "1"]
     assert next(row[3] for row in rows if row[:2] == ["training", "memory"]) in ("MiB", "GiB")
 

@@ -77,32 +77,41 @@ def test_dry_run_writes_nothing_and_prints_plan(run_cli: CliRunner, video: Path,
     records = [json.loads(line) for line in result.stdout.splitlines()]
     assert (records[-1]["event"], records[-1]["path"], records[-1]["num_frames"]) == ("result", "datasets/video", 24)
     assert records[-1]["detections"] == {"edges": {"num_detected": 24, "num_frames": 24}}
-    assert records[-1]["next_command"] == "vid2vid train --preset edges"
-    assert "Next: vid2vid train --preset edges" in result.stderr
+    assert records[-1]["next_command"] == "vid2vid train --preset fast"
+    assert "Next: vid2vid train --preset fast" in result.stderr
 
     before = modification_times(tmp_path)
-    result = run_cli("train", "--set", "data.height=32", "--dry-run", "--json", "--device", "cpu")
+    result = run_cli("train", "--set", "data.height=48", "--dry-run", "--json", "--device", "cpu")
     assert result.exit_code == 0, result.stderr
     plan = json.loads(result.stdout)["plan"]
     assert plan["run"] == "runs/video"
-    assert "32x32" in plan.values() or any(str(value).startswith("32x32") for value in plan.values())
+    assert plan["preset"].startswith("fast (no --preset given: ")
+    assert plan["image size"] == "56x42 of 64x48: the whole frame"
+    assert plan["time"].startswith("not measured")
+    assert "warning" not in plan
     assert modification_times(tmp_path) == before
+
+    result = run_cli("train", "-p", "edges", "--set", "data.height=32", "--dry-run", "--json", "--device", "cpu")
+    plan = json.loads(result.stdout)["plan"]
+    assert "GPU" in plan["warning"]
+    assert plan["warning"].endswith("fast")
+    assert "B, estimated" in plan["memory"]
 
     result = run_cli("train", "--preset", "face")
     assert result.exit_code == 31
     assert "landmarks" in result.stderr
     assert "datasets/video has edges" in result.stderr
-    assert "vid2vid train --preset edges --data datasets/video" in result.stderr
+    assert "vid2vid train --preset fast --data datasets/video" in result.stderr
     assert modification_times(tmp_path) == before
 
     # `train` takes the newest dataset: for another one, the next command names it.
     (tmp_path / "-new.mp4").write_bytes((tmp_path / "video.mp4").read_bytes())
     result = run_cli("prepare", "-c", "edges", "--max-frames", "12", "--out", "datasets/-new", "--", "-new.mp4")
-    assert "Next: vid2vid train --preset edges\n" in result.stderr
+    assert "Next: vid2vid train --preset fast\n" in result.stderr
     result = run_cli("prepare", "-c", "edges", "video.mp4")
-    assert "Next: vid2vid train --preset edges --data datasets/video\n" in result.stderr
+    assert "Next: vid2vid train --preset fast --data datasets/video\n" in result.stderr
     result = run_cli("prepare", "-c", "edges", "--max-frames", "12", "--out=-there", "video.mp4")
-    assert "Next: vid2vid train --preset edges --data ./-there\n" in result.stderr
+    assert "Next: vid2vid train --preset fast --data ./-there\n" in result.stderr
 
 
 def test_prepare_does_not_recommend_training_with_too_few_detections(run_cli: CliRunner, tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from helpers.cli_runner import CliRunner
 def test_train_plans_model_variant_over_preset(run_cli: CliRunner, dataset: Path) -> None:
     args = ("train", "--data", str(dataset), "--device", "cpu", "--dry-run", "--json")
     for model, kind in (("pix2pix", "unet"), ("pix2pixhd", "composite")):
-        result = run_cli(*args, "--preset", "tiny", "--set", f"model={model}", "--set", "data.height=32")
+        result = run_cli(*args, "--preset", "tiny", "--set", f"model={model}", "--set", "data.height=48")
         assert result.exit_code == 0, result.stderr
         assert json.loads(result.stdout)["plan"]["generator"].startswith(f"{kind}, ")
-    result = run_cli(*args, "--preset", "fast", "--set", "data.height=32")
+    result = run_cli(*args, "--preset", "fast", "--set", "data.height=48")
     assert json.loads(result.stdout)["plan"]["generator"].startswith("fast, ")
     result = run_cli(*args, "--set", "model=pix2pix", "--set", "generator.num_res_blocks=9")
     assert result.exit_code == 21

@@ -12,7 +12,6 @@ from vid2vid_cli.config.data import DataConfig
 from vid2vid_cli.config.other_names import FORMER_NAMES
 from vid2vid_cli.config.presets import preset_summary, read_yaml
 from vid2vid_cli.config.resolve import (
-    choose_preset,
     config_from_mapping,
     dump_yaml,
     preset_names,
@@ -65,14 +64,14 @@ def test_presets_load_and_have_summary(name: str) -> None:
         ("pose", ("pose",), (256, 192)),
         ("pose_512p", ("pose",), (512, 384)),
         ("pose_1024p", ("pose",), (1024, 768)),
-        ("tiny", ("something",), (128, 128)),
-        ("fast", ("something",), (256, 256)),
+        ("tiny", ("something",), (148, 110)),
+        ("fast", ("something",), (296, 222)),
         ("street", ("labels",), (256, 512)),
         ("street", ("segmentation",), (256, 512)),
         ("street_256", ("segmentation",), (128, 256)),
         ("street_1024", ("labels",), (512, 1024)),
         ("street_2048", ("labels",), (1024, 2048)),
-        ("edges", ("edges",), (256, 456)),
+        ("edges", ("edges",), (192, 342)),
         ("face", ("landmarks",), (256, 256)),
     ],
 )
@@ -84,22 +83,6 @@ def test_presets_conditioners_and_output_size(
     assert config.accepts(conditioners)
     assert config.accepts((*conditioners, "other")) is (name in ("tiny", "fast"))
     assert config.data.output_size(1080, 1920, (600, 100, 1200, 900)) == output_size
-
-
-@pytest.mark.parametrize(
-    ("conditioners", "preset"),
-    [
-        (("landmarks",), "face"),
-        (("pose",), "pose"),
-        (("labels",), "street"),
-        (("segmentation",), "street"),
-        (("edges",), "edges"),
-        (("pose", "densepose"), "tiny"),
-        (("something",), "tiny"),
-    ],
-)
-def test_choose_preset_for_conditioners(conditioners: tuple[str, ...], preset: str) -> None:
-    assert choose_preset(conditioners) == preset
 
 
 def test_pose_presets_use_joint_dropout() -> None:
@@ -224,8 +207,8 @@ def test_resolve_config_rejects_older_schema_before_its_keys(tmp_path: Path) -> 
 
 
 def test_config_rejects_height_too_small_for_generator() -> None:
-    message = config_error("data.height=63", "generator.num_downsamples=5")
-    assert all(part in message for part in ("data.height=63", "generator.num_downsamples=5", "64", "(from --set)"))
+    message = config_error("data.height=62", "generator.num_downsamples=5")
+    assert all(part in message for part in ("data.height=62", "generator.num_downsamples=5", "64", "(from --set)"))
     resolve_config(None, None, ["data.height=64", "generator.num_downsamples=5"])
 
 
@@ -233,14 +216,15 @@ def test_config_rejects_height_too_small_for_generator() -> None:
     ("settings", "message"),
     [
         (
-            ("data.height=32", "data.aspect_ratio=0.4"),
-            "data.height=32 and data.aspect_ratio=0.4 give a width of 13 pixels",
+            ("data.height=32", "data.aspect_ratio=0.4", "data.size_rule=height"),
+            "data.height=32 and data.aspect_ratio=0.4 give frames of 13x32",
         ),
-        (("data.height=24", "data.aspect_ratio=3"), ""),
-        (("data.height=64", "data.aspect_ratio=0.5", "generator.num_downsamples=4"), ""),
+        (("data.height=24", "data.aspect_ratio=3", "data.size_rule=height"), ""),
+        (("data.height=24", "data.aspect_ratio=3"), "give frames of 42x14"),
+        (("data.height=46", "data.aspect_ratio=0.5", "generator.num_downsamples=4"), ""),
         (
-            ("data.height=64", "data.aspect_ratio=0.49", "generator.num_downsamples=4"),
-            "give a width of 31 pixels",
+            ("data.height=64", "data.aspect_ratio=0.49", "data.size_rule=height", "generator.num_downsamples=4"),
+            "give frames of 31x64",
         ),
         (("data.height=64", "data.aspect_ratio=null", "generator.num_downsamples=4"), ""),
         (
@@ -272,32 +256,46 @@ def test_config_rejects_width_too_small_for_generator(settings: tuple[str, ...],
         (100, "subject", (100, 178)),
     ],
 )
-def test_output_size_of_aspect_ratio(
+def test_output_size_of_fixed_height(
     height: int, aspect_ratio: float | str | None, output_size: tuple[int, int]
 ) -> None:
-    assert DataConfig(height=height, aspect_ratio=aspect_ratio).output_size(1080, 1920) == output_size
+    config = DataConfig(height=height, aspect_ratio=aspect_ratio, size_rule="height")
+    assert config.output_size(1080, 1920) == output_size
 
 
 @pytest.mark.parametrize(
-    ("subject_box", "output_size"),
+    ("subject_box", "output_size", "size_of_equal_area"),
     [
-        ((10, 20, 70, 100), (100, 76)),
-        ((10, 20, 20, 100), (100, 50)),
-        ((10, 20, 400, 100), (100, 200)),
-        ((10, 20, 60, 20), (100, 200)),
+        ((10, 20, 70, 100), (100, 76), (116, 86)),
+        ((10, 20, 20, 100), (100, 50), (142, 70)),
+        ((10, 20, 400, 100), (100, 200), (70, 142)),
+        ((10, 20, 60, 20), (100, 200), (70, 142)),
+        (None, (100, 178), (76, 134)),
     ],
 )
-def test_output_size_of_subject_box(subject_box: tuple[float, ...], output_size: tuple[int, int]) -> None:
-    """Aspect ratio 3:4; then below the lower limit, above the upper limit, and an empty box."""
-    assert DataConfig(height=100, aspect_ratio="subject").output_size(1080, 1920, subject_box) == output_size
-    assert DataConfig(height=100, aspect_ratio=1.5).output_size(1080, 1920, subject_box) == (100, 150)
+def test_output_size_of_subject_box(
+    subject_box: tuple[float, ...] | None, output_size: tuple[int, int], size_of_equal_area: tuple[int, int]
+) -> None:
+    """Aspect ratio 3:4; below the lower limit, above the upper limit, an empty box, and none: the frame's shape."""
+    assert DataConfig(height=100).output_size(1080, 1920, subject_box) == size_of_equal_area
+    assert DataConfig(height=100, size_rule="height").output_size(1080, 1920, subject_box) == output_size
+    fixed_shape = DataConfig(height=100, aspect_ratio=1.5, size_rule="height")
+    assert fixed_shape.output_size(1080, 1920, subject_box) == (100, 150)
+
+
+@pytest.mark.parametrize("aspect_ratio", [None, "subject", 0.1, 0.5, 1.0, 10.0])
+@pytest.mark.parametrize("frame_size", [(480, 512), (1080, 720), (272, 640), (16, 4096)])
+def test_output_size_of_equal_area_is_even(aspect_ratio: float | str | None, frame_size: tuple[int, int]) -> None:
+    height, width = DataConfig(height=256, aspect_ratio=aspect_ratio).output_size(*frame_size)
+    assert (height % 2, width % 2) == (0, 0)
+    assert height * width == pytest.approx(256**2, rel=0.08)
 
 
 def test_config_from_mapping_uses_defaults_for_missing_keys() -> None:
     mapping = Config().model_dump(mode="json")
     del mapping["data"]["aspect_ratio"], mapping["conditioner_options"]
     config = config_from_mapping(mapping, "a run")
-    assert config.data.output_size(1080, 1920) == (256, 256)
+    assert config.data == DataConfig()
     assert config.conditioner_options == {}
 
 

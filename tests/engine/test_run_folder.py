@@ -182,3 +182,15 @@ def test_resolve_checkpoint_accepts_run_folder() -> None:
     run.checkpoint_path.touch()
     assert resolve_checkpoint(run.path) == run.checkpoint_path
     assert resolve_checkpoint(Path("else.ckpt")) == Path("else.ckpt")
+
+
+def test_load_config_of_runs_without_size_rule_keeps_their_height() -> None:
+    """Before the setting existed, `data.height` was the height of every frame shape."""
+    config = tiny_config(data={"height": 48, "aspect_ratio": "subject"})
+    run = create_run(Path("runs/clip"), config, RUN_RECORD, "")
+    path = run.path / "config.yaml"
+    text = path.read_text()
+    assert text.count("  size_rule: height\n") == 1
+    path.write_text(text.replace("  size_rule: height\n", ""))
+    assert run.load_config() == config
+    assert run.load_config().data.output_size(100, 200, (0, 0, 30, 60)) == (48, 24)

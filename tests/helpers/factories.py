@@ -54,7 +54,7 @@ def tiny_config(**sections: Mapping[str, Any]) -> Config:
     """
     patch_settings = {"num_scales": 1, "num_layers": 1, "base_channels": 4}
     data: dict[str, dict[str, Any]] = {
-        "data": {"height": 24},
+        "data": {"height": 24, "size_rule": "height", "aspect_ratio": 1.0},
         "generator": {"base_channels": 4, "num_downsamples": 1, "num_res_blocks": 2, "kernel_size": 3},
         "image_discriminator": dict(patch_settings),
         "temporal_discriminator": {**patch_settings, "frame_strides": (1, 3)},

@@ -204,6 +204,7 @@ def test_plan_train_writes_nothing(linked_dataset: Path) -> None:
     assert rows["run"] == "runs/blob"
     assert rows["dataset"].startswith("datasets/blob (19 ")
     assert rows["stop at"] == "step 4"
+    assert (rows["preset"], rows["image size"][:15]) == ("tiny", "24x24 of 56x40:")
     assert not Path("runs").exists()
 
 

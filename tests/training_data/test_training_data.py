@@ -53,6 +53,21 @@ def test_training_data_image_size_follows_aspect_ratio(dots_dataset: Path) -> No
         assert open_data_for_checkpoint(dots_dataset, metadata, Path("a.ckpt")).view == training_data.view
 
 
+def test_training_data_describes_the_part_of_the_frame(dots_dataset: Path) -> None:
+    """Frames of 56 x 40: the whole frame of the same shape, a centred square, and random crops."""
+    texts = [
+        open_training_data(dots_dataset, tiny_config(data=data)).describe_size()
+        for data in (
+            {"aspect_ratio": None, "size_rule": "area", "crop": "center"},
+            {"crop": "center"},
+            {"crop": "random"},
+        )
+    ]
+    assert texts[0] == "28x20 of 56x40: the whole frame"
+    assert texts[1] == "24x24 of 56x40: 71% of the frame's width, all of its height"
+    assert texts[2].startswith("24x24, random crops")
+
+
 def test_training_data_subject_crop_contains_subject_box(dots_dataset: Path) -> None:
     """The box of the moving dot is wider than high and fills the image."""
     subject_box = read_manifest(dots_dataset).conditioner_record("dots").statistics["subject_box"]
@@ -67,11 +82,12 @@ def test_training_data_subject_crop_contains_subject_box(dots_dataset: Path) -> 
 
 def test_open_training_data_rejects_too_narrow_frames(dots_dataset: Path) -> None:
     """With aspect_ratio=null the image size depends on the dataset."""
-    data, generator = {"height": 45, "aspect_ratio": None}, {"num_downsamples": 4, "base_channels": 16}
-    config = tiny_config(data=data, generator=generator)
-    assert open_training_data(dots_dataset, config).view.width == 62
+    data = {"height": 64, "size_rule": "area", "aspect_ratio": None}
+    generator = {"num_downsamples": 4, "base_channels": 16}
+    view = open_training_data(dots_dataset, tiny_config(data=data, generator=generator)).view
+    assert (view.width, view.height) == (76, 54)
     deeper_config = tiny_config(data=data, generator={**generator, "num_downsamples": 5})
-    with pytest.raises(ConfigError, match=r"data\.height=45 .* 56x40") as caught:
+    with pytest.raises(ConfigError, match=r"data\.height=64 .* 76x54.* 56x40") as caught:
         open_training_data(dots_dataset, deeper_config)
     assert "data.height" in caught.value.hint
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from vid2vid_cli.pipelines.train import TrainResult
     from vid2vid_cli.terminal import Terminal
 
-DEFAULT_PRESET = "tiny"
-
 
 @expand_request
 def train(
@@ -95,10 +93,6 @@ def train(
         },
     )
     from vid2vid_cli.config.resolve import resolve_config
-
-    preset = request.preset or ("" if config is not None or resume else DEFAULT_PRESET)
-    flag_values = {"--steps": ("schedule.max_steps", request.max_steps), "--seed": ("runtime.seed", seed)}
-    resolved = resolve_config(preset or None, config, settings or (), flag_values)
     from vid2vid_cli.engine.distributed import ProcessGroup
     from vid2vid_cli.engine.torchrun import launch_processes, resolve_num_processes
     from vid2vid_cli.pipelines.train import plan_train
@@ -106,14 +100,16 @@ def train(
     from vid2vid_cli.training.job import scale_batch_to_processes
 
     num_processes = resolve_num_processes(gpus, request.device)
+    if not (request.preset or config or resume):
+        request = _with_default_preset(request)
+    flag_values = {"--steps": ("schedule.max_steps", request.max_steps), "--seed": ("runtime.seed", seed)}
+    resolved = resolve_config(request.preset or None, config, settings or (), flag_values)
     if num_processes > ProcessGroup.from_env().world_size and not dry_run:
         launch_processes(num_processes, sys.argv[1:])
         return
-    is_default_preset = bool(preset) and not request.preset
     request = replace(
         request,
         config=scale_batch_to_processes(resolved, num_processes),
-        preset=preset,
         resume=(run or "newest") if resume else None,
         num_processes=num_processes,
         command=options.command_line(),
@@ -122,21 +118,29 @@ def train(
         if dry_run:
             terminal.print_plan(plan_train(request))
         else:
-            _run(request, terminal, gpus, is_default_preset)
+            _run(request, terminal, gpus)
 
 
-def _run(request: TrainRequest, terminal: Terminal, gpus: int | None, is_default_preset: bool) -> None:
+def _with_default_preset(request: TrainRequest) -> TrainRequest:
+    """The request with the preset for its dataset, or for the newest one, and for its device."""
+    from vid2vid_cli.config.config import Config
+    from vid2vid_cli.data.manifest import read_manifest
+    from vid2vid_cli.training_data.dataset_conditioners import find_dataset
+    from vid2vid_cli.training_data.preset_choice import choose_preset
+
+    dataset = find_dataset(request.data, Config(), "")
+    choice = choose_preset(read_manifest(dataset).conditioner_names, request.device)
+    return replace(request, preset=choice.name, preset_reason=choice.reason, data=dataset)
+
+
+def _run(request: TrainRequest, terminal: Terminal, gpus: int | None) -> None:
     """Train in this process; only the main process prints."""
     from vid2vid_cli.engine.distributed import ProcessGroup, RankStoppedError
-    from vid2vid_cli.engine.events import InfoEvent
     from vid2vid_cli.pipelines import train as pipeline
 
-    is_main = ProcessGroup.from_env().is_main
-    if is_main and is_default_preset:
-        terminal.emit(InfoEvent(f"no --preset given: {request.preset}"))
     with suppress(RankStoppedError):
         result = pipeline.train(request, _track_resume_command(terminal, gpus))
-        if is_main:
+        if ProcessGroup.from_env().is_main:
             _print_train_result(terminal, result)
 
 

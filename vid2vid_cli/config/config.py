@@ -61,8 +61,8 @@ class Config(ConfigSection):
 
     @model_validator(mode="after")
     def _check_output_size(self) -> Config:
-        is_known = isinstance(self.data.aspect_ratio, float)  # otherwise it depends on the dataset
-        if is_known and (message := self.size_error(*self.data.output_size(1, 1))):
+        # The shape may depend on the dataset; none has a longer short side than a square.
+        if message := self.size_error(*self.data.output_size(1, 1)):
             raise ValueError(message)
         return self
 
@@ -78,15 +78,14 @@ class Config(ConfigSection):
         depth = f"generator.num_downsamples={num_downsamples}"
         if num_scales > 1:
             depth += f" at the coarsest of {num_scales} scales"
-        if height < required:
-            return (
-                f"data.height={height} is too small for {depth}: at least {required} pixels, or fewer num_downsamples"
-            )
-        if width < required:
-            aspect_ratio = "null" if self.data.aspect_ratio is None else self.data.aspect_ratio
-            size = f"data.height={height} and data.aspect_ratio={aspect_ratio} give a width of {width} pixels"
-            return f"{size}, too small for {depth}: at least {required} pixels"
-        return ""
+        if min(height, width) >= required:
+            return ""
+        if self.data.height < required:
+            least = f"at least {required} pixels, or fewer num_downsamples"
+            return f"data.height={self.data.height} is too small for {depth}: {least}"
+        aspect_ratio = "null" if self.data.aspect_ratio is None else self.data.aspect_ratio
+        size = f"data.height={self.data.height} and data.aspect_ratio={aspect_ratio} give frames of {width}x{height}"
+        return f"{size}, too small for {depth}: at least {required} pixels per side"
 
     @property
     def num_initial_frames(self) -> int:

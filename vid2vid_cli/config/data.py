@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -19,21 +20,32 @@ class DataConfig(ConfigSection):
     """Size and crop of the frames, and how they are loaded.
 
     Pixels are always square: NVIDIA's `--resize_or_crop resize`, which squeezes frames into a square, has no
-    counterpart. `scaleWidth` and `scaleHeight` are crop=center with aspect_ratio=null; `randomScaleWidth`,
-    `randomScaleHeight` and `scaledCrop` are crop=random with random_resize=[1, loadSize / fineSize].
+    counterpart. `scaleWidth` and `scaleHeight` are crop=center with aspect_ratio=null and size_rule=height;
+    `randomScaleWidth`, `randomScaleHeight` and `scaledCrop` are crop=random with
+    random_resize=[1, loadSize / fineSize].
+
+    The shape follows the subject and the number of pixels stays the same by default, so that nothing of a wide or tall
+    subject is cut off and every shape takes the same time and memory. Presets with a published size set
+    size_rule=height.
     """
 
     height: int = Field(
         256,
         ge=16,
         le=16384,
-        description="Height of the generated frames in pixels.",
+        description="Size of the generated frames in pixels. size_rule defines whether it is their height, or the side "
+        "of a square with as many pixels.",
         json_schema_extra=nvidia("loadSize, fineSize"),
     )
+    size_rule: Literal["area", "height"] = Field(
+        "area",
+        description="area: the generated frames have about height² pixels, whatever their aspect ratio, and even "
+        "sides; height: data.height is exactly their height.",
+    )
     aspect_ratio: float | str | None = Field(
-        1.0,
-        description="Width divided by height of the generated frames. subject: the shape of the detected subject; "
-        "null: the shape of the dataset's frames.",
+        "subject",
+        description="Width divided by height of the generated frames. subject: that of the detected subject, from 1/2 "
+        "to 2; without one, as null; null: that of the dataset's frames.",
     )
     crop: Literal["subject", "center", "random"] = Field(
         "subject",
@@ -92,14 +104,22 @@ class DataConfig(ConfigSection):
 
     def output_size(self, height: int, width: int, subject_box: Sequence[float] | None = None) -> tuple[int, int]:
         """(height, width) of the generated frames for dataset frames of a size and a subject box (x0, y0, x1, y1)."""
-        if isinstance(self.aspect_ratio, float):
-            return self.height, max(1, round(self.height * self.aspect_ratio))
-        aspect_ratio = width / height
+        aspect_ratio = self.aspect_ratio if isinstance(self.aspect_ratio, float) else width / height
         if self.aspect_ratio == "subject" and subject_box:
             x0, y0, x1, y1 = subject_box
             low, high = SUBJECT_ASPECT_RATIO_LIMITS
             aspect_ratio = min(max((x1 - x0) / max(y1 - y0, 1e-6), low), high)
-        return self.height, max(2, 2 * round(self.height * aspect_ratio / 2))  # even: H.264 yuv420p needs it
+        if self.size_rule == "area":
+            root = math.sqrt(aspect_ratio)
+            return _nearest_even(self.height / root), _nearest_even(self.height * root)
+        if isinstance(self.aspect_ratio, float):  # as given, also if it is odd
+            return self.height, max(1, round(self.height * aspect_ratio))
+        return self.height, _nearest_even(self.height * aspect_ratio)
+
+
+def _nearest_even(length: float) -> int:
+    """The nearest even number of pixels, at least 2: H.264 yuv420p needs even sides."""
+    return max(2, 2 * round(length / 2))
 
 
 class AugmentationConfig(ConfigSection):

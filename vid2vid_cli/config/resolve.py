@@ -21,7 +21,6 @@ from vid2vid_cli.core.parsing import shorten
 
 __all__ = [
     "ResolvedConfig",
-    "choose_preset",
     "config_from_mapping",
     "dump_yaml",
     "preset_names",
@@ -91,13 +90,6 @@ def config_from_mapping(data: Mapping[str, Any], origin: str) -> Config:
 def dump_yaml(config: Config) -> str:
     """All settings as YAML; `--config` reads the same configuration from it."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-def choose_preset(conditioners: Sequence[str], default: str = "tiny") -> str:
-    """The preset for a dataset with these conditioners: the one with the shortest name that requires them."""
-    candidates = [name for name in preset_names() if read_yaml(preset_path(name), f"preset {name}").get("conditioners")]
-    matching_names = [name for name in candidates if resolve_config(name, None, (), {}).config.accepts(conditioners)]
-    return min(matching_names, key=len, default=default)
 
 
 def setting_keys(section_class: type[BaseModel] = Config, prefix: str = "") -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from vid2vid_cli.core.geometry import Box, View
 
 CropMode = Literal["subject", "center", "random"]
+WHOLE_SHARE = 0.985
+"""Share of a side from which the crop counts as whole: image sizes are rounded to even numbers."""
 
 
 def full_frame_size(
@@ -43,3 +45,19 @@ def crop_view(
     top = min(max((y0 + y1 - crop_height) / 2, 0.0), max(height - crop_height, 0.0))
     box: Box = (left, top, left + crop_width, top + crop_height)
     return View.from_box(box, *output_size)
+
+
+def describe_view(view: View, height: int, width: int) -> str:
+    """The size of the images and what they show of frames of (height, width), for a view that is not rotated.
+
+    `222x296 of 512x480: 70% of the frame's width, all of its height`.
+    """
+    sizes = f"{view.width}x{view.height} of {width}x{height}"
+    shares = {
+        "width": view.width / (view.matrix[0][0] * width),
+        "height": view.height / (view.matrix[1][1] * height),
+    }
+    if min(shares.values()) >= WHOLE_SHARE:
+        return f"{sizes}: the whole frame"
+    width_text, height_text = ("all" if share >= WHOLE_SHARE else f"{share:.0%}" for share in shares.values())
+    return f"{sizes}: {width_text} of the frame's width, {height_text} of its height"

@@ -54,7 +54,7 @@ def find_input_videos(paths: Sequence[Path]) -> InputVideos:
         if (path / MANIFEST_FILE_NAME).is_file():  # contact_sheet.png would be read as a video of one frame
             raise NotAVideoError(
                 f"{path} is a dataset, not a video.",
-                f"Train on it: vid2vid train --preset tiny --data {shell_command(path)}",
+                f"Train on it: vid2vid train --data {shell_command(path)}",
             )
         foreign_dataset = parse_layout(path)
         if foreign_dataset is None:

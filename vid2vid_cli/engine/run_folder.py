@@ -89,6 +89,8 @@ class RunFolder:
         if version != current_version:
             message = f"{path} has schema_version {shorten(version)}; this version of vid2vid reads {current_version}"
             raise RunError(message, _NEW_RUN_HINT)
+        if isinstance(data.get("data"), dict):
+            data["data"].setdefault("size_rule", "height")  # the only rule before the setting existed
         return config_from_mapping(data, str(path))
 
     def load_record(self) -> RunRecord:

@@ -32,7 +32,12 @@ def format_train_config(network: PublishedNetwork, name: str) -> str:
     settings: dict[str, Any] = {
         "conditioners": list(render_options),
         "conditioner_options": {name: dict(options) for name, options in render_options.items() if options},
-        "data": {"height": height, "aspect_ratio": width / height, "crop": conditions.crop},
+        "data": {
+            "height": height,
+            "size_rule": "height",
+            "aspect_ratio": width / height,
+            "crop": conditions.crop,
+        },
         "generator": generator,
         "schedule": {"initial_frames": network.initial_frames},
     }

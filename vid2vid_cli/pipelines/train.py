@@ -32,15 +32,17 @@ from vid2vid_cli.networks.flow_estimator import DISFlow
 from vid2vid_cli.networks.perceptual import PerceptualLoss, build_perceptual_loss
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training.checkpointing import CheckpointCallback
+from vid2vid_cli.training.duration import DurationCheck, plan_duration
 from vid2vid_cli.training.interrupt import Interrupt
 from vid2vid_cli.training.job import (
     choose_job_runtime,
     describe_batch,
+    describe_preset,
     describe_references,
-    describe_unreachable_strides,
     open_train_job,
     resolve_stop_condition,
     resolve_train_job,
+    start_notices,
     start_run,
 )
 from vid2vid_cli.training.measurement import attempt
@@ -86,7 +88,8 @@ def plan_train(request: TrainRequest) -> DryRun:
         (
             ("dataset", f"{training_data.dataset.folder} ({num_usable_frames} training frames)"),
             ("conditioners", ", ".join(conditioner.spec.name for conditioner in training_data.conditioners)),
-            ("image size", f"{training_data.image_size[1]}x{training_data.image_size[0]}, {config.data.crop}"),
+            ("image size", training_data.describe_size()),
+            ("preset", describe_preset(request)),
             ("generator", f"{config.generator.kind}, {count_parameters(state.generator) / 1e6:.2f} million parameters"),
             ("discriminators", f"{num_discriminator_parameters / 1e6:.2f} million parameters"),
             *((("initial weights", f"{request.init_from}: {warm_start_summary}"),) if warm_start_summary else ()),
@@ -94,6 +97,7 @@ def plan_train(request: TrainRequest) -> DryRun:
             ("device", runtime.describe()),
             ("batch size", describe_batch(ProcessGroup(world_size=request.num_processes), config)),
             ("stop at", stop_condition.describe()),
+            *plan_duration(request, job, runtime),
             ("run", f"{job.run_path} (resumed)" if job.resumed_record else str(job.run_path)),
         )
     )
@@ -132,9 +136,8 @@ def _run_training(
     stop_condition = resolve_stop_condition(request, config, previous_seconds)
     length_schedule = partial(clip_length, config, max_length=sampler.max_range_length)
     final_length = length_schedule((stop_condition.max_steps or sys.maxsize) - 1)
-    stride_notice = describe_unreachable_strides(config, final_length)
-    notices = (start_message, perceptual_notice, job.describe_missing_regions(request), stride_notice)
-    for message in filter(None, (*notices, *describe_references(config, sampler, final_length))):
+    notices = start_notices(request, job, sampler, final_length)
+    for message in filter(None, (start_message, perceptual_notice, *notices)):
         emit(InfoEvent(message))
     context = TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual, process_group=process_group)
     stream = sampler.iter_batches(
@@ -164,7 +167,7 @@ def _run_training(
             runtime=runtime,
             state=state,
             resume_extra=resume_extra,
-            emit=emit,
+            emit=DurationCheck(request, job, runtime, length_schedule, emit=emit),
             interrupt=interrupt,
         )
         seconds, metrics = _train_on_main_rank(

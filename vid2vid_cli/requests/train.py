@@ -28,7 +28,12 @@ class TrainRequest(PathCheckedRequest):
     config: "Config" = field(default_factory=_default_config)
     """Ignored when a run is resumed, except for the number of steps."""
     preset: Annotated[
-        str, Option("Preset; `vid2vid presets list` lists them. Default: tiny.", ("--preset", "-p"), "NAME|FILE")
+        str,
+        Option(
+            "Preset; `vid2vid presets list` lists them. Default: by the dataset's conditioners and this machine.",
+            ("--preset", "-p"),
+            "NAME|FILE",
+        ),
     ] = ""
     data: Annotated[
         Path | None,
@@ -57,6 +62,8 @@ class TrainRequest(PathCheckedRequest):
         ),
     ] = None
     device: Device = "auto"
+    preset_reason: str = ""
+    """Why `preset` was chosen; "" if it was given."""
     num_processes: int = 1
     """For `plan_train`; in `train` the environment of torchrun sets the number."""
     overwrite: Overwrite = False

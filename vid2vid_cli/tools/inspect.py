@@ -99,7 +99,8 @@ def _run_rows(path: Path) -> Iterator[tuple[str, str]]:
         yield "summary", str(config.get("summary", ""))
         data = _mapping(config.get("data"))
         aspect_ratio = data.get("aspect_ratio", 1) or "of the frames"
-        yield "size", f"height {data.get('height', '?')}, aspect ratio {aspect_ratio}"
+        height_text = "side of a square of the same area" if data.get("size_rule") == "area" else "height"
+        yield "size", f"{height_text} {data.get('height', '?')}, aspect ratio {aspect_ratio}"
     yield from _record_rows(path / "run.json")
     last_step = read_last_step(path)
     if last_step:

@@ -153,6 +153,27 @@ def describe_batch(process_group: ProcessGroup, config: Config) -> str:
     return f"{batch_size} ({len(process_group.shard(batch_size))} in each of {process_group.world_size} processes)"
 
 
+def describe_preset(request: TrainRequest) -> str:
+    """The preset and, if it was not given, why it was chosen."""
+    name = request.preset or "none"
+    return f"{name} (no --preset given: {request.preset_reason})" if request.preset_reason else name
+
+
+def start_notices(request: TrainRequest, job: TrainJob, sampler: ClipSampler, final_length: int) -> list[str]:
+    """What was chosen for the user, the part of the frames that is used, what is not used, and the references.
+
+    `final_length`: frames of the longest clips.
+    """
+    notices = [
+        f"preset {describe_preset(request)}" if request.preset_reason else "",
+        f"image size: {job.training_data.describe_size()}",
+        job.describe_missing_regions(request),
+        describe_unreachable_strides(job.config, final_length),
+        *describe_references(job.config, sampler, final_length),
+    ]
+    return [notice for notice in notices if notice]
+
+
 def describe_unreachable_strides(config: Config, max_length: int) -> str:
     """A notice on temporal discriminators that are unused because all clips are too short; "" if there are none."""
     temporal = config.discriminators.temporal

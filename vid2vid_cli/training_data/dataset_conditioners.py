@@ -10,13 +10,12 @@ from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.conditioning.combine import instance_classes, join_names, label_conditioner_index, load_conditioners
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.config.resolve import choose_preset
 from vid2vid_cli.config.style import THING_CLASSES
 from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError, MissingFileError
-from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.core.suggest import suggest_names
 from vid2vid_cli.data.dataset import DATASETS_FOLDER, find_newest_dataset
 from vid2vid_cli.data.manifest import Manifest, read_manifest
+from vid2vid_cli.training_data.preset_choice import train_command
 
 
 def find_dataset(requested: Path | None, config: Config, preset: str) -> Path:
@@ -40,11 +39,6 @@ def find_dataset(requested: Path | None, config: Config, preset: str) -> Path:
             f"Train on it: {train_command(other, names)}. {hint}",
         )
     raise MissingFileError(f"there is no dataset under {DATASETS_FOLDER}/.", hint)
-
-
-def train_command(dataset: Path, conditioners: Sequence[str]) -> str:
-    """The `train` command with the preset that fits the conditioners of a dataset."""
-    return shell_command("vid2vid", "train", "--preset", choose_preset(conditioners), "--data", dataset)
 
 
 def describe_conditioners(config: Config) -> str:

@@ -16,7 +16,7 @@ from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError
 from vid2vid_cli.core.types import ConditionSpec, StyleEncoderSpec
 from vid2vid_cli.data.augmentation import ClipAugmentation
 from vid2vid_cli.data.clip_sampler import ClipSampler
-from vid2vid_cli.data.cropping import crop_view, full_frame_size
+from vid2vid_cli.data.cropping import crop_view, describe_view, full_frame_size
 from vid2vid_cli.data.dataset import Dataset, valid_ranges
 from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.data.regions import available_region_names
@@ -28,8 +28,8 @@ from vid2vid_cli.training_data.dataset_conditioners import (
     load_dataset_conditioners,
     prepare_arguments,
     thing_class_ids,
-    train_command,
 )
+from vid2vid_cli.training_data.preset_choice import train_command
 from vid2vid_cli.training_data.reference_collection import collect_references
 
 
@@ -50,6 +50,13 @@ class TrainingData:
     def image_size(self) -> tuple[int, int]:
         """(height, width) of training images."""
         return self.crop_size or (self.view.height, self.view.width)
+
+    def describe_size(self) -> str:
+        """The size of training images and the part of the dataset's frames that they show."""
+        height, width = self.dataset.height, self.dataset.width
+        if self.crop_size is not None:
+            return f"{self.crop_size[1]}x{self.crop_size[0]}, random crops of {width}x{height}"
+        return describe_view(self.view, height, width)
 
     @property
     def views(self) -> tuple[View, ...]:

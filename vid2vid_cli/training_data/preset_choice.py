@@ -1,0 +1,62 @@
+"""The preset for a dataset on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.presets import preset_names, preset_path, read_yaml
+from vid2vid_cli.config.resolve import resolve_config
+from vid2vid_cli.core.paths import shell_command
+from vid2vid_cli.engine.runtime import choose_device
+
+CPU_PRESET, SMALLEST_PRESET = "fast", "tiny"
+"""The presets for machines without a GPU; they accept every conditioner."""
+
+
+class PresetChoice(NamedTuple):
+    """A preset, and why it was chosen."""
+
+    name: str
+    reason: str
+
+
+def choose_preset(conditioners: Sequence[str], device: str = "auto") -> PresetChoice:
+    """The preset for a dataset with these conditioners: `fast`; on a CUDA GPU the smallest preset that requires them.
+
+    `device` as in `choose_device`, whose errors it raises.
+    """
+    device_type = choose_device(device).type
+    if device_type != "cuda":
+        return PresetChoice(CPU_PRESET, f"the device is {device_type}; the larger presets are for a CUDA GPU")
+    names = " and ".join(conditioners)
+    sizes = {name: config.data.height for name, config in _gpu_presets().items() if config.accepts(conditioners)}
+    if not sizes:
+        return PresetChoice(CPU_PRESET, f"no larger preset is for {names}")
+    return PresetChoice(min(sizes, key=lambda name: sizes[name]), f"the dataset has {names}, and the device is a GPU")
+
+
+def _gpu_presets() -> dict[str, Config]:
+    """Name -> configuration of the bundled presets that require conditioners: these are trained on a GPU."""
+    names = [name for name in preset_names() if read_yaml(preset_path(name), f"preset {name}").get("conditioners")]
+    return {name: resolve_config(name, None).config for name in names}
+
+
+def is_gpu_preset(name: str) -> bool:
+    """Whether a name is that of a bundled preset for a GPU; a preset file of the user is not."""
+    return name in _gpu_presets()
+
+
+def smaller_preset(name: str, conditioners: Sequence[str], device: str) -> str:
+    """The preset to use in place of one that takes too long on the device; "" if none is smaller."""
+    if name in (CPU_PRESET, SMALLEST_PRESET):
+        return SMALLEST_PRESET if name == CPU_PRESET else ""
+    fitting = choose_preset(conditioners, device).name
+    return CPU_PRESET if name == fitting else fitting
+
+
+def train_command(dataset: Path, conditioners: Sequence[str]) -> str:
+    """The `train` command with the preset for the conditioners of a dataset and this machine."""
+    return shell_command("vid2vid", "train", "--preset", choose_preset(conditioners).name, "--data", dataset)
