@@ -22,7 +22,7 @@ from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, Condition
 from vid2vid_cli.engine.events import Event, EventHandler, InfoEvent, ignore_events
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.rendering.frames import AnnotatedFrame
-from vid2vid_cli.rendering.retargeter import Retargeter
+from vid2vid_cli.rendering.retargeter import Retargeter, is_mostly_outside
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
 from vid2vid_cli.rendering.source_video import (
     SCAN_FRAMES,
@@ -131,6 +131,25 @@ def test_retargeter_resets_at_each_shot(tmp_path: Path) -> None:
     assert dot_positions([10, 20, 20]) == [30, 35, 37.5]
     assert dot_positions([50, 50]) == [70, 70]
     assert retargeter.gaps[0].num_frames == 5
+
+
+def test_retargeter_counts_frames_with_points_outside_the_picture(tmp_path: Path) -> None:
+    """The target's view is 18 pixels wide around x = 30; dots move 20 pixels to the right."""
+    retargeter = make_retargeter([Dots()], [dots_config()], folder=tmp_path)
+    for numbers in ([10, 10], [50], [50]):
+        list(retargeter.retarget_shot(map(make_annotated_frame, numbers)))
+    assert (retargeter.outside[0].num_missing, retargeter.outside[0].num_frames) == (2, 4)
+
+
+def test_is_mostly_outside_ignores_missing_points() -> None:
+    view = View.from_box((10, 10, 20, 20), 30, 30)
+    inside, outside, missing = [15, 15, 1], [9, 15, 1], [np.nan, np.nan, 0]
+    cases = [([inside, outside], False), ([inside, outside, outside], True), ([inside, missing, missing], False)]
+    cases += [([outside, missing], True), ([missing], False), ([], False)]
+    for points, expected in cases:
+        annotation = Annotation(40, 40, 1.0, {"body": np.array(points, np.float32).reshape(-1, 3)})
+        assert is_mostly_outside(annotation, view) is expected
+    assert not is_mostly_outside(Annotation(40, 40, 1.0, {}), view)
 
 
 def test_retargeter_has_a_view_per_conditioner(tmp_path: Path) -> None:

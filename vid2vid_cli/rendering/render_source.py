@@ -110,10 +110,26 @@ def _warn_points_outside(
     retargeters: Sequence[Retargeter], scans: Sequence[SourceScan], model: LoadedModel, emit: EventHandler
 ) -> None:
     for retargeter, scan in zip(retargeters, scans, strict=True):
-        if has_points_outside(retargeter.source, scan) and not all(retargeter.retarget_flags):
+        if not has_points_outside(retargeter.source, scan) or all(retargeter.retarget_flags):
+            for conditioner, outside in zip(retargeter.source.conditioners, retargeter.outside, strict=True):
+                _warn_frames_outside(f"{retargeter.source.path}: {conditioner.spec.name}", outside, emit)
+        else:
             emit(
                 WarningEvent(
                     f"The points of {retargeter.source.path} lie outside the model's frames of "
                     f"{model.metadata.width}x{model.metadata.height} pixels. Remove --no-retarget to fit them."
                 )
             )
+
+
+def _warn_frames_outside(name: str, outside: DetectionGaps, emit: EventHandler) -> None:
+    """Warn if most points lie outside the picture on many frames or for long; `name` is the source, conditioner."""
+    if not outside.is_notable:
+        return
+    counts = f"{outside.num_missing} of {outside.num_frames} frames{outside.describe_times()}"
+    emit(
+        WarningEvent(
+            f"{name} has most of its points outside the picture on {counts}; the result does not show them. Use a "
+            "video in which the subject stays in the frame, or a target that shows more of its frame."
+        )
+    )

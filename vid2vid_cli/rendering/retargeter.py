@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import tee
 
+import numpy as np
+
 from vid2vid_cli.conditioning import Annotation, view_image
 from vid2vid_cli.conditioning.combine import merge_statistics
-from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.core.geometry import ImageArray, View
 from vid2vid_cli.data.cropping import crop_view
 from vid2vid_cli.data.detection_gaps import DetectionGaps
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
@@ -41,6 +43,8 @@ class Retargeter:
         )
         self.gaps = [DetectionGaps(reader.fps, float(reader.start_seconds)) for _ in source.conditioners]
         """Frames without a detection, per conditioner."""
+        self.outside = [DetectionGaps(reader.fps, float(reader.start_seconds)) for _ in source.conditioners]
+        """Frames in which most points lie outside the picture, per conditioner."""
         first_frame = AnnotatedFrame(None, False, scan.first_annotations)
         self._last_annotations = [
             next(self._retarget(index, [first_frame])) for index in range(len(scan.first_annotations))
@@ -66,6 +70,8 @@ class Retargeter:
             ):
                 gaps.add(is_missing(annotation, conditioner))
             held_annotations = hold_last_annotation(frame_annotations, self._last_annotations, self.source.conditioners)
+            for outside, annotation, view in zip(self.outside, held_annotations, self.views, strict=True):
+                outside.add(is_mostly_outside(annotation, view))
             yield replace(pending_frames.popleft(), annotations=held_annotations)
 
     def _crop(self, frame: ImageArray | None) -> ImageArray | None:
@@ -79,3 +85,12 @@ class Retargeter:
         return self.source.conditioners[index].retarget(
             annotations, self.statistics[index], self.target_statistics[index]
         )
+
+
+def is_mostly_outside(annotation: Annotation, view: View) -> bool:
+    """Whether more than half of the detected points lie outside the image of the view; False without points."""
+    points = [view.transform_points(group[:, :2]) for group in annotation.points.values() if len(group)]
+    positions = np.concatenate(points) if points else np.empty((0, 2), np.float32)
+    positions = positions[np.isfinite(positions).all(axis=1)]
+    is_inside = ((positions > -0.5) & (positions < (view.width - 0.5, view.height - 0.5))).all(axis=1)
+    return bool(2 * is_inside.sum() < len(positions))
