@@ -25,7 +25,7 @@ RIGID_WEIGHTS[[27, 28, 29, 30]] = 0.5
 RIGID_WEIGHTS[[31, 33, 35, 0, 16]] = 0.3
 
 MIN_STATISTICS_QUALITY = 0.3  # faces of lower quality are excluded from the statistics if there are better ones
-EYE_WEIGHT, MOUTH_WEIGHT = 6.0, 3.0  # of the shapes in `describe_face`, relative to the points' positions
+EYE_WEIGHT, MOUTH_WEIGHT = 4.0, 2.0  # of the shapes in `describe_face`, relative to the points' positions
 NUM_ALIGNMENT_ROUNDS = 3  # iterations of aligning the faces to their median; it has converged by then
 
 

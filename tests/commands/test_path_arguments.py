@@ -34,7 +34,7 @@ def write_clip(name: str) -> None:
         (["prepare", "-c", "edges", "--out", "", "a.mp4"], 21),
         (["prepare", "-c", "edges", "--out", LONG, "a.mp4"], 21),
         (["prepare", "-c", "edges", "--out", "a.mp4/x", "a.mp4"], 21),
-        (["prepare", "-c", "edges", "-O", f"edges.input_dir={LONG}", "a.mp4"], 21),
+        (["prepare", "-c", "edges", "-O", f"edges.input_dir={LONG}", "a.mp4"], 10),
         (["prepare", "-c", "edges", "loop"], 10),
         (["transfer", LONG, "-t", "a.ckpt"], 10),
         (["transfer", "a.mp4", "-t", NOT_UTF8], 21),

@@ -137,7 +137,7 @@ def test_train_reports_fault_of_reference_methods(
 ) -> None:
     write_plugin(annotate("replace(a, points={'p': np.float32([(1, 2), (9, 3), (5, 9)])})") + methods)
     assert run_cli("prepare", "-c", "faulty", str(blob_video), "--out", "out").exit_code == 0
-    settings = [f"--set={text}" for text in ("generator.kind=fast", "generator.num_references=1", "data.height=32")]
+    settings = [f"--set={text}" for text in ("generator.kind=fast", "generator.num_references=1", "data.height=40")]
     result = run_cli("train", "--data", "out", "--steps", "1", "--device", "cpu", *settings)
     assert result.exit_code == 42, result.stderr
     assert f"The conditioner faulty failed in {name}: " in result.stderr

@@ -205,7 +205,7 @@ def test_flipped_clip_has_mirrored_references(blob_dataset: Dataset) -> None:
         assert torch.allclose(clips[1].frames, clips[0].frames.flip(-1), atol=0.05)
         for plain, flipped in zip(*(unbind(clip.references) for clip in clips), strict=True):
             assert torch.equal(flipped.images, plain.images.flip(-1))
-            assert torch.allclose(flipped.static_images, plain.static_images.flip(-1), atol=0.02)
+            assert torch.allclose(flipped.static_images, plain.static_images.flip(-1), atol=0.05)
             assert torch.allclose(flipped.weights, plain.weights)
             mirrored = plain.positions.flip(-1) * torch.tensor([-1, 1])[:, None, None]
             assert torch.allclose(flipped.positions, mirrored, atol=2e-3)

@@ -11,6 +11,7 @@ from vid2vid_cli.config.data import DataConfig
 FRAME_WISE_OVERRIDES: Mapping[str, Any] = {
     "generator.past_frames": 0,
     "generator.flow": False,
+    "generator.num_references": 0,
     "generator.foreground_classes": [],
     "discriminators.temporal.frame_strides": [],
     "discriminators.region.names": [],
@@ -39,6 +40,7 @@ PREDICT_OVERRIDES: Mapping[str, Any] = {
     # Label maps have no texture for VGG features, and no regions of their own.
     "generator.kind": "composite",
     "generator.target": "labels",
+    "generator.num_references": 0,
     "generator.foreground_classes": [],
     "discriminators.region.names": [],
     "style.feature_channels": 0,

@@ -189,6 +189,13 @@ def align_references(
     return SelectedReferences(np.array(indices, dtype=np.int64), positions, np.array(weights, dtype=np.float32))
 
 
+def repeat_references(
+    bank: ReferenceBank, annotations: Sequence[Annotation], views: Sequence[View], num_frames: int
+) -> ClipReferences:
+    """References of a clip that repeats one frame."""
+    return _stack_selections(bank, [ReferenceSelector(bank)(annotations, views)] * num_frames, bank.output_view)
+
+
 def _stack_selections(bank: ReferenceBank, selections: Sequence[SelectedReferences], view: View) -> ClipReferences:
     """The references of a clip with this view as a batch of one."""
     num_slots = max(len(selected.indices) for selected in selections)

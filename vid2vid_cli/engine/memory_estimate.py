@@ -21,13 +21,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec
+from vid2vid_cli.core.types import ClipBatch, ClipReferences, ConditionSpec
 from vid2vid_cli.engine.build import build_generator, build_train_state, count_parameters
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.runtime import Precision, Runtime
 from vid2vid_cli.engine.step import TrainContext, train_on_clips
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.perceptual import PerceptualLoss
+from vid2vid_cli.networks.reference_blend import GRID_STEP
 
 
 class LiveMemoryCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -101,7 +102,13 @@ def estimate_model_size(config: Config, condition_spec: ConditionSpec, height: i
             torch.empty(1, generator.past_frames, condition_spec.channels, height, width) if predicts_labels else None
         )
         with torch.no_grad(), runtime.autocast():
-            for _ in rollout(generator, conditions, initial_frames=initial_frames):
+            references = _empty_references(config, 1, len(conditions), (height, width))
+            for _ in rollout(
+                generator,
+                conditions,
+                initial_frames=initial_frames,
+                references=None if references is None else references.unbind(),
+            ):
                 pass
         return ModelSize(parameter_counts, training_bytes, memory.peak)
 
@@ -119,7 +126,11 @@ def _estimate_training(
     )
     frames = config.schedule.frames_per_update
     batch_shape = (config.schedule.batch_size, max(config.num_initial_frames + frames, 2))
-    batch = ClipBatch(torch.empty(*batch_shape, condition_spec.channels, *size), torch.empty(*batch_shape, 3, *size))
+    batch = ClipBatch(
+        torch.empty(*batch_shape, condition_spec.channels, *size),
+        torch.empty(*batch_shape, 3, *size),
+        references=_empty_references(config, *batch_shape, size),
+    )
     batch = batch.as_label_prediction() if config.generator.target == "labels" else batch
     # Create Adam's moments, which exist from the second step on.
     for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
@@ -149,3 +160,19 @@ def _untrained_perceptual_loss(config: Config) -> PerceptualLoss | None:
     from torchvision.models import vgg19
 
     return PerceptualLoss(vgg19(weights=None).features)
+
+
+def _empty_references(config: Config, batch_size: int, num_frames: int, size: tuple[int, int]) -> ClipReferences | None:
+    """References of a batch at twice the resolution of the frames; None for a model without references."""
+    num_references = config.generator.num_references
+    if not num_references:
+        return None
+    grid_size = [len(range(0, side - 1 + GRID_STEP, GRID_STEP)) for side in size]
+    height, width = size
+    return ClipReferences(
+        torch.empty(batch_size, num_references, 3, 2 * height, 2 * width),
+        torch.empty(batch_size, num_references, 3, height, width),
+        torch.zeros(batch_size, num_frames, num_references, dtype=torch.int64),
+        torch.empty(batch_size, num_frames, num_references, 2, *grid_size),
+        torch.empty(batch_size, num_frames, num_references),
+    )

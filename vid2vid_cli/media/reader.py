@@ -93,6 +93,8 @@ class VideoReader:
             self.remarks.append(
                 f"The frame rate of the file varies: at {float(self.fps):g} fps, {self.probe.num_unused_frames} of its "
                 f"{self.probe.num_stored_frames} pictures are not used; a higher --fps uses more of them."
+                if self.probe.num_unused_frames
+                else f"The frame rate of the file varies; {float(self.fps):g} fps uses all of its pictures."
             )
 
     @property

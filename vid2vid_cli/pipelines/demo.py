@@ -27,6 +27,8 @@ from vid2vid_cli.requests.prepare import DemoRequest
 from vid2vid_cli.requests.train import TrainRequest
 
 INSTALL_COMMAND = 'pip install "vid2vid-cli[demo]"'
+DEMO_SETTINGS = ("data.height=128", "schedule.image_warmup_steps=100")
+"""The clip is 144 pixels high, and the training takes some hundred steps."""
 CLIP_PATH = Path("datasets") / "data" / "carphone_pristine.mp4"
 NUM_SHEET_COLUMNS = 8
 
@@ -61,10 +63,10 @@ def run_demo(request: DemoRequest, on_event: EventHandler) -> DemoResult:
     out = request.out
     clip = find_demo_clip()
     dataset = prepare(PrepareRequest((clip,), ("landmarks",), out / "dataset"), on_event).path
-    config = resolve_config("tiny", None, (), {}).config
+    config = resolve_config("fast", None, DEMO_SETTINGS, {}).config
     train_request = TrainRequest(
         config,
-        "tiny",
+        "fast",
         dataset,
         out / "run",
         max_seconds=request.max_seconds,

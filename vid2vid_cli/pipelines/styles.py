@@ -20,7 +20,9 @@ from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.paths import shorten_name
 from vid2vid_cli.core.prefetch import prefetch
+from vid2vid_cli.core.types import ClipReferences
 from vid2vid_cli.data.clip_sampler import render_conditions
+from vid2vid_cli.data.reference_selection import repeat_references
 from vid2vid_cli.engine.events import EventHandler, ProgressEvent, WarningEvent
 from vid2vid_cli.engine.inference import evenly_spaced, generate_clip, to_uint8_image
 from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice
@@ -59,12 +61,19 @@ def show_styles(request: ShowStylesRequest, on_event: EventHandler) -> ShowStyle
     conditioners, views, annotations = _choose_frame(request, checkpoint, bank)
     conditions = torch.from_numpy(render_conditions(conditioners, annotations, views))
     instance_ids = InstanceReader(conditioners, views, bank.thing_class_ids)(annotations)
+    # A still clip: the first frames have no past.
+    num_repeats = model.generator.past_frames + 1
+    references = (
+        None
+        if model.reference_bank is None
+        else repeat_references(model.reference_bank, annotations, views, num_repeats)
+    )
     present_ids = set(np.unique(instance_class(instance_ids)).tolist())
     present_classes = [class_styles for class_styles in bank.classes if class_styles.id in present_ids]
     rows: list[list[ImageArray]] = [[condition_image(conditioners, annotations, views)]]
     labels = ["labels"]
     num_images, num_done = sum(len(class_styles.centres) for class_styles in present_classes), 0
-    with closing(prefetch(_generate_images(model, conditions, instance_ids, present_classes))) as images:
+    with closing(prefetch(_generate_images(model, conditions, instance_ids, present_classes, references))) as images:
         for class_styles in present_classes:
             rows.append([])
             for image in islice(images, len(class_styles.centres)):
@@ -87,7 +96,11 @@ def show_styles(request: ShowStylesRequest, on_event: EventHandler) -> ShowStyle
 
 
 def _generate_images(
-    model: LoadedModel, conditions: torch.Tensor, instance_ids: InstanceIds, classes: Sequence[ClassStyles]
+    model: LoadedModel,
+    conditions: torch.Tensor,
+    instance_ids: InstanceIds,
+    classes: Sequence[ClassStyles],
+    references: ClipReferences | None,
 ) -> Iterator[ImageArray]:
     """Yield one image (h, w, 3) per style of each class. To be iterated in a thread, as in `FrameRenderer`.
 
@@ -100,9 +113,9 @@ def _generate_images(
         for cluster in range(len(class_styles.centres)):
             assigner = StyleAssigner(bank, StyleChoice(class_clusters={class_styles.id: cluster}))
             styled_conditions = torch.cat([conditions.float(), torch.from_numpy(assigner(instance_ids))])
-            # The last frame of a still clip: the first ones have no past.
             clip = styled_conditions.expand(1, num_repeats, -1, -1, -1)
-            yield to_uint8_image(generate_clip(model.generator, clip, model.runtime)[-1].image[0])
+            outputs = generate_clip(model.generator, clip, model.runtime, references=references)
+            yield to_uint8_image(outputs[-1].image[0])
 
 
 def _read_example_annotations(checkpoint: CheckpointFile, bank: StyleBank) -> list[Annotation]:

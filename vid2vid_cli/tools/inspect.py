@@ -181,9 +181,9 @@ def _video_rows(path: Path) -> Iterator[tuple[str, str]]:
     fps_text = f"{video_probe.fps} fps ({float(video_probe.fps):.3f})"
     rate_text = ""
     if video_probe.is_variable_rate:
-        rate_text = (
-            f", variable rate: {video_probe.num_unused_frames} of {video_probe.num_stored_frames} pictures not used"
-        )
+        rate_text = ", variable rate"
+        if video_probe.num_unused_frames:
+            rate_text += f": {video_probe.num_unused_frames} of {video_probe.num_stored_frames} pictures not used"
     yield "frames", f"{video_probe.num_frames} at {fps_text}{rate_text}, {video_probe.duration:.2f} s"
     yield "codec", video_probe.codec
     yield "colour space", video_probe.colour_space
