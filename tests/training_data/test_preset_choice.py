@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -64,3 +67,11 @@ def test_smaller_preset_on_a_cpu(preset: str, smaller: str) -> None:
 @pytest.mark.parametrize(("preset", "smaller"), [("pose_1024p", "pose"), ("pose", "fast"), ("fast", "tiny")])
 def test_smaller_preset_on_a_gpu(preset: str, smaller: str) -> None:
     assert smaller_preset(preset, ("pose",), "cuda") == smaller
+
+
+def test_choose_preset_for_a_cpu_does_not_import_torch() -> None:
+    code = (
+        "import sys; from vid2vid_cli.training_data.preset_choice import choose_preset, may_have_cuda; "
+        "assert choose_preset(('pose',), 'cpu').name == 'fast'; may_have_cuda(); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

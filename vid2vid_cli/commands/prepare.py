@@ -79,13 +79,13 @@ def _next_command(result: PrepareResult) -> str:
     """The `train` command for the dataset on this machine; --data is left out if `train` chooses it anyway."""
     from vid2vid_cli.config.resolve import resolve_config
     from vid2vid_cli.data.dataset import DATASETS_FOLDER, find_newest_dataset
-    from vid2vid_cli.training_data.preset_choice import choose_preset
+    from vid2vid_cli.training_data.preset_choice import choose_preset, may_have_cuda
 
     conditioners = tuple(result.detection_counts)
     if not result.can_train:
         worst = min(conditioners, key=lambda name: result.detection_counts[name][0])
         return shell_command("vid2vid", "plugins", "show", worst)
-    preset = choose_preset(conditioners).name
+    preset = choose_preset(conditioners, "auto" if may_have_cuda() else "cpu").name
     config = resolve_config(preset, None).config
     newest = find_newest_dataset(DATASETS_FOLDER, lambda manifest: config.accepts(manifest.conditioner_names))
     data_words = () if result.path == newest else ("--data", result.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,6 @@ from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.presets import preset_names, preset_path, read_yaml
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.paths import shell_command
-from vid2vid_cli.engine.runtime import choose_device
 
 CPU_PRESET, SMALLEST_PRESET = "fast", "tiny"
 """The presets for machines without a GPU; they accept every conditioner."""
@@ -28,7 +28,12 @@ def choose_preset(conditioners: Sequence[str], device: str = "auto") -> PresetCh
 
     `device` as in `choose_device`, whose errors it raises.
     """
-    device_type = choose_device(device).type
+    if device == "cpu":
+        device_type = device
+    else:
+        from vid2vid_cli.engine.runtime import choose_device  # imports torch, which takes more than a second
+
+        device_type = choose_device(device).type
     if device_type != "cuda":
         return PresetChoice(CPU_PRESET, f"the device is {device_type}; the larger presets are for a CUDA GPU")
     names = " and ".join(conditioners)
@@ -36,6 +41,13 @@ def choose_preset(conditioners: Sequence[str], device: str = "auto") -> PresetCh
     if not sizes:
         return PresetChoice(CPU_PRESET, f"no larger preset is for {names}")
     return PresetChoice(min(sizes, key=lambda name: sizes[name]), f"the dataset has {names}, and the device is a GPU")
+
+
+def may_have_cuda() -> bool:
+    """Whether the machine may have a CUDA GPU, by its driver's files; without importing torch."""
+    if sys.platform == "linux":
+        return Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()  # dxg: Windows Subsystem for Linux
+    return sys.platform != "darwin"
 
 
 def _gpu_presets() -> dict[str, Config]:
