@@ -11,10 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.core.geometry import FloatArray
+from vid2vid_cli.core.geometry import GRID_STEP, FloatArray
 
-GRID_STEP = 8
-"""Pixels between the nodes of the grid."""
 ANCHORS_PER_SIDE = 6
 """Points on each side of the image that the spline leaves in place."""
 SPLINE_SMOOTHING = 1e-4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +24,5 @@ def describe_annotation(conditioner: Conditioner, annotation: Annotation, view: 
     if annotation.points:
         points = np.concatenate([rows[:, :2] for rows in annotation.points.values()])
         return (view.transform_points(points) / view.height).astype(np.float32).ravel()
-    scale_x, scale_y = SMALL_SIDE / view.width, SMALL_SIDE / view.height
-    scaling = np.array([[scale_x, 0, (scale_x - 1) / 2], [0, scale_y, (scale_y - 1) / 2]])
-    small_view = replace(view.compose(scaling), height=SMALL_SIDE, width=SMALL_SIDE, cropped_from=None)
+    small_view = view.resize(SMALL_SIDE, SMALL_SIDE)
     return conditioner.render(annotation, small_view).astype(np.float32).ravel() / np.float32(SMALL_SIDE)

@@ -18,6 +18,8 @@ UInt8Array = NDArray[np.uint8]
 ImageArray = UInt8Array
 """An RGB image or frame, (h, w, 3)."""
 Box = tuple[float, float, float, float]
+GRID_STEP = 8
+"""Pixels between the nodes of the coarse grid that reference frames are aligned on."""
 MAX_SIDE = 1 << 15
 """Limit of the sides of pictures in pixels."""
 MAX_VIEW_ENTRY, MIN_VIEW_DETERMINANT = 1e6, 1e-9
@@ -71,6 +73,12 @@ class View:
         product = matrix @ homogeneous
         row_x, row_y = (tuple(float(v) for v in row) for row in product[:2])
         return replace(self, matrix=(row_x, row_y))  # type: ignore[arg-type]
+
+    def resize(self, height: int, width: int) -> View:
+        """The view of the same part of the frame at another output size."""
+        scale_x, scale_y = width / self.width, height / self.height
+        scaling = np.array([[scale_x, 0, (scale_x - 1) / 2], [0, scale_y, (scale_y - 1) / 2]])
+        return replace(self.compose(scaling), height=height, width=width, cropped_from=None)
 
     def hflip(self, frame_width: int) -> View:
         """The view that maps the mirrored frame, `frame_width` pixels wide, to the mirror image of this view's output.

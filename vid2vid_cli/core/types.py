@@ -49,7 +49,7 @@ class FrameReferences:
     """(b, n, 3, h, w) the same frames without alignment, in the view of the generated frame."""
     positions: Tensor
     """(b, n, 2, gh, gw) x and y in [-1, 1] of `grid_sample` (align_corners=True), every GRID_STEP pixels of the frame,
-    see `conditioning.alignment`."""
+    see `core.geometry` and `conditioning.alignment`."""
     weights: Tensor
     """(b, n) prior weights with the sum 1; below 1 / n while a reference is faded in or out."""
 

@@ -87,22 +87,25 @@ class ReferenceSelector:
 
 
 class ReferenceLoader:
-    """Loads selected references to a device, those of successive frames only when they change."""
+    """Loads selected references to a device; loads and stacks them only when they change."""
 
     def __init__(self, bank: ReferenceBank, device: torch.device) -> None:
         self._bank, self._device = bank, device
         self._loaded: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
+        """Images and static images of the references in `_loaded`, each (1, n, 3, height, width)."""
 
     def load(self, selected: SelectedReferences) -> FrameReferences:
         """The selected references of a frame as a batch of one."""
         indices = selected.indices.tolist()
-        self._loaded = {
-            index: self._loaded[index] if index in self._loaded else self._load_images(index) for index in indices
-        }
-        images, static_images = zip(*(self._loaded[index] for index in indices), strict=True)
+        if self._batch is None or indices != list(self._loaded):
+            self._loaded = {
+                index: self._loaded[index] if index in self._loaded else self._load_images(index) for index in indices
+            }
+            images, static_images = zip(*(self._loaded[index] for index in indices), strict=True)
+            self._batch = torch.stack(images)[None], torch.stack(static_images)[None]
         return FrameReferences(
-            torch.stack(images)[None],
-            torch.stack(static_images)[None],
+            *self._batch,
             torch.from_numpy(selected.positions)[None].to(self._device),
             torch.from_numpy(selected.weights)[None].to(self._device),
         )

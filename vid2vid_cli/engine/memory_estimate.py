@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from vid2vid_cli.config.config import Config
+from vid2vid_cli.core.geometry import GRID_STEP
 from vid2vid_cli.core.types import ClipBatch, ClipReferences, ConditionSpec
 from vid2vid_cli.engine.build import build_generator, build_train_state, count_parameters
 from vid2vid_cli.engine.rollout import rollout
@@ -28,7 +29,6 @@ from vid2vid_cli.engine.runtime import Precision, Runtime
 from vid2vid_cli.engine.step import TrainContext, train_on_clips
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.perceptual import PerceptualLoss
-from vid2vid_cli.networks.reference_blend import GRID_STEP
 
 
 class LiveMemoryCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -14,13 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pixel_shuffle
 
+from vid2vid_cli.core.geometry import GRID_STEP
 from vid2vid_cli.core.types import FrameReferences
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 
 LOGIT_SCALE = 4.0
 """Factor on the logits of the weights; raises the learning rate of the choice between the candidates."""
-GRID_STEP = 8
-"""Pixels between the nodes of `FrameReferences.positions`."""
 
 
 class ReferenceBlend(nn.Module):
@@ -57,9 +56,7 @@ class ReferenceBlend(nn.Module):
         """
         batch, num_references = references.weights.shape
         grid = upsample_positions(references.positions.flatten(0, 1), height, width)
-        aligned = F.grid_sample(
-            references.images.flatten(0, 1), grid, mode="bilinear", padding_mode="border", align_corners=True
-        )
+        aligned = _sample(references, grid)
         inputs = torch.cat([aligned, references.static_images.flatten(0, 1)], 1)
         embeddings = self.patch_embed(pad_to_multiple(inputs, self.size_divisor))
         embeddings = embeddings.view(batch, num_references, *embeddings.shape[1:])
@@ -79,9 +76,7 @@ class ReferenceBlend(nn.Module):
         pixels = flow.new_tensor([2.0 / max(width - 1, 1), 2.0 / max(height - 1, 1)])
         # With NaN in the grid, the CPU gradient of grid_sample writes out of bounds; see `ops.warp`.
         refined_grid = (grid + flow.permute(0, 2, 3, 1) * pixels).nan_to_num(0.0)
-        sampled = F.grid_sample(
-            references.images.flatten(0, 1), refined_grid, mode="bilinear", padding_mode="border", align_corners=True
-        )
+        sampled = _sample(references, refined_grid)
         logits = pixel_shuffle(self.weight_head(merged).float(), self.patch_size)  # (b n, 2, h, w): aligned, static
         logits = logits.view(batch, num_references, *logits.shape[1:])
         raw_logit = pixel_shuffle(self.raw_weight_head(features).float(), self.patch_size)
@@ -99,3 +94,9 @@ def upsample_positions(positions: Tensor, height: int, width: int) -> Tensor:
     rows, columns = ((size - 1) * GRID_STEP + 1 for size in positions.shape[-2:])
     dense = interpolate(positions, size=(rows, columns), mode="bilinear", align_corners=True)
     return dense[..., :height, :width].permute(0, 2, 3, 1)
+
+
+def _sample(references: FrameReferences, grid: Tensor) -> Tensor:
+    """The references at a grid (b n, h, w, 2), (b n, 3, h, w)."""
+    images = references.images.flatten(0, 1)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=True)

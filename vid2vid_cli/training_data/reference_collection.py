@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,10 +79,7 @@ def collect_references(
 def enlarge_view(view: View) -> View:
     """The same part of the dataset's frames at their resolution, but at most MAX_RESOLUTION_RATIO times as large."""
     ratio = min(max(1.0, 1.0 / view.scale), MAX_RESOLUTION_RATIO)
-    height, width = round(ratio * view.height), round(ratio * view.width)
-    factors = width / view.width, height / view.height
-    scaling = np.array([[factors[0], 0, (factors[0] - 1) / 2], [0, factors[1], (factors[1] - 1) / 2]])
-    return replace(view.compose(scaling), height=height, width=width)
+    return view.resize(round(ratio * view.height), round(ratio * view.width))
 
 
 def record_references(bank: ReferenceBank) -> ReferenceRecord:
