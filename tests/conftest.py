@@ -8,6 +8,8 @@ from pathlib import Path
 # Set before torch is imported, and for every process that a test starts: test processes run in parallel, and the
 # networks are too small for a second thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# No test downloads weight files; those of the download use their own server.
+os.environ["VID2VID_OFFLINE"] = "1"
 
 import pytest
 import torch

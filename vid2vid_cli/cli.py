@@ -25,6 +25,7 @@ from vid2vid_cli.commands import (
     styles,
     synthesize,
     train,
+    weights,
 )
 from vid2vid_cli.commands import import_ as import_command
 from vid2vid_cli.commands import transfer as transfer_command
@@ -44,7 +45,7 @@ BUG_EXIT_CODE = 70
 MAIN_PANEL, INSPECTION_PANEL, LIBRARY_PANEL = (
     "Main commands",
     "Inspection and evaluation",
-    "Presets, plugins, import",
+    "Presets, plugins, weights, import",
 )
 
 
@@ -93,6 +94,7 @@ app.command(rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(predict.pred
 app.command(rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(inspect.inspect)
 app.add_typer(presets.app, name="presets", rich_help_panel=LIBRARY_PANEL)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=LIBRARY_PANEL)
+app.add_typer(weights.app, name="weights", rich_help_panel=LIBRARY_PANEL)
 app.add_typer(styles.app, name="styles", rich_help_panel=INSPECTION_PANEL)
 app.add_typer(import_command.app, name="import", rich_help_panel=LIBRARY_PANEL)
 app.command(rich_help_panel=INSPECTION_PANEL)(doctor.doctor)

@@ -14,20 +14,22 @@ SELFIE_WEIGHTS = WeightFile(
 
 DOWNLOAD_URL = "https://download.pytorch.org/models/"
 LICENCE_TERMS = "torchvision's terms; trained on COCO"
-TORCHVISION_WEIGHTS = tuple(
-    WeightFile(
+TORCHVISION_WEIGHTS = {
+    model: WeightFile(
         name=f"{name}-{sha256}.pth",
         sha256=sha256,
         size_bytes=size,
         licence=LICENCE_TERMS,
         source=f"torchvision's DeepLabV3, model={model}; downloaded on first use: {DOWNLOAD_URL}{name}-{sha256}.pth",
+        url=f"{DOWNLOAD_URL}{name}-{sha256}.pth",
     )
     for model, name, sha256, size in (
         ("mobilenet", "deeplabv3_mobilenet_v3_large", "fc3c493d", 44_355_000),
         ("resnet50", "deeplabv3_resnet50_coco", "cd0a2569", 168_312_000),
         ("resnet101", "deeplabv3_resnet101_coco", "586e9e4e", 244_546_000),
     )
-)
+}
+"""The weights of each `segmentation.model`."""
 
 SPEC = ConditionerSpec(
     name="segmentation",
@@ -54,5 +56,5 @@ SPEC = ConditionerSpec(
             note="For --conditioner-option segmentation.backend=selfie; the model is part of vid2vid-cli (Apache-2.0).",
         ),
     ),
-    weights=(SELFIE_WEIGHTS, *TORCHVISION_WEIGHTS),
+    weights=(SELFIE_WEIGHTS, *TORCHVISION_WEIGHTS.values()),
 )

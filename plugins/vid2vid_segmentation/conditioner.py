@@ -26,6 +26,7 @@ from vid2vid_cli.conditioning import (
     palette,
     subsample,
     view_image,
+    weight_file_sha256,
 )
 from vid2vid_segmentation import SPEC
 from vid2vid_segmentation.backend import Segmenter, TiledScores
@@ -40,7 +41,7 @@ from vid2vid_segmentation.backends import (
 from vid2vid_segmentation.classes import PERSON_ID, find_class_ids
 from vid2vid_segmentation.label_fusion import fuse_tiles, label_quality, mean_iou, to_label_map
 from vid2vid_segmentation.temporal_filter import TemporalLabelFilter
-from vid2vid_segmentation.weights import find_weights, weights_sha256
+from vid2vid_segmentation.weights import find_weights
 
 PALETTE = palette()
 
@@ -160,7 +161,7 @@ class Segmentation(Conditioner):
             "options": options,
             "backend": backend,
             "version": backend_version(backend),
-            "weights": weights_sha256(weights_file) if weights_file is not None else "",
+            "weights": weight_file_sha256(weights_file) if weights_file is not None else "",
         }
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import MissingPackageError, MissingWeightsError, UInt8Array
-from vid2vid_segmentation import INSTALL_COMMAND
+from vid2vid_segmentation import INSTALL_COMMAND, TORCHVISION_WEIGHTS
 from vid2vid_segmentation.backend import Segmenter, TiledScores, TileScores, resize
-from vid2vid_segmentation.weights import check_sha256, fetch_published_weights, require_weights
+from vid2vid_segmentation.weights import fetch_published_weights, require_weights
 
 ModelName = Literal["mobilenet", "resnet50", "resnet101"]
 
@@ -22,7 +22,6 @@ TORCHVISION_NAMES: dict[ModelName, str] = {
     "resnet50": "deeplabv3_resnet50",
     "resnet101": "deeplabv3_resnet101",
 }
-WEIGHTS_VERSION = "COCO_WITH_VOC_LABELS_V1"
 # ImageNet normalisation of RGB in [0, 1], as in torchvision's transforms for these weights.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MAX_ASPECT_RATIO = 4  # longer frames are resized to this aspect ratio
@@ -41,11 +40,7 @@ class DeepLabSegmenter(Segmenter):
 
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.batch_size = batch_size or (8 if self._device.type == "cuda" else 1)
-        path = (
-            fetch_published_weights(_weights_url(torchvision, model))
-            if weights is None
-            else _find_user_weights(torchvision, weights)
-        )
+        path = fetch_published_weights(TORCHVISION_WEIGHTS[model]) if weights is None else require_weights(weights)
         network = _build_network(torchvision, path, model if weights is None else None, num_classes)
         # Frames are channels-last; a channels-last network is a third faster on a CPU.
         self._network = network.to(self._device, memory_format=torch.channels_last)
@@ -91,17 +86,6 @@ def _import_torchvision() -> Any:
     import torchvision
 
     return torchvision
-
-
-def _weights_url(torchvision: Any, model: ModelName) -> str:
-    return str(torchvision.models.get_model_weights(TORCHVISION_NAMES[model])[WEIGHTS_VERSION].url)
-
-
-def _find_user_weights(torchvision: Any, weights: Path) -> Path:
-    """Return the user's weight file; a file with a published name must have the published sha256."""
-    path = require_weights(weights)
-    published_names = [_weights_url(torchvision, model).rsplit("/", 1)[-1] for model in TORCHVISION_NAMES]
-    return check_sha256(path) if path.name in published_names else path
 
 
 def _build_network(torchvision: Any, path: Path, model: ModelName | None, num_classes: int) -> Any:

@@ -28,6 +28,18 @@ def test_presets_list_names_all_presets(run_cli: CliRunner) -> None:
     assert all(row["summary"] for row in rows)
 
 
+def test_weights_list_and_fetch(run_cli: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    rows = {row["name"]: row for row in json.loads(run_cli("weights", "list", "--json").stdout)}
+    vgg = rows["vgg19-dcbb9e9d.pth"]
+    assert (vgg["state"], vgg["path"], vgg["used_by"]) == ("missing", None, "losses.perceptual")
+    assert rows["pose_landmarker_full.task"]["state"] == "present"
+    assert "pose_landmarker_full.task" in run_cli("weights", "list").stdout
+    result = run_cli("weights", "fetch", "vgg19", "--json")
+    assert result.exit_code == 41
+    assert json.loads(result.stdout.splitlines()[-1])["error"] == "MissingWeightsError"
+
+
 def test_presets_show_names_value_origins(run_cli: CliRunner) -> None:
     result = run_cli("presets", "show", "face", "--set", "generator.base_channels=32", "--no-size")
     rows = {line.split()[0]: line.split(None, 1)[1] for line in result.stdout.splitlines()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 from helpers.tiny_networks import write_colour_network, write_person_network
-from vid2vid_segmentation.weights import fetch_published_weights
+from vid2vid_segmentation import TORCHVISION_WEIGHTS
+from vid2vid_segmentation.deeplab import TORCHVISION_NAMES
 
 from vid2vid_cli.conditioning import MissingPackageError, MissingWeightsError, detect_cuts
 from vid2vid_cli.conditioning.registry import load_conditioner
@@ -23,8 +23,9 @@ MOBILENET = "deeplabv3_mobilenet_v3_large-fc3c493d.pth"
 
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache folder of torch; downloads fail at once."""
+    """An empty cache folder of torch; connections fail at once."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.delenv("VID2VID_OFFLINE")
     for name in ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("no_proxy", "NO_PROXY"):
@@ -66,6 +67,7 @@ def test_failed_download_lists_alternatives(cache_folder: Path) -> None:
         "segmentation.weights=",
         "segmentation.backend=selfie",
         "https://",
+        f"vid2vid weights fetch {MOBILENET}",
     ):
         assert alternative in error.hint
     assert list(cache_folder.iterdir()) == []
@@ -79,28 +81,12 @@ def test_damaged_cached_weights_are_rejected(cache_folder: Path, state_dict: dic
     assert "fc3c493d" in annotate_error(weights=cache_folder / MOBILENET).message
 
 
-def test_fetch_published_weights_downloads_once(
-    cache_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    digest = hashlib.sha256(b"weights").hexdigest()
-    source = tmp_path / f"network-{digest[:8]}.pth"
-    source.write_bytes(b"weights")
-    weights_path = fetch_published_weights(source.as_uri())
-    assert weights_path == cache_folder / source.name
-    assert weights_path.read_bytes() == b"weights"
-    source.unlink()
-    assert fetch_published_weights(source.as_uri()) == weights_path
-    weights_path.write_bytes(b"weighty")
-    with pytest.raises(MissingWeightsError, match=digest[:8]):
-        fetch_published_weights(source.as_uri())
-
-
-def test_fetch_published_weights_discards_wrong_content(cache_folder: Path, tmp_path: Path) -> None:
-    source = tmp_path / "network-00000000.pth"
-    source.write_bytes(b"weights")
-    with pytest.raises(MissingWeightsError, match="00000000"):
-        fetch_published_weights(source.as_uri())
-    assert list(cache_folder.iterdir()) == []
+def test_weights_are_those_of_torchvision() -> None:
+    models = pytest.importorskip("torchvision.models")
+    for model, file in TORCHVISION_WEIGHTS.items():
+        weights = models.get_model_weights(TORCHVISION_NAMES[model])["COCO_WITH_VOC_LABELS_V1"]
+        assert file.url == weights.url
+        assert file.url.endswith(f"/{file.name}")
 
 
 # Files of the user

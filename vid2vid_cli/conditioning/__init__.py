@@ -40,6 +40,12 @@ if TYPE_CHECKING:
     from vid2vid_cli.media.files import sha256_of_files
     from vid2vid_cli.media.images import view_image
     from vid2vid_cli.media.label_images import LabelImage, list_label_files, load_label_image, palette
+    from vid2vid_cli.media.published_weights import (
+        check_weight_file,
+        fetch_weight_file,
+        torch_cache_dir,
+        weight_file_sha256,
+    )
     from vid2vid_cli.media.reader import VideoReader
 
 _LAZY_IMPORTS = {
@@ -66,9 +72,11 @@ _LAZY_IMPORTS = {
     "View": "vid2vid_cli.core.geometry",
     "align_to_frames": "vid2vid_cli.conditioning.align_images",
     "bounding_box": "vid2vid_cli.conditioning.boxes",
+    "check_weight_file": "vid2vid_cli.media.published_weights",
     "detect_cuts": "vid2vid_cli.conditioning.video_frame",
     "empty_annotation": "vid2vid_cli.conditioning.conditioner",
     "expand_home": "vid2vid_cli.core.paths",
+    "fetch_weight_file": "vid2vid_cli.media.published_weights",
     "input_path_option": "vid2vid_cli.conditioning.options",
     "iou": "vid2vid_cli.conditioning.boxes",
     "list_label_files": "vid2vid_cli.media.label_images",
@@ -83,8 +91,10 @@ _LAZY_IMPORTS = {
     "square_around": "vid2vid_cli.conditioning.boxes",
     "subsample": "vid2vid_cli.conditioning.conditioner",
     "suppress_stderr": "vid2vid_cli.conditioning.stderr_filter",
+    "torch_cache_dir": "vid2vid_cli.media.published_weights",
     "view_image": "vid2vid_cli.media.images",
     "view_to_frames": "vid2vid_cli.conditioning.align_images",
+    "weight_file_sha256": "vid2vid_cli.media.published_weights",
 }
 
 __all__ = [
@@ -115,9 +125,11 @@ __all__ = [
     "WeightFile",
     "align_to_frames",
     "bounding_box",
+    "check_weight_file",
     "detect_cuts",
     "empty_annotation",
     "expand_home",
+    "fetch_weight_file",
     "input_path_option",
     "iou",
     "list_label_files",
@@ -132,8 +144,10 @@ __all__ = [
     "square_around",
     "subsample",
     "suppress_stderr",
+    "torch_cache_dir",
     "view_image",
     "view_to_frames",
+    "weight_file_sha256",
 ]
 
 

@@ -1,9 +1,13 @@
-"""The specification of a conditioner plugin, available without heavy imports. Standard library only."""
+"""The specification of a conditioner plugin, available without heavy imports."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from vid2vid_cli.media.published_weights import WeightFile
+
+__all__ = ["API_VERSION", "NAME_PATTERN", "ConditionerSpec", "Requirement", "WeightFile"]
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 """Names of conditioners, points and images, which are names of files and folders in a dataset."""
@@ -21,20 +25,6 @@ class Requirement:
     is_optional: bool = False
     """True if only one of several backends needs the package."""
     note: str = ""
-
-
-@dataclass(frozen=True)
-class WeightFile:
-    """A file of pretrained weights: its name, checksum, size, licence and source."""
-
-    name: str
-    sha256: str
-    """64 hex digits; for a torch hub file without a published checksum, the digits in its file name."""
-    size_bytes: int
-    """Size in bytes, exact to at least three digits."""
-    licence: str
-    source: str
-    """Readable text: origin of the file and how to obtain it."""
 
 
 @dataclass(frozen=True)

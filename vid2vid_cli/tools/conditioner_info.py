@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from vid2vid_cli.conditioning.conditioner import Conditioner, LabelClass
 from vid2vid_cli.conditioning.registry import DiscoveredPlugin, find_conditioners, is_installed, load_conditioner
-from vid2vid_cli.conditioning.spec import ConditionerSpec, WeightFile
+from vid2vid_cli.conditioning.spec import ConditionerSpec
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.data.manifest import ClassRecord
 from vid2vid_cli.engine.dry_run import group_rows
 from vid2vid_cli.media.files import sha256_of_files
+from vid2vid_cli.media.published_weights import find_weight_file
 from vid2vid_cli.tools.option_info import OptionInfo, describe_options
 
 TableRows = tuple[tuple[str, str], ...]
@@ -112,7 +111,8 @@ def requirement_statuses(spec: ConditionerSpec) -> tuple[RequirementStatus, ...]
 
 def weight_file_statuses(spec: ConditionerSpec) -> tuple[WeightFileStatus, ...]:
     """The weight files that a conditioner can use, from the plugin's package or torch's cache."""
-    files_and_paths = ((file, _find_weight_file(spec, file)) for file in spec.weights)
+    package = spec.implementation.partition(".")[0]
+    files_and_paths = ((file, find_weight_file(file, package)) for file in spec.weights)
     return tuple(
         WeightFileStatus(
             name=file.name,
@@ -170,20 +170,6 @@ def _requirement_rows(
             weight_file.source,
         )
         yield "weights", "; ".join(parts)
-
-
-def _find_weight_file(spec: ConditionerSpec, weight_file: WeightFile) -> Path | None:
-    """Path of a weight file in the plugin's package or in torch's cache (see torch.hub); None if it does not exist."""
-    try:
-        module_spec = find_spec(spec.implementation.partition(".")[0])
-    except (ImportError, ValueError):
-        module_spec = None
-    for folder in (module_spec.submodule_search_locations or []) if module_spec is not None else []:
-        for path in sorted(Path(folder).rglob(weight_file.name)):
-            return path
-    torch_home = os.environ.get("TORCH_HOME") or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/torch"
-    path = Path(torch_home).expanduser() / "hub" / "checkpoints" / weight_file.name
-    return path if path.is_file() else None
 
 
 def format_classes(classes: Sequence[LabelClass | ClassRecord], max_names: int) -> str:
