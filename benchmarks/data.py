@@ -17,11 +17,12 @@ from benchmarks.tables import format_number, format_table
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.clip_sampler import ClipSampler
-from vid2vid_cli.engine.build import build_train_state
 from vid2vid_cli.engine.distributed import SINGLE_PROCESS
 from vid2vid_cli.engine.events import ignore_events
+from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.runtime import choose_runtime
-from vid2vid_cli.engine.step import TrainContext, train_step
+from vid2vid_cli.engine.step import train_step
+from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.synthetic import synthetic_clip
 from vid2vid_cli.media.writer import VideoWriter

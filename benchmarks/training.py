@@ -12,10 +12,11 @@ from typing import Any, get_args
 from benchmarks.inputs import BenchmarkInputs, Case, Log
 from benchmarks.tables import format_number, format_table
 from vid2vid_cli.core.prefetch import prefetch
-from vid2vid_cli.engine.build import build_train_state
 from vid2vid_cli.engine.distributed import SINGLE_PROCESS
+from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.runtime import Precision, choose_runtime
-from vid2vid_cli.engine.step import TrainContext, train_step
+from vid2vid_cli.engine.step import train_step
+from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.networks.flow_estimator import DISFlow
 from vid2vid_cli.networks.perceptual import build_perceptual_loss
 from vid2vid_cli.requests.train import TrainRequest

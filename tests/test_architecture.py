@@ -35,10 +35,12 @@ FORBIDDEN_IMPORTS = {
 }
 """Forbidden although the layer would allow them."""
 ENGINE_MODULES_WITH_CONFIG = {
-    *("build", "checkpoint_metadata", "curriculum", "discriminator_inputs", "memory_estimate", "run_folder", "step"),
+    *("build", "checkpoint_metadata", "curriculum", "discriminator_inputs", "memory_estimate", "run_folder"),
+    "train_context",
 }
-"""The engine modules that import the configuration: they build, schedule, store or measure what it describes, and a
-second record of the same settings would only copy its fields. Losses, rollout, state and loop take plain values."""
+"""The engine modules that import the configuration, besides `families`: they build, schedule, store or measure what it
+describes, and a second record of the same settings would only copy its fields. Losses, rollout, state and loop take
+plain values."""
 PUBLIC_PACKAGES = (f"{PACKAGE}.conditioning", f"{PACKAGE}.testing")
 """The packages that plugins import."""
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 250, 60

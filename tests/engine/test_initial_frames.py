@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from vid2vid_cli.core.types import ClipBatch, FrameOutput
 from vid2vid_cli.engine.curriculum import clip_length
+from vid2vid_cli.engine.families.paired import PairedState
 from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.engine.rollout import rollout
-from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.step import train_step
 
 
@@ -74,7 +74,7 @@ def step_losses(initial_frames: str, frame_values: list[float]) -> dict[str, flo
     )
     context, state = tiny_state(config)
     generator = TrainableCounter()
-    counter_state = TrainState(
+    counter_state = PairedState(
         generator=generator,  # type: ignore[arg-type]
         image_discriminator=state.image_discriminator,
         temporal_discriminators=state.temporal_discriminators,

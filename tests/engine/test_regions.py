@@ -14,15 +14,16 @@ from torch import Tensor
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.discriminators import RegionConfig
 from vid2vid_cli.core.types import ClipBatch, ShapeError
-from vid2vid_cli.engine import step
 from vid2vid_cli.engine.build import discriminator_input_format, loss_settings
 from vid2vid_cli.engine.chunk import DiscriminatorInputFormat, gather_chunk
 from vid2vid_cli.engine.discriminator_inputs import DiscriminatorInputs, region_pairs
+from vid2vid_cli.engine.families import paired
 from vid2vid_cli.engine.reference_flow import zero_flow
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.step import TrainContext, train_step
+from vid2vid_cli.engine.step import train_step
+from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.engine.training_losses import adversarial_losses
 
 NAN = float("nan")
@@ -191,7 +192,7 @@ def test_generator_update_leaves_region_discriminators_unchanged() -> None:
         region_boxes=batch.regions,
         input_format=discriminator_input_format(context.config.discriminators.image),
     )
-    step._update_generator(context, state, chunk, DiscriminatorInputs({}, region_pairs(context.config, chunk)))
+    paired._update_generator(context, state, chunk, DiscriminatorInputs({}, region_pairs(context.config, chunk)))
     assert all(weight.grad is None and weight.requires_grad for weight in state.region_discriminators.parameters())
     assert all(tensors_equal(weights, before[name]) for name, weights in copy_discriminators(state).items())
 

@@ -12,16 +12,17 @@ from torch import Tensor, nn
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import DivergenceError
 from vid2vid_cli.core.types import ClipBatch
-from vid2vid_cli.engine import step
 from vid2vid_cli.engine.build import discriminator_input_format
 from vid2vid_cli.engine.chunk import Chunk, gather_chunk
 from vid2vid_cli.engine.discriminator_inputs import DiscriminatorInputs, region_pairs, temporal_pairs
+from vid2vid_cli.engine.families import paired
 from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.engine.reference_flow import FlowEstimator, estimate_reference_flow
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.step import TrainContext, train_step
+from vid2vid_cli.engine.step import train_step
+from vid2vid_cli.engine.train_context import TrainContext
 
 IMAGE = {"adversarial", "feature_matching", "l1", "image_discriminator"}
 MOTION = {"flow", "flow_warp", "temporal_warp", "occlusion"}
@@ -59,7 +60,7 @@ def test_generator_update_leaves_discriminators_unchanged() -> None:
         name: copy_weights(getattr(state, name))
         for name in ("generator", "image_discriminator", "temporal_discriminators")
     }
-    step._update_generator(context, state, *build_inputs(context, state))
+    paired._update_generator(context, state, *build_inputs(context, state))
     assert not tensors_equal(copy_weights(state.generator), before["generator"])
     for network in (state.image_discriminator, state.temporal_discriminators):
         assert gradients(network) == []
@@ -74,7 +75,7 @@ def test_discriminator_update_leaves_generator_unchanged() -> None:
         name: copy_weights(getattr(state, name))
         for name in ("generator", "image_discriminator", "temporal_discriminators")
     }
-    step._update_discriminators(context, state, *build_inputs(context, state))
+    paired._update_discriminators(context, state, *build_inputs(context, state))
     assert gradients(state.generator) == []
     assert tensors_equal(copy_weights(state.generator), before["generator"])
     assert not tensors_equal(copy_weights(state.image_discriminator), before["image_discriminator"])

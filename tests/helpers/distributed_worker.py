@@ -22,8 +22,9 @@ from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.engine.loop import StopCondition, train_loop
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.state_files import load_train_state, save_train_state
-from vid2vid_cli.engine.step import TrainContext, train_step
+from vid2vid_cli.engine.step import train_step
 from vid2vid_cli.engine.torchrun import join_process_group
+from vid2vid_cli.engine.train_context import TrainContext
 
 BATCH_SIZE, CLIP_LENGTH, HALF_STEPS, NUM_STEPS = 2, 5, 1, 2
 NAN = float("nan")

@@ -18,10 +18,10 @@ from vid2vid_cli.core.types import ClipBatch, ConditionSpec, FrameOutput
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.cropping import crop_view
 from vid2vid_cli.data.dataset import Dataset
-from vid2vid_cli.engine.build import build_train_state
+from vid2vid_cli.engine.families.paired import PairedState
+from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.runtime import Runtime
-from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.step import TrainContext
+from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.networks.flow_estimator import DISFlow
 
 HEIGHT, WIDTH, NUM_FRAMES, FPS = 40, 56, 24, Fraction(30000, 1001)
@@ -76,9 +76,11 @@ def tiny_config(**sections: Mapping[str, Any]) -> Config:
     return Config(**{**data, "discriminators": nested})
 
 
-def tiny_state(config: Config, num_channels: int = 1) -> tuple[TrainContext, TrainState]:
+def tiny_state(config: Config, num_channels: int = 1) -> tuple[TrainContext, PairedState]:
     """New networks on the CPU, and the context of their training steps."""
-    return TrainContext(config, CPU, DISFlow()), build_train_state(config, ConditionSpec(num_channels), CPU)
+    state = build_train_state(config, ConditionSpec(num_channels), CPU)
+    assert isinstance(state, PairedState)
+    return TrainContext(config, CPU, DISFlow()), state
 
 
 def tiny_sampler(folder: Path, **changes: Any) -> ClipSampler:

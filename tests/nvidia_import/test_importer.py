@@ -19,10 +19,11 @@ from torch import Tensor
 
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import ConfigError
-from vid2vid_cli.engine.build import build_discriminator, build_train_state, discriminator_input_format
+from vid2vid_cli.engine.build import build_discriminator, discriminator_input_format
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import ignore_events
+from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.warm_start import warm_start
 from vid2vid_cli.engine.weight_files import load_network_weights

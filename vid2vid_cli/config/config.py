@@ -18,13 +18,15 @@ from vid2vid_cli.config.runtime import CheckpointConfig, RuntimeConfig
 from vid2vid_cli.config.schedule import ScheduleConfig
 from vid2vid_cli.config.style import StyleConfig
 
+ModelName = Literal["vid2vid", "pix2pixhd", "pix2pix", "predict"]
+
 
 class Config(ConfigSection):
     """A training run."""
 
     schema_version: Literal[2] = Field(2, description="Version of the schema of configurations.")
     summary: str = Field("", description="One sentence for `vid2vid presets list`.")
-    model: Literal["vid2vid", "pix2pixhd", "pix2pix", "predict"] = Field(
+    model: ModelName = Field(
         "vid2vid",
         description="Model family. pix2pixhd and pix2pix are frame-wise; predict generates future label maps. The "
         "family overrides those preset values that define it; size, channels and steps stay the preset's.",

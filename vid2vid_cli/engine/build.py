@@ -5,15 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.discriminators import ImageConfig, PatchConfig
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.config.losses import LossConfig
 from vid2vid_cli.config.optimizer import AdamConfig
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.chunk import DiscriminatorInputFormat
-from vid2vid_cli.engine.runtime import Runtime
-from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.training_losses import LossSettings
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.discriminator import MultiScaleDiscriminator
@@ -85,43 +82,6 @@ def _build_style_encoder(config: GeneratorConfig, condition_spec: ConditionSpec)
 def condition_and_output_channels(config: GeneratorConfig, condition_spec: ConditionSpec) -> tuple[int, int]:
     """(condition channels, output channels) of the generator, without styles."""
     return (0, condition_spec.channels) if config.target == "labels" else (condition_spec.channels, 3)
-
-
-def build_train_state(config: Config, condition_spec: ConditionSpec, runtime: Runtime) -> TrainState:
-    """New networks and optimisers, initialised from the seed; the global random state is unchanged."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.runtime.seed)
-        generator = build_generator(config.generator, condition_spec)
-        generator.set_gradient_checkpointing(config.runtime.gradient_checkpointing)
-        condition_channels, out_channels = condition_and_output_channels(config.generator, condition_spec)
-        discriminator_channels = condition_channels + out_channels
-        image_discriminator = build_discriminator(
-            config.discriminators.image, discriminator_channels, config.data.height
-        )
-        temporal, region = config.discriminators.temporal, config.discriminators.region
-        temporal_channels = out_channels * temporal.num_frames + 2 * (temporal.num_frames - 1)
-        temporal_discriminators = nn.ModuleDict(
-            {
-                str(stride): build_discriminator(temporal, temporal_channels, config.data.height)
-                for stride in temporal.frame_strides
-            }
-        )
-        crop_size = region.crop_size(config.data.height)
-        region_discriminators = nn.ModuleDict(
-            {name: build_discriminator(region, discriminator_channels, crop_size) for name in region.names}
-        )
-    for network in (generator, image_discriminator, temporal_discriminators, region_discriminators):
-        runtime.prepare_module(network)
-    return TrainState(
-        generator=generator,
-        image_discriminator=image_discriminator,
-        temporal_discriminators=temporal_discriminators,
-        region_discriminators=region_discriminators,
-        generator_optimizer=build_optimizer(config.optimizer.generator, generator),
-        discriminator_optimizer=build_optimizer(
-            config.optimizer.discriminators, image_discriminator, temporal_discriminators, region_discriminators
-        ),
-    )
 
 
 def build_optimizer(config: AdamConfig, *networks: nn.Module) -> torch.optim.Adam:

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, REFERENCE_FRAMES_KEY, damaged_error
-from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
+from vid2vid_cli.engine.families.registry import model_family
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.weight_files import (
     Weights,
@@ -53,7 +53,7 @@ def load_checkpoint(path: Path, runtime: Runtime) -> tuple[Generator, Checkpoint
     metadata = load_metadata(path)
     try:
         with without_data():
-            generator = build_generator(metadata.generator, metadata.condition_spec)
+            generator = model_family(metadata.model).build_generator(metadata.generator, metadata.condition_spec)
     except (RuntimeError, ValueError) as error:
         raise damaged_error(path, f"its architecture cannot be built ({str(error).splitlines()[0]})") from None
     check_weight_table(path, generator)

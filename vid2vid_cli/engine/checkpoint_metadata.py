@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from vid2vid_cli.config.config import ModelName
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.checkpoint_header import read_header
 from vid2vid_cli.core.errors import ConfigError, TruncatedCheckpointError
@@ -57,6 +58,8 @@ class CheckpointMetadata(BaseModel):
     format_version: Literal[2] = 2
     name: Annotated[str, AfterValidator(check_file_name)]
     """It becomes a part of the names of outputs."""
+    model: ModelName = "vid2vid"
+    """The model family; a file without it is of vid2vid, pix2pixhd, pix2pix or predict."""
     generator: GeneratorConfig
     conditioners: tuple[ConditionerConfig, ...]
     crop: Literal["subject", "center"]

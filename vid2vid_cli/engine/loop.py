@@ -11,7 +11,8 @@ from itertools import islice
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, StepEvent
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.step import TrainContext, train_step
+from vid2vid_cli.engine.step import train_step
+from vid2vid_cli.engine.train_context import TrainContext
 
 DATA_WAIT_WARNING = 0.1
 """Share of the time spent waiting for clips above which a notice is emitted."""

@@ -23,10 +23,11 @@ from torch.utils._pytree import tree_leaves
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.geometry import GRID_STEP
 from vid2vid_cli.core.types import ClipBatch, ClipReferences, ConditionSpec
-from vid2vid_cli.engine.build import build_generator, build_train_state, count_parameters
+from vid2vid_cli.engine.build import count_parameters
+from vid2vid_cli.engine.families.registry import build_train_state, model_family
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.runtime import Precision, Runtime
-from vid2vid_cli.engine.step import TrainContext, train_on_clips
+from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.perceptual import PerceptualLoss
 
@@ -93,7 +94,7 @@ def estimate_model_size(config: Config, condition_spec: ConditionSpec, height: i
         parameter_counts, training_bytes = _estimate_training(config, condition_spec, (height, width), runtime, memory)
         gc.collect()
         memory.peak = memory.current
-        generator = build_generator(config.generator, condition_spec)
+        generator = model_family(config.model).build_generator(config.generator, condition_spec)
         predicts_labels = config.generator.target == "labels"
         conditions = [
             torch.empty(1, 0 if predicts_labels else condition_spec.input_channels, height, width) for _ in range(2)
@@ -138,7 +139,7 @@ def _estimate_training(
             weight.grad = torch.zeros_like(weight)
         optimizer.step()
     memory.peak = memory.current
-    train_on_clips(context, state, batch)
+    model_family(config.model).train_on_clips(context, state, batch)
     generator = state.generator
     scale_networks = generator.scale_networks if isinstance(generator, CompositeGenerator) else [generator]
     counts = {f"generator, scale {index}": count_parameters(network) for index, network in enumerate(scale_networks)}

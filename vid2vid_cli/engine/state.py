@@ -12,24 +12,20 @@ from vid2vid_cli.networks.generators import Generator
 
 
 class TrainState:
-    """Networks, optimisers, the exponential moving average (EMA) of the generator, and the step count."""
+    """Generator, its exponential moving average (EMA), optimisers and step count; the base of each family's state.
+
+    A family adds its other networks and whatever else changes during training as attributes; those with a `state_dict`
+    are saved and restored.
+    """
 
     def __init__(
         self,
-        *,
         generator: Generator,
-        image_discriminator: nn.Module,
-        temporal_discriminators: nn.ModuleDict,
-        region_discriminators: nn.ModuleDict,
         generator_optimizer: torch.optim.Optimizer,
         discriminator_optimizer: torch.optim.Optimizer,
     ) -> None:
         self.generator = generator
-        self.image_discriminator = image_discriminator
-        self.temporal_discriminators = temporal_discriminators
-        """One discriminator per frame stride; the key is the stride as a string."""
-        self.region_discriminators = region_discriminators
-        """One discriminator per region name."""
+        """All networks of synthesis."""
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         """One optimiser for all discriminators."""

@@ -12,12 +12,13 @@ from pathlib import Path
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import DiskFullError, DivergenceError
 from vid2vid_cli.core.types import ClipBatch
-from vid2vid_cli.engine.build import build_train_state, count_parameters
+from vid2vid_cli.engine.build import count_parameters
 from vid2vid_cli.engine.curriculum import batch_repeats, clip_length
 from vid2vid_cli.engine.distributed import ProcessGroup, RankStoppedError
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.event_log import log_events
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent, ignore_events
+from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.loop import StopCondition, train_loop
 from vid2vid_cli.engine.run_folder import (
     RunFolder,
@@ -25,8 +26,8 @@ from vid2vid_cli.engine.run_folder import (
 )
 from vid2vid_cli.engine.runtime import Runtime, choose_runtime
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.step import TrainContext
 from vid2vid_cli.engine.torchrun import join_process_group
+from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.engine.warm_start import warm_start
 from vid2vid_cli.networks.flow_estimator import DISFlow
 from vid2vid_cli.networks.perceptual import PerceptualLoss, build_perceptual_loss
@@ -78,8 +79,7 @@ def plan_train(request: TrainRequest) -> DryRun:
         warm_start(state, find_init_weights(request.init_from)).describe() if request.init_from is not None else ""
     )
     num_discriminator_parameters = sum(
-        count_parameters(discriminator)
-        for discriminator in (state.image_discriminator, state.temporal_discriminators, state.region_discriminators)
+        count_parameters(network) for name, network in state.trainable_networks().items() if name != "generator"
     )
     sampler = training_data.build_sampler(config)
     num_usable_frames = sum(frame_range.num_frames for frame_range in sampler.ranges)

@@ -136,6 +136,7 @@ class TrainingData:
         manifest = self.dataset.manifest
         return CheckpointMetadata(
             name=name,
+            model=config.model,
             generator=config.generator,
             foreground_indices=self.condition_spec(config).foreground_indices,
             initial_frames=config.schedule.initial_frames,

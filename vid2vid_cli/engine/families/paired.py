@@ -1,0 +1,211 @@
+"""Models trained on conditions and their real frames: vid2vid, pix2pixHD, pix2pix, and label prediction.
+
+A batch of clips is generated chunk by chunk; each chunk updates all networks once.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import torch
+from torch import Tensor, nn
+
+from vid2vid_cli.config.config import Config
+from vid2vid_cli.core.types import ClipBatch, ConditionSpec
+from vid2vid_cli.engine import training_losses
+from vid2vid_cli.engine.build import (
+    build_discriminator,
+    build_generator,
+    build_optimizer,
+    condition_and_output_channels,
+    discriminator_input_format,
+    loss_settings,
+)
+from vid2vid_cli.engine.chunk import Chunk, gather_chunk
+from vid2vid_cli.engine.curriculum import is_warmup_end
+from vid2vid_cli.engine.discriminator_inputs import (
+    CONFIDENT_PIXELS,
+    DiscriminatorInputs,
+    flow_strides,
+    mean_counts,
+    region_pairs,
+    temporal_pairs,
+)
+from vid2vid_cli.engine.families.family import ModelFamily
+from vid2vid_cli.engine.reference_flow import estimate_reference_flow
+from vid2vid_cli.engine.rollout import rollout
+from vid2vid_cli.engine.runtime import Runtime
+from vid2vid_cli.engine.state import TrainState
+from vid2vid_cli.engine.styles import encode_styles
+from vid2vid_cli.engine.train_context import TrainContext, freeze, seeded_rng
+from vid2vid_cli.losses.reconstruction import weighted_sum
+from vid2vid_cli.networks.generators import Generator
+
+
+class PairedState(TrainState):
+    """Generator, and discriminators of frames, frame sequences and regions."""
+
+    def __init__(
+        self,
+        *,
+        generator: Generator,
+        image_discriminator: nn.Module,
+        temporal_discriminators: nn.ModuleDict,
+        region_discriminators: nn.ModuleDict,
+        generator_optimizer: torch.optim.Optimizer,
+        discriminator_optimizer: torch.optim.Optimizer,
+    ) -> None:
+        super().__init__(generator, generator_optimizer, discriminator_optimizer)
+        self.image_discriminator = image_discriminator
+        self.temporal_discriminators = temporal_discriminators
+        """One discriminator per frame stride; the key is the stride as a string."""
+        self.region_discriminators = region_discriminators
+        """One discriminator per region name."""
+
+
+def build_paired_state(config: Config, condition_spec: ConditionSpec, runtime: Runtime) -> PairedState:
+    """New networks and optimisers."""
+    generator = build_generator(config.generator, condition_spec)
+    generator.set_gradient_checkpointing(config.runtime.gradient_checkpointing)
+    condition_channels, out_channels = condition_and_output_channels(config.generator, condition_spec)
+    discriminator_channels = condition_channels + out_channels
+    image_discriminator = build_discriminator(config.discriminators.image, discriminator_channels, config.data.height)
+    temporal, region = config.discriminators.temporal, config.discriminators.region
+    temporal_channels = out_channels * temporal.num_frames + 2 * (temporal.num_frames - 1)
+    temporal_discriminators = nn.ModuleDict(
+        {
+            str(stride): build_discriminator(temporal, temporal_channels, config.data.height)
+            for stride in temporal.frame_strides
+        }
+    )
+    crop_size = region.crop_size(config.data.height)
+    region_discriminators = nn.ModuleDict(
+        {name: build_discriminator(region, discriminator_channels, crop_size) for name in region.names}
+    )
+    for network in (generator, image_discriminator, temporal_discriminators, region_discriminators):
+        runtime.prepare_module(network)
+    return PairedState(
+        generator=generator,
+        image_discriminator=image_discriminator,
+        temporal_discriminators=temporal_discriminators,
+        region_discriminators=region_discriminators,
+        generator_optimizer=build_optimizer(config.optimizer.generator, generator),
+        discriminator_optimizer=build_optimizer(
+            config.optimizer.discriminators, image_discriminator, temporal_discriminators, region_discriminators
+        ),
+    )
+
+
+def start_step(config: Config, state: PairedState) -> None:
+    """Select the weights that are trained; clear the moment estimates after the image warm-up."""
+    if is_warmup_end(config, state.step):
+        state.reset_optimizers()
+    state.generator.set_trainable(
+        finest_only=state.step < config.schedule.freeze_coarse_steps,
+        without_past=state.step < config.effective_image_warmup,
+    )
+
+
+def train_on_clips(context: TrainContext, state: PairedState, batch: ClipBatch) -> list[dict[str, Tensor]]:
+    """Generate the clips of a batch, update all networks with each chunk, and return the loss terms of each chunk."""
+    config = context.config
+    flows = {
+        stride: estimate_reference_flow(context.flow_estimator, batch.rgb, stride) for stride in flow_strides(config)
+    }
+    loss_history: list[dict[str, Tensor]] = []
+    num_initial_frames = min(config.num_initial_frames, batch.frames.shape[1] - 1)
+    initial_frames = batch.frames[:, :num_initial_frames] if num_initial_frames else None
+    with context.runtime.autocast(), seeded_rng(context, state.step):
+        styled = encode_styles(state.generator, batch)
+        conditions = iter(styled.conditions.unbind(1))
+        output_stream = rollout(
+            state.generator,
+            past_conditions=tuple(islice(conditions, num_initial_frames)),
+            conditions=conditions,
+            bptt_frames=config.schedule.bptt_frames,
+            initial_frames=initial_frames,
+            references=None
+            if batch.references is None
+            else islice(batch.references.unbind(), num_initial_frames, None),
+        )
+        fakes: Tensor | None = initial_frames
+        while outputs := list(islice(output_stream, config.schedule.frames_per_update)):
+            start = fakes.shape[1] if fakes is not None else 0
+            new_images = torch.stack([output.image for output in outputs], 1)
+            fakes = new_images if fakes is None else torch.cat([fakes.detach(), new_images], 1)
+            chunk = gather_chunk(
+                outputs,
+                start=start,
+                conditions=batch.conditions,
+                frames=batch.frames,
+                fakes=fakes,
+                reference_flow=flows[1] if config.generator.past_frames else None,
+                region_boxes=batch.regions,
+                input_format=discriminator_input_format(config.discriminators.image),
+            )
+            inputs = DiscriminatorInputs(
+                temporal_pairs=temporal_pairs(config, batch.frames, fakes, flows, start=start),
+                region_pairs=(crops := region_pairs(config, chunk)),
+                mean_weights=context.process_group.global_mean_weights(mean_counts(config, chunk, crops), chunk.real),
+            )
+            loss_history.append(
+                _update_generator(context, state, chunk, inputs) | _update_discriminators(context, state, chunk, inputs)
+            )
+        styled.update_encoder(state.generator_optimizer, context.process_group)
+    return loss_history
+
+
+def _update_generator(
+    context: TrainContext, state: PairedState, chunk: Chunk, inputs: DiscriminatorInputs
+) -> dict[str, Tensor]:
+    losses = loss_settings(context.config.losses)
+    with freeze(state.image_discriminator, state.temporal_discriminators, state.region_discriminators):
+        terms = training_losses.image_losses(chunk, state.image_discriminator, context.perceptual_loss, losses)
+        terms |= {
+            name: inputs.mean_weight(CONFIDENT_PIXELS) * term
+            for name, term in training_losses.flow_losses(chunk).items()
+        }
+        terms |= training_losses.adversarial_losses(
+            "temporal", inputs.temporal_pairs, state.temporal_discriminators, losses
+        )
+        for region, pair in inputs.region_pairs.items():
+            for name, term in training_losses.adversarial_losses(
+                "region", {region: pair}, state.region_discriminators, losses
+            ).items():
+                terms[name] = terms.get(name, 0.0) + inputs.mean_weight(region) * term
+        loss = weighted_sum(terms, losses.weights)
+        state.generator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+    context.process_group.all_reduce_gradients(state.generator_optimizer)
+    state.generator_optimizer.step()
+    return {name: term.detach() for name, term in terms.items()}
+
+
+def _update_discriminators(
+    context: TrainContext, state: PairedState, chunk: Chunk, inputs: DiscriminatorInputs
+) -> dict[str, Tensor]:
+    losses = loss_settings(context.config.losses)
+    terms: dict[str, Tensor] = {}
+    if context.config.losses.uses_image_discriminator:
+        real = chunk.discriminator_input(chunk.real)
+        fakes = [chunk.discriminator_input(image) for image in chunk.fake_images]
+        terms["image_discriminator"] = training_losses.discriminator_loss(
+            real, fakes, state.image_discriminator, losses
+        )
+    for kind, pairs, discriminators in (
+        ("temporal", inputs.temporal_pairs, state.temporal_discriminators),
+        ("region", inputs.region_pairs, state.region_discriminators),
+    ):
+        for name, (real, fake) in pairs.items():
+            loss = training_losses.discriminator_loss(real, [fake], discriminators[name], losses)
+            terms[f"{kind}_discriminator_{name}"] = inputs.mean_weight(name) * loss
+    state.discriminator_optimizer.zero_grad(set_to_none=True)
+    if terms:
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+    # All processes take part in the all-reduce, also those without a crop of a region.
+    context.process_group.all_reduce_gradients(state.discriminator_optimizer)
+    state.discriminator_optimizer.step()
+    return {name: term.detach() for name, term in terms.items()}
+
+
+PAIRED = ModelFamily(build_generator, build_paired_state, start_step, train_on_clips)

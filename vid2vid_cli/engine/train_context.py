@@ -1,0 +1,53 @@
+"""The constant inputs of a training step, and what the steps of all model families share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
+
+import torch
+from torch import nn
+
+from vid2vid_cli.config.config import Config
+from vid2vid_cli.engine.distributed import SINGLE_PROCESS, ProcessGroup
+from vid2vid_cli.engine.reference_flow import FlowEstimator
+from vid2vid_cli.engine.runtime import Runtime
+from vid2vid_cli.engine.training_losses import PerceptualFunction
+
+
+@dataclass(frozen=True)
+class TrainContext:
+    """The constant inputs of a training step."""
+
+    config: Config
+    runtime: Runtime
+    flow_estimator: FlowEstimator
+    _: KW_ONLY
+    perceptual_loss: PerceptualFunction | None = None
+    process_group: ProcessGroup = SINGLE_PROCESS
+    """The processes that share each batch."""
+
+
+@contextlib.contextmanager
+def seeded_rng(context: TrainContext, step: int) -> Iterator[None]:
+    """Seed the random numbers of the networks (dropout) from seed, step and rank, so that a resumed run is identical.
+
+    Each rank has its own seed, so that dropout differs between processes.
+    """
+    device, process_group = context.runtime.device, context.process_group
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed((context.config.runtime.seed << 32) + step * process_group.world_size + process_group.rank)
+        yield
+
+
+@contextlib.contextmanager
+def freeze(*networks: nn.Module) -> Iterator[None]:
+    """Disable gradients of these networks' weights: the update of another network neither computes nor leaves any."""
+    for network in networks:
+        network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for network in networks:
+            network.requires_grad_(True)
