@@ -25,7 +25,12 @@ RIGID_WEIGHTS[[27, 28, 29, 30]] = 0.5
 RIGID_WEIGHTS[[31, 33, 35, 0, 16]] = 0.3
 
 MIN_STATISTICS_QUALITY = 0.3  # faces of lower quality are excluded from the statistics if there are better ones
-EYE_WEIGHT, MOUTH_WEIGHT = 4.0, 2.0  # of the shapes in `describe_face`, relative to the points' positions
+
+# Weights in `describe_face`, and the root mean square distance of the rigid points from their centre in image heights.
+POSITION_WEIGHT, TYPICAL_SIZE = 0.55, 0.13
+SHAPE_WEIGHTS = np.ones(NUM_POINTS, np.float32)
+SHAPE_WEIGHTS[17:27] = SHAPE_WEIGHTS[48:68] = 1.4  # brows and mouth
+SHAPE_WEIGHTS[36:48] = 2.0  # eyes
 NUM_ALIGNMENT_ROUNDS = 3  # iterations of aligning the faces to their median; it has converged by then
 
 
@@ -164,10 +169,16 @@ def _opening_statistics(openings: NDArray[np.float64]) -> dict[str, float]:
 
 
 def describe_face(points: FloatArray) -> FloatArray:
-    """(68, 2) points -> (d,): the points, and the shapes of the eyes and the mouth with a higher weight.
+    """(68, 2) points -> (d,): the points, and with higher weights the face in the pose of a common face.
 
-    Alignment moves a face, but opens neither closed eyes nor a mouth: a reference frame should have the same shapes.
+    Alignment moves a face, but neither turns it out of the plane nor opens eyes and mouth: a reference frame should
+    have the same pose and the same shapes, rather than the same place.
     """
-    parts = ((slice(36, 42), EYE_WEIGHT), (slice(42, 48), EYE_WEIGHT), (slice(48, 68), MOUTH_WEIGHT))
-    shapes = [weight * (points[rows] - points[rows].mean(axis=0)) for rows, weight in parts]
-    return np.concatenate([points, *shapes]).astype(np.float32).ravel()
+    face = to_complex(points)
+    weights = RIGID_WEIGHTS / RIGID_WEIGHTS.sum()
+    offsets = face - (weights * face).sum()
+    eye_line = face[45] + face[42] - face[36] - face[39]
+    size = np.sqrt((weights * np.abs(offsets) ** 2).sum())
+    # NaN if no face was found; the direction of the eyes is upright, and the size is the usual one.
+    shape = from_complex(offsets * eye_line.conj() / np.maximum(np.abs(eye_line) * size, 1e-9) * TYPICAL_SIZE)
+    return np.concatenate([POSITION_WEIGHT * points, SHAPE_WEIGHTS[:, None] * shape]).astype(np.float32).ravel()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning.alignment import GRID_STEP, align_points, grid_nodes
+from vid2vid_cli.conditioning.alignment import GRID_STEP, align_points, fit_similarity, grid_nodes
 
 SIZE = 97, 129
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
@@ -54,12 +54,31 @@ def test_unmoved_points_give_base(base: NDArray[np.float64], bones: tuple[tuple[
 
 
 @pytest.mark.parametrize("base", [IDENTITY, ENLARGED])
-@pytest.mark.parametrize("bones", [(), BONES])
-def test_common_shift_moves_the_points_and_not_the_border(
-    base: NDArray[np.float64], bones: tuple[tuple[int, int], ...]
-) -> None:
+def test_similarity_moves_the_whole_image(base: NDArray[np.float64]) -> None:
+    """Rotation, scale and shift of the points: what lies around them keeps its shape."""
+    similarity = np.array([[1.1, -0.3, 6.0], [0.3, 1.1, -4.0]])
+    positions = align_points(POINTS, apply(similarity, apply(base, POINTS)), base, SIZE)
+    nodes = grid_nodes(*SIZE)
+    expected = apply(similarity, apply(base, nodes.reshape(-1, 2))).reshape(nodes.shape)
+    assert np.allclose(positions, expected, atol=1e-2)
+
+
+def test_spline_passes_near_the_points_and_leaves_the_border() -> None:
+    moved = POINTS + np.array([(2, 1), (-2, 0), (0, -2), (1, 2), (-1, -1)], np.float32)[: len(POINTS)]
+    offsets = align_points(POINTS, moved, IDENTITY, SIZE) - static_positions(IDENTITY)
+    similarity = fit_similarity(POINTS.astype(np.float64), moved.astype(np.float64))
+    for point, target in zip(POINTS, moved, strict=True):
+        assert np.allclose(value_at(offsets, point), target - point, atol=0.3)
+    nodes = grid_nodes(*SIZE)
+    expected = apply(similarity, nodes.reshape(-1, 2)).reshape(nodes.shape) - nodes
+    for row in (0, -1):
+        assert np.abs(offsets[row, :-1] - expected[row, :-1]).max() < 0.5
+
+
+@pytest.mark.parametrize("base", [IDENTITY, ENLARGED])
+def test_common_shift_of_bones_moves_the_points_and_not_the_border(base: NDArray[np.float64]) -> None:
     shift = np.array([6.0, -4.0], np.float32)
-    offsets = align_points(POINTS, apply(base, POINTS) + shift, base, SIZE, bones=bones) - static_positions(base)
+    offsets = align_points(POINTS, apply(base, POINTS) + shift, base, SIZE, bones=BONES) - static_positions(base)
     for point in POINTS:
         assert np.allclose(value_at(offsets, point), shift, atol=0.6)
     assert np.abs(value_at(offsets, POINTS.mean(0)) - shift).max() < 0.6

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 from helpers.extremes_conditioner import Extremes
 from helpers.factories import HEIGHT, WIDTH, blob_frame
 
 from vid2vid_cli.conditioning import Annotation, VideoFrame, View, view_image
+from vid2vid_cli.data.encoded_frames import EncodedFrames
 from vid2vid_cli.data.reference_bank import ReferenceBank
+from vid2vid_cli.media.images import encode_jpeg
 
 SIZE = 33
 """Side of the generated frames: a node of the alignment grid is on each side of the image."""
@@ -29,7 +30,7 @@ def blob_bank(indices: Sequence[int], *, scale: int = 1, num_per_frame: int = 2,
     """The blob frames `indices` as references at `scale` times the size of the generated frames, 33 x 33."""
     view = full_view(SIZE * scale)
     return ReferenceBank(
-        np.stack([view_image(blob_frame(index), view) for index in indices]),
+        EncodedFrames([encode_jpeg(view_image(blob_frame(index), view)) for index in indices]),
         tuple((blob_annotation(index),) for index in indices),
         (Extremes(),),
         view,

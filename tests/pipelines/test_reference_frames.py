@@ -15,8 +15,8 @@ from helpers.factories import CPU, copy_weights, make_blob_video, tensors_equal,
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core import checkpoint_header
-from vid2vid_cli.core.errors import ConfigError, TruncatedCheckpointError
-from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.core.errors import TruncatedCheckpointError
+from vid2vid_cli.core.geometry import ImageArray, View
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import Event, InfoEvent, ignore_events
@@ -31,8 +31,9 @@ from vid2vid_cli.pipelines.train import TrainRequest, TrainResult, train
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.loaded_model import load_model, open_checkpoint
-from vid2vid_cli.training_data import reference_collection
+from vid2vid_cli.training_data import reference_collection, training_data
 from vid2vid_cli.training_data.reference_collection import load_reference_bank
+from vid2vid_cli.training_data.training_data import open_training_data
 
 REFERENCES = {"kind": "fast", "past_frames": 1, "num_downsamples": 2, "patch_size": 4, "num_references": 2}
 
@@ -75,14 +76,13 @@ def disc_run(disc_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Tr
 
 def test_checkpoint_contains_reference_frames(disc_run: TrainResult) -> None:
     metadata = load_metadata(disc_run.checkpoint)
-    frames = load_reference_frames(disc_run.checkpoint)
     assert metadata.references is not None
-    assert len(frames) == len(metadata.references.annotations) == 6
-    assert frames.shape[1] == frames.shape[2] >= 32
+    assert len(metadata.references.annotations) == len(metadata.references.file_sizes) == 6
     bank = load_reference_bank(disc_run.checkpoint, metadata)
     assert bank is not None
     assert (bank.num_per_frame, len(bank)) == (2, 6)
-    assert bank.frames.std() > 10
+    assert bank.frames[5].shape[0] == bank.frames[5].shape[1] == bank.view.height >= 32
+    assert bank.frames[5].std() > 10
     assert np.isfinite(bank.descriptors).all()
     generator, _ = load_checkpoint(disc_run.checkpoint, CPU)
     assert not any("references." in name for name in generator.state_dict())
@@ -211,7 +211,7 @@ def test_warm_start_without_references(disc_dataset: Path, disc_run: TrainResult
     with_references = run_train(disc_dataset, out=Path("with"), init_from=plain.path, max_steps=1)
     assert load_metadata(with_references.checkpoint).references is not None
     from_references = run_train(disc_dataset, out=Path("again"), init_from=disc_run.checkpoint, max_steps=1)
-    assert len(load_reference_frames(from_references.checkpoint)) == 6
+    assert num_references(from_references.checkpoint) == 6
 
 
 @pytest.mark.parametrize("conditioner", ["edges", "labels"])
@@ -243,6 +243,12 @@ def label_dataset(folder: Path) -> Path:
     return prepare(PrepareRequest((video,), ("labels",), folder / "set", options=options), ignore_events).path
 
 
+def num_references(checkpoint: Path) -> int:
+    references = load_metadata(checkpoint).references
+    assert references is not None
+    return len(references.file_sizes)
+
+
 def messages_of(events: list[Event]) -> list[str]:
     return [event.message for event in events if isinstance(event, InfoEvent)]
 
@@ -251,51 +257,63 @@ def test_train_says_once_that_the_checkpoint_contains_real_frames(disc_dataset: 
     events: list[Event] = []
     config = reference_config(data={"reference_gap": 0})
     run = run_train(disc_dataset, config, max_steps=1, emit=events.append)
-    size = load_reference_frames(run.checkpoint).shape
-    assert [message for message in messages_of(events) if "real frames" in message] == [
-        f"the .ckpt will contain 6 real frames of the dataset ({size[2]}x{size[1]}) as references"
-    ]
+    view = View.from_json(load_metadata(run.checkpoint).references.view)  # type: ignore[union-attr]
+    size = f"{view.width}x{view.height}"
+    (message,) = [message for message in messages_of(events) if "real frames" in message]
+    assert message.startswith(f"the .ckpt will contain 6 real frames of the dataset ({size}, ")
     assert not any("reference_" in message for message in messages_of(events))
 
 
-def test_train_says_that_references_are_few_or_close_in_time(disc_dataset: Path) -> None:
+def test_train_says_that_references_are_close_in_time(disc_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[Event] = []
     config = reference_config(data={"reference_bank_size": 200, "reference_gap": 9.0})
+    monkeypatch.setattr(training_data, "MAX_GAP_SHARE", 1.0)
     run = run_train(disc_dataset, config, max_steps=1, emit=events.append)
-    num_frames = len(load_reference_frames(run.checkpoint))
-    assert 2 <= num_frames <= 19
-    messages = messages_of(events)
-    assert sum("reference_bank_size=200" in text and f"only {num_frames} " in text for text in messages) == 1
-    assert sum("reference_gap=9" in text and "closer in time" in text for text in messages) == 1
+    assert 2 <= num_references(run.checkpoint) <= 19
+    assert sum("reference_gap=9" in text and "closer in time" in text for text in messages_of(events)) == 1
 
 
-def test_references_that_do_not_fit_are_refused_before_training(
-    disc_dataset: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Otherwise, the header of the .ckpt would be too large to be read."""
+@pytest.mark.parametrize("gap", [0.1, 9.0])
+def test_gap_is_at_most_a_tenth_of_the_training_frames(disc_dataset: Path, gap: float) -> None:
+    config = reference_config(data={"reference_gap": gap})
+    data = open_training_data(disc_dataset, config)
+    source = data.build_sampler(config).reference_source
+    assert source is not None
+    assert source.gap_frames == min(2, round(gap * float(data.dataset.fps)))  # 19 training frames
+
+
+@pytest.mark.parametrize("limit", ["MAX_RECORD_BYTES", "MAX_FRAMES_BYTES", "MAX_ANNOTATION_BYTES"])
+def test_bank_is_limited_by_its_size(disc_dataset: Path, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """A `.ckpt` with a larger header could not be read. The frames that are left cover the others."""
     assert reference_collection.MAX_RECORD_BYTES < checkpoint_header._MAX_HEADER_BYTES
-    monkeypatch.setattr(reference_collection, "MAX_RECORD_BYTES", 1000)
-    with pytest.raises(ConfigError, match=r"reference_bank_size.*6 reference frames") as caught:
-        run_train(disc_dataset, out=Path("run"))
-    assert "data.reference_bank_size=" in caught.value.hint
-    assert not Path("run").exists()
+    full_size = {"MAX_RECORD_BYTES": 800, "MAX_FRAMES_BYTES": 5000, "MAX_ANNOTATION_BYTES": 200}[limit]
+    monkeypatch.setattr(reference_collection, limit, full_size)
+    config = reference_config()
+    source = open_training_data(disc_dataset, config).build_sampler(config).reference_source
+    assert source is not None
+    assert 2 <= len(source.bank) < 6
+    assert list(source.bank.frame_ids) == sorted(source.bank.frame_ids)
 
 
 def damage(checkpoint: Path, out: Path, change: str) -> Path:
     """A copy of a checkpoint with a valid checksum, whose references are damaged."""
     weights: dict[str, torch.Tensor] = dict(load_network_weights(checkpoint)["generator"])
-    frames = torch.from_numpy(load_reference_frames(checkpoint))
+    frames = torch.from_numpy(load_reference_frames(checkpoint).copy())
     metadata = load_metadata(checkpoint).model_dump(mode="json")
     annotations = metadata["references"]["annotations"]
     match change:
         case "count":
             frames = frames[1:]
+        case "file sizes":
+            metadata["references"]["file_sizes"][0] += 1
+        case "not an image":
+            frames[:100] = 0
         case "size":
-            frames = frames[:, 1:]
+            metadata["references"]["view"]["width"] += 1
         case "dtype":
             frames = frames.float()
-        case "channels":
-            frames = frames[..., :2]
+        case "axes":
+            frames = frames[None]
         case "no record":
             metadata["references"] = None
         case "no annotations":
@@ -331,7 +349,19 @@ def damage(checkpoint: Path, out: Path, change: str) -> Path:
 
 
 DAMAGES = (
-    *("count", "size", "dtype", "channels", "no record", "no annotations", "conditioners", "view", "points list"),
+    *(
+        "count",
+        "size",
+        "dtype",
+        "axes",
+        "file sizes",
+        "not an image",
+        "no record",
+        "no annotations",
+        "conditioners",
+        "view",
+        "points list",
+    ),
     *("annotation size", "quality", "no points key", "base64", "zlib", "shape", "shape type", "negative shape"),
     *("huge", "array dtype", "object dtype", "unknown dtype"),
 )

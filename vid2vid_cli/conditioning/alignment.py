@@ -7,6 +7,7 @@ are smooth, so it is computed on a coarse grid. Where the subject does not move 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,34 +45,56 @@ def align_points(
     `points`, `reference_points`: (n, 2) in pixels of the output and of the reference, NaN where not detected; only
     points in both are used. `base`: (2, 3), output pixels to reference pixels of whatever does not move with the
     subject. `size`: (height, width) of the output. `bones`: pairs of rows; each moves rigidly with a scale, blended by
-    distance (linear blend skinning). Without bones a thin-plate spline (Bookstein, PAMI 1989) passes near the points.
+    distance (linear blend skinning). Without bones, everything moves with the similarity transform that fits the points
+    best, and a thin-plate spline (Bookstein, PAMI 1989) for its residuals passes near the points: hair and ears, which
+    have no points, keep their shape. What does not move is then aligned wrongly; it is in the frame without alignment.
     """
     nodes = grid_nodes(*size)
-    static_positions = nodes @ base[:, :2].T.astype(np.float32) + base[:, 2].astype(np.float32)
+    base_positions = nodes @ base[:, :2].T.astype(np.float32) + base[:, 2].astype(np.float32)
     is_known: NDArray[np.bool_] = np.isfinite(np.concatenate([points, reference_points], axis=1)).all(axis=1)
     if is_known.sum() < MIN_POINTS:
-        return static_positions
+        return base_positions
     if bones:
         offsets = _bone_offsets(nodes, points, reference_points, base, [b for b in bones if is_known[list(b)].all()])
     else:
         moved_points, targets = points[is_known].astype(np.float64), reference_points[is_known].astype(np.float64)
-        offsets = _spline_offsets(nodes, moved_points, targets - (moved_points @ base[:, :2].T + base[:, 2]), size)
-    positions: FloatArray = static_positions + offsets.astype(np.float32)
+        similarity = fit_similarity(moved_points, targets)
+        base_positions = (nodes @ similarity[:, :2].T + similarity[:, 2]).astype(np.float32)
+        residuals = targets - (moved_points @ similarity[:, :2].T + similarity[:, 2])
+        offsets = _spline_offsets(nodes, moved_points, residuals, size)
+    positions: FloatArray = base_positions + offsets.astype(np.float32)
     return positions
+
+
+def fit_similarity(points: NDArray[np.float64], targets: NDArray[np.float64]) -> AffineMatrix:
+    """The rotation, scale and translation (2, 3) from points (n, 2) to targets (n, 2), by least squares."""
+    complex_points, complex_targets = (array @ np.array([1, 1j]) for array in (points, targets))
+    offsets = complex_points - complex_points.mean()
+    factor = (complex_targets * offsets.conj()).sum() / max(float((np.abs(offsets) ** 2).sum()), 1e-9)
+    shift = complex_targets.mean() - factor * complex_points.mean()
+    return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
 
 
 def _spline_offsets(
     nodes: FloatArray, centres: NDArray[np.float64], offsets: NDArray[np.float64], size: tuple[int, int]
 ) -> NDArray[np.float64]:
     """The smoothing spline through `offsets` (n, 2) at `centres` (n, 2), zero at the anchors on the image's sides."""
+    operator = _spline_operator(centres.tobytes(), size)
+    return (operator @ offsets).reshape(nodes.shape)
+
+
+@lru_cache(maxsize=4)
+def _spline_operator(centre_bytes: bytes, size: tuple[int, int]) -> NDArray[np.float64]:
+    """The matrix (nodes, n) from offsets at n centres to those at the nodes; all references of a frame share it."""
     height, width = size
     scale = 1.0 / max(height, width)
     anchors = np.array(
         [(x, y) for x in np.linspace(0, width - 1, ANCHORS_PER_SIDE) for y in (0, height - 1)]
         + [(x, y) for y in np.linspace(0, height - 1, ANCHORS_PER_SIDE)[1:-1] for x in (0, width - 1)]
     )
+    centres = np.frombuffer(centre_bytes).reshape(-1, 2)
+    num_points = len(centres)
     centres = np.concatenate([centres, anchors]) * scale
-    values = np.concatenate([offsets, np.zeros_like(anchors)])
     num_centres = len(centres)
     affine_terms = np.column_stack([np.ones(num_centres), centres])
     system = np.zeros((num_centres + 3, num_centres + 3))
@@ -79,11 +102,11 @@ def _spline_offsets(
     system[:num_centres, :num_centres] += SPLINE_SMOOTHING * np.eye(num_centres)
     system[:num_centres, num_centres:] = affine_terms
     system[num_centres:, :num_centres] = affine_terms.T
-    coefficients = np.linalg.solve(system, np.concatenate([values, np.zeros((3, 2))]))
-    flat_nodes = nodes.reshape(-1, 2).astype(np.float64) * scale
-    flat_offsets = _thin_plate_kernel(flat_nodes, centres) @ coefficients[:num_centres]
-    flat_offsets += np.column_stack([np.ones(len(flat_nodes)), flat_nodes]) @ coefficients[num_centres:]
-    return flat_offsets.reshape(nodes.shape)
+    coefficients = np.linalg.solve(system, np.eye(num_centres + 3, num_points))  # the anchors' offsets are zero
+    flat_nodes = grid_nodes(height, width).reshape(-1, 2).astype(np.float64) * scale
+    basis = np.column_stack([_thin_plate_kernel(flat_nodes, centres), np.ones(len(flat_nodes)), flat_nodes])
+    operator: NDArray[np.float64] = basis @ coefficients
+    return operator
 
 
 def _thin_plate_kernel(points: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:

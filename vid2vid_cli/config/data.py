@@ -68,17 +68,18 @@ class DataConfig(ConfigSection):
     )
 
     reference_bank_size: int = Field(
-        32,
+        512,
         ge=1,
-        le=256,
+        le=4096,
         description="With generator.num_references: training frames among which the references of each frame are "
-        "selected. They cover the different poses, and are stored in the .ckpt.",
+        "selected, at most. They cover the different poses, and are stored in the .ckpt: up to 64 MB of images and 24 "
+        "MB of annotations.",
     )
     reference_gap: float = Field(
-        0.4,
+        1.5,
         ge=0,
         description="With generator.num_references: seconds around a training frame in which its references must not "
-        "lie, so that training meets differences as large as synthesis does.",
+        "lie, so that training meets differences as large as synthesis does; at most a tenth of the training frames.",
     )
 
     @field_validator("aspect_ratio")

@@ -18,6 +18,7 @@ from vid2vid_cli.conditioning import Annotation, Conditioner, View, view_image
 from vid2vid_cli.conditioning.alignment import align_points
 from vid2vid_cli.conditioning.plugin_calls import plugin_fault
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
+from vid2vid_cli.data.encoded_frames import EncodedFrames
 
 FAR_DISTANCE = 1e3
 """Distance between annotations that have no common points."""
@@ -30,8 +31,8 @@ Annotations = tuple[Annotation, ...]
 class ReferenceBank:
     """The reference frames of a model."""
 
-    frames: UInt8Array
-    """(k, H, W, 3) RGB."""
+    frames: EncodedFrames
+    """k frames of the size of `view`."""
     annotations: tuple[Annotations, ...]
     """Annotations of each frame, in pixels of the dataset's frames."""
     conditioners: tuple[Conditioner, ...]
@@ -57,7 +58,7 @@ class ReferenceBank:
         """The bank of the horizontally flipped frames."""
         return replace(
             self,
-            frames=np.ascontiguousarray(self.frames[:, :, ::-1]),
+            frames=self.frames.hflip(),
             annotations=tuple(
                 tuple(c.hflip(a) for c, a in zip(self.conditioners, annotations, strict=True))
                 for annotations in self.annotations
@@ -110,8 +111,8 @@ class ReferenceBank:
             reference_points = self.view.transform_points(np.concatenate([reference.points[n][:, :2] for n in names]))
             break
         grid = align_points(points, reference_points, matrix, (base.height, base.width), bones=bones)
-        frame_height, frame_width = self.frames.shape[1:3]
-        scaled = grid * np.array([2 / max(frame_width - 1, 1), 2 / max(frame_height - 1, 1)], np.float32) - 1
+        frame_sides = np.array([self.view.width, self.view.height], np.float32)
+        scaled = grid * (2 / np.maximum(frame_sides - 1, 1)) - 1
         positions: FloatArray = np.clip(scaled, -2, 2).transpose(2, 0, 1).astype(np.float32)
         return positions
 
@@ -175,10 +176,13 @@ def descriptor_distances(descriptors: FloatArray, descriptor: FloatArray) -> Flo
 
 
 def farthest_points(descriptors: FloatArray, count: int) -> list[int]:
-    """Up to `count` rows that cover the others: each next one is the farthest from those before (Gonzalez, 1985)."""
+    """Up to `count` rows that cover the others: each next one is the farthest from those before (Gonzalez, 1985).
+
+    In the order of selection, so that the first ones cover the others too.
+    """
     selected = [0]
     distances = descriptor_distances(descriptors, descriptors[0])
     while len(selected) < min(count, len(descriptors)) and distances.max() > 0:
         selected.append(int(distances.argmax()))
         distances = np.minimum(distances, descriptor_distances(descriptors, descriptors[selected[-1]]))
-    return sorted(selected)
+    return selected

@@ -204,9 +204,10 @@ def _stack_selections(bank: ReferenceBank, selections: Sequence[SelectedReferenc
     num_slots = max(len(selected.indices) for selected in selections)
     padded = [selected.padded(num_slots) for selected in selections]
     used = np.unique([selected.indices for selected in padded])
+    frames = np.stack([bank.frames[int(index)] for index in used])
     static_frames = np.stack([bank.static_frame(int(index), view) for index in used])
     return ClipReferences(
-        torch.from_numpy(np.ascontiguousarray(bank.frames[used].transpose(0, 3, 1, 2)))[None],
+        torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))[None],
         torch.from_numpy(np.ascontiguousarray(static_frames.transpose(0, 3, 1, 2)))[None],
         torch.from_numpy(np.stack([np.searchsorted(used, selected.indices) for selected in padded]))[None],
         torch.from_numpy(np.stack([selected.positions for selected in padded]))[None],

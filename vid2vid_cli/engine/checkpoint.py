@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from vid2vid_cli.core.checkpoint_header import DISCRIMINATOR_PREFIX, REFERENCE_FRAMES_KEY, damaged_error
+from vid2vid_cli.data.encoded_frames import EncodedFrames
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
 from vid2vid_cli.engine.families.registry import model_family
 from vid2vid_cli.engine.runtime import Runtime
@@ -30,17 +29,17 @@ def save_checkpoint(
     metadata: CheckpointMetadata,
     discriminators: Weights | None = None,
     *,
-    reference_frames: NDArray[np.uint8] | None = None,
+    reference_frames: EncodedFrames | None = None,
 ) -> None:
     """Write a `.ckpt` atomically. Raises DiskFullError, PermissionDeniedError.
 
     `discriminators`: weights for later training, by their names in `TrainState`. `reference_frames`:
-    (k, H, W, 3) uint8 RGB, those of `metadata.references`.
+    those of `metadata.references`.
     """
     prefixed_discriminators = {f"{DISCRIMINATOR_PREFIX}{name}": value for name, value in (discriminators or {}).items()}
     weights = {**generator.state_dict(), **prefixed_discriminators}
     if reference_frames is not None:
-        weights[REFERENCE_FRAMES_KEY] = torch.from_numpy(reference_frames)
+        weights[REFERENCE_FRAMES_KEY] = torch.from_numpy(reference_frames.pack()[0].copy())
     save_weights(path, weights, json.dumps(metadata.model_dump(mode="json")))
 
 

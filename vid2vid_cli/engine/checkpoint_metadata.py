@@ -34,12 +34,14 @@ class ConditionerConfig(BaseModel):
 
 
 class ReferenceRecord(BaseModel):
-    """The reference frames of a checkpoint, whose images are the tensor REFERENCE_FRAMES_KEY."""
+    """The reference frames of a checkpoint, whose images are JPEG files in the tensor REFERENCE_FRAMES_KEY."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     annotations: tuple[tuple[dict[str, Any], ...], ...]
     """Per frame and conditioner, as `annotation_to_json`, in pixels of the dataset's frames."""
+    file_sizes: tuple[int, ...]
+    """Bytes of each JPEG file."""
     view: dict[str, Any]
     """View of the dataset's frames at the size of the stored images, as `View.to_json`."""
 

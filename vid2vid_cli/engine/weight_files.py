@@ -112,15 +112,18 @@ def load_network_weights(path: Path) -> dict[str, dict[str, Tensor]]:
 
 
 def load_reference_frames(path: Path) -> NDArray[np.uint8]:
-    """The reference frames (k, H, W, 3) uint8 RGB of a `.ckpt` that has some. Raises TruncatedCheckpointError."""
+    """The bytes of all reference frames of a `.ckpt` that has some, see `EncodedFrames.pack`.
+
+    Raises TruncatedCheckpointError.
+    """
     try:
         with safe_open(path, "numpy") as file:
-            frames: NDArray[np.uint8] = file.get_tensor(REFERENCE_FRAMES_KEY)
+            content: NDArray[np.uint8] = file.get_tensor(REFERENCE_FRAMES_KEY)
     except (SafetensorError, ValueError) as error:
         raise damaged_error(path, str(error)) from None
-    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
-        raise damaged_error(path, f"the reference frames are {frames.dtype} {frames.shape}")
-    return frames
+    if content.dtype != np.uint8 or content.ndim != 1:
+        raise damaged_error(path, f"the reference frames are {content.dtype} {content.shape}")
+    return content
 
 
 def check_finite(path: Path, weights: Weights) -> None:

@@ -31,13 +31,29 @@ def save_png(path: Path, image: Image) -> None:
 
     Raises DiskFullError, PermissionDeniedError, MissingFileError (no such folder).
     """
-    _save_image(path, ".png", image, PNG_OPTIONS)
+    write_frame_file(path, _encode_image(".png", image, PNG_OPTIONS))
 
 
 def save_jpeg(path: Path, image: UInt8Array, quality: int = 95) -> None:
     """Write (h, w) or (h, w, 3) RGB uint8 as JPEG without chroma subsampling, atomically; errors as in `save_png`."""
+    write_frame_file(path, encode_jpeg(image, quality))
+
+
+def encode_jpeg(image: UInt8Array, quality: int = 95) -> bytes:
+    """(h, w) or (h, w, 3) RGB uint8 as JPEG without chroma subsampling."""
     sampling = [int(cv2.IMWRITE_JPEG_SAMPLING_FACTOR), int(cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)]
-    _save_image(path, ".jpg", image, [int(cv2.IMWRITE_JPEG_QUALITY), quality, *sampling])
+    return _encode_image(".jpg", image, [int(cv2.IMWRITE_JPEG_QUALITY), quality, *sampling])
+
+
+def decode_image(content: bytes) -> UInt8Array:
+    """The content of an image file as uint8 RGB (h, w, 3). Raises ValueError if it is not an image.
+
+    The number of pixels is not checked: only for content whose header was checked by `open_image`.
+    """
+    image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError("not an image, or damaged")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
 def load_png(path: Path) -> Image:
@@ -146,13 +162,13 @@ def _is_identity(image: Image, view: View) -> bool:
     return same_size and bool(np.allclose(view.array, [[1, 0, 0], [0, 1, 0]], atol=1e-9))
 
 
-def _save_image(path: Path, suffix: str, image: Image, options: list[int]) -> None:
+def _encode_image(suffix: str, image: Image, options: list[int]) -> bytes:
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.ndim == 3:
         code = cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
         image = cv2.cvtColor(np.ascontiguousarray(image), code)
-    write_frame_file(path, cv2.imencode(suffix, image, options)[1].tobytes())
+    return cv2.imencode(suffix, image, options)[1].tobytes()
 
 
 def _load_image(path: Path, flags: int) -> Image:

@@ -135,8 +135,13 @@ def _checkpoint_rows(path: Path) -> Iterator[tuple[str, str]]:
             f"{_format_millions([tensor_table[name] for name in discriminator_names])}, for further training",
         )
     if reference_entry is not None:
-        num_references, height, width = (*reference_entry["shape"], 0, 0, 0)[:3]
-        yield "reference frames", f"{num_references} of {width} x {height}"
+        references = _mapping(metadata.get("references"))
+        view = _mapping(references.get("view"))
+        num_references, size = (
+            len(_sequence(references.get("annotations"))),
+            f"{view.get('width')} x {view.get('height')}",
+        )
+        yield "reference frames", f"{num_references} of {size}, {format_bytes(sum(reference_entry['shape']))}"
         yield "note", "this file contains real training frames, which can be extracted from it"
     yield from _checkpoint_size_rows(metadata)
     for conditioner in _mappings(metadata.get("conditioners")):

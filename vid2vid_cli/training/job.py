@@ -34,7 +34,6 @@ from vid2vid_cli.rendering.label_channels import build_label_channels
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training.samples import choose_sample_range
 from vid2vid_cli.training_data.dataset_conditioners import find_dataset
-from vid2vid_cli.training_data.reference_collection import record_references
 from vid2vid_cli.training_data.training_data import TrainingData, open_training_data
 
 BATCH_SIZE_KEY = "schedule.batch_size"
@@ -112,8 +111,6 @@ def resolve_train_job(request: TrainRequest, process_group: ProcessGroup) -> Tra
         job = TrainJob(_adjust_schedule(request, training_data), training_data, run_path, None)
     sampler = job.training_data.build_sampler(job.config)
     train_ranges = sampler.ranges
-    if sampler.reference_source is not None:
-        record_references(sampler.reference_source.bank)  # too many are refused before training
     if job.config.generator.target == "labels":
         build_label_channels(job.training_data.conditioners)
         choose_sample_range(job.training_data, train_ranges, job.config.num_initial_frames)
@@ -127,13 +124,11 @@ def describe_references(config: Config, sampler: ClipSampler, clip_length: int) 
     if source is None:
         return ()
     bank, notices = source.bank, []
-    num_frames, height, width = bank.frames.shape[:3]
-    notices.append(f"the .ckpt will contain {num_frames} real frames of the dataset ({width}x{height}) as references")
-    if num_frames < config.data.reference_bank_size:
-        notices.append(
-            f"data.reference_bank_size={config.data.reference_bank_size}: the training frames have only {num_frames} "
-            "different annotations"
-        )
+    num_frames, size = len(bank), f"{bank.view.width}x{bank.view.height}"
+    megabytes = sum(map(len, bank.frames.files)) / 1e6
+    notices.append(
+        f"the .ckpt will contain {num_frames} real frames of the dataset ({size}, {megabytes:.1f} MB) as references"
+    )
     if num_frames < bank.num_per_frame:
         notices.append(f"generator.num_references={bank.num_per_frame}: each frame has only {num_frames} references")
     num_close, num_clips = source.count_close_clips(sampler.ranges, clip_length)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Conditioner, View, view_image
+from vid2vid_cli.conditioning import Annotation, Conditioner, View, view_image
 from vid2vid_cli.conditioning.annotation_json import annotation_from_json, annotation_to_json
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.core.checkpoint_header import damaged_error
-from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.core.errors import NotAVideoError
 from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.data.dataset import Dataset, FrameRange
+from vid2vid_cli.data.encoded_frames import EncodedFrames
 from vid2vid_cli.data.reference_bank import (
     Annotations,
     ReferenceBank,
@@ -23,12 +25,16 @@ from vid2vid_cli.data.reference_bank import (
 )
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ReferenceRecord
 from vid2vid_cli.engine.weight_files import load_reference_frames
+from vid2vid_cli.media.image_header import open_image
+from vid2vid_cli.media.images import encode_jpeg
 
 MAX_RECORD_BYTES = 24_000_000
 """Limit of the annotations in a `.ckpt`, whose header has at most 32 MB."""
-MAX_ANNOTATION_BYTES = 1 << 30
+MAX_FRAMES_BYTES = 64_000_000
+"""Limit of the images in a `.ckpt`."""
+MAX_ANNOTATION_BYTES = 1 << 28
 """Limit of the annotations of all reference frames in memory."""
-MAX_CANDIDATES = 600
+MAX_CANDIDATES = 3000
 """Largest number of training frames that are compared, spread over all of them."""
 MAX_RESOLUTION_RATIO = 2.0
 """Resolution of the stored frames relative to the generated ones, if the dataset has it. At 1.4, where area averaging
@@ -45,7 +51,10 @@ def collect_references(
     bank_size: int,
     num_per_frame: int,
 ) -> ReferenceBank:
-    """The bank of up to `bank_size` frames of `ranges`; `view` is the view of the generated frames."""
+    """The bank of up to `bank_size` frames of `ranges`; `view` is the view of the generated frames.
+
+    It has fewer frames if no more have different annotations, or if they would exceed the limits above.
+    """
     frame_ids = [(r.clip_index, index) for r in ranges for index in range(r.start, r.stop)]
     candidates = [
         frame_ids[int(i)]
@@ -63,17 +72,37 @@ def collect_references(
         return describe_annotations(conditioners, tuple(matched), views)
 
     descriptors = np.stack([describe(frame_id) for frame_id in candidates])
-    selected_ids = [candidates[index] for index in farthest_points(descriptors, bank_size)]
     bank_view = enlarge_view(view)
+    files: dict[tuple[int, int], bytes] = {}
+    num_image_bytes = num_record_bytes = num_array_bytes = 0
+    for frame_id in (candidates[index] for index in farthest_points(descriptors, bank_size)):
+        file = encode_jpeg(view_image(dataset.load_frame(*frame_id), bank_view))
+        annotations = load_annotations(frame_id)
+        num_image_bytes += len(file)
+        num_record_bytes += sum(len(json.dumps(annotation_to_json(annotation))) for annotation in annotations)
+        num_array_bytes += sum(map(_count_array_bytes, annotations))
+        is_full = (
+            num_image_bytes > MAX_FRAMES_BYTES
+            or num_record_bytes > MAX_RECORD_BYTES
+            or num_array_bytes > MAX_ANNOTATION_BYTES
+        )
+        if is_full and len(files) >= num_per_frame:
+            break
+        files[frame_id] = file
+    selected_ids = sorted(files)
     return ReferenceBank(
-        np.stack([view_image(dataset.load_frame(*frame_id), bank_view) for frame_id in selected_ids]),
-        tuple(load_annotations(frame_id) for frame_id in selected_ids),
+        EncodedFrames([files[frame_id] for frame_id in selected_ids]),
+        tuple(map(load_annotations, selected_ids)),
         tuple(conditioners),
         bank_view,
         view,
         num_per_frame,
         tuple(selected_ids),
     )
+
+
+def _count_array_bytes(annotation: Annotation) -> int:
+    return sum(array.nbytes for array in (*annotation.points.values(), *annotation.images.values()))
 
 
 def enlarge_view(view: View) -> View:
@@ -83,34 +112,36 @@ def enlarge_view(view: View) -> View:
 
 
 def record_references(bank: ReferenceBank) -> ReferenceRecord:
-    """The metadata of a bank in a checkpoint. Raises ConfigError if they do not fit into the header of the file."""
-    record = ReferenceRecord(
+    """The metadata of a bank in a checkpoint."""
+    return ReferenceRecord(
         annotations=tuple(tuple(map(annotation_to_json, annotations)) for annotations in bank.annotations),
+        file_sizes=bank.frames.pack()[1],
         view=bank.view.to_json(),
     )
-    num_bytes = len(record.model_dump_json())
-    if num_bytes > MAX_RECORD_BYTES:
-        raise ConfigError(
-            f"data.reference_bank_size: the annotations of the {len(bank)} reference frames are "
-            f"{num_bytes / 1e6:.1f} MB, and a .ckpt holds at most {MAX_RECORD_BYTES / 1e6:.1f} MB of them.",
-            f"Set data.reference_bank_size={max(1, len(bank) * MAX_RECORD_BYTES // num_bytes)}, or prepare smaller "
-            "frames.",
-        )
-    return record
 
 
 def load_reference_bank(path: Path, metadata: CheckpointMetadata) -> ReferenceBank | None:
     """The bank of the checkpoint at `path`, or None if it has none. Raises TruncatedCheckpointError, PluginError."""
     if metadata.references is None:
         return None
-    frames = load_reference_frames(path)
+    content = load_reference_frames(path)
     try:
         annotations = _load_annotations(metadata.references, (metadata.height, metadata.width))
         view = View.from_json(metadata.references.view)
+        frames = EncodedFrames.unpack(content, metadata.references.file_sizes)
+        if len(frames) != len(annotations):
+            raise ValueError(f"{len(annotations)} annotations of {len(frames)} frames")
     except ValueError as error:
         raise damaged_error(path, f"invalid metadata, references: {error}") from None
-    if frames.shape[:3] != (len(annotations), view.height, view.width):
-        raise damaged_error(path, f"{len(annotations)} references of {view.height}x{view.width} are {frames.shape}")
+    for file in frames.files:  # before a frame is decoded, whose size memory depends on
+        try:
+            size = open_image(path, file).size
+        except NotAVideoError as error:
+            raise damaged_error(path, f"a reference frame is not an image ({error.message})") from None
+        if size != (view.width, view.height):
+            raise damaged_error(
+                path, f"a reference frame has {size[0]}x{size[1]} pixels, not {view.width}x{view.height}"
+            )
     return ReferenceBank(
         frames,
         annotations,
@@ -129,7 +160,7 @@ def _load_annotations(record: ReferenceRecord, frame_size: tuple[int, int]) -> t
         for annotation in annotations[-1]:
             if (annotation.height, annotation.width) != frame_size:
                 raise ValueError(f"the annotation is for {annotation.width}x{annotation.height} pixels")
-            num_bytes += sum(a.nbytes for a in (*annotation.points.values(), *annotation.images.values()))
+            num_bytes += _count_array_bytes(annotation)
         if num_bytes > MAX_ANNOTATION_BYTES:
             raise ValueError(f"the annotations are more than {MAX_ANNOTATION_BYTES} bytes")
     return tuple(annotations)

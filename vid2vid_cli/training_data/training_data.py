@@ -32,6 +32,9 @@ from vid2vid_cli.training_data.dataset_conditioners import (
 from vid2vid_cli.training_data.preset_choice import train_command
 from vid2vid_cli.training_data.reference_collection import collect_references
 
+MAX_GAP_SHARE = 0.1
+"""Largest gap between a clip and its references, as a part of the training frames: a short video has no others."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
@@ -114,15 +117,18 @@ class TrainingData:
     def _collect_references(self, config: Config) -> ReferenceSource | None:
         if not config.generator.num_references:
             return None
+        ranges = valid_ranges(self.dataset, [c.spec.name for c in self.conditioners], "train")
         bank = collect_references(
             self.dataset,
             self.conditioners,
             self.view,
-            valid_ranges(self.dataset, [c.spec.name for c in self.conditioners], "train"),
+            ranges,
             bank_size=config.data.reference_bank_size,
             num_per_frame=config.generator.num_references,
         )
-        return ReferenceSource(bank, round(config.data.reference_gap * float(self.dataset.fps)))
+        num_frames = sum(frame_range.num_frames for frame_range in ranges)
+        gap_frames = min(config.data.reference_gap * float(self.dataset.fps), MAX_GAP_SHARE * num_frames)
+        return ReferenceSource(bank, round(gap_frames))
 
     def checkpoint_metadata(
         self,
