@@ -9,6 +9,13 @@ POSE_WEIGHTS = WeightFile(
     licence="Apache-2.0",
     source="MediaPipe pose detector and full pose landmarks by Google; bundled with vid2vid-cli.",
 )
+HAND_WEIGHTS = WeightFile(
+    name="hand_landmarks_detector.tflite",
+    sha256="11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
+    size_bytes=5478917,
+    licence="Apache-2.0",
+    source="MediaPipe hand landmarks by Google, from hand_landmarker.task; bundled with vid2vid-cli.",
+)
 
 SPEC = ConditionerSpec(
     name="pose",
@@ -23,11 +30,17 @@ SPEC = ConditionerSpec(
             note="Default backend; its model is bundled with vid2vid-cli (Apache-2.0).",
         ),
         Requirement(
+            "ai_edge_litert",
+            'pip install "vid2vid-cli[pose]"',
+            is_optional=True,
+            note="Hands with the default backend; its model is bundled with vid2vid-cli (Apache-2.0).",
+        ),
+        Requirement(
             "onnxruntime",
             'pip install "vid2vid-cli[onnx]"',
             is_optional=True,
             note="Runs a DWPose or RTMPose model that you provide: --conditioner-option pose.weights=FILE.onnx.",
         ),
     ),
-    weights=(POSE_WEIGHTS,),
+    weights=(POSE_WEIGHTS, HAND_WEIGHTS),
 )

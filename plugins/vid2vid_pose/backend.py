@@ -77,8 +77,8 @@ class PoseBackend(ABC):
     def detect_people(self, frame: UInt8Array, index: int, tracked_boxes: Sequence[Box]) -> list[DetectedPose]:
         """Detect the people on frame `index`, the next one; `tracked_boxes`: last boxes of the tracked people."""
 
-    def add_hands_and_face(self, frame: UInt8Array, person: DetectedPose) -> DetectedPose:
-        """Add the points of hands and face to a selected person, if the backend detects them separately."""
+    def add_hands_and_face(self, frame: UInt8Array, index: int, slot: int, person: DetectedPose) -> DetectedPose:
+        """Add hands and face to the selected person number `slot` on frame `index`, if they are detected separately."""
         return person
 
     def reset(self) -> None:

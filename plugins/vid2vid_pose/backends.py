@@ -30,10 +30,14 @@ def open_backend(
     *,
     num_people: int,
     weights: Path | None,
+    has_hands: bool,
     hands_model: Path | None,
     face_model: Path | None,
 ) -> PoseBackend:
-    """Create the detector. Raises: MissingPackageError, MissingWeightsError."""
+    """Create the detector; `has_hands`: the backend mediapipe detects hands.
+
+    Raises: MissingPackageError, MissingWeightsError.
+    """
     from vid2vid_pose.mediapipe_pose import MediaPipePose
 
     if resolve_backend(requested, weights) == "onnx":
@@ -42,10 +46,12 @@ def open_backend(
         if weights is None:
             raise MissingWeightsError("pose.backend=onnx requires pose.weights.", WEIGHTS_HINT)
         return RTMPoseBackend(weights, MediaPipePose(num_people) if find_spec("mediapipe") is not None else None)
+    from vid2vid_pose.hand_network import HandNetwork
     from vid2vid_pose.hands_and_face import HandFaceDetector
 
-    has_part_models = hands_model is not None or face_model is not None
-    return MediaPipePose(num_people, HandFaceDetector(hands_model, face_model) if has_part_models else None)
+    hand_network = HandNetwork(hands_model) if has_hands else None
+    has_parts = hand_network is not None or face_model is not None
+    return MediaPipePose(num_people, HandFaceDetector(num_people, hand_network, face_model) if has_parts else None)
 
 
 def open_input(path: Path, video_context: VideoContext | None) -> PoseBackend:
@@ -89,5 +95,5 @@ def _cached_sha256(path: Path, modified_ns: int, size_bytes: int) -> str:
 
 
 def bundled_model_sha256(name: BackendName) -> str:
-    """sha256 of the bundled model if the backend uses it, otherwise ""."""
+    """sha256 of the bundled body model if the backend uses it, otherwise ""."""
     return POSE_WEIGHTS.sha256 if name == "mediapipe" else ""

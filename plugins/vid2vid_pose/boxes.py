@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from vid2vid_cli.conditioning import Annotation, FloatArray, View, bounding_box
-from vid2vid_pose.hands_and_face import ARM_JOINTS, HAND_CENTRE_OFFSET
+from vid2vid_pose.hand_tracking import ARM_JOINTS, HAND_CENTRE_OFFSET
 from vid2vid_pose.topology import HEAD_JOINTS, NUM_BODY_POINTS, NUM_FACE_POINTS, NUM_HAND_POINTS
 
 REGION_NAMES = ("face", "hands")

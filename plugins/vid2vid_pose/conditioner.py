@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field
 
 from vid2vid_cli.conditioning import (
     Annotation,
@@ -16,19 +14,15 @@ from vid2vid_cli.conditioning import (
     ConditionerSpec,
     FloatArray,
     Options,
-    PersonOption,
     Statistics,
     UInt8Array,
     VideoFrame,
     View,
-    input_path_option,
-    render_option,
 )
-from vid2vid_pose import SPEC
+from vid2vid_pose import HAND_WEIGHTS, SPEC
 from vid2vid_pose.augment import augment_points
 from vid2vid_pose.backend import BODY_PARTS, missing_body_parts
 from vid2vid_pose.backends import (
-    BackendChoice,
     backend_version,
     bundled_model_sha256,
     model_sha256,
@@ -39,63 +33,11 @@ from vid2vid_pose.backends import (
 from vid2vid_pose.body_statistics import pose_statistics
 from vid2vid_pose.boxes import REGION_NAMES, face_and_hand_boxes
 from vid2vid_pose.distance import pose_errors
-from vid2vid_pose.drawing import PoseFormat, SkeletonStyle, draw_skeletons
-from vid2vid_pose.retarget import BodyRetargeter
-from vid2vid_pose.topology import FLIP_INDICES, NUM_BODY_POINTS, missing_points, rigid_parts
+from vid2vid_pose.drawing import SkeletonStyle, draw_skeletons
+from vid2vid_pose.options import PoseOptions
+from vid2vid_pose.retarget import BodyRetargeter, detected_point_names, omit_unknown_parts
+from vid2vid_pose.topology import FLIP_INDICES, NUM_BODY_POINTS, described_points, missing_points, rigid_parts
 from vid2vid_pose.tracking import PoseTracker
-
-
-class PoseOptions(Options):
-    """Options of the conditioner, set with `--conditioner-option pose.KEY=VALUE`."""
-
-    backend: BackendChoice = Field(
-        "auto",
-        description="Pose detector. auto: onnx (onnxruntime) if `weights` is set, otherwise mediapipe.",
-    )
-    person: PersonOption = Field(
-        "largest",
-        description="Person to track: largest, centre, or N, the N-th from the left in the first frame with N people.",
-    )
-    num_people: int = Field(
-        1, ge=1, le=4, description="Number of people to track and draw; the first is the one selected by `person`."
-    )
-    smoothing: float | None = Field(
-        None,
-        ge=0,
-        le=0.1,
-        description="Amplitude of the jitter to remove, as a share of the person's size; 0 disables smoothing. "
-        "Default: 0.006, and 0 for files.",
-    )
-    weights: Path | None = Field(
-        None,
-        description="DWPose or RTMPose model for the backend onnx (SimCC outputs; 17, 26 or 133 points).",
-    )
-    hands_model: Path | None = Field(
-        None, description="MediaPipe's hand_landmarker.task; adds hands to the backend mediapipe."
-    )
-    face_model: Path | None = Field(
-        None, description="MediaPipe's face_landmarker.task; adds faces to the backend mediapipe."
-    )
-    input_dir: Path | None = input_path_option(
-        "Used instead of a detector: a folder of OpenPose's JSON, one file per frame, or a video or folder of images "
-        "of one skeleton drawn on black in OpenPose's colours."
-    )
-    format: PoseFormat = render_option(
-        "body_25", "Skeleton: body_25 (OpenPose's BODY_25) or coco_18 (OpenPose's COCO model, joints drawn as dots)."
-    )
-    body_only: bool = render_option(False, "Draw torso, arms, legs and feet only: no eyes, ears, hands or face.")
-    hands: bool = render_option(True, "Draw the hands if they were detected.")
-    face: bool = render_option(True, "Draw the face if it was detected.")
-    min_confidence: float = render_option(0.05, "Minimum confidence of the points that are drawn.", ge=0, le=1)
-    joint_dropout: float = render_option(
-        0.0, "Training: probability of dropping each joint, hand and face from a clip.", ge=0, le=1
-    )
-    head_jitter: float = render_option(
-        0.0,
-        "Training: standard deviation of the offset of head joints and face, as a share of the person's size.",
-        ge=0,
-        le=0.2,
-    )
 
 
 class Pose(Conditioner):
@@ -123,14 +65,19 @@ class Pose(Conditioner):
         return options.input_dir is None and resolve_backend(options.backend, options.weights) == "mediapipe"
 
     def bones(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
-        """Head, torso and limbs of each person."""
-        return {"body": rigid_parts(self.options.num_people)}
+        """Head, torso, limbs and hands of each person."""
+        return rigid_parts(self.options.num_people)
+
+    def describe(self, annotation: Annotation, view: View) -> FloatArray:
+        """The body and a few points of hands and face in multiples of the image's height, see `described_points`."""
+        points = np.concatenate([described_points(name, rows[:, :2]) for name, rows in annotation.points.items()])
+        return (view.transform_points(points) / view.height).astype(np.float32).ravel()
 
     def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
         """Yield one annotation per frame with the points `body` (25 p, 3), p being the option `num_people`, in order.
 
-        If models or files provide them, also `left_hand` and `right_hand` (21 p, 3) and `face` (70 p, 3). The rows are
-        grouped by person and NaN where a point was not detected.
+        With hands also `left_hand` and `right_hand` (21 p, 3), and `face` (70 p, 3) if a model or files provide it. The
+        rows are grouped by person and NaN where a point was not detected.
 
         Raises: MissingPackageError, MissingWeightsError; the errors of reading files.
         """
@@ -142,6 +89,7 @@ class Pose(Conditioner):
                 options.backend,
                 num_people=options.num_people,
                 weights=options.weights,
+                has_hands=bool(options.detect_hands),
                 hands_model=options.hands_model,
                 face_model=options.face_model,
             )
@@ -195,8 +143,9 @@ class Pose(Conditioner):
         return missing_body_parts(annotation.points["body"])
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
-        """Statistics of a clip, see `pose_statistics`; {} if it contains no people."""
-        return pose_statistics(annotations)
+        """See `pose_statistics`, and `point_names`: the detected point sets; {} if the clip contains no people."""
+        statistics = pose_statistics(annotations)
+        return {**statistics, "point_names": detected_point_names(annotations)} if statistics else {}
 
     def retarget(
         self, annotations: Iterable[Annotation], source: Statistics, target: Statistics
@@ -204,7 +153,8 @@ class Pose(Conditioner):
         """Yield the source's people with the target's position and proportions, in frames of the target's size.
 
         Empty annotations stay empty. If the limb lengths of one side are unknown, the points are only scaled to the
-        target's frame height; without statistics of one side they are unchanged.
+        target's frame height; without statistics of one side they are unchanged. Hands and faces are left out if the
+        target was prepared without them: its generator has not been trained with them.
         """
         if not (source and target):
             yield from annotations
@@ -214,7 +164,7 @@ class Pose(Conditioner):
         retargeter = BodyRetargeter(source, target)
         for annotation in annotations:
             points = retargeter(annotation.points) if has_limbs else _rescale_points(annotation, height, width)
-            yield replace(annotation, height=height, width=width, points=points)
+            yield replace(annotation, height=height, width=width, points=omit_unknown_parts(points, target))
 
     def errors(self, detected: Annotation, reference: Annotation) -> dict[str, float]:
         """`pose_error` and `pose_pck` in %, see `pose_errors`; {} if either annotation is empty."""
@@ -226,12 +176,13 @@ class Pose(Conditioner):
         """Options, resolved backend, its version, and the sha256 of the models."""
         options = self.options
         data = super().fingerprint()
+        backend = resolve_backend(options.backend, options.weights)
+        has_bundled_hands = backend == "mediapipe" and options.detect_hands and options.hands_model is None
         model_digests = {
             "weights": model_sha256(options.weights),
-            "hands_model": model_sha256(options.hands_model),
+            "hands_model": HAND_WEIGHTS.sha256 if has_bundled_hands else model_sha256(options.hands_model),
             "face_model": model_sha256(options.face_model),
         }
-        backend = resolve_backend(options.backend, options.weights)
         data["options"] = {**data["options"], **model_digests}
         return {**data, "backend": backend, "version": backend_version(backend), "model": bundled_model_sha256(backend)}
 

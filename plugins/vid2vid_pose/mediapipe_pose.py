@@ -104,13 +104,16 @@ class MediaPipePose(PoseBackend):
             self._next_tile = ((self._next_tile or 0) + num_searched) % max(len(tiles), 1)
         return people
 
-    def add_hands_and_face(self, frame: UInt8Array, person: DetectedPose) -> DetectedPose:
-        """Add the points of hands and face if their models are set."""
-        return person if self._hand_face_detector is None else self._hand_face_detector.add_points(frame, person)
+    def add_hands_and_face(self, frame: UInt8Array, index: int, slot: int, person: DetectedPose) -> DetectedPose:
+        """Add the points of hands and face if they are to be detected."""
+        detector = self._hand_face_detector
+        return person if detector is None else detector.add_points(frame, index, slot, person)
 
     def reset(self) -> None:
         """Discard the tracked person: the next frame begins a new shot."""
         self._tracking_box, self._other_boxes, self._next_tile = None, [], None
+        if self._hand_face_detector is not None:
+            self._hand_face_detector.reset()
 
     def _track(self, frame: UInt8Array, tracked_box: Box) -> DetectedPose | None:
         """Track the person in video mode; None if that is not possible or fails."""

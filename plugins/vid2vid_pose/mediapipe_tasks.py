@@ -30,11 +30,10 @@ IGNORED_STDERR = (
 FRAME_INTERVAL_MS = 2000
 """Milliseconds between frames; at a long interval MediaPipe disables its smoothing, which lags by half a frame."""
 
-LandmarkerKind = Literal["Pose", "Hand", "Face"]
-COUNT_OPTIONS: dict[LandmarkerKind, str] = {"Pose": "num_poses", "Hand": "num_hands", "Face": "num_faces"}
+LandmarkerKind = Literal["Pose", "Face"]
+COUNT_OPTIONS: dict[LandmarkerKind, str] = {"Pose": "num_poses", "Face": "num_faces"}
 GET_LANDMARKS: dict[LandmarkerKind, attrgetter[Any]] = {
     "Pose": attrgetter("pose_landmarks"),
-    "Hand": attrgetter("hand_landmarks"),
     "Face": attrgetter("face_landmarks"),
 }
 
@@ -55,7 +54,7 @@ def load_user_model(path: Path, option_name: str) -> bytes:
 
 
 class Landmarker:
-    """A PoseLandmarker, HandLandmarker or FaceLandmarker, for single images or for the frames of a video."""
+    """A PoseLandmarker or FaceLandmarker, for single images or for the frames of a video."""
 
     _started_kinds: ClassVar[set[LandmarkerKind]] = set()
     """Kinds that have detected something in this process: MediaPipe writes all its messages until then."""
@@ -78,7 +77,6 @@ class Landmarker:
         self._mediapipe = mediapipe
         landmarker_class, options_class = {
             "Pose": (vision.PoseLandmarker, vision.PoseLandmarkerOptions),
-            "Hand": (vision.HandLandmarker, vision.HandLandmarkerOptions),
             "Face": (vision.FaceLandmarker, vision.FaceLandmarkerOptions),
         }[kind]
         options = options_class(

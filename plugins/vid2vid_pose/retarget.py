@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vid2vid_cli.conditioning import FloatArray, Statistics
+from vid2vid_cli.conditioning import Annotation, FloatArray, Statistics
 from vid2vid_pose.body_scale import ANCHOR_CHAINS, JOINT_ORDER, PARENT_JOINTS, BodyScale
 from vid2vid_pose.body_statistics import MID_HIP, NECK, NOSE, Float64Array, fill_mid_hip
 from vid2vid_pose.foot_contact import FootContact
@@ -99,7 +99,8 @@ class BodyRetargeter:
         if not np.isfinite(points).any():
             return part_points.copy()
         if name in HAND_WRISTS:
-            size_ratio, joint = body_scale.limb_ratios.get("hand", 1.0), HAND_WRISTS[name]
+            joint = HAND_WRISTS[name]
+            size_ratio = body_scale.limb_ratios.get("hand", body_scale.chain_ratio((joint,)))  # else as the forearm
             part_centre = points[0] if np.isfinite(points[0]).all() else np.nanmean(points, axis=0)
         else:
             size_ratio, joint = body_scale.limb_ratios.get("face", body_scale.chain_ratio((15, 17))), NOSE
@@ -122,6 +123,25 @@ class BodyRetargeter:
             name: _with_positions(rows, target_point + median_scale.height_ratio * (rows[:, :2] - source_point))
             for name, rows in points.items()
         }
+
+
+def detected_point_names(annotations: Sequence[Annotation]) -> list[str]:
+    """Names of the point sets with a point on any frame."""
+    names = dict.fromkeys(name for annotation in annotations for name in annotation.points)
+    return [name for name in names if any(np.isfinite(item.points[name]).any() for item in annotations)]
+
+
+def omit_unknown_parts(points: Mapping[str, FloatArray], target: Statistics) -> dict[str, FloatArray]:
+    """The points, NaN for hands and face if no frame of the target has them."""
+    limb_names = target.get("limb_lengths", {})
+    known_names = target.get("point_names")
+    if known_names is None:  # statistics of older versions
+        known_names = [
+            "body",
+            *(HAND_WRISTS if "hand" in limb_names else ()),
+            *(("face",) if "face" in limb_names else ()),
+        ]
+    return {name: rows if name in known_names else np.full_like(rows, np.nan) for name, rows in points.items()}
 
 
 def _with_positions(points: FloatArray, positions: Float64Array) -> FloatArray:

@@ -54,6 +54,15 @@ RIGID_PARTS: tuple[tuple[int, int], ...] = (
 )
 """Pairs of BODY_25 joints whose surroundings move as one rigid part: head, torso, arms, legs and feet."""
 
+PALM = (0, 9)
+"""Points of a hand whose surroundings move as one rigid part: the wrist and the base of the middle finger."""
+DESCRIBED_POINTS: dict[str, list[int]] = {
+    "left_hand": [4, 12, 20],
+    "right_hand": [4, 12, 20],
+    "face": [8, 30, 48, 51, 54, 57],
+}
+"""Tips of thumb, middle and little finger; chin, tip of the nose, mouth. More would outweigh the 25 joints."""
+
 COCO_18_LIMBS: tuple[Edge, ...] = (
     (1, 2, (153, 0, 0)), (1, 5, (153, 51, 0)), (2, 3, (153, 102, 0)), (3, 4, (153, 153, 0)), (5, 6, (102, 153, 0)),
     (6, 7, (51, 153, 0)), (1, 9, (0, 153, 0)), (9, 10, (0, 153, 51)), (10, 11, (0, 153, 102)), (1, 12, (0, 153, 153)),
@@ -197,7 +206,22 @@ def _map_points(points: NDArray[Any], table: JointTable) -> FloatArray:
     return result
 
 
-def rigid_parts(num_people: int) -> tuple[tuple[int, int], ...]:
-    """RIGID_PARTS of all people, as rows of their concatenated joints."""
-    offsets = range(0, num_people * NUM_BODY_POINTS, NUM_BODY_POINTS)
-    return tuple((first + offset, second + offset) for offset in offsets for first, second in RIGID_PARTS)
+def rigid_parts(num_people: int) -> dict[str, tuple[tuple[int, int], ...]]:
+    """RIGID_PARTS and PALM of all people, as rows of their concatenated points, by name of the point set."""
+    parts = {"body": RIGID_PARTS, "left_hand": (PALM,), "right_hand": (PALM,)}
+    return {
+        name: tuple(
+            (first + person * POINTS_PER_PERSON[name], second + person * POINTS_PER_PERSON[name])
+            for person in range(num_people)
+            for first, second in pairs
+        )
+        for name, pairs in parts.items()
+    }
+
+
+def described_points(name: str, rows: FloatArray) -> FloatArray:
+    """The rows of a point set that describe a pose: all joints, and the DESCRIBED_POINTS of hands and face."""
+    if name not in DESCRIBED_POINTS:
+        return rows
+    described: FloatArray = rows.reshape(-1, POINTS_PER_PERSON[name], rows.shape[1])[:, DESCRIBED_POINTS[name]]
+    return described.reshape(-1, rows.shape[1])

@@ -49,7 +49,6 @@ class PoseTracker:
             self._backend.reset()
         tracked_boxes = [box for box in self._tracker.boxes if box is not None]
         people = self._backend.detect_people(rgb, self._frame_index, tracked_boxes)
-        self._frame_index += 1
         boxes, scores = [person.box for person in people], [person.score for person in people]
         selected_people: list[DetectedPose | None] = []
         for slot, person_index in enumerate(self._tracker.update(boxes, scores, frame)):
@@ -58,8 +57,11 @@ class PoseTracker:
                 selected_people.append(None)
             else:
                 selected_people.append(
-                    self._smoothers[slot](self._backend.add_hands_and_face(rgb, people[person_index]))
+                    self._smoothers[slot](
+                        self._backend.add_hands_and_face(rgb, self._frame_index, slot, people[person_index])
+                    )
                 )
+        self._frame_index += 1
         return merge_people(selected_people, self._backend.point_names, height, width)
 
 
