@@ -54,7 +54,7 @@ class TestMediaPipe(ConditionerContract):
         type(self).folder = shared_data
 
     def clip(self) -> Sequence[UInt8Array]:
-        return read_dance_clip(self.folder, 360, 5, start=1.7)  # open hands, facing the camera
+        return read_dance_clip(self.folder, 360, 5, start=1.16)  # open hands, facing the camera
 
 
 @pytest.mark.parametrize(("height", "num_frames"), [(1080, 12), (160, 24)])
