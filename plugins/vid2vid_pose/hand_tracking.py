@@ -38,7 +38,7 @@ MIN_REFINE_PRESENCE = 0.05
 """Minimum presence in the search square for a second measurement."""
 MAX_PALM_LENGTH, MIN_SIDE_PROB = 0.42, 0.35
 """A found palm longer than this, in forearm lengths, must be of the arm's side with this probability: it may belong to
-somebody closer to the camera. The side of a hand that is seen from its edge is uncertain."""
+another person closer to the camera. The side of a hand that is seen from its edge is uncertain."""
 MAX_WRIST_DISTANCE = 0.5
 """Maximum distance of the hand's wrist from the body's, in forearm lengths."""
 MIN_HAND_DISTANCE = 0.3

@@ -121,7 +121,7 @@ def test_lost_hand_is_searched_at_once() -> None:
     [(0, 10, 0.9, True), (0, 10, 0.1, True), (0, 80, 0.9, True), (0, 80, 0.1, False), (30, 10, 0.9, False)],
 )
 def test_hands_of_others_are_rejected(offset: float, size: float, side_prob: float, is_accepted: bool) -> None:
-    """A hand far from the wrist; and a large one, of somebody closer to the camera, of the other side."""
+    """A hand far from the wrist; and a large one, of a person closer to the camera, of the other side."""
     body = person_keypoints(160, 30, 200)
     body[7] = np.nan
     hand = make_hand(hand_keypoints(body[4, 0] + offset, body[4, 1], size), side_prob=side_prob)
