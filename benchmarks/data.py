@@ -27,10 +27,10 @@ from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.synthetic import synthetic_clip
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.networks.flow_estimator import DISFlow
-from vid2vid_cli.networks.perceptual import build_perceptual_loss
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training.job import TrainJob, resolve_train_job
+from vid2vid_cli.training.perceptual import load_chosen_network
 
 SMALL_NETWORKS = (
     "generator.base_channels=8",
@@ -133,7 +133,7 @@ def _training_rates(
     config: Config = job.config
     runtime = choose_runtime(device, config.runtime.precision, config.runtime.channels_last)
     state = build_train_state(config, job.training_data.condition_spec(config), runtime)
-    perceptual_loss, _ = build_perceptual_loss(config.losses.perceptual, runtime.device)
+    perceptual_loss, _ = load_chosen_network(config.losses, runtime, SINGLE_PROCESS, ignore_events)
     context = TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual_loss)
     length = batch.frames.shape[1]
     with closing(sampler.iter_batches(0, lambda step: length, num_threads=config.data.num_workers)) as batches:

@@ -13,14 +13,15 @@ from benchmarks.inputs import BenchmarkInputs, Case, Log
 from benchmarks.tables import format_number, format_table
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.engine.distributed import SINGLE_PROCESS
+from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.runtime import Precision, choose_runtime
 from vid2vid_cli.engine.step import train_step
 from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.networks.flow_estimator import DISFlow
-from vid2vid_cli.networks.perceptual import build_perceptual_loss
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training.job import resolve_train_job
+from vid2vid_cli.training.perceptual import load_chosen_network
 
 CASES = (Case("tiny", 128), Case("fast", 256), Case("face", 256))
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -72,7 +73,7 @@ def _measure_case(case: Case, inputs: BenchmarkInputs, log: Log, plan: TrainingP
     condition_spec = training_data.condition_spec(config)
     states = {name: build_train_state(config, condition_spec, runtime) for name, runtime in runtimes.items()}
     device = runtimes["fp32"].device
-    perceptual_loss, notice = build_perceptual_loss(config.losses.perceptual, device)
+    perceptual_loss, choice = load_chosen_network(config.losses, runtimes["fp32"], SINGLE_PROCESS, ignore_events)
     contexts = {
         name: TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual_loss)
         for name, runtime in runtimes.items()
@@ -105,5 +106,5 @@ def _measure_case(case: Case, inputs: BenchmarkInputs, log: Log, plan: TrainingP
         "gain": median["bf16"] / median["fp32"],
         "frames_per_step": length * config.schedule.batch_size,
         "auto_precision": choose_runtime(inputs.device).precision,
-        "notice": notice,
+        "notice": choice.warning,
     }

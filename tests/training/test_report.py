@@ -11,7 +11,7 @@ import pytest
 from helpers.factories import tiny_config
 
 from vid2vid_cli.engine.event_log import log_events
-from vid2vid_cli.engine.events import ArtifactEvent, Event, StepEvent, ignore_events
+from vid2vid_cli.engine.events import ArtifactEvent, Event, StepEvent, WarningEvent, ignore_events
 from vid2vid_cli.engine.run_folder import RunFolder, RunRecord, create_run
 from vid2vid_cli.training.report import MAX_CURVE_POINTS, _downsample_points, write_report
 
@@ -73,6 +73,14 @@ def empty_run(tmp_path: Path) -> RunFolder:
     run = create_run(tmp_path / "a<b>&", tiny_config(), record, "vid2vid train <x> & y")
     run.samples.mkdir()
     return run
+
+
+def test_write_report_lists_each_warning_once(empty_run: RunFolder) -> None:
+    emit = log_events(empty_run.path, ignore_events)
+    for message in ("first <b>", "second", "first <b>"):
+        emit(WarningEvent(message))
+    page = ReportPage(write_report(empty_run, emit).read_text(encoding="utf-8"))
+    assert page.texts_by_tag["li"] == ["first <b>", "second"]
 
 
 def test_write_report_of_run_without_steps(empty_run: RunFolder) -> None:

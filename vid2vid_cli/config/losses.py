@@ -27,8 +27,14 @@ class LossConfig(ConfigSection):
     perceptual: float = Field(
         10.0,
         ge=0,
-        description="Distance of VGG19 features. Disabled where the VGG19 weights are missing.",
+        description="Distance of features of a pretrained network, see perceptual_network.",
         json_schema_extra=nvidia("lambda_feat, no_vgg"),
+    )
+    perceptual_network: Literal["auto", "vgg19", "efficientnet_lite0"] = Field(
+        "auto",
+        description="vgg19: downloaded once, 575 MB. efficientnet_lite0: small, from the extra [perceptual]. auto: "
+        "efficientnet_lite0 on a CPU, otherwise vgg19; the other one if that is missing. A named network that is "
+        "missing is an error.",
     )
     l1: float = Field(0.0, ge=0, description="L1 between frames, on the final and the raw image.")
     flow: float = Field(
@@ -59,7 +65,7 @@ class LossConfig(ConfigSection):
 
     def weights(self) -> dict[str, float]:
         """Weight of each loss term by name."""
-        return self.model_dump(exclude={"gan_mode"})
+        return self.model_dump(exclude={"gan_mode", "perceptual_network"})
 
     @property
     def uses_image_discriminator(self) -> bool:

@@ -11,7 +11,6 @@ import warnings
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -29,7 +28,7 @@ from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.runtime import Precision, Runtime
 from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.networks.composite import CompositeGenerator
-from vid2vid_cli.networks.perceptual import PerceptualLoss
+from vid2vid_cli.networks.perceptual import PerceptualLoss, build_perceptual_network
 
 
 class LiveMemoryCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -84,7 +83,7 @@ class ModelSize:
 def estimate_model_size(config: Config, condition_spec: ConditionSpec, height: int, width: int) -> ModelSize:
     """Estimate the size for one GPU at `runtime.precision`; `auto` counts as bf16.
 
-    The perceptual network is included if its loss is enabled and torchvision is installed. Activations of the region
+    The perceptual network is included if its loss is enabled. Activations of the region
     discriminators, about one percent of the total, are not included.
     """
     precision: Precision = "fp32" if config.runtime.precision == "fp32" else "bf16"
@@ -156,11 +155,11 @@ def _zero_motion(previous: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _untrained_perceptual_loss(config: Config) -> PerceptualLoss | None:
-    if not config.losses.perceptual or find_spec("torchvision") is None:
+    """The network of a training on a GPU, with random weights; None if the loss is disabled."""
+    if not config.losses.perceptual:
         return None
-    from torchvision.models import vgg19
-
-    return PerceptualLoss(vgg19(weights=None).features)
+    network = config.losses.perceptual_network
+    return build_perceptual_network("vgg19" if network == "auto" else network)
 
 
 def _empty_references(config: Config, batch_size: int, num_frames: int, size: tuple[int, int]) -> ClipReferences | None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import DiskFullError, DivergenceError
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine.build import count_parameters
@@ -17,20 +16,19 @@ from vid2vid_cli.engine.curriculum import batch_repeats, clip_length
 from vid2vid_cli.engine.distributed import ProcessGroup, RankStoppedError
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.event_log import log_events
-from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent, ignore_events
+from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent, WarningEvent, ignore_events
 from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.loop import StopCondition, train_loop
 from vid2vid_cli.engine.run_folder import (
     RunFolder,
     find_init_weights,
 )
-from vid2vid_cli.engine.runtime import Runtime, choose_runtime
+from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.torchrun import join_process_group
 from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.engine.warm_start import warm_start
 from vid2vid_cli.networks.flow_estimator import DISFlow
-from vid2vid_cli.networks.perceptual import PerceptualLoss, build_perceptual_loss
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training.checkpointing import CheckpointCallback
 from vid2vid_cli.training.duration import DurationCheck, plan_duration
@@ -47,6 +45,7 @@ from vid2vid_cli.training.job import (
     start_run,
 )
 from vid2vid_cli.training.measurement import attempt
+from vid2vid_cli.training.perceptual import load_chosen_network, plan_perceptual_network
 from vid2vid_cli.training.report import write_report
 
 __all__ = ["TrainRequest", "TrainResult", "plan_train", "train"]
@@ -94,6 +93,7 @@ def plan_train(request: TrainRequest) -> DryRun:
             ("discriminators", f"{num_discriminator_parameters / 1e6:.2f} million parameters"),
             *((("initial weights", f"{request.init_from}: {warm_start_summary}"),) if warm_start_summary else ()),
             *(("reference frames", notice) for notice in reference_notices),
+            *plan_perceptual_network(config.losses, runtime.device),
             ("device", runtime.describe()),
             ("batch size", describe_batch(ProcessGroup(world_size=request.num_processes), config)),
             ("stop at", stop_condition.describe()),
@@ -120,9 +120,12 @@ def _run_training(
     request: TrainRequest, on_event: EventHandler, process_group: ProcessGroup, exit_stack: ExitStack
 ) -> TrainResult:
     job = open_train_job(request, process_group)
+    runtime = choose_job_runtime(request, job, process_group)
+    perceptual, choice = load_chosen_network(job.config.losses, runtime, process_group, on_event)
+    if choice.network is not None:  # a resumed run uses the same one
+        job = replace(job, config=job.config.with_settings({"losses.perceptual_network": choice.network}))
     config, training_data = job.config, job.training_data
     sampler = training_data.build_sampler(config)
-    runtime = choose_job_runtime(request, job, process_group)
     state = build_train_state(config, training_data.condition_spec(config), runtime)
     run, resume_extra, start_message = process_group.run_on_main(
         lambda: start_run(request, job, runtime, state, exit_stack)
@@ -131,13 +134,14 @@ def _run_training(
     emit = log_events(run.path, on_event) if process_group.is_main else ignore_events
     batch_message = f", batch size {describe_batch(process_group, config)}" if process_group.world_size > 1 else ""
     emit(InfoEvent(f"{training_data.dataset.folder} -> {run.path} on {runtime.describe()}{batch_message}"))
-    perceptual, perceptual_notice = _load_perceptual_loss(config, runtime, process_group)
+    if choice.warning:
+        emit(WarningEvent(choice.warning))
     previous_seconds = float(resume_extra["elapsed_seconds"])
     stop_condition = resolve_stop_condition(request, config, previous_seconds)
     length_schedule = partial(clip_length, config, max_length=sampler.max_range_length)
     final_length = length_schedule((stop_condition.max_steps or sys.maxsize) - 1)
     notices = start_notices(request, job, sampler, final_length)
-    for message in filter(None, (start_message, perceptual_notice, *notices)):
+    for message in filter(None, (start_message, choice.notice, *notices)):
         emit(InfoEvent(message))
     context = TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual, process_group=process_group)
     stream = sampler.iter_batches(
@@ -175,16 +179,6 @@ def _run_training(
         )
     attempt("the report", lambda: write_report(run, emit), emit)
     return TrainResult(run.path, run.checkpoint_path, state.step, seconds, metrics, callback.comparison)
-
-
-def _load_perceptual_loss(
-    config: Config, runtime: Runtime, process_group: ProcessGroup
-) -> tuple[PerceptualLoss | None, str]:
-    """The perceptual loss if all processes can load it, or None and the reason."""
-    perceptual, notice = build_perceptual_loss(config.losses.perceptual, runtime.device)
-    if not process_group.all_agree(lambda: not notice) and not notice:
-        return None, "the perceptual loss is disabled: VGG19 weights not found on all machines"
-    return perceptual, notice
 
 
 def _train_on_main_rank(

@@ -137,6 +137,9 @@ class CheckpointCallback:
         }
         if quality is not None:
             training[self.measurement.metric_key] = round(quality, 2)
+        losses = self.config.losses
+        if losses.perceptual and losses.perceptual_network != "auto":
+            training["perceptual_network"] = losses.perceptual_network
         if licence := self.run.load_record().licence:
             training["licence"] = licence
         style_bank = self.measurement.collect_style_bank()

@@ -50,6 +50,7 @@ def write_report(run: RunFolder, emit: EventHandler) -> Path:
     sections = [
         f"<h1>{html.escape(run.name)}</h1><p>{summary}</p>",
         _comparison(events, num_steps),
+        _warnings(events),
         _sample_slider(sorted(path for path in run.samples.glob("*.png") if _SAMPLE_PATTERN.fullmatch(path.stem))),
         "<h2>Losses</h2>",
         _loss_curves(step_events),
@@ -71,6 +72,13 @@ def _comparison(events: Sequence[dict[str, Any]], num_steps: int) -> str:
     if not details or details[-1].get("step") != num_steps:
         return ""
     return f"<p>Sample frames: {html.escape(str(details[-1].get('text', '')))}</p>"
+
+
+def _warnings(events: Sequence[dict[str, Any]]) -> str:
+    """The warnings of the training, each once."""
+    messages = dict.fromkeys(str(event.get("message", "")) for event in events if event["event"] == "warning")
+    items = "".join(f"<li>{html.escape(message)}</li>" for message in messages)
+    return f"<h2>Warnings</h2><ul class=warnings>{items}</ul>" if items else ""
 
 
 def _read_text(path: Path) -> str:
