@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.factories import CPU, tiny_sampler
+from helpers.perceptual_weights import remove_perceptual_weights, write_perceptual_weights
 
 from vid2vid_cli.core.errors import DatasetMismatchError, MissingFileError
 from vid2vid_cli.data.dataset import FrameRange
@@ -20,7 +21,46 @@ from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.metrics.image import psnr, sharpness, ssim
 from vid2vid_cli.metrics.temporal import warping_error
 from vid2vid_cli.networks.flow_estimator import DISFlow
+from vid2vid_cli.networks.perceptual import METRIC_NAMES, load_perceptual_loss
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
+
+
+@pytest.fixture(autouse=True)
+def _no_perceptual_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove_perceptual_weights(monkeypatch, tmp_path / "torch")
+
+
+def test_evaluate_measures_perceptual_distance(
+    run_folder: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows have it, by the same function; that of the real frames is 0 and not repeated."""
+    path = write_perceptual_weights(monkeypatch, "efficientnet_lite0")
+    out = tmp_path / "e.json"
+    result = evaluate(EvaluateRequest(run_folder, dataset, out, device="cpu", precision="fp32"), ignore_events)
+    name = METRIC_NAMES["efficientnet_lite0"]
+    generator, _ = load_checkpoint(run_folder / "blob.ckpt", CPU)
+    clip = tiny_sampler(dataset).load_range(FrameRange(0, 19, 24))
+    images = torch.cat([output.image for output in generate_clip(generator, clip.conditions, CPU)])
+    expected = float(load_perceptual_loss("efficientnet_lite0", path)(images, clip.frames[0]))
+    assert result.metrics[name] == pytest.approx(expected, rel=1e-4)
+    assert f"{name}_real" not in result.metrics
+    assert all(name in metrics for metrics in result.rows.values())
+    assert result.rows["real"][name] == 0
+    assert name in result.beats_nearest
+    assert "perceptual distance (" in result.comparison
+    assert f"{name} ↓" in result.table()[0]
+    assert result.not_computed == {}
+    assert json.loads(out.read_text())[name] == pytest.approx(expected, rel=1e-4)
+
+
+def test_evaluate_says_what_is_not_computed(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "e.json"
+    result = evaluate(EvaluateRequest(run_folder, dataset, out, device="cpu", baselines=False), ignore_events)
+    reason = result.not_computed["perceptual_distance"]
+    assert "vid2vid weights fetch vgg19-dcbb9e9d.pth" in reason
+    assert 'pip install "vid2vid-cli[perceptual]"' in reason
+    assert json.loads(out.read_text())["not_computed"] == {"perceptual_distance": reason}
+    assert not any("perceptual" in name for name in result.metrics)
 
 
 def test_evaluate_metrics_match_val_frames(run_folder: Path, dataset: Path, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from vid2vid_cli.requests.measure import EvaluateRequest
 def evaluate(request: EvaluateRequest, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """Measure a checkpoint on the validation frames of a dataset, beside the baselines that it must surpass.
 
-    Metrics: PSNR, SSIM, sharpness relative to the real frames, warping error, and the errors of faces, bodies or
-    classes that are detected again. Arrows give the direction of better values.
+    Metrics: PSNR, SSIM, sharpness relative to the real frames, warping error, a perceptual distance, and the errors of
+    faces, bodies or classes that are detected again. Arrows give the direction of better values.
 
     With several clips: mean over all frames ± standard deviation over the clips.
 
@@ -26,7 +26,8 @@ def evaluate(request: EvaluateRequest, json: options.Json = False, quiet: option
         terminal.resume_command = options.command_line()
         result = pipeline.evaluate(request, terminal.emit)
         header, rows = result.table()
-        summary = align_columns([header, *rows]) + result.comparison
+        missing = "".join(f"{name}: not computed, {reason}\n" for name, reason in result.not_computed.items())
+        summary = align_columns([header, *rows]) + missing + result.comparison
         initial_frame = () if request.initial_frame is None else ("--initial-frame", request.initial_frame)
         next_command = shell_command(
             "vid2vid", "synthesize", request.checkpoint, request.data, "--split", request.split, *initial_frame
@@ -37,5 +38,6 @@ def evaluate(request: EvaluateRequest, json: options.Json = False, quiet: option
             "baselines": result.baselines if request.baselines else {},
             "beats_nearest": result.beats_nearest,
             "comparison": result.comparison,
+            "not_computed": result.not_computed,
         }
         terminal.print_result(result.path, summary.rstrip(), next_command, json_fields)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.data.dataset import FrameRange
+from vid2vid_cli.evaluation.perceptual import PerceptualMetric
 from vid2vid_cli.evaluation.redetection import MetricMeans, redetection_errors
 from vid2vid_cli.metrics.image import psnr, sharpness, ssim
 from vid2vid_cli.metrics.temporal import warping_error
@@ -27,11 +28,13 @@ class ClipMetrics:
         real_frames: Tensor,
         *,
         redetectors: Sequence[Conditioner] = (),
+        perceptual_metric: PerceptualMetric | None = None,
         on_detection: Callable[[], None] = lambda: None,
     ) -> None:
         """`real_frames` (t, 3, h, w) are those of `frame_range`. `on_detection` is called after each detection."""
         self._training_data, self._frame_range, self._real_frames = training_data, frame_range, real_frames
         self._redetectors, self._on_detection = redetectors, on_detection
+        self._perceptual_metric = perceptual_metric
         self._flow: tuple[Tensor, Tensor] | None = None
         if len(real_frames) > 1:
             flow, confidence = DISFlow()(real_frames[:-1], real_frames[1:])
@@ -52,6 +55,10 @@ class ClipMetrics:
             "ssim": (float(ssim(images, real_frames).mean()), num_frames),
             "sharpness": (float(sharpness(images, real_frames).mean()), num_frames),
         }
+        if self._perceptual_metric is not None:
+            with torch.inference_mode():
+                distances = self._perceptual_metric(images, real_frames)
+            metrics[self._perceptual_metric.name] = float(distances.mean()), num_frames
         if self._flow is not None and num_frames > 1:
             flow, confidence = (tensor[-num_frames:] for tensor in self._flow)
             metrics["warping_error"] = float(warping_error(images, flow, confidence)), num_frames

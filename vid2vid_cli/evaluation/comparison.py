@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from vid2vid_cli.networks.perceptual import METRIC_NAMES
+
 Direction = Literal["higher", "lower", "one"]
 Metrics = Mapping[str, float]
 
@@ -20,7 +22,7 @@ SCORE_SUFFIXES = ("_iou", "_pck", "_found")
 ARROWS: Mapping[Direction, str] = {"higher": "↑", "lower": "↓", "one": "→1"}
 NOT_COMPARED = ("warping_error",)
 """A still picture has a low warping error, so a lower one than that of the real frames is no advantage."""
-SHOWN_NAMES = {"psnr": "PSNR", "ssim": "SSIM"}
+SHOWN_NAMES = {"psnr": "PSNR", "ssim": "SSIM", **dict.fromkeys(METRIC_NAMES.values(), "perceptual distance")}
 
 
 def metric_direction(name: str) -> Direction:

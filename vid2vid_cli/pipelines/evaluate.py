@@ -25,8 +25,10 @@ from vid2vid_cli.engine.styles import apply_styles
 from vid2vid_cli.evaluation.baselines import NEAREST, NEAREST_ALIGNED, Baselines, find_baselines
 from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, deviation_over_clips, mean_metrics
 from vid2vid_cli.evaluation.comparison import compare_metrics, comparison_table, describe_comparison
+from vid2vid_cli.evaluation.perceptual import PerceptualMetric, choose_perceptual_metric
 from vid2vid_cli.evaluation.redetection import MetricMeans, load_redetectors
 from vid2vid_cli.media.files import write_text
+from vid2vid_cli.networks.perceptual import METRIC_NAMES
 from vid2vid_cli.rendering.loaded_model import LoadedModel, load_model, open_checkpoint
 from vid2vid_cli.requests.measure import EvaluateRequest
 from vid2vid_cli.requests.render import StyleOptions
@@ -35,7 +37,7 @@ from vid2vid_cli.training_data.training_data import TrainingData, open_data_for_
 __all__ = ["EvaluateRequest", "EvaluateResult", "evaluate"]
 
 MODEL, REAL = "model", "real"
-SAME_FOR_REAL = ("psnr", "ssim", "sharpness")
+SAME_FOR_REAL = ("psnr", "ssim", "sharpness", *METRIC_NAMES.values())
 """Metrics that compare with the real frames; those of the real frames themselves are constants."""
 
 
@@ -54,6 +56,8 @@ class EvaluateResult:
     """Metric -> whether the model is better than the nearest training frame; empty if that was not measured."""
     comparison: str = ""
     """The same in a sentence."""
+    not_computed: Mapping[str, str] = field(default_factory=dict)
+    """Metric -> why it was not computed, with a command."""
 
     @property
     def baselines(self) -> dict[str, Mapping[str, float]]:
@@ -70,7 +74,8 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
 
     `psnr` (dB) and `ssim`: means over frames. `sharpness`: see `metrics.image`. `warping_error`, `warping_error_real`:
     RMS difference in [0, 1] between frames that are aligned by the flow of the real clip. See `redetection_errors` for
-    the metrics of the conditioners, and `Baselines` for the baselines, to which the same functions are applied.
+    the metrics of the conditioners, `choose_perceptual_metric` for the perceptual distance, and `Baselines` for the
+    baselines, to which the same functions are applied.
     A model with styles uses the most common style of each class. Raises the errors of `synthesize`.
     """
     checkpoint = open_checkpoint(request.checkpoint, "frames")
@@ -83,19 +88,27 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
     if request.baselines:
         baselines = find_baselines(training_data, frame_ranges, split=request.split, emit=on_event)
         _report_baselines(baselines, training_data, model.metadata, on_event)
-    evaluation = _Evaluation(model, training_data, redetectors, baselines, frame_ranges, on_event)
-    rows_per_clip = [evaluation.measure_clip(frame_range) for frame_range in frame_ranges]
-    result = _combine_clips(
-        request.out if request.out is not None else checkpoint.path.with_name("evaluation.json"), rows_per_clip
+    trained_with = model.metadata.training.get("perceptual_network", "")
+    perceptual_metric, not_computed = choose_perceptual_metric(trained_with, model.runtime.device, on_event)
+    evaluation = _Evaluation(
+        model,
+        training_data,
+        redetectors,
+        baselines,
+        perceptual_metric=perceptual_metric,
+        frame_ranges=frame_ranges,
+        emit=on_event,
     )
+    rows_per_clip = [evaluation.measure_clip(frame_range) for frame_range in frame_ranges]
+    out = request.out if request.out is not None else checkpoint.path.with_name("evaluation.json")
+    result = _combine_clips(out, rows_per_clip, not_computed)
     record = {
-        "checkpoint": str(checkpoint.path),
-        "data": str(request.data),
-        "split": request.split,
+        **{"checkpoint": str(checkpoint.path), "data": str(request.data), "split": request.split},
         "num_frames": sum(frame_range.num_frames for frame_range in frame_ranges),
         "num_clips": len(frame_ranges),
         **result.metrics,
         "deviations": result.deviations,
+        "not_computed": result.not_computed,
     }
     if request.baselines:
         record |= {
@@ -152,11 +165,13 @@ class _Evaluation:
         training_data: TrainingData,
         redetectors: Sequence[Conditioner],
         baselines: Baselines | None,
+        *,
+        perceptual_metric: PerceptualMetric | None,
         frame_ranges: Sequence[FrameRange],
         emit: EventHandler,
     ) -> None:
         self._model, self._training_data, self._redetectors = model, training_data, redetectors
-        self._baselines = baselines
+        self._baselines, self._perceptual_metric = baselines, perceptual_metric
         num_frames = sum(frame_range.num_frames for frame_range in frame_ranges)
         num_images = 2 * num_frames
         if baselines is not None:
@@ -175,6 +190,7 @@ class _Evaluation:
             frame_range,
             real_frames,
             redetectors=self._redetectors,
+            perceptual_metric=self._perceptual_metric,
             on_detection=self._detection.advance,
         )
         rows = {MODEL: clip_metrics.measure(_generate_images(self._model, clip, self._generation.advance))}
@@ -194,7 +210,9 @@ class _Evaluation:
         )
 
 
-def _combine_clips(path: Path, rows_per_clip: Sequence[Mapping[str, MetricMeans]]) -> EvaluateResult:
+def _combine_clips(
+    path: Path, rows_per_clip: Sequence[Mapping[str, MetricMeans]], not_computed: Mapping[str, str]
+) -> EvaluateResult:
     """The means of each row over all clips, and the comparison."""
     clips_by_row = {name: [rows[name] for rows in rows_per_clip] for name in rows_per_clip[0]}
     rows = {name: mean_metrics(clips) for name, clips in clips_by_row.items()}
@@ -208,6 +226,7 @@ def _combine_clips(path: Path, rows_per_clip: Sequence[Mapping[str, MetricMeans]
         {name: values for name, values in deviations.items() if values},
         compare_metrics(rows[MODEL], nearest),
         describe_comparison(rows[MODEL], nearest) if nearest else "",
+        not_computed,
     )
 
 
