@@ -37,12 +37,15 @@ MIN_PRESENCE, MIN_SEARCH_PRESENCE = 0.5, 0.7
 MIN_REFINE_PRESENCE = 0.05
 """Minimum presence in the search square for a second measurement."""
 MAX_PALM_LENGTH, MIN_SIDE_PROB = 0.42, 0.35
-"""A found palm longer than this, in forearm lengths, must be of the arm's side with this probability: it may belong to
+"""A palm longer than this, in forearm lengths, must be of the arm's side with this probability: it may belong to
 another person closer to the camera. The side of a hand that is seen from its edge is uncertain."""
 MAX_WRIST_DISTANCE = 0.5
 """Maximum distance of the hand's wrist from the body's, in forearm lengths."""
 MIN_HAND_DISTANCE = 0.3
 """Minimum mean distance of the points of both hands in palm lengths; closer ones are the same hand."""
+
+WRIST_NOISE = 0.1
+"""Noise of the body's joints in forearm lengths: hands follow smaller motions of the forearm only in part."""
 
 
 class Network(Protocol):
@@ -93,7 +96,7 @@ class HandTracker:
             hand = self._network.measure(frame, square_around_hand(tracked_hand[:, :2].astype(np.float64), name))
         if hand is None or hand.presence < MIN_PRESENCE:
             hand = self._search(name, frame, body)
-        if hand is not None and wrist_distance(hand.positions, body, name) <= MAX_WRIST_DISTANCE:
+        if hand is not None and belongs_to_arm(hand, body, name):
             points = np.column_stack([hand.positions, np.full(NUM_HAND_POINTS, hand.presence)])
             self._hands[name] = points.astype(np.float32)
             self._remove_duplicate(body)
@@ -104,9 +107,7 @@ class HandTracker:
         if hand.presence < MIN_REFINE_PRESENCE:
             return None
         hand = self._network.measure(frame, square_around_hand(hand.positions, name))
-        is_on_side = hand.side_prob >= MIN_SIDE_PROB
-        is_small = palm_length(hand.positions) <= MAX_PALM_LENGTH * forearm_length(body, name)
-        return hand if hand.presence >= MIN_SEARCH_PRESENCE and (is_on_side or is_small) else None
+        return hand if hand.presence >= MIN_SEARCH_PRESENCE else None
 
     def _remove_duplicate(self, body: FloatArray) -> None:
         """If both hands have the same points, keep the one that is closer to its wrist."""
@@ -118,7 +119,10 @@ class HandTracker:
             del self._hands[max(distances, key=distances.__getitem__)]
 
     def _move(self, name: str, body: FloatArray) -> FloatArray:
-        """The tracked hand, moved and turned with its forearm since the last frame."""
+        """The tracked hand, moved and turned with its forearm since the last frame, less at motions d of noise size n.
+
+        The factor d^2 / (d^2 + n^2) is that of `PoseSmoother`.
+        """
         assert self._body is not None
         elbow, wrist = ARM_JOINTS[name]
         old_wrist, new_wrist = self._body[wrist, :2], body[wrist, :2]
@@ -129,7 +133,9 @@ class HandTracker:
             angle = np.arctan2(old_x * new_y - old_y * new_x, old_x * new_x + old_y * new_y)
             rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         points = self._hands[name].copy()
-        points[:, :2] = (points[:, :2] - old_wrist) @ rotation.T + new_wrist
+        offsets = (points[:, :2] - old_wrist) @ rotation.T + new_wrist - points[:, :2]
+        squared_motion = float((offsets**2).sum(axis=1).mean())
+        points[:, :2] += offsets * squared_motion / (squared_motion + (WRIST_NOISE * forearm_length(body, name)) ** 2)
         return points
 
 
@@ -153,6 +159,13 @@ def palm_length(hand: AnyPositions) -> float:
 def wrist_distance(hand: AnyPositions, body: FloatArray, name: str) -> float:
     """Distance of the hand's wrist from the body's, in forearm lengths."""
     return float(np.hypot(*(hand[0] - body[ARM_JOINTS[name][1], :2]))) / forearm_length(body, name)
+
+
+def belongs_to_arm(hand: MeasuredHand, body: FloatArray, name: str) -> bool:
+    """Whether the hand is near the arm's wrist and, if it is large, of the arm's side."""
+    is_near = wrist_distance(hand.positions, body, name) <= MAX_WRIST_DISTANCE
+    is_small = palm_length(hand.positions) <= MAX_PALM_LENGTH * forearm_length(body, name)
+    return is_near and (is_small or hand.side_prob >= MIN_SIDE_PROB)
 
 
 def search_square(body: FloatArray, name: str) -> HandSquare:

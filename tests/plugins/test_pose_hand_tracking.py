@@ -101,7 +101,18 @@ def test_hand_moves_with_its_forearm_until_its_turn() -> None:
     (measured_name,) = network.names
     (name,) = set(WRISTS) - {measured_name}
     expected = (first_points[name][:, :2] - body[WRISTS[name], :2]) @ np.array([[0, 1], [-1, 0]])
-    np.testing.assert_allclose(points[name][:, :2] - moved_body[WRISTS[name], :2], expected, atol=0.01)
+    np.testing.assert_allclose(points[name][:, :2] - moved_body[WRISTS[name], :2], expected, atol=0.5)
+
+
+def test_resting_hand_does_not_follow_the_noise_of_the_wrist() -> None:
+    rng, body = np.random.default_rng(0), person_keypoints(160, 30, 200)
+    tracker = HandTracker(ScriptedNetwork(hands_of(body)))
+    first_points = tracker.track(FRAME, 0, body)
+    for index in range(1, 8):
+        noisy_body = body.copy()
+        noisy_body[:, :2] += rng.uniform(-0.7, 0.7, (25, 2))
+        points = tracker.track(FRAME, index, noisy_body)
+        assert all(np.abs(points[name] - first_points[name]).max() < 0.6 for name in WRISTS)
 
 
 def test_lost_hand_is_searched_at_once() -> None:
