@@ -13,7 +13,7 @@ from vid2vid_cli.core.errors import MissingWeightsError
 from vid2vid_cli.engine.events import Event, InfoEvent, ProgressEvent, ignore_events
 from vid2vid_cli.media import published_weights
 from vid2vid_cli.media.published_weights import VGG19_WEIGHTS
-from vid2vid_cli.tools import weights
+from vid2vid_cli.tools import doctor, weights
 from vid2vid_cli.tools.weights import fetch_weights, list_weights
 
 CONTENT = b"weights" * 400_000
@@ -68,3 +68,14 @@ def test_fetch_weights_rejects_unknown_and_damaged_files(cache: Path) -> None:
     (cache / VGG19_WEIGHTS.name).unlink()
     with pytest.raises(MissingWeightsError, match="VID2VID_OFFLINE"):
         fetch_weights(["vgg19"], ignore_events)
+
+
+def test_doctor_checks_perceptual_weights(cache: Path) -> None:
+    def check_vgg19() -> doctor.DoctorCheck:
+        return {check.name: check for check in doctor._check_perceptual_weights()}[f"weights {VGG19_WEIGHTS.name}"]
+
+    assert (check_vgg19().status, check_vgg19().remedy) == ("missing", f"vid2vid weights fetch {VGG19_WEIGHTS.name}")
+    path = cache / VGG19_WEIGHTS.name
+    path.write_bytes(b"other")
+    assert check_vgg19().status == "warning"
+    assert str(path) in check_vgg19().detail

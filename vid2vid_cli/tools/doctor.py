@@ -22,7 +22,9 @@ from vid2vid_cli.config.presets import preset_names
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.core.python_process import module_command, start_process
+from vid2vid_cli.media.published_weights import WeightState, fetch_command
 from vid2vid_cli.tools.conditioner_info import format_bytes, requirement_statuses, weight_file_statuses
+from vid2vid_cli.tools.weights import PERCEPTUAL_LOSS, list_weights
 
 CHECK_TIMEOUT_SECONDS = 90.0
 """Importing torch from a slow disk takes tens of seconds."""
@@ -35,6 +37,7 @@ _SUBPROCESS_CHECKS = {
     "video round trip": ("video", "pip install --force-reinstall av imageio-ffmpeg"),
 }
 CheckStatus = Literal["ok", "missing", "warning", "failed"]
+WEIGHT_STATUSES: Mapping[WeightState, CheckStatus] = {"present": "ok", "missing": "missing", "damaged": "warning"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def run_checks() -> list[DoctorCheck]:
         _check_disk(),
         _check_writable(),
         *_check_presets(),
+        *_check_perceptual_weights(),
         *_check_plugins(),
     ]
 
@@ -170,6 +174,18 @@ def _check_presets() -> Iterator[DoctorCheck]:
         yield DoctorCheck("presets", "failed", "none found", "pip install --force-reinstall vid2vid-cli")
     elif not has_failure:
         yield DoctorCheck("presets", "ok", ", ".join(names))
+
+
+def _check_perceptual_weights() -> Iterator[DoctorCheck]:
+    """Check the weight files of the perceptual loss, which is optional."""
+    for item in list_weights():
+        if item.used_by == PERCEPTUAL_LOSS:
+            status = WEIGHT_STATUSES[item.state]
+            remedy = fetch_command(item.file) if item.file.url else item.file.source
+            detail = str(item.path) if item.path is not None else f"not here, {format_bytes(item.file.size_bytes)}"
+            if item.state == "damaged":
+                detail, remedy = f"{detail} is damaged", f"Delete it, then: {remedy}"
+            yield DoctorCheck(f"weights {item.file.name}", status, detail, "" if status == "ok" else remedy)
 
 
 def _check_plugins() -> Iterator[DoctorCheck]:
