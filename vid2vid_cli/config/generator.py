@@ -23,10 +23,11 @@ def min_side(num_downsamples: int, num_scales: int) -> int:
 class GeneratorConfig(ConfigSection):
     """Architecture of the generator."""
 
-    kind: Literal["composite", "fast", "unet"] = Field(
+    kind: Literal["composite", "fast", "unet", "resnet"] = Field(
         "composite",
         description="composite: vid2vid's coarse-to-fine generator, and pix2pixHD's with past_frames=0 and flow=false; "
-        "fast: a lightweight sequential generator for CPU inference; unet: pix2pix's.",
+        "fast: a lightweight sequential generator for CPU inference; unet: pix2pix's; "
+        "resnet: CycleGAN's.",
         json_schema_extra=nvidia("netG"),
     )
     target: Literal["frames", "labels"] = Field(
@@ -132,9 +133,9 @@ class GeneratorConfig(ConfigSection):
     def _check_combination(self) -> GeneratorConfig:
         if self.flow and self.past_frames == 0:
             raise ValueError("generator.flow needs generator.past_frames of at least 1: there is no last frame to warp")
-        if self.kind == "unet" and (self.past_frames or self.num_scales > 1 or self.foreground_classes):
+        if self.kind in ("unet", "resnet") and (self.past_frames or self.num_scales > 1 or self.foreground_classes):
             raise ValueError(
-                "generator.kind=unet is a frame-wise model with one scale: it needs generator.past_frames=0, "
+                f"generator.kind={self.kind} is a frame-wise model with one scale: it needs generator.past_frames=0, "
                 "generator.flow=false, generator.num_scales=1 and generator.foreground_classes=[]; "
                 "model=pix2pix sets all of them"
             )

@@ -54,6 +54,7 @@ UNSUPPORTED = {
     "composite": ("dropout", "patch_size"),
     "fast": (*COMPOSITE_ONLY, "upsample", "dropout"),
     "unet": (*COMPOSITE_ONLY, "num_res_blocks", "patch_size"),
+    "resnet": (*(name for name in COMPOSITE_ONLY if name != "kernel_size"), "dropout", "patch_size"),
 }
 """Settings of the generator that a kind does not use."""
 FLOW_SETTINGS = ("generator.flow_multiplier", "losses.flow", "losses.flow_warp", "losses.occlusion")

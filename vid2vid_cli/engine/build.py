@@ -16,6 +16,7 @@ from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.discriminator import MultiScaleDiscriminator
 from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.generators import Generator
+from vid2vid_cli.networks.resnet import ResNetGenerator
 from vid2vid_cli.networks.style_encoder import StyleEncoder
 from vid2vid_cli.networks.unet import UNetGenerator
 
@@ -57,6 +58,17 @@ def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> G
                 num_res_blocks=config.num_res_blocks,
                 norm=config.norm,
                 num_references=config.num_references,
+                style_encoder=style_encoder,
+            )
+        case "resnet":
+            return ResNetGenerator(
+                condition_spec.input_channels,
+                base_channels=config.base_channels,
+                num_downsamples=config.num_downsamples,
+                num_res_blocks=config.num_res_blocks,
+                kernel_size=config.kernel_size,
+                norm=config.norm,
+                upsample=config.upsample,
                 style_encoder=style_encoder,
             )
         case "unet":

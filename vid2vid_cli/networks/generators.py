@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.fast import FastGenerator
+from vid2vid_cli.networks.resnet import ResNetGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
-Generator = CompositeGenerator | FastGenerator | UNetGenerator
+Generator = CompositeGenerator | FastGenerator | UNetGenerator | ResNetGenerator
 """Common interface: `num_scales`, `past_frames`, `window_size`, `style_encoder`, `forward`, `set_trainable` and
 `set_gradient_checkpointing`."""
