@@ -9,6 +9,13 @@ MESH_WEIGHTS = WeightFile(
     licence="Apache-2.0",
     source="MediaPipe face detector and 468-point face mesh by Google; bundled with vid2vid-cli.",
 )
+IRIS_WEIGHTS = WeightFile(
+    name="iris_landmark.tflite",
+    sha256="d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
+    size_bytes=2640568,
+    licence="Apache-2.0",
+    source="MediaPipe iris landmarks by Google; bundled with vid2vid-cli.",
+)
 
 SPEC = ConditionerSpec(
     name="landmarks",
@@ -21,6 +28,13 @@ SPEC = ConditionerSpec(
             'pip install "vid2vid-cli[landmarks]"',
             is_optional=True,
             note="Default backend; its model is bundled with vid2vid-cli (Apache-2.0).",
+        ),
+        Requirement(
+            "ai_edge_litert",
+            'pip install "vid2vid-cli[landmarks]"',
+            is_optional=True,
+            note="Irises; the model is bundled with vid2vid-cli (Apache-2.0).",
+            option="iris",
         ),
         Requirement(
             "dlib",
@@ -38,5 +52,5 @@ SPEC = ConditionerSpec(
             ),
         ),
     ),
-    weights=(MESH_WEIGHTS,),
+    weights=(MESH_WEIGHTS, IRIS_WEIGHTS),
 )

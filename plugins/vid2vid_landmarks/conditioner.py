@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from contextlib import ExitStack, closing
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
-from pydantic import Field
 
 from vid2vid_cli.conditioning import (
     Annotation,
@@ -16,19 +15,16 @@ from vid2vid_cli.conditioning import (
     ConditionerSpec,
     FloatArray,
     Options,
-    PersonOption,
     Statistics,
     UInt8Array,
     VideoFrame,
     View,
     bounding_box,
     empty_annotation,
-    input_path_option,
-    render_option,
     view_image,
 )
-from vid2vid_landmarks import MESH_WEIGHTS, SPEC
-from vid2vid_landmarks.backend import DetectedFace
+from vid2vid_landmarks import IRIS_WEIGHTS, MESH_WEIGHTS, SPEC
+from vid2vid_landmarks.backend import DetectedFace, FaceBackend
 from vid2vid_landmarks.backends import backend_version, open_backend, resolve_backend
 from vid2vid_landmarks.drawing import (
     background_edges,
@@ -38,42 +34,25 @@ from vid2vid_landmarks.drawing import (
     draw_curves,
 )
 from vid2vid_landmarks.face_shape import describe_face, face_statistics
+from vid2vid_landmarks.iris import IRIS_COLOUR, IrisPatch, iris_patches, median_iris_diameter
+from vid2vid_landmarks.iris_network import IrisNetwork
+from vid2vid_landmarks.metrics import gaze_error, landmark_error
 from vid2vid_landmarks.nvidia_drawing import render_nvidia_condition
+from vid2vid_landmarks.options import LandmarkOptions
 from vid2vid_landmarks.point_files import read_faces
-from vid2vid_landmarks.retarget import FaceRetargeter
-from vid2vid_landmarks.topology import FACE_CURVES, FACE_PARTS, FLIP_INDICES, NUM_POINTS
+from vid2vid_landmarks.retarget import retarget_faces
+from vid2vid_landmarks.topology import (
+    FACE_CURVES,
+    FACE_PARTS,
+    FLIP_INDICES,
+    IRIS_FLIP_INDICES,
+    NUM_IRIS_POINTS,
+    NUM_POINTS,
+)
 from vid2vid_landmarks.tracking import FaceTracker, LandmarkSmoother, face_quality
 
-POINT_SHAPES = {"face": (NUM_POINTS, 2)}
-EYE_CORNERS = (36, 45)
-"""Indices of the outer eye corners."""
-
-
-class LandmarkOptions(Options):
-    """Options of the conditioner, set with `--conditioner-option landmarks.KEY=VALUE`."""
-
-    backend: Literal["auto", "mediapipe", "dlib"] = Field(
-        "auto", description="Face detector. auto: mediapipe if it is installed, otherwise dlib."
-    )
-    person: PersonOption = Field(
-        "largest",
-        description="Face to track: largest, centre, or N, the N-th from the left in the first frame with N faces.",
-    )
-    smoothing: float = Field(
-        0.01, ge=0, le=0.1, description="Amplitude of the jitter to remove, in eye distances; 0 disables smoothing."
-    )
-    distance_maps: bool = Field(True, description="Add a distance map for each of the 14 curves as a channel.")
-    background_edges: bool = Field(
-        False, description="Draw Canny edges outside the face, so that the condition describes the background."
-    )
-    drawing: Literal["antialiased", "published"] = render_option(
-        "antialiased",
-        "antialiased: at the output resolution; published: NVIDIA's drawing, in whole pixels of the frame, which is "
-        "then cropped and resized.",
-    )
-    input_dir: Path | None = input_path_option(
-        "Folder with one file of 68 points per frame, text (x,y per line) or JSON; used instead of a detector."
-    )
+FACE_SHAPES = {"face": (NUM_POINTS, 2)}
+IRIS_SHAPES = {"iris": (2 * NUM_IRIS_POINTS, 2)}
 
 
 class Landmarks(Conditioner):
@@ -83,14 +62,23 @@ class Landmarks(Conditioner):
     Options: ClassVar[type[Options]] = LandmarkOptions
     supports_retargeting: ClassVar[bool] = True
     input_option: ClassVar[str] = "input_dir"
-    flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = {"face": FLIP_INDICES}
+    flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = {"face": FLIP_INDICES, "iris": IRIS_FLIP_INDICES}
+    unaligned_points: ClassVar[tuple[str, ...]] = ("iris",)  # a spline through irises bends them and the lids
     region_names: ClassVar[tuple[str, ...]] = ("face", "eyes", "mouth")
     options: LandmarkOptions
 
     @property
     def num_channels(self) -> int:
-        """Number of channels: 15, or 1 without distance maps."""
-        return 1 + len(FACE_CURVES) if self.options.distance_maps else 1
+        """Number of channels: drawing, 14 distance maps with `distance_maps`, irises with `iris`."""
+        return 1 + len(FACE_CURVES) * self.options.distance_maps + self._draws_irises
+
+    @property
+    def _draws_irises(self) -> bool:
+        return self.options.iris and self.options.drawing != "published"
+
+    @property
+    def _point_shapes(self) -> dict[str, tuple[int, int]]:
+        return {**FACE_SHAPES, **IRIS_SHAPES} if self.options.iris else FACE_SHAPES
 
     @property
     def runs_on_one_core(self) -> bool:
@@ -98,11 +86,16 @@ class Landmarks(Conditioner):
         return self.options.input_dir is None and resolve_backend(self.options.backend) == "mediapipe"
 
     def describe(self, annotation: Annotation, view: View) -> FloatArray:
-        """The points, and the shapes of the eyes and the mouth; see `describe_face`."""
-        return describe_face(view.transform_points(annotation.points["face"]) / np.float32(view.height))
+        """The points, the shapes of the eyes and the mouth, and the positions of the irises; see `describe_face`."""
+        scale = np.float32(1 / view.height)
+        irises = annotation.points.get("iris")
+        face_points = view.transform_points(annotation.points["face"][:, :2]) * scale
+        return describe_face(face_points, None if irises is None else view.transform_points(irises[:, :2]) * scale)
 
     def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
-        """Yield one annotation per frame with the points `face` (68, 2), in order.
+        """Yield one annotation per frame with the points `face` (68, 2) and, with `iris`, `iris` (10, 2), in order.
+
+        The irises of closed eyes are NaN.
 
         With `background_edges`, annotations also contain the image `background` (h, w) uint8. The selected face is
         tracked; frames without it are empty annotations, whatever the length of the gap. Points from files are not
@@ -112,31 +105,47 @@ class Landmarks(Conditioner):
         """
         if self.options.input_dir is not None:
             images = (frame.rgb for frame in frames)
+            if self.options.iris:
+                self.report(["landmarks: files of 68 points contain no irises; they are not drawn."])
             for image, points in read_faces(self.options.input_dir, self.video_context, images):
                 yield self._make_annotation(image, None if points is None else DetectedFace(points, 1.0))
             return
-        tracker, smoother = FaceTracker(self.options.person), LandmarkSmoother(self.options.smoothing)
-        with open_backend(self.options.backend) as backend:
-            for frame in frames:
-                if frame.is_cut:
-                    tracker.reset()
-                    smoother.reset()
-                image = frame.rgb
-                face = tracker.update(backend.detect_faces(image, tracker.tracked_face), frame)
-                if face is None:
-                    smoother.reset()
-                    yield self._make_annotation(image, None)
-                else:
-                    yield self._make_annotation(image, DetectedFace(smoother(face.points), face.score))
-            self.report(f"{SPEC.name}.{warning}" for warning in tracker.warnings)
+        with open_backend(self.options.backend) as backend, ExitStack() as stack:
+            network = stack.enter_context(closing(IrisNetwork())) if self.options.iris else None
+            yield from self._annotate_frames(frames, backend, network)
 
-    def _make_annotation(self, frame: UInt8Array, face: DetectedFace | None) -> Annotation:
+    def _annotate_frames(
+        self, frames: Iterable[VideoFrame], backend: FaceBackend, network: IrisNetwork | None
+    ) -> Iterator[Annotation]:
+        tracker, smoother = FaceTracker(self.options.person), LandmarkSmoother(self.options.smoothing)
+        for frame in frames:
+            if frame.is_cut:
+                tracker.reset()
+                smoother.reset()
+            image = frame.rgb
+            face = tracker.update(backend.detect_faces(image, tracker.tracked_face), frame)
+            if face is None:
+                smoother.reset()
+                yield self._make_annotation(image, None)
+                continue
+            irises = None if network is None else network.detect(image, face.points)
+            points = smoother(face.points if irises is None else np.concatenate([face.points, irises]))
+            smoothed_irises = None if irises is None else points[NUM_POINTS:]
+            yield self._make_annotation(image, DetectedFace(points[:NUM_POINTS], face.score), smoothed_irises)
+        self.report(f"{SPEC.name}.{warning}" for warning in tracker.warnings)
+
+    def _make_annotation(
+        self, frame: UInt8Array, face: DetectedFace | None, irises: FloatArray | None = None
+    ) -> Annotation:
         height, width = frame.shape[:2]
+        images = self._background_images(frame, None if face is None else face.points)
+        points = dict(empty_annotation(height, width, self._point_shapes).points)
         if face is None:
-            undetected = empty_annotation(height, width, POINT_SHAPES)
-            return Annotation(height, width, 0.0, undetected.points, self._background_images(frame, None))
-        images = self._background_images(frame, face.points)
-        return Annotation(height, width, face_quality(face, height, width), {"face": face.points}, images)
+            return Annotation(height, width, 0.0, points, images)
+        points["face"] = face.points
+        if irises is not None:
+            points["iris"] = irises
+        return Annotation(height, width, face_quality(face, height, width), points, images)
 
     def _background_images(self, frame: UInt8Array, points: FloatArray | None) -> dict[str, UInt8Array]:
         if not self.options.background_edges:
@@ -145,9 +154,9 @@ class Landmarks(Conditioner):
         return {"background": background_edges(gray, points)}
 
     def render(self, annotation: Annotation, view: View) -> FloatArray:
-        """(15, height, width), or (1, height, width) without distance maps, in [-1, 1]: drawing, then distance maps.
+        """(num_channels, height, width) in [-1, 1]: drawing, 14 distance maps, irises; see `num_channels`.
 
-        Without a face, the drawing is -1 (except background edges) and all distances are 1, the maximum.
+        Without a face, drawing (except background edges) and irises are -1, and all distances are 1, the maximum.
         """
         if self.options.drawing == "published":
             edges = annotation.images.get("background") if self.options.background_edges else None
@@ -161,11 +170,22 @@ class Landmarks(Conditioner):
         channels = np.empty((self.num_channels, view.height, view.width), dtype=np.float32)
         np.multiply(drawing, np.float32(1 / 127.5), out=channels[0])
         channels[0] -= 1
+        maps = channels[1 : 1 + len(FACE_CURVES)] if self.options.distance_maps else channels[:0]
         if curves and self.options.distance_maps:
-            distance_maps(curves, channels[1:], min(view.full_size))
+            distance_maps(curves, maps, min(view.full_size))
         else:
-            channels[1:] = 1
+            maps[:] = 1
+        if self._draws_irises:
+            channels[-1] = -1
+            for rows, columns, coverage in self._iris_patches(annotation, curves, view):
+                patch = channels[-1, rows, columns]
+                np.maximum(patch, coverage * np.float32(1 / 127.5) - 1, out=patch)
         return channels
+
+    def _iris_patches(self, annotation: Annotation, curves: list[Any], view: View) -> Iterator[IrisPatch]:
+        if not (curves and self.options.iris and "iris" in annotation.points):
+            return iter(())
+        return iris_patches(annotation.points["iris"], curves, view)
 
     def visualize(self, annotation: Annotation, view: View) -> UInt8Array:
         """RGB image of the curves on black, one colour per part; background edges are grey."""
@@ -174,6 +194,8 @@ class Landmarks(Conditioner):
             canvas[:] = (view_image(annotation.images["background"], view) // 2)[:, :, None]
         curves = self._view_curves(annotation, view)
         if curves:
+            for rows, columns, coverage in self._iris_patches(annotation, curves, view):
+                canvas[rows, columns][coverage > 127] = IRIS_COLOUR
             draw_coloured_curves(canvas, curves, min(view.full_size))
         return canvas
 
@@ -198,7 +220,8 @@ class Landmarks(Conditioner):
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """Statistics of a clip, see `face_statistics`; {} if it contains no face."""
-        return face_statistics(annotations)
+        statistics, diameter = face_statistics(annotations), median_iris_diameter(annotations)
+        return statistics if diameter is None else {**statistics, "iris_diameter": diameter}
 
     def retarget(
         self, annotations: Iterable[Annotation], source: Statistics, target: Statistics
@@ -208,32 +231,14 @@ class Landmarks(Conditioner):
         Empty annotations stay empty. Without statistics of both sides the points are unchanged. Background edges are
         dropped, because they belong to the source.
         """
-        if not target:
-            yield from annotations
-            return
-        height, width = int(target["height"]), int(target["width"])
-        retargeter = FaceRetargeter(source, target) if source else None
-        for annotation in annotations:
-            if retargeter is None and annotation.quality > 0:
-                yield annotation
-                continue
-            points = annotation.points.get("face")
-            is_valid = annotation.quality > 0 and points is not None and bool(np.isfinite(points).all())
-            images = {name: np.zeros((height, width), dtype=np.uint8) for name in annotation.images}
-            if retargeter is not None and points is not None and is_valid:
-                yield Annotation(height, width, annotation.quality, {"face": retargeter(points)}, images)
-            else:
-                yield Annotation(height, width, 0.0, empty_annotation(height, width, POINT_SHAPES).points, images)
+        return retarget_faces(annotations, source, target, point_shapes=self._point_shapes)
 
     def errors(self, detected: Annotation, reference: Annotation) -> dict[str, float]:
-        """`landmark_error`: mean distance of the 68 points, in % of the reference's outer eye corner distance."""
+        """`landmark_error` and `gaze_error`, in %; see `landmark_error` and `gaze_error`."""
         if min(detected.quality, reference.quality) <= 0:
             return {}
-        detected_points, reference_points = detected.points["face"][:, :2], reference.points["face"][:, :2]
-        eye_spacing = float(np.linalg.norm(reference_points[EYE_CORNERS[0]] - reference_points[EYE_CORNERS[1]]))
-        mean_distance = float(np.linalg.norm(detected_points - reference_points, axis=1).mean())
-        error = 100 * mean_distance / max(eye_spacing, 1e-6)
-        return {"landmark_error": error} if np.isfinite(error) else {}
+        errors = {"landmark_error": landmark_error(detected, reference), "gaze_error": gaze_error(detected, reference)}
+        return {name: error for name, error in errors.items() if np.isfinite(error)}
 
     def fingerprint(self) -> dict[str, Any]:
         """Options, resolved backend, its version, and the sha256 of its model."""
@@ -241,4 +246,5 @@ class Landmarks(Conditioner):
             return {**super().fingerprint(), "backend": "input_files"}
         backend = resolve_backend(self.options.backend)
         model_sha256 = MESH_WEIGHTS.sha256 if backend == "mediapipe" else ""
-        return {**super().fingerprint(), "backend": backend, "version": backend_version(backend), "model": model_sha256}
+        fingerprint = {**super().fingerprint(), "backend": backend, "version": backend_version(backend)}
+        return {**fingerprint, "model": model_sha256, "iris_model": IRIS_WEIGHTS.sha256 if self.options.iris else ""}

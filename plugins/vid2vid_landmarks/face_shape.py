@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, FloatArray, Statistics
+from vid2vid_landmarks.iris import eye_middles, iris_centres
 from vid2vid_landmarks.topology import EYE_GAPS, FACE_PARTS, LIP_GAPS, NUM_POINTS
 
 ComplexPoints = NDArray[np.complex128]
@@ -31,6 +32,7 @@ POSITION_WEIGHT, TYPICAL_SIZE = 0.55, 0.13
 SHAPE_WEIGHTS = np.ones(NUM_POINTS, np.float32)
 SHAPE_WEIGHTS[17:27] = SHAPE_WEIGHTS[48:68] = 1.4  # brows and mouth
 SHAPE_WEIGHTS[36:48] = 2.0  # eyes
+GAZE_WEIGHT = 2.0  # of the irises' places in the eyes; a look aside counts less than a blink
 NUM_ALIGNMENT_ROUNDS = 3  # iterations of aligning the faces to their median; it has converged by then
 
 
@@ -168,8 +170,10 @@ def _opening_statistics(openings: NDArray[np.float64]) -> dict[str, float]:
     return {"low": float(low), "mean": float(mean_openings.mean()), "median": float(median), "high": float(high)}
 
 
-def describe_face(points: FloatArray) -> FloatArray:
+def describe_face(points: FloatArray, irises: FloatArray | None = None) -> FloatArray:
     """(68, 2) points -> (d,): the points, and with higher weights the face in the pose of a common face.
+
+    With irises (10, 2) also their places in the eyes, which are NaN for closed eyes.
 
     Alignment moves a face, but neither turns it out of the plane nor opens eyes and mouth: a reference frame should
     have the same pose and the same shapes, rather than the same place.
@@ -180,5 +184,9 @@ def describe_face(points: FloatArray) -> FloatArray:
     eye_line = face[45] + face[42] - face[36] - face[39]
     size = np.sqrt((weights * np.abs(offsets) ** 2).sum())
     # NaN if no face was found; the direction of the eyes is upright, and the size is the usual one.
-    shape = from_complex(offsets * eye_line.conj() / np.maximum(np.abs(eye_line) * size, 1e-9) * TYPICAL_SIZE)
-    return np.concatenate([POSITION_WEIGHT * points, SHAPE_WEIGHTS[:, None] * shape]).astype(np.float32).ravel()
+    to_common_pose = eye_line.conj() / np.maximum(np.abs(eye_line) * size, 1e-9) * TYPICAL_SIZE
+    parts = [POSITION_WEIGHT * points, SHAPE_WEIGHTS[:, None] * from_complex(offsets * to_common_pose)]
+    if irises is not None:
+        gaze = to_complex(iris_centres(irises) - eye_middles(points))
+        parts.append(GAZE_WEIGHT * from_complex(gaze * to_common_pose))
+    return np.concatenate(parts).astype(np.float32).ravel()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import FloatArray, Statistics
+from vid2vid_cli.conditioning import Annotation, FloatArray, Statistics, empty_annotation
 from vid2vid_landmarks.face_shape import ComplexPoints, fit_similarity, from_complex, gap_openings, to_complex
+from vid2vid_landmarks.iris import retarget_irises
 from vid2vid_landmarks.topology import EYE_GAPS, FACE_PARTS, LIP_GAPS, NUM_POINTS, OUTER_LIP_GAPS
 
 RATIO_LIMITS = (0.5, 2.0)  # limits of the factors by which expressions are scaled
@@ -22,8 +25,21 @@ class FaceRetargeter:
         self._scale_ratio = self._target_pose["scale"] / self._source_pose["scale"]
         self._rotation = np.exp(1j * (self._target_pose["angle"] - self._source_pose["angle"]))
         self._part_ratios = _compute_part_ratios(source, target, self._source_face, self._target_face)
+        self._iris_ratio = 1.0
+        if "iris_diameter" in source and "iris_diameter" in target:
+            self._iris_ratio = _clipped_ratio(target["iris_diameter"], source["iris_diameter"])
 
-    def __call__(self, points: FloatArray) -> FloatArray:
+    def __call__(self, points: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+        """Map the points `face` (68, 2) and, if any, `iris` (10, 2) to the target's frame; see `_map_face`.
+
+        An iris keeps its position relative to the corners of its eye.
+        """
+        result = {"face": self._map_face(points["face"])}
+        if "iris" in points:
+            result["iris"] = retarget_irises(points["iris"], points["face"], result["face"], self._iris_ratio)
+        return result
+
+    def _map_face(self, points: FloatArray) -> FloatArray:
         """Map points (68, 2) in the source's frame to points (68, 2) in the target's frame.
 
         With the pose (a, b) of the frame and the neutral faces N, the expression is E = (points - b) / a - N_source.
@@ -73,6 +89,32 @@ class FaceRetargeter:
             for (upper, lower), offset in zip(outer_pairs, offsets, strict=False):
                 shape[upper] -= offset
                 shape[lower] += offset
+
+
+def retarget_faces(
+    annotations: Iterable[Annotation],
+    source: Statistics,
+    target: Statistics,
+    *,
+    point_shapes: Mapping[str, tuple[int, int]],
+) -> Iterator[Annotation]:
+    """See `Landmarks.retarget`. `point_shapes`: those of an empty annotation."""
+    if not target:
+        yield from annotations
+        return
+    height, width = int(target["height"]), int(target["width"])
+    retargeter = FaceRetargeter(source, target) if source else None
+    for annotation in annotations:
+        if retargeter is None and annotation.quality > 0:
+            yield annotation
+            continue
+        points = annotation.points.get("face")
+        is_valid = annotation.quality > 0 and points is not None and bool(np.isfinite(points).all())
+        images = {name: np.zeros((height, width), dtype=np.uint8) for name in annotation.images}
+        if retargeter is not None and is_valid:
+            yield Annotation(height, width, annotation.quality, retargeter(annotation.points), images)
+        else:
+            yield Annotation(height, width, 0.0, empty_annotation(height, width, point_shapes).points, images)
 
 
 def _read_neutral_face(statistics: Statistics) -> ComplexPoints:

@@ -8,7 +8,7 @@ mirrored to close the outline over the forehead (vid2vid's face data set).
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,23 @@ FLIP_INDICES: tuple[int, ...] = (
     *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65,
 )  # fmt: skip
 """For each point, the index of its mirror counterpart."""
+
+
+class EyeCorners(NamedTuple):
+    """Indices of the corners of one eye."""
+
+    outer: int
+    inner: int
+
+
+EYES = (EyeCorners(36, 39), EyeCorners(45, 42))
+"""The left and the right eye, as they appear in the image."""
+NUM_IRIS_POINTS = 5
+"""Points of one iris: the centre, and its edge towards the inner corner, up, towards the outer corner, and down."""
+IRIS_PARTS = (tuple(range(68, 73)), tuple(range(73, 78)))
+"""Rows of the irises below the 68 points."""
+IRIS_FLIP_INDICES = (*range(NUM_IRIS_POINTS, 2 * NUM_IRIS_POINTS), *range(NUM_IRIS_POINTS))
+"""Both eyes are exchanged; the order of their points refers to the corners."""
 
 # Upper and lower point of each gap, from left to right.
 EYE_GAPS = ((37, 41), (38, 40), (43, 47), (44, 46))

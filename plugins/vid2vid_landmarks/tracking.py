@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import FloatArray, Tracker, VideoFrame
 from vid2vid_landmarks.backend import DetectedFace
-from vid2vid_landmarks.topology import FACE_PARTS
+from vid2vid_landmarks.topology import FACE_PARTS, IRIS_PARTS, NUM_POINTS
 
 MAX_MISSING_FRAMES = 15  # frames without the tracked face for which the backends search its surroundings first
 
@@ -47,7 +47,7 @@ class FaceTracker:
 
 
 class LandmarkSmoother:
-    """Causal adaptive exponential smoothing of 68 points: strong at rest, weak in motion.
+    """Causal adaptive exponential smoothing of 68 points, and of irises: strong at rest, weak in motion.
 
     Each part of the face has its own weight r^2 / (r^2 + n^2), where r is the root mean square distance of its points
     from their smoothed positions and n the jitter size: `jitter_size` times the eye distance, plus a constant, because
@@ -69,23 +69,25 @@ class LandmarkSmoother:
         self._smoothed_points = None
 
     def __call__(self, points: FloatArray) -> FloatArray:
-        """Smooth the points (68, 2) of the next frame."""
+        """Smooth the points (68, 2) of the next frame, or (78, 2) with both irises, which may be NaN."""
         new_points = points.astype(np.float64)
         if self._smoothed_points is None or self._jitter_size <= 0:
             self._smoothed_points = new_points
             return points
         eye_spacing = eye_distance(new_points)
-        offsets = new_points - self._smoothed_points
-        if float(np.sqrt((offsets**2).sum(axis=1).mean())) > self.MAX_JUMP * eye_spacing:
+        # The iris of an eye that opens has no history.
+        is_new = np.isnan(self._smoothed_points)
+        offsets = np.where(is_new, 0, new_points - np.where(is_new, 0, self._smoothed_points))
+        if float(np.sqrt((offsets[:NUM_POINTS] ** 2).sum(axis=1).mean())) > self.MAX_JUMP * eye_spacing:
             self._smoothed_points = new_points
             return points
         jitter_px = self._jitter_size * (eye_spacing + self.EYE_DISTANCE_OFFSET_PX)
         weights = np.empty((len(new_points), 1))
-        for part in FACE_PARTS.values():
+        for part in (*FACE_PARTS.values(), *IRIS_PARTS)[: None if len(new_points) > NUM_POINTS else len(FACE_PARTS)]:
             indices = list(part)
             mean_square = float((offsets[indices] ** 2).sum(axis=1).mean())
             weights[indices] = max(mean_square / (mean_square + jitter_px**2), self.MIN_WEIGHT)
-        self._smoothed_points = self._smoothed_points + weights * offsets
+        self._smoothed_points = np.where(is_new, new_points, self._smoothed_points + weights * offsets)
         return self._smoothed_points.astype(np.float32)
 
 

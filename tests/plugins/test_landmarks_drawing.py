@@ -15,7 +15,7 @@ from vid2vid_cli.conditioning import Annotation, View
 from vid2vid_cli.conditioning.registry import load_conditioner
 
 FACE = place_face(schematic_face(), 60, 128, 110)
-LANDMARKS = load_conditioner("landmarks")
+LANDMARKS = load_conditioner("landmarks", {"iris": False})
 
 
 def view(size: int, box: tuple[float, float, float, float] = (0, 0, 256, 256)) -> View:
@@ -23,7 +23,8 @@ def view(size: int, box: tuple[float, float, float, float] = (0, 0, 256, 256)) -
 
 
 def render(points: Any = FACE, size: int = 256, **options: object) -> Any:
-    return load_conditioner("landmarks", options).render(face_annotation(points, 256, 256), view(size))
+    conditioner = load_conditioner("landmarks", {"iris": False, **options})
+    return conditioner.render(face_annotation(points, 256, 256), view(size))
 
 
 def value_at(channel: Any, point: Any) -> float:
@@ -117,7 +118,7 @@ def test_missing_points_remove_only_their_curves() -> None:
 
 
 def test_render_without_distance_maps_has_one_channel() -> None:
-    assert load_conditioner("landmarks", {"distance_maps": "no"}).num_channels == 1
+    assert load_conditioner("landmarks", {"distance_maps": "no", "iris": "no"}).num_channels == 1
     np.testing.assert_array_equal(render(distance_maps=False), render()[:1])
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vid2vid_cli.conditioning.person import PersonOption
     from vid2vid_cli.conditioning.requirements import load_bundled_weights
     from vid2vid_cli.conditioning.stderr_filter import suppress_stderr
+    from vid2vid_cli.conditioning.tflite import create_tflite_interpreter
     from vid2vid_cli.conditioning.tracking import Tracker
     from vid2vid_cli.conditioning.video_context import VideoContext
     from vid2vid_cli.conditioning.video_frame import VideoFrame, detect_cuts
@@ -92,6 +93,7 @@ _LAZY_IMPORTS = {
     "subsample": "vid2vid_cli.conditioning.conditioner",
     "suppress_stderr": "vid2vid_cli.conditioning.stderr_filter",
     "torch_cache_dir": "vid2vid_cli.media.published_weights",
+    "create_tflite_interpreter": "vid2vid_cli.conditioning.tflite",
     "view_image": "vid2vid_cli.media.images",
     "view_to_frames": "vid2vid_cli.conditioning.align_images",
     "weight_file_sha256": "vid2vid_cli.media.published_weights",
@@ -126,6 +128,7 @@ __all__ = [
     "align_to_frames",
     "bounding_box",
     "check_weight_file",
+    "create_tflite_interpreter",
     "detect_cuts",
     "empty_annotation",
     "expand_home",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner, LabelClass
-from vid2vid_cli.conditioning.registry import load_conditioner
+from vid2vid_cli.conditioning.registry import load_conditioner, load_conditioner_class
 from vid2vid_cli.core.geometry import ImageArray, View
 
 WHOLE_IMAGE_CLASS = LabelClass(0, "image", (128, 128, 128))
@@ -19,8 +19,14 @@ MAX_MISSING_SHARE = 0.5
 
 
 def load_conditioners(conditioner_configs: Sequence[tuple[str, dict[str, Any]]]) -> tuple[Conditioner, ...]:
-    """Return a conditioner for each (name, options). Raises: PluginError, ConfigError."""
-    return tuple(load_conditioner(name, options) for name, options in conditioner_configs)
+    """Return a conditioner for each (name, options) of a dataset or checkpoint, which may lack newer options.
+
+    Raises: PluginError, ConfigError.
+    """
+    return tuple(
+        load_conditioner(name, {**load_conditioner_class(name).Options.legacy_values, **options})
+        for name, options in conditioner_configs
+    )
 
 
 def join_names(conditioners: Iterable[Conditioner]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -27,6 +27,8 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    legacy_values: ClassVar[Mapping[str, Any]] = {}
+    """Values of the options that datasets and checkpoints do not store if they are older than the option."""
 
     @classmethod
     def names_with_role(cls, role: OptionRole) -> tuple[str, ...]:

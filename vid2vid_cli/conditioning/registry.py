@@ -81,12 +81,14 @@ def find_conditioners() -> list[DiscoveredPlugin]:
 def missing_requirements(spec: ConditionerSpec) -> list[Requirement]:
     """Return the packages that `annotate` needs and that are not installed; imports none of them.
 
-    If all requirements are optional, they are alternatives: one installed package is enough.
+    If all requirements are optional, they are alternatives: one installed package is enough. Those of single options
+    are left out.
     """
-    missing = [requirement for requirement in spec.requires if not is_installed(requirement.module)]
+    requirements = [requirement for requirement in spec.requires if not requirement.option]
+    missing = [requirement for requirement in requirements if not is_installed(requirement.module)]
     needed = [requirement for requirement in missing if not requirement.is_optional]
-    alternatives = bool(spec.requires) and all(requirement.is_optional for requirement in spec.requires)
-    if alternatives and len(missing) == len(spec.requires):
+    alternatives = bool(requirements) and all(requirement.is_optional for requirement in requirements)
+    if alternatives and len(missing) == len(requirements):
         return missing
     return needed
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from vid2vid_cli.conditioning.conditioner import Conditioner
-from vid2vid_cli.conditioning.registry import missing_requirements
+from vid2vid_cli.conditioning.registry import is_installed, missing_requirements
 from vid2vid_cli.conditioning.spec import Requirement, WeightFile
 from vid2vid_cli.core.errors import (
     ConfigError,
@@ -47,6 +47,20 @@ def check_conditioners(conditioners: Sequence[Conditioner]) -> None:
         missing = [] if has_input_files(conditioner) else missing_requirements(conditioner.spec)
         if missing:
             raise _missing_package_error(conditioner, missing)
+        if not has_input_files(conditioner):
+            _check_option_packages(conditioner)
+
+
+def _check_option_packages(conditioner: Conditioner) -> None:
+    """Raise MissingPackageError if an option that is turned on needs a package that is not installed."""
+    for requirement in conditioner.spec.requires:
+        option = requirement.option
+        if option and getattr(conditioner.options, option) and not is_installed(requirement.module):
+            name = f"{conditioner.spec.name}.{option}"
+            raise MissingPackageError(
+                f"{name} requires {requirement.module}, which is not installed.",
+                f"{requirement.install_command}. Or turn it off: --conditioner-option {name}=false",
+            )
 
 
 def load_bundled_weights(path: Path, weight_file: WeightFile, description: str) -> bytes:

@@ -25,6 +25,8 @@ class Requirement:
     is_optional: bool = False
     """True if only one of several backends needs the package."""
     note: str = ""
+    option: str = ""
+    """The option that needs the package and can be turned off; "" if annotations need it whatever the options."""
 
 
 @dataclass(frozen=True)

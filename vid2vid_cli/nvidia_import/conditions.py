@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.engine.checkpoint_metadata import ConditionerConfig
@@ -97,7 +98,7 @@ def published_image_size(preset: ReleasePreset, architecture: Architecture) -> t
 
 
 def _conditioner_config(name: str, **options: Any) -> ConditionerConfig:
-    conditioner = load_conditioner(name, options)
+    (conditioner,) = load_conditioners([(name, options)])
     return ConditionerConfig(
         name=name, options=conditioner.options.persistent_values(), channels=conditioner.num_channels, statistics={}
     )
