@@ -18,7 +18,7 @@ LAYERS = {
     **dict.fromkeys(("config", "media", "ops"), 1),
     **dict.fromkeys(("conditioning", "data", "networks", "losses", "metrics", "requests"), 2),
     **dict.fromkeys(("engine", "testing"), 3),  # testing: the contract tests that plugin authors run
-    **dict.fromkeys(("dataset_builder", "training_data", "nvidia_import", "tools"), 4),
+    **dict.fromkeys(("dataset_builder", "training_data", "nvidia_import", "translation_import", "tools"), 4),
     **dict.fromkeys(("evaluation", "rendering"), 5),
     "training": 6,
     "pipelines": 7,

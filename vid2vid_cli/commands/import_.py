@@ -9,12 +9,14 @@ import typer
 from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
 from vid2vid_cli.core.paths import shell_command
-from vid2vid_cli.requests.prepare import ImportRequest
+from vid2vid_cli.requests.prepare import ImportGeneratorRequest, ImportRequest
 
 if TYPE_CHECKING:
     from vid2vid_cli.nvidia_import.importer import ImportResult
 
-app = typer.Typer(no_args_is_help=True, help="Convert networks of other programs to checkpoints: nvidia.")
+app = typer.Typer(
+    no_args_is_help=True, help="Convert networks of other programs to checkpoints: nvidia, pix2pix, cyclegan."
+)
 
 
 @app.callback()
@@ -56,6 +58,37 @@ def nvidia(
         }
         next_command = shell_command("vid2vid", "inspect", result.path)
         terminal.print_result(result.path, _summary(request, result), next_command, json_fields)
+
+
+@app.command(no_args_is_help=True)
+@expand_request
+def pix2pix(request: ImportGeneratorRequest, json: options.Json = False, quiet: options.Quiet = False) -> None:
+    """Convert a generator of pytorch-CycleGAN-and-pix2pix, trained with pix2pix, to a checkpoint.
+
+    Example: vid2vid import pix2pix latest_net_G.pth --conditioner edges
+    """
+    _import_generator("import pix2pix", request, as_json=json, quiet=quiet)
+
+
+@app.command(no_args_is_help=True)
+@expand_request
+def cyclegan(request: ImportGeneratorRequest, json: options.Json = False, quiet: options.Quiet = False) -> None:
+    """Convert a generator of pytorch-CycleGAN-and-pix2pix, trained with CycleGAN, to a checkpoint.
+
+    Example: vid2vid import cyclegan latest_net_G_A.pth
+    """
+    _import_generator("import cyclegan", request, as_json=json, quiet=quiet)
+
+
+def _import_generator(command: str, request: ImportGeneratorRequest, *, as_json: bool, quiet: bool) -> None:
+    from vid2vid_cli.terminal import Terminal
+    from vid2vid_cli.translation_import.importer import import_generator
+
+    with Terminal(command, as_json=as_json, quiet=quiet) as terminal:
+        result = import_generator(request, terminal.emit)
+        summary = f"{result.architecture}: {result.num_parameters / 1e6:.3f} million parameters"
+        next_command = shell_command("vid2vid", "inspect", result.path)
+        terminal.print_result(result.path, summary, next_command, {"num_parameters": result.num_parameters})
 
 
 def _summary(request: ImportRequest, result: ImportResult) -> str:

@@ -93,10 +93,11 @@ class GeneratorConfig(ConfigSection):
         json_schema_extra=nvidia("n_blocks_local"),
     )
     kernel_size: Literal[3, 5, 7] = Field(7, description="Kernel size of the first and last convolutions.")
-    norm: Literal["instance", "instance_no_affine", "group", "batch"] = Field(
+    norm: Literal["instance", "instance_no_affine", "group", "batch", "none"] = Field(
         "instance",
         description="Normalisation. instance, group and batch are affine; instance_no_affine is pix2pixHD's; "
-        "batch, over the clips of a step, is vid2vid's.",
+        "batch, over the clips of a step, is vid2vid's; "
+        "none is for imported networks, whose normalisation is a part of their weights.",
         json_schema_extra=nvidia("norm"),
     )
     upsample: Literal["transpose", "resize"] = Field(
@@ -124,6 +125,9 @@ class GeneratorConfig(ConfigSection):
     condition_range: ConditionRange = Field(
         (-1, 1),
         description="Value range of the generator's condition inputs: [-1, 1], or [0, 1] as in the published networks.",
+    )
+    conv_bias: bool = Field(
+        False, description="kind=unet: biases in all convolutions, as in published networks with instance norm."
     )
     dropout: float = Field(
         0.5, ge=0, lt=1, description="kind=unet: dropout probability of the innermost levels in training."

@@ -51,10 +51,10 @@ MAX_UNET_DOWNSAMPLES = 8
 """Levels of the published U-Net for 256 pixels: down to a single cell."""
 COMPOSITE_ONLY = ("num_local_res_blocks", "kernel_size", "foreground_after_warp", "condition_range")
 UNSUPPORTED = {
-    "composite": ("dropout", "patch_size"),
-    "fast": (*COMPOSITE_ONLY, "upsample", "dropout"),
+    "composite": ("conv_bias", "dropout", "patch_size"),
+    "fast": (*COMPOSITE_ONLY, "upsample", "conv_bias", "dropout"),
     "unet": (*COMPOSITE_ONLY, "num_res_blocks", "patch_size"),
-    "resnet": (*(name for name in COMPOSITE_ONLY if name != "kernel_size"), "dropout", "patch_size"),
+    "resnet": (*(name for name in COMPOSITE_ONLY if name != "kernel_size"), "conv_bias", "dropout", "patch_size"),
 }
 """Settings of the generator that a kind does not use."""
 FLOW_SETTINGS = ("generator.flow_multiplier", "losses.flow", "losses.flow_warp", "losses.occlusion")

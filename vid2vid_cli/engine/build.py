@@ -79,6 +79,7 @@ def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> G
                 norm=config.norm,
                 upsample=config.upsample,
                 dropout=config.dropout,
+                conv_bias=config.conv_bias,
                 style_encoder=style_encoder,
             )
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-Norm = Literal["instance", "instance_no_affine", "group", "batch"]
+Norm = Literal["instance", "instance_no_affine", "group", "batch", "none"]
 Upsample = Literal["transpose", "resize"]
 ConditionRange = tuple[Literal[-1, 0], Literal[1]]
 """Value range of the condition inputs: (-1, 1), or (0, 1) as in the published networks."""
@@ -57,6 +57,8 @@ class InstanceNorm(nn.GroupNorm):
 
 def norm_layer(channels: int, norm: Norm) -> nn.Module:
     """A normalisation layer; affine except for "instance_no_affine". It behaves alike in training and synthesis."""
+    if norm == "none":
+        return nn.Identity()
     if norm == "batch":
         return BatchNorm(channels)
     if norm == "group":

@@ -39,6 +39,7 @@ class UNetGenerator(nn.Module):
         norm: Norm = "instance",
         upsample: Upsample = "transpose",
         dropout: float = 0.5,
+        conv_bias: bool = False,
         style_encoder: StyleEncoder | None = None,
     ) -> None:
         """`style_encoder`: used by the training step, not by `forward`."""
@@ -57,7 +58,11 @@ class UNetGenerator(nn.Module):
             is_unnormalized = level in (0, num_downsamples - 1)
             self.down.append(
                 _downsample_block(
-                    in_channels, out_channels, None if is_unnormalized else norm, has_activation=level > 0
+                    in_channels,
+                    out_channels,
+                    None if is_unnormalized else norm,
+                    has_activation=level > 0,
+                    bias=conv_bias,
                 )
             )
         self.up = nn.ModuleList()
@@ -66,7 +71,12 @@ class UNetGenerator(nn.Module):
             level_dropout = dropout if level >= NUM_LEVELS_WITHOUT_DROPOUT else 0.0
             self.up.append(
                 _upsample_block(
-                    in_channels, level_channels[level - 1], norm=norm, upsample=upsample, dropout=level_dropout
+                    in_channels,
+                    level_channels[level - 1],
+                    norm=norm,
+                    upsample=upsample,
+                    dropout=level_dropout,
+                    bias=conv_bias,
                 )
             )
         in_channels = base_channels * (1 if num_downsamples == 1 else 2)
@@ -97,22 +107,24 @@ class UNetGenerator(nn.Module):
         self.gradient_checkpointing = enabled
 
 
-def _downsample_block(in_channels: int, out_channels: int, norm: Norm | None, *, has_activation: bool) -> nn.Sequential:
-    """Stride-2 4x4 convolution without a bias, as published, also if no normalisation follows."""
+def _downsample_block(
+    in_channels: int, out_channels: int, norm: Norm | None, *, has_activation: bool, bias: bool
+) -> nn.Sequential:
+    """Stride-2 4x4 convolution; as published, all have a bias or none, also if no normalisation follows."""
     layers: list[nn.Module] = [nn.LeakyReLU(0.2)] if has_activation else []
-    layers.append(nn.Conv2d(in_channels, out_channels, 4, 2, 1, bias=False))
+    layers.append(nn.Conv2d(in_channels, out_channels, 4, 2, 1, bias=bias))
     if norm is not None:
         layers.append(norm_layer(out_channels, norm))
     return nn.Sequential(*layers)
 
 
 def _upsample_block(
-    in_channels: int, out_channels: int, *, norm: Norm, upsample: Upsample, dropout: float
+    in_channels: int, out_channels: int, *, norm: Norm, upsample: Upsample, dropout: float, bias: bool
 ) -> nn.Sequential:
     """ReLU, 2x upsampling, normalisation and dropout."""
     layers = [
         nn.ReLU(),
-        *_upsample_layers(in_channels, out_channels, upsample, bias=False),
+        *_upsample_layers(in_channels, out_channels, upsample, bias=bias),
         norm_layer(out_channels, norm),
     ]
     return nn.Sequential(*layers, *([nn.Dropout(dropout)] if dropout else []))

@@ -13,8 +13,6 @@ from vid2vid_cli.core.types import FLOW_MULTIPLIER
 from vid2vid_cli.engine.weight_files import Weights
 from vid2vid_cli.nvidia_import.layer_names import ScaleArchitecture, map_image_layers, map_scale_layers
 
-MAX_LISTED_LAYERS = 4
-
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
@@ -152,26 +150,3 @@ def _conv_shape(weights: Weights, name: str, path: Path) -> tuple[int, int, int,
 
 def _count_weights(weights: Weights, pattern: str, num_dims: int = 4) -> int:
     return sum(bool(re.fullmatch(pattern, name)) and value.ndim == num_dims for name, value in weights.items())
-
-
-class LayerMismatchError(ForeignCheckpointError):
-    """A file with missing layers, unexpected layers, or layers of the wrong shape."""
-
-
-def check_layers(path: Path, *, missing: Sequence[str], unexpected: Sequence[str], mismatched: Sequence[str]) -> None:
-    """Raise LayerMismatchError with the first names of each list; return if all lists are empty."""
-    problems: list[str] = []
-    for description, names in (
-        ("missing layers", missing),
-        ("unexpected layers", unexpected),
-        ("wrong shapes", mismatched),
-    ):
-        if names:
-            num_more = len(names) - MAX_LISTED_LAYERS
-            suffix = f" and {num_more} more" if num_more > 0 else ""
-            problems.append(f"{description}: {', '.join(names[:MAX_LISTED_LAYERS])}{suffix}")
-    if problems:
-        raise LayerMismatchError(
-            f"{path} does not match its architecture; {'; '.join(problems)}.",
-            "The file is incomplete or from a modified network; nothing was written.",
-        )

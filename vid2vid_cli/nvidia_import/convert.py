@@ -21,8 +21,9 @@ from torch import Tensor
 from vid2vid_cli.config.generator import ConditionRange, GeneratorConfig
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
+from vid2vid_cli.engine.published_weights import check_layers
 from vid2vid_cli.engine.weight_files import Weights
-from vid2vid_cli.nvidia_import.architecture import Architecture, check_layers
+from vid2vid_cli.nvidia_import.architecture import Architecture
 
 STEM_LAYERS = ("condition_encoder.0.0", "foreground_encoder.0.0")
 """Our layers whose input is the conditions."""

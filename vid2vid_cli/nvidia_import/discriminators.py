@@ -20,8 +20,8 @@ from torch import Tensor
 
 from vid2vid_cli.config.discriminators import ImageConfig, PatchConfig, RegionConfig, TemporalConfig
 from vid2vid_cli.engine.build import build_discriminator
+from vid2vid_cli.engine.published_weights import check_layers
 from vid2vid_cli.engine.weight_files import Weights
-from vid2vid_cli.nvidia_import.architecture import check_layers
 from vid2vid_cli.nvidia_import.convert import ChannelMapping, describe_shape_mismatch, remap_input_channels
 from vid2vid_cli.nvidia_import.files import Release, read_weights
 from vid2vid_cli.nvidia_import.parameter_counts import count_weights

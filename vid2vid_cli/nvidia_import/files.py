@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from vid2vid_cli.core.errors import (
-    ForeignCheckpointError,
-    MissingFileError,
-    PermissionDeniedError,
-    TruncatedCheckpointError,
-)
+from vid2vid_cli.core.errors import MissingFileError
+from vid2vid_cli.engine.published_weights import RUNNING_STATISTICS, read_state_dict
 
 FILE_NAME_PATTERN = re.compile(r"(?P<epoch>latest|\d+)_net_(?P<network>\w+)\.pth")
-RUNNING_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-"""BatchNorm statistics, which the published program does not use: it normalises by the current frame."""
 MAX_LISTED_FILES = 12
 
 
@@ -79,46 +71,8 @@ def _describe_contents(folder: Path) -> str:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read the state dict of one published file without running statistics. No code in the file is executed.
+    """The state dict of one published file without running statistics: the published program does not use them.
 
-    Raises: ForeignCheckpointError (a web page, or anything except named tensors), TruncatedCheckpointError,
-    PermissionDeniedError.
+    Raises the errors of `read_state_dict`.
     """
-    try:
-        with path.open("rb") as file:
-            first_bytes = file.read(512)
-    except PermissionError:
-        raise PermissionDeniedError(
-            f"{path} cannot be read: permission denied.", "Change its permissions (chmod +r)."
-        ) from None
-    if first_bytes.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise ForeignCheckpointError(
-            f"{path} is a web page, not weights: the download failed, e.g. by an exceeded quota of Google Drive.",
-            f"Open {path.name} in a browser for the reason, and download the weights from another source.",
-        )
-    if first_bytes.startswith(b"version https://git-lfs"):
-        raise ForeignCheckpointError(f"{path} is a Git LFS pointer, not weights.", "Fetch it: git lfs pull")
-    truncated_error = TruncatedCheckpointError(f"{path} is truncated or damaged.", "Copy or download it again.")
-    if not first_bytes:
-        raise truncated_error
-    try:
-        state_dict = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "global" not in str(error).lower():
-            raise truncated_error from None
-        raise ForeignCheckpointError(
-            f"{path} contains pickled objects that can execute code; it was not loaded.",
-            "Save a plain state dict: torch.save(network.state_dict(), FILE)",
-        ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError, UnicodeDecodeError):
-        raise truncated_error from None
-    is_state_dict = isinstance(state_dict, Mapping) and all(
-        isinstance(k, str) and isinstance(v, Tensor) for k, v in state_dict.items()
-    )
-    if not is_state_dict or not state_dict:
-        raise ForeignCheckpointError(
-            f"{path} is not a state dict of named tensors.",
-            "Save a plain state dict: torch.save(network.state_dict(), FILE)",
-        )
-    weights = {name.removeprefix("module."): value for name, value in state_dict.items()}
-    return {name: value for name, value in weights.items() if not name.endswith(RUNNING_STATISTICS)}
+    return {name: value for name, value in read_state_dict(path).items() if not name.endswith(RUNNING_STATISTICS)}

@@ -116,6 +116,31 @@ class ImportRequest(PathCheckedRequest):
 
 
 @dataclass(frozen=True)
+class ImportGeneratorRequest(PathCheckedRequest):
+    """Options of `import pix2pix` and `import cyclegan`."""
+
+    file: Annotated[Path, Argument("Generator, e.g. latest_net_G.pth or latest_net_G_A.pth.", "FILE")]
+    out: OutputPath = None
+    """None: <name of the file>.ckpt in the working directory."""
+    _: KW_ONLY
+    conditioner: Annotated[
+        str,
+        Option("Conditioner that makes the network's input; none: the frame itself.", ("--conditioner", "-c"), "NAME"),
+    ] = "none"
+    options: ConditionerOptions = field(default_factory=dict)
+    image_size: Annotated[
+        tuple[int, int] | None,
+        Option("Frame size. Default: 256x256.", ("--size",), "WIDTHxHEIGHT", parse=parsers.image_size),
+    ] = None
+    """(height, width) in pixels"""
+    statistics: Annotated[
+        Literal["running", "frame"],
+        Option("Statistics of batch norm: running, from the file (as with --eval), or of each frame (as without)."),
+    ] = "running"
+    overwrite: Overwrite = False
+
+
+@dataclass(frozen=True)
 class DemoRequest:
     """Options of `demo`."""
 
