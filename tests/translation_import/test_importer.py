@@ -81,8 +81,10 @@ def test_running_statistics_of_instance_norm_are_ignored(tmp_path: Path) -> None
     state = dict(network.state_dict()) | {"model.2.running_mean": torch.ones(4), "model.2.running_var": torch.ones(4)}
     torch.save(state, tmp_path / "old.pth")
     assert read_architecture(read_state_dict(tmp_path / "old.pth"), tmp_path / "old.pth").norm == "instance"
-    path = import_edges(tmp_path / "old.pth")
-    assert path.is_file()
+    request = ImportGeneratorRequest(tmp_path / "old.pth", tmp_path / "old.ckpt", conditioner="edges")
+    imported_file = import_generator(request, ignore_events)
+    assert imported_file.path.is_file()
+    assert imported_file.num_parameters == sum(p.numel() for p in network.parameters())
 
 
 def import_edges(file: Path) -> Path:

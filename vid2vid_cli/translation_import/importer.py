@@ -13,11 +13,11 @@ from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.paths import shorten_name
 from vid2vid_cli.core.types import ConditionSpec
-from vid2vid_cli.engine.build import build_generator, count_parameters
+from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint import save_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
-from vid2vid_cli.engine.published_weights import read_state_dict
+from vid2vid_cli.engine.published_weights import RUNNING_STATISTICS, read_state_dict
 from vid2vid_cli.engine.weight_files import without_data
 from vid2vid_cli.media.files import sha256_of_files, unique_path
 from vid2vid_cli.requests.prepare import ImportGeneratorRequest
@@ -36,6 +36,7 @@ class ImportedGenerator:
     path: Path
     architecture: str
     num_parameters: int
+    """Of the published network."""
 
 
 def import_generator(request: ImportGeneratorRequest, on_event: EventHandler) -> ImportedGenerator:
@@ -86,8 +87,9 @@ def import_generator(request: ImportGeneratorRequest, on_event: EventHandler) ->
         on_event(InfoEvent("Batch normalisation uses the running statistics of the file (as with --eval)."))
     if request.conditioner == "edges" and architecture.in_channels == 3:
         on_event(InfoEvent("The edges of the network are taken to be dark lines on white, as in edges2shoes."))
+    num_parameters = sum(value.numel() for name, value in weights.items() if not name.endswith(RUNNING_STATISTICS))
     return ImportedGenerator(
-        path, f"{architecture.kind} {architecture.num_blocks}, {architecture.norm} norm", count_parameters(published)
+        path, f"{architecture.kind} {architecture.num_blocks}, {architecture.norm} norm", num_parameters
     )
 
 
