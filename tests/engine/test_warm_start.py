@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.factories import copy_weights, random_clips, tensors_equal, tiny_config, tiny_state
+from helpers.factories import CPU, copy_weights, random_clips, tensors_equal, tiny_config, tiny_state
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import RunError
+from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
 from vid2vid_cli.engine.state_files import STATE_FILE_NAME, save_train_state
 from vid2vid_cli.engine.step import train_step
-from vid2vid_cli.engine.warm_start import warm_start
+from vid2vid_cli.engine.warm_start import find_init_weights, warm_start
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.ops.resample import downsample2x
 
@@ -77,10 +78,14 @@ def test_freeze_coarse_steps_trains_finest_scale_only(half_size_state: Path) -> 
     assert not tensors_equal(before[0], copy_weights(coarse))
 
 
-def test_warm_start_from_checkpoint_loads_generator(run_folder: Path) -> None:
+def test_warm_start_from_checkpoint_loads_generator(run_folder: Path, tmp_path: Path) -> None:
     _, state = tiny_state(tiny_config())
     discriminator_weights = copy_weights(state.image_discriminator)
-    report = warm_start(state, run_folder / f"{run_folder.name}.ckpt")
+    trained, metadata = load_checkpoint(run_folder / f"{run_folder.name}.ckpt", CPU)
+    save_checkpoint(tmp_path / "generator.ckpt", trained, metadata)
+    report = warm_start(state, tmp_path / "generator.ckpt")
+    assert (report.has_discriminators, report.num_matched) == (False, len(trained.state_dict()))
+    assert report.num_matched < report.num_tensors
     assert report.new_modules[0] == "image_discriminator.discriminators.24"
     assert tensors_equal(copy_weights(state.generator), copy_weights(state.generator_ema))
     assert tensors_equal(discriminator_weights, copy_weights(state.image_discriminator))
@@ -100,3 +105,19 @@ def test_warm_start_rejects_older_state_format(half_size_state: Path) -> None:
     torch.save(payload, path)
     with pytest.raises(RunError, match="format 1"):
         warm_start(tiny_state(scaled_config(48, 2))[1], half_size_state)
+
+
+def test_warm_start_from_checkpoint_takes_all_networks(run_folder: Path) -> None:
+    """The adversarial loss on the same clip is that of the trained discriminators, not that of new ones."""
+    checkpoint = run_folder / f"{run_folder.name}.ckpt"
+    (_, from_file), (_, from_run) = tiny_state(tiny_config()), tiny_state(tiny_config())
+    report = warm_start(from_file, checkpoint)
+    assert (report.num_matched, report.new_modules, report.num_unused) == (report.num_tensors, (), 0)
+    assert report.has_discriminators
+    warm_start(from_run, find_init_weights(run_folder))
+    for name, network in from_file.trainable_networks().items():
+        if name != "generator":  # that of the file is the EMA
+            assert tensors_equal(copy_weights(network), copy_weights(from_run.trainable_networks()[name])), name
+    context, _ = tiny_state(tiny_config())
+    losses = [train_step(context, state, random_clips(3))["adversarial"] for state in (from_file, from_run)]
+    assert losses[0] == pytest.approx(losses[1], rel=0.2)

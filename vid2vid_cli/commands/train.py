@@ -76,6 +76,7 @@ def train(
       vid2vid train --preset face
       vid2vid train --preset street --gpus 8 --set schedule.batch_size=16
       vid2vid train -p tiny --data datasets/video --max-time 5m --set losses.l1=20
+      vid2vid train --data datasets/ann --data datasets/bob --out runs/base
       vid2vid train --resume runs/video --steps 40000
       torchrun --nnodes 2 --nproc-per-node 4 ... -m vid2vid_cli train ...   (on each machine)
     """
@@ -87,7 +88,7 @@ def train(
             "--config": config,
             "--set": settings,
             "--data": request.data,
-            "--init-from": request.init_from,
+            "--from": request.init_from,
             "--out": request.out,
             "--seed": seed,
         },
@@ -128,9 +129,9 @@ def _with_default_preset(request: TrainRequest) -> TrainRequest:
     from vid2vid_cli.training_data.dataset_conditioners import find_dataset
     from vid2vid_cli.training_data.preset_choice import choose_preset
 
-    dataset = find_dataset(request.data, Config(), "")
-    choice = choose_preset(read_manifest(dataset).conditioner_names, request.device)
-    return replace(request, preset=choice.name, preset_reason=choice.reason, data=dataset)
+    datasets = request.datasets or (find_dataset(None, Config(), ""),)
+    choice = choose_preset(read_manifest(datasets[0]).conditioner_names, request.device)
+    return replace(request, preset=choice.name, preset_reason=choice.reason, data=datasets)
 
 
 def _run(request: TrainRequest, terminal: Terminal, gpus: int | None) -> None:

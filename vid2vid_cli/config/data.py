@@ -67,6 +67,11 @@ class DataConfig(ConfigSection):
         json_schema_extra=nvidia("nThreads"),
     )
 
+    weights: tuple[float, ...] | None = Field(
+        None,
+        description="With several datasets (--data A --data B): shares in which their clips are drawn, in the same "
+        "order. null: by their numbers of training frames.",
+    )
     reference_bank_size: int = Field(
         512,
         ge=1,
@@ -88,6 +93,13 @@ class DataConfig(ConfigSection):
         low, high = ASPECT_RATIO_LIMITS
         if value not in (None, "subject") and not (isinstance(value, float) and low <= value <= high):
             raise ValueError(f"should be a number from {low:g} to {high:g}, subject or null")
+        return value
+
+    @field_validator("weights")
+    @classmethod
+    def _check_weights(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if value is not None and not (value and all(0 < weight < math.inf for weight in value)):
+            raise ValueError("should be a number greater than 0 per dataset")
         return value
 
     @field_validator("random_resize")

@@ -1,9 +1,8 @@
-"""Training clips, sampled as a function of the step, so that a resumed run gets the same batches."""
+"""Training clips of a dataset."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Sequence
-from itertools import count
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -11,9 +10,9 @@ import torch
 from vid2vid_cli.conditioning import Annotation, ConditionArray, Conditioner, View, view_image
 from vid2vid_cli.conditioning.instances import InstanceReader
 from vid2vid_cli.core.errors import TooFewFramesError
-from vid2vid_cli.core.prefetch import prefetch_map
-from vid2vid_cli.core.types import ClipBatch, ClipReferences
+from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.augmentation import NO_AUGMENTATION, ClipAugmentation, ClipSpec
+from vid2vid_cli.data.batch_sampler import BatchSampler
 from vid2vid_cli.data.dataset import Dataset, FrameRange, valid_ranges
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.data.reference_selection import ReferenceSource
@@ -89,8 +88,8 @@ def load_clip(
     )
 
 
-class ClipSampler:
-    """Samples batches of clips from a dataset; a batch depends on the seed, the step and the length only."""
+class ClipSampler(BatchSampler):
+    """Samples clips of a dataset."""
 
     def __init__(
         self,
@@ -128,39 +127,9 @@ class ClipSampler:
                 "Prepare a longer video, or a video in which the subject is visible in more frames.",
             )
 
-    def sample_batch(self, step: int, length: int, indices: Sequence[int] | None = None, repeats: int = 1) -> ClipBatch:
-        """The batch of `step` with clips of `length` frames; (b, t, c, h, w) and (b, t, 3, h, w).
-
-        `indices` selects clips of the batch; clips are sampled independently, so several processes can share a batch.
-        `repeats` is the number of clips sampled per index.
-        """
-        clips = []
-        for batch_index in range(self.batch_size) if indices is None else indices:
-            for clip_index in range(batch_index * repeats, (batch_index + 1) * repeats):
-                rng = np.random.default_rng([self.seed, step, clip_index])
-                clips.append(self._load_clip(self.sample_clip(length, rng), rng, self.region_names))
-        return collate(clips)
-
-    def iter_batches(
-        self,
-        start_step: int,
-        length: Callable[[int], int],
-        indices: Sequence[int] | None = None,
-        *,
-        repeats: Callable[[int], int] = lambda step: 1,
-        num_threads: int = 0,
-    ) -> Generator[ClipBatch, None, None]:
-        """Yield the batches of `start_step`, `start_step` + 1, ... without end; other parameters as in `sample_batch`.
-
-        With `num_threads`, threads prefetch up to `num_threads` + 1 batches; with 0, batches are loaded on demand.
-        """
-
-        def sample_step(step: int) -> ClipBatch:
-            return self.sample_batch(step, length(step), indices, repeats(step))
-
-        if num_threads:
-            yield from prefetch_map(sample_step, count(start_step), num_threads, num_threads + 1)
-        yield from map(sample_step, count(start_step))
+    def load_random_clip(self, length: int, rng: np.random.Generator) -> ClipBatch:
+        """A random training clip as a batch of one."""
+        return self._load_clip(self.sample_clip(length, rng), rng, self.region_names)
 
     def sample_clip(self, length: int, rng: np.random.Generator) -> ClipSpec:
         """Sample the frames and the view of a clip; all start frames are equally likely."""
@@ -188,21 +157,3 @@ class ClipSampler:
             reference_source=self.reference_source,
         )
         return clip.as_label_prediction() if self.is_label_prediction else clip
-
-
-def collate(clips: Sequence[ClipBatch]) -> ClipBatch:
-    """Concatenate clips of equal length to one batch."""
-    if len(clips) == 1:
-        return clips[0]
-    boxes = {name: torch.cat([clip.regions[name] for clip in clips]) for name in clips[0].regions}
-    instances = [clip.instances for clip in clips if clip.instances is not None]
-    rgb_frames = [clip.rgb_frames for clip in clips if clip.rgb_frames is not None]
-    references = [clip.references for clip in clips if clip.references is not None]
-    return ClipBatch(
-        torch.cat([clip.conditions for clip in clips]),
-        torch.cat([clip.frames for clip in clips]),
-        regions=boxes,
-        instances=torch.cat(instances) if instances else None,
-        rgb_frames=torch.cat(rgb_frames) if rgb_frames else None,
-        references=ClipReferences.concatenate(references) if references else None,
-    )

@@ -20,7 +20,6 @@ from vid2vid_cli.config.resolve import config_from_mapping, dump_yaml
 from vid2vid_cli.core.errors import ConfigError, MissingFileError, OutputExistsError, RunError
 from vid2vid_cli.core.parsing import parse_json, shorten
 from vid2vid_cli.core.paths import MAX_NAME_BYTES, RESERVED_BYTES, check_output_parent, shell_command, shorten_name
-from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.folder_lock import acquire_folder_lock
 from vid2vid_cli.engine.runtime import describe_environment
 from vid2vid_cli.engine.state_files import read_pointer
@@ -42,6 +41,8 @@ class RunRecord:
     preset: str
     precision: Literal["fp32", "bf16"]
     device: str
+    more_datasets: tuple[str, ...] = ()
+    """The paths of further datasets of the same training."""
     licence: str = ""
     """Licence of the initial weights, which applies to the trained weights too; "": none."""
 
@@ -109,12 +110,21 @@ class RunFolder:
 
 
 def find_run_dataset(run: RunFolder) -> Path:
-    """The dataset of a run; a relative path if it is below the current folder.
+    """The first dataset of a run; as `find_run_datasets`."""
+    return find_run_datasets(run)[0]
 
-    If the project was moved, the dataset is searched by its name below the current folder and next to the run's
+
+def find_run_datasets(run: RunFolder) -> tuple[Path, ...]:
+    """The datasets of a run; relative paths if they are below the current folder.
+
+    If the project was moved, a dataset is searched by its name below the current folder and next to the run's
     parent folder. Raises RunError, MissingFileError.
     """
-    recorded_path = Path(run.load_record().dataset)
+    record = run.load_record()
+    return tuple(_find_dataset(run, Path(path)) for path in (record.dataset, *record.more_datasets))
+
+
+def _find_dataset(run: RunFolder, recorded_path: Path) -> Path:
     relative_path = Path("datasets") / recorded_path.name if recorded_path.is_absolute() else recorded_path
     for candidate in (recorded_path, relative_path, run.path.resolve().parent.parent / relative_path):
         if os.path.exists(candidate):  # noqa: PTH110 (Path.exists raises OSError for a long name)
@@ -126,14 +136,13 @@ def find_run_dataset(run: RunFolder) -> Path:
     )
 
 
-def choose_run_folder(out: Path | None, dataset: Path, *, overwrite: bool) -> Path:
-    """The folder of a new run: `out`, or runs/<dataset>, with -2, -3, ... if it exists. Writes nothing.
+def choose_run_folder(out: Path | None, *datasets: Path, overwrite: bool) -> Path:
+    """The folder of a new run: `out`, or runs/<dataset>_<dataset>, with -2, ... if it exists. Writes nothing.
 
     Raises OutputExistsError if `overwrite` would replace a folder that is not a run.
     """
-    path = (
-        out if out is not None else RUNS_FOLDER / shorten_name(dataset.resolve().name, MAX_NAME_BYTES - RESERVED_BYTES)
-    )
+    name = "_".join(dataset.resolve().name for dataset in datasets)
+    path = out if out is not None else RUNS_FOLDER / shorten_name(name, MAX_NAME_BYTES - RESERVED_BYTES)
     check_output_parent(path)
     if overwrite and path.exists() and not (path / CONFIG_FILE_NAME).is_file():
         raise OutputExistsError(f"{path} exists and is not a run; it was not overwritten.", "Choose another --out.")
@@ -215,25 +224,6 @@ def find_last_state(run: RunFolder) -> Path:
             "Start it again with the same options and --overwrite.",
         )
     return state_folder
-
-
-def find_init_weights(path: Path) -> Path:
-    """The initial weights for a new run: the newest state of a run folder, or a `.ckpt`.
-
-    Raises MissingFileError, RunError.
-    """
-    if path.is_dir() and (state := read_pointer(RunFolder(path).checkpoints, "last")) is not None:
-        return state
-    return resolve_checkpoint(path)
-
-
-def find_init_licence(init_from: Path | None) -> str:
-    """The licence of the initial weights, a run or a `.ckpt`; "": none. Raises the errors of `find_init_weights`."""
-    if init_from is None:
-        return ""
-    if (init_from / RECORD_FILE_NAME).is_file():
-        return RunFolder(init_from).load_record().licence
-    return str(load_metadata(resolve_checkpoint(init_from)).training.get("licence", ""))
 
 
 def resolve_checkpoint(path: Path) -> Path:

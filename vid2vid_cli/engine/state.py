@@ -53,6 +53,15 @@ class TrainState:
             if isinstance(member, nn.Module) and member is not self.generator_ema
         }
 
+    def discriminator_weights(self) -> dict[str, torch.Tensor]:
+        """The weights of all networks that only training uses, by `network.weight`."""
+        return {
+            f"{network_name}.{name}": value
+            for network_name, network in self.trainable_networks().items()
+            if network_name != "generator"
+            for name, value in network.state_dict().items()
+        }
+
     def reset_optimizers(self) -> None:
         """Clear the moment estimates of both optimisers; weights and EMA are unchanged."""
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):

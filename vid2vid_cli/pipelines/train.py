@@ -19,15 +19,12 @@ from vid2vid_cli.engine.event_log import log_events
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent, WarningEvent, ignore_events
 from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.loop import StopCondition, train_loop
-from vid2vid_cli.engine.run_folder import (
-    RunFolder,
-    find_init_weights,
-)
+from vid2vid_cli.engine.run_folder import RunFolder
 from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.torchrun import join_process_group
 from vid2vid_cli.engine.train_context import TrainContext
-from vid2vid_cli.engine.warm_start import warm_start
+from vid2vid_cli.engine.warm_start import find_init_weights, warm_start
 from vid2vid_cli.networks.flow_estimator import DISFlow
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training.checkpointing import CheckpointCallback
@@ -37,7 +34,7 @@ from vid2vid_cli.training.job import (
     choose_job_runtime,
     describe_batch,
     describe_preset,
-    describe_references,
+    job_references,
     open_train_job,
     resolve_stop_condition,
     resolve_train_job,
@@ -47,6 +44,7 @@ from vid2vid_cli.training.job import (
 from vid2vid_cli.training.measurement import attempt
 from vid2vid_cli.training.perceptual import load_chosen_network, plan_perceptual_network
 from vid2vid_cli.training.report import write_report
+from vid2vid_cli.training_data.several_datasets import build_samplers, mix_samplers, plan_datasets
 
 __all__ = ["TrainRequest", "TrainResult", "plan_train", "train"]
 
@@ -80,12 +78,11 @@ def plan_train(request: TrainRequest) -> DryRun:
     num_discriminator_parameters = sum(
         count_parameters(network) for name, network in state.trainable_networks().items() if name != "generator"
     )
-    sampler = training_data.build_sampler(config)
-    num_usable_frames = sum(frame_range.num_frames for frame_range in sampler.ranges)
-    reference_notices = describe_references(config, sampler, config.schedule.clip_length)
+    samplers = build_samplers(job.datasets, config)
+    reference_notices = job_references(job, samplers, config.schedule.clip_length)
     return DryRun(
         (
-            ("dataset", f"{training_data.dataset.folder} ({num_usable_frames} training frames)"),
+            *plan_datasets(job.datasets, samplers, config),
             ("conditioners", ", ".join(conditioner.spec.name for conditioner in training_data.conditioners)),
             ("image size", training_data.describe_size()),
             ("preset", describe_preset(request)),
@@ -125,7 +122,8 @@ def _run_training(
     if choice.network is not None:  # a resumed run uses the same one
         job = replace(job, config=job.config.with_settings({"losses.perceptual_network": choice.network}))
     config, training_data = job.config, job.training_data
-    sampler = training_data.build_sampler(config)
+    samplers = build_samplers(job.datasets, config)
+    sampler = mix_samplers(samplers, config)
     state = build_train_state(config, training_data.condition_spec(config), runtime)
     run, resume_extra, start_message = process_group.run_on_main(
         lambda: start_run(request, job, runtime, state, exit_stack)
@@ -133,14 +131,15 @@ def _run_training(
     process_group.broadcast_state(state, runtime.device)
     emit = log_events(run.path, on_event) if process_group.is_main else ignore_events
     batch_message = f", batch size {describe_batch(process_group, config)}" if process_group.world_size > 1 else ""
-    emit(InfoEvent(f"{training_data.dataset.folder} -> {run.path} on {runtime.describe()}{batch_message}"))
+    folders = ", ".join(str(data.dataset.folder) for data in job.datasets)
+    emit(InfoEvent(f"{folders} -> {run.path} on {runtime.describe()}{batch_message}"))
     if choice.warning:
         emit(WarningEvent(choice.warning))
     previous_seconds = float(resume_extra["elapsed_seconds"])
     stop_condition = resolve_stop_condition(request, config, previous_seconds)
     length_schedule = partial(clip_length, config, max_length=sampler.max_range_length)
     final_length = length_schedule((stop_condition.max_steps or sys.maxsize) - 1)
-    notices = start_notices(request, job, sampler, final_length)
+    notices = start_notices(request, job, samplers, final_length)
     for message in filter(None, (start_message, choice.notice, *notices)):
         emit(InfoEvent(message))
     context = TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual, process_group=process_group)
@@ -166,8 +165,8 @@ def _run_training(
         callback = CheckpointCallback(
             run,
             config,
-            training_data,
-            sampler=sampler,
+            job.datasets,
+            samplers=samplers,
             runtime=runtime,
             state=state,
             resume_extra=resume_extra,

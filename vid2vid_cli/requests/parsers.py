@@ -6,6 +6,7 @@ Every function raises ValueError with a message for the user.
 import re
 from collections.abc import Sequence
 from fractions import Fraction
+from pathlib import Path
 
 from vid2vid_cli.core.parsing import parse_fraction, shorten
 
@@ -14,6 +15,11 @@ _DEVICE_PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d{1,4})?")
 MAX_SECONDS = 1e9
 """Limit of times and durations in seconds."""
 _NTSC_FRAME_RATES = {Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)}
+
+
+def paths(texts: Sequence[str]) -> tuple[Path, ...] | None:
+    """All values of an option for a path that may be repeated; None if there are none."""
+    return tuple(map(Path, texts)) or None
 
 
 def duration(text: str | float) -> float:

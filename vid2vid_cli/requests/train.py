@@ -36,8 +36,14 @@ class TrainRequest(PathCheckedRequest):
         ),
     ] = ""
     data: Annotated[
-        Path | None,
-        Option("Dataset folder. Default: the newest under datasets/ that matches the preset.", (), "DATASET"),
+        Path | tuple[Path, ...] | None,
+        Option(
+            "Dataset folder. Repeat to train one model on several datasets with the same conditioners; data.weights "
+            "sets their shares. Default: the newest under datasets/ that matches the preset.",
+            ("--data",),
+            "DATASET",
+            collect=parsers.paths,
+        ),
     ] = None
     out: OutputPath = None
     _: KW_ONLY
@@ -46,8 +52,9 @@ class TrainRequest(PathCheckedRequest):
     init_from: Annotated[
         Path | None,
         Option(
-            "Initialise matching weights from another run or checkpoint, e.g. to continue at a higher resolution.",
-            ("--init-from",),
+            "Initialise matching weights of all networks from another run or checkpoint, e.g. to continue at a higher "
+            "resolution, or with another dataset.",
+            ("--from", "--init-from"),
             "RUN|CKPT",
         ),
     ] = None
@@ -69,3 +76,8 @@ class TrainRequest(PathCheckedRequest):
     overwrite: Overwrite = False
     command: str = "vid2vid train"
     """The command line that the run folder records."""
+
+    @property
+    def datasets(self) -> tuple[Path, ...]:
+        """The dataset folders; () for the newest one."""
+        return (self.data,) if isinstance(self.data, Path) else self.data or ()

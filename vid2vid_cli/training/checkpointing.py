@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.optimizer import OptimizerConfig
 from vid2vid_cli.core.errors import DiskFullError, DivergenceError
-from vid2vid_cli.core.paths import shell_command
+from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.core.paths import shell_command, shorten_name
 from vid2vid_cli.data.clip_sampler import ClipSampler
+from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.engine.checkpoint import save_checkpoint
+from vid2vid_cli.engine.checkpoint_metadata import ReferenceRecord
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler
 from vid2vid_cli.engine.run_folder import RunFolder
 from vid2vid_cli.engine.runtime import Runtime
@@ -25,6 +31,33 @@ from vid2vid_cli.training_data.reference_collection import record_references
 from vid2vid_cli.training_data.training_data import TrainingData
 
 
+def subject_paths(run: RunFolder, datasets: Sequence[TrainingData]) -> list[Path]:
+    """The `.ckpt` of each dataset: NAME.ckpt, and NAME_<dataset>.ckpt for further ones. All have the same weights.
+
+    Each contains the references, the styles and the statistics of one dataset, so that synthesis never mixes them.
+    """
+    paths = [run.checkpoint_path]
+    for index, data in enumerate(datasets[1:], start=2):
+        path = run.path / f"{shorten_name(run.name)}_{shorten_name(data.dataset.manifest.name)}.ckpt"
+        paths.append(path.with_stem(f"{path.stem}_{index}") if path in paths else path)
+    return paths
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A dataset of the training, and what its `.ckpt` contains."""
+
+    data: TrainingData
+    measurement: SampleMeasurement
+    bank: ReferenceBank | None
+    references: ReferenceRecord | None
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.data.dataset.manifest.name
+
+
 class CheckpointCallback:
     """Called after each training step; saves checkpoints and samples when they are due. It does not affect training.
 
@@ -35,35 +68,36 @@ class CheckpointCallback:
         self,
         run: RunFolder,
         config: Config,
-        training_data: TrainingData,
+        datasets: Sequence[TrainingData],
         *,
-        sampler: ClipSampler,
+        samplers: Sequence[ClipSampler],
         runtime: Runtime,
         state: TrainState,
         resume_extra: Mapping[str, Any],
         emit: EventHandler,
         interrupt: Interrupt,
     ) -> None:
-        self.run, self.config, self.training_data = run, config, training_data
+        self.run, self.config = run, config
         self.state, self.emit, self.interrupt = state, emit, interrupt
         self.best_quality = read_best_quality(run.checkpoints)
         self.saved_step = state.step
         self.saved_seconds = float(resume_extra["elapsed_seconds"])
-        self._reference_bank = None if sampler.reference_source is None else sampler.reference_source.bank
-        self._references = None if self._reference_bank is None else record_references(self._reference_bank)
         self.comparison = ""
         """A sentence that compares the final model with the nearest training frames; "" before `finish`."""
         self._last_save: tuple[int, float | None] | None = None
         """Step of the last state that this process has saved, and its quality, if it was measured."""
-        self.measurement = SampleMeasurement(
-            training_data,
-            config,
-            sampler=sampler,
-            runtime=runtime,
-            state=state,
-            emit=emit,
-            interrupt=interrupt,
-        )
+        self._subjects = [
+            _Subject(
+                data,
+                SampleMeasurement(
+                    data, config, sampler=sampler, runtime=runtime, state=state, emit=emit, interrupt=interrupt
+                ),
+                bank := None if sampler.reference_source is None else sampler.reference_source.bank,
+                None if bank is None else record_references(bank),
+                path,
+            )
+            for data, sampler, path in zip(datasets, samplers, subject_paths(run, datasets), strict=True)
+        ]
         run.samples.mkdir(parents=True, exist_ok=True)
 
     def after_step(self, elapsed_seconds: float) -> bool:
@@ -89,7 +123,7 @@ class CheckpointCallback:
             self._draw_sample()
         self._compare_with_nearest()
         quality = None if self._last_save is None else self._last_save[1]
-        return {} if quality is None else {self.measurement.metric_name: quality}
+        return {} if quality is None else {self._subjects[0].measurement.metric_name: quality}
 
     def divergence_error(self, error: DivergenceError) -> DivergenceError:
         """`error` with the name of the last valid checkpoint and a hint."""
@@ -121,33 +155,51 @@ class CheckpointCallback:
         checkpoint_folder = save_train_state(self.run.checkpoints, self.state, details)
         self.saved_step, self.saved_seconds = self.state.step, elapsed_seconds
         self.emit(ArtifactEvent(str(checkpoint_folder), "checkpoint", details))
-        self._write_checkpoint(elapsed_seconds, None)
-        quality = self._attempt("the measurement of the sample frames", self.measurement.measure_quality)
+        for subject in self._subjects:
+            self._write_checkpoint(subject, elapsed_seconds, None)
+        qualities = []
+        for subject in self._subjects:
+            purpose = f"the measurement of the sample frames{self._suffix(subject)}"
+            value = self._attempt(purpose, subject.measurement.measure_quality)
+            if value is not None:
+                qualities.append(value)
+                self._write_checkpoint(subject, elapsed_seconds, value)
+        quality = sum(qualities) / len(qualities) if len(qualities) == len(self._subjects) else None
         if quality is not None:
             self._record_quality(checkpoint_folder, quality)
-            self._write_checkpoint(elapsed_seconds, quality)
         self._last_save = self.state.step, quality
         prune_checkpoints(self.run.checkpoints, self.config.checkpoint.keep_last)
 
-    def _write_checkpoint(self, elapsed_seconds: float, quality: float | None) -> None:
+    def _suffix(self, subject: _Subject) -> str:
+        """` of NAME` if there are several datasets, otherwise nothing."""
+        return f" of {subject.name}" if len(self._subjects) > 1 else ""
+
+    def _write_checkpoint(self, subject: _Subject, elapsed_seconds: float, quality: float | None) -> None:
         training: dict[str, object] = {
             "steps": self.state.step,
             "seconds": round(elapsed_seconds, 1),
-            "dataset": self.training_data.dataset.manifest.name,
+            "dataset": subject.name,
         }
+        if len(self._subjects) > 1:
+            training["all_datasets"] = ", ".join(each.name for each in self._subjects)
         if quality is not None:
-            training[self.measurement.metric_key] = round(quality, 2)
+            training[subject.measurement.metric_key] = round(quality, 2)
         losses = self.config.losses
         if losses.perceptual and losses.perceptual_network != "auto":
             training["perceptual_network"] = losses.perceptual_network
         if licence := self.run.load_record().licence:
             training["licence"] = licence
-        style_bank = self.measurement.collect_style_bank()
-        metadata = self.training_data.checkpoint_metadata(
-            self.run.name, self.config, training, style_bank, self._references
+        style_bank = subject.measurement.collect_style_bank()
+        metadata = subject.data.checkpoint_metadata(
+            subject.path.stem, self.config, training, style_bank, subject.references
         )
-        reference_frames = None if self._reference_bank is None else self._reference_bank.frames
-        save_checkpoint(self.run.checkpoint_path, self.state.generator_ema, metadata, reference_frames=reference_frames)
+        save_checkpoint(
+            subject.path,
+            self.state.generator_ema,
+            metadata,
+            self.state.discriminator_weights() if self.config.checkpoint.include_discriminators else None,
+            reference_frames=None if subject.bank is None else subject.bank.frames,
+        )
 
     def _record_quality(self, checkpoint_folder: Path, quality: float) -> None:
         path = write_quality(checkpoint_folder, quality)
@@ -159,14 +211,18 @@ class CheckpointCallback:
     def _draw_sample(self) -> None:
         def draw() -> None:
             path = self.run.samples / f"step_{self.state.step:07d}.png"
-            save_png(path, self.measurement.draw_sheet())
+            save_png(path, _stack_sheets([subject.measurement.draw_sheet() for subject in self._subjects]))
             self.emit(ArtifactEvent(str(path), "sample"))
 
         self._attempt("the sample sheet", draw)
 
     def _compare_with_nearest(self) -> None:
-        purpose = "the comparison with the nearest training frames"
-        self.comparison = self._attempt(purpose, self.measurement.compare_with_nearest) or ""
+        texts = []
+        for subject in self._subjects:
+            purpose = f"the comparison with the nearest training frames{self._suffix(subject)}"
+            if text := self._attempt(purpose, subject.measurement.compare_with_nearest):
+                texts.append(f"{subject.name}: {text}" if len(self._subjects) > 1 else text)
+        self.comparison = " ".join(texts)
         if self.comparison:
             details = {"step": self.state.step, "text": self.comparison}
             self.emit(ArtifactEvent(str(self.run.checkpoint_path), "comparison", details))
@@ -175,3 +231,9 @@ class CheckpointCallback:
         if self.interrupt.is_requested:
             return None
         return attempt(f"step {self.state.step}: {purpose}", function, self.emit)
+
+
+def _stack_sheets(sheets: Sequence[ImageArray]) -> ImageArray:
+    """Sheets of several datasets below each other; narrower ones are padded on the right."""
+    width = max(sheet.shape[1] for sheet in sheets)
+    return np.concatenate([np.pad(sheet, ((0, 0), (0, width - sheet.shape[1]), (0, 0))) for sheet in sheets])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,22 +20,25 @@ from vid2vid_cli.engine.run_folder import (
     RunRecord,
     choose_run_folder,
     create_run,
-    find_init_licence,
-    find_init_weights,
     find_last_state,
     find_run,
-    find_run_dataset,
+    find_run_datasets,
     lock_run,
 )
 from vid2vid_cli.engine.runtime import Runtime, choose_device, choose_runtime
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.state_files import load_train_state
-from vid2vid_cli.engine.warm_start import warm_start
+from vid2vid_cli.engine.warm_start import find_init_licence, find_init_weights, warm_start
 from vid2vid_cli.rendering.label_channels import build_label_channels
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training.samples import choose_sample_range
 from vid2vid_cli.training_data.dataset_conditioners import find_dataset
-from vid2vid_cli.training_data.training_data import TrainingData, open_training_data
+from vid2vid_cli.training_data.several_datasets import (
+    build_samplers,
+    describe_datasets,
+    open_datasets,
+)
+from vid2vid_cli.training_data.training_data import TrainingData
 
 BATCH_SIZE_KEY = "schedule.batch_size"
 
@@ -53,10 +57,15 @@ class TrainJob:
     """A resolved request; nothing is written yet."""
 
     config: Config
-    training_data: TrainingData
+    datasets: tuple[TrainingData, ...]
     run_path: Path
     resumed_record: RunRecord | None
     """Record of the run to be resumed; None for a new run."""
+
+    @property
+    def training_data(self) -> TrainingData:
+        """The first dataset, whose conditioners, options and image size all datasets have."""
+        return self.datasets[0]
 
     def describe_missing_regions(self, request: TrainRequest) -> str:
         """A notice on requested regions that no conditioner of the dataset locates; "" if there are none."""
@@ -73,13 +82,13 @@ def open_train_job(request: TrainRequest, process_group: ProcessGroup) -> TrainJ
     """Resolve the request in the main process and open the same dataset in all processes."""
     local_jobs: list[TrainJob] = []
 
-    def find_on_main() -> tuple[Config, Path, Path, RunRecord | None]:
+    def find_on_main() -> tuple[Config, tuple[Path, ...], Path, RunRecord | None]:
         job = resolve_train_job(request, process_group)
         local_jobs.append(job)
-        return job.config, job.training_data.dataset.folder, job.run_path, job.resumed_record
+        return job.config, tuple(data.dataset.folder for data in job.datasets), job.run_path, job.resumed_record
 
-    config, dataset, run_path, record = process_group.run_on_main(find_on_main)
-    return local_jobs[0] if local_jobs else TrainJob(config, open_training_data(dataset, config), run_path, record)
+    config, folders, run_path, record = process_group.run_on_main(find_on_main)
+    return local_jobs[0] if local_jobs else TrainJob(config, open_datasets(folders, config), run_path, record)
 
 
 def _adjust_schedule(request: TrainRequest, training_data: TrainingData) -> Config:
@@ -103,17 +112,17 @@ def resolve_train_job(request: TrainRequest, process_group: ProcessGroup) -> Tra
     if request.resume is not None:
         run = find_run(request.resume)
         record, config = run.load_record(), run.load_config()
-        job = TrainJob(config, open_training_data(find_run_dataset(run), config), run.path, record)
+        job = TrainJob(config, open_datasets(find_run_datasets(run), config), run.path, record)
     else:
-        dataset = find_dataset(request.data, request.config, request.preset)
-        training_data = open_training_data(dataset, request.config)
-        run_path = choose_run_folder(request.out, dataset, overwrite=request.overwrite)
-        job = TrainJob(_adjust_schedule(request, training_data), training_data, run_path, None)
-    sampler = job.training_data.build_sampler(job.config)
-    train_ranges = sampler.ranges
+        folders = request.datasets or (find_dataset(None, request.config, request.preset),)
+        datasets = open_datasets(folders, request.config)
+        run_path = choose_run_folder(request.out, *folders, overwrite=request.overwrite)
+        job = TrainJob(_adjust_schedule(request, datasets[0]), datasets, run_path, None)
+    samplers = build_samplers(job.datasets, job.config)
     if job.config.generator.target == "labels":
         build_label_channels(job.training_data.conditioners)
-        choose_sample_range(job.training_data, train_ranges, job.config.num_initial_frames)
+        for data, sampler in zip(job.datasets, samplers, strict=True):
+            choose_sample_range(data, sampler.ranges, job.config.num_initial_frames)
     process_group.shard(job.config.schedule.batch_size)
     return job
 
@@ -140,6 +149,15 @@ def describe_references(config: Config, sampler: ClipSampler, clip_length: int) 
     return tuple(notices)
 
 
+def job_references(job: TrainJob, samplers: Sequence[ClipSampler], clip_length: int) -> list[str]:
+    """Notices on the reference frames of all datasets, with their names if there are several."""
+    notices = []
+    for data, sampler in zip(job.datasets, samplers, strict=True):
+        prefix = f"{data.dataset.manifest.name}: " if len(samplers) > 1 else ""
+        notices += [prefix + notice for notice in describe_references(job.config, sampler, clip_length)]
+    return notices
+
+
 def describe_batch(process_group: ProcessGroup, config: Config) -> str:
     """`8`, or `8 (4 in each of 2 processes)`."""
     batch_size = config.schedule.batch_size
@@ -154,7 +172,9 @@ def describe_preset(request: TrainRequest) -> str:
     return f"{name} (no --preset given: {request.preset_reason})" if request.preset_reason else name
 
 
-def start_notices(request: TrainRequest, job: TrainJob, sampler: ClipSampler, final_length: int) -> list[str]:
+def start_notices(
+    request: TrainRequest, job: TrainJob, samplers: Sequence[ClipSampler], final_length: int
+) -> list[str]:
     """What was chosen for the user, the part of the frames that is used, what is not used, and the references.
 
     `final_length`: frames of the longest clips.
@@ -164,7 +184,8 @@ def start_notices(request: TrainRequest, job: TrainJob, sampler: ClipSampler, fi
         f"image size: {job.training_data.describe_size()}",
         job.describe_missing_regions(request),
         describe_unreachable_strides(job.config, final_length),
-        *describe_references(job.config, sampler, final_length),
+        *describe_datasets(job.datasets, samplers, job.config),
+        *job_references(job, samplers, final_length),
     ]
     return [notice for notice in notices if notice]
 
@@ -210,8 +231,10 @@ def start_run(
         exit_stack.enter_context(lock_run(run))
         resume_extra = load_train_state(find_last_state(run), state, runtime)
         return run, resume_extra, f"resumed at step {state.step}"
+    folders = [str(data.dataset.folder.absolute()) for data in job.datasets]
     record = RunRecord(
-        dataset=str(job.training_data.dataset.folder.absolute()),
+        dataset=folders[0],
+        more_datasets=tuple(folders[1:]),
         preset=request.preset,
         precision=runtime.precision,
         device=runtime.device.type,

@@ -50,8 +50,11 @@ def collect_references(
     *,
     bank_size: int,
     num_per_frame: int,
+    max_ratio: float = MAX_RESOLUTION_RATIO,
 ) -> ReferenceBank:
     """The bank of up to `bank_size` frames of `ranges`; `view` is the view of the generated frames.
+
+    `max_ratio` limits the resolution of the stored frames relative to the generated ones.
 
     It has fewer frames if no more have different annotations, or if they would exceed the limits above.
     """
@@ -72,7 +75,7 @@ def collect_references(
         return describe_annotations(conditioners, tuple(matched), views)
 
     descriptors = np.stack([describe(frame_id) for frame_id in candidates])
-    bank_view = enlarge_view(view)
+    bank_view = enlarge_view(view, max_ratio)
     files: dict[tuple[int, int], bytes] = {}
     num_image_bytes = num_record_bytes = num_array_bytes = 0
     for frame_id in (candidates[index] for index in farthest_points(descriptors, bank_size)):
@@ -105,9 +108,14 @@ def _count_array_bytes(annotation: Annotation) -> int:
     return sum(array.nbytes for array in (*annotation.points.values(), *annotation.images.values()))
 
 
-def enlarge_view(view: View) -> View:
-    """The same part of the dataset's frames at their resolution, but at most MAX_RESOLUTION_RATIO times as large."""
-    ratio = min(max(1.0, 1.0 / view.scale), MAX_RESOLUTION_RATIO)
+def resolution_ratio(view: View) -> float:
+    """Resolution of the dataset's frames relative to that of the view, from 1 to MAX_RESOLUTION_RATIO."""
+    return min(max(1.0, 1.0 / view.scale), MAX_RESOLUTION_RATIO)
+
+
+def enlarge_view(view: View, max_ratio: float = MAX_RESOLUTION_RATIO) -> View:
+    """The same part of the dataset's frames at their resolution, but at most `max_ratio` times as large."""
+    ratio = min(resolution_ratio(view), max_ratio)
     return view.resize(round(ratio * view.height), round(ratio * view.width))
 
 

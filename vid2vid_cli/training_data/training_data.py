@@ -30,7 +30,7 @@ from vid2vid_cli.training_data.dataset_conditioners import (
     thing_class_ids,
 )
 from vid2vid_cli.training_data.preset_choice import train_command
-from vid2vid_cli.training_data.reference_collection import collect_references
+from vid2vid_cli.training_data.reference_collection import MAX_RESOLUTION_RATIO, collect_references
 
 MAX_GAP_SHARE = 0.1
 """Largest gap between a clip and its references, as a part of the training frames: a short video has no others."""
@@ -92,8 +92,11 @@ class TrainingData:
             num_channels, class_channel_indices(self.conditioners, config.generator.foreground_classes), style_encoder
         )
 
-    def build_sampler(self, config: Config) -> ClipSampler:
-        """Build the clip sampler with the augmentation of the config. Raises TooFewFramesError."""
+    def build_sampler(self, config: Config, max_reference_ratio: float = MAX_RESOLUTION_RATIO) -> ClipSampler:
+        """Build the clip sampler with the augmentation of the config. Raises TooFewFramesError.
+
+        `max_reference_ratio`: as in `collect_references`.
+        """
         return ClipSampler(
             self.dataset,
             self.conditioners,
@@ -111,10 +114,10 @@ class TrainingData:
             region_names=self.region_names,
             is_label_prediction=config.generator.target == "labels",
             thing_class_ids=thing_class_ids(self.conditioners, config) if config.style.feature_channels else None,
-            reference_source=self._collect_references(config),
+            reference_source=self._collect_references(config, max_reference_ratio),
         )
 
-    def _collect_references(self, config: Config) -> ReferenceSource | None:
+    def _collect_references(self, config: Config, max_ratio: float) -> ReferenceSource | None:
         if not config.generator.num_references:
             return None
         ranges = valid_ranges(self.dataset, [c.spec.name for c in self.conditioners], "train")
@@ -125,6 +128,7 @@ class TrainingData:
             ranges,
             bank_size=config.data.reference_bank_size,
             num_per_frame=config.generator.num_references,
+            max_ratio=max_ratio,
         )
         num_frames = sum(frame_range.num_frames for frame_range in ranges)
         gap_frames = min(config.data.reference_gap * float(self.dataset.fps), MAX_GAP_SHARE * num_frames)
@@ -159,8 +163,10 @@ class TrainingData:
         )
 
 
-def open_training_data(folder: Path, config: Config) -> TrainingData:
+def open_training_data(folder: Path, config: Config, size: tuple[int, int] | None = None) -> TrainingData:
     """Open a dataset with the crop, size and rendering options of the config.
+
+    `size`: (height, width) of the training images; None: by the rule of the config.
 
     Raises MissingFileError, DatasetError, DatasetMismatchError, PluginError, ConfigError (invalid conditioner option,
     unknown region, image too small).
@@ -175,7 +181,7 @@ def open_training_data(folder: Path, config: Config) -> TrainingData:
             f"{train_command(folder, manifest.conditioner_names)}",
         )
     statistics = merge_statistics([record.statistics for record in manifest.conditioners])
-    image_size = config.data.output_size(manifest.height, manifest.width, statistics.get("subject_box"))
+    image_size = size or config.data.output_size(manifest.height, manifest.width, statistics.get("subject_box"))
     if size_error := config.size_error(*image_size):
         raise ConfigError(
             f"{size_error}; the frames of {folder} are {manifest.width}x{manifest.height}.",

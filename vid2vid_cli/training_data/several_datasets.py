@@ -1,0 +1,124 @@
+"""One training on several datasets: they must have the same conditioners; their frames get one size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vid2vid_cli.config.config import Config
+from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError, TooFewFramesError
+from vid2vid_cli.core.paths import shell_command
+from vid2vid_cli.data.batch_sampler import BatchSampler, MixedSampler
+from vid2vid_cli.data.clip_sampler import ClipSampler
+from vid2vid_cli.training_data.reference_collection import resolution_ratio
+from vid2vid_cli.training_data.training_data import TrainingData, open_training_data
+
+
+def open_datasets(folders: Sequence[Path], config: Config) -> tuple[TrainingData, ...]:
+    """Open all datasets of a training; the images of all of them have the size of the first one's.
+
+    Raises the errors of `open_training_data`; ConfigError: a dataset that is named twice, or another number of
+    `data.weights`; DatasetMismatchError: other conditioners, options, or regions than the first one's.
+    """
+    resolved = [folder.resolve() for folder in folders]
+    for index, folder in enumerate(folders):
+        if resolved[index] in resolved[:index]:
+            raise ConfigError(f"--data {folder} is named twice.", "To draw more clips from it, use data.weights.")
+    weights = config.data.weights
+    if weights is not None and len(weights) != len(folders):
+        raise ConfigError(
+            f"data.weights has {len(weights)} values for {len(folders)} datasets.", "Give one weight per --data."
+        )
+    first = open_training_data(folders[0], config)
+    others = [open_training_data(folder, config, first.image_size) for folder in folders[1:]]
+    for other in others:
+        _require_same_conditioners(first, other)
+    return (first, *others)
+
+
+def _require_same_conditioners(first: TrainingData, other: TrainingData) -> None:
+    """Raise DatasetMismatchError with both values of the first difference."""
+    folders = first.dataset.folder, other.dataset.folder
+    names = [" and ".join(data.dataset.manifest.conditioner_names) for data in (first, other)]
+    if names[0] != names[1]:
+        raise _mismatch(folders, "the conditioners", names[0], names[1])
+    for one, two in zip(first.conditioner_configs, other.conditioner_configs, strict=True):
+        for key in sorted(one.options.keys() | two.options.keys()):
+            values = one.options.get(key), two.options.get(key)
+            if key != "person" and values[0] != values[1]:
+                raise _mismatch(folders, f"{one.name}.{key}", str(values[0]), str(values[1]))
+        if one.channels != two.channels:
+            raise _mismatch(folders, f"the channels of {one.name}", str(one.channels), str(two.channels))
+    if first.region_names != other.region_names:
+        raise _mismatch(folders, "the regions", ", ".join(first.region_names), ", ".join(other.region_names))
+
+
+def _mismatch(folders: tuple[Path, Path], what: str, first: str, other: str) -> DatasetMismatchError:
+    return DatasetMismatchError(
+        f"{folders[0]} and {folders[1]} differ in {what}: {first} and {other}.",
+        f"Prepare both videos with the same conditioners and options, or train on one of them: "
+        f"{shell_command('vid2vid', 'train', '--data', folders[0])}",
+    )
+
+
+def build_samplers(datasets: Sequence[TrainingData], config: Config) -> tuple[ClipSampler, ...]:
+    """The sampler of each dataset, whose reference frames are those of the same dataset.
+
+    Raises TooFewFramesError, also if a dataset has fewer reference frames than each generated frame needs.
+    """
+    max_ratio = min(resolution_ratio(data.view) for data in datasets)  # references of a batch have one size
+    samplers = tuple(data.build_sampler(config, max_ratio) for data in datasets)
+    for data, sampler in zip(datasets, samplers, strict=True):
+        bank = None if sampler.reference_source is None else sampler.reference_source.bank
+        if bank is not None and len(samplers) > 1 and len(bank) < bank.num_per_frame:
+            raise TooFewFramesError(
+                f"{data.dataset.folder} has {len(bank)} different reference frames; with several datasets, each needs "
+                f"generator.num_references={bank.num_per_frame}.",
+                "Leave the dataset out, or reduce generator.num_references.",
+            )
+    return samplers
+
+
+def mix_samplers(samplers: Sequence[ClipSampler], config: Config) -> BatchSampler:
+    """One sampler of the training batches; the shares of the datasets are `data.weights`."""
+    if len(samplers) == 1:
+        return samplers[0]
+    return MixedSampler(samplers, config.data.weights or count_frames(samplers))
+
+
+def count_frames(samplers: Sequence[ClipSampler]) -> list[int]:
+    """The number of training frames of each dataset."""
+    return [sum(frame_range.num_frames for frame_range in sampler.ranges) for sampler in samplers]
+
+
+def describe_datasets(datasets: Sequence[TrainingData], samplers: Sequence[ClipSampler], config: Config) -> list[str]:
+    """Notices of a training on several datasets: shares, size, length of the clips, and frame rates; [] for one."""
+    if len(datasets) == 1:
+        return []
+    sampler = mix_samplers(samplers, config)
+    assert isinstance(sampler, MixedSampler)
+    names = [data.dataset.manifest.name for data in datasets]
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in zip(names, sampler.shares, strict=True))
+    origin = "data.weights" if config.data.weights else "by their training frames; data.weights sets others"
+    notices = [f"clips are drawn from {shares} ({origin})"]
+    notices += [f"{name}: {data.describe_size()}" for name, data in zip(names[1:], datasets[1:], strict=True)]
+    rates = [data.dataset.manifest.fps for data in datasets]
+    if len(set(rates)) > 1:
+        listed = ", ".join(f"{name} {rate}" for name, rate in zip(names, rates, strict=True))
+        notices.append(f"the frame rates differ ({listed}): motion between frames differs as well")
+    lengths = [each.max_range_length for each in samplers]
+    if config.schedule.max_clip_length > min(lengths) < max(lengths):
+        shortest = names[lengths.index(min(lengths))]
+        notices.append(f"clips have at most {min(lengths)} frames, as many as the longest of {shortest}")
+    return notices
+
+
+def plan_datasets(
+    datasets: Sequence[TrainingData], samplers: Sequence[ClipSampler], config: Config
+) -> tuple[tuple[str, str], ...]:
+    """The rows of a plan on the datasets."""
+    rows = [
+        ("dataset", f"{data.dataset.folder} ({num_frames} training frames)")
+        for data, num_frames in zip(datasets, count_frames(samplers), strict=True)
+    ]
+    return (*rows, *(("datasets", notice) for notice in describe_datasets(datasets, samplers, config)))
