@@ -14,6 +14,7 @@ import typer
 
 from vid2vid_cli import __version__
 from vid2vid_cli.commands import (
+    adapt,
     demo,
     doctor,
     evaluate,
@@ -88,6 +89,7 @@ app.command(rich_help_panel=MAIN_PANEL, no_args_is_help=True)(prepare.prepare)
 app.command(rich_help_panel=MAIN_PANEL)(train.train)
 app.command(rich_help_panel=MAIN_PANEL, no_args_is_help=True)(synthesize.synthesize)
 app.command(rich_help_panel=MAIN_PANEL, no_args_is_help=True)(transfer_command.transfer)
+app.command(rich_help_panel=MAIN_PANEL, no_args_is_help=True)(adapt.adapt)
 app.command(rich_help_panel=INSPECTION_PANEL)(demo.demo)
 app.command(rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(evaluate.evaluate)
 app.command(rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(predict.predict)

@@ -140,9 +140,9 @@ def _run(request: TrainRequest, terminal: Terminal, gpus: int | None) -> None:
     from vid2vid_cli.pipelines import train as pipeline
 
     with suppress(RankStoppedError):
-        result = pipeline.train(request, _track_resume_command(terminal, gpus))
+        result = pipeline.train(request, track_resume_command(terminal, gpus))
         if ProcessGroup.from_env().is_main:
-            _print_train_result(terminal, result)
+            print_train_result(terminal, result)
 
 
 def _check_resume_options(run: Path | None, resume: bool, new_run_options: Mapping[str, object]) -> None:
@@ -160,7 +160,7 @@ def _check_resume_options(run: Path | None, resume: bool, new_run_options: Mappi
         )
 
 
-def _track_resume_command(terminal: Terminal, gpus: int | None) -> EventHandler:
+def track_resume_command(terminal: Terminal, gpus: int | None) -> EventHandler:
     """The terminal's event handler, which also updates the command to resume at each checkpoint."""
     from vid2vid_cli.engine.events import ArtifactEvent, Event
 
@@ -175,7 +175,7 @@ def _track_resume_command(terminal: Terminal, gpus: int | None) -> EventHandler:
     return handle_event
 
 
-def _print_train_result(terminal: Terminal, result: TrainResult) -> None:
+def print_train_result(terminal: Terminal, result: TrainResult) -> None:
     """Print the checkpoint and the command that renders the validation frames with it."""
     from vid2vid_cli.data.manifest import read_manifest
     from vid2vid_cli.engine.run_folder import RunFolder, find_run_dataset

@@ -84,6 +84,8 @@ class CheckpointMetadata(BaseModel):
     """File name, in the same folder, of the frame-wise checkpoint that generates these frames; "": none."""
     style_bank: StyleBank | None = None
     """None for a model without styles."""
+    training_config: dict[str, Any] | None = None
+    """The configuration of the training, for another one that starts from this file; None: without discriminators."""
     references: ReferenceRecord | None = None
     """None for a model without reference frames."""
 

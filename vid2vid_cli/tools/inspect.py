@@ -154,7 +154,7 @@ def _checkpoint_rows(path: Path) -> Iterator[tuple[str, str]]:
             class_styles = _mappings(_mapping(value).get("classes"))
             style_counts = (f"{styles.get('name')} {len(_sequence(styles.get('sizes')))}" for styles in class_styles)
             yield "styles", f"{', '.join(style_counts)}; see vid2vid styles show {shell_command(path)}"
-        elif key not in ("name", "conditioners", "view", "height", "width", "references"):
+        elif key not in ("name", "conditioners", "view", "height", "width", "references", "training_config"):
             yield from _flatten_rows(key.replace("_", " "), value)
 
 

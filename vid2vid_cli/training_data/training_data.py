@@ -159,6 +159,7 @@ class TrainingData:
             training=training,
             created_by=f"vid2vid-cli {__version__}",
             style_bank=style_bank,
+            training_config=config.model_dump(mode="json") if config.checkpoint.include_discriminators else None,
             references=references,
         )
 
