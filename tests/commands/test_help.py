@@ -14,7 +14,18 @@ from vid2vid_cli import __version__
 
 # Not pydantic: Typer imports it.
 HEAVY_MODULES = ("torch", "torchvision", "cv2", "numpy", "av", "mediapipe", "dlib", "safetensors")
-MAIN_COMMANDS = ("prepare", "train", "synthesize", "transfer", "evaluate", "predict", "demo", "doctor", "inspect")
+MAIN_COMMANDS = (
+    "prepare",
+    "train",
+    "synthesize",
+    "transfer",
+    "evaluate",
+    "predict",
+    "adapt",
+    "demo",
+    "doctor",
+    "inspect",
+)
 COMMANDS = [
     [],
     *([name] for name in MAIN_COMMANDS),
