@@ -70,7 +70,7 @@ def prepare(
 
 
 def train(
-    dataset: PathLike,
+    dataset: PathLike | Sequence[PathLike],
     preset: str = "",
     *,
     settings: Mapping[str, Any] | None = None,
@@ -82,21 +82,22 @@ def train(
     overwrite: bool = False,
     on_event: EventHandler = ignore_events,
 ) -> TrainResult:
-    """Train a model on a dataset. `settings` are {dotted key: value}, such as {"optimizer.lr": 1e-4}.
+    """Train a model on a dataset, or on several. `settings` are {dotted key: value}, such as {"optimizer.lr": 1e-4}.
 
     `preset`: by default that for the dataset's conditioners and the device, as in `vid2vid train`.
 
     Raises: the errors of `vid2vid_cli.pipelines.train.train`, UnknownPresetError, ConfigError.
     """
     reason = ""
+    datasets = tuple(map(Path, [dataset] if isinstance(dataset, (str, os.PathLike)) else dataset))
     if not preset:
-        preset, reason = choose_preset(read_manifest(Path(dataset)).conditioner_names, device)
+        preset, reason = choose_preset(read_manifest(datasets[0]).conditioner_names, device)
     values = {f"settings[{key!r}]": (key, value) for key, value in (settings or {}).items()}
     values["max_steps"] = ("schedule.max_steps", max_steps)
     request = TrainRequest(
         resolve_config(preset, None, (), values).config,
         preset,
-        Path(dataset),
+        datasets,
         _optional_path(out),
         init_from=_optional_path(init_from),
         max_steps=max_steps,
@@ -104,7 +105,7 @@ def train(
         device=device,
         overwrite=overwrite,
         preset_reason=reason,
-        command=f"vid2vid_cli.train({str(dataset)!r}, {preset!r}, ...)",
+        command=f"vid2vid_cli.train({', '.join(map(str, datasets))!r}, {preset!r}, ...)",
     )
     return train_pipeline.train(request, on_event)
 

@@ -44,7 +44,7 @@ from vid2vid_cli.training.job import (
 from vid2vid_cli.training.measurement import attempt
 from vid2vid_cli.training.perceptual import load_chosen_network, plan_perceptual_network
 from vid2vid_cli.training.report import write_report
-from vid2vid_cli.training_data.several_datasets import build_samplers, mix_samplers, plan_datasets
+from vid2vid_cli.training_data.several_datasets import build_samplers, list_folders, mix_samplers, plan_datasets
 
 __all__ = ["TrainRequest", "TrainResult", "plan_train", "train"]
 
@@ -131,16 +131,14 @@ def _run_training(
     process_group.broadcast_state(state, runtime.device)
     emit = log_events(run.path, on_event) if process_group.is_main else ignore_events
     batch_message = f", batch size {describe_batch(process_group, config)}" if process_group.world_size > 1 else ""
-    folders = ", ".join(str(data.dataset.folder) for data in job.datasets)
-    emit(InfoEvent(f"{folders} -> {run.path} on {runtime.describe()}{batch_message}"))
+    emit(InfoEvent(f"{list_folders(job.datasets)} -> {run.path} on {runtime.describe()}{batch_message}"))
     if choice.warning:
         emit(WarningEvent(choice.warning))
     previous_seconds = float(resume_extra["elapsed_seconds"])
     stop_condition = resolve_stop_condition(request, config, previous_seconds)
     length_schedule = partial(clip_length, config, max_length=sampler.max_range_length)
     final_length = length_schedule((stop_condition.max_steps or sys.maxsize) - 1)
-    notices = start_notices(request, job, samplers, final_length)
-    for message in filter(None, (start_message, choice.notice, *notices)):
+    for message in filter(None, (start_message, choice.notice, *start_notices(request, job, samplers, final_length))):
         emit(InfoEvent(message))
     context = TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual, process_group=process_group)
     stream = sampler.iter_batches(

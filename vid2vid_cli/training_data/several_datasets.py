@@ -113,6 +113,11 @@ def describe_datasets(datasets: Sequence[TrainingData], samplers: Sequence[ClipS
     return notices
 
 
+def list_folders(datasets: Sequence[TrainingData]) -> str:
+    """The folders of all datasets as text."""
+    return ", ".join(str(data.dataset.folder) for data in datasets)
+
+
 def plan_datasets(
     datasets: Sequence[TrainingData], samplers: Sequence[ClipSampler], config: Config
 ) -> tuple[tuple[str, str], ...]:
