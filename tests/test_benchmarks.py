@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import data, memory, prepare, quality, response, run, synthesis, training
+from benchmarks import adapt, data, memory, prepare, quality, response, run, synthesis, training
 from benchmarks.inputs import BenchmarkInputs, Case, create_inputs, machine_info, write_looped_clip
 from benchmarks.peak import measure_peak
 from benchmarks.tables import describe_machine
@@ -187,3 +187,21 @@ def test_run_main_runs_selected_benchmarks(
     assert describe_machine(machine_info("cpu")).split(";")[0] in printed
     assert TOY_CASE.name in parse_tables(printed)
     assert json.loads(out.read_text())["training"]["elapsed_seconds"] > 0
+
+
+def test_adapt_benchmark_compares_with_training_from_nothing(
+    benchmark_inputs: BenchmarkInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    video = benchmark_inputs.video
+    second = write_looped_clip(video, 16, tmp_path / "second.mp4")
+    third = write_looped_clip(video, 20, tmp_path / "third.mp4")
+    settings = (*TOY_OVERRIDES, "data.height=32", "generator.num_downsamples=2", "data.reference_bank_size=4")
+    plan = adapt.AdaptPlan(
+        (video, second), third, "edges", settings, base_steps=2, seconds=None, steps=1, num_frames=6, num_seeds=1
+    )
+    results = adapt.measure(plan, tmp_path, check_line)
+    assert [[run["steps"] for run in runs] for runs in results["rows"].values()] == [[1], [1], [10]]
+    rows = parse_tables(adapt.format_results(results))
+    assert "adapted" in rows
+    assert all(0 < runs[0]["psnr"] < 60 for runs in results["rows"].values())
