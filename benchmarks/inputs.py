@@ -22,8 +22,8 @@ from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
+from vid2vid_cli.training_data.open_data import open_training_data
 from vid2vid_cli.training_data.reference_collection import record_references
-from vid2vid_cli.training_data.training_data import open_training_data
 
 Log = Callable[[str], None]
 """Receives lines about the progress."""

@@ -36,8 +36,8 @@ from vid2vid_cli.rendering.video_output import RenderResult
 from vid2vid_cli.requests.prepare import PrepareRequest
 from vid2vid_cli.requests.render import StyleOptions, SynthesizeRequest, TransferRequest
 from vid2vid_cli.requests.train import TrainRequest
+from vid2vid_cli.training_data.open_data import open_data_for_checkpoint
 from vid2vid_cli.training_data.preset_choice import choose_preset
-from vid2vid_cli.training_data.training_data import open_data_for_checkpoint
 
 PathLike = str | os.PathLike[str]
 Clip = tuple[FrameRenderer, Iterator[AnnotatedFrame]]

@@ -90,7 +90,7 @@ def test_model_variant_dump_yaml_round_trip(tmp_path: Path) -> None:
         (["generator.kind=composite", "generator.num_references=2"], ["generator.num_references=2", "kind=fast"]),
         (["generator.kind=fast", "generator.num_references=5"], ["generator.num_references=5", "4"]),
         (["model=pix2pixhd", "losses.flow=3"], ["losses.flow:", "generator.flow", "(from --set)"]),
-        (["model=cyclegan"], ["model=cyclegan:", "'vid2vid', 'pix2pixhd'"]),
+        (["model=stylegan"], ["model=stylegan:", "'vid2vid', 'pix2pixhd'"]),
         (["model=pix2pix", "data.height=100", "generator.num_downsamples=8"], ["129"]),
         (["model=pix2pix", "data.height=large"], ["data.height=large"]),
     ],
@@ -99,3 +99,39 @@ def test_resolve_config_rejects_unsupported_combinations(settings: list[str], pa
     with pytest.raises(ConfigError) as caught:
         resolve_config("tiny", None, settings)
     assert [part for part in parts if part not in caught.value.message] == []
+
+
+UNPAIRED = ("cyclegan", "dualgan", "discogan")
+
+
+@pytest.mark.parametrize("model", UNPAIRED)
+def test_unpaired_models_resolve_on_their_preset_and_on_tiny(model: str) -> None:
+    for preset in ("cyclegan", "tiny"):
+        config = resolve_config(preset, None, [f"model={model}"]).config
+        assert (config.is_unpaired, config.generator.past_frames, config.schedule.clip_length) == (True, 0, 1)
+        assert config.accepts(("none",))
+        assert config.accepts(("edges",))
+
+
+def test_unpaired_temporal_term_reads_two_frames() -> None:
+    config = resolve_config("cyclegan", None, ["losses.temporal_warp=10"]).config
+    assert (config.losses.temporal_warp, config.schedule.clip_length, config.schedule.max_clip_length) == (10, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("preset", "setting"),
+    [("tiny", "losses.cycle=1"), ("tiny", "unpaired.history_size=1"), ("cyclegan", "losses.l1=1")],
+)
+def test_settings_of_the_other_kind_of_model_are_refused(preset: str, setting: str) -> None:
+    with pytest.raises(ConfigError, match=setting.partition("=")[0]):
+        resolve_config(preset, None, [setting])
+
+
+def test_wgan_needs_weight_clipping() -> None:
+    with pytest.raises(ConfigError, match="weight_clip"):
+        resolve_config("cyclegan", None, ["model=dualgan", "losses.gan_mode=wgan"])
+    resolve_config("cyclegan", None, ["model=dualgan", "losses.gan_mode=wgan", "unpaired.weight_clip=0.01"])
+
+
+def test_paired_models_refuse_datasets_of_frames_alone() -> None:
+    assert not resolve_config("tiny", None).config.accepts(("none",))

@@ -14,7 +14,7 @@ from vid2vid_cli.core.geometry import View
 from vid2vid_cli.data.augmentation import ClipAugmentation, ClipSpec
 from vid2vid_cli.data.cropping import full_frame_size
 from vid2vid_cli.data.dataset import FrameRange
-from vid2vid_cli.training_data.training_data import open_data_for_checkpoint, open_training_data
+from vid2vid_cli.training_data.open_data import open_data_for_checkpoint, open_training_data
 
 FRAME_RANGE, FRAME_SIZE = FrameRange(3, 10, 30), (60, 100)
 VIEW = View.from_box((20, 10, 70, 60), 32, 32)

@@ -32,9 +32,9 @@ def adam_settings(state: TrainState) -> list[tuple[float, tuple[float, float]]]:
 def test_ttur_scales_learning_rates() -> None:
     """As published: half the generator's lr, twice the discriminators', betas 0 and 0.9."""
     config = OptimizerConfig(lr=4e-4, discriminator_lr=1e-3, beta1=0.3, beta2=0.99)
-    assert (config.generator, config.discriminators) == ((4e-4, (0.3, 0.99)), (1e-3, (0.3, 0.99)))
+    assert (config.generator[:2], config.discriminators[:2]) == ((4e-4, (0.3, 0.99)), (1e-3, (0.3, 0.99)))
     config = OptimizerConfig(lr=4e-4, discriminator_lr=1e-3, beta1=0.3, beta2=0.99, ttur=True)
-    assert (config.generator, config.discriminators) == ((2e-4, (0.0, 0.9)), (2e-3, (0.0, 0.9)))
+    assert (config.generator[:2], config.discriminators[:2]) == ((2e-4, (0.0, 0.9)), (2e-3, (0.0, 0.9)))
 
 
 @pytest.mark.parametrize(

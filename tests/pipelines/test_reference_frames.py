@@ -32,8 +32,8 @@ from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.loaded_model import load_model, open_checkpoint
 from vid2vid_cli.training_data import reference_collection, training_data
+from vid2vid_cli.training_data.open_data import open_training_data
 from vid2vid_cli.training_data.reference_collection import load_reference_bank
-from vid2vid_cli.training_data.training_data import open_training_data
 
 REFERENCES = {"kind": "fast", "past_frames": 1, "num_downsamples": 2, "patch_size": 4, "num_references": 2}
 

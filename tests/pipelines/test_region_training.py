@@ -24,7 +24,7 @@ from vid2vid_cli.ops.crop import crop_boxes
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.train import TrainRequest, plan_train, train
 from vid2vid_cli.training.job import resolve_train_job
-from vid2vid_cli.training_data.training_data import open_training_data
+from vid2vid_cli.training_data.open_data import open_training_data
 
 REGION_SETTINGS = {"names": ("disc",), "num_layers": 1, "base_channels": 4, "crop_fraction": 0.5}
 

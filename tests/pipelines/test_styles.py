@@ -34,7 +34,7 @@ from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
 from vid2vid_cli.rendering.style_options import StyleOptions, parse_styles
 from vid2vid_cli.tools.inspect import inspect_path
-from vid2vid_cli.training_data.training_data import open_training_data
+from vid2vid_cli.training_data.open_data import open_training_data
 
 CLASS_NAMES = ("road", "wall", "car")
 ROAD, WALL, CAR = range(3)

@@ -41,7 +41,7 @@ from vid2vid_cli.rendering.label_video import open_label_sources
 from vid2vid_cli.rendering.retargeter import Retargeter
 from vid2vid_cli.rendering.time_range import TimeRange
 from vid2vid_cli.rendering.video_output import RenderResult
-from vid2vid_cli.training_data.training_data import open_data_for_checkpoint
+from vid2vid_cli.training_data.open_data import open_data_for_checkpoint
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from vid2vid_cli.data.manifest import read_manifest
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.training_data.dataset_conditioners import find_dataset
-from vid2vid_cli.training_data.training_data import open_data_for_checkpoint, open_training_data
+from vid2vid_cli.training_data.open_data import open_data_for_checkpoint, open_training_data
 
 
 @pytest.fixture(scope="module")

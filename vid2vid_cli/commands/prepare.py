@@ -34,6 +34,7 @@ def prepare(
       vid2vid prepare -c landmarks -O landmarks.input_dir=keypoints/ frames/
     """
     _check_conditioners(request)
+    from vid2vid_cli.conditioning.spec import FRAME_CONDITIONER
     from vid2vid_cli.pipelines import prepare as pipeline
     from vid2vid_cli.terminal import Terminal
 
@@ -44,7 +45,7 @@ def prepare(
         terminal.resume_command = options.command_line(without="--overwrite")
         result = pipeline.prepare(request, terminal.emit)
         summary = ", ".join(
-            f"{name} detected on {detected} of {total} frames"
+            f"{total} frames" if name == FRAME_CONDITIONER else f"{name} detected on {detected} of {total} frames"
             for name, (detected, total) in result.detection_counts.items()
         )
         detections = {
@@ -79,7 +80,7 @@ def _next_command(result: PrepareResult) -> str:
     """The `train` command for the dataset on this machine; --data is left out if `train` chooses it anyway."""
     from vid2vid_cli.config.resolve import resolve_config
     from vid2vid_cli.data.dataset import DATASETS_FOLDER, find_newest_dataset
-    from vid2vid_cli.training_data.preset_choice import choose_preset, may_have_cuda
+    from vid2vid_cli.training_data.preset_choice import UNPAIRED_PRESET, choose_preset, may_have_cuda, train_words
 
     conditioners = tuple(result.detection_counts)
     if not result.can_train:
@@ -88,5 +89,5 @@ def _next_command(result: PrepareResult) -> str:
     preset = choose_preset(conditioners, "auto" if may_have_cuda() else "cpu").name
     config = resolve_config(preset, None).config
     newest = find_newest_dataset(DATASETS_FOLDER, lambda manifest: config.accepts(manifest.conditioner_names))
-    data_words = () if result.path == newest else ("--data", result.path)
-    return shell_command("vid2vid", "train", "--preset", preset, *data_words)
+    data_words = () if result.path == newest and preset != UNPAIRED_PRESET else ("--data", result.path)
+    return shell_command("vid2vid", "train", *train_words(preset), *data_words)

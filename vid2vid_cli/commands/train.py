@@ -88,6 +88,7 @@ def train(
             "--config": config,
             "--set": settings,
             "--data": request.data,
+            "--data-b": request.data_b,
             "--from": request.init_from,
             "--out": request.out,
             "--seed": seed,
@@ -193,6 +194,8 @@ def print_train_result(terminal: Terminal, result: TrainResult) -> None:
     dataset = find_run_dataset(run_folder)
     split = "val" if read_manifest(dataset).splits.val else "all"
     next_command = shell_command("vid2vid", action, result.checkpoint, dataset, "--split", split)
+    if run_folder.load_config().is_unpaired:
+        next_command = shell_command("vid2vid", "transfer", "VIDEO", "--target", result.checkpoint)
     summary = f"{result.num_steps} steps{metrics_text}"
     if result.comparison:
         summary += f"\nSample frames: {result.comparison}"

@@ -5,7 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from vid2vid_cli.conditioning.spec import API_VERSION, ConditionerSpec, Requirement, WeightFile
+from vid2vid_cli.conditioning.spec import (
+    API_VERSION,
+    FRAME_CONDITIONER,
+    ConditionerSpec,
+    Requirement,
+    WeightFile,
+)
 
 if TYPE_CHECKING:
     from vid2vid_cli.conditioning.align_images import align_to_frames, view_to_frames
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
         empty_annotation,
         subsample,
     )
+    from vid2vid_cli.conditioning.frame_condition import frame_annotation
     from vid2vid_cli.conditioning.frame_pairing import FramePairing, pair_with_frames
     from vid2vid_cli.conditioning.options import Options, input_path_option, render_option
     from vid2vid_cli.conditioning.person import PersonOption
@@ -78,6 +85,7 @@ _LAZY_IMPORTS = {
     "empty_annotation": "vid2vid_cli.conditioning.conditioner",
     "expand_home": "vid2vid_cli.core.paths",
     "fetch_weight_file": "vid2vid_cli.media.published_weights",
+    "frame_annotation": "vid2vid_cli.conditioning.frame_condition",
     "input_path_option": "vid2vid_cli.conditioning.options",
     "iou": "vid2vid_cli.conditioning.boxes",
     "list_label_files": "vid2vid_cli.media.label_images",
@@ -101,6 +109,7 @@ _LAZY_IMPORTS = {
 
 __all__ = [
     "API_VERSION",
+    "FRAME_CONDITIONER",
     "Annotation",
     "ConditionArray",
     "Conditioner",
@@ -133,6 +142,7 @@ __all__ = [
     "empty_annotation",
     "expand_home",
     "fetch_weight_file",
+    "frame_annotation",
     "input_path_option",
     "iou",
     "list_label_files",

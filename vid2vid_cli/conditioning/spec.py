@@ -11,6 +11,8 @@ __all__ = ["API_VERSION", "NAME_PATTERN", "ConditionerSpec", "Requirement", "Wei
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 """Names of conditioners, points and images, which are names of files and folders in a dataset."""
+FRAME_CONDITIONER = "none"
+"""Name of the conditioner whose annotation is the frame itself; every dataset provides it, and none stores it."""
 API_VERSION = 2
 """Version of the conditioner API; raised by incompatible changes."""
 

@@ -17,8 +17,15 @@ from vid2vid_cli.config.optimizer import OptimizerConfig
 from vid2vid_cli.config.runtime import CheckpointConfig, RuntimeConfig
 from vid2vid_cli.config.schedule import ScheduleConfig
 from vid2vid_cli.config.style import StyleConfig
+from vid2vid_cli.config.unpaired import UnpairedConfig
 
-ModelName = Literal["vid2vid", "pix2pixhd", "pix2pix", "predict"]
+ModelName = Literal["vid2vid", "pix2pixhd", "pix2pix", "predict", "cyclegan", "dualgan", "discogan"]
+UNPAIRED_MODELS = ("cyclegan", "dualgan", "discogan")
+"""Models of two domains without pairs."""
+FRAME_MODELS = UNPAIRED_MODELS
+"""Models whose input is the frame itself: they need no conditioner, and ignore those of a dataset."""
+FRAME_CONDITIONER = "none"
+"""The conditioner of datasets of frames alone."""
 
 
 class Config(ConfigSection):
@@ -28,8 +35,9 @@ class Config(ConfigSection):
     summary: str = Field("", description="One sentence for `vid2vid presets list`.")
     model: ModelName = Field(
         "vid2vid",
-        description="Model family. pix2pixhd and pix2pix are frame-wise; predict generates future label maps. The "
-        "family overrides those preset values that define it; size, channels and steps stay the preset's.",
+        description="Model family. pix2pixhd and pix2pix are frame-wise; predict generates future label maps; "
+        "cyclegan, dualgan and discogan translate between two domains of unpaired frames. The family "
+        "overrides those preset values that define it; size, channels and steps stay the preset's.",
         json_schema_extra=nvidia("model"),
     )
     conditioners: tuple[str, ...] | None = Field(
@@ -46,6 +54,7 @@ class Config(ConfigSection):
     style: StyleConfig = StyleConfig()
     discriminators: DiscriminatorsConfig = DiscriminatorsConfig()
     losses: LossConfig = LossConfig()
+    unpaired: UnpairedConfig = UnpairedConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     runtime: RuntimeConfig = RuntimeConfig()
@@ -66,6 +75,19 @@ class Config(ConfigSection):
         # The shape may depend on the dataset; none has a longer short side than a square.
         if message := self.size_error(*self.data.output_size(1, 1)):
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _check_unpaired(self) -> Config:
+        if self.losses.gan_mode == "wgan" and not (self.is_unpaired and self.unpaired.weight_clip):
+            raise ValueError(
+                "losses.gan_mode=wgan needs an unpaired model (model=dualgan) and unpaired.weight_clip above 0, "
+                "such as 0.01"
+            )
+        if self.is_unpaired and self.generator.past_frames:
+            raise ValueError(f"model={self.model} translates single frames: it needs generator.past_frames=0")
+        if self.is_unpaired and self.losses.temporal_warp and self.schedule.clip_length < 2:
+            raise ValueError("losses.temporal_warp needs consecutive frames: schedule.clip_length=2")
         return self
 
     def size_error(self, height: int, width: int) -> str:
@@ -90,6 +112,11 @@ class Config(ConfigSection):
         return f"{size}, too small for {depth}: at least {required} pixels per side"
 
     @property
+    def is_unpaired(self) -> bool:
+        """Whether the model is trained on two datasets without pairs."""
+        return self.model in UNPAIRED_MODELS
+
+    @property
     def num_initial_frames(self) -> int:
         """Real frames before the first generated frame of each clip."""
         return self.generator.past_frames if self.schedule.initial_frames == "real" else 0
@@ -111,7 +138,11 @@ class Config(ConfigSection):
         return Config.model_validate(tree)
 
     def accepts(self, conditioners: Sequence[str]) -> bool:
-        """Whether a dataset with these conditioners, in this order, fits `conditioners`."""
+        """Whether a dataset with these conditioners, in this order, fits `conditioners` and `model`."""
+        if self.model in FRAME_MODELS:
+            return True
+        if FRAME_CONDITIONER in conditioners:
+            return False
         if self.conditioners is None:
             return True
         alternatives = self.conditioner_alternatives()

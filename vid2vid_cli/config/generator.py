@@ -129,6 +129,9 @@ class GeneratorConfig(ConfigSection):
     conv_bias: bool = Field(
         False, description="kind=unet: biases in all convolutions, as in published networks with instance norm."
     )
+    skip_connections: bool = Field(
+        True, description="kind=unet: concatenate each decoder level with the encoder features of its size."
+    )
     dropout: float = Field(
         0.5, ge=0, lt=1, description="kind=unet: dropout probability of the innermost levels in training."
     )

@@ -12,9 +12,10 @@ from vid2vid_cli.config.base import ConfigSection, nvidia
 class LossConfig(ConfigSection):
     """Weights of the loss terms; 0 disables a term."""
 
-    gan_mode: Literal["lsgan", "hinge", "vanilla"] = Field(
+    gan_mode: Literal["lsgan", "hinge", "vanilla", "wgan"] = Field(
         "lsgan",
-        description="Adversarial loss. lsgan: least squares; vanilla: cross-entropy, as in pix2pix.",
+        description="Adversarial loss. lsgan: least squares; vanilla: cross-entropy, as in pix2pix; wgan: "
+        "Wasserstein, for model=dualgan.",
         json_schema_extra=nvidia("gan_mode, no_lsgan"),
     )
     adversarial: float = Field(1.0, ge=0, description="Image discriminator, on the final and the raw image.")
@@ -63,9 +64,20 @@ class LossConfig(ConfigSection):
     region_adversarial: float = Field(2.0, ge=0, description="Region discriminators, on the final image.")
     region_feature_matching: float = Field(20.0, ge=0, description="L1 between features of the region discriminators.")
 
+    cycle: float = Field(
+        10.0, ge=0, description="Unpaired models: a frame, translated to the other domain and back, against the frame."
+    )
+    cycle_distance: Literal["l1", "mse"] = Field("l1", description="Unpaired models: the distance of losses.cycle.")
+    identity: float = Field(
+        5.0,
+        ge=0,
+        description="Unpaired models: L1 between a frame of the output domain and its translation. 5 is the published "
+        "factor 0.5 on losses.cycle.",
+    )
+
     def weights(self) -> dict[str, float]:
         """Weight of each loss term by name."""
-        return self.model_dump(exclude={"gan_mode", "perceptual_network"})
+        return self.model_dump(exclude={"gan_mode", "perceptual_network", "cycle_distance"})
 
     @property
     def uses_image_discriminator(self) -> bool:

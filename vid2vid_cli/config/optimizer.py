@@ -1,19 +1,23 @@
-"""Adam, and the exponential moving average of the weights."""
+"""The optimisers, and the exponential moving average of the weights."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
 from vid2vid_cli.config.base import ConfigSection, nvidia
 
+Algorithm = Literal["adam", "rmsprop"]
 
-class AdamConfig(NamedTuple):
-    """Hyper-parameters of one Adam optimiser."""
+
+class OptimizerSettings(NamedTuple):
+    """Hyper-parameters of one optimiser."""
 
     lr: float
     betas: tuple[float, float]
+    algorithm: Algorithm = "adam"
+    weight_decay: float = 0.0
 
 
 TTUR_BETAS = (0.0, 0.9)
@@ -21,7 +25,10 @@ TTUR_BETAS = (0.0, 0.9)
 
 
 class OptimizerConfig(ConfigSection):
-    """Adam, and the exponential moving average (EMA) of the generator's weights."""
+    """The optimisers, and the exponential moving average (EMA) of the generator's weights."""
+
+    algorithm: Algorithm = Field("adam", description="rmsprop: without betas, as published for dualgan.")
+    weight_decay: float = Field(0.0, ge=0, description="L2 penalty on all weights; discogan uses 1e-4.")
 
     lr: float = Field(2e-4, gt=0, description="Learning rate of the generator.", json_schema_extra=nvidia("lr"))
     discriminator_lr: float = Field(
@@ -39,12 +46,15 @@ class OptimizerConfig(ConfigSection):
     )
 
     @property
-    def generator(self) -> AdamConfig:
+    def generator(self) -> OptimizerSettings:
         """The generator's optimiser, before learning-rate decay."""
-        return AdamConfig(self.lr / 2, TTUR_BETAS) if self.ttur else AdamConfig(self.lr, (self.beta1, self.beta2))
+        return self._settings(self.lr / 2 if self.ttur else self.lr)
 
     @property
-    def discriminators(self) -> AdamConfig:
+    def discriminators(self) -> OptimizerSettings:
         """The optimiser of all discriminators, before learning-rate decay."""
-        lr = self.discriminator_lr
-        return AdamConfig(lr * 2, TTUR_BETAS) if self.ttur else AdamConfig(lr, (self.beta1, self.beta2))
+        return self._settings(self.discriminator_lr * 2 if self.ttur else self.discriminator_lr)
+
+    def _settings(self, lr: float) -> OptimizerSettings:
+        betas = TTUR_BETAS if self.ttur else (self.beta1, self.beta2)
+        return OptimizerSettings(lr, betas, self.algorithm, self.weight_decay)

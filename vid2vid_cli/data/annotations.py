@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Annotation
+from vid2vid_cli.conditioning import Annotation, frame_annotation
 from vid2vid_cli.core.errors import DatasetError, LabelFileError, NotAVideoError, PluginError
 from vid2vid_cli.data.chunk_store import CHUNK_FRAMES, ChunkStore, PendingChunks, WriterPool, create_folder
 from vid2vid_cli.data.manifest import PREPARE_AGAIN_HINT
@@ -165,10 +165,22 @@ class AnnotationFolder:
         return Annotation(self._size[0], self._size[1], quality, points, images)
 
 
+class FrameAnnotations:
+    """The annotations of FRAME_CONDITIONER for one clip: the stored frames, which `load_frame` loads by their index."""
+
+    def __init__(self, load_frame: Callable[[int], NDArray[np.uint8]], num_frames: int) -> None:
+        self._load_frame = load_frame
+        self.quality = np.ones(num_frames, dtype=np.float32)
+
+    def load(self, index: int) -> Annotation:
+        """Load a frame as its own annotation. Raises DatasetError."""
+        return frame_annotation(self._load_frame(index))
+
+
 class AnnotationSequence(Sequence[Annotation]):
     """Annotations of selected frames of one or more clips; each is loaded when it is indexed."""
 
-    def __init__(self, items: Sequence[tuple[AnnotationFolder, int]]) -> None:
+    def __init__(self, items: Sequence[tuple[AnnotationFolder | FrameAnnotations, int]]) -> None:
         self._items = items
 
     def __len__(self) -> int:

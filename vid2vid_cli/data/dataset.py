@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Annotation
+from vid2vid_cli.conditioning import FRAME_CONDITIONER, Annotation
 from vid2vid_cli.core.errors import DatasetError, MissingFileError, NotAVideoError, Vid2VidError
-from vid2vid_cli.data.annotations import AnnotationFolder, AnnotationSequence
+from vid2vid_cli.data.annotations import AnnotationFolder, AnnotationSequence, FrameAnnotations
 from vid2vid_cli.data.manifest import (
     MANIFEST_FILE_NAME,
     PREPARE_AGAIN_HINT,
@@ -51,7 +51,7 @@ class Dataset:
     def __init__(self, folder: Path, manifest: Manifest | None = None) -> None:
         self.folder = folder
         self.manifest = read_manifest(folder) if manifest is None else manifest
-        self._annotation_folders: dict[tuple[str, str], AnnotationFolder] = {}
+        self._annotation_folders: dict[tuple[str, str], AnnotationFolder | FrameAnnotations] = {}
         self._num_stored_frames: dict[str, int] = {}
         """Clip folder -> number of frames in it."""
         for clip in self.manifest.clips:
@@ -93,12 +93,17 @@ class Dataset:
 
     def frame_path(self, clip_index: int, index: int) -> Path:
         """Path of a stored frame. Raises IndexError."""
-        folder = self.folder / "clips" / self.manifest.clips[clip_index].name / "frames"
-        return folder / frame_file_name(self.stored_index(clip_index, index), self.manifest.frame_format)
+        return self._stored_path(self.manifest.clips[clip_index].name, self.stored_index(clip_index, index))
+
+    def _stored_path(self, clip_name: str, stored_index: int) -> Path:
+        file_name = frame_file_name(stored_index, self.manifest.frame_format)
+        return self.folder / "clips" / clip_name / "frames" / file_name
 
     def load_frame(self, clip_index: int, index: int) -> NDArray[np.uint8]:
         """Load a frame, (h, w, 3) uint8 RGB. Raises DatasetError (missing, damaged or of another size), IndexError."""
-        path = self.frame_path(clip_index, index)
+        return self._load_stored_frame(self.frame_path(clip_index, index))
+
+    def _load_stored_frame(self, path: Path) -> NDArray[np.uint8]:
         check_inside(path, self.folder)
         try:
             frame = load_image(path)
@@ -117,6 +122,10 @@ class Dataset:
         """Load the annotation of a frame. Raises DatasetError (no such conditioner, or damaged), IndexError."""
         return self._annotation_folder(clip_index, conditioner).load(self.stored_index(clip_index, index))
 
+    def statistics(self, conditioner: str) -> dict[str, Any]:
+        """The statistics of a conditioner; {} for the frames themselves. Raises DatasetError (no such conditioner)."""
+        return {} if conditioner == FRAME_CONDITIONER else self.manifest.conditioner_record(conditioner).statistics
+
     def quality(self, clip_index: int, conditioner: str) -> NDArray[np.float32]:
         """Quality of the annotations of a clip, (t,) float32; 0 without a detection."""
         clip_record = self.manifest.clips[clip_index]
@@ -133,8 +142,12 @@ class Dataset:
         ]
         return AnnotationSequence(items)
 
-    def _annotation_folder(self, clip_index: int, conditioner: str) -> AnnotationFolder:
+    def _annotation_folder(self, clip_index: int, conditioner: str) -> AnnotationFolder | FrameAnnotations:
         name = self.manifest.clips[clip_index].name
+        if (name, conditioner) not in self._annotation_folders and conditioner == FRAME_CONDITIONER:
+            self._annotation_folders[name, conditioner] = FrameAnnotations(
+                lambda index: self._load_stored_frame(self._stored_path(name, index)), self._num_stored_frames[name]
+            )
         if (name, conditioner) not in self._annotation_folders:
             record = self.manifest.conditioner_record(conditioner)
             folder = self.folder / "clips" / name / conditioner

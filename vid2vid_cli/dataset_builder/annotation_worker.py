@@ -6,8 +6,9 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from vid2vid_cli.conditioning import Conditioner, VideoFrame
+from vid2vid_cli.conditioning import FRAME_CONDITIONER, Conditioner, VideoFrame
 from vid2vid_cli.data.annotations import AnnotationWriter
 
 MAX_QUEUED_FRAMES = 8
@@ -86,6 +87,8 @@ class AnnotationWorker:
                 bind_thread_to_core(self._core_index)
             frame_index = self._first_index
             for annotation in self._conditioner.annotate(self._iterate_frames()):
+                if self._conditioner.spec.name == FRAME_CONDITIONER:
+                    annotation = replace(annotation, images={})  # the dataset has the frames already
                 if frame_index >= self._write_start:
                     self._writer.add(annotation)
                 frame_index += 1

@@ -24,7 +24,8 @@ SPLIT_BY_PHASE: Mapping[str, SequenceSplit] = {"train": "train", "val": "val", "
 SUPPORTED_LAYOUTS = (
     "Supported layouts: vid2vid (train_A/SEQUENCE, train_B/SEQUENCE; also _inst, _keypoints, _openpose, "
     "_densepose, _img), pix2pixHD (train_label, train_img, train_inst) and imaginaire (images/SEQUENCE, "
-    "seg_maps/SEQUENCE; also instance_maps, poses-openpose, pose_maps-densepose, landmarks-dlib68)."
+    "seg_maps/SEQUENCE; also instance_maps, poses-openpose, pose_maps-densepose, landmarks-dlib68); with --domain also "
+    "CycleGAN (trainA, trainB, testA, testB)."
 )
 
 

@@ -13,6 +13,7 @@ from vid2vid_cli.conditioning.registry import find_conditioners, load_conditione
 from vid2vid_cli.core.errors import ConfigError, DatasetError, InputFileMismatchError, NotAVideoError
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
+from vid2vid_cli.dataset_builder.domain_layout import Domain, parse_domain
 from vid2vid_cli.dataset_builder.foreign_datasets import ForeignDataset, InputSequence, parse_layout
 from vid2vid_cli.dataset_builder.sidecar_files import SidecarFiles, find_option_files, select_files
 
@@ -41,11 +42,12 @@ class InputVideos:
         ]
 
 
-def find_input_videos(paths: Sequence[Path]) -> InputVideos:
+def find_input_videos(paths: Sequence[Path], domain: Domain | None = None) -> InputVideos:
     """The videos in `paths`, and the sequences with images of the foreign datasets in `paths`, in order.
 
-    Raises: NotAVideoError (a dataset of vid2vid), DatasetError (unknown layout, or no images), InputFileMismatchError
-    (files that do not belong together).
+    `domain`: which images of a folder in the layout of CycleGAN. Raises: ConfigError (a domain is missing, or given for
+    another folder), NotAVideoError (a dataset of vid2vid), DatasetError (unknown layout, or no images),
+    InputFileMismatchError (files that do not belong together).
     """
     videos: list[tuple[Path, InputSequence]] = []
     remarks: list[str] = []
@@ -56,7 +58,7 @@ def find_input_videos(paths: Sequence[Path]) -> InputVideos:
                 f"{path} is a dataset, not a video.",
                 f"Train on it: vid2vid train --data {shell_command(path)}",
             )
-        foreign_dataset = parse_layout(path)
+        foreign_dataset = parse_domain(path, domain) or parse_layout(path)
         if foreign_dataset is None:
             videos.append((path, InputSequence(path, {})))
             conditioners_by_path.append(())

@@ -165,7 +165,7 @@ def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner] | None
     (annotation files of a video), and the errors of `media.probe.probe`.
     """
     _check_request(request)
-    input_videos = find_input_videos(request.videos)
+    input_videos = find_input_videos(request.videos, request.domain)
     if conditioners is None:
         names = tuple(dict.fromkeys(request.conditioners or input_videos.conditioners))
         conditioners = load_requested_conditioners(names, request.options, request.person)

@@ -44,11 +44,12 @@ class DatasetFolder:
         return self.partial_path / WORK_FOLDER_NAME
 
 
-def default_dataset_path(videos: tuple[Path, ...]) -> Path:
-    """datasets/<name of the first video>, relative to the working directory."""
+def default_dataset_path(videos: tuple[Path, ...], domain: str | None = None) -> Path:
+    """datasets/<name of the first video>, with _A or _B for a domain, relative to the working directory."""
     first_video = videos[0].resolve()
     name = first_video.name if first_video.is_dir() else first_video.stem
     suffix = f"_and_{len(videos) - 1}_more" if len(videos) > 1 else ""
+    suffix += "" if domain is None else f"_{domain}"
     return Path("datasets") / (shorten_name(name) + suffix)
 
 

@@ -8,7 +8,7 @@ from torch import nn
 from vid2vid_cli.config.discriminators import ImageConfig, PatchConfig
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.config.losses import LossConfig
-from vid2vid_cli.config.optimizer import AdamConfig
+from vid2vid_cli.config.optimizer import OptimizerSettings
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.chunk import DiscriminatorInputFormat
 from vid2vid_cli.engine.training_losses import LossSettings
@@ -26,26 +26,7 @@ def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> G
     style_encoder = _build_style_encoder(config, condition_spec)
     match config.kind:
         case "composite":
-            condition_channels, out_channels = condition_and_output_channels(config, condition_spec)
-            return CompositeGenerator(
-                condition_spec.input_channels if condition_channels else 0,
-                out_channels=out_channels,
-                num_scales=config.num_scales,
-                past_frames=config.past_frames,
-                has_flow=config.flow,
-                flow_multiplier=config.flow_multiplier,
-                base_channels=config.base_channels,
-                num_downsamples=config.num_downsamples,
-                num_res_blocks=config.num_res_blocks,
-                num_local_res_blocks=config.num_local_res_blocks,
-                kernel_size=config.kernel_size,
-                norm=config.norm,
-                upsample=config.upsample,
-                foreground_indices=condition_spec.foreground_indices,
-                foreground_after_warp=config.foreground_after_warp,
-                condition_range=config.condition_range,
-                style_encoder=style_encoder,
-            )
+            return _build_composite_generator(config, condition_spec, style_encoder)
         case "fast":
             return FastGenerator(
                 condition_spec.input_channels,
@@ -80,8 +61,34 @@ def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> G
                 upsample=config.upsample,
                 dropout=config.dropout,
                 conv_bias=config.conv_bias,
+                skip_connections=config.skip_connections,
                 style_encoder=style_encoder,
             )
+
+
+def _build_composite_generator(
+    config: GeneratorConfig, condition_spec: ConditionSpec, style_encoder: StyleEncoder | None
+) -> CompositeGenerator:
+    condition_channels, out_channels = condition_and_output_channels(config, condition_spec)
+    return CompositeGenerator(
+        condition_spec.input_channels if condition_channels else 0,
+        out_channels=out_channels,
+        num_scales=config.num_scales,
+        past_frames=config.past_frames,
+        has_flow=config.flow,
+        flow_multiplier=config.flow_multiplier,
+        base_channels=config.base_channels,
+        num_downsamples=config.num_downsamples,
+        num_res_blocks=config.num_res_blocks,
+        num_local_res_blocks=config.num_local_res_blocks,
+        kernel_size=config.kernel_size,
+        norm=config.norm,
+        upsample=config.upsample,
+        foreground_indices=condition_spec.foreground_indices,
+        foreground_after_warp=config.foreground_after_warp,
+        condition_range=config.condition_range,
+        style_encoder=style_encoder,
+    )
 
 
 def _build_style_encoder(config: GeneratorConfig, condition_spec: ConditionSpec) -> StyleEncoder | None:
@@ -97,10 +104,12 @@ def condition_and_output_channels(config: GeneratorConfig, condition_spec: Condi
     return (0, condition_spec.channels) if config.target == "labels" else (condition_spec.channels, 3)
 
 
-def build_optimizer(config: AdamConfig, *networks: nn.Module) -> torch.optim.Adam:
-    """One Adam optimiser for the weights of all `networks`."""
+def build_optimizer(config: OptimizerSettings, *networks: nn.Module) -> torch.optim.Optimizer:
+    """One optimiser for the weights of all `networks`."""
     weights = [weight for network in networks for weight in network.parameters()]
-    return torch.optim.Adam(weights, config.lr, config.betas, fused=True)
+    if config.algorithm == "rmsprop":
+        return torch.optim.RMSprop(weights, config.lr, weight_decay=config.weight_decay)
+    return torch.optim.Adam(weights, config.lr, config.betas, weight_decay=config.weight_decay, fused=True)
 
 
 def build_discriminator(config: PatchConfig, in_channels: int, height: int) -> MultiScaleDiscriminator:

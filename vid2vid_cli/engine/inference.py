@@ -14,6 +14,7 @@ from vid2vid_cli.core.types import ClipBatch, ClipReferences, FrameOutput
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.metrics.image import psnr
+from vid2vid_cli.networks.translation import Direction, TranslationGenerator
 
 
 @torch.inference_mode()
@@ -49,6 +50,14 @@ def generate_clip(
             if on_frame is not None:
                 on_frame(len(outputs))
         return outputs
+
+
+@torch.inference_mode()
+def translate_frames(generator: TranslationGenerator, frames: Tensor, direction: Direction, runtime: Runtime) -> Tensor:
+    """Translate single frames, one after another, (n, 3, h, w) -> (n, 3, h, w) float on the CPU."""
+    with runtime.autocast():
+        outputs = [generator.translate(frame[None].to(runtime.device), direction) for frame in frames]
+    return torch.cat([output.cpu().float() for output in outputs])
 
 
 def validation_psnr(outputs: Sequence[FrameOutput], clip: ClipBatch) -> float:

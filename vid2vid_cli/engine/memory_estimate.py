@@ -125,7 +125,8 @@ def _estimate_training(
         perceptual_loss=_untrained_perceptual_loss(config),
     )
     frames = config.schedule.frames_per_update
-    batch_shape = (config.schedule.batch_size, max(config.num_initial_frames + frames, 2))
+    num_frames = config.schedule.clip_length if config.is_unpaired else max(config.num_initial_frames + frames, 2)
+    batch_shape = (config.schedule.batch_size, num_frames)
     batch = ClipBatch(
         torch.empty(*batch_shape, condition_spec.channels, *size),
         torch.empty(*batch_shape, 3, *size),

@@ -43,6 +43,8 @@ class RunRecord:
     device: str
     more_datasets: tuple[str, ...] = ()
     """The paths of further datasets of the same training."""
+    dataset_b: str = ""
+    """The dataset of domain B of an unpaired model; "": none."""
     licence: str = ""
     """Licence of the initial weights, which applies to the trained weights too; "": none."""
 
@@ -122,6 +124,12 @@ def find_run_datasets(run: RunFolder) -> tuple[Path, ...]:
     """
     record = run.load_record()
     return tuple(_find_dataset(run, Path(path)) for path in (record.dataset, *record.more_datasets))
+
+
+def find_run_dataset_b(run: RunFolder) -> Path | None:
+    """The dataset of domain B; None for a run without one."""
+    recorded_path = run.load_record().dataset_b
+    return _find_dataset(run, Path(recorded_path)) if recorded_path else None
 
 
 def _find_dataset(run: RunFolder, recorded_path: Path) -> Path:

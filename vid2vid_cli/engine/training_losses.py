@@ -24,7 +24,7 @@ PerceptualFunction = Callable[[Tensor, Tensor], Tensor]
 class LossSettings:
     """Adversarial loss, and the weight of each term by its name in the configuration."""
 
-    gan_mode: Literal["lsgan", "hinge", "vanilla"]
+    gan_mode: Literal["lsgan", "hinge", "vanilla", "wgan"]
     weights: Mapping[str, float]
 
     def has_any(self, *names: str) -> bool:

@@ -15,6 +15,7 @@ from vid2vid_cli.data.dataset import FrameRange, Split, valid_ranges
 from vid2vid_cli.data.encoded_frames import EncodedFrames
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.data.reference_bank import ReferenceBank, describe_annotations, descriptor_distances
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.events import EventHandler, FrameProgress, InfoEvent
 from vid2vid_cli.networks.reference_blend import upsample_positions
 from vid2vid_cli.training_data.reference_collection import enlarge_view
@@ -144,3 +145,22 @@ class Baselines:
 def _load_annotations(training_data: TrainingData, frame_id: FrameId) -> tuple[Annotation, ...]:
     """The annotations of all conditioners for a frame."""
     return tuple(training_data.dataset.load_annotation(*frame_id, c.spec.name) for c in training_data.conditioners)
+
+
+def report_baselines(
+    baselines: Baselines, training_data: TrainingData, metadata: CheckpointMetadata, emit: EventHandler
+) -> None:
+    """An InfoEvent if the training frames are not those of the checkpoint, or cannot be aligned."""
+    if not baselines.has_nearest:
+        return
+    manifest = training_data.dataset.manifest
+    name, height, width = metadata.training.get("dataset", "unknown"), metadata.height, metadata.width
+    if (name, height, width) != (manifest.name, manifest.height, manifest.width):
+        emit(
+            InfoEvent(
+                f"the checkpoint was trained on another dataset ({name}, {width}x{height}): the baseline {NEAREST} "
+                f"uses the training frames of {training_data.dataset.folder}"
+            )
+        )
+    if not baselines.can_align:
+        emit(InfoEvent(f"the baseline {NEAREST_ALIGNED} is left out: the annotations contain no points"))

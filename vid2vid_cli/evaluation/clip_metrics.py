@@ -14,7 +14,7 @@ from vid2vid_cli.evaluation.perceptual import PerceptualMetric
 from vid2vid_cli.evaluation.redetection import MetricMeans, redetection_errors
 from vid2vid_cli.metrics.image import psnr, sharpness, ssim
 from vid2vid_cli.metrics.temporal import warping_error
-from vid2vid_cli.networks.flow_estimator import DISFlow
+from vid2vid_cli.networks.flow_estimator import clip_flow
 from vid2vid_cli.training_data.training_data import TrainingData
 
 
@@ -37,9 +37,7 @@ class ClipMetrics:
         self._perceptual_metric = perceptual_metric
         self._flow: tuple[Tensor, Tensor] | None = None
         if len(real_frames) > 1:
-            flow, confidence = DISFlow()(real_frames[:-1], real_frames[1:])
-            # `warping_error` expects one entry per frame and ignores the first, which has no previous frame.
-            self._flow = torch.cat([flow[:1] * 0, flow]), torch.cat([confidence[:1] * 0, confidence])
+            self._flow = clip_flow(real_frames)
 
     def measure(self, images: Tensor) -> MetricMeans:
         """The metrics of images of the last frames of the range, (t', 3, h, w) with t' <= t.

@@ -14,6 +14,8 @@ Metrics = Mapping[str, float]
 DIRECTIONS: Mapping[str, Direction] = {
     "psnr": "higher",
     "ssim": "higher",
+    "cycle_psnr": "higher",
+    "cycle_ssim": "higher",
     "sharpness": "one",
     "warping_error": "lower",
 }

@@ -46,10 +46,21 @@ def vanilla_discriminator(real: Logits, fake: Logits) -> Tensor:
     return 0.5 * _sum_terms([F.softplus(-r).mean() + F.softplus(f).mean() for r, f in zip(real, fake, strict=True)])
 
 
+def wgan_generator(fake: Logits) -> Tensor:
+    """Sum over scales of -E[D(fake)] (Arjovsky et al., ICML 2017)."""
+    return hinge_generator(fake)
+
+
+def wgan_discriminator(real: Logits, fake: Logits) -> Tensor:
+    """Sum over scales of E[D(fake)] - E[D(real)]; D's weights must be clipped after each update."""
+    return _sum_terms([f.mean() - r.mean() for r, f in zip(real, fake, strict=True)])
+
+
 GAN_LOSSES: dict[str, tuple[Callable[[Logits], Tensor], Callable[[Logits, Logits], Tensor]]] = {
     "lsgan": (lsgan_generator, lsgan_discriminator),
     "hinge": (hinge_generator, hinge_discriminator),
     "vanilla": (vanilla_generator, vanilla_discriminator),
+    "wgan": (wgan_generator, wgan_discriminator),
 }
 """GAN mode -> (generator loss, discriminator loss)."""
 

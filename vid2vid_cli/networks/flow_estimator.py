@@ -63,3 +63,12 @@ def _to_grayscale(frames: Tensor) -> list[NDArray[np.uint8]]:
     uint8_frames = ((frames.detach().float() + 1) * 127.5).round().clamp(0, 255).byte()
     images = uint8_frames.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.uint8) for image in images]
+
+
+def clip_flow(frames: Tensor) -> tuple[Tensor, Tensor]:
+    """The flow (t, 2, h, w) from each frame of a clip (t, 3, h, w) to the one before it, and its confidence.
+
+    The first entries are zero: the first frame has no previous one.
+    """
+    flow, confidence = DISFlow()(frames[:-1], frames[1:])
+    return torch.cat([flow[:1] * 0, flow]), torch.cat([confidence[:1] * 0, confidence])

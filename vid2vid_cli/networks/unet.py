@@ -40,6 +40,7 @@ class UNetGenerator(nn.Module):
         upsample: Upsample = "transpose",
         dropout: float = 0.5,
         conv_bias: bool = False,
+        skip_connections: bool = True,
         style_encoder: StyleEncoder | None = None,
     ) -> None:
         """`style_encoder`: used by the training step, not by `forward`."""
@@ -49,6 +50,8 @@ class UNetGenerator(nn.Module):
         self.window_size = 1
         self.condition_channels = condition_channels
         self.gradient_checkpointing = False
+        self.skip_connections = skip_connections
+        skip_factor = 2 if skip_connections else 1
         level_channels = [
             min(base_channels << level, base_channels * MAX_CHANNEL_MULTIPLIER) for level in range(num_downsamples)
         ]
@@ -67,7 +70,7 @@ class UNetGenerator(nn.Module):
             )
         self.up = nn.ModuleList()
         for level in reversed(range(1, num_downsamples)):
-            in_channels = level_channels[level] * (1 if level == num_downsamples - 1 else 2)
+            in_channels = level_channels[level] * (1 if level == num_downsamples - 1 else skip_factor)
             level_dropout = dropout if level >= NUM_LEVELS_WITHOUT_DROPOUT else 0.0
             self.up.append(
                 _upsample_block(
@@ -79,7 +82,7 @@ class UNetGenerator(nn.Module):
                     bias=conv_bias,
                 )
             )
-        in_channels = base_channels * (1 if num_downsamples == 1 else 2)
+        in_channels = base_channels * (1 if num_downsamples == 1 else skip_factor)
         self.head = nn.Sequential(nn.ReLU(), *_upsample_layers(in_channels, 3, upsample, bias=True))
         init_weights(self)
         self.style_encoder = style_encoder
@@ -95,7 +98,8 @@ class UNetGenerator(nn.Module):
             features = maybe_checkpoint(layer, pad_to_multiple(features, 2), enabled=self.gradient_checkpointing)
         for layer, skip in zip(self.up, reversed(skips[1:]), strict=True):
             features = crop_to(maybe_checkpoint(layer, features, enabled=self.gradient_checkpointing), *skip.shape[-2:])
-            features = torch.cat([skip, features], 1)
+            if self.skip_connections:
+                features = torch.cat([skip, features], 1)
         raw = torch.tanh(crop_to(self.head(features), height, width).float())
         return FrameOutput(raw, raw)
 

@@ -18,21 +18,23 @@ from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.clip_sampler import load_clip
 from vid2vid_cli.data.dataset import FrameRange, valid_ranges
 from vid2vid_cli.data.reference_selection import ReferenceSource
-from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
-from vid2vid_cli.engine.events import EventHandler, FrameProgress, InfoEvent, ignore_events
+from vid2vid_cli.engine.events import EventHandler, FrameProgress, ignore_events
 from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.engine.styles import apply_styles
-from vid2vid_cli.evaluation.baselines import NEAREST, NEAREST_ALIGNED, Baselines, find_baselines
+from vid2vid_cli.evaluation.baselines import NEAREST, Baselines, find_baselines, report_baselines
 from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, deviation_over_clips, mean_metrics
 from vid2vid_cli.evaluation.comparison import compare_metrics, comparison_table, describe_comparison
 from vid2vid_cli.evaluation.perceptual import PerceptualMetric, choose_perceptual_metric
 from vid2vid_cli.evaluation.redetection import MetricMeans, load_redetectors
+from vid2vid_cli.evaluation.translation_metrics import measure_translations
 from vid2vid_cli.media.files import write_text
 from vid2vid_cli.networks.perceptual import METRIC_NAMES
-from vid2vid_cli.rendering.loaded_model import LoadedModel, load_model, open_checkpoint
+from vid2vid_cli.networks.translation import TranslationGenerator
+from vid2vid_cli.rendering.loaded_model import LoadedModel, check_direction, load_model, open_checkpoint
 from vid2vid_cli.requests.measure import EvaluateRequest
 from vid2vid_cli.requests.render import StyleOptions
-from vid2vid_cli.training_data.training_data import TrainingData, open_data_for_checkpoint
+from vid2vid_cli.training_data.open_data import open_data_for_checkpoint
+from vid2vid_cli.training_data.training_data import TrainingData
 
 __all__ = ["EvaluateRequest", "EvaluateResult", "evaluate"]
 
@@ -76,30 +78,21 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
     RMS difference in [0, 1] between frames that are aligned by the flow of the real clip. See `redetection_errors` for
     the metrics of the conditioners, `choose_perceptual_metric` for the perceptual distance, and `Baselines` for the
     baselines, to which the same functions are applied.
+    An unpaired model has no frames to compare with: see `measure_translation`.
     A model with styles uses the most common style of each class. Raises the errors of `synthesize`.
     """
     checkpoint = open_checkpoint(request.checkpoint, "frames")
+    check_direction(checkpoint, request.direction)
     model = load_model(checkpoint, request.device, request.precision)
     training_data = open_data_for_checkpoint(request.data, model.metadata, checkpoint.path)
+    model = model.with_direction(request.direction, on_event)
     model = model.with_options(StyleOptions(), request.initial_frame, has_real_frames=True, emit=on_event)
     frame_ranges = _measured_ranges(request, training_data, model.initial_frame.num_given_frames)
-    redetectors = load_redetectors(model.metadata.conditioners, on_event)
-    baselines = None
-    if request.baselines:
-        baselines = find_baselines(training_data, frame_ranges, split=request.split, emit=on_event)
-        _report_baselines(baselines, training_data, model.metadata, on_event)
-    trained_with = model.metadata.training.get("perceptual_network", "")
-    perceptual_metric, not_computed = choose_perceptual_metric(trained_with, model.runtime.device, on_event)
-    evaluation = _Evaluation(
-        model,
-        training_data,
-        redetectors,
-        baselines,
-        perceptual_metric=perceptual_metric,
-        frame_ranges=frame_ranges,
-        emit=on_event,
-    )
-    rows_per_clip = [evaluation.measure_clip(frame_range) for frame_range in frame_ranges]
+    not_computed: Mapping[str, str] = {}
+    if isinstance(model.generator, TranslationGenerator):
+        rows_per_clip = measure_translations(model.generator, training_data, frame_ranges, model.runtime, on_event)
+    else:
+        rows_per_clip, not_computed = _measure_model(request, model, training_data, frame_ranges, on_event)
     out = request.out if request.out is not None else checkpoint.path.with_name("evaluation.json")
     result = _combine_clips(out, rows_per_clip, not_computed)
     record = {
@@ -110,12 +103,9 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
         "deviations": result.deviations,
         "not_computed": result.not_computed,
     }
-    if request.baselines:
-        record |= {
-            "baselines": result.baselines,
-            "beats_nearest": result.beats_nearest,
-            "comparison": result.comparison,
-        }
+    if request.baselines and not isinstance(model.generator, TranslationGenerator):
+        record |= {"baselines": result.baselines, "beats_nearest": result.beats_nearest}
+        record["comparison"] = result.comparison
     write_text(result.path, json.dumps(to_json_value(record), indent=1) + "\n")
     return result
 
@@ -137,23 +127,31 @@ def _measured_ranges(request: EvaluateRequest, training_data: TrainingData, num_
     return frame_ranges
 
 
-def _report_baselines(
-    baselines: Baselines, training_data: TrainingData, metadata: CheckpointMetadata, emit: EventHandler
-) -> None:
-    """An InfoEvent if the training frames are not those of the checkpoint, or cannot be aligned."""
-    if not baselines.has_nearest:
-        return
-    manifest = training_data.dataset.manifest
-    name, height, width = metadata.training.get("dataset", "unknown"), metadata.height, metadata.width
-    if (name, height, width) != (manifest.name, manifest.height, manifest.width):
-        emit(
-            InfoEvent(
-                f"the checkpoint was trained on another dataset ({name}, {width}x{height}): the baseline {NEAREST} "
-                f"uses the training frames of {training_data.dataset.folder}"
-            )
-        )
-    if not baselines.can_align:
-        emit(InfoEvent(f"the baseline {NEAREST_ALIGNED} is left out: the annotations contain no points"))
+def _measure_model(
+    request: EvaluateRequest,
+    model: LoadedModel,
+    training_data: TrainingData,
+    frame_ranges: Sequence[FrameRange],
+    emit: EventHandler,
+) -> tuple[list[dict[str, MetricMeans]], Mapping[str, str]]:
+    """The metrics of each clip and row, and the metrics that are not computed."""
+    redetectors = load_redetectors(model.metadata.conditioners, emit)
+    baselines = None
+    if request.baselines:
+        baselines = find_baselines(training_data, frame_ranges, split=request.split, emit=emit)
+        report_baselines(baselines, training_data, model.metadata, emit)
+    trained_with = model.metadata.training.get("perceptual_network", "")
+    perceptual_metric, not_computed = choose_perceptual_metric(trained_with, model.runtime.device, emit)
+    evaluation = _Evaluation(
+        model,
+        training_data,
+        redetectors,
+        baselines,
+        perceptual_metric=perceptual_metric,
+        frame_ranges=frame_ranges,
+        emit=emit,
+    )
+    return [evaluation.measure_clip(frame_range) for frame_range in frame_ranges], not_computed
 
 
 class _Evaluation:

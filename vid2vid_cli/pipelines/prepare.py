@@ -31,6 +31,7 @@ from vid2vid_cli.dataset_builder.output_folder import (
     default_dataset_path,
 )
 from vid2vid_cli.dataset_builder.previews import write_contact_sheet, write_preview
+from vid2vid_cli.dataset_builder.side_by_side import divide_request, plan_division
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler, InfoEvent, ProgressEvent, WarningEvent
 from vid2vid_cli.requests.prepare import PrepareRequest
@@ -60,6 +61,8 @@ class PrepareResult:
 
 def plan_prepare(request: PrepareRequest) -> DryRun:
     """What `prepare` would do, for --dry-run. Reads the videos and writes nothing. Raises as `prepare`."""
+    if request.side_by_side is not None:
+        return DryRun(plan_division(request, _requested_path(request)))
     job = make_job(request)
     dataset_folder = _choose_dataset_folder(job)
     num_expected = job.num_expected_frames()
@@ -87,6 +90,8 @@ def prepare(request: PrepareRequest, on_event: EventHandler) -> PrepareResult:
     MissingWeightsError, OutputExistsError (the output is not a dataset, or another process is writing it),
     DiskFullError, PermissionDeniedError.
     """
+    if request.side_by_side is not None:
+        request = divide_request(request, _requested_path(request), on_event)
     return _run_job(make_job(request), on_event)
 
 
@@ -105,7 +110,7 @@ def _run_job(job: PrepareJob, emit: EventHandler) -> PrepareResult:
     if dataset_folder.state == "finished":
         emit(InfoEvent(f"{dataset_folder.path} was already prepared from the same video with the same settings."))
         return _make_result(dataset_folder.path, 0.0)
-    requested_path = _requested_path(job)
+    requested_path = _requested_path(job.request)
     if dataset_folder.path != requested_path:
         emit(
             InfoEvent(f"{requested_path} exists with other content; this dataset is written to {dataset_folder.path}.")
@@ -151,12 +156,12 @@ def _describe_dataset_folder(dataset_folder: DatasetFolder) -> str:
     return f"{dataset_folder.path}{suffixes[dataset_folder.state]}"
 
 
-def _requested_path(job: PrepareJob) -> Path:
-    return job.request.out or default_dataset_path(job.request.videos)
+def _requested_path(request: PrepareRequest) -> Path:
+    return request.out or default_dataset_path(request.videos, request.domain)
 
 
 def _choose_dataset_folder(job: PrepareJob) -> DatasetFolder:
-    return choose_dataset_folder(_requested_path(job), job.identity, overwrite=job.request.overwrite)
+    return choose_dataset_folder(_requested_path(job.request), job.identity, overwrite=job.request.overwrite)
 
 
 def _detection_counts(manifest: Manifest) -> dict[str, tuple[int, int]]:

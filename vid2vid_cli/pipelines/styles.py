@@ -31,7 +31,7 @@ from vid2vid_cli.media.images import save_png
 from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model, open_checkpoint
 from vid2vid_cli.rendering.output_path import choose_output_path
 from vid2vid_cli.requests.measure import ShowStylesRequest
-from vid2vid_cli.training_data.training_data import open_data_for_checkpoint
+from vid2vid_cli.training_data.open_data import open_data_for_checkpoint
 
 NUM_CANDIDATE_FRAMES = 64
 """Frames of a dataset that are searched for the one with the most classes."""

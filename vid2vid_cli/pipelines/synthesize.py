@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vid2vid_cli.config.config import FRAME_MODELS
 from vid2vid_cli.core.errors import ConfigError, MissingFileError
-from vid2vid_cli.core.paths import shorten_name
+from vid2vid_cli.core.paths import shell_command, shorten_name
 from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.foreign_datasets import parse_layout
@@ -23,7 +24,14 @@ from vid2vid_cli.rendering.dataset_clips import (
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import LabelEdits, build_label_edits
 from vid2vid_cli.rendering.label_video import open_label_sources
-from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model, open_checkpoint
+from vid2vid_cli.rendering.loaded_model import (
+    CheckpointFile,
+    LoadedModel,
+    check_direction,
+    direction_rows,
+    load_model,
+    open_checkpoint,
+)
 from vid2vid_cli.rendering.output_path import choose_output_path, compare_path
 from vid2vid_cli.rendering.parse_edits import parse_edits
 from vid2vid_cli.rendering.render_source import render_clips, render_sources, warn_held_annotations
@@ -32,7 +40,8 @@ from vid2vid_cli.rendering.style_options import parse_styles
 from vid2vid_cli.rendering.time_range import TimeRange
 from vid2vid_cli.rendering.video_output import RenderClip, RenderResult, VideoOutput
 from vid2vid_cli.requests.render import SynthesizeRequest
-from vid2vid_cli.training_data.training_data import TrainingData, open_data_for_checkpoint
+from vid2vid_cli.training_data.open_data import open_data_for_checkpoint
+from vid2vid_cli.training_data.training_data import TrainingData
 
 __all__ = ["SynthesizeRequest", "plan_synthesize", "synthesize"]
 
@@ -40,9 +49,10 @@ __all__ = ["SynthesizeRequest", "plan_synthesize", "synthesize"]
 def plan_synthesize(request: SynthesizeRequest) -> DryRun:
     """The plan of `synthesize`; writes nothing. Raises the errors of `synthesize`."""
     checkpoint = open_checkpoint(request.checkpoint, "frames")
+    check_direction(checkpoint, request.direction)
     choose_runtime(request.device, request.precision)
     parse_styles(request.style_options, checkpoint.metadata)
-    rows = [("checkpoint", checkpoint.size_text)]
+    rows = [("checkpoint", checkpoint.size_text), *direction_rows(checkpoint.metadata, request.direction)]
     if _is_dataset(request):
         training_data, frame_ranges = _open_dataset(request, checkpoint)
         num_frames = sum(frame_range.num_frames for frame_range in frame_ranges)
@@ -79,6 +89,7 @@ def synthesize(request: SynthesizeRequest, on_event: EventHandler) -> RenderResu
     PermissionDeniedError and the errors of reading a video.
     """
     checkpoint = open_checkpoint(request.checkpoint, "frames")
+    check_direction(checkpoint, request.direction)
     if _is_dataset(request):
         return _synthesize_dataset(request, checkpoint, on_event)
     return _synthesize_labels(request, checkpoint, on_event)
@@ -142,6 +153,7 @@ def _load_model(
 ) -> LoadedModel:
     model = load_model(checkpoint, request.device, request.precision)
     emit(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.runtime.describe()}"))
+    model = model.with_direction(request.direction, emit)
     return model.with_options(request.style_options, request.initial_frame, has_real_frames=has_real_frames, emit=emit)
 
 
@@ -159,6 +171,11 @@ def _has_real_frames(request: SynthesizeRequest, sources: Sequence[SourceVideo])
 
 
 def _open_label_sources(request: SynthesizeRequest, checkpoint: CheckpointFile) -> list[SourceVideo]:
+    if checkpoint.metadata.model in FRAME_MODELS:
+        raise ConfigError(
+            f"{checkpoint.path} (model={checkpoint.metadata.model}) translates frames; it has no labels to render.",
+            f"Use it with: {shell_command('vid2vid', 'transfer', request.source, '--target', checkpoint.path)}",
+        )
     return open_label_sources(
         request.source,
         checkpoint.metadata,

@@ -32,18 +32,21 @@ from vid2vid_cli.training.duration import DurationCheck, plan_duration
 from vid2vid_cli.training.interrupt import Interrupt
 from vid2vid_cli.training.job import (
     choose_job_runtime,
-    describe_batch,
-    describe_preset,
-    job_references,
     open_train_job,
     resolve_stop_condition,
     resolve_train_job,
-    start_notices,
     start_run,
 )
 from vid2vid_cli.training.measurement import attempt
 from vid2vid_cli.training.perceptual import load_chosen_network, plan_perceptual_network
 from vid2vid_cli.training.report import write_report
+from vid2vid_cli.training.start_notices import (
+    describe_batch,
+    describe_domain_b,
+    describe_preset,
+    job_references,
+    start_notices,
+)
 from vid2vid_cli.training_data.several_datasets import build_samplers, list_folders, mix_samplers, plan_datasets
 
 __all__ = ["TrainRequest", "TrainResult", "plan_train", "train"]
@@ -85,6 +88,7 @@ def plan_train(request: TrainRequest) -> DryRun:
             *plan_datasets(job.datasets, samplers, config),
             ("conditioners", ", ".join(conditioner.spec.name for conditioner in training_data.conditioners)),
             ("image size", training_data.describe_size()),
+            *(("domain B", notice) for notice in describe_domain_b(training_data)),
             ("preset", describe_preset(request)),
             ("generator", f"{config.generator.kind}, {count_parameters(state.generator) / 1e6:.2f} million parameters"),
             ("discriminators", f"{num_discriminator_parameters / 1e6:.2f} million parameters"),

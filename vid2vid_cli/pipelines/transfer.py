@@ -15,7 +15,7 @@ from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import build_label_edits
-from vid2vid_cli.rendering.loaded_model import load_model, open_checkpoint
+from vid2vid_cli.rendering.loaded_model import check_direction, direction_rows, load_model, open_checkpoint
 from vid2vid_cli.rendering.output_path import choose_output_path, compare_path
 from vid2vid_cli.rendering.render_source import render_sources
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
@@ -30,6 +30,7 @@ __all__ = ["TransferRequest", "plan_transfer", "transfer"]
 def plan_transfer(request: TransferRequest) -> DryRun:
     """The plan of `transfer`; writes nothing. Raises the errors of `transfer` that do not depend on frames."""
     checkpoint = open_checkpoint(request.target, "frames")
+    check_direction(checkpoint, request.direction)
     metadata = checkpoint.metadata
     source = _open_source(request, metadata)
     choose_runtime(request.device, request.precision)
@@ -45,6 +46,7 @@ def plan_transfer(request: TransferRequest) -> DryRun:
         (
             ("source", f"{request.source}, about {source.reader.num_frames} frames at {source.reader.fps} fps"),
             ("target", checkpoint.size_text),
+            *direction_rows(metadata, request.direction),
             ("conditioners", ", ".join(conditioner.name for conditioner in metadata.conditioners)),
             ("retargeted", ", ".join(retargeted_names) or "no"),
             *label_edits.dry_run_rows(),
@@ -66,11 +68,13 @@ def transfer(request: TransferRequest, on_event: EventHandler) -> RenderResult:
     MissingPackageError, DeviceError, DiskFullError, PermissionDeniedError.
     """
     checkpoint = open_checkpoint(request.target, "frames")
+    check_direction(checkpoint, request.direction)
     source = _open_source(request, checkpoint.metadata)
     label_edits = build_label_edits([source], request.replace, request.remove)
     out = _output_path(request, checkpoint.metadata)
     model = load_model(checkpoint, request.device, request.precision)
     on_event(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.runtime.describe()}"))
+    model = model.with_direction(request.direction, on_event)
     model = model.with_options(request.style_options, request.initial_frame, has_real_frames=False, emit=on_event)
     output = VideoOutput(
         out,

@@ -11,7 +11,7 @@ from itertools import chain, count, islice
 import numpy as np
 import torch
 
-from vid2vid_cli.conditioning import Conditioner, View
+from vid2vid_cli.conditioning import FRAME_CONDITIONER, Conditioner, View
 from vid2vid_cli.conditioning.combine import condition_image
 from vid2vid_cli.conditioning.instances import InstanceReader
 from vid2vid_cli.core.geometry import ImageArray
@@ -131,10 +131,9 @@ class FrameRenderer:
     def comparison_image(self, rendered_frame: RenderedFrame) -> ImageArray:
         """The source frame (if any), the condition and the result side by side, at the height of the result."""
         source = rendered_frame.source
-        images = {
-            "condition": condition_image(self.conditioners, source.annotations, self.views),
-            "result": rendered_frame.image,
-        }
+        images = {"result": rendered_frame.image}
+        if [conditioner.spec.name for conditioner in self.conditioners] != [FRAME_CONDITIONER]:  # it is the source
+            images = {"condition": condition_image(self.conditioners, source.annotations, self.views), **images}
         if source.frame is not None:
             images = {"source": source.frame, **images}
         return side_by_side(list(images.values()), list(images), rendered_frame.image.shape[0])

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Literal
 
 from vid2vid_cli.conditioning import Conditioner, View
+from vid2vid_cli.config.config import UNPAIRED_MODELS
+from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
-from vid2vid_cli.engine.events import EventHandler
+from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.engine.run_folder import resolve_checkpoint
 from vid2vid_cli.engine.runtime import Runtime, choose_runtime
 from vid2vid_cli.engine.styles import StyleAssigner
 from vid2vid_cli.networks.generators import Generator
+from vid2vid_cli.networks.translation import Direction, TranslationGenerator
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame, load_initial_frame
 from vid2vid_cli.rendering.style_options import build_style_assigner
@@ -49,6 +52,14 @@ class LoadedModel:
     style_assigner: StyleAssigner | None = None
     initial_frame: InitialFrame = ZERO_FRAMES
     reference_bank: ReferenceBank | None = None
+
+    def with_direction(self, direction: Direction | None, emit: EventHandler) -> LoadedModel:
+        """The model with the direction of an unpaired model, a2b by default; `check_direction` has accepted it."""
+        if isinstance(self.generator, TranslationGenerator):
+            self.generator.direction = direction or "a2b"
+            if direction is None:
+                emit(InfoEvent(f"{describe_direction(self.metadata, 'a2b')}; the other direction: --direction b2a"))
+        return self
 
     def with_options(
         self,
@@ -100,6 +111,30 @@ def open_checkpoint(path: Path, target: Literal["frames", "labels"]) -> Checkpoi
     metadata = load_metadata(checkpoint_path)
     metadata.require_target(checkpoint_path, target)
     return CheckpointFile(checkpoint_path, metadata)
+
+
+def check_direction(checkpoint: CheckpointFile, direction: Direction | None) -> None:
+    """Raise ConfigError for a direction that is given for a model that has one only."""
+    model = checkpoint.metadata.model
+    if direction is not None and model not in UNPAIRED_MODELS:
+        raise ConfigError(
+            f"--direction {direction}: {checkpoint.path} (model={model}) has no directions.",
+            "Leave it out. Only unpaired models, such as model=cyclegan, translate in both directions.",
+        )
+
+
+def describe_direction(metadata: CheckpointMetadata, direction: Direction) -> str:
+    """The direction, and the datasets that it leads from and to."""
+    names = [str(metadata.training.get(key, "unknown")) for key in ("dataset", "dataset_b")]
+    source, target = names if direction == "a2b" else reversed(names)
+    return f"direction {direction}: {source} to {target}"
+
+
+def direction_rows(metadata: CheckpointMetadata, direction: Direction | None) -> tuple[tuple[str, str], ...]:
+    """The row of --dry-run on the direction; () for a model without."""
+    if metadata.model not in UNPAIRED_MODELS:
+        return ()
+    return (("direction", describe_direction(metadata, direction or "a2b").removeprefix("direction ")),)
 
 
 def load_model(checkpoint: CheckpointFile, device: str, precision: str) -> LoadedModel:

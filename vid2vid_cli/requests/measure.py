@@ -6,7 +6,7 @@ from typing import Annotated
 
 from vid2vid_cli.core.paths import PathCheckedRequest
 from vid2vid_cli.requests.option import Argument, Option
-from vid2vid_cli.requests.render import InitialFrame
+from vid2vid_cli.requests.render import Direction, InitialFrame
 from vid2vid_cli.requests.shared import (
     Checkpoint,
     ConditionerOptions,
@@ -31,6 +31,7 @@ class EvaluateRequest(PathCheckedRequest):
     split: DatasetSplit = "val"
     precision: Precision = "auto"
     initial_frame: InitialFrame = None
+    direction: Direction = None
     baselines: Annotated[
         bool,
         Option(

@@ -29,7 +29,9 @@ class PrepareRequest(PathCheckedRequest):
 
     videos: Annotated[
         tuple[Path, ...],
-        Argument("Videos, GIFs, folders of images, or a dataset of vid2vid, pix2pixHD or imaginaire.", "VIDEO"),
+        Argument(
+            "Videos, GIFs, folders of images, or a dataset of vid2vid, pix2pixHD, imaginaire or CycleGAN.", "VIDEO"
+        ),
     ]
     conditioners: Annotated[
         tuple[str, ...],
@@ -44,6 +46,19 @@ class PrepareRequest(PathCheckedRequest):
     """The dataset folder; None: datasets/<name of the video>."""
     _: KW_ONLY
     options: ConditionerOptions = field(default_factory=dict)
+    domain: Annotated[
+        Literal["A", "B"] | None,
+        Option("Domain to read of a folder in the layout of CycleGAN: trainA, trainB, testA, testB."),
+    ] = None
+    """Its test images are for validation; the dataset is NAME_A or NAME_B by default."""
+    side_by_side: Annotated[
+        Literal["a2b", "b2a"] | None,
+        Option(
+            "For images that contain A and B side by side, as pix2pix reads them. a2b: the left half is the condition "
+            "and the right half the frame; b2a: the reverse.",
+        ),
+    ] = None
+    """The halves are written to a folder beside the dataset, NAME.divided."""
     person: Person = None
     """Applies to every conditioner that tracks people."""
     max_short_side: Annotated[

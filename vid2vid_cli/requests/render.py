@@ -2,7 +2,7 @@
 
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from vid2vid_cli.core.paths import PathCheckedRequest
 from vid2vid_cli.requests.option import Argument, Option
@@ -58,6 +58,16 @@ InitialFrame = Annotated[
         ("--initial-frame",),
         "zeros|real|published|IMAGE|CKPT",
         RENDER_PANEL,
+    ),
+]
+
+
+Direction = Annotated[
+    Literal["a2b", "b2a"] | None,
+    Option(
+        "Direction of an unpaired model: a2b translates frames of its first dataset (--data), b2a frames of its second "
+        "one (--data-b). Default: a2b.",
+        panel=RENDER_PANEL,
     ),
 ]
 
@@ -135,6 +145,7 @@ class SynthesizeRequest(PathCheckedRequest):
     retarget: Retarget = True
     """Label videos only."""
     initial_frame: InitialFrame = None
+    direction: Direction = None
     replace: Replace = ()
     remove: Remove = ()
     style_options: StyleOptions = field(default_factory=StyleOptions)
@@ -161,6 +172,7 @@ class TransferRequest(PathCheckedRequest):
     options: ConditionerOptions = field(default_factory=dict)
     retarget: Retarget = True
     initial_frame: InitialFrame = None
+    direction: Direction = None
     replace: Replace = ()
     """Targets with label maps only."""
     remove: Remove = ()

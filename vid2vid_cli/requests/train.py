@@ -47,6 +47,10 @@ class TrainRequest(PathCheckedRequest):
     ] = None
     out: OutputPath = None
     _: KW_ONLY
+    data_b: Annotated[
+        Path | None,
+        Option("The other domain (B) of an unpaired model, such as cyclegan; --data is domain A.", (), "DATASET"),
+    ] = None
     resume: Path | str | None = None
     """A run folder, or "newest"."""
     init_from: Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vid2vid_cli.conditioning.registry import load_conditioner
-from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.config import FRAME_CONDITIONER, FRAME_MODELS, Config
 from vid2vid_cli.core.errors import MissingFileError
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.memory_estimate import ModelSize, estimate_model_size
@@ -29,8 +29,10 @@ class ModelSizeReport:
 
 def report_model_size(config: Config) -> ModelSizeReport:
     """Estimate the model size of a config in a few seconds, with typical values for what depends on the dataset."""
-    output_size = config.data.output_size(*ASSUMED_FRAME_SIZE, ASSUMED_PERSON_BOX)
+    reads_frames = config.model in FRAME_MODELS
+    output_size = config.data.output_size(*ASSUMED_FRAME_SIZE, None if reads_frames else ASSUMED_PERSON_BOX)
     conditioner_names = [choice[0] for choice in config.conditioner_alternatives()] or ["edges"]
+    conditioner_names = [FRAME_CONDITIONER] if reads_frames else conditioner_names
     num_channels = sum(_num_channels(name) for name in conditioner_names)
     # The indices depend on the dataset; only their number affects the size.
     foreground_indices = tuple(range(min(len(config.generator.foreground_classes), num_channels)))

@@ -17,9 +17,11 @@ from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.paths import shell_command, shorten_name
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.reference_bank import ReferenceBank
+from vid2vid_cli.data.unpaired_sampler import UnpairedSampler
 from vid2vid_cli.engine.checkpoint import save_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import ReferenceRecord
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler
+from vid2vid_cli.engine.families.unpaired import UnpairedState
 from vid2vid_cli.engine.run_folder import RunFolder
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
@@ -27,6 +29,7 @@ from vid2vid_cli.engine.state_files import mark_best, prune_checkpoints, read_po
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.training.interrupt import Interrupt
 from vid2vid_cli.training.measurement import Result, SampleMeasurement, attempt, read_best_quality, write_quality
+from vid2vid_cli.training.unpaired_measurement import UnpairedMeasurement
 from vid2vid_cli.training_data.reference_collection import record_references
 from vid2vid_cli.training_data.training_data import TrainingData
 
@@ -48,7 +51,7 @@ class _Subject:
     """A dataset of the training, and what its `.ckpt` contains."""
 
     data: TrainingData
-    measurement: SampleMeasurement
+    measurement: SampleMeasurement | UnpairedMeasurement
     bank: ReferenceBank | None
     references: ReferenceRecord | None
     path: Path
@@ -89,7 +92,9 @@ class CheckpointCallback:
         self._subjects = [
             _Subject(
                 data,
-                SampleMeasurement(
+                UnpairedMeasurement(data, sampler, runtime=runtime, state=state)
+                if isinstance(sampler, UnpairedSampler) and isinstance(state, UnpairedState)
+                else SampleMeasurement(
                     data, config, sampler=sampler, runtime=runtime, state=state, emit=emit, interrupt=interrupt
                 ),
                 bank := None if sampler.reference_source is None else sampler.reference_source.bank,
@@ -182,6 +187,8 @@ class CheckpointCallback:
         }
         if len(self._subjects) > 1:
             training["all_datasets"] = ", ".join(each.name for each in self._subjects)
+        if subject.data.domain_b is not None:
+            training["dataset_b"] = subject.data.domain_b.dataset.manifest.name
         if quality is not None:
             training[subject.measurement.metric_key] = round(quality, 2)
         losses = self.config.losses

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vid2vid_cli.conditioning.combine import join_names
-from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.config import UNPAIRED_MODELS, Config
 from vid2vid_cli.config.resolve import ResolvedConfig
-from vid2vid_cli.data.clip_sampler import ClipSampler
-from vid2vid_cli.engine.curriculum import unreachable_strides
+from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.engine.distributed import ProcessGroup
 from vid2vid_cli.engine.loop import StopCondition
 from vid2vid_cli.engine.run_folder import (
@@ -22,6 +20,7 @@ from vid2vid_cli.engine.run_folder import (
     create_run,
     find_last_state,
     find_run,
+    find_run_dataset_b,
     find_run_datasets,
     lock_run,
 )
@@ -35,7 +34,6 @@ from vid2vid_cli.training.samples import choose_sample_range
 from vid2vid_cli.training_data.dataset_conditioners import find_dataset
 from vid2vid_cli.training_data.several_datasets import (
     build_samplers,
-    describe_datasets,
     open_datasets,
 )
 from vid2vid_cli.training_data.training_data import TrainingData
@@ -82,13 +80,14 @@ def open_train_job(request: TrainRequest, process_group: ProcessGroup) -> TrainJ
     """Resolve the request in the main process and open the same dataset in all processes."""
     local_jobs: list[TrainJob] = []
 
-    def find_on_main() -> tuple[Config, tuple[Path, ...], Path, RunRecord | None]:
+    def find_on_main() -> tuple[Config, tuple[Path, ...], Path | None, Path, RunRecord | None]:
         job = resolve_train_job(request, process_group)
         local_jobs.append(job)
-        return job.config, tuple(data.dataset.folder for data in job.datasets), job.run_path, job.resumed_record
+        folders = tuple(data.dataset.folder for data in job.datasets)
+        return job.config, folders, job.training_data.folder_b, job.run_path, job.resumed_record
 
-    config, folders, run_path, record = process_group.run_on_main(find_on_main)
-    return local_jobs[0] if local_jobs else TrainJob(config, open_datasets(folders, config), run_path, record)
+    config, folders, folder_b, run_path, record = process_group.run_on_main(find_on_main)
+    return local_jobs[0] if local_jobs else TrainJob(config, open_datasets(folders, config, folder_b), run_path, record)
 
 
 def _adjust_schedule(request: TrainRequest, training_data: TrainingData) -> Config:
@@ -112,10 +111,11 @@ def resolve_train_job(request: TrainRequest, process_group: ProcessGroup) -> Tra
     if request.resume is not None:
         run = find_run(request.resume)
         record, config = run.load_record(), run.load_config()
-        job = TrainJob(config, open_datasets(find_run_datasets(run), config), run.path, record)
+        job = TrainJob(config, open_datasets(find_run_datasets(run), config, find_run_dataset_b(run)), run.path, record)
     else:
+        _check_domains(request)
         folders = request.datasets or (find_dataset(None, request.config, request.preset),)
-        datasets = open_datasets(folders, request.config)
+        datasets = open_datasets(folders, request.config, request.data_b)
         run_path = choose_run_folder(request.out, *folders, overwrite=request.overwrite)
         job = TrainJob(_adjust_schedule(request, datasets[0]), datasets, run_path, None)
     samplers = build_samplers(job.datasets, job.config)
@@ -127,81 +127,29 @@ def resolve_train_job(request: TrainRequest, process_group: ProcessGroup) -> Tra
     return job
 
 
-def describe_references(config: Config, sampler: ClipSampler, clip_length: int) -> tuple[str, ...]:
-    """Notices on the reference frames of a training with clips of `clip_length` frames; () if it has none."""
-    source = sampler.reference_source
-    if source is None:
-        return ()
-    bank, notices = source.bank, []
-    num_frames, size = len(bank), f"{bank.view.width}x{bank.view.height}"
-    megabytes = sum(map(len, bank.frames.files)) / 1e6
-    notices.append(
-        f"the .ckpt will contain {num_frames} real frames of the dataset ({size}, {megabytes:.1f} MB) as references"
-    )
-    if num_frames < bank.num_per_frame:
-        notices.append(f"generator.num_references={bank.num_per_frame}: each frame has only {num_frames} references")
-    num_close, num_clips = source.count_close_clips(sampler.ranges, clip_length)
-    if num_close:
-        notices.append(
-            f"data.reference_gap={config.data.reference_gap:g}: references of {num_close} of {num_clips} possible "
-            "clips of the training are closer in time, because there are too few others"
+def _check_domains(request: TrainRequest) -> None:
+    """Raise ConfigError if --data-b is missing or not for the model, or if a domain is not one dataset of its own."""
+    model, folders, folder_b = request.config.model, request.datasets, request.data_b
+    if folder_b is not None and not request.config.is_unpaired:
+        raise ConfigError(
+            f"--data-b {folder_b}: model={model} is trained on pairs of one dataset.",
+            f"Leave it out, or train an unpaired model: {' or '.join(f'model={name}' for name in UNPAIRED_MODELS)}.",
         )
-    return tuple(notices)
-
-
-def job_references(job: TrainJob, samplers: Sequence[ClipSampler], clip_length: int) -> list[str]:
-    """Notices on the reference frames of all datasets, with their names if there are several."""
-    notices = []
-    for data, sampler in zip(job.datasets, samplers, strict=True):
-        prefix = f"{data.dataset.manifest.name}: " if len(samplers) > 1 else ""
-        notices += [prefix + notice for notice in describe_references(job.config, sampler, clip_length)]
-    return notices
-
-
-def describe_batch(process_group: ProcessGroup, config: Config) -> str:
-    """`8`, or `8 (4 in each of 2 processes)`."""
-    batch_size = config.schedule.batch_size
-    if process_group.world_size == 1:
-        return str(batch_size)
-    return f"{batch_size} ({len(process_group.shard(batch_size))} in each of {process_group.world_size} processes)"
-
-
-def describe_preset(request: TrainRequest) -> str:
-    """The preset and, if it was not given, why it was chosen."""
-    name = request.preset or "none"
-    return f"{name} (no --preset given: {request.preset_reason})" if request.preset_reason else name
-
-
-def start_notices(
-    request: TrainRequest, job: TrainJob, samplers: Sequence[ClipSampler], final_length: int
-) -> list[str]:
-    """What was chosen for the user, the part of the frames that is used, what is not used, and the references.
-
-    `final_length`: frames of the longest clips.
-    """
-    notices = [
-        f"preset {describe_preset(request)}" if request.preset_reason else "",
-        f"image size: {job.training_data.describe_size()}",
-        job.describe_missing_regions(request),
-        describe_unreachable_strides(job.config, final_length),
-        *describe_datasets(job.datasets, samplers, job.config),
-        *job_references(job, samplers, final_length),
-    ]
-    return [notice for notice in notices if notice]
-
-
-def describe_unreachable_strides(config: Config, max_length: int) -> str:
-    """A notice on temporal discriminators that are unused because all clips are too short; "" if there are none."""
-    temporal = config.discriminators.temporal
-    strides = unreachable_strides(temporal, max_length) if config.losses.uses_temporal_discriminators else []
-    if not strides:
-        return ""
-    return (
-        f"discriminators.temporal.frame_strides {', '.join(map(str, strides))}: unused, because the sequences need "
-        f"clips of {max(strides) * (temporal.num_frames - 1) + 1} frames, and clips have at most {max_length} frames "
-        "(limits: schedule.clip_length, max_clip_length and clip_growth_interval, the number of steps, the length of "
-        "the shots)"
-    )
+    if not request.config.is_unpaired:
+        return
+    if not folders or folder_b is None:
+        raise ConfigError(
+            f"model={model} translates between two datasets, and {'--data-b' if folders else '--data'} is missing.",
+            "vid2vid train --preset cyclegan --data DATASET_A --data-b DATASET_B; a dataset of frames alone: "
+            "vid2vid prepare --conditioner none VIDEO",
+        )
+    if len(folders) > 1:
+        raise ConfigError(
+            f"model={model}: --data is given {len(folders)} times, and each domain is one dataset.",
+            "Prepare the videos of a domain as one dataset: vid2vid prepare --conditioner none VIDEO VIDEO",
+        )
+    if folders[0].resolve() == folder_b.resolve():
+        raise ConfigError(f"--data and --data-b are the same dataset, {folder_b}.", "Give two datasets.")
 
 
 def resolve_stop_condition(request: TrainRequest, config: Config, previous_seconds: float) -> StopCondition:
@@ -235,6 +183,7 @@ def start_run(
     record = RunRecord(
         dataset=folders[0],
         more_datasets=tuple(folders[1:]),
+        dataset_b="" if (folder_b := job.training_data.folder_b) is None else str(folder_b.absolute()),
         preset=request.preset,
         precision=runtime.precision,
         device=runtime.device.type,

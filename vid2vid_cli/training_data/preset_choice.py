@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.config import FRAME_CONDITIONER, Config
 from vid2vid_cli.config.presets import preset_names, preset_path, read_yaml
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.paths import shell_command
 
 CPU_PRESET, SMALLEST_PRESET = "fast", "tiny"
 """The presets for machines without a GPU; they accept every conditioner."""
+
+
+UNPAIRED_PRESET = "cyclegan"
+"""The preset for datasets of frames alone."""
 
 
 class PresetChoice(NamedTuple):
@@ -28,6 +32,8 @@ def choose_preset(conditioners: Sequence[str], device: str = "auto") -> PresetCh
 
     `device` as in `choose_device`, whose errors it raises.
     """
+    if FRAME_CONDITIONER in conditioners:
+        return PresetChoice(UNPAIRED_PRESET, "the dataset has frames alone")
     if device == "cpu":
         device_type = device
     else:
@@ -71,4 +77,9 @@ def smaller_preset(name: str, conditioners: Sequence[str], device: str) -> str:
 
 def train_command(dataset: Path, conditioners: Sequence[str]) -> str:
     """The `train` command with the preset for the conditioners of a dataset and this machine."""
-    return shell_command("vid2vid", "train", "--preset", choose_preset(conditioners).name, "--data", dataset)
+    return shell_command("vid2vid", "train", *train_words(choose_preset(conditioners).name), "--data", dataset)
+
+
+def train_words(preset: str) -> tuple[str, ...]:
+    """The words of a `train` command that select a preset; an unpaired one needs a second dataset."""
+    return ("--preset", preset, *(("--data-b", "DATASET_B") if preset == UNPAIRED_PRESET else ()))

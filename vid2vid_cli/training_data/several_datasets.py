@@ -10,12 +10,15 @@ from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError, TooFewFra
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.data.batch_sampler import BatchSampler, MixedSampler
 from vid2vid_cli.data.clip_sampler import ClipSampler
+from vid2vid_cli.training_data.open_data import open_training_data
 from vid2vid_cli.training_data.reference_collection import resolution_ratio
-from vid2vid_cli.training_data.training_data import TrainingData, open_training_data
+from vid2vid_cli.training_data.training_data import TrainingData
 
 
-def open_datasets(folders: Sequence[Path], config: Config) -> tuple[TrainingData, ...]:
+def open_datasets(folders: Sequence[Path], config: Config, folder_b: Path | None = None) -> tuple[TrainingData, ...]:
     """Open all datasets of a training; the images of all of them have the size of the first one's.
+
+    `folder_b`: domain B of an unpaired model.
 
     Raises the errors of `open_training_data`; ConfigError: a dataset that is named twice, or another number of
     `data.weights`; DatasetMismatchError: other conditioners, options, or regions than the first one's.
@@ -29,7 +32,7 @@ def open_datasets(folders: Sequence[Path], config: Config) -> tuple[TrainingData
         raise ConfigError(
             f"data.weights has {len(weights)} values for {len(folders)} datasets.", "Give one weight per --data."
         )
-    first = open_training_data(folders[0], config)
+    first = open_training_data(folders[0], config, folder_b=folder_b)
     others = [open_training_data(folder, config, first.image_size) for folder in folders[1:]]
     for other in others:
         _require_same_conditioners(first, other)

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vid2vid_cli import __version__
 from vid2vid_cli.conditioning import Conditioner, View
-from vid2vid_cli.conditioning.combine import join_names, load_conditioners, merge_statistics
 from vid2vid_cli.conditioning.person import PERSON_OPTION
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError
 from vid2vid_cli.core.types import ConditionSpec, StyleEncoderSpec
 from vid2vid_cli.data.augmentation import ClipAugmentation
 from vid2vid_cli.data.clip_sampler import ClipSampler
-from vid2vid_cli.data.cropping import crop_view, describe_view, full_frame_size
+from vid2vid_cli.data.cropping import describe_view
 from vid2vid_cli.data.dataset import Dataset, valid_ranges
 from vid2vid_cli.data.reference_selection import ReferenceSource
-from vid2vid_cli.data.regions import available_region_names
+from vid2vid_cli.data.unpaired_sampler import DOMAIN_B_SEED, UnpairedSampler
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig, ReferenceRecord
 from vid2vid_cli.engine.styles import StyleBank
 from vid2vid_cli.training_data.dataset_conditioners import (
     class_channel_indices,
-    describe_conditioners,
-    load_dataset_conditioners,
-    prepare_arguments,
     thing_class_ids,
 )
-from vid2vid_cli.training_data.preset_choice import train_command
 from vid2vid_cli.training_data.reference_collection import MAX_RESOLUTION_RATIO, collect_references
 
 MAX_GAP_SHARE = 0.1
@@ -48,6 +41,8 @@ class TrainingData:
     """(height, width) of random crops from frames of the size of the view; None: no random crops."""
     region_names: tuple[str, ...] = ()
     """Regions that the config names and a conditioner provides."""
+    domain_b: TrainingData | None = None
+    """The other domain of an unpaired model."""
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -74,7 +69,7 @@ class TrainingData:
                 name=conditioner.spec.name,
                 options=conditioner.options.persistent_values(),
                 channels=conditioner.num_channels,
-                statistics=self.dataset.manifest.conditioner_record(conditioner.spec.name).statistics,
+                statistics=self.dataset.statistics(conditioner.spec.name),
             )
             for conditioner in self.conditioners
         )
@@ -92,16 +87,28 @@ class TrainingData:
             num_channels, class_channel_indices(self.conditioners, config.generator.foreground_classes), style_encoder
         )
 
+    @property
+    def folder_b(self) -> Path | None:
+        """The dataset of domain B; None without one."""
+        return None if self.domain_b is None else self.domain_b.dataset.folder
+
     def build_sampler(self, config: Config, max_reference_ratio: float = MAX_RESOLUTION_RATIO) -> ClipSampler:
         """Build the clip sampler with the augmentation of the config. Raises TooFewFramesError.
 
         `max_reference_ratio`: as in `collect_references`.
         """
+        sampler = self._build_sampler(config, config.runtime.seed, max_reference_ratio)
+        if self.domain_b is None:
+            return sampler
+        seed_b = config.runtime.seed + DOMAIN_B_SEED
+        return UnpairedSampler(sampler, self.domain_b._build_sampler(config, seed_b, max_reference_ratio))
+
+    def _build_sampler(self, config: Config, seed: int, max_reference_ratio: float) -> ClipSampler:
         return ClipSampler(
             self.dataset,
             self.conditioners,
             self.view,
-            seed=config.runtime.seed,
+            seed=seed,
             batch_size=config.schedule.batch_size,
             augmentation=ClipAugmentation(
                 max_translate=config.augmentation.max_translate,
@@ -162,76 +169,6 @@ class TrainingData:
             training_config=config.model_dump(mode="json") if config.checkpoint.include_discriminators else None,
             references=references,
         )
-
-
-def open_training_data(folder: Path, config: Config, size: tuple[int, int] | None = None) -> TrainingData:
-    """Open a dataset with the crop, size and rendering options of the config.
-
-    `size`: (height, width) of the training images; None: by the rule of the config.
-
-    Raises MissingFileError, DatasetError, DatasetMismatchError, PluginError, ConfigError (invalid conditioner option,
-    unknown region, image too small).
-    """
-    dataset = Dataset(folder)
-    manifest = dataset.manifest
-    if not config.accepts(manifest.conditioner_names):
-        conditioner_names = " and ".join(manifest.conditioner_names)
-        raise DatasetMismatchError(
-            f"{folder} was prepared with {conditioner_names}; the preset needs {describe_conditioners(config)}.",
-            f"Prepare the video with {prepare_arguments(config)}, or use another preset: "
-            f"{train_command(folder, manifest.conditioner_names)}",
-        )
-    statistics = merge_statistics([record.statistics for record in manifest.conditioners])
-    image_size = size or config.data.output_size(manifest.height, manifest.width, statistics.get("subject_box"))
-    if size_error := config.size_error(*image_size):
-        raise ConfigError(
-            f"{size_error}; the frames of {folder} are {manifest.width}x{manifest.height}.",
-            "Increase data.height or reduce generator.num_downsamples.",
-        )
-    conditioners = load_dataset_conditioners(manifest, config)
-    region_names = _enabled_regions(config, conditioners)
-    crop_size = image_size if config.data.crop == "random" else None
-    if crop_size is not None:
-        image_size = full_frame_size(manifest.height, manifest.width, crop_size, config.data.random_resize)
-    view = crop_view(manifest.height, manifest.width, image_size, config.data.crop, statistics)
-    return TrainingData(
-        dataset=dataset, conditioners=conditioners, view=view, crop_size=crop_size, region_names=region_names
-    )
-
-
-def _enabled_regions(config: Config, conditioners: Sequence[Conditioner]) -> tuple[str, ...]:
-    """The regions of the config that a conditioner provides. Raises ConfigError (a strict region is not available)."""
-    available_names = available_region_names(conditioners)
-    for name in config.discriminators.region.names:
-        if name not in available_names and config.discriminators.region.strict:
-            raise ConfigError(
-                f"discriminators.region.names: {join_names(conditioners)} does not provide the region {name!r}.",
-                f"Available regions: {', '.join(available_names)}."
-                if available_names
-                else "Set discriminators.region.names=[].",
-            )
-    return tuple(name for name in config.discriminators.region.names if name in available_names)
-
-
-def open_data_for_checkpoint(folder: Path, metadata: CheckpointMetadata, checkpoint: Path) -> TrainingData:
-    """Open a dataset with the conditioners, crop and image size of a checkpoint.
-
-    Raises MissingFileError, DatasetError, DatasetMismatchError (a conditioner is missing), PluginError.
-    """
-    dataset = Dataset(folder)
-    manifest = dataset.manifest
-    conditioner_names = manifest.conditioner_names
-    required_names = [conditioner.name for conditioner in metadata.conditioners]
-    for name in required_names:
-        if name not in conditioner_names:
-            raise DatasetMismatchError(
-                f"{folder} was prepared with {' and '.join(conditioner_names)}; {checkpoint} needs {name}.",
-                f"vid2vid prepare --conditioner {name} VIDEO",
-            )
-    conditioners = load_conditioners([(conditioner.name, conditioner.options) for conditioner in metadata.conditioners])
-    statistics = merge_statistics([manifest.conditioner_record(name).statistics for name in required_names])
-    view = crop_view(manifest.height, manifest.width, metadata.output_size, metadata.crop, statistics)
-    return TrainingData(dataset=dataset, conditioners=conditioners, view=view)
 
 
 def options_for_new_source(config: ConditionerConfig) -> dict[str, Any]:

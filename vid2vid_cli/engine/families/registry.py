@@ -11,6 +11,7 @@ from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.families.paired import PAIRED
+from vid2vid_cli.engine.families.unpaired import UNPAIRED
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
 
@@ -19,6 +20,9 @@ _FAMILIES: Mapping[str, ModelFamily[Any]] = {
     "pix2pixhd": PAIRED,
     "pix2pix": PAIRED,
     "predict": PAIRED,
+    "cyclegan": UNPAIRED,
+    "dualgan": UNPAIRED,
+    "discogan": UNPAIRED,
 }
 
 
