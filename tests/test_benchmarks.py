@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import adapt, data, memory, prepare, quality, response, run, synthesis, training
+from benchmarks import adapt, data, held_out, memory, prepare, quality, response, run, synthesis, training
 from benchmarks.inputs import BenchmarkInputs, Case, create_inputs, machine_info, write_looped_clip
 from benchmarks.peak import measure_peak
 from benchmarks.tables import describe_machine
@@ -205,3 +205,25 @@ def test_adapt_benchmark_compares_with_training_from_nothing(
     rows = parse_tables(adapt.format_results(results))
     assert "adapted" in rows
     assert all(0 < runs[0]["psnr"] < 60 for runs in results["rows"].values())
+
+
+def test_held_out_benchmark_measures_seeds_and_baselines(
+    benchmark_inputs: BenchmarkInputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = [f"--set={setting}" for setting in (*TOY_OVERRIDES, "data.height=32")]
+    video = write_looped_clip(benchmark_inputs.video, 20, tmp_path / "clip.mp4")
+    arguments = [
+        str(video),
+        "--conditioner=edges",
+        "--preset=tiny",
+        "--steps=2",
+        f"--out={tmp_path / 'out'}",
+        *settings,
+    ]
+    assert held_out.main(arguments) == 0
+    rows = parse_tables(capsys.readouterr().out)
+    mean, *seeds = map(float, rows["psnr"][:3])
+    assert mean == pytest.approx(sum(seeds) / 2, abs=0.02)
+    assert {"ssim", "sharpness", "warping_error"} <= rows.keys()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["data", "run_0", "run_1"]
+    assert held_out.main([str(tmp_path / "absent.mp4")]) != 0

@@ -28,7 +28,7 @@ RIGID_WEIGHTS[[31, 33, 35, 0, 16]] = 0.3
 MIN_STATISTICS_QUALITY = 0.3  # faces of lower quality are excluded from the statistics if there are better ones
 
 # Weights in `describe_face`, and the root mean square distance of the rigid points from their centre in image heights.
-POSITION_WEIGHT, TYPICAL_SIZE = 0.55, 0.13
+POSITION_WEIGHT, TYPICAL_SIZE = 1.0, 0.13
 SHAPE_WEIGHTS = np.ones(NUM_POINTS, np.float32)
 SHAPE_WEIGHTS[17:27] = SHAPE_WEIGHTS[48:68] = 1.4  # brows and mouth
 SHAPE_WEIGHTS[36:48] = 2.0  # eyes
