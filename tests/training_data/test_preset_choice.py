@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from vid2vid_cli.config.presets import preset_names
 from vid2vid_cli.core.errors import DeviceError
-from vid2vid_cli.training_data.preset_choice import choose_preset, is_gpu_preset, smaller_preset
+from vid2vid_cli.training_data.preset_choice import choose_preset, is_gpu_preset, smaller_preset, train_command
 
 GPU_PRESETS = [
     (("landmarks",), "face"),
@@ -50,8 +51,13 @@ def test_choose_preset_without_a_gpu_is_fast(conditioners: tuple[str, ...], monk
         choose_preset(conditioners, "cuda")
 
 
+def test_choose_preset_of_frames_alone_is_unpaired() -> None:
+    assert choose_preset(("none",), "cpu").name == "cyclegan"
+    assert train_command(Path("datasets/a"), ("none",)).endswith("--data-b DATASET_B --data datasets/a")
+
+
 def test_is_gpu_preset_leaves_out_presets_for_any_conditioner() -> None:
-    assert {name for name in preset_names() if not is_gpu_preset(name)} == {"tiny", "fast"}
+    assert {name for name in preset_names() if not is_gpu_preset(name)} == {"tiny", "fast", "cyclegan"}
     assert not is_gpu_preset("")
     assert not is_gpu_preset("mine.yaml")
 
