@@ -127,6 +127,37 @@ def test_settings_of_the_other_kind_of_model_are_refused(preset: str, setting: s
         resolve_config(preset, None, [setting])
 
 
+def test_savp_resolves_on_its_preset_and_on_tiny() -> None:
+    for preset in ("savp", "tiny"):
+        config = resolve_config(preset, None, ["model=savp"]).config
+        assert (config.generator.kind, config.generator.target, config.generator.flow) == (
+            "savp",
+            "future_frames",
+            False,
+        )
+        assert (config.num_initial_frames, config.losses.l1) == (2, 100)
+        assert config.accepts(("none",))
+
+
+@pytest.mark.parametrize(
+    ("preset", "settings", "parts"),
+    [
+        ("tiny", ["losses.kl=1"], ["losses.kl", "model=savp"]),
+        ("tiny", ["generator.latent_channels=4"], ["generator.latent_channels", "composite"]),
+        ("tiny", ["generator.kind=savp"], ["generator.kind=savp", "model=savp"]),
+        ("savp", ["generator.past_frames=0"], ["generator.past_frames"]),
+        ("savp", ["schedule.initial_frames=zeros"], ["schedule.initial_frames=real"]),
+        ("savp", ["generator.latent_encoder=false"], ["generator.latent_encoder=false", "losses.kl=0"]),
+        ("savp", ["schedule.clip_length=2"], ["schedule.clip_length=2", "3 predicted", "4"]),
+        ("savp", ["losses.temporal_warp=1"], ["losses.temporal_warp", "model=savp"]),
+    ],
+)
+def test_savp_rejects_unsupported_combinations(preset: str, settings: list[str], parts: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve_config(preset, None, settings)
+    assert [part for part in parts if part not in caught.value.message] == []
+
+
 def test_wgan_needs_weight_clipping() -> None:
     with pytest.raises(ConfigError, match="weight_clip"):
         resolve_config("cyclegan", None, ["model=dualgan", "losses.gan_mode=wgan"])

@@ -15,14 +15,15 @@ from vid2vid_cli.config.generator import GeneratorConfig, min_side
 from vid2vid_cli.config.losses import LossConfig
 from vid2vid_cli.config.optimizer import OptimizerConfig
 from vid2vid_cli.config.runtime import CheckpointConfig, RuntimeConfig
+from vid2vid_cli.config.savp import MIN_VIDEO_FRAMES, SavpConfig
 from vid2vid_cli.config.schedule import ScheduleConfig
 from vid2vid_cli.config.style import StyleConfig
 from vid2vid_cli.config.unpaired import UnpairedConfig
 
-ModelName = Literal["vid2vid", "pix2pixhd", "pix2pix", "predict", "cyclegan", "dualgan", "discogan"]
+ModelName = Literal["vid2vid", "pix2pixhd", "pix2pix", "predict", "cyclegan", "dualgan", "discogan", "savp"]
 UNPAIRED_MODELS = ("cyclegan", "dualgan", "discogan")
 """Models of two domains without pairs."""
-FRAME_MODELS = UNPAIRED_MODELS
+FRAME_MODELS = (*UNPAIRED_MODELS, "savp")
 """Models whose input is the frame itself: they need no conditioner, and ignore those of a dataset."""
 FRAME_CONDITIONER = "none"
 """The conditioner of datasets of frames alone."""
@@ -36,8 +37,8 @@ class Config(ConfigSection):
     model: ModelName = Field(
         "vid2vid",
         description="Model family. pix2pixhd and pix2pix are frame-wise; predict generates future label maps; "
-        "cyclegan, dualgan and discogan translate between two domains of unpaired frames. The family "
-        "overrides those preset values that define it; size, channels and steps stay the preset's.",
+        "cyclegan, dualgan and discogan translate between two domains of unpaired frames; savp continues clips. "
+        "The family overrides those preset values that define it; size, channels and steps stay the preset's.",
         json_schema_extra=nvidia("model"),
     )
     conditioners: tuple[str, ...] | None = Field(
@@ -55,6 +56,7 @@ class Config(ConfigSection):
     discriminators: DiscriminatorsConfig = DiscriminatorsConfig()
     losses: LossConfig = LossConfig()
     unpaired: UnpairedConfig = UnpairedConfig()
+    savp: SavpConfig = SavpConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     runtime: RuntimeConfig = RuntimeConfig()
@@ -88,6 +90,25 @@ class Config(ConfigSection):
             raise ValueError(f"model={self.model} translates single frames: it needs generator.past_frames=0")
         if self.is_unpaired and self.losses.temporal_warp and self.schedule.clip_length < 2:
             raise ValueError("losses.temporal_warp needs consecutive frames: schedule.clip_length=2")
+        return self
+
+    @model_validator(mode="after")
+    def _check_savp(self) -> Config:
+        if (self.model == "savp") is not (self.generator.kind == "savp"):
+            raise ValueError(f"model={self.model} cannot have generator.kind={self.generator.kind}")
+        if self.model != "savp":
+            return self
+        if self.schedule.initial_frames != "real":
+            raise ValueError("model=savp continues real frames: it needs schedule.initial_frames=real")
+        num_predicted = self.generator.past_frames - 1 + self.schedule.clip_length
+        if self.losses.uses_video_discriminators and num_predicted < MIN_VIDEO_FRAMES:
+            raise ValueError(
+                f"schedule.clip_length={self.schedule.clip_length} and "
+                f"generator.past_frames={self.generator.past_frames} give clips with {num_predicted} predicted frames: "
+                f"the video discriminators need {MIN_VIDEO_FRAMES}"
+            )
+        if self.losses.kl and self.generator.latent_channels and not self.generator.latent_encoder:
+            raise ValueError("generator.latent_encoder=false has no posterior: it needs losses.kl=0")
         return self
 
     def size_error(self, height: int, width: int) -> str:

@@ -12,6 +12,10 @@ ConditionRange = tuple[Literal[-1, 0], Literal[1]]
 """Range of the condition channels: (-1, 1), or (0, 1) as in the published networks."""
 
 
+Target = Literal["frames", "labels", "future_frames"]
+"""What a generator outputs."""
+
+
 def min_side(num_downsamples: int, num_scales: int) -> int:
     """Pixels that each side of a frame needs for `num_downsamples` stride-2 convolutions at the coarsest scale.
 
@@ -23,16 +27,17 @@ def min_side(num_downsamples: int, num_scales: int) -> int:
 class GeneratorConfig(ConfigSection):
     """Architecture of the generator."""
 
-    kind: Literal["composite", "fast", "unet", "resnet"] = Field(
+    kind: Literal["composite", "fast", "unet", "resnet", "savp"] = Field(
         "composite",
         description="composite: vid2vid's coarse-to-fine generator, and pix2pixHD's with past_frames=0 and flow=false; "
         "fast: a lightweight sequential generator for CPU inference; unet: pix2pix's; "
-        "resnet: CycleGAN's.",
+        "resnet: CycleGAN's; savp: SAVP's recurrent generator.",
         json_schema_extra=nvidia("netG"),
     )
-    target: Literal["frames", "labels"] = Field(
+    target: Target = Field(
         "frames",
-        description="frames: frames from conditions; labels: future conditions from past conditions (model=predict).",
+        description="frames: frames from conditions; labels: future conditions from past conditions (model=predict); "
+        "future_frames: future frames from past frames (model=savp).",
     )
     past_frames: int = Field(
         2,
@@ -136,6 +141,21 @@ class GeneratorConfig(ConfigSection):
         0.5, ge=0, lt=1, description="kind=unet: dropout probability of the innermost levels in training."
     )
 
+    latent_channels: int = Field(
+        8, ge=0, le=256, description="kind=savp: size of the latent of each frame. 0: a deterministic model."
+    )
+    latent_encoder: bool = Field(
+        True,
+        description="kind=savp: an encoder of adjacent frames gives the latents of real frames (posterior). false: "
+        "latents are always random, as in SAVP's GAN without VAE.",
+    )
+    transformation: Literal["cdna", "flow"] = Field(
+        "cdna",
+        description="kind=savp: how the last frame is transformed. cdna: 5x5 kernels per image; flow: warping per "
+        "pixel.",
+    )
+    num_transformations: int = Field(4, ge=1, le=32, description="kind=savp: number of transformed images.")
+
     @model_validator(mode="after")
     def _check_combination(self) -> GeneratorConfig:
         if self.flow and self.past_frames == 0:
@@ -145,6 +165,15 @@ class GeneratorConfig(ConfigSection):
                 f"generator.kind={self.kind} is a frame-wise model with one scale: it needs generator.past_frames=0, "
                 "generator.flow=false, generator.num_scales=1 and generator.foreground_classes=[]; "
                 "model=pix2pix sets all of them"
+            )
+        if (self.kind == "savp") is not (self.target == "future_frames"):
+            raise ValueError(
+                f"generator.kind={self.kind} does not fit generator.target={self.target}; model=savp sets both"
+            )
+        if self.kind == "savp" and (self.flow or not self.past_frames or self.num_scales > 1):
+            raise ValueError(
+                "generator.kind=savp continues past frames: it needs generator.past_frames of at least 1, "
+                "generator.flow=false and generator.num_scales=1"
             )
         if self.kind == "fast" and (self.num_scales > 1 or self.foreground_classes):
             raise ValueError(

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from vid2vid_cli.config.base import ConfigSection, nvidia
 
+VIDEO_GAN_TERMS = ("posterior_adversarial", "prior_adversarial", "posterior_features", "prior_features")
+"""The terms of SAVP's video discriminators."""
+
 
 class LossConfig(ConfigSection):
     """Weights of the loss terms; 0 disables a term."""
@@ -75,9 +78,28 @@ class LossConfig(ConfigSection):
         "factor 0.5 on losses.cycle.",
     )
 
+    kl: float = Field(1.0, ge=0, description="model=savp: KL divergence of the posterior latents from N(0, I).")
+    posterior_adversarial: float = Field(
+        0.1, ge=0, description="model=savp: video discriminator of clips with posterior latents."
+    )
+    prior_adversarial: float = Field(
+        0.1, ge=0, description="model=savp: video discriminator of clips with prior (random) latents."
+    )
+    posterior_features: float = Field(
+        10.0, ge=0, description="model=savp: cosine distance of features, posterior clips against real ones."
+    )
+    prior_features: float = Field(
+        0.0, ge=0, description="model=savp: cosine distance of features, prior clips against real ones."
+    )
+
     def weights(self) -> dict[str, float]:
         """Weight of each loss term by name."""
         return self.model_dump(exclude={"gan_mode", "perceptual_network", "cycle_distance"})
+
+    @property
+    def uses_video_discriminators(self) -> bool:
+        """Whether any term needs a video discriminator of SAVP."""
+        return any(self.weights()[name] > 0 for name in VIDEO_GAN_TERMS)
 
     @property
     def uses_image_discriminator(self) -> bool:

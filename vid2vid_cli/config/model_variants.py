@@ -7,6 +7,8 @@ from typing import Any
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.data import DataConfig
+from vid2vid_cli.config.losses import VIDEO_GAN_TERMS
+from vid2vid_cli.config.savp import SavpConfig
 from vid2vid_cli.config.unpaired import UnpairedConfig
 
 FRAME_WISE_OVERRIDES: Mapping[str, Any] = {
@@ -84,17 +86,32 @@ DISCOGAN_OVERRIDES: Mapping[str, Any] = {
     "unpaired.history_size": 0,
     "optimizer.weight_decay": 1e-4,
 }
+SAVP_OVERRIDES: Mapping[str, Any] = {
+    **{key: value for key, value in FRAME_WISE_OVERRIDES.items() if key != "generator.past_frames"},
+    "generator.kind": "savp",
+    "generator.target": "future_frames",
+    "generator.num_scales": 1,
+    "style.feature_channels": 0,
+    "losses.gan_mode": "lsgan",
+    "losses.perceptual": 0,
+    "losses.l1": 100,
+    "schedule.initial_frames": "real",
+    "schedule.freeze_coarse_steps": 0,
+    "conditioners": None,
+}
 DISCOGAN_DOWNSAMPLES = 4
 """Of the published encoder for 64 pixels."""
 MAX_UNET_DOWNSAMPLES = 8
 """Levels of the published U-Net for 256 pixels: down to a single cell."""
 COMPOSITE_ONLY = ("num_local_res_blocks", "kernel_size", "foreground_after_warp", "condition_range")
 UNET_ONLY = ("conv_bias", "dropout", "skip_connections")
+SAVP_ONLY = ("latent_channels", "latent_encoder", "transformation", "num_transformations")
 UNSUPPORTED = {
-    "composite": (*UNET_ONLY, "patch_size"),
-    "fast": (*COMPOSITE_ONLY, *UNET_ONLY, "upsample"),
-    "unet": (*COMPOSITE_ONLY, "num_res_blocks", "patch_size"),
-    "resnet": (*sorted({*COMPOSITE_ONLY} - {"kernel_size"}), *UNET_ONLY, "patch_size"),
+    "composite": (*UNET_ONLY, *SAVP_ONLY, "patch_size"),
+    "fast": (*COMPOSITE_ONLY, *UNET_ONLY, *SAVP_ONLY, "upsample"),
+    "unet": (*COMPOSITE_ONLY, *SAVP_ONLY, "num_res_blocks", "patch_size"),
+    "resnet": (*sorted({*COMPOSITE_ONLY} - {"kernel_size"}), *UNET_ONLY, *SAVP_ONLY, "patch_size"),
+    "savp": (*COMPOSITE_ONLY, *UNET_ONLY, "num_res_blocks", "norm", "upsample", "patch_size"),
 }
 """Settings of the generator that a kind does not use."""
 UNPAIRED_SETTINGS = (
@@ -106,6 +123,16 @@ UNUSED_BY_UNPAIRED = (
     *("losses.temporal_feature_matching", "losses.region_adversarial", "losses.region_feature_matching"),
     *("discriminators.image.condition_scale", "discriminators.image.condition_range", "conditioners"),
     *("discriminators.temporal.frame_strides", "discriminators.region.names", "schedule.frames_per_update"),
+)
+SAVP_SETTINGS = (
+    *(f"savp.{name}" for name in SavpConfig.model_fields),
+    *(f"losses.{name}" for name in ("kl", *VIDEO_GAN_TERMS)),
+)
+UNUSED_BY_SAVP = (
+    *("losses.adversarial", "losses.feature_matching", "losses.perceptual", "losses.temporal_adversarial"),
+    *("losses.temporal_feature_matching", "losses.region_adversarial", "losses.region_feature_matching"),
+    *("losses.temporal_warp", "discriminators.temporal.frame_strides", "discriminators.region.names", "conditioners"),
+    *("schedule.frames_per_update", "schedule.bptt_frames"),
 )
 FLOW_SETTINGS = ("generator.flow_multiplier", "losses.flow", "losses.flow_warp", "losses.occlusion")
 
@@ -133,6 +160,8 @@ def variant_overrides(settings: Mapping[str, Any]) -> dict[str, Any]:
                 "generator.num_downsamples": num_downsamples,
                 **_clip_overrides(settings),
             }
+        case "savp":
+            return dict(SAVP_OVERRIDES)
         case "predict":
             return dict(PREDICT_OVERRIDES)
     return {}
@@ -163,6 +192,10 @@ def unused_settings(config: Config) -> dict[str, str]:
         reasons |= dict.fromkeys(UNUSED_BY_UNPAIRED, f"model={config.model} does not use it")
     else:
         reasons |= dict.fromkeys(UNPAIRED_SETTINGS, f"model={config.model} is not unpaired")
+    if config.model == "savp":
+        reasons |= dict.fromkeys(UNUSED_BY_SAVP, "model=savp does not use it")
+    else:
+        reasons |= dict.fromkeys(SAVP_SETTINGS, "only model=savp uses it")
     if not generator.past_frames:
         temporal = () if config.is_unpaired else ("losses.temporal_warp",)
         ignored = ("schedule.initial_frames", "schedule.image_warmup_steps", *temporal)

@@ -17,6 +17,7 @@ from vid2vid_cli.networks.discriminator import MultiScaleDiscriminator
 from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.networks.resnet import ResNetGenerator
+from vid2vid_cli.networks.savp import SavpGenerator
 from vid2vid_cli.networks.style_encoder import StyleEncoder
 from vid2vid_cli.networks.unet import UNetGenerator
 
@@ -51,6 +52,16 @@ def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> G
                 norm=config.norm,
                 upsample=config.upsample,
                 style_encoder=style_encoder,
+            )
+        case "savp":
+            return SavpGenerator(
+                past_frames=config.past_frames,
+                base_channels=config.base_channels,
+                num_downsamples=config.num_downsamples,
+                latent_channels=config.latent_channels,
+                has_encoder=config.latent_encoder,
+                transformation=config.transformation,
+                num_transformations=config.num_transformations,
             )
         case "unet":
             return UNetGenerator(

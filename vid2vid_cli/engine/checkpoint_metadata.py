@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vid2vid_cli.config.config import ModelName
-from vid2vid_cli.config.generator import GeneratorConfig
+from vid2vid_cli.config.generator import GeneratorConfig, Target
 from vid2vid_cli.core.checkpoint_header import read_header
 from vid2vid_cli.core.errors import ConfigError, TruncatedCheckpointError
 from vid2vid_cli.core.geometry import View
@@ -132,10 +132,15 @@ class CheckpointMetadata(BaseModel):
         view = self.crop_view()
         return view.height, view.width
 
-    def require_target(self, path: Path, target: Literal["frames", "labels"]) -> None:
+    def require_target(self, path: Path, target: Target) -> None:
         """Raise ConfigError if the generator of the checkpoint at `path` has another target."""
         if self.generator.target == target:
             return
+        if self.generator.target == "future_frames":
+            raise ConfigError(
+                f"{path} (model={self.model}) continues clips and has no conditions to generate frames from.",
+                f"Use it with: {shell_command('vid2vid', 'predict', path, 'CLIP')}",
+            )
         if target == "frames":
             raise ConfigError(
                 f"{path} predicts label maps (generator.target=labels) and cannot generate frames.",

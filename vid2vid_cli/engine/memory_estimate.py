@@ -29,6 +29,7 @@ from vid2vid_cli.engine.runtime import Precision, Runtime
 from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.perceptual import PerceptualLoss, build_perceptual_network
+from vid2vid_cli.networks.savp import SavpGenerator
 
 
 class LiveMemoryCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -94,6 +95,9 @@ def estimate_model_size(config: Config, condition_spec: ConditionSpec, height: i
         gc.collect()
         memory.peak = memory.current
         generator = model_family(config.model).build_generator(config.generator, condition_spec)
+        if isinstance(generator, SavpGenerator):
+            _predict_frames(generator, runtime, height, width)
+            return ModelSize(parameter_counts, training_bytes, memory.peak)
         predicts_labels = config.generator.target == "labels"
         conditions = [
             torch.empty(1, 0 if predicts_labels else condition_spec.input_channels, height, width) for _ in range(2)
@@ -125,7 +129,9 @@ def _estimate_training(
         perceptual_loss=_untrained_perceptual_loss(config),
     )
     frames = config.schedule.frames_per_update
-    num_frames = config.schedule.clip_length if config.is_unpaired else max(config.num_initial_frames + frames, 2)
+    num_frames = max(config.num_initial_frames + frames, 2)
+    if config.is_unpaired or config.model == "savp":  # one update per clip
+        num_frames = config.num_initial_frames + config.schedule.clip_length
     batch_shape = (config.schedule.batch_size, num_frames)
     batch = ClipBatch(
         torch.empty(*batch_shape, condition_spec.channels, *size),
@@ -147,6 +153,16 @@ def _estimate_training(
         name: count_parameters(network) for name, network in state.trainable_networks().items() if name != "generator"
     }
     return {**counts, **{name: count for name, count in other_counts.items() if count}}, memory.peak
+
+
+@torch.no_grad()
+def _predict_frames(generator: SavpGenerator, runtime: Runtime, height: int, width: int) -> None:
+    """Two steps of a prediction."""
+    frame = torch.empty(1, 3, height, width)
+    clip_state = generator.start(frame)
+    with runtime.autocast():
+        for _ in range(2):
+            frame, clip_state = generator(frame, torch.empty(1, generator.latent_channels), clip_state)
 
 
 def _zero_motion(previous: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:

@@ -33,7 +33,7 @@ class Runtime:
         """Move a network to the device and the memory format, in place."""
         if any(weight.device != self.device for weight in network.parameters()):  # fake weights cannot be moved
             network.to(self.device)
-        if self.channels_last:
+        if self.channels_last and all(weight.dim() < 5 for weight in network.parameters()):  # 2-D networks only
             network.to(memory_format=torch.channels_last)
         return network
 

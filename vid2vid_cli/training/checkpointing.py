@@ -17,19 +17,17 @@ from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.paths import shell_command, shorten_name
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.reference_bank import ReferenceBank
-from vid2vid_cli.data.unpaired_sampler import UnpairedSampler
 from vid2vid_cli.engine.checkpoint import save_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import ReferenceRecord
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler
-from vid2vid_cli.engine.families.unpaired import UnpairedState
 from vid2vid_cli.engine.run_folder import RunFolder
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.state_files import mark_best, prune_checkpoints, read_pointer, save_train_state
 from vid2vid_cli.media.images import save_png
+from vid2vid_cli.training.build_measurement import Measurement, build_measurement
 from vid2vid_cli.training.interrupt import Interrupt
-from vid2vid_cli.training.measurement import Result, SampleMeasurement, attempt, read_best_quality, write_quality
-from vid2vid_cli.training.unpaired_measurement import UnpairedMeasurement
+from vid2vid_cli.training.measurement import Result, attempt, read_best_quality, write_quality
 from vid2vid_cli.training_data.reference_collection import record_references
 from vid2vid_cli.training_data.training_data import TrainingData
 
@@ -51,7 +49,7 @@ class _Subject:
     """A dataset of the training, and what its `.ckpt` contains."""
 
     data: TrainingData
-    measurement: SampleMeasurement | UnpairedMeasurement
+    measurement: Measurement
     bank: ReferenceBank | None
     references: ReferenceRecord | None
     path: Path
@@ -92,9 +90,7 @@ class CheckpointCallback:
         self._subjects = [
             _Subject(
                 data,
-                UnpairedMeasurement(data, sampler, runtime=runtime, state=state)
-                if isinstance(sampler, UnpairedSampler) and isinstance(state, UnpairedState)
-                else SampleMeasurement(
+                build_measurement(
                     data, config, sampler=sampler, runtime=runtime, state=state, emit=emit, interrupt=interrupt
                 ),
                 bank := None if sampler.reference_source is None else sampler.reference_source.bank,

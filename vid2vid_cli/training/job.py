@@ -10,7 +10,9 @@ from typing import Any
 from vid2vid_cli.conditioning.combine import join_names
 from vid2vid_cli.config.config import UNPAIRED_MODELS, Config
 from vid2vid_cli.config.resolve import ResolvedConfig
-from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.config.savp import MIN_VIDEO_FRAMES
+from vid2vid_cli.core.errors import ConfigError, TooFewFramesError
+from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.engine.distributed import ProcessGroup
 from vid2vid_cli.engine.loop import StopCondition
 from vid2vid_cli.engine.run_folder import (
@@ -121,10 +123,26 @@ def resolve_train_job(request: TrainRequest, process_group: ProcessGroup) -> Tra
     samplers = build_samplers(job.datasets, job.config)
     if job.config.generator.target == "labels":
         build_label_channels(job.training_data.conditioners)
+    if job.config.generator.target == "future_frames":
+        for sampler in samplers:
+            _check_prediction_length(job.config, sampler)
+    if job.config.generator.target != "frames":
         for data, sampler in zip(job.datasets, samplers, strict=True):
             choose_sample_range(data, sampler.ranges, job.config.num_initial_frames)
     process_group.shard(job.config.schedule.batch_size)
     return job
+
+
+def _check_prediction_length(config: Config, sampler: ClipSampler) -> None:
+    """Raise TooFewFramesError if the longest clip has too few frames after the first ones."""
+    min_predicted = MIN_VIDEO_FRAMES if config.losses.uses_video_discriminators else 1
+    required = max(config.num_initial_frames, min_predicted) + 1
+    if sampler.max_range_length < required:
+        raise TooFewFramesError(
+            f"{sampler.dataset.folder} has at most {sampler.max_range_length} consecutive training frames; model=savp "
+            f"needs {required}: the first {config.num_initial_frames} are continued, and {min_predicted} predicted.",
+            "Prepare a longer video.",
+        )
 
 
 def _check_domains(request: TrainRequest) -> None:

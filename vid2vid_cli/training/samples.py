@@ -35,7 +35,7 @@ def choose_sample_range(
     if longest.num_frames <= num_known_frames:
         raise TooFewFramesError(
             f"{training_data.dataset.folder} has at most {longest.num_frames} consecutive {SPLIT_NAMES[split]} frames; "
-            f"model=predict needs {num_known_frames + 1}, because it continues {num_known_frames} real frames.",
+            f"the model needs {num_known_frames + 1}, because it continues {num_known_frames} real frames.",
             "Prepare a longer video, or with a larger --val-fraction; --val-fraction 0 measures on training frames.",
         )
     stop = min(longest.stop, longest.start + SAMPLE_FRAMES)

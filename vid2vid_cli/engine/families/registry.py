@@ -11,6 +11,7 @@ from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.families.paired import PAIRED
+from vid2vid_cli.engine.families.savp import SAVP
 from vid2vid_cli.engine.families.unpaired import UNPAIRED
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
@@ -23,6 +24,7 @@ _FAMILIES: Mapping[str, ModelFamily[Any]] = {
     "cyclegan": UNPAIRED,
     "dualgan": UNPAIRED,
     "discogan": UNPAIRED,
+    "savp": SAVP,
 }
 
 

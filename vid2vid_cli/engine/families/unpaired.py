@@ -26,6 +26,7 @@ from vid2vid_cli.engine.training_losses import LossTerms, discriminator_loss, lo
 from vid2vid_cli.losses.adversarial import GAN_LOSSES
 from vid2vid_cli.losses.reconstruction import masked_l1, weighted_sum
 from vid2vid_cli.losses.unpaired import cycle_loss, identity_loss
+from vid2vid_cli.networks.savp import SavpGenerator
 from vid2vid_cli.networks.translation import DIRECTIONS, Direction, TranslationGenerator, opposite
 from vid2vid_cli.ops.warp import warp
 
@@ -61,8 +62,8 @@ class UnpairedState(TrainState):
 def build_translation_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> TranslationGenerator:
     """Two generators of the same architecture."""
     a2b, b2a = (build_generator(config, condition_spec) for _ in DIRECTIONS)
-    assert not isinstance(a2b, TranslationGenerator)
-    assert not isinstance(b2a, TranslationGenerator)
+    assert not isinstance(a2b, TranslationGenerator | SavpGenerator)
+    assert not isinstance(b2a, TranslationGenerator | SavpGenerator)
     return TranslationGenerator(a2b, b2a)
 
 
