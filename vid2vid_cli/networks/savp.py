@@ -29,7 +29,7 @@ MAX_CHANNEL_MULTIPLIER = 8
 NUM_LSTM_LEVELS = 3
 """Innermost levels with convolutional LSTMs; 64 pixels have three levels."""
 NUM_FIXED_CANDIDATES = 3
-"""Candidates besides the transformed images: previous frame, first frame, synthesised image."""
+"""Candidates in addition to the transformed images: previous frame, first frame, synthesised image."""
 ENCODER_CHANNELS = 64
 LOG_VARIANCE_LIMIT = 10.0
 
