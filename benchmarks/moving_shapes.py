@@ -4,7 +4,7 @@
     vid2vid prepare --conditioner none shapes.mp4
 
 The motion between two bounces is constant and predictable; the direction and the speed after a bounce are random,
-unless `--deterministic` is given: then shapes are reflected. As in stochastic moving MNIST (Denton and Fergus, ICML 2018).
+unless `--deterministic` is given: then shapes are reflected. As in stochastic moving MNIST (Denton and Fergus, 2018).
 """
 
 from __future__ import annotations
