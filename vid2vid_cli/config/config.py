@@ -20,7 +20,9 @@ from vid2vid_cli.config.schedule import ScheduleConfig
 from vid2vid_cli.config.style import StyleConfig
 from vid2vid_cli.config.unpaired import UnpairedConfig
 
-ModelName = Literal["vid2vid", "pix2pixhd", "pix2pix", "predict", "cyclegan", "dualgan", "discogan", "savp"]
+ModelName = Literal[
+    "vid2vid", "pix2pixhd", "pix2pix", "predict", "bicyclegan", "cyclegan", "dualgan", "discogan", "savp"
+]
 UNPAIRED_MODELS = ("cyclegan", "dualgan", "discogan")
 """Models of two domains without pairs."""
 FRAME_MODELS = (*UNPAIRED_MODELS, "savp")
@@ -37,8 +39,9 @@ class Config(ConfigSection):
     model: ModelName = Field(
         "vid2vid",
         description="Model family. pix2pixhd and pix2pix are frame-wise; predict generates future label maps; "
-        "cyclegan, dualgan and discogan translate between two domains of unpaired frames; savp continues clips. "
-        "The family overrides those preset values that define it; size, channels and steps stay the preset's.",
+        "bicyclegan is frame-wise and gives each video a style; cyclegan, dualgan and discogan translate between two "
+        "domains of unpaired frames; savp continues clips. The family overrides those preset values that define it; "
+        "size, channels and steps stay the preset's.",
         json_schema_extra=nvidia("model"),
     )
     conditioners: tuple[str, ...] | None = Field(
@@ -71,6 +74,25 @@ class Config(ConfigSection):
             if not all(re.fullmatch(r"[\w-]+", name) for name in entry.split("|")):
                 raise ValueError(f"{entry!r} is not a conditioner name, nor names separated by |")
         return value
+
+    @model_validator(mode="after")
+    def _check_bicyclegan(self) -> Config:
+        if self.model != "bicyclegan":
+            return self
+        generator, num_features = self.generator, self.style.feature_channels
+        if generator.kind != "unet" or not generator.latent_channels or num_features:
+            raise ValueError(
+                "model=bicyclegan needs generator.kind=unet, generator.latent_channels of at least 1 and "
+                "style.feature_channels=0, because its style is one latent per video; they are "
+                f"{generator.kind}, {generator.latent_channels} and {num_features}"
+            )
+        weights = self.losses.weights()
+        if not any(weights[name] for name in ("adversarial", "random_adversarial", "l1")):
+            raise ValueError(
+                "model=bicyclegan has no term that trains its images: losses.adversarial, losses.l1 (cVAE-GAN) and "
+                "losses.random_adversarial (cLR-GAN) are 0"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_output_size(self) -> Config:

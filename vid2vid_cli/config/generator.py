@@ -140,9 +140,18 @@ class GeneratorConfig(ConfigSection):
     dropout: float = Field(
         0.5, ge=0, lt=1, description="kind=unet: dropout probability of the innermost levels in training."
     )
+    latent_injection: Literal["all", "input"] = Field(
+        "all",
+        description="model=bicyclegan: the latent is concatenated with the input of all levels of the encoder, or only "
+        "with the conditions.",
+    )
 
     latent_channels: int = Field(
-        8, ge=0, le=256, description="kind=savp: size of the latent of each frame. 0: a deterministic model."
+        8,
+        ge=0,
+        le=256,
+        description="Size of the latent: of each frame (kind=savp; 0: deterministic), or of a video "
+        "(model=bicyclegan).",
     )
     latent_encoder: bool = Field(
         True,

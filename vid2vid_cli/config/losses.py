@@ -78,7 +78,23 @@ class LossConfig(ConfigSection):
         "factor 0.5 on losses.cycle.",
     )
 
-    kl: float = Field(1.0, ge=0, description="model=savp: KL divergence of the posterior latents from N(0, I).")
+    kl: float = Field(
+        1.0,
+        ge=0,
+        description="model=savp, bicyclegan: KL divergence of encoded latents from N(0, I); bicyclegan: summed over "
+        "the batch, with a weight of 0.01.",
+    )
+    random_adversarial: float = Field(
+        1.0,
+        ge=0,
+        description="model=bicyclegan: discriminator of frames with a random latent (cLR-GAN); losses.adversarial is "
+        "that of frames with an encoded latent (cVAE-GAN).",
+    )
+    latent: float = Field(
+        0.5,
+        ge=0,
+        description="model=bicyclegan: L1 between a random latent and the latent encoded from the generated frames.",
+    )
     posterior_adversarial: float = Field(
         0.1, ge=0, description="model=savp: video discriminator of clips with posterior latents."
     )

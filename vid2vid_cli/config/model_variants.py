@@ -39,6 +39,23 @@ PIX2PIX_OVERRIDES: Mapping[str, Any] = {
     "losses.l1": 100,
     "schedule.freeze_coarse_steps": 0,
 }
+BICYCLEGAN_OVERRIDES: Mapping[str, Any] = {
+    **FRAME_WISE_OVERRIDES,
+    "generator.kind": "unet",
+    "generator.num_scales": 1,
+    "style.feature_channels": 0,
+    "losses.gan_mode": "lsgan",
+    "losses.adversarial": 1,
+    "losses.random_adversarial": 1,
+    "losses.l1": 10,
+    "losses.latent": 0.5,
+    "losses.kl": 0.01,
+    "losses.feature_matching": 0,
+    "losses.perceptual": 0,
+    "schedule.freeze_coarse_steps": 0,
+    "schedule.clip_length": 1,
+    "schedule.max_clip_length": 1,
+}
 PREDICT_OVERRIDES: Mapping[str, Any] = {
     # Label maps have no texture for VGG features, and no regions of their own.
     "generator.kind": "composite",
@@ -105,7 +122,7 @@ MAX_UNET_DOWNSAMPLES = 8
 """Levels of the published U-Net for 256 pixels: down to a single cell."""
 COMPOSITE_ONLY = ("num_local_res_blocks", "kernel_size", "foreground_after_warp", "condition_range")
 UNET_ONLY = ("conv_bias", "dropout", "skip_connections")
-SAVP_ONLY = ("latent_channels", "latent_encoder", "transformation", "num_transformations")
+SAVP_ONLY = ("latent_encoder", "transformation", "num_transformations")
 UNSUPPORTED = {
     "composite": (*UNET_ONLY, *SAVP_ONLY, "patch_size"),
     "fast": (*COMPOSITE_ONLY, *UNET_ONLY, *SAVP_ONLY, "upsample"),
@@ -126,13 +143,21 @@ UNUSED_BY_UNPAIRED = (
 )
 SAVP_SETTINGS = (
     *(f"savp.{name}" for name in SavpConfig.model_fields),
-    *(f"losses.{name}" for name in ("kl", *VIDEO_GAN_TERMS)),
+    *(f"losses.{name}" for name in VIDEO_GAN_TERMS),
 )
 UNUSED_BY_SAVP = (
     *("losses.adversarial", "losses.feature_matching", "losses.perceptual", "losses.temporal_adversarial"),
     *("losses.temporal_feature_matching", "losses.region_adversarial", "losses.region_feature_matching"),
     *("losses.temporal_warp", "discriminators.temporal.frame_strides", "discriminators.region.names", "conditioners"),
     *("schedule.frames_per_update", "schedule.bptt_frames"),
+)
+BICYCLEGAN_SETTINGS = ("generator.latent_injection", "losses.random_adversarial", "losses.latent")
+LATENT_SETTINGS = ("generator.latent_channels", "losses.kl")
+UNUSED_BY_BICYCLEGAN = (
+    *("losses.feature_matching", "losses.perceptual", "losses.temporal_warp", "losses.temporal_adversarial"),
+    *("losses.temporal_feature_matching", "losses.region_adversarial", "losses.region_feature_matching"),
+    *("discriminators.image.condition_scale", "discriminators.image.condition_range", "schedule.frames_per_update"),
+    *("discriminators.temporal.frame_strides", "discriminators.region.names"),
 )
 FLOW_SETTINGS = ("generator.flow_multiplier", "losses.flow", "losses.flow_warp", "losses.occlusion")
 
@@ -144,6 +169,8 @@ def variant_overrides(settings: Mapping[str, Any]) -> dict[str, Any]:
             return dict(PIX2PIXHD_OVERRIDES)
         case "pix2pix":
             return {**PIX2PIX_OVERRIDES, "generator.num_downsamples": _unet_downsamples(settings)}
+        case "bicyclegan":
+            return {**BICYCLEGAN_OVERRIDES, "generator.num_downsamples": _unet_downsamples(settings)}
         case "cyclegan":
             return {**UNPAIRED_OVERRIDES, **_clip_overrides(settings)}
         case "dualgan":
@@ -196,6 +223,12 @@ def unused_settings(config: Config) -> dict[str, str]:
         reasons |= dict.fromkeys(UNUSED_BY_SAVP, "model=savp does not use it")
     else:
         reasons |= dict.fromkeys(SAVP_SETTINGS, "only model=savp uses it")
+    if config.model == "bicyclegan":
+        reasons |= dict.fromkeys(UNUSED_BY_BICYCLEGAN, "model=bicyclegan does not use it")
+    else:
+        reasons |= dict.fromkeys(BICYCLEGAN_SETTINGS, "only model=bicyclegan uses it")
+    if config.model not in ("savp", "bicyclegan"):
+        reasons |= dict.fromkeys(LATENT_SETTINGS, "only model=savp and model=bicyclegan use it")
     if not generator.past_frames:
         temporal = () if config.is_unpaired else ("losses.temporal_warp",)
         ignored = ("schedule.initial_frames", "schedule.image_warmup_steps", *temporal)

@@ -15,14 +15,14 @@ from vid2vid_cli.engine.training_losses import LossSettings
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.discriminator import MultiScaleDiscriminator
 from vid2vid_cli.networks.fast import FastGenerator
-from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.networks.resnet import ResNetGenerator
 from vid2vid_cli.networks.savp import SavpGenerator
 from vid2vid_cli.networks.style_encoder import StyleEncoder
+from vid2vid_cli.networks.translation import FrameGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
 
-def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> Generator:
+def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> FrameGenerator | SavpGenerator:
     """The generator, with a style encoder if `condition_spec` has one."""
     style_encoder = _build_style_encoder(config, condition_spec)
     match config.kind:

@@ -122,6 +122,11 @@ class CheckpointMetadata(BaseModel):
         num_channels = sum(conditioner.channels for conditioner in self.conditioners)
         return ConditionSpec(num_channels, self.foreground_indices, style_encoder)
 
+    @property
+    def has_latent(self) -> bool:
+        """Whether the style of a video is a latent of the generator (model=bicyclegan)."""
+        return self.model == "bicyclegan"
+
     def crop_view(self) -> View:
         """The view of the dataset's frames."""
         return View.from_json(self.view)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.conditioning import Conditioner
-from vid2vid_cli.data.dataset import FrameRange
+from vid2vid_cli.core.errors import DatasetError
+from vid2vid_cli.data.dataset import FrameRange, Split, valid_ranges
 from vid2vid_cli.evaluation.perceptual import PerceptualMetric
 from vid2vid_cli.evaluation.redetection import MetricMeans, redetection_errors
 from vid2vid_cli.metrics.image import psnr, sharpness, ssim
@@ -69,6 +70,23 @@ class ClipMetrics:
             images=images,
             on_frame=self._on_detection,
         )
+
+
+def measured_ranges(training_data: TrainingData, split: Split, num_given_frames: int) -> list[FrameRange]:
+    """The ranges of the split whose frames are generated, without the given frames. Raises DatasetError for none."""
+    names = [conditioner.spec.name for conditioner in training_data.conditioners]
+    min_frames = 2 + num_given_frames
+    frame_ranges = [
+        frame_range._replace(start=frame_range.start + num_given_frames)
+        for frame_range in valid_ranges(training_data.dataset, names, split)
+        if frame_range.num_frames >= min_frames
+    ]
+    if not frame_ranges:
+        raise DatasetError(
+            f"{training_data.dataset.folder} has no {min_frames} consecutive {split} frames to measure.",
+            "Prepare a longer video.",
+        )
+    return frame_ranges
 
 
 def mean_metrics(metrics_per_clip: Sequence[MetricMeans]) -> dict[str, float]:

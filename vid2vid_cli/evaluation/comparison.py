@@ -18,12 +18,15 @@ DIRECTIONS: Mapping[str, Direction] = {
     "cycle_ssim": "higher",
     "sharpness": "one",
     "warping_error": "lower",
+    "style_diversity": "higher",
+    "perceptual_style_diversity": "higher",
 }
 SCORE_SUFFIXES = ("_iou", "_pck", "_found")
 """Endings of the names of re-detection metrics whose higher values are better."""
 ARROWS: Mapping[Direction, str] = {"higher": "↑", "lower": "↓", "one": "→1"}
-NOT_COMPARED = ("warping_error",)
-"""A still picture has a low warping error, so a lower one than that of the real frames is no advantage."""
+NOT_COMPARED = ("warping_error", "style_diversity", "perceptual_style_diversity")
+"""A still picture has a low warping error, so a lower one than that of the real frames is no advantage; only models
+with styles have a diversity."""
 SHOWN_NAMES = {"psnr": "PSNR", "ssim": "SSIM", **dict.fromkeys(METRIC_NAMES.values(), "perceptual distance")}
 
 

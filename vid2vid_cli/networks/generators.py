@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vid2vid_cli.networks.bicyclegan import BicycleGenerator
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.resnet import ResNetGenerator
@@ -9,6 +10,14 @@ from vid2vid_cli.networks.savp import SavpGenerator
 from vid2vid_cli.networks.translation import TranslationGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
-Generator = CompositeGenerator | FastGenerator | UNetGenerator | ResNetGenerator | TranslationGenerator | SavpGenerator
+Generator = (
+    CompositeGenerator
+    | FastGenerator
+    | UNetGenerator
+    | ResNetGenerator
+    | TranslationGenerator
+    | SavpGenerator
+    | BicycleGenerator
+)
 """Common interface: `num_scales`, `past_frames`, `window_size`, `style_encoder`, `forward`, `set_trainable` and
 `set_gradient_checkpointing`."""

@@ -14,7 +14,7 @@ from vid2vid_cli.networks.resnet import ResNetGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
 FrameGenerator = CompositeGenerator | FastGenerator | UNetGenerator | ResNetGenerator
-"""A generator without a past."""
+"""A generator that is one network."""
 Direction = Literal["a2b", "b2a"]
 DIRECTIONS: tuple[Direction, ...] = ("a2b", "b2a")
 

@@ -42,8 +42,13 @@ class UNetGenerator(nn.Module):
         conv_bias: bool = False,
         skip_connections: bool = True,
         style_encoder: StyleEncoder | None = None,
+        latent_channels: int = 0,
+        num_latent_levels: int = 0,
     ) -> None:
-        """`style_encoder`: used by the training step, not by `forward`."""
+        """`style_encoder`: used by the training step, not by `forward`.
+
+        `num_latent_levels`: encoder levels, the outermost first, whose inputs are concatenated with a latent.
+        """
         super().__init__()
         self.num_scales = 1
         self.past_frames = 0
@@ -52,6 +57,7 @@ class UNetGenerator(nn.Module):
         self.gradient_checkpointing = False
         self.skip_connections = skip_connections
         skip_factor = 2 if skip_connections else 1
+        self.num_latent_levels = num_latent_levels
         level_channels = [
             min(base_channels << level, base_channels * MAX_CHANNEL_MULTIPLIER) for level in range(num_downsamples)
         ]
@@ -61,7 +67,7 @@ class UNetGenerator(nn.Module):
             is_unnormalized = level in (0, num_downsamples - 1)
             self.down.append(
                 _downsample_block(
-                    in_channels,
+                    in_channels + (latent_channels if level < num_latent_levels else 0),
                     out_channels,
                     None if is_unnormalized else norm,
                     has_activation=level > 0,
@@ -87,14 +93,22 @@ class UNetGenerator(nn.Module):
         init_weights(self)
         self.style_encoder = style_encoder
 
-    def forward(self, window: Tensor, past: Sequence[Tensor], is_first_frame: bool = False) -> FrameOutput:
-        """Generate a frame from its condition, (b, 1, c, h, w) -> FrameOutput without flow; `past` is ignored."""
+    def forward(
+        self, window: Tensor, past: Sequence[Tensor], is_first_frame: bool = False, latent: Tensor | None = None
+    ) -> FrameOutput:
+        """Generate a frame from its condition, (b, 1, c, h, w) -> FrameOutput without flow; `past` is ignored.
+
+        `latent` (b, latent_channels): needed if `num_latent_levels` is not 0.
+        """
         check_shape("window", window, "b l c h w", l=1, c=self.condition_channels)
         features = window[:, 0]
         height, width = features.shape[-2:]
         skips: list[Tensor] = []
-        for layer in self.down:
+        for level, layer in enumerate(self.down):
             skips.append(features)
+            if latent is not None and level < self.num_latent_levels:
+                latent_maps = latent[:, :, None, None].expand(-1, -1, *features.shape[-2:])
+                features = torch.cat([features, latent_maps.to(features.dtype)], 1)
             features = maybe_checkpoint(layer, pad_to_multiple(features, 2), enabled=self.gradient_checkpointing)
         for layer, skip in zip(self.up, reversed(skips[1:]), strict=True):
             features = crop_to(maybe_checkpoint(layer, features, enabled=self.gradient_checkpointing), *skip.shape[-2:])

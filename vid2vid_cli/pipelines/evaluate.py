@@ -11,23 +11,24 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.conditioning import Conditioner
-from vid2vid_cli.core.errors import DatasetError
 from vid2vid_cli.core.json_values import to_json_value
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.clip_sampler import load_clip
-from vid2vid_cli.data.dataset import FrameRange, valid_ranges
+from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.engine.events import EventHandler, FrameProgress, ignore_events
 from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.engine.styles import apply_styles
 from vid2vid_cli.evaluation.baselines import NEAREST, Baselines, find_baselines, report_baselines
-from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, deviation_over_clips, mean_metrics
+from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, deviation_over_clips, mean_metrics, measured_ranges
 from vid2vid_cli.evaluation.comparison import compare_metrics, comparison_table, describe_comparison
 from vid2vid_cli.evaluation.perceptual import PerceptualMetric, choose_perceptual_metric
 from vid2vid_cli.evaluation.redetection import MetricMeans, load_redetectors
+from vid2vid_cli.evaluation.style_metrics import NUM_GENERATIONS, STYLE_ROWS, StyleMetrics
 from vid2vid_cli.evaluation.translation_metrics import measure_translations
 from vid2vid_cli.media.files import write_text
+from vid2vid_cli.networks.bicyclegan import BicycleGenerator
 from vid2vid_cli.networks.perceptual import METRIC_NAMES
 from vid2vid_cli.networks.translation import TranslationGenerator
 from vid2vid_cli.rendering.loaded_model import LoadedModel, check_direction, load_model, open_checkpoint
@@ -63,8 +64,8 @@ class EvaluateResult:
 
     @property
     def baselines(self) -> dict[str, Mapping[str, float]]:
-        """The rows without the model."""
-        return {name: metrics for name, metrics in self.rows.items() if name != MODEL}
+        """The rows without those of the model."""
+        return {name: metrics for name, metrics in self.rows.items() if name not in (MODEL, *STYLE_ROWS)}
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Header and rows of a table for the terminal."""
@@ -79,7 +80,8 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
     the metrics of the conditioners, `choose_perceptual_metric` for the perceptual distance, and `Baselines` for the
     baselines, to which the same functions are applied.
     An unpaired model has no frames to compare with: see `measure_translation`.
-    A model with styles uses the most common style of each class. Raises the errors of `synthesize`.
+    A model with styles uses the most common style of each class; one with a style per video is also measured by
+    `StyleMetrics`. Raises the errors of `synthesize`.
     """
     checkpoint = open_checkpoint(request.checkpoint, "frames")
     check_direction(checkpoint, request.direction)
@@ -87,7 +89,7 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
     training_data = open_data_for_checkpoint(request.data, model.metadata, checkpoint.path)
     model = model.with_direction(request.direction, on_event)
     model = model.with_options(StyleOptions(), request.initial_frame, has_real_frames=True, emit=on_event)
-    frame_ranges = _measured_ranges(request, training_data, model.initial_frame.num_given_frames)
+    frame_ranges = measured_ranges(training_data, request.split, model.initial_frame.num_given_frames)
     not_computed: Mapping[str, str] = {}
     if isinstance(model.generator, TranslationGenerator):
         rows_per_clip = measure_translations(model.generator, training_data, frame_ranges, model.runtime, on_event)
@@ -102,29 +104,13 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
         **result.metrics,
         "deviations": result.deviations,
         "not_computed": result.not_computed,
+        "styles": {name: result.rows[name] for name in STYLE_ROWS if name in result.rows},
     }
     if request.baselines and not isinstance(model.generator, TranslationGenerator):
         record |= {"baselines": result.baselines, "beats_nearest": result.beats_nearest}
         record["comparison"] = result.comparison
     write_text(result.path, json.dumps(to_json_value(record), indent=1) + "\n")
     return result
-
-
-def _measured_ranges(request: EvaluateRequest, training_data: TrainingData, num_given_frames: int) -> list[FrameRange]:
-    """The ranges of the split whose frames are generated, without the given frames. Raises DatasetError for none."""
-    names = [conditioner.spec.name for conditioner in training_data.conditioners]
-    min_frames = 2 + num_given_frames
-    frame_ranges = [
-        frame_range._replace(start=frame_range.start + num_given_frames)
-        for frame_range in valid_ranges(training_data.dataset, names, request.split)
-        if frame_range.num_frames >= min_frames
-    ]
-    if not frame_ranges:
-        raise DatasetError(
-            f"{request.data} has no {min_frames} consecutive {request.split} frames to measure.",
-            "Prepare a longer video.",
-        )
-    return frame_ranges
 
 
 def _measure_model(
@@ -174,7 +160,9 @@ class _Evaluation:
         num_images = 2 * num_frames
         if baselines is not None:
             num_images += sum(map(baselines.count_images, frame_ranges))
-        self._generation = FrameProgress("evaluate", num_frames, emit)
+        has_latent = isinstance(model.generator, BicycleGenerator)
+        num_images += has_latent * len(STYLE_ROWS) * num_frames
+        self._generation = FrameProgress("evaluate", num_frames * (1 + has_latent * NUM_GENERATIONS), emit)
         detection_emit = emit if redetectors else ignore_events
         self._detection = FrameProgress("detect", num_images * len(redetectors), detection_emit)
 
@@ -192,6 +180,12 @@ class _Evaluation:
             on_detection=self._detection.advance,
         )
         rows = {MODEL: clip_metrics.measure(_generate_images(self._model, clip, self._generation.advance))}
+        if isinstance(self._model.generator, BicycleGenerator):
+            styles = StyleMetrics(
+                self._model.generator, self._model.runtime, self._perceptual_metric, self._generation.advance
+            )
+            diversity, style_rows = styles.measure(clip.conditions, real_frames, clip_metrics)
+            rows = {MODEL: rows[MODEL] | diversity, **style_rows}
         if self._baselines is not None:
             for name, images in self._baselines.iterate_images(frame_range, real_frames):
                 rows[name] = clip_metrics.measure(images)
@@ -237,7 +231,7 @@ def _generate_images(model: LoadedModel, clip: ClipBatch, on_frame: Callable[[],
         initial_frames = model.initial_frame(clip.frames[:, :num_first_frames].unbind(1), first_conditions.unbind(1))
     conditions = apply_styles(clip, model.style_assigner)
     outputs = generate_clip(
-        model.generator,
+        model.sequential_generator,
         conditions,
         model.runtime,
         initial_frames,

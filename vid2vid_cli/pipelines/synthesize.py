@@ -101,7 +101,8 @@ def _synthesize_dataset(request: SynthesizeRequest, checkpoint: CheckpointFile, 
     label_edits = _dataset_edits(request, training_data)
     audio_path, audio_start = find_audio(dataset.manifest, frame_ranges)
     out = _output_path(request)
-    model = _load_model(request, checkpoint, has_real_frames=True, emit=emit)
+    num_frames = sum(frame_range.num_frames for frame_range in frame_ranges)
+    model = _load_model(request, checkpoint, has_real_frames=True, num_frames=num_frames, emit=emit)
     output = VideoOutput(
         out,
         compare_path(out) if request.compare else None,
@@ -122,8 +123,8 @@ def _synthesize_dataset(request: SynthesizeRequest, checkpoint: CheckpointFile, 
         )
         for frame_range, num_given_frames in zip(frame_ranges, given_counts, strict=True)
     )
-    num_frames = sum(frame_range.num_frames for frame_range in frame_ranges) - sum(given_counts)
-    result = render_clips(clips, model, label_edits, output, num_frames, stage="synthesize", emit=emit)
+    num_expected_frames = num_frames - sum(given_counts)
+    result = render_clips(clips, model, label_edits, output, num_expected_frames, stage="synthesize", emit=emit)
     for conditioner in training_data.conditioners:
         name = conditioner.spec.name
         if conditioner.spec.output != "labels":  # a label map without a subject is complete
@@ -137,7 +138,13 @@ def _synthesize_labels(request: SynthesizeRequest, checkpoint: CheckpointFile, e
     label_edits = build_label_edits(sources, request.replace, request.remove)
     reader = sources[0].reader
     out = _output_path(request)
-    model = _load_model(request, checkpoint, has_real_frames=_has_real_frames(request, sources), emit=emit)
+    model = _load_model(
+        request,
+        checkpoint,
+        has_real_frames=_has_real_frames(request, sources),
+        num_frames=sum(source.reader.num_frames or 0 for source in sources),
+        emit=emit,
+    )
     output = VideoOutput(
         out,
         compare_path(out) if request.compare else None,
@@ -149,12 +156,23 @@ def _synthesize_labels(request: SynthesizeRequest, checkpoint: CheckpointFile, e
 
 
 def _load_model(
-    request: SynthesizeRequest, checkpoint: CheckpointFile, *, has_real_frames: bool, emit: EventHandler
+    request: SynthesizeRequest,
+    checkpoint: CheckpointFile,
+    *,
+    has_real_frames: bool,
+    num_frames: int,
+    emit: EventHandler,
 ) -> LoadedModel:
     model = load_model(checkpoint, request.device, request.precision)
     emit(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.runtime.describe()}"))
     model = model.with_direction(request.direction, emit)
-    return model.with_options(request.style_options, request.initial_frame, has_real_frames=has_real_frames, emit=emit)
+    return model.with_options(
+        request.style_options,
+        request.initial_frame,
+        has_real_frames=has_real_frames,
+        num_frames=num_frames,
+        emit=emit,
+    )
 
 
 def _is_dataset(request: SynthesizeRequest) -> bool:

@@ -75,7 +75,13 @@ def transfer(request: TransferRequest, on_event: EventHandler) -> RenderResult:
     model = load_model(checkpoint, request.device, request.precision)
     on_event(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.runtime.describe()}"))
     model = model.with_direction(request.direction, on_event)
-    model = model.with_options(request.style_options, request.initial_frame, has_real_frames=False, emit=on_event)
+    model = model.with_options(
+        request.style_options,
+        request.initial_frame,
+        has_real_frames=False,
+        num_frames=source.reader.num_frames or 0,
+        emit=on_event,
+    )
     output = VideoOutput(
         out,
         compare_path(out) if request.compare else None,

@@ -14,13 +14,16 @@ from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
+from vid2vid_cli.engine.rollout import SequentialGenerator
 from vid2vid_cli.engine.run_folder import resolve_checkpoint
 from vid2vid_cli.engine.runtime import Runtime, choose_runtime
 from vid2vid_cli.engine.styles import StyleAssigner
+from vid2vid_cli.networks.bicyclegan import BicycleGenerator, LatentPath
 from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.networks.translation import Direction, TranslationGenerator
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame, load_initial_frame
+from vid2vid_cli.rendering.latent_options import build_latent_path
 from vid2vid_cli.rendering.style_options import build_style_assigner
 from vid2vid_cli.requests.render import StyleOptions
 from vid2vid_cli.training_data.reference_collection import load_reference_bank
@@ -52,6 +55,13 @@ class LoadedModel:
     style_assigner: StyleAssigner | None = None
     initial_frame: InitialFrame = ZERO_FRAMES
     reference_bank: ReferenceBank | None = None
+    latent_path: LatentPath | None = None
+    """The generator with a style, of a model whose style is one latent per video."""
+
+    @property
+    def sequential_generator(self) -> SequentialGenerator:
+        """The generator of frames in order, with the style of the options."""
+        return self.generator if self.latent_path is None else self.latent_path
 
     def with_direction(self, direction: Direction | None, emit: EventHandler) -> LoadedModel:
         """The model with the direction of an unpaired model, a2b by default; `check_direction` has accepted it."""
@@ -67,15 +77,22 @@ class LoadedModel:
         initial_frame: str | None,
         *,
         has_real_frames: bool,
+        num_frames: int = 1,
         emit: EventHandler,
     ) -> LoadedModel:
-        """The model with its style assigner and initial frame.
+        """The model with its styles and initial frame.
 
-        `has_real_frames`: whether clips have real frames of the target. Raises the errors of `build_style_assigner`
-        and `load_initial_frame`.
+        `has_real_frames`: whether clips have real frames of the target. `num_frames`: of the video, for `--style-to`.
+        Raises the errors of `build_style_assigner`, `build_latent_path` and `load_initial_frame`.
         """
+        latent_path = None
+        if isinstance(self.generator, BicycleGenerator):
+            latent_path = build_latent_path(
+                style_options, self.metadata, self.generator, runtime=self.runtime, num_frames=num_frames, emit=emit
+            )
         return replace(
             self,
+            latent_path=latent_path,
             style_assigner=build_style_assigner(
                 style_options, self.metadata, self.generator, runtime=self.runtime, emit=emit
             ),
@@ -92,7 +109,7 @@ class LoadedModel:
     def renderer(self, conditioners: Sequence[Conditioner], views: Sequence[View]) -> FrameRenderer:
         """The renderer of frames with these conditioners, one view per conditioner."""
         return FrameRenderer(
-            self.generator,
+            self.sequential_generator,
             tuple(conditioners),
             tuple(views),
             runtime=self.runtime,

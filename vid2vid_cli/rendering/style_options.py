@@ -23,6 +23,7 @@ from vid2vid_cli.engine.events import EventHandler, InfoEvent, ignore_events
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice, Vectors, pool_styles
 from vid2vid_cli.networks.generators import Generator
+from vid2vid_cli.rendering.latent_options import check_latent_options
 from vid2vid_cli.rendering.retargeter import Retargeter
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners
 from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
@@ -38,12 +39,19 @@ def parse_styles(style_options: StyleOptions, metadata: CheckpointMetadata) -> S
     Raises ConfigError for a model without styles, an unknown class or an unknown style.
     """
     bank = metadata.style_bank
+    if metadata.has_latent:
+        check_latent_options(style_options, metadata)
+        return StyleChoice()
     if bank is None:
         if style_options.first_option:
             _raise_no_styles(style_options, metadata)
         return StyleChoice()
     if style_options.reference_labels and style_options.reference_image is None:
         raise ConfigError("--style-labels needs --style-from.", "Set the photo: --style-from photo.png")
+    if style_options.last_style is not None:
+        raise ConfigError(
+            f"--style-to: {metadata.name} has a style per object, not one per video.", "Remove --style-to."
+        )
     object_clusters: dict[tuple[int, int], int] = {}
     class_clusters: dict[int, int] = {}
     for text in style_options.assignments:
@@ -182,5 +190,6 @@ def _find_class(text: str, name: str, bank: StyleBank) -> ClassStyles:
 def _raise_no_styles(style_options: StyleOptions, metadata: CheckpointMetadata) -> NoReturn:
     raise ConfigError(
         f"{style_options.first_option}: {metadata.name} was trained without styles.",
-        f"Remove {style_options.first_option}, or train with --set style.feature_channels=3.",
+        f"Remove {style_options.first_option}, or train with --set style.feature_channels=3 (styles of objects) or "
+        "--set model=bicyclegan (a style of the video).",
     )

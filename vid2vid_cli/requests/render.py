@@ -74,11 +74,17 @@ Direction = Annotated[
 
 @dataclass(frozen=True)
 class StyleOptions:
-    """Styles of objects, for checkpoints that were trained with styles."""
+    """Styles of objects, for checkpoints that were trained with styles, or the style of the video (bicyclegan)."""
 
     seed: Annotated[
         int | None,
-        Option("Choose a random style for each object, with this seed.", ("--style-seed",), "N", STYLE_PANEL, min=0),
+        Option(
+            "Choose a random style for each object, or for the video (model=bicyclegan), with this seed.",
+            ("--style-seed",),
+            "N",
+            STYLE_PANEL,
+            min=0,
+        ),
     ] = None
     assignments: Annotated[
         tuple[str, ...],
@@ -90,7 +96,13 @@ class StyleOptions:
         ),
     ] = ()
     reference_image: Annotated[
-        Path | None, Option("Photo whose styles are used for each class.", ("--style-from",), "PHOTO", STYLE_PANEL)
+        Path | None,
+        Option(
+            "Photo whose styles are used for each class, or for the video (model=bicyclegan).",
+            ("--style-from",),
+            "PHOTO",
+            STYLE_PANEL,
+        ),
     ] = None
     reference_labels: Annotated[
         tuple[str, ...],
@@ -101,6 +113,16 @@ class StyleOptions:
             STYLE_PANEL,
         ),
     ] = ()
+    last_style: Annotated[
+        str | None,
+        Option(
+            "model=bicyclegan: the style moves from that of the other options to this one, which the last frame has: a "
+            "seed or a photo.",
+            ("--style-to",),
+            "N|PHOTO",
+            STYLE_PANEL,
+        ),
+    ] = None
 
     @property
     def first_option(self) -> str:
@@ -110,6 +132,7 @@ class StyleOptions:
             "--style": bool(self.assignments),
             "--style-from": self.reference_image is not None,
             "--style-labels": bool(self.reference_labels),
+            "--style-to": self.last_style is not None,
         }
         return next((flag for flag, value in is_set.items() if value), "")
 
@@ -117,7 +140,8 @@ class StyleOptions:
         """(label, text) rows for --dry-run."""
         seed_rows = () if self.seed is None else (("styles", f"random, seed {self.seed}"),)
         reference_rows = () if self.reference_image is None else (("styles", f"as in {self.reference_image}"),)
-        return (*(("style", assignment) for assignment in self.assignments), *reference_rows, *seed_rows)
+        end_rows = () if self.last_style is None else (("last style", self.last_style),)
+        return (*(("style", assignment) for assignment in self.assignments), *reference_rows, *seed_rows, *end_rows)
 
 
 @dataclass(frozen=True)

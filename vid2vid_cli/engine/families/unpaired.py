@@ -62,8 +62,8 @@ class UnpairedState(TrainState):
 def build_translation_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> TranslationGenerator:
     """Two generators of the same architecture."""
     a2b, b2a = (build_generator(config, condition_spec) for _ in DIRECTIONS)
-    assert not isinstance(a2b, TranslationGenerator | SavpGenerator)
-    assert not isinstance(b2a, TranslationGenerator | SavpGenerator)
+    assert not isinstance(a2b, SavpGenerator)
+    assert not isinstance(b2a, SavpGenerator)
     return TranslationGenerator(a2b, b2a)
 
 
