@@ -54,7 +54,7 @@ def build_latent_path(
 ) -> LatentPath:
     """The generator with the style of the options, or with zeros, the mean of all styles.
 
-    `num_frames`: those of the video, at the end of which the style of `--style-to` is reached. Raises the errors of
+    `num_frames`: those of the video; the last one has the style of `--style-to`. Raises the errors of
     `check_latent_options` and of reading a photo.
     """
     check_latent_options(style_options, metadata)
