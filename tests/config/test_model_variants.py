@@ -143,7 +143,7 @@ def test_savp_resolves_on_its_preset_and_on_tiny() -> None:
     ("preset", "settings", "parts"),
     [
         ("tiny", ["losses.kl=1"], ["losses.kl", "model=savp"]),
-        ("tiny", ["generator.latent_channels=4"], ["generator.latent_channels", "composite"]),
+        ("tiny", ["generator.latent_channels=4"], ["generator.latent_channels", "model=bicyclegan"]),
         ("tiny", ["generator.kind=savp"], ["generator.kind=savp", "model=savp"]),
         ("savp", ["generator.past_frames=0"], ["generator.past_frames"]),
         ("savp", ["schedule.initial_frames=zeros"], ["schedule.initial_frames=real"]),
