@@ -137,16 +137,16 @@ class CheckpointMetadata(BaseModel):
         view = self.crop_view()
         return view.height, view.width
 
-    def require_target(self, path: Path, target: Target) -> None:
-        """Raise ConfigError if the generator of the checkpoint at `path` has another target."""
-        if self.generator.target == target:
+    def require_target(self, path: Path, *targets: Target) -> None:
+        """Raise ConfigError if the generator of the checkpoint at `path` has none of the targets."""
+        if self.generator.target in targets:
             return
         if self.generator.target == "future_frames":
             raise ConfigError(
                 f"{path} (model={self.model}) continues clips and has no conditions to generate frames from.",
                 f"Use it with: {shell_command('vid2vid', 'predict', path, 'CLIP')}",
             )
-        if target == "frames":
+        if "frames" in targets:
             raise ConfigError(
                 f"{path} predicts label maps (generator.target=labels) and cannot generate frames.",
                 f"Use it with: {shell_command('vid2vid', 'predict', path, 'CLIP')} --renderer CHECKPOINT",

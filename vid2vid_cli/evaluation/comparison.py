@@ -20,13 +20,14 @@ DIRECTIONS: Mapping[str, Direction] = {
     "warping_error": "lower",
     "style_diversity": "higher",
     "perceptual_style_diversity": "higher",
+    "sample_diversity": "higher",
 }
 SCORE_SUFFIXES = ("_iou", "_pck", "_found")
 """Endings of the names of re-detection metrics whose higher values are better."""
 ARROWS: Mapping[Direction, str] = {"higher": "↑", "lower": "↓", "one": "→1"}
-NOT_COMPARED = ("warping_error", "style_diversity", "perceptual_style_diversity")
+NOT_COMPARED = ("warping_error", "style_diversity", "perceptual_style_diversity", "sample_diversity")
 """A still picture has a low warping error, so a lower one than that of the real frames is no advantage; only models
-with styles have a diversity."""
+with styles or samples have a diversity."""
 SHOWN_NAMES = {"psnr": "PSNR", "ssim": "SSIM", **dict.fromkeys(METRIC_NAMES.values(), "perceptual distance")}
 
 
@@ -55,8 +56,8 @@ def compare_metrics(model: Metrics, baseline: Metrics) -> dict[str, bool]:
     }
 
 
-def describe_comparison(model: Metrics, nearest: Metrics) -> str:
-    """One sentence: in which metrics the model is better than the nearest training frame."""
+def describe_comparison(model: Metrics, nearest: Metrics, baseline_name: str = "the nearest training frame") -> str:
+    """One sentence: in which metrics the model is better than the nearest training frame, or another baseline."""
     comparison = compare_metrics(model, nearest)
     texts = {
         name: f"{SHOWN_NAMES.get(name, name.replace('_', ' '))} "
@@ -66,10 +67,10 @@ def describe_comparison(model: Metrics, nearest: Metrics) -> str:
     better = _join(text for name, text in texts.items() if comparison[name])
     others = _join(text for name, text in texts.items() if not comparison[name])
     if not better:
-        return f"The model is not better than the nearest training frame in {_join(texts.values(), 'or')}."
+        return f"The model is not better than {baseline_name} in {_join(texts.values(), 'or')}."
     if not others:
-        return f"The model is better than the nearest training frame in {better}."
-    return f"The model is better than the nearest training frame in {better}, but not in {others}."
+        return f"The model is better than {baseline_name} in {better}."
+    return f"The model is better than {baseline_name} in {better}, but not in {others}."
 
 
 def comparison_table(

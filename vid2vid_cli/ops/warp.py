@@ -25,3 +25,12 @@ def warp(previous: Tensor, flow: Tensor) -> Tensor:
     grid = torch.stack([grid_x, grid_y], dim=-1)
     sampled = F.grid_sample(previous.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
     return sampled.to(previous.dtype)
+
+
+def warp_repeatedly(image: Tensor, flow: Tensor, num_frames: int) -> Tensor:
+    """Continue constant motion, (1, c, h, w), (1, 2, h, w) -> (num_frames, c, h, w): each warps the one before it."""
+    frames = []
+    for _ in range(num_frames):
+        image = warp(image, flow)
+        frames.append(image)
+    return torch.cat(frames)

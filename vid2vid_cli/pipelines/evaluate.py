@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from vid2vid_cli.conditioning import Conditioner
+from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.json_values import to_json_value
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.augmentation import ClipSpec
@@ -20,57 +20,24 @@ from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.engine.events import EventHandler, FrameProgress, ignore_events
 from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.engine.styles import apply_styles
-from vid2vid_cli.evaluation.baselines import NEAREST, Baselines, find_baselines, report_baselines
-from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, deviation_over_clips, mean_metrics, measured_ranges
-from vid2vid_cli.evaluation.comparison import compare_metrics, comparison_table, describe_comparison
+from vid2vid_cli.evaluation.baselines import Baselines, find_baselines, report_baselines
+from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, measured_ranges
 from vid2vid_cli.evaluation.perceptual import PerceptualMetric, choose_perceptual_metric
 from vid2vid_cli.evaluation.redetection import MetricMeans, load_redetectors
+from vid2vid_cli.evaluation.result import MODEL, REAL, EvaluateResult, combine_clips
 from vid2vid_cli.evaluation.style_metrics import NUM_GENERATIONS, STYLE_ROWS, StyleMetrics
 from vid2vid_cli.evaluation.translation_metrics import measure_translations
 from vid2vid_cli.media.files import write_text
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator
-from vid2vid_cli.networks.perceptual import METRIC_NAMES
 from vid2vid_cli.networks.translation import TranslationGenerator
-from vid2vid_cli.rendering.loaded_model import LoadedModel, check_direction, load_model, open_checkpoint
+from vid2vid_cli.pipelines.evaluate_prediction import evaluate_prediction
+from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, check_direction, load_model, open_checkpoint
 from vid2vid_cli.requests.measure import EvaluateRequest
 from vid2vid_cli.requests.render import StyleOptions
 from vid2vid_cli.training_data.open_data import open_data_for_checkpoint
 from vid2vid_cli.training_data.training_data import TrainingData
 
 __all__ = ["EvaluateRequest", "EvaluateResult", "evaluate"]
-
-MODEL, REAL = "model", "real"
-SAME_FOR_REAL = ("psnr", "ssim", "sharpness", *METRIC_NAMES.values())
-"""Metrics that compare with the real frames; those of the real frames themselves are constants."""
-
-
-@dataclass(frozen=True)
-class EvaluateResult:
-    """The metrics and the JSON file that contains them."""
-
-    path: Path
-    metrics: Mapping[str, float]
-    """Of the generated frames; with the suffix `_real`, of the real frames."""
-    rows: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """model, the baselines, real -> metric -> mean over frames."""
-    deviations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """The same keys -> sample standard deviation over clips; empty for one clip."""
-    beats_nearest: Mapping[str, bool] = field(default_factory=dict)
-    """Metric -> whether the model is better than the nearest training frame; empty if that was not measured."""
-    comparison: str = ""
-    """The same in a sentence."""
-    not_computed: Mapping[str, str] = field(default_factory=dict)
-    """Metric -> why it was not computed, with a command."""
-
-    @property
-    def baselines(self) -> dict[str, Mapping[str, float]]:
-        """The rows without those of the model."""
-        return {name: metrics for name, metrics in self.rows.items() if name not in (MODEL, *STYLE_ROWS)}
-
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Header and rows of a table for the terminal."""
-        return comparison_table(self.rows, self.deviations)
-
 
 def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult:
     """Generate the frames of a split from their conditions and compare them with the real frames.
@@ -79,11 +46,15 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
     RMS difference in [0, 1] between frames that are aligned by the flow of the real clip. See `redetection_errors` for
     the metrics of the conditioners, `choose_perceptual_metric` for the perceptual distance, and `Baselines` for the
     baselines, to which the same functions are applied.
-    An unpaired model has no frames to compare with: see `measure_translation`.
+    An unpaired model has no frames to compare with: see `measure_translation`; for one that predicts frames see
+    `evaluate_prediction`.
     A model with styles uses the most common style of each class; one with a style per video is also measured by
     `StyleMetrics`. Raises the errors of `synthesize`.
     """
-    checkpoint = open_checkpoint(request.checkpoint, "frames")
+    checkpoint = open_checkpoint(request.checkpoint, "frames", "future_frames")
+    if checkpoint.metadata.generator.target == "future_frames":
+        return evaluate_prediction(request, checkpoint, on_event)
+    _check_no_samples(request, checkpoint)
     check_direction(checkpoint, request.direction)
     model = load_model(checkpoint, request.device, request.precision)
     training_data = open_data_for_checkpoint(request.data, model.metadata, checkpoint.path)
@@ -96,7 +67,7 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
     else:
         rows_per_clip, not_computed = _measure_model(request, model, training_data, frame_ranges, on_event)
     out = request.out if request.out is not None else checkpoint.path.with_name("evaluation.json")
-    result = _combine_clips(out, rows_per_clip, not_computed)
+    result = combine_clips(out, rows_per_clip, not_computed)
     record = {
         **{"checkpoint": str(checkpoint.path), "data": str(request.data), "split": request.split},
         "num_frames": sum(frame_range.num_frames for frame_range in frame_ranges),
@@ -111,6 +82,16 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
         record["comparison"] = result.comparison
     write_text(result.path, json.dumps(to_json_value(record), indent=1) + "\n")
     return result
+
+
+def _check_no_samples(request: EvaluateRequest, checkpoint: CheckpointFile) -> None:
+    """Raise ConfigError for options of models that predict frames."""
+    for name, value in (("--samples", request.num_samples), ("--frames", request.num_frames)):
+        if value is not None:
+            raise ConfigError(
+                f"{name} {value}: {checkpoint.path} (model={checkpoint.metadata.model}) has no samples.",
+                "Leave it out. It is for model=savp.",
+            )
 
 
 def _measure_model(
@@ -200,26 +181,6 @@ class _Evaluation:
             thing_class_ids=style_bank.thing_class_ids if style_bank is not None else None,
             reference_source=None if reference_bank is None else ReferenceSource(reference_bank),
         )
-
-
-def _combine_clips(
-    path: Path, rows_per_clip: Sequence[Mapping[str, MetricMeans]], not_computed: Mapping[str, str]
-) -> EvaluateResult:
-    """The means of each row over all clips, and the comparison."""
-    clips_by_row = {name: [rows[name] for rows in rows_per_clip] for name in rows_per_clip[0]}
-    rows = {name: mean_metrics(clips) for name, clips in clips_by_row.items()}
-    deviations = {name: deviation_over_clips(clips) for name, clips in clips_by_row.items()}
-    real_metrics = {f"{name}_real": value for name, value in rows[REAL].items() if name not in SAME_FOR_REAL}
-    nearest = rows.get(NEAREST, {})
-    return EvaluateResult(
-        path,
-        rows[MODEL] | real_metrics,
-        rows,
-        {name: values for name, values in deviations.items() if values},
-        compare_metrics(rows[MODEL], nearest),
-        describe_comparison(rows[MODEL], nearest) if nearest else "",
-        not_computed,
-    )
 
 
 def _generate_images(model: LoadedModel, clip: ClipBatch, on_frame: Callable[[], None]) -> Tensor:

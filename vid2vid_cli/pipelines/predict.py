@@ -1,4 +1,4 @@
-"""`predict`: predicts the label maps after the end of a clip and renders them with another checkpoint.
+"""`predict`: predicts what follows a clip: frames, or label maps that another checkpoint renders.
 
 Future video prediction of vid2vid (Wang et al., NeurIPS 2018, section 4.3).
 """
@@ -6,8 +6,7 @@ Future video prediction of vid2vid (Wang et al., NeurIPS 2018, section 4.3).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -23,6 +22,7 @@ from vid2vid_cli.engine.rollout import SequentialGenerator
 from vid2vid_cli.media.contact_sheet import side_by_side
 from vid2vid_cli.media.files import write_text
 from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
+from vid2vid_cli.pipelines.predict_frames import PredictResult, predict_frames
 from vid2vid_cli.rendering.forecast import (
     Forecast,
     ForecastClip,
@@ -44,17 +44,8 @@ MIN_CONTEXT_FRAMES = 2
 """Two frames are needed to estimate motion."""
 
 
-@dataclass(frozen=True)
-class PredictResult:
-    """The written video and, if the real continuation is known, the metrics."""
-
-    path: Path
-    num_frames: int
-    metrics: Mapping[str, float]
-
-
 def predict(request: PredictRequest, on_event: EventHandler) -> PredictResult:
-    """Predict label maps, render them, and compare both with the real continuation if it is known.
+    """Predict frames, see `predict_frames`, or label maps, which are rendered and compared with the real continuation.
 
     Metrics: `iou` (%, mean over classes) and, with a renderer, `psnr` (dB), means over all frames and clips. Suffixes:
     `_still` and `_moving` for the baselines (last frame repeated; constant motion), `_last` for the last frame only.
@@ -62,7 +53,14 @@ def predict(request: PredictRequest, on_event: EventHandler) -> PredictResult:
     Raises ConfigError (a checkpoint with another target, or an incompatible renderer), TooFewFramesError and the errors
     of reading a dataset, a video or a checkpoint.
     """
-    checkpoint = open_checkpoint(request.checkpoint, "labels")
+    checkpoint = open_checkpoint(request.checkpoint, "labels", "future_frames")
+    if checkpoint.metadata.generator.target == "future_frames":
+        return predict_frames(request, checkpoint, on_event)
+    if request.num_samples is not None:
+        raise ConfigError(
+            f"--samples {request.num_samples}: {checkpoint.path} (model={checkpoint.metadata.model}) is deterministic.",
+            "Leave it out. Samples are for model=savp.",
+        )
     model = load_model(checkpoint, request.device, request.precision)
     renderer = _load_renderer(request, checkpoint)
     num_context_frames = max(
@@ -189,4 +187,4 @@ def _open_input(
 
 def _output_path(request: PredictRequest) -> Path:
     default = Path(f"{shorten_name(request.source.resolve().stem)}_future.mp4")
-    return choose_output_path(request.out, default, overwrite=request.overwrite, compare=False)
+    return choose_output_path(request.out, default, overwrite=request.overwrite)

@@ -89,7 +89,7 @@ def show_styles(request: ShowStylesRequest, on_event: EventHandler) -> ShowStyle
         )
     titles = [str(1 + index) for index in range(max((len(row) for row in rows), default=1))]
     out = choose_output_path(
-        request.out, Path(f"{shorten_name(model.metadata.name)}_styles.png"), overwrite=request.overwrite, compare=False
+        request.out, Path(f"{shorten_name(model.metadata.name)}_styles.png"), overwrite=request.overwrite
     )
     save_png(out, contact_sheet(rows, labels=labels, titles=titles))
     return ShowStylesResult(out, {class_styles.name: class_styles.sizes for class_styles in bank.classes})

@@ -11,7 +11,7 @@ from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.metrics.image import psnr
 from vid2vid_cli.networks.flow_estimator import DISFlow
-from vid2vid_cli.ops.warp import warp
+from vid2vid_cli.ops.warp import warp_repeatedly
 from vid2vid_cli.rendering.label_channels import LabelChannels
 
 
@@ -80,17 +80,9 @@ def constant_motion_baseline(clip: ForecastClip, num_frames: int) -> Forecast:
     """The last context frame, warped repeatedly by the flow between the last two context frames."""
     flow, _ = DISFlow()(clip.frames[-2:-1], clip.frames[-1:])
     return Forecast(
-        _warp_repeatedly(clip.conditions[-1:].float(), flow, num_frames),
-        _warp_repeatedly(clip.frames[-1:], flow, num_frames),
+        warp_repeatedly(clip.conditions[-1:].float(), flow, num_frames),
+        warp_repeatedly(clip.frames[-1:], flow, num_frames),
     )
-
-
-def _warp_repeatedly(image: Tensor, flow: Tensor, num_frames: int) -> Tensor:
-    frames = []
-    for _ in range(num_frames):
-        image = warp(image, flow)
-        frames.append(image)
-    return torch.cat(frames)
 
 
 def measure_forecast(forecast: Forecast, clip: ForecastClip, label_channels: LabelChannels) -> dict[str, Tensor]:

@@ -28,6 +28,7 @@ from vid2vid_cli.rendering.loaded_model import CheckpointFile
 from vid2vid_cli.rendering.source_conditioners import ConditionerOptions, load_source_conditioners
 from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
 from vid2vid_cli.training_data.open_data import open_data_for_checkpoint
+from vid2vid_cli.training_data.training_data import TrainingData
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,32 @@ class ForecastInput:
     num_clips: int
 
 
+def forecast_ranges(
+    training_data: TrainingData, split: Split, *, num_context_frames: int, num_frames: int
+) -> list[FrameRange]:
+    """Ranges of `num_context_frames` and the `num_frames` that follow, each of which is predicted at most once.
+
+    Raises TooFewFramesError if there is none.
+    """
+    dataset, clip_length = training_data.dataset, num_context_frames + num_frames
+    ranges = valid_ranges(dataset, [conditioner.spec.name for conditioner in training_data.conditioners], split)
+    clip_ranges = [
+        FrameRange(frame_range.clip_index, first, first + clip_length)
+        for frame_range in ranges
+        for first in range(frame_range.start, frame_range.stop - clip_length + 1, num_frames)
+    ]
+    if not clip_ranges:
+        max_length = max((frame_range.num_frames for frame_range in ranges), default=0)
+        raise TooFewFramesError(
+            f"{dataset.folder} has no {clip_length} consecutive {split} frames ({num_context_frames} context frames "
+            f"and {num_frames} to compare); the longest clip has {max_length}.",
+            f"Set --frames {max_length - num_context_frames}."
+            if max_length > num_context_frames
+            else "Set --split all, or prepare a longer video.",
+        )
+    return clip_ranges
+
+
 def open_dataset_input(
     folder: Path, split: Split, checkpoint: CheckpointFile, *, num_context_frames: int, num_frames: int
 ) -> ForecastInput:
@@ -49,22 +76,8 @@ def open_dataset_input(
     """
     metadata = checkpoint.metadata
     training_data = open_data_for_checkpoint(folder, metadata, checkpoint.path)
-    dataset, clip_length = training_data.dataset, num_context_frames + num_frames
-    ranges = valid_ranges(dataset, [conditioner.name for conditioner in metadata.conditioners], split)
-    clip_ranges = [
-        FrameRange(frame_range.clip_index, first, first + clip_length)
-        for frame_range in ranges
-        for first in range(frame_range.start, frame_range.stop - clip_length + 1, num_frames)
-    ]
-    if not clip_ranges:
-        max_length = max((frame_range.num_frames for frame_range in ranges), default=0)
-        raise TooFewFramesError(
-            f"{folder} has no {clip_length} consecutive {split} frames ({num_context_frames} context frames and "
-            f"{num_frames} to compare); the longest clip has {max_length}.",
-            f"Set --frames {max_length - num_context_frames}."
-            if max_length > num_context_frames
-            else "Set --split all, or prepare a longer video.",
-        )
+    dataset = training_data.dataset
+    clip_ranges = forecast_ranges(training_data, split, num_context_frames=num_context_frames, num_frames=num_frames)
 
     def iterate_clips() -> Iterator[ForecastClip]:
         for clip_range in clip_ranges:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from vid2vid_cli.conditioning import Conditioner, View
 from vid2vid_cli.config.config import UNPAIRED_MODELS
+from vid2vid_cli.config.generator import Target
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.engine.checkpoint import load_checkpoint
@@ -119,14 +119,14 @@ class LoadedModel:
         )
 
 
-def open_checkpoint(path: Path, target: Literal["frames", "labels"]) -> CheckpointFile:
+def open_checkpoint(path: Path, *targets: Target) -> CheckpointFile:
     """Read the metadata of a `.ckpt` or of the result in a run folder.
 
-    Raises ConfigError if it does not generate `target`, and the errors of `resolve_checkpoint` and `load_metadata`.
+    Raises ConfigError if it generates none of `targets`, and the errors of `resolve_checkpoint` and `load_metadata`.
     """
     checkpoint_path = resolve_checkpoint(path)
     metadata = load_metadata(checkpoint_path)
-    metadata.require_target(checkpoint_path, target)
+    metadata.require_target(checkpoint_path, *targets)
     return CheckpointFile(checkpoint_path, metadata)
 
 

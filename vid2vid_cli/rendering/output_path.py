@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vid2vid_cli.core.errors import ConfigError, OutputExistsError
@@ -15,8 +16,17 @@ def compare_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_compare{path.suffix}")
 
 
-def choose_output_path(requested: Path | None, default: Path, *, overwrite: bool, compare: bool) -> Path:
+def choose_output_path(
+    requested: Path | None,
+    default: Path,
+    *,
+    overwrite: bool,
+    compare: bool = False,
+    other_paths: Callable[[Path], Sequence[Path]] = lambda path: (),
+) -> Path:
     """The file to write: a path at which no file and no comparison video exist, unless `overwrite`.
+
+    `other_paths`: the files that are written beside a path.
 
     The suffix is that of `default`, or another video format if that is one. Raises OutputExistsError if the path is a
     folder, ConfigError (suffix, or a file in place of the folder), PermissionDeniedError.
@@ -31,4 +41,9 @@ def choose_output_path(requested: Path | None, default: Path, *, overwrite: bool
     check_output_parent(path)
     if overwrite:
         return path
-    return unique_path(path, is_taken=lambda file: file.exists() or (compare and compare_path(file).exists()))
+
+    def is_taken(file: Path) -> bool:
+        beside = [*other_paths(file), *([compare_path(file)] if compare else [])]
+        return any(candidate.exists() for candidate in (file, *beside))
+
+    return unique_path(path, is_taken=is_taken)

@@ -39,19 +39,32 @@ class EvaluateRequest(PathCheckedRequest):
             "points (nearest_aligned), and the real frame before (copy_last)."
         ),
     ] = True
+    num_samples: Annotated[
+        int | None,
+        Option("Samples per clip of a model that predicts frames (savp). Default: 20.", ("--samples",), "N", min=1),
+    ] = None
+    num_frames: Annotated[
+        int | None,
+        Option("Frames that such a model predicts per clip. Default: 10.", ("--frames",), "N", min=1),
+    ] = None
 
 
 @dataclass(frozen=True)
 class PredictRequest(PathCheckedRequest):
     """Options of `predict`."""
 
-    checkpoint: Annotated[Path, Argument("Checkpoint trained with --set model=predict.", "CKPT")]
+    checkpoint: Annotated[Path, Argument("Checkpoint trained with --preset savp or --set model=predict.", "CKPT")]
     source: Annotated[
         Path,
         Argument("A dataset (predictions are compared with the real continuation) or a video to continue.", "CLIP"),
     ]
     _: KW_ONLY
     num_frames: Annotated[int, Option("Number of frames to predict.", ("--frames",), "N", min=1)] = 10
+    num_samples: Annotated[
+        int | None,
+        Option("Number of samples of a stochastic model (savp). Default: 5.", ("--samples",), "N", min=1, max=100),
+    ] = None
+    seed: Annotated[int, Option("Seed of the first sample; the others follow.", (), "N", min=0)] = 0
     renderer: Annotated[
         Path | None,
         Option("Checkpoint of the same dataset that renders the predicted labels. Default: labels only.", (), "CKPT"),
