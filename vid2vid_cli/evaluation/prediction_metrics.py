@@ -27,8 +27,8 @@ def measure_samples(
 
     Rows: `model`, the mean over samples; `best_of_n`, for each metric the best sample of the clip; `copy_last`, the
     last known frame repeated; `constant_flow`, it warped repeatedly by the flow between the last two. Metrics: `psnr`
-    (dB), `ssim`, `sharpness` and the perceptual one; `sample_diversity`, the mean absolute difference of consecutive samples
-    in [0, 1].
+    (dB), `ssim`, `sharpness` and the perceptual one; `sample_diversity`, the mean absolute difference of consecutive
+    samples in [0, 1].
     """
     num_frames, num_samples = samples.shape[:2]
 

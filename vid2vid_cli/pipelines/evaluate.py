@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -38,6 +37,7 @@ from vid2vid_cli.training_data.open_data import open_data_for_checkpoint
 from vid2vid_cli.training_data.training_data import TrainingData
 
 __all__ = ["EvaluateRequest", "EvaluateResult", "evaluate"]
+
 
 def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult:
     """Generate the frames of a split from their conditions and compare them with the real frames.
