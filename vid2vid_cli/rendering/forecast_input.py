@@ -44,7 +44,7 @@ class ForecastInput:
 def forecast_ranges(
     training_data: TrainingData, split: Split, *, num_context_frames: int, num_frames: int
 ) -> list[FrameRange]:
-    """Ranges of `num_context_frames` and the `num_frames` that follow, each of which is predicted at most once.
+    """Ranges of `num_context_frames` and the `num_frames` that follow; each frame is predicted at most once.
 
     Raises TooFewFramesError if there is none.
     """
