@@ -16,14 +16,13 @@ from vid2vid_cli.conditioning import (
     MissingPackageError,
     MissingWeightsError,
     UInt8Array,
+    create_tflite_interpreter,
     load_bundled_weights,
-    suppress_stderr,
 )
 from vid2vid_pose import HAND_WEIGHTS
 from vid2vid_pose.topology import NUM_HAND_POINTS
 
 MODEL_PATH = Path(__file__).parent / "models" / HAND_WEIGHTS.name
-IGNORED_STDERR = (b"XNNPACK delegate",)
 INPUT_SIZE = 224
 """Side of the network's input in pixels."""
 OUTPUT_SIZES = (3 * NUM_HAND_POINTS, 1, 1)
@@ -113,20 +112,15 @@ def _read_model(hands_model: Path | None) -> bytes:
 
 def _create_interpreter(hands_model: Path | None) -> Any:
     data = _read_model(hands_model)
+    location = hands_model or MODEL_PATH.name
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        interpreter = create_tflite_interpreter(data)
     except ImportError as error:
         message = f"pose detects hands with ai-edge-litert, which cannot be imported: {error}."
         hint = f"{INSTALL_COMMAND}. Or prepare without hands: --conditioner-option pose.hands=false"
         raise MissingPackageError(message, hint) from error
-    location = hands_model or MODEL_PATH.name
-    try:
-        with suppress_stderr(IGNORED_STDERR):
-            interpreter = Interpreter(model_content=data, num_threads=1)
-            interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise MissingWeightsError(f"{location} is not MediaPipe's hand model: {reason}", MODEL_HINT) from error
+    except ValueError as error:
+        raise MissingWeightsError(f"{location} is not MediaPipe's hand model: {error}", MODEL_HINT) from error
     input_shape = tuple(map(int, interpreter.get_input_details()[0]["shape"]))
     output_sizes = tuple(int(np.prod(details["shape"])) for details in interpreter.get_output_details()[:3])
     if input_shape != (1, INPUT_SIZE, INPUT_SIZE, 3) or output_sizes != OUTPUT_SIZES:

@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import FloatArray, MissingPackageError, MissingWeightsError, UInt8Array, suppress_stderr
+from vid2vid_cli.conditioning import (
+    FloatArray,
+    MissingPackageError,
+    MissingWeightsError,
+    UInt8Array,
+    create_tflite_interpreter,
+)
 from vid2vid_segmentation import INSTALL_COMMAND
 from vid2vid_segmentation.backend import Segmenter, TiledScores, TileScores, resize
 from vid2vid_segmentation.tiling import make_tile_grid
 
-IGNORED_STDERR = (b"XNNPACK delegate",)
 MAX_THREADS = 4
 
 
@@ -83,22 +88,16 @@ def _to_input_tensor(image: NDArray[Any], details: dict[str, Any]) -> NDArray[An
 
 def _create_interpreter(path: Path) -> Any:
     try:
-        from ai_edge_litert.interpreter import Interpreter
+        return create_tflite_interpreter(path.read_bytes(), num_threads=min(os.cpu_count() or 1, MAX_THREADS))
     except ImportError as error:
         raise MissingPackageError(
             f"segmentation reads {path.name} with ai-edge-litert, which cannot be imported: {error}.", INSTALL_COMMAND
         ) from error
-    try:
-        with suppress_stderr(IGNORED_STDERR):
-            interpreter = Interpreter(model_path=str(path), num_threads=min(os.cpu_count() or 1, MAX_THREADS))
-            interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except (ValueError, OSError) as error:
         raise MissingWeightsError(
-            f"{path} cannot be loaded as a TFLite network: {reason}",
+            f"{path} cannot be loaded as a TFLite network: {error}",
             "Use a .tflite file of a segmentation network, such as TensorFlow's deeplabv3_257_mv_gpu.tflite.",
         ) from error
-    return interpreter
 
 
 def _check_network(path: Path, input_details: dict[str, Any], output_details: dict[str, Any], num_classes: int) -> None:
