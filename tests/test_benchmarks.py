@@ -8,10 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks import adapt, data, held_out, memory, prepare, quality, response, run, synthesis, training
 from benchmarks.inputs import BenchmarkInputs, Case, create_inputs, machine_info, write_looped_clip
+from benchmarks.moving_shapes import moving_shapes
 from benchmarks.peak import measure_peak
 from benchmarks.tables import describe_machine
 from vid2vid_cli.core.errors import MissingFileError
@@ -227,3 +229,15 @@ def test_held_out_benchmark_measures_seeds_and_baselines(
     assert {"ssim", "sharpness", "warping_error"} <= rows.keys()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["data", "run_0", "run_1"]
     assert held_out.main([str(tmp_path / "absent.mp4")]) != 0
+
+
+def test_moving_shapes_depend_on_the_seed_and_bounce_at_the_borders() -> None:
+    frames = np.stack(list(moving_shapes(60, 32, num_shapes=1, seed=1)))
+    assert np.array_equal(frames, np.stack(list(moving_shapes(60, 32, num_shapes=1, seed=1))))
+    assert not np.array_equal(frames, np.stack(list(moving_shapes(60, 32, num_shapes=1, seed=2))))
+    is_shape = frames[..., 0] > 150
+    areas = is_shape.sum((1, 2))
+    assert areas.min() > 0.8 * areas.max()  # never outside the picture
+    positions = np.stack([np.argwhere(mask).mean(0) for mask in is_shape])
+    turns = (np.diff(np.sign(np.diff(positions, axis=0)), axis=0) != 0).any(1).sum()
+    assert 2 <= turns <= 20

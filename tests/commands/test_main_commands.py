@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers.cli_runner import CliRunner
 
-from vid2vid_cli.commands.train import _track_resume_command
+from vid2vid_cli.commands.train import track_resume_command
 from vid2vid_cli.engine.events import ArtifactEvent
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.terminal import Terminal
@@ -129,7 +129,7 @@ def test_prepare_does_not_recommend_training_with_too_few_detections(run_cli: Cl
 def test_train_interrupt_prints_resume_command(capsys: pytest.CaptureFixture[str]) -> None:
     terminal = Terminal("train", quiet=True)
     for gpus, gpus_option in ((None, ""), (2, " --gpus 2")):
-        _track_resume_command(terminal, gpus)(ArtifactEvent("runs/video-2/checkpoints/step_0000016", "checkpoint"))
+        track_resume_command(terminal, gpus)(ArtifactEvent("runs/video-2/checkpoints/step_0000016", "checkpoint"))
         with pytest.raises(KeyboardInterrupt), terminal:
             raise KeyboardInterrupt
         assert capsys.readouterr().err == f"Stopped.\nContinue: vid2vid train --resume runs/video-2{gpus_option}\n"
