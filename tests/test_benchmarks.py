@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import adapt, data, held_out, memory, prepare, quality, response, run, synthesis, training
+from benchmarks import adapt, data, held_out, memory, prediction, prepare, quality, response, run, synthesis, training
 from benchmarks.inputs import BenchmarkInputs, Case, create_inputs, machine_info, write_looped_clip
 from benchmarks.moving_shapes import moving_shapes
 from benchmarks.peak import measure_peak
@@ -241,3 +241,21 @@ def test_moving_shapes_depend_on_the_seed_and_bounce_at_the_borders() -> None:
     positions = np.stack([np.argwhere(mask).mean(0) for mask in is_shape])
     turns = (np.diff(np.sign(np.diff(positions, axis=0)), axis=0) != 0).any(1).sum()
     assert 2 <= turns <= 20
+
+
+def test_prediction_measures_each_variant_beside_the_baselines(tmp_path: Path) -> None:
+    plan = prediction.PredictionPlan(
+        size=16,
+        base_channels=4,
+        minutes=None,
+        steps=1,
+        num_samples=2,
+        num_frames=4,
+        num_shape_frames=60,
+        variants=("deterministic", "savp"),
+    )
+    rows = prediction.measure(plan, None, tmp_path, check_line)
+    assert list(rows) == ["deterministic, mean", "copy_last", "constant_flow", "savp, mean", "savp, best_of_2"]
+    assert rows["savp, best_of_2"]["psnr"] >= rows["savp, mean"]["psnr"]
+    assert rows["savp, mean"]["steps"] == 1
+    assert "| savp, best_of_2 |" in prediction.format_results(rows, plan)

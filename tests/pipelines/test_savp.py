@@ -128,6 +128,7 @@ def test_evaluate_measures_the_mean_and_the_best_sample_and_baselines(run: Path,
     assert list(result.rows) == ["model", "best_of_3", "copy_last", "constant_flow"]
     assert result.rows["best_of_3"]["psnr"] >= result.rows["model"]["psnr"]
     assert "last known frame" in result.comparison
+    assert result.render_command == "predict"
     assert json.loads((tmp_path / "e.json").read_text())["psnr"] == result.metrics["psnr"]
     without = evaluate(
         EvaluateRequest(run, dataset, tmp_path / "e.json", device="cpu", num_samples=2, num_frames=4, baselines=False),

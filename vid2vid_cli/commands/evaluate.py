@@ -30,7 +30,7 @@ def evaluate(request: EvaluateRequest, json: options.Json = False, quiet: option
         summary = align_columns([header, *rows]) + missing + result.comparison
         initial_frame = () if request.initial_frame is None else ("--initial-frame", request.initial_frame)
         next_command = shell_command(
-            "vid2vid", "synthesize", request.checkpoint, request.data, "--split", request.split, *initial_frame
+            "vid2vid", result.render_command, request.checkpoint, request.data, "--split", request.split, *initial_frame
         )
         json_fields = {
             "metrics": result.metrics,

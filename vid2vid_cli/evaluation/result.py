@@ -35,6 +35,8 @@ class EvaluateResult:
     """The same in a sentence."""
     not_computed: Mapping[str, str] = field(default_factory=dict)
     """Metric -> why it was not computed, with a command."""
+    render_command: str = "synthesize"
+    """The command that shows the frames of the split."""
 
     @property
     def baselines(self) -> dict[str, Mapping[str, float]]:
@@ -53,6 +55,7 @@ def combine_clips(
     *,
     baseline: str = NEAREST,
     baseline_name: str = "the nearest training frame",
+    render_command: str = "synthesize",
 ) -> EvaluateResult:
     """The means of each row over all clips, and the comparison of the model with the row `baseline`."""
     clips_by_row = {name: [rows[name] for rows in rows_per_clip] for name in rows_per_clip[0]}
@@ -68,4 +71,5 @@ def combine_clips(
         compare_metrics(rows[MODEL], compared) if baseline == NEAREST else {},
         describe_comparison(rows[MODEL], compared, baseline_name) if compared else "",
         not_computed,
+        render_command,
     )

@@ -93,7 +93,12 @@ def _write_result(
 ) -> EvaluateResult:
     out = request.out if request.out is not None else checkpoint.path.with_name("evaluation.json")
     result = combine_clips(
-        out, rows_per_clip, not_computed, baseline=COPY_LAST, baseline_name="the last known frame, repeated,"
+        out,
+        rows_per_clip,
+        not_computed,
+        baseline=COPY_LAST,
+        baseline_name="the last known frame, repeated,",
+        render_command="predict",
     )
     record = {
         **{"checkpoint": str(checkpoint.path), "data": str(request.data), "split": request.split},

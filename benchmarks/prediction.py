@@ -1,0 +1,162 @@
+"""Stochastic video prediction and its variants, each trained for the same time or number of steps on the same clip.
+
+    python benchmarks/prediction.py [VIDEO] [--minutes 5 | --steps 1000] [--size 32] [--samples 20] [--frames 10]
+        [--only deterministic|vae|gan|savp] [--out FOLDER]
+
+Prints one Markdown table: mean and best sample, sample diversity, and the baselines. Without VIDEO: shapes that bounce
+in random directions, made by `moving_shapes.py`. Prepares the last fifth of the video for validation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.inputs import Log
+from benchmarks.moving_shapes import FPS, moving_shapes
+from benchmarks.tables import format_number, format_table
+from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.resolve import resolve_config
+from vid2vid_cli.core.errors import Vid2VidError
+from vid2vid_cli.engine.events import ignore_events
+from vid2vid_cli.media.writer import VideoWriter
+from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
+from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
+from vid2vid_cli.pipelines.train import train
+from vid2vid_cli.requests.train import TrainRequest
+
+WITHOUT_GAN = ("losses.posterior_adversarial=0", "losses.posterior_features=0", "losses.prior_adversarial=0")
+VARIANTS: Mapping[str, tuple[str, ...]] = {
+    "deterministic": (*WITHOUT_GAN, "generator.latent_channels=0"),
+    "vae": WITHOUT_GAN,
+    "gan": ("generator.latent_encoder=false", "losses.kl=0", "losses.prior_features=10"),
+    "savp": (),
+}
+SHORT_SCHEDULE = ("savp.kl_anneal_start=0", "optimizer.ema_decay=0.98", "optimizer.lr=1e-3", "schedule.batch_size=4")
+
+
+@dataclass(frozen=True)
+class PredictionPlan:
+    """What is trained, and for how long."""
+
+    size: int = 32
+    base_channels: int = 16
+    minutes: float | None = 5.0
+    """Training time; None: `steps`."""
+    steps: int | None = None
+    expected_steps: int = 500
+    """Steps that the schedules of scheduled sampling and KL are scaled to."""
+    num_samples: int = 20
+    num_frames: int = 10
+    variants: Sequence[str] = tuple(VARIANTS)
+    num_shape_frames: int = 3000
+    """Frames of the clip that is made without a video."""
+    device: str = "cpu"
+
+    def config(self, variant: str) -> Config:
+        """The configuration of a variant."""
+        settings = (
+            *SHORT_SCHEDULE,
+            f"data.height={self.size}",
+            f"generator.base_channels={self.base_channels}",
+            f"savp.discriminator_channels={max(4, self.base_channels // 2)}",
+            f"generator.num_downsamples={3 if self.size >= 64 else 2}",
+            f"savp.kl_anneal_steps={self.expected_steps // 3}",
+            f"savp.scheduled_sampling_k={max(1, self.expected_steps // 30)}",
+            "losses.kl=0.1",
+            *VARIANTS[variant],
+        )
+        return resolve_config("savp", None, settings).config
+
+
+def measure(plan: PredictionPlan, video: Path | None, folder: Path, log: Log) -> dict[str, Mapping[str, float]]:
+    """Train and evaluate each variant: name of the row -> metrics, with the steps of the variant."""
+    if video is None:
+        video = folder / "shapes.mp4"
+        with VideoWriter(video, Fraction(FPS), crf=10) as writer:
+            for frame in moving_shapes(plan.num_shape_frames, plan.size):
+                writer.write(frame)
+    dataset = prepare(PrepareRequest((video,), ("none",), folder / "data"), ignore_events).path
+    rows: dict[str, Mapping[str, float]] = {}
+    for variant in plan.variants:
+        log(f"{variant}: training")
+        request = TrainRequest(
+            plan.config(variant),
+            "savp",
+            dataset,
+            folder / variant,
+            max_steps=plan.steps,
+            max_seconds=None if plan.minutes is None else 60 * plan.minutes,
+            device=plan.device,
+        )
+        trained = train(request, ignore_events)
+        is_deterministic = variant == "deterministic"
+        result = evaluate(
+            EvaluateRequest(
+                trained.path,
+                dataset,
+                folder / f"{variant}.json",
+                device=plan.device,
+                num_samples=1 if is_deterministic else plan.num_samples,
+                num_frames=plan.num_frames,
+            ),
+            ignore_events,
+        )
+        for row, metrics in result.rows.items():
+            if row == "model" or row.startswith("best_of_"):
+                rows[f"{variant}, {'mean' if row == 'model' else row}"] = {**metrics, "steps": trained.num_steps}
+            else:
+                rows[row] = metrics
+    return rows
+
+
+def format_results(rows: Mapping[str, Mapping[str, float]], plan: PredictionPlan) -> str:
+    """The Markdown table."""
+    names = list(dict.fromkeys(name for metrics in rows.values() for name in metrics))
+    cells = [[row, *(format_number(metrics.get(name)) for name in names)] for row, metrics in rows.items()]
+    title = f"{plan.num_frames} predicted frames of {plan.size}x{plan.size}"
+    return format_table(title, ["", *names], cells)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; an error is one line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path, nargs="?")
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--samples", type=int, default=20)
+    parser.add_argument("--frames", type=int, default=10)
+    parser.add_argument("--only", choices=list(VARIANTS))
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args(arguments)
+    plan = PredictionPlan(
+        size=args.size,
+        minutes=None if args.steps else args.minutes,
+        steps=args.steps,
+        expected_steps=args.steps or 500,
+        num_samples=args.samples,
+        num_frames=args.frames,
+        variants=(args.only,) if args.only else tuple(VARIANTS),
+    )
+    try:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = args.out if args.out is not None else Path(temporary)
+            folder.mkdir(parents=True, exist_ok=True)
+            rows = measure(plan, args.video, folder, lambda text: print(text, file=sys.stderr))
+    except Vid2VidError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(format_results(rows, plan))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
