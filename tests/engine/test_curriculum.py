@@ -9,8 +9,8 @@ import pytest
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.discriminators import TemporalConfig
 from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.config.model_variants import unused_settings
 from vid2vid_cli.config.schedule import ScheduleConfig
+from vid2vid_cli.config.unused_settings import unused_settings
 from vid2vid_cli.engine.curriculum import batch_repeats, clip_length, ema_decay, lr_factor, unreachable_strides
 from vid2vid_cli.engine.discriminator_inputs import temporal_window_ends
 

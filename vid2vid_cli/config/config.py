@@ -21,11 +21,11 @@ from vid2vid_cli.config.style import StyleConfig
 from vid2vid_cli.config.unpaired import UnpairedConfig
 
 ModelName = Literal[
-    "vid2vid", "pix2pixhd", "pix2pix", "predict", "bicyclegan", "cyclegan", "dualgan", "discogan", "savp"
+    "vid2vid", "pix2pixhd", "pix2pix", "predict", "bicyclegan", "cyclegan", "dualgan", "discogan", "savp", "fader"
 ]
 UNPAIRED_MODELS = ("cyclegan", "dualgan", "discogan")
 """Models of two domains without pairs."""
-FRAME_MODELS = (*UNPAIRED_MODELS, "savp")
+FRAME_MODELS = (*UNPAIRED_MODELS, "savp", "fader")
 """Models whose input is the frame itself: they need no conditioner, and ignore those of a dataset."""
 FRAME_CONDITIONER = "none"
 """The conditioner of datasets of frames alone."""
@@ -40,8 +40,8 @@ class Config(ConfigSection):
         "vid2vid",
         description="Model family. pix2pixhd and pix2pix are frame-wise; predict generates future label maps; "
         "bicyclegan is frame-wise and gives each video a style; cyclegan, dualgan and discogan translate between two "
-        "domains of unpaired frames; savp continues clips. The family overrides those preset values that define it; "
-        "size, channels and steps stay the preset's.",
+        "domains of unpaired frames; savp continues clips; fader changes attributes of frames. The family overrides "
+        "those preset values that define it; size, channels and steps stay the preset's.",
         json_schema_extra=nvidia("model"),
     )
     conditioners: tuple[str, ...] | None = Field(
@@ -91,6 +91,15 @@ class Config(ConfigSection):
             raise ValueError(
                 "model=bicyclegan has no term that trains its images: losses.adversarial, losses.l1 (cVAE-GAN) and "
                 "losses.random_adversarial (cLR-GAN) are 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_fader(self) -> Config:
+        if self.model == "fader" and (not self.generator.attributes or self.generator.kind != "unet"):
+            raise ValueError(
+                "model=fader needs generator.kind=unet and the columns of data.attributes_file that synthesis can "
+                "change, such as generator.attributes=[smile]"
             )
         return self
 

@@ -72,6 +72,11 @@ class DataConfig(ConfigSection):
         description="With several datasets (--data A --data B): shares in which their clips are drawn, in the same "
         "order. null: by their numbers of training frames.",
     )
+    attributes_file: str | None = Field(
+        None,
+        description="model=fader: CSV file with the attributes of each frame: a header such as frame,glasses,smile, "
+        "and a row per frame of the dataset, counted from 0.",
+    )
     reference_bank_size: int = Field(
         512,
         ge=1,

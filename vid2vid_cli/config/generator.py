@@ -140,6 +140,9 @@ class GeneratorConfig(ConfigSection):
     dropout: float = Field(
         0.5, ge=0, lt=1, description="kind=unet: dropout probability of the innermost levels in training."
     )
+    attributes: tuple[str, ...] = Field(
+        (), description="model=fader: columns of data.attributes_file that synthesis can change."
+    )
     latent_injection: Literal["all", "input"] = Field(
         "all",
         description="model=bicyclegan: the latent is concatenated with the input of all levels of the encoder, or only "

@@ -78,6 +78,12 @@ class LossConfig(ConfigSection):
         "factor 0.5 on losses.cycle.",
     )
 
+    attribute_adversarial: float = Field(
+        0.1,
+        ge=0,
+        description="model=fader: the classifier of attributes, which the encoder's code should mislead; published: "
+        "1e-4 beside a mean squared error.",
+    )
     kl: float = Field(
         1.0,
         ge=0,

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.data import DataConfig
-from vid2vid_cli.config.losses import VIDEO_GAN_TERMS
-from vid2vid_cli.config.savp import SavpConfig
-from vid2vid_cli.config.unpaired import UnpairedConfig
 
 FRAME_WISE_OVERRIDES: Mapping[str, Any] = {
     "generator.past_frames": 0,
@@ -103,6 +99,19 @@ DISCOGAN_OVERRIDES: Mapping[str, Any] = {
     "unpaired.history_size": 0,
     "optimizer.weight_decay": 1e-4,
 }
+FADER_OVERRIDES: Mapping[str, Any] = {
+    **FRAME_WISE_OVERRIDES,
+    "generator.kind": "unet",
+    "generator.num_scales": 1,
+    "generator.skip_connections": False,
+    "style.feature_channels": 0,
+    "losses.l1": 1,
+    "losses.perceptual": 0,
+    "schedule.freeze_coarse_steps": 0,
+    "schedule.clip_length": 1,
+    "schedule.max_clip_length": 1,
+    "conditioners": None,
+}
 SAVP_OVERRIDES: Mapping[str, Any] = {
     **{key: value for key, value in FRAME_WISE_OVERRIDES.items() if key != "generator.past_frames"},
     "generator.kind": "savp",
@@ -118,48 +127,10 @@ SAVP_OVERRIDES: Mapping[str, Any] = {
 }
 DISCOGAN_DOWNSAMPLES = 4
 """Of the published encoder for 64 pixels."""
+FADER_DOWNSAMPLES = 7
+"""Of the published encoder for 256 pixels: a code of 2 x 2 cells."""
 MAX_UNET_DOWNSAMPLES = 8
 """Levels of the published U-Net for 256 pixels: down to a single cell."""
-COMPOSITE_ONLY = ("num_local_res_blocks", "kernel_size", "foreground_after_warp", "condition_range")
-UNET_ONLY = ("conv_bias", "dropout", "skip_connections")
-SAVP_ONLY = ("latent_encoder", "transformation", "num_transformations")
-UNSUPPORTED = {
-    "composite": (*UNET_ONLY, *SAVP_ONLY, "patch_size"),
-    "fast": (*COMPOSITE_ONLY, *UNET_ONLY, *SAVP_ONLY, "upsample"),
-    "unet": (*COMPOSITE_ONLY, *SAVP_ONLY, "num_res_blocks", "patch_size"),
-    "resnet": (*sorted({*COMPOSITE_ONLY} - {"kernel_size"}), *UNET_ONLY, *SAVP_ONLY, "patch_size"),
-    "savp": (*COMPOSITE_ONLY, *UNET_ONLY, "num_res_blocks", "norm", "upsample", "patch_size"),
-}
-"""Settings of the generator that a kind does not use."""
-UNPAIRED_SETTINGS = (
-    *(f"unpaired.{name}" for name in UnpairedConfig.model_fields),
-    *("losses.cycle", "losses.cycle_distance", "losses.identity"),
-)
-UNUSED_BY_UNPAIRED = (
-    *("losses.feature_matching", "losses.perceptual", "losses.l1", "losses.temporal_adversarial"),
-    *("losses.temporal_feature_matching", "losses.region_adversarial", "losses.region_feature_matching"),
-    *("discriminators.image.condition_scale", "discriminators.image.condition_range", "conditioners"),
-    *("discriminators.temporal.frame_strides", "discriminators.region.names", "schedule.frames_per_update"),
-)
-SAVP_SETTINGS = (
-    *(f"savp.{name}" for name in SavpConfig.model_fields),
-    *(f"losses.{name}" for name in VIDEO_GAN_TERMS),
-)
-UNUSED_BY_SAVP = (
-    *("losses.adversarial", "losses.feature_matching", "losses.perceptual", "losses.temporal_adversarial"),
-    *("losses.temporal_feature_matching", "losses.region_adversarial", "losses.region_feature_matching"),
-    *("losses.temporal_warp", "discriminators.temporal.frame_strides", "discriminators.region.names", "conditioners"),
-    *("schedule.frames_per_update", "schedule.bptt_frames"),
-)
-BICYCLEGAN_SETTINGS = ("generator.latent_injection", "losses.random_adversarial", "losses.latent")
-LATENT_SETTINGS = ("generator.latent_channels", "losses.kl")
-UNUSED_BY_BICYCLEGAN = (
-    *("losses.feature_matching", "losses.perceptual", "losses.temporal_warp", "losses.temporal_adversarial"),
-    *("losses.temporal_feature_matching", "losses.region_adversarial", "losses.region_feature_matching"),
-    *("discriminators.image.condition_scale", "discriminators.image.condition_range", "schedule.frames_per_update"),
-    *("discriminators.temporal.frame_strides", "discriminators.region.names"),
-)
-FLOW_SETTINGS = ("generator.flow_multiplier", "losses.flow", "losses.flow_warp", "losses.occlusion")
 
 
 def variant_overrides(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,6 +140,9 @@ def variant_overrides(settings: Mapping[str, Any]) -> dict[str, Any]:
             return dict(PIX2PIXHD_OVERRIDES)
         case "pix2pix":
             return {**PIX2PIX_OVERRIDES, "generator.num_downsamples": _unet_downsamples(settings)}
+        case "fader":
+            num_downsamples = max(1, min(FADER_DOWNSAMPLES, _unet_downsamples(settings) - 1))
+            return {**FADER_OVERRIDES, "generator.num_downsamples": num_downsamples}
         case "bicyclegan":
             return {**BICYCLEGAN_OVERRIDES, "generator.num_downsamples": _unet_downsamples(settings)}
         case "cyclegan":
@@ -206,35 +180,3 @@ def _clip_overrides(settings: Mapping[str, Any]) -> dict[str, Any]:
     weight = settings.get("losses.temporal_warp", 0)
     length = 2 if weight else 1
     return {"losses.temporal_warp": weight, "schedule.clip_length": length, "schedule.max_clip_length": length}
-
-
-def unused_settings(config: Config) -> dict[str, str]:
-    """Settings without an effect on this model (dotted key -> reason)."""
-    generator = config.generator
-    kind = generator.kind
-    reasons = {f"generator.{name}": f"generator.kind={kind} does not use it" for name in UNSUPPORTED[kind]}
-    if kind != "composite":
-        reasons["schedule.freeze_coarse_steps"] = f"generator.kind={kind} has one scale"
-    if config.is_unpaired:
-        reasons |= dict.fromkeys(UNUSED_BY_UNPAIRED, f"model={config.model} does not use it")
-    else:
-        reasons |= dict.fromkeys(UNPAIRED_SETTINGS, f"model={config.model} is not unpaired")
-    if config.model == "savp":
-        reasons |= dict.fromkeys(UNUSED_BY_SAVP, "model=savp does not use it")
-    else:
-        reasons |= dict.fromkeys(SAVP_SETTINGS, "only model=savp uses it")
-    if config.model == "bicyclegan":
-        reasons |= dict.fromkeys(UNUSED_BY_BICYCLEGAN, "model=bicyclegan does not use it")
-    else:
-        reasons |= dict.fromkeys(BICYCLEGAN_SETTINGS, "only model=bicyclegan uses it")
-    if config.model not in ("savp", "bicyclegan"):
-        reasons |= dict.fromkeys(LATENT_SETTINGS, "only model=savp and model=bicyclegan use it")
-    if not generator.past_frames:
-        temporal = () if config.is_unpaired else ("losses.temporal_warp",)
-        ignored = ("schedule.initial_frames", "schedule.image_warmup_steps", *temporal)
-        reasons |= dict.fromkeys(ignored, "the model is frame-wise (generator.past_frames=0)")
-    elif config.num_initial_frames:
-        reasons["schedule.image_warmup_steps"] = "clips begin with real frames (schedule.initial_frames=real)"
-    if not generator.flow:
-        reasons |= dict.fromkeys(FLOW_SETTINGS, "generator.flow is false")
-    return reasons

@@ -13,9 +13,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.config.model_variants import unused_settings, variant_overrides
+from vid2vid_cli.config.model_variants import variant_overrides
 from vid2vid_cli.config.other_names import FORMER_NAMES, find_by_other_name
 from vid2vid_cli.config.presets import preset_names, preset_path, presets_dir, read_value, read_yaml
+from vid2vid_cli.config.unused_settings import unused_settings
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.parsing import shorten
 

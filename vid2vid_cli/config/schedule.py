@@ -15,6 +15,12 @@ class ScheduleConfig(ConfigSection):
     max_steps: int = Field(
         20000, ge=1, description="Training steps; one step is one batch of clips.", json_schema_extra=nvidia("niter")
     )
+    attribute_warmup_steps: int = Field(
+        500,
+        ge=0,
+        description="model=fader: steps in which the weight of losses.attribute_adversarial grows from 0; published: "
+        "500,000.",
+    )
     batch_size: int = Field(1, ge=1, le=4096, description="Clips per step.", json_schema_extra=nvidia("batchSize"))
     clip_length: int = Field(
         6, ge=1, description="Frames per clip at the start.", json_schema_extra=nvidia("n_frames_total")

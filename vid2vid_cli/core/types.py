@@ -120,6 +120,8 @@ class ClipBatch:
     """(b, t, 3, h, w) real frames for optical flow if `frames` are label maps."""
     references: ClipReferences | None = None
     """Reference frames of a generator that has them as inputs."""
+    attributes: Tensor | None = None
+    """(b, t, k) attributes of the frames in [-1, 1], for a generator that has them as inputs."""
 
     @property
     def rgb(self) -> Tensor:
@@ -139,6 +141,8 @@ class ClipBatch:
         check_shape(name, self.rgb, "b t 3 h w", **{axis: sizes[axis] for axis in "bthw"})
         for name, boxes in self.regions.items():
             check_shape(f"regions[{name!r}]", boxes, "b t r 4", b=sizes["b"], t=sizes["t"])
+        if self.attributes is not None:
+            check_shape("attributes", self.attributes, "b t k", b=sizes["b"], t=sizes["t"])
         if self.instances is not None:
             check_shape("instances", self.instances, "b t h w", **{axis: sizes[axis] for axis in "bthw"})
 
@@ -152,6 +156,7 @@ class ClipBatch:
             instances=instances,
             rgb_frames=None if self.rgb_frames is None else self.rgb_frames.to(device),  # type: ignore[call-overload]
             references=None if self.references is None else self.references.to(device),
+            attributes=None if self.attributes is None else self.attributes.to(device),  # type: ignore[call-overload]
         )
 
 

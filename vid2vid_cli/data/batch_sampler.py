@@ -81,6 +81,7 @@ def collate(clips: Sequence[ClipBatch]) -> ClipBatch:
     boxes = {name: torch.cat([clip.regions[name] for clip in clips]) for name in clips[0].regions}
     instances = [clip.instances for clip in clips if clip.instances is not None]
     rgb_frames = [clip.rgb_frames for clip in clips if clip.rgb_frames is not None]
+    attributes = [clip.attributes for clip in clips if clip.attributes is not None]
     references = [clip.references for clip in clips if clip.references is not None]
     return ClipBatch(
         torch.cat([clip.conditions for clip in clips]),
@@ -88,5 +89,6 @@ def collate(clips: Sequence[ClipBatch]) -> ClipBatch:
         regions=boxes,
         instances=torch.cat(instances) if instances else None,
         rgb_frames=torch.cat(rgb_frames) if rgb_frames else None,
+        attributes=torch.cat(attributes) if attributes else None,
         references=ClipReferences.concatenate(references) if references else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ import torch
 from vid2vid_cli.conditioning import Annotation, ConditionArray, Conditioner, View, view_image
 from vid2vid_cli.conditioning.instances import InstanceReader
 from vid2vid_cli.core.errors import TooFewFramesError
+from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.augmentation import NO_AUGMENTATION, ClipAugmentation, ClipSpec
 from vid2vid_cli.data.batch_sampler import BatchSampler
@@ -104,6 +106,7 @@ class ClipSampler(BatchSampler):
         thing_class_ids: Collection[int] | None = None,
         is_label_prediction: bool = False,
         reference_source: ReferenceSource | None = None,
+        attributes: Sequence[FloatArray] | None = None,
     ) -> None:
         self.dataset = dataset
         self.conditioners = tuple(conditioners)
@@ -118,6 +121,8 @@ class ClipSampler(BatchSampler):
         self.is_label_prediction = is_label_prediction
         """Whether the target frames are the rendered conditions."""
         self.reference_source = reference_source
+        self.attributes = attributes
+        """Attributes (frames, k) of each clip of the dataset; None: no attributes in the batches."""
         self.ranges = valid_ranges(dataset, [c.spec.name for c in conditioners], "train")
         self.max_range_length = max((frame_range.num_frames for frame_range in self.ranges), default=0)
         """Number of frames of the longest range."""
@@ -156,4 +161,7 @@ class ClipSampler(BatchSampler):
             thing_class_ids=self.thing_class_ids,
             reference_source=self.reference_source,
         )
+        if self.attributes is not None:
+            values = self.attributes[clip_spec.frame_range.clip_index][list(clip_spec.frame_indices)]
+            clip = replace(clip, attributes=torch.from_numpy(values)[None])
         return clip.as_label_prediction() if self.is_label_prediction else clip

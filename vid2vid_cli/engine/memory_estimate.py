@@ -137,6 +137,7 @@ def _estimate_training(
         torch.empty(*batch_shape, condition_spec.channels, *size),
         torch.empty(*batch_shape, 3, *size),
         references=_empty_references(config, *batch_shape, size),
+        attributes=torch.zeros(*batch_shape, len(config.generator.attributes)) if config.model == "fader" else None,
     )
     batch = batch.as_label_prediction() if config.generator.target == "labels" else batch
     # Create Adam's moments, which exist from the second step on.

@@ -110,14 +110,12 @@ class BicycleGenerator(nn.Module):
 
 
 class LatentPath:
-    """A generator whose latent moves in a straight line, and is constant if `end` is None.
+    """A frame-wise generator whose latent or attributes move in a straight line; constant if `end` is None.
 
     It is called once per frame, in order.
     """
 
-    def __init__(
-        self, generator: BicycleGenerator, start: Tensor, end: Tensor | None = None, *, num_frames: int = 1
-    ) -> None:
+    def __init__(self, generator: nn.Module, start: Tensor, end: Tensor | None = None, *, num_frames: int = 1) -> None:
         """`start`, `end`: (latent_channels,), those of the first and of the last of `num_frames` frames."""
         self.num_scales, self.past_frames, self.window_size = 1, 0, 1
         self._generator, self._start, self._end = generator, start, start if end is None else end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator
 from vid2vid_cli.networks.composite import CompositeGenerator
+from vid2vid_cli.networks.fader import FaderGenerator
 from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.resnet import ResNetGenerator
 from vid2vid_cli.networks.savp import SavpGenerator
@@ -18,6 +19,7 @@ Generator = (
     | TranslationGenerator
     | SavpGenerator
     | BicycleGenerator
+    | FaderGenerator
 )
 """Common interface: `num_scales`, `past_frames`, `window_size`, `style_encoder`, `forward`, `set_trainable` and
 `set_gradient_checkpointing`."""

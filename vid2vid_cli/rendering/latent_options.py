@@ -1,7 +1,9 @@
-"""The style options for models whose style is one latent per video (model=bicyclegan)."""
+"""The options for models with one latent per video (model=bicyclegan) or with attributes (model=fader)."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,12 +11,14 @@ from torch import Tensor
 
 from vid2vid_cli.conditioning import view_image
 from vid2vid_cli.core.errors import ConfigError, MissingFileError
+from vid2vid_cli.core.suggest import suggest_names
 from vid2vid_cli.data.cropping import crop_view
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator, LatentPath
+from vid2vid_cli.networks.fader import FaderGenerator
 from vid2vid_cli.rendering.source_video import open_source_reader
 from vid2vid_cli.requests.render import StyleOptions
 
@@ -41,6 +45,40 @@ def check_latent_options(style_options: StyleOptions, metadata: CheckpointMetada
             f"--style-to {style_options.last_style} is neither a seed nor a file.",
             "Example: --style-seed 7 --style-to 8",
         )
+
+
+def parse_attributes(style_options: StyleOptions, metadata: CheckpointMetadata) -> list[float]:
+    """The value of each attribute of a checkpoint (model=fader); 0 for those without an option.
+
+    Raises ConfigError for an unknown attribute, a value that is not a number, and options on styles.
+    """
+    names = metadata.generator.attributes
+    flag = replace(style_options, attributes=()).first_option
+    if flag:
+        raise ConfigError(f"{flag}: {metadata.name} has attributes, not styles.", f"Use --attribute {names[0]}=+1.")
+    values = dict.fromkeys(names, 0.0)
+    for text in style_options.attributes:
+        name, _, value = text.partition("=")
+        if name not in values:
+            hint = suggest_names(name, names) or f"Attributes: {', '.join(names)}."
+            raise ConfigError(f"--attribute {text}: {metadata.name} has no attribute {name!r}.", hint)
+        try:
+            values[name] = float(value)
+        except ValueError:
+            values[name] = math.nan
+        if not math.isfinite(values[name]):
+            raise ConfigError(f"--attribute {text}: {value!r} is not a number.", f"Example: --attribute {name}=+1.5")
+    return list(values.values())
+
+
+def build_attribute_path(
+    style_options: StyleOptions, metadata: CheckpointMetadata, generator: FaderGenerator, emit: EventHandler
+) -> LatentPath:
+    """The generator with the attributes of the options. Raises the errors of `parse_attributes`."""
+    values = parse_attributes(style_options, metadata)
+    listed = ", ".join(f"{name}={value:g}" for name, value in zip(metadata.generator.attributes, values, strict=True))
+    emit(InfoEvent(f"attributes: {listed}; change them with --attribute NAME=VALUE"))
+    return LatentPath(generator, torch.tensor(values))
 
 
 def build_latent_path(

@@ -19,11 +19,12 @@ from vid2vid_cli.engine.run_folder import resolve_checkpoint
 from vid2vid_cli.engine.runtime import Runtime, choose_runtime
 from vid2vid_cli.engine.styles import StyleAssigner
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator, LatentPath
+from vid2vid_cli.networks.fader import FaderGenerator
 from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.networks.translation import Direction, TranslationGenerator
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame, load_initial_frame
-from vid2vid_cli.rendering.latent_options import build_latent_path
+from vid2vid_cli.rendering.latent_options import build_attribute_path, build_latent_path
 from vid2vid_cli.rendering.style_options import build_style_assigner
 from vid2vid_cli.requests.render import StyleOptions
 from vid2vid_cli.training_data.reference_collection import load_reference_bank
@@ -56,7 +57,7 @@ class LoadedModel:
     initial_frame: InitialFrame = ZERO_FRAMES
     reference_bank: ReferenceBank | None = None
     latent_path: LatentPath | None = None
-    """The generator with a style, of a model whose style is one latent per video."""
+    """The generator with a latent or attributes, of a model that has them."""
 
     @property
     def sequential_generator(self) -> SequentialGenerator:
@@ -90,6 +91,8 @@ class LoadedModel:
             latent_path = build_latent_path(
                 style_options, self.metadata, self.generator, runtime=self.runtime, num_frames=num_frames, emit=emit
             )
+        elif isinstance(self.generator, FaderGenerator):
+            latent_path = build_attribute_path(style_options, self.metadata, self.generator, emit)
         return replace(
             self,
             latent_path=latent_path,

@@ -23,7 +23,7 @@ from vid2vid_cli.engine.events import EventHandler, InfoEvent, ignore_events
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice, Vectors, pool_styles
 from vid2vid_cli.networks.generators import Generator
-from vid2vid_cli.rendering.latent_options import check_latent_options
+from vid2vid_cli.rendering.latent_options import check_latent_options, parse_attributes
 from vid2vid_cli.rendering.retargeter import Retargeter
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners
 from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
@@ -39,6 +39,14 @@ def parse_styles(style_options: StyleOptions, metadata: CheckpointMetadata) -> S
     Raises ConfigError for a model without styles, an unknown class or an unknown style.
     """
     bank = metadata.style_bank
+    if metadata.model == "fader":
+        parse_attributes(style_options, metadata)
+        return StyleChoice()
+    if style_options.attributes:
+        raise ConfigError(
+            f"--attribute {style_options.attributes[0]}: {metadata.name} (model={metadata.model}) has no attributes.",
+            "Remove it, or train with --preset fader.",
+        )
     if metadata.has_latent:
         check_latent_options(style_options, metadata)
         return StyleChoice()

@@ -124,6 +124,17 @@ class StyleOptions:
         ),
     ] = None
 
+    attributes: Annotated[
+        tuple[str, ...],
+        Option(
+            "model=fader: value of an attribute, -1 and 1 being the least and the most in training: smile=+1.5. Others "
+            "are 0. May be repeated.",
+            ("--attribute",),
+            "NAME=VALUE",
+            STYLE_PANEL,
+        ),
+    ] = ()
+
     @property
     def first_option(self) -> str:
         """The first option that is set, as a flag; "" if none is."""
@@ -133,6 +144,7 @@ class StyleOptions:
             "--style-from": self.reference_image is not None,
             "--style-labels": bool(self.reference_labels),
             "--style-to": self.last_style is not None,
+            "--attribute": bool(self.attributes),
         }
         return next((flag for flag, value in is_set.items() if value), "")
 
@@ -141,7 +153,14 @@ class StyleOptions:
         seed_rows = () if self.seed is None else (("styles", f"random, seed {self.seed}"),)
         reference_rows = () if self.reference_image is None else (("styles", f"as in {self.reference_image}"),)
         end_rows = () if self.last_style is None else (("last style", self.last_style),)
-        return (*(("style", assignment) for assignment in self.assignments), *reference_rows, *seed_rows, *end_rows)
+        attribute_rows = tuple(("attribute", text) for text in self.attributes)
+        return (
+            *(("style", assignment) for assignment in self.assignments),
+            *reference_rows,
+            *seed_rows,
+            *end_rows,
+            *attribute_rows,
+        )
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ from vid2vid_cli import __version__
 from vid2vid_cli.conditioning import Conditioner, View
 from vid2vid_cli.conditioning.person import PERSON_OPTION
 from vid2vid_cli.config.config import Config
+from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.core.types import ConditionSpec, StyleEncoderSpec
 from vid2vid_cli.data.augmentation import ClipAugmentation
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.cropping import describe_view
 from vid2vid_cli.data.dataset import Dataset, valid_ranges
+from vid2vid_cli.data.frame_attributes import load_frame_attributes
 from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.data.unpaired_sampler import DOMAIN_B_SEED, UnpairedSampler
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig, ReferenceRecord
@@ -122,7 +124,13 @@ class TrainingData:
             is_label_prediction=config.generator.target == "labels",
             thing_class_ids=thing_class_ids(self.conditioners, config) if config.style.feature_channels else None,
             reference_source=self._collect_references(config, max_reference_ratio),
+            attributes=self._load_attributes(config),
         )
+
+    def _load_attributes(self, config: Config) -> list[FloatArray] | None:
+        if config.model != "fader":
+            return None
+        return load_frame_attributes(config.data.attributes_file, config.generator.attributes, self.dataset)
 
     def _collect_references(self, config: Config, max_ratio: float) -> ReferenceSource | None:
         if not config.generator.num_references:

@@ -10,6 +10,7 @@ import torch
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.families.bicyclegan import BICYCLEGAN
+from vid2vid_cli.engine.families.fader import FADER
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.families.paired import PAIRED
 from vid2vid_cli.engine.families.savp import SAVP
@@ -23,6 +24,7 @@ _FAMILIES: Mapping[str, ModelFamily[Any]] = {
     "pix2pix": PAIRED,
     "predict": PAIRED,
     "bicyclegan": BICYCLEGAN,
+    "fader": FADER,
     "cyclegan": UNPAIRED,
     "dualgan": UNPAIRED,
     "discogan": UNPAIRED,
