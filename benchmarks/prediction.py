@@ -39,7 +39,7 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     "gan": ("generator.latent_encoder=false", "losses.kl=0", "losses.prior_features=10"),
     "savp": (),
 }
-SHORT_SCHEDULE = ("savp.kl_anneal_start=0", "optimizer.ema_decay=0.98", "optimizer.lr=1e-3", "schedule.batch_size=4")
+SHORT_SCHEDULE = ("optimizer.ema_decay=0.98", "optimizer.lr=1e-3", "schedule.batch_size=4")
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class PredictionPlan:
             f"generator.base_channels={self.base_channels}",
             f"savp.discriminator_channels={max(4, self.base_channels // 2)}",
             f"generator.num_downsamples={3 if self.size >= 64 else 2}",
+            f"savp.kl_anneal_start={self.expected_steps // 3}",
             f"savp.kl_anneal_steps={self.expected_steps // 3}",
             f"savp.scheduled_sampling_k={max(1, self.expected_steps // 30)}",
             "losses.kl=0.1",
