@@ -30,6 +30,7 @@ from vid2vid_cli.commands import (
 )
 from vid2vid_cli.commands import import_ as import_command
 from vid2vid_cli.commands import transfer as transfer_command
+from vid2vid_cli.commands.command_class import Command, CommandGroup
 from vid2vid_cli.core.errors import (
     BROKEN_PIPE_EXIT_CODE,
     ConfigError,
@@ -56,7 +57,7 @@ class InternalError(Vid2VidError):
     exit_code = BUG_EXIT_CODE
 
 
-class RootGroup(typer.core.TyperGroup):
+class RootGroup(CommandGroup):
     """The commands. What ends one of them without an error message is given a message or an exit code here."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -85,21 +86,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(rich_help_panel=MAIN_PANEL, no_args_is_help=True)(prepare.prepare)
-app.command(rich_help_panel=MAIN_PANEL)(train.train)
-app.command(rich_help_panel=MAIN_PANEL, no_args_is_help=True)(synthesize.synthesize)
-app.command(rich_help_panel=MAIN_PANEL, no_args_is_help=True)(transfer_command.transfer)
-app.command(rich_help_panel=MAIN_PANEL, no_args_is_help=True)(adapt.adapt)
-app.command(rich_help_panel=INSPECTION_PANEL)(demo.demo)
-app.command(rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(evaluate.evaluate)
-app.command(rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(predict.predict)
-app.command(rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(inspect.inspect)
+app.command(cls=Command, rich_help_panel=MAIN_PANEL, no_args_is_help=True)(prepare.prepare)
+app.command(cls=Command, rich_help_panel=MAIN_PANEL)(train.train)
+app.command(cls=Command, rich_help_panel=MAIN_PANEL, no_args_is_help=True)(synthesize.synthesize)
+app.command(cls=Command, rich_help_panel=MAIN_PANEL, no_args_is_help=True)(transfer_command.transfer)
+app.command(cls=Command, rich_help_panel=MAIN_PANEL, no_args_is_help=True)(adapt.adapt)
+app.command(cls=Command, rich_help_panel=INSPECTION_PANEL)(demo.demo)
+app.command(cls=Command, rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(evaluate.evaluate)
+app.command(cls=Command, rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(predict.predict)
+app.command(cls=Command, rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(inspect.inspect)
 app.add_typer(presets.app, name="presets", rich_help_panel=LIBRARY_PANEL)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=LIBRARY_PANEL)
 app.add_typer(weights.app, name="weights", rich_help_panel=LIBRARY_PANEL)
 app.add_typer(styles.app, name="styles", rich_help_panel=INSPECTION_PANEL)
 app.add_typer(import_command.app, name="import", rich_help_panel=LIBRARY_PANEL)
-app.command(rich_help_panel=INSPECTION_PANEL)(doctor.doctor)
+app.command(cls=Command, rich_help_panel=INSPECTION_PANEL)(doctor.doctor)
 
 
 def _print_version(requested: bool) -> None:

@@ -61,7 +61,7 @@ def test_help_and_lists_import_no_heavy_module(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "common_options"),
     [
-        ("train", ["--preset", "--data", "--set", "--init-from", "--steps", "--max-time", "--resume", "--out"]),
+        ("train", ["--preset", "--data", "--set", "--from", "--steps", "--max-time", "--resume", "--out"]),
         ("transfer", ["--target", "--out", "--device", "--overwrite", "--dry-run"]),
         ("synthesize", ["--split", "--out", "--device", "--overwrite", "--dry-run"]),
     ],

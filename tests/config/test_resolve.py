@@ -153,6 +153,8 @@ def test_resolve_config_accepts_empty_and_rejects_list_files(tmp_path: Path) -> 
         ("optimizer.rate", ["optimizer.lr"]),
         ("discriminator.width", ["discriminators.image.base_channels"]),
         ("temporal.rates", ["discriminators.temporal.frame_strides"]),
+        ("epochs", ["schedule.max_steps"]),
+        ("train.learning_rate", ["optimizer.lr"]),
         ("engine.recompute", ["runtime.gradient_checkpointing"]),
         ("rate", ["optimizer.lr"]),
         ("niter_step", ["schedule.clip_growth_interval"]),

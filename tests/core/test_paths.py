@@ -10,6 +10,7 @@ import pytest
 from vid2vid_cli.core.errors import ConfigError, MissingFileError, Vid2VidError
 from vid2vid_cli.core.paths import (
     PathCheckedRequest,
+    check_no_url,
     check_output_parent,
     expand_home,
     printable,
@@ -31,6 +32,11 @@ class Request(PathCheckedRequest):
     ("videos", "out", "error_class"),
     [
         ((LONG,), None, MissingFileError),
+        (("https://example.com/a.mp4",), None, MissingFileError),
+        (("file:///tmp/none.mp4",), None, MissingFileError),
+        (("a.mp4",), "s3://bucket/a.mp4", MissingFileError),
+        (("0",), None, MissingFileError),
+        (("/dev/video0",), None, MissingFileError),
         ((f"folder/{LONG}/a.mp4",), None, MissingFileError),
         (("a.mp4", "/".join(["y" * 200] * 30)), None, MissingFileError),
         ((NOT_UTF8,), None, ConfigError),
@@ -87,3 +93,26 @@ def test_check_output_parent_rejects_file_in_place_of_folder(tmp_path: Path) -> 
         check_output_parent(tmp_path / "file" / "new" / "out.mp4")
     check_output_parent(tmp_path / "new" / "out.mp4")
     assert printable(NOT_UTF8) == r"na\udcefve.mp4"
+
+
+def test_check_no_url_shows_the_typed_url_and_accepts_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MissingFileError) as raised:
+        check_no_url(Path("https://example.com/a.mp4"))
+    assert "https://example.com/a.mp4" in raised.value.message
+    with pytest.raises(MissingFileError) as raised:
+        check_no_url("file:///home/a.mp4")
+    assert raised.value.hint.endswith(" /home/a.mp4")
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.mp4", "C:/a.mp4", "a:b.mp4", "folder/https:/a.mp4", "hf:org/name"):
+        check_no_url(name)
+    Path("https:").mkdir()
+    Path("https:/a.mp4").touch()
+    check_no_url("https://a.mp4")
+
+
+def test_path_checked_request_accepts_an_existing_folder_named_as_a_camera(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("0").mkdir()
+    assert Request((Path("0"),)).videos == (Path("0"),)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from vid2vid_cli.tools import doctor, doctor_checks
+from vid2vid_cli.tools.doctor_checks import describe_bf16_speed
 
 
 def write_fake_python(folder: Path, shell_command: str) -> str:
@@ -69,3 +70,13 @@ def test_checks_return_status_and_detail(name: str) -> None:
     status, detail, _ = doctor_checks.CHECKS[name]()
     assert status in ("ok", "warning")
     assert detail
+
+
+@pytest.mark.parametrize(
+    ("fp32_seconds", "bf16_seconds", "numbers"),
+    [(1.0, 0.4, "2.5 times as fast in bf16"), (0.4, 1.0, "2.5 times as fast in fp32"), (1.0, 80.0, "80 times")],
+)
+def test_describe_bf16_speed_gives_a_factor_of_at_least_one(
+    fp32_seconds: float, bf16_seconds: float, numbers: str
+) -> None:
+    assert numbers in describe_bf16_speed("cpu", fp32_seconds, bf16_seconds)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from vid2vid_cli.commands import options
+from vid2vid_cli.commands.command_class import Command, CommandGroup
 from vid2vid_cli.commands.request_options import expand_request
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.prepare import ImportGeneratorRequest, ImportRequest
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from vid2vid_cli.nvidia_import.importer import ImportResult
 
 app = typer.Typer(
-    no_args_is_help=True, help="Convert networks of other programs to checkpoints: nvidia, pix2pix, cyclegan."
+    cls=CommandGroup,
+    no_args_is_help=True,
+    help="Convert networks of other programs to checkpoints: nvidia, pix2pix, cyclegan.",
 )
 
 
@@ -24,7 +27,7 @@ def root() -> None:
     """Convert networks of other programs to checkpoints."""
 
 
-@app.command(no_args_is_help=True)
+@app.command(cls=Command, no_args_is_help=True)
 @expand_request
 def nvidia(
     request: ImportRequest,
@@ -60,7 +63,7 @@ def nvidia(
         terminal.print_result(result.path, _summary(request, result), next_command, json_fields)
 
 
-@app.command(no_args_is_help=True)
+@app.command(cls=Command, no_args_is_help=True)
 @expand_request
 def pix2pix(request: ImportGeneratorRequest, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """Convert a generator of pytorch-CycleGAN-and-pix2pix, trained with pix2pix, to a checkpoint.
@@ -70,7 +73,7 @@ def pix2pix(request: ImportGeneratorRequest, json: options.Json = False, quiet: 
     _import_generator("import pix2pix", request, as_json=json, quiet=quiet)
 
 
-@app.command(no_args_is_help=True)
+@app.command(cls=Command, no_args_is_help=True)
 @expand_request
 def cyclegan(request: ImportGeneratorRequest, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """Convert a generator of pytorch-CycleGAN-and-pix2pix, trained with CycleGAN, to a checkpoint.

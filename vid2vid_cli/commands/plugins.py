@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vid2vid_cli.commands import options
+from vid2vid_cli.commands.command_class import Command, CommandGroup
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.parsers import conditioner_options
 
 if TYPE_CHECKING:
     from vid2vid_cli.tools.contract_runner import ContractReport
 
-app = typer.Typer(no_args_is_help=True, help="List, show, create and test conditioners.")
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="List, show, create and test conditioners.")
 
 OUTCOME_MARKS = {"passed": "ok", "skipped": "-", "failed": "FAILED"}
 
 ConditionerArgument = Annotated[str, typer.Argument(metavar="NAME", help="A conditioner.", show_default=False)]
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_conditioners(json: options.Json = False) -> None:
     """List the conditioners with their status and missing requirements."""
     from vid2vid_cli.conditioning.registry import find_conditioners
@@ -36,7 +37,7 @@ def list_conditioners(json: options.Json = False) -> None:
         terminal.print_table(rows, [dict(zip(keys, row, strict=True)) for row in rows], keys)
 
 
-@app.command()
+@app.command(cls=Command)
 def show(name: ConditionerArgument, json: options.Json = False) -> None:
     """Show the output, options and requirements of a conditioner.
 
@@ -58,7 +59,7 @@ def show(name: ConditionerArgument, json: options.Json = False) -> None:
             terminal.print_table(description.option_rows(name), {}, OPTION_HEADER)
 
 
-@app.command()
+@app.command(cls=Command)
 def new(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Name of the conditioner, such as depth.", show_default=False)
@@ -85,7 +86,7 @@ def new(
         terminal.print_next(test)
 
 
-@app.command("test")
+@app.command("test", cls=Command)
 def run_contract_tests(
     name: ConditionerArgument,
     option: options.ConditionerOptions = None,

@@ -8,7 +8,7 @@ import typer
 
 from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
-from vid2vid_cli.core.paths import shell_command
+from vid2vid_cli.core.paths import check_exists, expand_home, shell_command
 from vid2vid_cli.requests.prepare import PrepareRequest
 
 if TYPE_CHECKING:
@@ -62,14 +62,22 @@ def prepare(
 
 
 def _check_conditioners(request: PrepareRequest) -> None:
-    """Raise BadParameter if conditioners are missing, or options are for a conditioner that is not used."""
+    """Raise BadParameter if conditioners are missing, or options are for a conditioner that is not used.
+
+    Raises MissingFileError first, if a video does not exist.
+    """
     if not request.conditioners:
+        for video in request.videos:
+            check_exists(expand_home(video))
         if all(video.is_dir() for video in request.videos):
             return  # perhaps a dataset with labels
         from vid2vid_cli.conditioning.registry import find_conditioners
 
         available_names = ", ".join(plugin.name for plugin in find_conditioners())
-        raise typer.BadParameter(f"name at least one of {available_names}.", param_hint="--conditioner")
+        example = shell_command("vid2vid", "prepare", "--conditioner", "landmarks", *request.videos)
+        raise typer.BadParameter(
+            f"name at least one of {available_names}, for example: {example}", param_hint="--conditioner"
+        )
     for name in request.options:
         if name not in request.conditioners:
             message = f"{name} is not among the conditioners of this command ({', '.join(request.conditioners)})."

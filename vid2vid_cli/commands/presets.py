@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vid2vid_cli.commands import options
+from vid2vid_cli.commands.command_class import Command, CommandGroup
 from vid2vid_cli.core.paths import shell_command
 
 if TYPE_CHECKING:
     from vid2vid_cli.config.config import Config
 
-app = typer.Typer(no_args_is_help=True, help="List, show, copy and validate presets.")
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="List, show, copy and validate presets.")
 
 PresetArgument = Annotated[
     str, typer.Argument(metavar="NAME|FILE", help="A preset, or a .yaml file.", show_default=False)
 ]
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_presets(json: options.Json = False) -> None:
     """List the presets with a summary of each."""
     from vid2vid_cli.config.presets import preset_names, preset_summary
@@ -32,7 +33,7 @@ def list_presets(json: options.Json = False) -> None:
         terminal.print_next("vid2vid presets show tiny")
 
 
-@app.command()
+@app.command(cls=Command)
 def show(
     name: PresetArgument,
     sets: Annotated[
@@ -68,7 +69,7 @@ def show(
         terminal.print_table(rows, data, ("setting", "value", "origin"))
 
 
-@app.command()
+@app.command(cls=Command)
 def copy(
     name: PresetArgument,
     to: Annotated[
@@ -94,7 +95,7 @@ def copy(
         terminal.print_result(path, "", shell_command(*command, path), {})
 
 
-@app.command()
+@app.command(cls=Command)
 def validate(name: PresetArgument, json: options.Json = False) -> None:
     """Check every key and value of a preset or YAML file.
 

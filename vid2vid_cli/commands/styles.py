@@ -7,11 +7,12 @@ import shlex
 import typer
 
 from vid2vid_cli.commands import options
+from vid2vid_cli.commands.command_class import Command, CommandGroup
 from vid2vid_cli.commands.request_options import expand_request
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.measure import ShowStylesRequest
 
-app = typer.Typer(no_args_is_help=True, help="Show the styles of a checkpoint.")
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Show the styles of a checkpoint.")
 
 
 @app.callback()
@@ -19,7 +20,7 @@ def styles() -> None:
     """Show the styles of a checkpoint; select one with vid2vid synthesize --style car=3."""
 
 
-@app.command()
+@app.command(cls=Command)
 @expand_request
 def show(request: ShowStylesRequest, json: options.Json = False, quiet: options.Quiet = False) -> None:
     """Render one frame with each class in each of its styles, the most common style first.

@@ -94,13 +94,14 @@ def train(
             "--seed": seed,
         },
     )
-    from vid2vid_cli.config.resolve import resolve_config
+    from vid2vid_cli.config.resolve import check_overrides, resolve_config
     from vid2vid_cli.engine.distributed import ProcessGroup
     from vid2vid_cli.engine.torchrun import launch_processes, resolve_num_processes
     from vid2vid_cli.pipelines.train import plan_train
     from vid2vid_cli.terminal import Terminal
     from vid2vid_cli.training.job import scale_batch_to_processes
 
+    check_overrides(settings or ())
     num_processes = resolve_num_processes(gpus, request.device)
     if not (request.preset or config or resume):
         request = _with_default_preset(request)
@@ -112,6 +113,7 @@ def train(
     request = replace(
         request,
         config=scale_batch_to_processes(resolved, num_processes),
+        chosen_settings=resolved.chosen_settings,
         resume=(run or "newest") if resume else None,
         num_processes=num_processes,
         command=options.command_line(),

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from vid2vid_cli.commands import options
+from vid2vid_cli.commands.command_class import Command, CommandGroup
 
-app = typer.Typer(no_args_is_help=True, help="List and download pretrained weight files.")
+app = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="List and download pretrained weight files.")
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_files(json: options.Json = False) -> None:
     """List the weight files of vid2vid and its plugins: what uses them, size, licence, state and path.
 
@@ -26,7 +27,7 @@ def list_files(json: options.Json = False) -> None:
         terminal.print_table([item.table_row() for item in listed], [item.to_json() for item in listed], TABLE_HEADER)
 
 
-@app.command()
+@app.command(cls=Command)
 def fetch(
     names: Annotated[
         list[str] | None,

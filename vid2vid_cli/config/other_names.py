@@ -1,4 +1,4 @@
-"""Other names of settings, for the hint of an error message: those of development versions, and NVIDIA's options."""
+"""Other names of settings, for the hint of an error message: those of development versions and other programs."""
 
 from __future__ import annotations
 
@@ -83,6 +83,24 @@ FORMER_NAMES = {
     "output.sample_every": "checkpoint.sample_interval",
 }
 """Keys of development versions -> keys of today."""
+COMMON_NAMES = {
+    "epochs": "schedule.max_steps",
+    "num_epochs": "schedule.max_steps",
+    "max_epochs": "schedule.max_steps",
+    "iterations": "schedule.max_steps",
+    "iters": "schedule.max_steps",
+    "num_steps": "schedule.max_steps",
+    "learning_rate": "optimizer.lr",
+    "bs": "schedule.batch_size",
+    "resolution": "data.height",
+    "image_size": "data.height",
+    "img_size": "data.height",
+    "workers": "data.num_workers",
+    "fp16": "runtime.precision",
+    "bf16": "runtime.precision",
+    "amp": "runtime.precision",
+}
+"""Names of other training programs -> keys."""
 
 
 def nvidia_options(section_class: type[BaseModel] = Config, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -99,11 +117,14 @@ def nvidia_options(section_class: type[BaseModel] = Config, prefix: str = "") ->
 def find_by_other_name(key: str) -> list[str]:
     """The settings that `key` is another name of; its section may be missing.
 
-    A full former key wins over NVIDIA's options, and these over former names without their section.
+    A full former key wins over names of other training programs, these over NVIDIA's options, and these over former
+    names without their section.
     """
     if key in FORMER_NAMES:
         return [FORMER_NAMES[key]]
     name = key.rpartition(".")[2]
+    if name in COMMON_NAMES:
+        return [COMMON_NAMES[name]]
     from_nvidia = [setting for option, setting in nvidia_options() if option == name]
     if from_nvidia:
         return from_nvidia

@@ -22,6 +22,7 @@ from vid2vid_cli.core.parsing import shorten
 
 __all__ = [
     "ResolvedConfig",
+    "check_overrides",
     "config_from_mapping",
     "dump_yaml",
     "preset_names",
@@ -29,6 +30,7 @@ __all__ = [
     "presets_dir",
     "resolve_config",
     "setting_keys",
+    "suggest_settings",
 ]
 
 LIST_SETTINGS_HINT = "`vid2vid presets show tiny` lists every setting with its value."
@@ -42,6 +44,11 @@ class ResolvedConfig:
 
     config: Config
     origins: Mapping[str, str]
+
+    @property
+    def chosen_settings(self) -> frozenset[str]:
+        """The keys that the command line or a --config file has set."""
+        return frozenset(key for key, origin in self.origins.items() if origin.startswith("--"))
 
     def iter_rows(self) -> Iterator[tuple[str, Any, str]]:
         """(dotted key, value as plain data, origin) in the order of the config classes; conditioner options last."""
@@ -78,6 +85,12 @@ def resolve_config(
         if resolved.origins[key] == "--set":
             raise ConfigError(f"{key}: {reason} (from --set).", "Leave it out.")
     return resolved
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Raise ConfigError for KEY=VALUE whose key is not a setting, before anything else is read."""
+    for text in overrides:
+        _check_key(_parse_set_option(text)[0], "--set")
 
 
 def config_from_mapping(data: Mapping[str, Any], origin: str) -> Config:
@@ -160,13 +173,14 @@ def _check_key(key: str, origin: str) -> None:
         raise ConfigError(
             f"{key}: a section, not a setting (from {origin}).", f"Its settings: {', '.join(section_keys)}."
         )
-    suggestions = _suggest_keys(key, keys)
+    suggestions = suggest_settings(key)
     suggestion_text = f" Did you mean {' or '.join(suggestions)}?" if suggestions else ""
     raise ConfigError(f"{key}: not a setting (from {origin}).{suggestion_text}", LIST_SETTINGS_HINT)
 
 
-def _suggest_keys(key: str, keys: Sequence[str]) -> list[str]:
+def suggest_settings(key: str) -> list[str]:
     """Up to three similar settings: by another name of a setting, by the last part of the key, or by spelling."""
+    keys = setting_keys()
     if other_names := find_by_other_name(key):
         return other_names[:3]
     last_part = key.rpartition(".")[2]

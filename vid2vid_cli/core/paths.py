@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ RESERVED_BYTES = 40
 MAX_DERIVED_BYTES = 120
 """Longest part of a default output name that comes from one input name."""
 MAX_SHOWN_CHARACTERS = 60
+VIDEO_FIELDS = ("videos", "video", "source")
+"""Fields of requests for which a camera might be given."""
+_URL_PATTERN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")  # a letter alone is a drive of Windows
+_CAMERA_PATTERN = re.compile(r"\d{1,2}|/dev/video\d+")
 
 
 def printable(path: Path | str) -> str:
@@ -27,9 +32,42 @@ def printable(path: Path | str) -> str:
     return text if len(text) <= MAX_PATH_BYTES // 16 else f"{text[:MAX_SHOWN_CHARACTERS]}..."
 
 
+def check_no_url(path: Path | str) -> None:
+    """Raise MissingFileError for a URL, as text or as Path has shortened it; existing paths are accepted."""
+    text = str(path)
+    match = _URL_PATTERN.match(text)
+    if match is None or os.path.exists(path):  # noqa: PTH110 - Path.exists raises for long names
+        return
+    rest = text[match.end() :]
+    if match[1].lower() == "file":
+        raise MissingFileError(f"{printable(text)} is a URL, and URLs are not read.", f"Give the path: /{rest}")
+    raise MissingFileError(
+        f"{printable(f'{match[1]}://{rest}')} is a URL, and URLs are not read.",
+        "Download it first, then give the path of the file.",
+    )
+
+
+def check_no_camera(path: Path) -> None:
+    """Raise MissingFileError for the number of a camera that is not an existing path, and for /dev/videoN."""
+    text = str(path)
+    is_camera = _CAMERA_PATTERN.fullmatch(text) is not None
+    if is_camera and (text.startswith("/dev") or not path.exists()):
+        raise MissingFileError(
+            f"{text} is not a video file, and cameras are not supported yet.",
+            "Record a video first, then give the path of the file.",
+        )
+
+
+def check_exists(path: Path) -> None:
+    """Raise MissingFileError for a path that does not exist."""
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for long names
+        raise MissingFileError(f"{printable(path)} does not exist.", "Check the path.")
+
+
 def check_input_path(path: Path) -> None:
-    """Raise ConfigError for a name that is not UTF-8, MissingFileError for one longer than a file name can be."""
+    """Raise ConfigError for a name that is not UTF-8, MissingFileError for one that is too long, and for a URL."""
     _check_utf8(path)
+    check_no_url(path)
     if too_long := _describe_length(path, MAX_NAME_BYTES):
         raise MissingFileError(f"{printable(path)} does not exist: {too_long}.", "Check the path.")
 
@@ -39,6 +77,7 @@ def check_output_path(path: Path) -> None:
     if path.name in ("", ".."):
         raise ConfigError(f"The output path {str(path)!r} does not name a new file or folder.", "Use --out NAME.")
     _check_utf8(path)
+    check_no_url(path)
     if too_long := _describe_length(path, MAX_NAME_BYTES - RESERVED_BYTES):
         raise ConfigError(f"The output {printable(path)} cannot be written: {too_long}.", "Choose a shorter --out.")
 
@@ -60,7 +99,10 @@ def check_output_parent(path: Path) -> None:
 
 
 class PathCheckedRequest:
-    """Base of the request dataclasses: checks the names of all paths; the field `out` is an output."""
+    """Base of the request dataclasses: checks the names of all paths; the field `out` is an output.
+
+    Raises ConfigError and MissingFileError, as `check_output_path`, `check_input_path` and `check_no_camera`.
+    """
 
     def __post_init__(self) -> None:
         for name, path in _iterate_paths(self):
@@ -68,6 +110,8 @@ class PathCheckedRequest:
                 check_output_path(path)
             else:
                 check_input_path(path)
+                if name in VIDEO_FIELDS:
+                    check_no_camera(path)
 
 
 def expand_home(path: Path) -> Path:
@@ -92,6 +136,8 @@ def shell_command(*words: str | Path) -> str:
 def _iterate_paths(request: Any) -> Iterator[tuple[str, Path]]:
     for field in fields(request):
         value = getattr(request, field.name)
+        if is_dataclass(value):
+            yield from _iterate_paths(value)
         for item in value if isinstance(value, tuple) else (value,):
             if isinstance(item, Path):
                 yield field.name, item

@@ -72,6 +72,8 @@ class TrainRequest(PathCheckedRequest):
             "Stop after this time: 90s, 5m or 1h30m.", ("--max-time",), "TIME", DURATION_PANEL, parse=parsers.duration
         ),
     ] = None
+    chosen_settings: frozenset[str] | None = None
+    """Keys of the settings that the user gave; None: those of `config` are all the user's choice."""
     device: Device = "auto"
     preset_reason: str = ""
     """Why `preset` was chosen; "" if it was given."""

@@ -46,8 +46,15 @@ def check_bf16() -> CheckResult:
             for _ in range(5):
                 layer(image).sum().item()
         seconds[dtype] = time.perf_counter() - start_time
-    speedup = seconds[torch.float32] / seconds[torch.bfloat16]
-    return "ok", f"a convolution on {device} is {speedup:.1f} times as fast in bf16 as in fp32", ""
+    return "ok", describe_bf16_speed(device, seconds[torch.float32], seconds[torch.bfloat16]), ""
+
+
+def describe_bf16_speed(device: str, fp32_seconds: float, bf16_seconds: float) -> str:
+    """Which precision is faster, by which factor, from 1.0 up."""
+    faster, slower = ("bf16", "fp32") if bf16_seconds <= fp32_seconds else ("fp32", "bf16")
+    factor = max(fp32_seconds, bf16_seconds) / max(min(fp32_seconds, bf16_seconds), 1e-9)
+    digits = 0 if factor >= 10 else 1
+    return f"a convolution on {device} is {factor:.{digits}f} times as fast in {faster} as in {slower}"
 
 
 def check_training_step() -> CheckResult:

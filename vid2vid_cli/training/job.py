@@ -46,8 +46,7 @@ BATCH_SIZE_KEY = "schedule.batch_size"
 def scale_batch_to_processes(resolved: ResolvedConfig, num_processes: int) -> Config:
     """The configuration with at least one clip per process; a batch size set on the command line is not changed."""
     config = resolved.config
-    is_user_chosen = resolved.origins[BATCH_SIZE_KEY].startswith("--")
-    if config.schedule.batch_size >= num_processes or is_user_chosen:
+    if config.schedule.batch_size >= num_processes or BATCH_SIZE_KEY in resolved.chosen_settings:
         return config
     return config.with_settings({"schedule.batch_size": num_processes})
 

@@ -14,6 +14,11 @@ from vid2vid_cli.training.job import TrainJob
 from vid2vid_cli.training_data.several_datasets import describe_datasets
 from vid2vid_cli.training_data.training_data import TrainingData
 
+STRIDE_SETTINGS = (
+    *("discriminators.temporal.frame_strides", "discriminators.temporal.num_frames"),
+    *("schedule.clip_length", "schedule.max_clip_length", "schedule.clip_growth_interval"),
+)
+
 
 def describe_domain_b(training_data: TrainingData) -> tuple[str, ...]:
     """Notices on domain B and on what is ignored of both datasets; () for a model of one dataset."""
@@ -84,7 +89,7 @@ def start_notices(
         f"preset {describe_preset(request)}" if request.preset_reason else "",
         f"image size: {job.training_data.describe_size()}",
         job.describe_missing_regions(request),
-        describe_unreachable_strides(job.config, final_length),
+        describe_unreachable_strides(request, job.config, final_length),
         *describe_domain_b(job.training_data),
         *describe_datasets(job.datasets, samplers, job.config),
         *job_references(job, samplers, final_length),
@@ -92,8 +97,13 @@ def start_notices(
     return [notice for notice in notices if notice]
 
 
-def describe_unreachable_strides(config: Config, max_length: int) -> str:
-    """A notice on temporal discriminators that are unused because all clips are too short; "" if there are none."""
+def describe_unreachable_strides(request: TrainRequest, config: Config, max_length: int) -> str:
+    """A notice on temporal discriminators that are unused because all clips are too short.
+
+    "" if there are none, or if neither they nor the lengths of the clips were set by the user.
+    """
+    if request.chosen_settings is not None and not request.chosen_settings.intersection(STRIDE_SETTINGS):
+        return ""
     temporal = config.discriminators.temporal
     strides = unreachable_strides(temporal, max_length) if config.losses.uses_temporal_discriminators else []
     if not strides:
