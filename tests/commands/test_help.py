@@ -70,7 +70,7 @@ def test_help_common_options_are_on_first_screen(
     run_cli: CliRunner, monkeypatch: pytest.MonkeyPatch, command: str, common_options: list[str]
 ) -> None:
     result = run_cli(command, "-h", env={"COLUMNS": "100"})
-    screen = "\n".join(result.stdout.splitlines()[:42])
+    screen = "\n".join(result.stdout.splitlines()[:42]).replace(",", " ")
     assert [option for option in common_options if f" {option} " not in screen] == []
     assert max(map(len, result.stdout.splitlines())) <= 100
 
@@ -89,4 +89,4 @@ def test_help_short_option_and_version(run_cli: CliRunner) -> None:
 def test_cli_suggests_command_for_typo(run_cli: CliRunner) -> None:
     result = run_cli("prepaer")
     assert result.exit_code == 2
-    assert "Did you mean 'prepare'?" in result.stderr
+    assert "Did you mean prepare?" in result.stderr

@@ -45,7 +45,9 @@ def test_requests_have_metadata_on_command_line_fields(request_class: type) -> N
     plain_fields = {f.name for f in fields(request_class) if get_origin(f.type) is not Annotated}
     nested_fields = {f.name for f in fields(request_class) if is_dataclass(f.type)}
     internal_fields = (
-        {"config", "resume", "num_processes", "preset_reason", "command"} if request_class is TrainRequest else set()
+        {"config", "chosen_settings", "resume", "num_processes", "preset_reason", "command"}
+        if request_class is TrainRequest
+        else set()
     )
     assert plain_fields - nested_fields == internal_fields
 
