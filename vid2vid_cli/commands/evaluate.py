@@ -17,7 +17,9 @@ def evaluate(request: EvaluateRequest, json: options.Json = False, quiet: option
 
     With several clips: mean over all frames ± standard deviation over the clips.
 
-    Example: vid2vid evaluate runs/video/video.ckpt datasets/video
+    Examples:
+      vid2vid evaluate runs/video
+      vid2vid evaluate runs/video/video.ckpt datasets/other --split all
     """
     from vid2vid_cli.pipelines import evaluate as pipeline
     from vid2vid_cli.terminal import Terminal, align_columns
@@ -30,9 +32,10 @@ def evaluate(request: EvaluateRequest, json: options.Json = False, quiet: option
         summary = align_columns([header, *rows]) + missing + result.comparison
         initial_frame = () if request.initial_frame is None else ("--initial-frame", request.initial_frame)
         next_command = shell_command(
-            "vid2vid", result.render_command, request.checkpoint, request.data, "--split", request.split, *initial_frame
+            "vid2vid", result.render_command, request.checkpoint, result.data, "--split", request.split, *initial_frame
         )
         json_fields = {
+            "data": str(result.data),
             "metrics": result.metrics,
             "deviations": result.deviations,
             "baselines": result.baselines if request.baselines else {},

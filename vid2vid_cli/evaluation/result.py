@@ -23,6 +23,8 @@ class EvaluateResult:
     """The metrics and the JSON file that contains them."""
 
     path: Path
+    data: Path
+    """The dataset that was used."""
     metrics: Mapping[str, float]
     """Of the generated frames; with the suffix `_real`, of the real frames."""
     rows: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -50,9 +52,10 @@ class EvaluateResult:
 
 def combine_clips(
     path: Path,
+    data: Path,
     rows_per_clip: Sequence[Mapping[str, MetricMeans]],
-    not_computed: Mapping[str, str],
     *,
+    not_computed: Mapping[str, str],
     baseline: str = NEAREST,
     baseline_name: str = "the nearest training frame",
     render_command: str = "synthesize",
@@ -65,6 +68,7 @@ def combine_clips(
     compared = rows.get(baseline, {})
     return EvaluateResult(
         path,
+        data,
         rows[MODEL] | real_metrics,
         rows,
         {name: values for name, values in deviations.items() if values},

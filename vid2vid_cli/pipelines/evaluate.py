@@ -21,6 +21,7 @@ from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.engine.styles import apply_styles
 from vid2vid_cli.evaluation.baselines import Baselines, find_baselines, report_baselines
 from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, measured_ranges
+from vid2vid_cli.evaluation.own_dataset import find_own_dataset
 from vid2vid_cli.evaluation.perceptual import PerceptualMetric, choose_perceptual_metric
 from vid2vid_cli.evaluation.redetection import MetricMeans, load_redetectors
 from vid2vid_cli.evaluation.result import MODEL, REAL, EvaluateResult, combine_clips
@@ -52,12 +53,13 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
     `StyleMetrics`. Raises the errors of `synthesize`.
     """
     checkpoint = open_checkpoint(request.checkpoint, "frames", "future_frames")
+    data = find_own_dataset(request, checkpoint.path, checkpoint.metadata.training, emit=on_event)
     if checkpoint.metadata.generator.target == "future_frames":
-        return evaluate_prediction(request, checkpoint, on_event)
+        return evaluate_prediction(request, checkpoint, data, emit=on_event)
     _check_no_samples(request, checkpoint)
     check_direction(checkpoint, request.direction)
     model = load_model(checkpoint, request.device, request.precision)
-    training_data = open_data_for_checkpoint(request.data, model.metadata, checkpoint.path)
+    training_data = open_data_for_checkpoint(data, model.metadata, checkpoint.path)
     model = model.with_direction(request.direction, on_event)
     model = model.with_options(StyleOptions(), request.initial_frame, has_real_frames=True, emit=on_event)
     frame_ranges = measured_ranges(training_data, request.split, model.initial_frame.num_given_frames)
@@ -67,9 +69,9 @@ def evaluate(request: EvaluateRequest, on_event: EventHandler) -> EvaluateResult
     else:
         rows_per_clip, not_computed = _measure_model(request, model, training_data, frame_ranges, on_event)
     out = request.out if request.out is not None else checkpoint.path.with_name("evaluation.json")
-    result = combine_clips(out, rows_per_clip, not_computed)
+    result = combine_clips(out, data, rows_per_clip, not_computed=not_computed)
     record = {
-        **{"checkpoint": str(checkpoint.path), "data": str(request.data), "split": request.split},
+        **{"checkpoint": str(checkpoint.path), "data": str(data), "split": request.split},
         "num_frames": sum(frame_range.num_frames for frame_range in frame_ranges),
         "num_clips": len(frame_ranges),
         **result.metrics,

@@ -43,8 +43,10 @@ def check_num_samples(requested: int | None, default: int, generator: SavpGenera
     return 1
 
 
-def evaluate_prediction(request: EvaluateRequest, checkpoint: CheckpointFile, emit: EventHandler) -> EvaluateResult:
-    """Continue consecutive clips of a split and measure the samples, see `measure_samples`.
+def evaluate_prediction(
+    request: EvaluateRequest, checkpoint: CheckpointFile, folder: Path, *, emit: EventHandler
+) -> EvaluateResult:
+    """Continue consecutive clips of a split of the dataset `folder` and measure the samples, see `measure_samples`.
 
     Raises ConfigError (an option of other models, samples of a deterministic model) and TooFewFramesError.
     """
@@ -54,7 +56,7 @@ def evaluate_prediction(request: EvaluateRequest, checkpoint: CheckpointFile, em
     model = load_model(checkpoint, request.device, request.precision)
     assert isinstance(model.generator, SavpGenerator)
     num_samples = check_num_samples(request.num_samples, NUM_SAMPLES, model.generator, checkpoint.path)
-    data = open_data_for_checkpoint(request.data, model.metadata, checkpoint.path)
+    data = open_data_for_checkpoint(folder, model.metadata, checkpoint.path)
     num_frames = NUM_FRAMES if request.num_frames is None else request.num_frames
     ranges = forecast_ranges(data, request.split, num_context_frames=model.generator.past_frames, num_frames=num_frames)
     trained_with = model.metadata.training.get("perceptual_network", "")
@@ -67,7 +69,7 @@ def evaluate_prediction(request: EvaluateRequest, checkpoint: CheckpointFile, em
         rows_per_clip.append(rows if request.baselines else _without_baselines(rows))
         for _ in range(num_frames):
             progress.advance()
-    return _write_result(request, checkpoint, rows_per_clip, not_computed, num_frames)
+    return _write_result(request, checkpoint, folder, rows_per_clip, not_computed=not_computed, num_frames=num_frames)
 
 
 def _predict_range(
@@ -87,21 +89,24 @@ def _without_baselines(rows: Mapping[str, MetricMeans]) -> dict[str, MetricMeans
 def _write_result(
     request: EvaluateRequest,
     checkpoint: CheckpointFile,
+    folder: Path,
     rows_per_clip: Sequence[Mapping[str, MetricMeans]],
+    *,
     not_computed: Mapping[str, str],
     num_frames: int,
 ) -> EvaluateResult:
     out = request.out if request.out is not None else checkpoint.path.with_name("evaluation.json")
     result = combine_clips(
         out,
+        folder,
         rows_per_clip,
-        not_computed,
+        not_computed=not_computed,
         baseline=COPY_LAST,
         baseline_name="the last known frame, repeated,",
         render_command="predict",
     )
     record = {
-        **{"checkpoint": str(checkpoint.path), "data": str(request.data), "split": request.split},
+        **{"checkpoint": str(checkpoint.path), "data": str(folder), "split": request.split},
         **{"num_frames": num_frames * len(rows_per_clip), "num_clips": len(rows_per_clip)},
         **result.metrics,
         "baselines": result.baselines,

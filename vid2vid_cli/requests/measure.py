@@ -23,7 +23,9 @@ class EvaluateRequest(PathCheckedRequest):
     """Options of `evaluate`."""
 
     checkpoint: Checkpoint
-    data: Annotated[Path, Argument("Dataset with validation frames.", "DATASET")]
+    data: Annotated[
+        Path | None, Argument("Dataset with validation frames. Default: that of the training.", "DATASET")
+    ] = None
     out: OutputPath = None
     """None: evaluation.json beside the checkpoint."""
     _: KW_ONLY
