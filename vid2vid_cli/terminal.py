@@ -163,9 +163,7 @@ class Terminal:
                 )
                 self._live.start()
         elif meter.should_print():
-            loss_texts = [f"{name} {format_number(value)}" for name, value in meter.losses.items()]
-            line = "  ".join([meter.name, *filter(None, meter.status_cells()), *loss_texts])
-            self.stderr_console.print(Text(line), soft_wrap=True)
+            self.stderr_console.print(Text(meter.plain_line()), soft_wrap=True)
 
     def _render_progress(self) -> RenderableType:
         """A progress bar per stage, and the losses of the training."""

@@ -49,31 +49,42 @@ def test_progress_meter_smooths_losses_and_recovers_from_nan(fake_time: list[flo
     assert meter.losses["l1"] == 3.0
 
 
-def test_terminal_prints_periodic_progress_without_tty(
+def test_terminal_prints_progress_at_growing_intervals_without_tty(
     fake_time: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Terminal("prepare") as terminal:
         for frame in range(1, 1001):
-            fake_time[0] += 0.1
+            fake_time[0] += 0.125
             terminal.emit(ProgressEvent("annotate", frame, 1000))
+        terminal.emit(ProgressEvent("annotate", 1000, 1000))
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 21
-    assert lines[0] == "annotate  1/1000 frames"
-    assert lines[1] == "annotate  52/1000 frames  10 frames/s  ETA 1:35"
-    assert lines[-1].startswith("annotate  1000/1000 frames")
+    frames = [int(line.split()[1].split("/")[0]) for line in lines]
+    assert frames == [1, 41, 81, 121, 161, 215, 287, 383, 511, 681, 908, 1000]
+    assert lines[0] == "annotate       1/1000 frames"
+    assert lines[1] == "annotate      41/1000 frames     8 frames/s  ETA 2:00"
+    assert {line.index("/1000") for line in lines} == {16}
+    assert {line.index(" frames/s") for line in lines[1:]} == {34}
 
 
-def test_terminal_prints_slow_progress_every_15_seconds(
+def test_terminal_prints_one_short_line_about_many_losses(
     fake_time: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    losses = {f"loss_{index}": 1.0 for index in range(12)} | {"perceptual": 2.0, "l1": 0.25}
     with Terminal("train") as terminal:
-        for step in range(1, 62):
-            terminal.emit(StepEvent(step, 100000, {"l1": 0.5}, elapsed_seconds=float(step)))
-            fake_time[0] += 1.0
+        for step in range(1, 10**5, 10):
+            terminal.emit(StepEvent(step, 100000, losses, elapsed_seconds=float(step)))
+            fake_time[0] += 10.0
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 5
-    assert lines[0] == "train  1/100000 steps  l1 0.5"
-    assert lines[1] == "train  16/100000 steps  1 steps/s  ETA 27:46:24  l1 0.5"
+    assert 100 < len(lines) < 200  # 28 hours, at most 600 seconds apart
+    assert all(len(line) < 100 for line in lines)
+    assert len({line.index("l1 0.25 ") for line in lines}) == 1
+    assert lines[-1].endswith("perceptual 2")
+
+
+def test_progress_meter_line_has_other_losses_if_none_is_preferred(fake_time: list[float]) -> None:
+    meter = ProgressMeter("train", "steps")
+    meter.record_step(StepEvent(1, 10, {"a": 1.0, "b": 2.0, "c": 3.0}, elapsed_seconds=1.0))
+    assert meter.plain_line().split()[3:] == ["a", "1", "b", "2"]
 
 
 def test_terminal_prints_only_path_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:

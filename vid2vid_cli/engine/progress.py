@@ -10,10 +10,15 @@ from vid2vid_cli.engine.events import StepEvent
 
 RATE_WINDOW_SECONDS = 30.0
 """Window of the throughput: the start of a stage is slower than the rest."""
-HEARTBEAT_SECONDS = 15.0
-HEARTBEAT_FRACTION = 0.05
 MIN_INTERVAL_SECONDS = 1.0
-"""Shortest time between two lines about one stage."""
+"""Shortest time between two JSON events about one stage."""
+FIRST_LINE_SECONDS, MAX_LINE_SECONDS = 5.0, 600.0
+"""Shortest and longest time between two plain lines about one stage."""
+LINE_GROWTH = 0.25
+"""Time until the next plain line, as a fraction of the time since the start of the stage."""
+LINE_LOSSES = ("l1", "cycle", "perceptual", "feature_matching", "adversarial")
+"""The losses of plain lines, in order of preference; all losses are in events.jsonl and in --json output."""
+NUM_LINE_LOSSES = 2
 
 
 class ProgressMeter:
@@ -28,7 +33,7 @@ class ProgressMeter:
         self.losses: dict[str, float] = {}
         self._start_time = self._last_update = time.monotonic()
         self._samples: deque[tuple[float, int]] = deque()
-        self._last_line_time, self._last_line_fraction = -math.inf, 0.0
+        self._last_line_time, self._is_end_printed = -math.inf, False
         self._last_json_time = -math.inf
 
     def set_progress(self, done: int, total: int | None) -> None:
@@ -92,16 +97,28 @@ class ProgressMeter:
             time_text,
         ]
 
+    def plain_line(self) -> str:
+        """One aligned line: stage, progress, throughput, remaining time, and at most two losses."""
+        progress, throughput, time_text = self.status_cells()
+        width = len(f"{self.total}/{self.total} {self.unit}") if self.total is not None else len(f"{10**6} {self.unit}")
+        losses = "  ".join(f"{name} {format_number(self.losses[name]):<6}" for name in self._line_losses())
+        line = f"{self.name:<10}  {progress:>{width}}  {throughput:>{len(self.unit) + 7}}  {time_text:<13}  {losses}"
+        return line.rstrip()
+
+    def _line_losses(self) -> list[str]:
+        names = [name for name in LINE_LOSSES if name in self.losses] or list(self.losses)
+        return names[:NUM_LINE_LOSSES]
+
     def should_print(self) -> bool:
-        """Whether a plain-text line is due now, as at the start of a stage; if so, the time of the line is recorded."""
-        now, fraction = time.monotonic(), self.fraction or 0.0
-        since_last_line = now - self._last_line_time
-        has_advanced = (
-            since_last_line >= MIN_INTERVAL_SECONDS and fraction - self._last_line_fraction >= HEARTBEAT_FRACTION
-        )
-        if not (since_last_line >= HEARTBEAT_SECONDS or has_advanced or (fraction >= 1 > self._last_line_fraction)):
+        """Whether a plain line is due now: at the start, at growing intervals, and at the end.
+
+        If so, the time of the line is recorded.
+        """
+        now, is_end = time.monotonic(), (self.fraction or 0.0) >= 1
+        interval = min(max(FIRST_LINE_SECONDS, LINE_GROWTH * (now - self._start_time)), MAX_LINE_SECONDS)
+        if self._is_end_printed or not (is_end or now - self._last_line_time >= interval):
             return False
-        self._last_line_time, self._last_line_fraction = now, fraction
+        self._last_line_time, self._is_end_printed = now, is_end
         return True
 
     def should_emit_json(self) -> bool:
