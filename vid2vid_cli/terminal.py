@@ -25,6 +25,7 @@ from rich.text import Text
 from vid2vid_cli.conditioning.plugin_stdout import reserve_stdout
 from vid2vid_cli.core.errors import ReportedInterrupt, Vid2VidError
 from vid2vid_cli.core.json_values import to_json_value
+from vid2vid_cli.core.text_columns import align_columns, wrap_rows
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import (
     ArtifactEvent,
@@ -126,6 +127,18 @@ class Terminal:
             table.add_row(*(Text(cell) for cell in row))
         self.stdout_console.print(table)
 
+    def print_text(self, text: str, data: object) -> None:
+        """Print a text on stdout; with --json, `data` instead."""
+        self._stop_live()
+        if self.as_json:
+            _print_json(data, self._json_stream)
+        else:
+            sys.stdout.write(f"{text}\n")
+
+    def print_wrapped(self, rows: Sequence[Sequence[str]], data: object) -> None:
+        """Print rows of two short cells and long texts, wrapped to the width; with --json, `data` instead."""
+        self.print_text(wrap_rows(rows, self.stdout_console.width), data)
+
     def print_plan(self, plan: DryRun) -> None:
         """Print the plan of --dry-run."""
         self.print_table(plan.rows, {"event": "plan", "command": self.command, "plan": plan.to_json()})
@@ -200,14 +213,6 @@ def print_error(error: Vid2VidError, *, as_json: bool = False) -> None:
         error_name, code = type(error).__name__, error.exit_code
         record = {"event": "error", "error": error_name, "message": message, "hint": hint, "exit_code": code}
         _print_json(record, sys.stdout)
-
-
-def align_columns(rows: Sequence[Sequence[str]]) -> str:
-    """Columns two spaces apart, without wrapping or truncation, for pipes."""
-    num_columns = max((len(row) for row in rows), default=0)
-    widths = [max(len(row[index]) for row in rows if index < len(row)) for index in range(num_columns)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) for row in rows)
-    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def _print_json(data: object, stream: TextIO) -> None:

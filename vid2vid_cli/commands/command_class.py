@@ -1,4 +1,4 @@
-"""The classes of all commands: what they answer to unknown commands and options, KEY=VALUE and URLs."""
+"""The classes of all commands: errors for unknown commands and options, for KEY=VALUE and for URLs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CommandGroup(typer.core.TyperGroup):
 
 
 class Command(typer.core.TyperCommand):
-    """A command, which says how options and settings are written, and that URLs are not read."""
+    """A command. Its errors explain how options and settings are written, and that URLs are not read."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments into `ctx.params`."""

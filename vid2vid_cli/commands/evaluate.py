@@ -21,8 +21,9 @@ def evaluate(request: EvaluateRequest, json: options.Json = False, quiet: option
       vid2vid evaluate runs/video
       vid2vid evaluate runs/video/video.ckpt datasets/other --split all
     """
+    from vid2vid_cli.core.text_columns import align_columns
     from vid2vid_cli.pipelines import evaluate as pipeline
-    from vid2vid_cli.terminal import Terminal, align_columns
+    from vid2vid_cli.terminal import Terminal
 
     with Terminal("evaluate", as_json=json, quiet=quiet) as terminal:
         terminal.resume_command = options.command_line()

@@ -29,12 +29,14 @@ def list_conditioners(json: options.Json = False) -> None:
     from vid2vid_cli.terminal import Terminal
 
     keys = ("name", "status", "summary", "problem", "remedy", "origin")
-    rows = []
+    data, rows = [], []
     for plugin in find_conditioners():
         summary = plugin.spec.summary if plugin.spec else ""
-        rows.append((plugin.name, plugin.status, summary, plugin.problem, plugin.remedy, str(plugin.origin)))
+        cells = (plugin.name, plugin.status, summary, plugin.problem, plugin.remedy, str(plugin.origin))
+        data.append(dict(zip(keys, cells, strict=True)))
+        rows.append((plugin.name, plugin.status, f"{summary} ({plugin.origin})".strip(), plugin.problem, plugin.remedy))
     with Terminal("plugins list", as_json=json) as terminal:
-        terminal.print_table(rows, [dict(zip(keys, row, strict=True)) for row in rows], keys)
+        terminal.print_wrapped(rows, data)
 
 
 @app.command(cls=Command)

@@ -20,11 +20,11 @@ def list_files(json: options.Json = False) -> None:
     its source.
     """
     from vid2vid_cli.terminal import Terminal
-    from vid2vid_cli.tools.weights import TABLE_HEADER, list_weights
+    from vid2vid_cli.tools.weights import list_weights
 
     with Terminal("weights list", as_json=json) as terminal:
         listed = list_weights()
-        terminal.print_table([item.table_row() for item in listed], [item.to_json() for item in listed], TABLE_HEADER)
+        terminal.print_wrapped([item.wrapped_row() for item in listed], [item.to_json() for item in listed])
 
 
 @app.command(cls=Command)

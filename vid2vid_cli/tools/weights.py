@@ -47,6 +47,11 @@ class ListedWeights:
             location,
         )
 
+    def wrapped_row(self) -> tuple[str, ...]:
+        """The same for `Terminal.print_wrapped`: state, name, use, location."""
+        name, used_by, size, licence, state, location = self.table_row()
+        return state, name, f"{used_by}, {size}, {licence}", location
+
     def to_json(self) -> dict[str, object]:
         """Convert to JSON types."""
         return {
