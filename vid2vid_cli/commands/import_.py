@@ -40,7 +40,7 @@ def nvidia(
     The checkpoint gives the same output as the original network.
 
     Discriminators and a training configuration are written too, for further training:
-      vid2vid train --config NAME.yaml --init-from NAME.ckpt
+      vid2vid train --config NAME.yaml --from NAME.ckpt
 
     NVIDIA's weights are licensed under CC BY-NC-SA 4.0, for non-commercial use only.
 

@@ -39,7 +39,7 @@ class ScheduleConfig(ConfigSection):
         0,
         ge=0,
         description="Warm-up steps that train on single frames before video clips: at most half of all steps; ignored "
-        "with initial_frames=real and with --init-from.",
+        "with initial_frames=real and with --from.",
     )
     initial_frames: Literal["zeros", "real"] = Field(
         "zeros",
@@ -56,7 +56,7 @@ class ScheduleConfig(ConfigSection):
     freeze_coarse_steps: int = Field(
         0,
         ge=0,
-        description="Steps at the start that train the finest scale alone, in a run with --init-from.",
+        description="Steps at the start that train the finest scale alone, in a run with --from.",
         json_schema_extra=nvidia("niter_fix_global"),
     )
     lr_decay_start: int | None = Field(

@@ -1,7 +1,7 @@
 """`import nvidia`: conversion of the files of the vid2vid release to `.ckpt` files.
 
 latest_net_G0.pth, _G1, _G2     video generator, coarse to fine     NAME.ckpt
-latest_net_D.pth, _D_T0, _D_f   its discriminators                  in NAME.ckpt, for `train --init-from`
+latest_net_D.pth, _D_T0, _D_f   its discriminators                  in NAME.ckpt, for `train --from`
 latest_net_G_512.pth ...        image generator                     NAME_image.ckpt, for `synthesize --initial-frame`
 latest_net_E.pth, *.npy         skipped, with a message
 

@@ -52,7 +52,7 @@ def format_train_config(network: PublishedNetwork, name: str) -> str:
     header_lines = [
         f"# Further training of {name}.ckpt:",
         f"#   {prepare_command(network)}",
-        f"#   vid2vid train --preset {network.preset} --config {name}.yaml --init-from {name}.ckpt",
+        f"#   vid2vid train --preset {network.preset} --config {name}.yaml --from {name}.ckpt",
     ]
     return "\n".join(header_lines) + "\n" + yaml.safe_dump(settings, sort_keys=False)
 

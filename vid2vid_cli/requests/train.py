@@ -58,7 +58,7 @@ class TrainRequest(PathCheckedRequest):
         Option(
             "Initialise matching weights of all networks from another run or checkpoint, e.g. to continue at a higher "
             "resolution, or with another dataset.",
-            ("--from", "--init-from"),
+            ("--from",),
             "RUN|CKPT",
         ),
     ] = None
