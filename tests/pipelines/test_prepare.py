@@ -172,7 +172,7 @@ def test_prepare_two_videos_gives_same_size_clips(tmp_path: Path, video: Path) -
         tmp_path / "b.mov", [mark_frame(index, 80, 120) for index in range(10)], Fraction(30000, 1001)
     )
     result = run_prepare(video, second_video, max_frames=20)
-    assert result.path == Path("datasets/zwei Köpfe 人_and_1_more")
+    assert result.path == Path("datasets/zwei Köpfe 人_and_b")
     data = Dataset(result.path)
     assert data.frame_ranges("all") == [FrameRange(0, 0, 20), FrameRange(1, 0, 10)]
     assert data.frame_ranges("val") == [FrameRange(0, 16, 20), FrameRange(1, 8, 10)]
@@ -184,6 +184,27 @@ def test_prepare_two_videos_gives_same_size_clips(tmp_path: Path, video: Path) -
     assert mark_position == pytest.approx(
         [(9.5 + 0.5) * 61 / 80, (24.5 + 0.5) * 61 / 80], abs=2
     )  # the aspect ratio is kept
+
+
+def test_prepare_folder_of_videos_gives_clip_per_video_once(
+    tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("clips").mkdir()
+    Path("clips/b2.mp4").write_bytes(video.read_bytes())
+    write_png_video(Path("clips/b10.mov"), [mark_frame(index) for index in range(5)], Fraction(30000, 1001))
+    events: list[Event] = []
+    request = PrepareRequest((Path("clips"), Path("clips/b2.mp4")), ("edges",), Path("data"), max_frames=10)
+    result = prepare(request, events.append)
+    assert Dataset(result.path).frame_ranges("all") == [FrameRange(0, 0, 10), FrameRange(1, 0, 5)]
+    messages = [event.message for event in events if isinstance(event, InfoEvent)]
+    assert [("2 videos: b2.mp4, b10.mov" in message, "used once" in message) for message in messages[:2]] == [
+        (True, False),
+        (False, True),
+    ]
+    pattern = dict(plan_prepare(PrepareRequest((Path("clips/*.mov"),), ("edges",))).rows)
+    assert (pattern["video"], pattern["dataset"]) == ("clips/b10.mov", "datasets/b10")
+    assert dict(plan_prepare(PrepareRequest((Path("clips"),), ("edges",))).rows)["dataset"] == "datasets/clips"
 
 
 def test_prepare_downscales_large_frames_only(video: Path) -> None:

@@ -26,10 +26,13 @@ def prepare(
 
     Run the same command again, without --overwrite, to continue after an interruption.
 
+    A folder that contains videos stands for them; one that contains images is a video. Several videos make one dataset.
+
     Options such as pose.input_dir=FOLDER read existing annotations; FOLDER may contain a folder per video.
 
     Examples:
       vid2vid prepare --conditioner landmarks video.mp4
+      vid2vid prepare --conditioner pose clips/ 'more/*.mov'
       vid2vid prepare -c edges -O edges.sigma=2 --start 0:10 --end 1:00 walk.mp4
       vid2vid prepare -c landmarks -O landmarks.input_dir=keypoints/ frames/
     """

@@ -28,6 +28,7 @@ from vid2vid_cli.dataset_builder.dataset_layouts import (
 from vid2vid_cli.dataset_builder.sidecar_files import SidecarFiles
 from vid2vid_cli.media.file_pairing import pair_files, sort_files
 from vid2vid_cli.media.files import natural_sort_key
+from vid2vid_cli.media.input_paths import find_folder_videos
 from vid2vid_cli.media.probe import IMAGE_SUFFIXES
 
 DLIB_HINT = "Scripts for dlib skip frames without a face: add an empty file for each of these frames."
@@ -57,7 +58,7 @@ class ForeignDataset:
 
 
 def parse_layout(folder: Path) -> ForeignDataset | None:
-    """Parse the layout of a folder; None for a file, or a folder that directly contains images or label files.
+    """Parse the layout of a folder; None for a file, or a folder that directly contains images, label files or videos.
 
     Raises: DatasetError (subfolders of an unknown layout, or empty ones), InputFileMismatchError (the folders have
     different sequences, images without a label file, or two files with the same name or number).
@@ -69,7 +70,8 @@ def parse_layout(folder: Path) -> ForeignDataset | None:
     if not has_labels and _has_files(folder):
         return None
     if not phases:
-        _reject_unknown_layout(folder)
+        if not find_folder_videos(folder):
+            _reject_unknown_layout(folder)
         return None
     has_splits = len({split for split, _ in phases}) > 1
     sequences = [

@@ -16,6 +16,7 @@ from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.domain_layout import Domain, parse_domain
 from vid2vid_cli.dataset_builder.foreign_datasets import ForeignDataset, InputSequence, parse_layout
 from vid2vid_cli.dataset_builder.sidecar_files import SidecarFiles, find_option_files, select_files
+from vid2vid_cli.media.input_paths import describe_folder_videos, drop_duplicates, find_folder_videos
 
 FrameSize = tuple[int, int]
 """Height and width in pixels."""
@@ -43,11 +44,14 @@ class InputVideos:
 
 
 def find_input_videos(paths: Sequence[Path], domain: Domain | None = None) -> InputVideos:
-    """The videos in `paths`, and the sequences with images of the foreign datasets in `paths`, in order.
+    """The videos in `paths` and in folders of videos, and the sequences with images of foreign datasets, in order.
 
-    `domain`: which images of a folder in the layout of CycleGAN. Raises: ConfigError (a domain is missing, or given for
-    another folder), NotAVideoError (a dataset of vid2vid), DatasetError (unknown layout, or no images),
-    InputFileMismatchError (files that do not belong together).
+    A video that is named more than once is used once; the remarks name it. `domain`: which images of a folder in the
+    layout of CycleGAN.
+
+    Raises: ConfigError (a domain is missing, or given for another folder), NotAVideoError (a dataset of vid2vid, a
+    folder with videos and images), DatasetError (unknown layout, or no images), InputFileMismatchError (files that do
+    not belong together).
     """
     videos: list[tuple[Path, InputSequence]] = []
     remarks: list[str] = []
@@ -60,7 +64,10 @@ def find_input_videos(paths: Sequence[Path], domain: Domain | None = None) -> In
             )
         foreign_dataset = parse_domain(path, domain) or parse_layout(path)
         if foreign_dataset is None:
-            videos.append((path, InputSequence(path, {})))
+            folder_videos = find_folder_videos(path)
+            if folder_videos:
+                remarks.append(describe_folder_videos(path, folder_videos))
+            videos += [(video, InputSequence(video, {})) for video in folder_videos or [path]]
             conditioners_by_path.append(())
         else:
             videos += _sequences_with_frames(path, foreign_dataset, remarks)
@@ -70,7 +77,10 @@ def find_input_videos(paths: Sequence[Path], domain: Domain | None = None) -> In
         if conditioners_by_path
         else ()
     )
-    return InputVideos(tuple(videos), common_conditioners, tuple(remarks))
+    first_paths, duplicate_remarks = drop_duplicates(path for path, _ in videos)
+    sequences = dict(reversed(videos))
+    unique_videos = tuple((path, sequences[path]) for path in first_paths)
+    return InputVideos(unique_videos, common_conditioners, (*remarks, *duplicate_remarks))
 
 
 def load_requested_conditioners(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from vid2vid_cli.core.errors import OutputExistsError, Vid2VidError
-from vid2vid_cli.core.paths import check_output_parent, shorten_name
+from vid2vid_cli.core.paths import MAX_DERIVED_BYTES, check_output_parent, shorten_name
 from vid2vid_cli.data.chunk_store import create_folder
 from vid2vid_cli.data.dataset import PARTIAL_SUFFIX
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME, read_manifest, write_json
@@ -45,12 +45,19 @@ class DatasetFolder:
 
 
 def default_dataset_path(videos: tuple[Path, ...], domain: str | None = None) -> Path:
-    """datasets/<name of the first video>, with _A or _B for a domain, relative to the working directory."""
-    first_video = videos[0].resolve()
-    name = first_video.name if first_video.is_dir() else first_video.stem
-    suffix = f"_and_{len(videos) - 1}_more" if len(videos) > 1 else ""
-    suffix += "" if domain is None else f"_{domain}"
-    return Path("datasets") / (shorten_name(name) + suffix)
+    """datasets/<name of the video or folder>, with _A or _B for a domain, relative to the working directory.
+
+    Of two videos it is <first>_and_<second>, of more <first>_and_<n>_more.
+    """
+    paths = list(dict.fromkeys(video.resolve() for video in videos))
+    names = [path.name if path.is_dir() else path.stem for path in paths]
+    if len(names) == 1:
+        name = shorten_name(names[0])
+    elif len(names) == 2:
+        name = "_and_".join(shorten_name(name, MAX_DERIVED_BYTES // 2) for name in names)
+    else:
+        name = f"{shorten_name(names[0])}_and_{len(names) - 1}_more"
+    return Path("datasets") / (name if domain is None else f"{name}_{domain}")
 
 
 def choose_dataset_folder(out: Path, identity: str, *, overwrite: bool) -> DatasetFolder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vid2vid_cli.conditioning import Conditioner
@@ -34,6 +34,7 @@ from vid2vid_cli.dataset_builder.previews import write_contact_sheet, write_prev
 from vid2vid_cli.dataset_builder.side_by_side import divide_request, plan_division
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler, InfoEvent, ProgressEvent, WarningEvent
+from vid2vid_cli.media.input_paths import expand_patterns
 from vid2vid_cli.requests.prepare import PrepareRequest
 
 __all__ = ["PrepareRequest", "PrepareResult", "plan_prepare", "prepare", "prepare_with_conditioners"]
@@ -61,6 +62,7 @@ class PrepareResult:
 
 def plan_prepare(request: PrepareRequest) -> DryRun:
     """What `prepare` would do, for --dry-run. Reads the videos and writes nothing. Raises as `prepare`."""
+    request = replace(request, videos=expand_patterns(request.videos))
     if request.side_by_side is not None:
         return DryRun(plan_division(request, _requested_path(request)))
     job = make_job(request)
@@ -90,6 +92,7 @@ def prepare(request: PrepareRequest, on_event: EventHandler) -> PrepareResult:
     MissingWeightsError, OutputExistsError (the output is not a dataset, or another process is writing it),
     DiskFullError, PermissionDeniedError.
     """
+    request = replace(request, videos=expand_patterns(request.videos))
     if request.side_by_side is not None:
         request = divide_request(request, _requested_path(request), on_event)
     return _run_job(make_job(request), on_event)

@@ -30,7 +30,9 @@ class PrepareRequest(PathCheckedRequest):
     videos: Annotated[
         tuple[Path, ...],
         Argument(
-            "Videos, GIFs, folders of images, or a dataset of vid2vid, pix2pixHD, imaginaire or CycleGAN.", "VIDEO"
+            "Videos, GIFs, folders of videos, folders of images (one video each), patterns such as 'x/*.mp4', or a "
+            "dataset of vid2vid, pix2pixHD, imaginaire or CycleGAN.",
+            "VIDEO",
         ),
     ]
     conditioners: Annotated[
