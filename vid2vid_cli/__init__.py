@@ -9,10 +9,10 @@ from importlib import import_module
 TYPE_CHECKING = False  # not imported from `typing`, so that `python -m vid2vid_cli` imports nothing before it is safe
 
 if TYPE_CHECKING:
-    from vid2vid_cli.api import load_generator, prepare, synthesize, train, transfer
+    from vid2vid_cli.api import load_generator, prepare, synthesize, train, transfer, transfer_many
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_generator", "prepare", "synthesize", "train", "transfer"]
+__all__ = ["__version__", "load_generator", "prepare", "synthesize", "train", "transfer", "transfer_many"]
 
 
 def __getattr__(name: str) -> object:

@@ -110,6 +110,29 @@ class Terminal:
         if not self.quiet:
             self._print_labelled("Next", next_command, "green")
 
+    def print_batch_result(self, path: Path, result_fields: Mapping[str, object], error: Vid2VidError | None) -> None:
+        """Print the output path of one of several videos, or its error; with --json, one object.
+
+        Warnings, artifacts and progress are then cleared for the next video.
+        """
+        self._stop_live()
+        if error is not None:
+            print_error(error)
+        if self.as_json:
+            lists = {"warnings": self._warnings, "artifacts": self._artifacts}
+            _print_json({"event": "result", "command": self.command, **result_fields, **lists}, self._json_stream)
+        elif error is None:
+            self.stdout_console.print(Text(str(path), "bold"), soft_wrap=True)
+        self._meters, self._warnings, self._artifacts = {}, [], []
+
+    def print_batch_summary(self, rows: Sequence[Sequence[str]], summary_fields: Mapping[str, object]) -> None:
+        """Print the table of several videos on stderr; with --json, also an object on stdout."""
+        self._stop_live()
+        if self.as_json:
+            _print_json({"event": "summary", "command": self.command, **summary_fields}, self._json_stream)
+        if not self.quiet:
+            self.stderr_console.print(Text(align_columns(rows).rstrip()), soft_wrap=True)
+
     def print_table(self, rows: Sequence[Sequence[str]], data: object, header: Sequence[str] = ()) -> None:
         """Print a table on stdout; with --json, `data` instead."""
         self._stop_live()

@@ -41,9 +41,12 @@ ConditionerOptions = Annotated[
 ]
 
 
-def command_line(without: str = "") -> str:
-    """The command line of this process, quoted for a shell, without one of its flags."""
-    return shlex.join(["vid2vid", *(argument for argument in sys.argv[1:] if argument != without)])
+def command_line(without: str = "", *, add: str = "") -> str:
+    """The command line of this process, quoted for a shell, without one of its flags, or with an additional one."""
+    arguments = [argument for argument in sys.argv[1:] if argument != without]
+    if add and add not in arguments:
+        arguments.insert(1, add)  # behind the name of the command
+    return shlex.join(["vid2vid", *arguments])
 
 
 def render_summary(result: RenderResult, next_command: Sequence[str | Path]) -> tuple[str, str, dict[str, object]]:

@@ -54,8 +54,11 @@ def expand_request(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _iter_parameters(request_class: Any) -> Iterator[_Parameter]:
-    """The parameters of all annotated fields, those of nested option groups included."""
-    for field in fields(request_class):
+    """The parameters of all annotated fields, those of nested option groups included.
+
+    Fields that can be given by position come first, as in the request's __init__, also if a base class has others.
+    """
+    for field in sorted(fields(request_class), key=lambda field: bool(field.kw_only)):
         if is_dataclass(field.type):
             yield from _iter_parameters(field.type)
         elif get_origin(field.type) is Annotated:
@@ -89,7 +92,8 @@ def _option(field: Field[Any], value_type: Any, option: Option) -> _Parameter:
     default = _default(field)
     if option.collect is not None or is_repeated:
         collect = option.collect or tuple
-        value_type, default = list[str] | None, None
+        is_required = default is inspect.Parameter.empty
+        value_type, default = (list[str], default) if is_required else (list[str] | None, None)
         convert = functools.partial(_collect, collect, option.flags[0])
     elif option.parse is not None:
         value_type = str | None if default is None else str

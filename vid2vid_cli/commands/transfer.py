@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
+from vid2vid_cli.requests.batch import TransferBatchRequest
 from vid2vid_cli.requests.render import TransferRequest
 
 
 @expand_request
 def transfer(
-    request: TransferRequest,
+    request: TransferBatchRequest,
     dry_run: options.DryRun = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -18,15 +19,26 @@ def transfer(
 
     Writes SOURCE_as_TARGET.mp4 and a video of source, condition and result side by side.
 
-    Example: vid2vid transfer other.mp4 --target runs/video/video.ckpt
+    Several sources and targets: each model is loaded once, --out names a folder, and a table follows. After an
+    interruption, add --skip-done to the same command.
+
+    Examples:
+      vid2vid transfer other.mp4 --target runs/video/video.ckpt
+      vid2vid transfer a.mp4 clips/ 'more/*.mov' -t ada.ckpt -t bob.ckpt --out results --keep-going
     """
+    from vid2vid_cli.commands.batch import print_batch_plan, run_batch
     from vid2vid_cli.pipelines import transfer as pipeline
+    from vid2vid_cli.pipelines.batch import single_request
     from vid2vid_cli.terminal import Terminal
 
     with Terminal("transfer", as_json=json, quiet=quiet) as terminal:
+        single = single_request(request)
+        if not isinstance(single, TransferRequest):
+            (print_batch_plan if dry_run else run_batch)(request, terminal)
+            return
         if dry_run:
-            terminal.print_plan(pipeline.plan_transfer(request))
+            terminal.print_plan(pipeline.plan_transfer(single))
             return
         terminal.resume_command = options.command_line()
-        result = pipeline.transfer(request, terminal.emit)
+        result = pipeline.transfer(single, terminal.emit)
         terminal.print_result(result.path, *options.render_summary(result, ["vid2vid", "inspect", result.path]))

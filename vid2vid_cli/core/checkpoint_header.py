@@ -77,23 +77,23 @@ def add_checksum(content: bytes) -> tuple[bytes, memoryview]:
     return header[:start] + sha256(content).hexdigest().encode() + header[stop:], data
 
 
+def read_checksum(path: Path) -> str:
+    """The sha256 in the header of a checkpoint, unverified: it identifies the checkpoint. Raises as `read_header`."""
+    return _find_checksum(path, _read_header_bytes(path)[0])[1].decode()
+
+
 def verify_checksum(path: Path) -> None:
     """Raise TruncatedCheckpointError if the file, header included, is not what was written, or has no checksum."""
     header_bytes, header_length, _ = _read_header_bytes(path)
-    matches = list(_CHECKSUM_PATTERN.finditer(header_bytes))
-    if len(matches) != 1:
-        raise TruncatedCheckpointError(
-            f"{path} has no checksum: it is damaged, or an earlier version of vid2vid wrote it",
-            "Train again (vid2vid train), or repeat the import (vid2vid import nvidia).",
-        )
-    start, stop = matches[0].span(1)
+    match = _find_checksum(path, header_bytes)
+    start, stop = match.span(1)
     digest = sha256(struct.pack("<Q", header_length))
     digest.update(header_bytes[:start] + CHECKSUM_PLACEHOLDER.encode() + header_bytes[stop:])
     with path.open("rb") as file:
         file.seek(8 + header_length)
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
-    if digest.hexdigest() != matches[0][1].decode():
+    if digest.hexdigest() != match[1].decode():
         raise TruncatedCheckpointError(
             f"{path} is damaged: its content does not match its sha256", "Copy it again, or use an older checkpoint."
         )
@@ -105,6 +105,17 @@ def damaged_error(path: Path, reason: str = "") -> TruncatedCheckpointError:
         f"{path} is damaged: {reason}" if reason else f"{path} is truncated or damaged",
         "Copy it again, or use an older checkpoint.",
     )
+
+
+def _find_checksum(path: Path, header_bytes: bytes) -> re.Match[bytes]:
+    """The place of the checksum. Raises TruncatedCheckpointError if there is none."""
+    matches = list(_CHECKSUM_PATTERN.finditer(header_bytes))
+    if len(matches) != 1:
+        raise TruncatedCheckpointError(
+            f"{path} has no checksum: it is damaged, or an earlier version of vid2vid wrote it",
+            "Train again (vid2vid train), or repeat the import (vid2vid import nvidia).",
+        )
+    return matches[0]
 
 
 def _read_header_bytes(path: Path) -> tuple[bytes, int, int]:

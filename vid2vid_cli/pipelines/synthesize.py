@@ -12,7 +12,7 @@ from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.foreign_datasets import parse_layout
 from vid2vid_cli.engine.dry_run import DryRun
-from vid2vid_cli.engine.events import EventHandler, InfoEvent
+from vid2vid_cli.engine.events import EventHandler
 from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.rendering.dataset_clips import (
     find_audio,
@@ -26,14 +26,14 @@ from vid2vid_cli.rendering.label_edits import LabelEdits, build_label_edits
 from vid2vid_cli.rendering.label_video import open_label_sources
 from vid2vid_cli.rendering.loaded_model import (
     CheckpointFile,
-    LoadedModel,
+    ModelLoader,
     check_direction,
     direction_rows,
-    load_model,
     open_checkpoint,
 )
 from vid2vid_cli.rendering.output_path import choose_output_path, compare_path
 from vid2vid_cli.rendering.parse_edits import parse_edits
+from vid2vid_cli.rendering.render_identity import identify_render
 from vid2vid_cli.rendering.render_source import render_clips, render_sources, warn_held_annotations
 from vid2vid_cli.rendering.source_video import SourceVideo
 from vid2vid_cli.rendering.style_options import parse_styles
@@ -79,10 +79,13 @@ def plan_synthesize(request: SynthesizeRequest) -> DryRun:
     )
 
 
-def synthesize(request: SynthesizeRequest, on_event: EventHandler) -> RenderResult:
+def synthesize(
+    request: SynthesizeRequest, on_event: EventHandler, model_loader: ModelLoader | None = None
+) -> RenderResult:
     """Render the labels of a dataset or a label video in one stream; memory does not grow with its length.
 
-    The recursion restarts from the initial frame at each clip and cut.
+    The recursion restarts from the initial frame at each clip and cut. `model_loader`: that of earlier requests, whose
+    model is used again.
 
     Raises MissingFileError, DatasetError, DatasetMismatchError, ConfigError, InputFileMismatchError, LabelFileError,
     NoDetectionError, ForeignCheckpointError, TruncatedCheckpointError, DeviceError, DiskFullError,
@@ -90,25 +93,29 @@ def synthesize(request: SynthesizeRequest, on_event: EventHandler) -> RenderResu
     """
     checkpoint = open_checkpoint(request.checkpoint, "frames")
     check_direction(checkpoint, request.direction)
+    model_loader = model_loader or ModelLoader()
     if _is_dataset(request):
-        return _synthesize_dataset(request, checkpoint, on_event)
-    return _synthesize_labels(request, checkpoint, on_event)
+        return _synthesize_dataset(request, checkpoint, model_loader, on_event)
+    return _synthesize_labels(request, checkpoint, model_loader, on_event)
 
 
-def _synthesize_dataset(request: SynthesizeRequest, checkpoint: CheckpointFile, emit: EventHandler) -> RenderResult:
+def _synthesize_dataset(
+    request: SynthesizeRequest, checkpoint: CheckpointFile, model_loader: ModelLoader, emit: EventHandler
+) -> RenderResult:
     training_data, frame_ranges = _open_dataset(request, checkpoint)
     dataset = training_data.dataset
     label_edits = _dataset_edits(request, training_data)
     audio_path, audio_start = find_audio(dataset.manifest, frame_ranges)
     out = _output_path(request)
     num_frames = sum(frame_range.num_frames for frame_range in frame_ranges)
-    model = _load_model(request, checkpoint, has_real_frames=True, num_frames=num_frames, emit=emit)
+    model = model_loader.load(checkpoint, request, has_real_frames=True, num_frames=num_frames, emit=emit)
     output = VideoOutput(
         out,
         compare_path(out) if request.compare else None,
         dataset.fps,
         audio_path=audio_path,
         audio_start=audio_start + float(model.initial_frame.num_given_frames / dataset.fps),
+        comment=identify_render(checkpoint.path, request).to_comment(),
     )
     renderer = model.renderer(training_data.conditioners, training_data.views)
     given_counts = [
@@ -133,14 +140,16 @@ def _synthesize_dataset(request: SynthesizeRequest, checkpoint: CheckpointFile, 
     return result
 
 
-def _synthesize_labels(request: SynthesizeRequest, checkpoint: CheckpointFile, emit: EventHandler) -> RenderResult:
+def _synthesize_labels(
+    request: SynthesizeRequest, checkpoint: CheckpointFile, model_loader: ModelLoader, emit: EventHandler
+) -> RenderResult:
     sources = _open_label_sources(request, checkpoint)
     label_edits = build_label_edits(sources, request.replace, request.remove)
     reader = sources[0].reader
     out = _output_path(request)
-    model = _load_model(
-        request,
+    model = model_loader.load(
         checkpoint,
+        request,
         has_real_frames=_has_real_frames(request, sources),
         num_frames=sum(source.reader.num_frames or 0 for source in sources),
         emit=emit,
@@ -151,28 +160,9 @@ def _synthesize_labels(request: SynthesizeRequest, checkpoint: CheckpointFile, e
         reader.fps,
         audio_path=sources[0].path if len(sources) == 1 and reader.probe.has_audio else None,
         audio_start=float(reader.start_seconds + model.initial_frame.num_given_frames / reader.fps),
+        comment=identify_render(checkpoint.path, request).to_comment(),
     )
     return render_sources(sources, model, label_edits, output, retarget=request.retarget, stage="synthesize", emit=emit)
-
-
-def _load_model(
-    request: SynthesizeRequest,
-    checkpoint: CheckpointFile,
-    *,
-    has_real_frames: bool,
-    num_frames: int,
-    emit: EventHandler,
-) -> LoadedModel:
-    model = load_model(checkpoint, request.device, request.precision)
-    emit(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.runtime.describe()}"))
-    model = model.with_direction(request.direction, emit)
-    return model.with_options(
-        request.style_options,
-        request.initial_frame,
-        has_real_frames=has_real_frames,
-        num_frames=num_frames,
-        emit=emit,
-    )
 
 
 def _is_dataset(request: SynthesizeRequest) -> bool:
@@ -216,9 +206,15 @@ def _dataset_edits(request: SynthesizeRequest, training_data: TrainingData) -> L
 
 
 def _output_path(request: SynthesizeRequest) -> Path:
-    source = request.source.resolve()
-    default = Path(f"{shorten_name(source.name if source.is_dir() else source.stem)}_synthesized.mp4")
-    return choose_output_path(request.out, default, overwrite=request.overwrite, compare=request.compare)
+    return choose_output_path(
+        request.out, synthesized_file_name(request.source), overwrite=request.overwrite, compare=request.compare
+    )
+
+
+def synthesized_file_name(source: Path) -> Path:
+    """The default name of the video, <source>_synthesized.mp4."""
+    source = source.resolve()
+    return Path(f"{shorten_name(source.name if source.is_dir() else source.stem)}_synthesized.mp4")
 
 
 def _open_dataset(request: SynthesizeRequest, checkpoint: CheckpointFile) -> tuple[TrainingData, list[FrameRange]]:

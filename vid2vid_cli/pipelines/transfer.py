@@ -11,12 +11,13 @@ from vid2vid_cli.core.paths import shell_command, shorten_name
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.dry_run import DryRun
-from vid2vid_cli.engine.events import EventHandler, InfoEvent
+from vid2vid_cli.engine.events import EventHandler
 from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import build_label_edits
-from vid2vid_cli.rendering.loaded_model import check_direction, direction_rows, load_model, open_checkpoint
+from vid2vid_cli.rendering.loaded_model import ModelLoader, check_direction, direction_rows, open_checkpoint
 from vid2vid_cli.rendering.output_path import choose_output_path, compare_path
+from vid2vid_cli.rendering.render_identity import identify_render
 from vid2vid_cli.rendering.render_source import render_sources
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
 from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
@@ -57,11 +58,11 @@ def plan_transfer(request: TransferRequest) -> DryRun:
     )
 
 
-def transfer(request: TransferRequest, on_event: EventHandler) -> RenderResult:
+def transfer(request: TransferRequest, on_event: EventHandler, model_loader: ModelLoader | None = None) -> RenderResult:
     """Annotate, retarget, generate and encode a video in one stream; memory does not grow with its length.
 
     Each frame is decoded once, apart from the frames of `SourceVideo.scan`. See `render_sources` for missing
-    detections and cuts.
+    detections and cuts. `model_loader`: that of earlier requests, whose model is used again.
 
     Raises MissingFileError, NotAVideoError and the other errors of reading a video, NoDetectionError, ConfigError,
     InputFileMismatchError, LabelFileError, ForeignCheckpointError, TruncatedCheckpointError, PluginError,
@@ -72,22 +73,16 @@ def transfer(request: TransferRequest, on_event: EventHandler) -> RenderResult:
     source = _open_source(request, checkpoint.metadata)
     label_edits = build_label_edits([source], request.replace, request.remove)
     out = _output_path(request, checkpoint.metadata)
-    model = load_model(checkpoint, request.device, request.precision)
-    on_event(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.runtime.describe()}"))
-    model = model.with_direction(request.direction, on_event)
-    model = model.with_options(
-        request.style_options,
-        request.initial_frame,
-        has_real_frames=False,
-        num_frames=source.reader.num_frames or 0,
-        emit=on_event,
-    )
+    num_frames = source.reader.num_frames or 0
+    model_loader = model_loader or ModelLoader()
+    model = model_loader.load(checkpoint, request, has_real_frames=False, num_frames=num_frames, emit=on_event)
     output = VideoOutput(
         out,
         compare_path(out) if request.compare else None,
         source.reader.fps,
         audio_path=request.source,
         audio_start=request.start + float(model.initial_frame.num_given_frames / source.reader.fps),
+        comment=identify_render(checkpoint.path, request).to_comment(),
     )
     return render_sources(
         [source], model, label_edits, output, retarget=request.retarget, stage="transfer", emit=on_event
@@ -111,5 +106,11 @@ def _open_source(request: TransferRequest, metadata: CheckpointMetadata) -> Sour
 
 
 def _output_path(request: TransferRequest, metadata: CheckpointMetadata) -> Path:
-    default = Path(f"{shorten_name(request.source.resolve().stem)}_as_{shorten_name(metadata.name, 60)}.mp4")
-    return choose_output_path(request.out, default, overwrite=request.overwrite, compare=request.compare)
+    return choose_output_path(
+        request.out, transfer_file_name(request.source, metadata), overwrite=request.overwrite, compare=request.compare
+    )
+
+
+def transfer_file_name(source: Path, metadata: CheckpointMetadata) -> Path:
+    """The default name of the video, <source>_as_<target>.mp4."""
+    return Path(f"{shorten_name(source.resolve().stem)}_as_{shorten_name(metadata.name, 60)}.mp4")

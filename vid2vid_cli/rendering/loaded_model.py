@@ -26,7 +26,7 @@ from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame, load_initial_frame
 from vid2vid_cli.rendering.latent_options import build_attribute_path, build_latent_path
 from vid2vid_cli.rendering.style_options import build_style_assigner
-from vid2vid_cli.requests.render import StyleOptions
+from vid2vid_cli.requests.render import StyleOptions, SynthesizeRequest, TransferRequest
 from vid2vid_cli.training_data.reference_collection import load_reference_bank
 
 
@@ -168,3 +168,37 @@ def load_model(checkpoint: CheckpointFile, device: str, precision: str) -> Loade
         runtime=runtime,
         reference_bank=load_reference_bank(checkpoint.path, checkpoint.metadata),
     )
+
+
+class ModelLoader:
+    """Loads the models of requests. The last one is kept, so that a series of requests loads each model once."""
+
+    def __init__(self) -> None:
+        self._loaded: tuple[tuple[Path, str, str], LoadedModel] | None = None
+
+    def load(
+        self,
+        checkpoint: CheckpointFile,
+        request: SynthesizeRequest | TransferRequest,
+        *,
+        has_real_frames: bool,
+        num_frames: int,
+        emit: EventHandler,
+    ) -> LoadedModel:
+        """The model with the direction, the styles and the initial frame of a request; see `with_options`.
+
+        Raises the errors of `load_model` and `with_options`.
+        """
+        key = (checkpoint.path, request.device, request.precision)
+        if self._loaded is None or self._loaded[0] != key:
+            self._loaded = None  # releases the memory of the previous model
+            self._loaded = key, load_model(checkpoint, request.device, request.precision)
+        model = self._loaded[1]
+        emit(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.runtime.describe()}"))
+        return model.with_direction(request.direction, emit).with_options(
+            request.style_options,
+            request.initial_frame,
+            has_real_frames=has_real_frames,
+            num_frames=num_frames,
+            emit=emit,
+        )

@@ -47,3 +47,32 @@ def choose_output_path(
         return any(candidate.exists() for candidate in (file, *beside))
 
     return unique_path(path, is_taken=is_taken)
+
+
+class OutputNames:
+    """Chooses the output files of several videos, so that none replaces another one."""
+
+    def __init__(self, *, overwrite: bool, compare: bool) -> None:
+        self._overwrite, self._compare = overwrite, compare
+        self._chosen: set[str] = set()
+        """In lower case, because some file systems do not distinguish the case."""
+
+    def choose(self, default: Path, is_done: Callable[[Path], bool] | None) -> tuple[Path, bool]:
+        """The first of `default`, `default-2`, ... that is free, or that exists and is done, and whether it is done.
+
+        With `overwrite`, an existing file is free. `is_done`: whether an existing video need not be made again.
+        """
+        done: list[Path] = []
+
+        def is_taken(path: Path) -> bool:
+            files = [path, compare_path(path)] if self._compare else [path]
+            if any(str(file).lower() in self._chosen for file in files):
+                return True
+            if is_done is not None and all(file.is_file() for file in files) and is_done(path):
+                done.append(path)
+                return False
+            return not self._overwrite and any(file.exists() for file in files)
+
+        path = unique_path(default, is_taken=is_taken)
+        self._chosen |= {str(file).lower() for file in (path, compare_path(path))}
+        return path, bool(done)

@@ -42,6 +42,8 @@ class VideoOutput:
     """File whose audio is copied."""
     audio_start: float = 0.0
     """Time in that file, in seconds, at which the video starts."""
+    comment: str = SYNTHETIC_COMMENT
+    """Comment of both files."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def write_video(
                 VideoWriter(
                     path,
                     output.fps,
-                    comment=SYNTHETIC_COMMENT,
+                    comment=output.comment,
                     audio_path=output.audio_path,
                     audio_start=output.audio_start,
                 )

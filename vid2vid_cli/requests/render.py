@@ -163,19 +163,13 @@ class StyleOptions:
         )
 
 
-@dataclass(frozen=True)
-class SynthesizeRequest(PathCheckedRequest):
-    """Options of `synthesize`."""
+LABEL_SOURCE_HELP = "Dataset, label video, or folder with a label image, JSON or text file per frame."
 
-    checkpoint: Checkpoint
-    source: Annotated[
-        Path,
-        Argument("Dataset, label video, or folder with a label image, JSON or text file per frame.", "SOURCE"),
-    ]
-    out: OutputPath = None
-    """None: <source>_synthesized.mp4 in the working directory."""
-    _: KW_ONLY
-    split: DatasetSplit = "all"
+
+@dataclass(frozen=True, kw_only=True)
+class RenderRequest(PathCheckedRequest):
+    """Options that `synthesize` and `transfer` share."""
+
     compare: Compare = True
     overwrite: Overwrite = False
     device: Device = "auto"
@@ -184,39 +178,37 @@ class SynthesizeRequest(PathCheckedRequest):
     end: End = None
     max_frames: MaxFrames = None
     options: ConditionerOptions = field(default_factory=dict)
-    """Label videos only: further input files, such as {"labels": {"instances": "ids/"}}."""
+    """`synthesize`: label videos only, further input files, such as {"labels": {"instances": "ids/"}}."""
     retarget: Retarget = True
-    """Label videos only."""
-    initial_frame: InitialFrame = None
-    direction: Direction = None
-    replace: Replace = ()
-    remove: Remove = ()
-    style_options: StyleOptions = field(default_factory=StyleOptions)
-
-
-@dataclass(frozen=True)
-class TransferRequest(PathCheckedRequest):
-    """Options of `transfer`."""
-
-    source: Annotated[Path, Argument("Driving video.", "SOURCE")]
-    target: Annotated[Path, Option("Checkpoint (or run folder) of the target.", ("--target", "-t"), "CKPT")]
-    out: OutputPath = None
-    """None: <source>_as_<target>.mp4 in the working directory."""
-    _: KW_ONLY
-    compare: Compare = True
-    overwrite: Overwrite = False
-    device: Device = "auto"
-    precision: Precision = "auto"
-    start: Start = 0.0
-    end: End = None
-    max_frames: MaxFrames = None
-    person: Person = None
-    """Applies to every conditioner that tracks people."""
-    options: ConditionerOptions = field(default_factory=dict)
-    retarget: Retarget = True
+    """`synthesize`: label videos only."""
     initial_frame: InitialFrame = None
     direction: Direction = None
     replace: Replace = ()
     """Targets with label maps only."""
     remove: Remove = ()
     style_options: StyleOptions = field(default_factory=StyleOptions)
+
+
+@dataclass(frozen=True)
+class SynthesizeRequest(RenderRequest):
+    """Options of `synthesize` for one source."""
+
+    checkpoint: Checkpoint
+    source: Annotated[Path, Argument(LABEL_SOURCE_HELP, "SOURCE")]
+    out: OutputPath = None
+    """None: <source>_synthesized.mp4 in the working directory."""
+    _: KW_ONLY
+    split: DatasetSplit = "all"
+
+
+@dataclass(frozen=True)
+class TransferRequest(RenderRequest):
+    """Options of `transfer` for one source and one target."""
+
+    source: Annotated[Path, Argument("Driving video.", "SOURCE")]
+    target: Annotated[Path, Option("Checkpoint (or run folder) of the target.", ("--target", "-t"), "CKPT")]
+    out: OutputPath = None
+    """None: <source>_as_<target>.mp4 in the working directory."""
+    _: KW_ONLY
+    person: Person = None
+    """Applies to every conditioner that tracks people."""

@@ -1,0 +1,220 @@
+"""Several videos for `transfer` and `synthesize`: their output names, what is skipped, and rendering with one model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from vid2vid_cli.core.errors import ConfigError, MissingFileError, NotAVideoError, OutputExistsError, Vid2VidError
+from vid2vid_cli.core.paths import check_output_parent, shell_command
+from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
+from vid2vid_cli.dataset_builder.dataset_layouts import LANDMARKS_ROLE, POSE_ROLE
+from vid2vid_cli.dataset_builder.foreign_datasets import parse_layout
+from vid2vid_cli.engine.events import EventHandler, InfoEvent
+from vid2vid_cli.media.encode import CONTAINER_FORMATS
+from vid2vid_cli.media.input_paths import (
+    describe_folder_videos,
+    drop_duplicates,
+    expand_patterns,
+    find_folder_videos,
+    list_names,
+)
+from vid2vid_cli.media.probe import IMAGE_SUFFIXES
+from vid2vid_cli.pipelines.synthesize import synthesize, synthesized_file_name
+from vid2vid_cli.pipelines.transfer import transfer, transfer_file_name
+from vid2vid_cli.rendering.loaded_model import CheckpointFile, ModelLoader, open_checkpoint
+from vid2vid_cli.rendering.output_path import OutputNames
+from vid2vid_cli.rendering.render_identity import identify_render, is_rendered, read_identity
+from vid2vid_cli.rendering.video_output import RenderResult
+from vid2vid_cli.requests.batch import BatchRequest, SynthesizeBatchRequest, TransferBatchRequest
+from vid2vid_cli.requests.render import SynthesizeRequest, TransferRequest
+
+PairState = Literal["done", "skipped", "failed", "interrupted", "not started"]
+LABEL_SUFFIXES = {*IMAGE_SUFFIXES, *POSE_ROLE.suffixes, *LANDMARKS_ROLE.suffixes}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One source, one target, and the video that is made of them."""
+
+    source: Path
+    target: Path
+    request: TransferRequest | SynthesizeRequest
+    """Its `out` is the chosen path."""
+    path: Path
+    is_done: bool
+    """Whether the video exists and --skip-done skips it."""
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """What became of a pair."""
+
+    pair: Pair
+    state: PairState
+    elapsed_seconds: float = 0.0
+    result: RenderResult | None = None
+    error: Vid2VidError | None = None
+
+    @property
+    def path(self) -> Path:
+        """The video."""
+        return self.pair.path if self.result is None else self.result.path
+
+
+def single_request(request: BatchRequest) -> TransferRequest | SynthesizeRequest | None:
+    """The request for the only source and the only target, if no option is for several videos; otherwise None."""
+    if len(request.sources) > 1 or len(request.targets) > 1 or request.skip_done or request.keep_going:
+        return None
+    source = request.sources[0]
+    if expand_patterns([source]) != (source,) or _find_videos(source):
+        return None
+    return request.with_pair(source, request.targets[0], request.out)
+
+
+def plan_pairs(request: BatchRequest, emit: EventHandler) -> list[Pair]:
+    """The pairs of all sources and targets in the order of rendering: all sources of the first target come first.
+
+    Emits how folders and duplicates are read, and output names that differ from the default. Raises the errors of
+    `open_checkpoint`, ConfigError and OutputExistsError (--out), NotAVideoError (a folder with videos and images),
+    MissingFileError (without --keep-going), PermissionDeniedError.
+    """
+    sources = _expand_sources(request, emit)
+    checkpoints = [open_checkpoint(target, "frames") for target in request.targets]
+    checkpoint_paths, remarks = drop_duplicates(checkpoint.path for checkpoint in checkpoints)
+    _emit_all(remarks, emit)
+    unique_checkpoints = [c for c in checkpoints if any(c.path is path for path in checkpoint_paths)]
+    out_folder, out_file = _split_out(request.out, len(sources) * len(unique_checkpoints))
+    names = OutputNames(overwrite=request.overwrite, compare=request.compare)
+    return [
+        _plan_pair(
+            request,
+            source,
+            checkpoint,
+            default_path=out_file or out_folder / _file_name(request, source, checkpoint),
+            names=names,
+            emit=emit,
+        )
+        for checkpoint in unique_checkpoints
+        for source in sources
+    ]
+
+
+def render_pairs(pairs: Sequence[Pair], *, keep_going: bool, emit: EventHandler) -> Iterator[PairResult]:
+    """Render pairs in order and yield what became of each; each model is loaded once, for its first video.
+
+    A pair that fails with a Vid2VidError leaves no file. The last result is that of the first failure, unless
+    `keep_going`. Other exceptions, such as KeyboardInterrupt, are raised; they leave no file of the pair either.
+    """
+    model_loader = ModelLoader()
+    for index, pair in enumerate(pairs, start=1):
+        if pair.is_done:
+            emit(InfoEvent(f"{index} of {len(pairs)}: skipped, {pair.path} is done"))
+            yield PairResult(pair, "skipped")
+            continue
+        emit(InfoEvent(f"{index} of {len(pairs)}: {pair.source} -> {pair.path}"))
+        start_time = time.monotonic()
+        try:
+            if isinstance(pair.request, TransferRequest):
+                result = transfer(pair.request, emit, model_loader)
+            else:
+                result = synthesize(pair.request, emit, model_loader)
+        except Vid2VidError as error:
+            yield PairResult(pair, "failed", time.monotonic() - start_time, error=error)
+            if not keep_going:
+                return
+        else:
+            yield PairResult(pair, "done", time.monotonic() - start_time, result=result)
+
+
+def _expand_sources(request: BatchRequest, emit: EventHandler) -> tuple[Path, ...]:
+    sources: list[Path] = []
+    for source in expand_patterns(request.sources):
+        videos = _find_videos(source)
+        if not videos:
+            sources.append(source)
+            continue
+        emit(InfoEvent(describe_folder_videos(source, videos)))
+        if isinstance(request, TransferBatchRequest):  # label videos are rendered by `predict`
+            videos = _without_rendered(source, videos, emit)
+        sources += videos
+    unique_sources, remarks = drop_duplicates(sources)
+    _emit_all(remarks, emit)
+    missing = [source for source in unique_sources if not source.exists()]
+    if missing and not request.keep_going:
+        raise MissingFileError(
+            f"{missing[0]} does not exist; no video was rendered.", "Correct the path, or add --keep-going."
+        )
+    return unique_sources
+
+
+def _find_videos(folder: Path) -> list[Path]:
+    """The videos that a folder stands for; [] for a video, a dataset, or a folder with a file per frame."""
+    if (folder / MANIFEST_FILE_NAME).is_file() or not find_folder_videos(folder, ()) or parse_layout(folder):
+        return []
+    return find_folder_videos(folder, LABEL_SUFFIXES)
+
+
+def _without_rendered(folder: Path, videos: Sequence[Path], emit: EventHandler) -> list[Path]:
+    """The videos that vid2vid has not rendered: the folder may also be that of the output."""
+    rendered = [video for video in videos if is_rendered(video)]
+    remaining = [video for video in videos if video not in rendered]
+    if not remaining:
+        raise NotAVideoError(
+            f"vid2vid rendered all videos of {folder}.", f"To use them as sources: {shell_command(*rendered[:1])}"
+        )
+    if rendered:
+        emit(InfoEvent(f"Left out of {folder}, because vid2vid rendered them: {list_names(rendered)}."))
+    return remaining
+
+
+def _split_out(out: Path | None, num_pairs: int) -> tuple[Path, Path | None]:
+    """The output folder, and the output file if --out names one."""
+    folder, file = out or Path(), None
+    if out is not None and out.suffix.lower() in CONTAINER_FORMATS and not out.is_dir():
+        if num_pairs > 1:
+            raise ConfigError(f"--out {out} is a file, and {num_pairs} videos are written.", "Name a folder.")
+        folder, file = out.parent, out
+    elif out is not None and out.exists() and not out.is_dir():
+        raise OutputExistsError(f"{out} is a file, and not a folder for the videos.", "Name another folder.")
+    check_output_parent(folder / "video.mp4")
+    return folder, file
+
+
+def _file_name(request: BatchRequest, source: Path, checkpoint: CheckpointFile) -> Path:
+    if isinstance(request, SynthesizeBatchRequest):
+        return synthesized_file_name(source)
+    return transfer_file_name(source, checkpoint.metadata)
+
+
+def _plan_pair(
+    request: BatchRequest,
+    source: Path,
+    checkpoint: CheckpointFile,
+    *,
+    default_path: Path,
+    names: OutputNames,
+    emit: EventHandler,
+) -> Pair:
+    pair_request = request.with_pair(source, checkpoint.path, None)
+    differences: list[str] = []
+
+    def is_done(path: Path) -> bool:
+        found, expected = read_identity(path), identify_render(checkpoint.path, pair_request)
+        difference = "by an unknown checkpoint" if found is None else expected.describe_difference(found)
+        differences.append(f"{path} was made {difference}")
+        return not difference
+
+    path, done = names.choose(default_path, is_done if request.skip_done and source.exists() else None)
+    if not done and (path != default_path or differences):
+        reason = "; ".join(differences) or f"{default_path} is taken"
+        emit(InfoEvent(f"{reason}. The video of {source} is written to {path}."))
+    return Pair(source, checkpoint.path, replace(pair_request, out=path), path, done)
+
+
+def _emit_all(messages: Sequence[str], emit: EventHandler) -> None:
+    for message in messages:
+        emit(InfoEvent(message))
