@@ -184,17 +184,18 @@ def test_inspect_reports_synthetic_videos(
 
 
 def test_inspect_reports_reference_frames(run_cli: CliRunner, tmp_path: Path) -> None:
-    references = {"annotations": [[{"points": {"body": {"data": "A" * 999}}}]] * 2, "view": {}}
+    references = {"annotations": [[{"points": {"body": {"data": "A" * 999}}}]] * 2}
+    references |= {"view": {"width": 30, "height": 20}, "file_sizes": [500, 700]}
     metadata = {"format_version": 2, "name": "ada", "references": references}
     table = {
         "__metadata__": {"vid2vid": json.dumps(metadata)},
         "weight": {"dtype": "F32", "shape": [10, 20], "data_offsets": [0, 800]},
-        "references.frames": {"dtype": "U8", "shape": [2, 20, 30, 3], "data_offsets": [800, 800 + 2 * 20 * 30 * 3]},
+        "references.frames": {"dtype": "U8", "shape": [1200], "data_offsets": [800, 2000]},
     }
     header = json.dumps(table).encode()
-    (tmp_path / "a.ckpt").write_bytes(struct.pack("<Q", len(header)) + header + bytes(800 + 2 * 20 * 30 * 3))
+    (tmp_path / "a.ckpt").write_bytes(struct.pack("<Q", len(header)) + header + bytes(2000))
     payload = json.loads(run_cli("inspect", "a.ckpt", "--json").stdout)
-    assert payload["reference frames"] == "2 of 30 x 20"
+    assert payload["reference frames"] == "2 of 30 x 20, 1.2 kB"
     assert "real training frames" in payload["note"]
     assert payload["weights"].startswith("0.00 million in 1 tensors, F32,")
     assert "AAAA" not in json.dumps(payload)
