@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
-from vid2vid_cli.commands import options
+from vid2vid_cli.commands import completion, options
 
 
 def inspect(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A dataset, run, checkpoint or video.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="PATH",
+            help="A dataset, run, checkpoint or video.",
+            show_default=False,
+            autocompletion=completion.complete_datasets_and_runs,
+        ),
     ],
     json: options.Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vid2vid_cli.commands import options
+from vid2vid_cli.commands import completion, options
 from vid2vid_cli.commands.command_class import Command, CommandGroup
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.parsers import conditioner_options
@@ -19,7 +19,12 @@ app = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="List, show, crea
 
 OUTCOME_MARKS = {"passed": "ok", "skipped": "-", "failed": "FAILED"}
 
-ConditionerArgument = Annotated[str, typer.Argument(metavar="NAME", help="A conditioner.", show_default=False)]
+ConditionerArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A conditioner.", show_default=False, autocompletion=completion.complete_conditioners
+    ),
+]
 
 
 @app.command("list", cls=Command)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vid2vid_cli.commands import options
+from vid2vid_cli.commands import completion, options
 from vid2vid_cli.commands.command_class import Command, CommandGroup
 from vid2vid_cli.core.paths import shell_command
 
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 app = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="List, show, copy and validate presets.")
 
 PresetArgument = Annotated[
-    str, typer.Argument(metavar="NAME|FILE", help="A preset, or a .yaml file.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="NAME|FILE",
+        help="A preset, or a .yaml file.",
+        show_default=False,
+        autocompletion=completion.complete_presets,
+    ),
 ]
 
 

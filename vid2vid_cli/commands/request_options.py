@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
+from vid2vid_cli.commands.completion import choose_completer
 from vid2vid_cli.requests.option import Argument, Option
 
 
@@ -80,7 +81,12 @@ def _build(request_class: Any, values: dict[str, Any]) -> Any:
 
 
 def _argument(field: Field[Any], value_type: Any, argument: Argument) -> _Parameter:
-    info = typer.Argument(metavar=argument.metavar, help=argument.help, show_default=False)
+    info = typer.Argument(
+        metavar=argument.metavar,
+        help=argument.help,
+        show_default=False,
+        autocompletion=choose_completer((), argument.metavar),
+    )
     if get_origin(value_type) is tuple:
         return _Parameter(field.name, Annotated[list[get_args(value_type)[0]], info], _default(field), tuple)  # type: ignore[misc]
     return _Parameter(field.name, Annotated[value_type, info], _default(field), _identity)
@@ -105,6 +111,7 @@ def _option(field: Field[Any], value_type: Any, option: Option) -> _Parameter:
         parser=None if option.parse is None else functools.partial(_parse, option.parse),
         min=option.min,
         max=option.max,
+        autocompletion=choose_completer(option.flags, option.metavar),
         show_default=option.show_default if default not in (None, inspect.Parameter.empty) else False,
     )
     return _Parameter(field.name, Annotated[value_type, info], default, convert)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vid2vid_cli.commands import options
+from vid2vid_cli.commands import completion, options
 from vid2vid_cli.commands.request_options import expand_request
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.shared import HARDWARE_PANEL
@@ -28,7 +28,11 @@ def train(
     request: TrainRequest,
     run: Annotated[
         Path | None,
-        typer.Argument(metavar="RUN", help="With --resume: the run to continue, such as runs/video."),
+        typer.Argument(
+            metavar="RUN",
+            help="With --resume: the run to continue, such as runs/video.",
+            autocompletion=completion.complete_runs,
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="YAML file with settings that override the preset.")
