@@ -42,7 +42,7 @@ def test_suggest_close_name_names_only_close_names(name: str, suggestions: list[
         (["train", "qqqq=1"], ["--set KEY=VALUE"], "such as"),
         (["train", "--batch-size", "4"], ["--batch-size", "--set schedule.batch_size="], "Did you mean"),
         (["train", "--overwite"], ["--overwrite"], "--set"),
-        (["transfer", "a.mp4", "extra", "-t", "x.ckpt"], ["extra"], "a.mp4"),
+        (["adapt", "x.ckpt", "a.mp4", "extra"], ["extra"], "a.mp4"),
     ],
     ids=" ".join,
 )

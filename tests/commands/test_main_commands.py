@@ -19,7 +19,6 @@ from vid2vid_cli.terminal import Terminal
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["prepare", "video.mp4"], "--conditioner"),
         (["prepare", "-c", "edges", "--conditioner-option", "low=3", "video.mp4"], "NAME.KEY=VALUE"),
         (["transfer", "a.mp4", "-t", "a.ckpt", "--device", "gpu"], "'gpu'"),
         (["prepare", "-c", "edges", "-O", "pose.size=2", "video.mp4"], "pose"),

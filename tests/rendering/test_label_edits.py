@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.factories import HEIGHT, NUM_FRAMES, WIDTH, blob_frame, tiny_config
+from helpers.factories import HEIGHT, NUM_FRAMES, WIDTH, blob_frame, make_blob_video, tiny_config
 
 from vid2vid_cli.cli import run_command_line
 from vid2vid_cli.conditioning import Annotation
@@ -135,7 +135,7 @@ def test_label_edits_match_manual_edits(label_model: Path) -> None:
         < MAX_ENCODING_ERROR
     )
     request = TransferRequest(
-        next((label_model.parent.parent).rglob("blob.mp4")),
+        make_blob_video(Path("source.mp4").absolute()),
         label_model / "run",
         options={"labels": {"input_dir": str(label_model / "labels"), "instances": str(label_model / "things")}},
         device="cpu",
