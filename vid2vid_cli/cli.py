@@ -18,6 +18,7 @@ from vid2vid_cli.commands import (
     demo,
     doctor,
     evaluate,
+    export,
     inspect,
     plugins,
     predict,
@@ -95,6 +96,7 @@ app.command(cls=Command, rich_help_panel=INSPECTION_PANEL)(demo.demo)
 app.command(cls=Command, rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(evaluate.evaluate)
 app.command(cls=Command, rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(predict.predict)
 app.command(cls=Command, rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(inspect.inspect)
+app.command(cls=Command, rich_help_panel=LIBRARY_PANEL, no_args_is_help=True)(export.export)
 app.add_typer(presets.app, name="presets", rich_help_panel=LIBRARY_PANEL)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=LIBRARY_PANEL)
 app.add_typer(weights.app, name="weights", rich_help_panel=LIBRARY_PANEL)

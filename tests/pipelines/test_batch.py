@@ -59,7 +59,7 @@ def test_batch_loads_model_once_and_equals_single_transfers(run_folder: Path, mo
     monkeypatch.setattr(
         loaded_model,
         "load_model",
-        lambda checkpoint, *args: loaded.append(checkpoint.path) or load_model(checkpoint, *args),
+        lambda checkpoint, *args, **kwargs: loaded.append(checkpoint.path) or load_model(checkpoint, *args, **kwargs),
     )
     messages: list[str] = []
 

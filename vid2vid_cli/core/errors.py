@@ -143,6 +143,12 @@ class OutputExistsError(Vid2VidError):
     exit_code = 35
 
 
+class ExportCheckError(Vid2VidError):
+    """An exported file does not generate the frames that its checkpoint generates."""
+
+    exit_code = 36
+
+
 # 40-49: the machine
 
 

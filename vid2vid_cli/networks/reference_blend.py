@@ -73,9 +73,10 @@ class ReferenceBlend(nn.Module):
         merged = self.merge(torch.cat([shared, embeddings], 2).flatten(0, 1))
         flow = self.flow_head(merged).float() * self.flow_multiplier
         flow = crop_to(interpolate(flow, scale_factor=self.patch_size, mode="bilinear"), height, width)
-        pixels = flow.new_tensor([2.0 / max(width - 1, 1), 2.0 / max(height - 1, 1)])
+        # Scalars, as in `ops.warp`: an exported graph would contain the values of a new tensor as constants.
+        offset = torch.stack([flow[:, 0] * (2.0 / max(width - 1, 1)), flow[:, 1] * (2.0 / max(height - 1, 1))], -1)
         # With NaN in the grid, the CPU gradient of grid_sample writes out of bounds; see `ops.warp`.
-        refined_grid = (grid + flow.permute(0, 2, 3, 1) * pixels).nan_to_num(0.0)
+        refined_grid = (grid + offset).nan_to_num(0.0)
         sampled = _sample(references, refined_grid)
         logits = pixel_shuffle(self.weight_head(merged).float(), self.patch_size)  # (b n, 2, h, w): aligned, static
         logits = logits.view(batch, num_references, *logits.shape[1:])

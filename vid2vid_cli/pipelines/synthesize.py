@@ -13,7 +13,6 @@ from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.foreign_datasets import parse_layout
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import EventHandler
-from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.rendering.dataset_clips import (
     find_audio,
     find_gaps,
@@ -21,6 +20,7 @@ from vid2vid_cli.rendering.dataset_clips import (
     select_frame_ranges,
     starts_sequence,
 )
+from vid2vid_cli.rendering.hardware import choose_hardware
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import LabelEdits, build_label_edits
 from vid2vid_cli.rendering.label_video import open_label_sources
@@ -50,7 +50,9 @@ def plan_synthesize(request: SynthesizeRequest) -> DryRun:
     """The plan of `synthesize`; writes nothing. Raises the errors of `synthesize`."""
     checkpoint = open_checkpoint(request.checkpoint, "frames")
     check_direction(checkpoint, request.direction)
-    choose_runtime(request.device, request.precision)
+    choose_hardware(
+        checkpoint.path, request.device, request.precision, backend=request.backend, provider=request.provider
+    )
     parse_styles(request.style_options, checkpoint.metadata)
     rows = [("checkpoint", checkpoint.size_text), *direction_rows(checkpoint.metadata, request.direction)]
     if _is_dataset(request):

@@ -12,10 +12,15 @@ from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import EventHandler
-from vid2vid_cli.engine.runtime import choose_runtime
+from vid2vid_cli.rendering.hardware import choose_hardware
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import build_label_edits
-from vid2vid_cli.rendering.loaded_model import ModelLoader, check_direction, direction_rows, open_checkpoint
+from vid2vid_cli.rendering.loaded_model import (
+    ModelLoader,
+    check_direction,
+    direction_rows,
+    open_checkpoint,
+)
 from vid2vid_cli.rendering.output_path import choose_output_path, compare_path
 from vid2vid_cli.rendering.render_identity import identify_render
 from vid2vid_cli.rendering.render_source import render_sources
@@ -34,7 +39,9 @@ def plan_transfer(request: TransferRequest) -> DryRun:
     check_direction(checkpoint, request.direction)
     metadata = checkpoint.metadata
     source = _open_source(request, metadata)
-    choose_runtime(request.device, request.precision)
+    choose_hardware(
+        checkpoint.path, request.device, request.precision, backend=request.backend, provider=request.provider
+    )
     parse_styles(request.style_options, metadata)
     label_edits = build_label_edits([source], request.replace, request.remove)
     initial_frame = choose_initial_frame(request.initial_frame, metadata, checkpoint.path, has_real_frames=False)

@@ -14,15 +14,18 @@ from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
+from vid2vid_cli.engine.onnx_files import is_exported, load_export_metadata, metadata_path
+from vid2vid_cli.engine.onnx_generator import OnnxGenerator
 from vid2vid_cli.engine.rollout import SequentialGenerator
 from vid2vid_cli.engine.run_folder import resolve_checkpoint
-from vid2vid_cli.engine.runtime import Runtime, choose_runtime
+from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.styles import StyleAssigner
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator, LatentPath
 from vid2vid_cli.networks.fader import FaderGenerator
 from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.networks.translation import Direction, TranslationGenerator
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
+from vid2vid_cli.rendering.hardware import Hardware, choose_hardware
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame, load_initial_frame
 from vid2vid_cli.rendering.latent_options import build_attribute_path, build_latent_path
 from vid2vid_cli.rendering.style_options import build_style_assigner
@@ -50,9 +53,9 @@ class LoadedModel:
 
     path: Path
     metadata: CheckpointMetadata
-    generator: Generator
+    generator: Generator | OnnxGenerator
     _: KW_ONLY
-    runtime: Runtime
+    hardware: Hardware
     style_assigner: StyleAssigner | None = None
     initial_frame: InitialFrame = ZERO_FRAMES
     reference_bank: ReferenceBank | None = None
@@ -63,6 +66,11 @@ class LoadedModel:
     def sequential_generator(self) -> SequentialGenerator:
         """The generator of frames in order, with the style of the options."""
         return self.generator if self.latent_path is None else self.latent_path
+
+    @property
+    def runtime(self) -> Runtime:
+        """Device and precision of the conditions and of other networks."""
+        return self.hardware.runtime
 
     def with_direction(self, direction: Direction | None, emit: EventHandler) -> LoadedModel:
         """The model with the direction of an unpaired model, a2b by default; `check_direction` has accepted it."""
@@ -123,12 +131,13 @@ class LoadedModel:
 
 
 def open_checkpoint(path: Path, *targets: Target) -> CheckpointFile:
-    """Read the metadata of a `.ckpt` or of the result in a run folder.
+    """Read the metadata of a `.ckpt`, of an exported file or of the result in a run folder.
 
-    Raises ConfigError if it generates none of `targets`, and the errors of `resolve_checkpoint` and `load_metadata`.
+    Raises ConfigError if it generates none of `targets`, and the errors of `resolve_checkpoint`, `load_metadata`
+    and `load_export_metadata`.
     """
     checkpoint_path = resolve_checkpoint(path)
-    metadata = load_metadata(checkpoint_path)
+    metadata = (load_export_metadata if is_exported(checkpoint_path) else load_metadata)(checkpoint_path)
     metadata.require_target(checkpoint_path, *targets)
     return CheckpointFile(checkpoint_path, metadata)
 
@@ -157,16 +166,26 @@ def direction_rows(metadata: CheckpointMetadata, direction: Direction | None) ->
     return (("direction", describe_direction(metadata, direction or "a2b").removeprefix("direction ")),)
 
 
-def load_model(checkpoint: CheckpointFile, device: str, precision: str) -> LoadedModel:
-    """Load the generator. Raises DeviceError and the errors of `load_checkpoint`."""
-    runtime = choose_runtime(device, precision)
-    generator, _ = load_checkpoint(checkpoint.path, runtime)
+def load_model(
+    checkpoint: CheckpointFile, device: str, precision: str, *, backend: str = "auto", provider: str = "auto"
+) -> LoadedModel:
+    """Load the generator.
+
+    Raises the errors of `choose_hardware`, of `load_checkpoint`, and of `OnnxGenerator` for an exported file.
+    """
+    path, metadata = checkpoint.path, checkpoint.metadata
+    hardware = choose_hardware(path, device, precision, backend=backend, provider=provider)
+    generator: Generator | OnnxGenerator
+    if hardware.provider:
+        generator = OnnxGenerator(path, metadata, hardware.provider)
+    else:
+        generator, _ = load_checkpoint(path, hardware.runtime)
     return LoadedModel(
-        checkpoint.path,
-        checkpoint.metadata,
+        path,
+        metadata,
         generator,
-        runtime=runtime,
-        reference_bank=load_reference_bank(checkpoint.path, checkpoint.metadata),
+        hardware=hardware,
+        reference_bank=load_reference_bank(metadata_path(path) if is_exported(path) else path, metadata),
     )
 
 
@@ -174,7 +193,7 @@ class ModelLoader:
     """Loads the models of requests. The last one is kept, so that a series of requests loads each model once."""
 
     def __init__(self) -> None:
-        self._loaded: tuple[tuple[Path, str, str], LoadedModel] | None = None
+        self._loaded: tuple[tuple[Path, str, str, str, str], LoadedModel] | None = None
 
     def load(
         self,
@@ -189,12 +208,15 @@ class ModelLoader:
 
         Raises the errors of `load_model` and `with_options`.
         """
-        key = (checkpoint.path, request.device, request.precision)
+        key = (checkpoint.path, request.device, request.precision, request.backend, request.provider)
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None  # releases the memory of the previous model
-            self._loaded = key, load_model(checkpoint, request.device, request.precision)
+            model = load_model(
+                checkpoint, request.device, request.precision, backend=request.backend, provider=request.provider
+            )
+            self._loaded = key, model
         model = self._loaded[1]
-        emit(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.runtime.describe()}"))
+        emit(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.hardware.describe()}"))
         return model.with_direction(request.direction, emit).with_options(
             request.style_options,
             request.initial_frame,

@@ -13,7 +13,9 @@ from vid2vid_cli.core.checkpoint_header import read_checksum
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.sidecar_files import sha256_of_path
+from vid2vid_cli.engine.onnx_files import is_exported
 from vid2vid_cli.media.container import read_comment
+from vid2vid_cli.media.files import sha256_of_files
 from vid2vid_cli.media.writer import SYNTHETIC_COMMENT
 from vid2vid_cli.requests.render import SynthesizeRequest, TransferRequest
 
@@ -56,9 +58,8 @@ def identify_render(checkpoint: Path, request: SynthesizeRequest | TransferReque
     """
     options = {name: value for name, value in asdict(request).items() if name not in IRRELEVANT_FIELDS}
     digest = sha256(json.dumps(options, sort_keys=True, default=str).encode("utf-8", "surrogateescape")).hexdigest()
-    return RenderIdentity(
-        read_checksum(checkpoint)[:NUM_DIGITS], _identify_source(request.source)[:NUM_DIGITS], digest[:NUM_DIGITS]
-    )
+    checksum = sha256_of_files(checkpoint) if is_exported(checkpoint) else read_checksum(checkpoint)
+    return RenderIdentity(checksum[:NUM_DIGITS], _identify_source(request.source)[:NUM_DIGITS], digest[:NUM_DIGITS])
 
 
 def read_identity(video: Path) -> RenderIdentity | None:

@@ -20,6 +20,7 @@ from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ignore_events
+from vid2vid_cli.engine.onnx_generator import OnnxGenerator
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice, Vectors, pool_styles
 from vid2vid_cli.networks.generators import Generator
@@ -85,7 +86,7 @@ def parse_styles(style_options: StyleOptions, metadata: CheckpointMetadata) -> S
 def build_style_assigner(
     style_options: StyleOptions,
     metadata: CheckpointMetadata,
-    generator: Generator,
+    generator: Generator | OnnxGenerator,
     *,
     runtime: Runtime,
     emit: EventHandler,
@@ -98,6 +99,11 @@ def build_style_assigner(
     if metadata.style_bank is None:
         return None
     if style_options.reference_image is not None:
+        if isinstance(generator, OnnxGenerator):
+            raise ConfigError(
+                f"--style-from: {generator.path} has no style encoder; exported files have none.",
+                "Use the .ckpt, or select styles with --style or --style-seed.",
+            )
         files = reference_label_files(style_options, metadata)
         class_vectors = encode_reference_styles(
             style_options.reference_image, files, metadata, generator, runtime=runtime

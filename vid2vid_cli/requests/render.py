@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from vid2vid_cli.core.paths import PathCheckedRequest
 from vid2vid_cli.requests.option import Argument, Option
 from vid2vid_cli.requests.shared import (
+    Backend,
     Checkpoint,
     Compare,
     ConditionerOptions,
@@ -18,6 +19,7 @@ from vid2vid_cli.requests.shared import (
     Overwrite,
     Person,
     Precision,
+    Provider,
     Start,
 )
 
@@ -174,6 +176,8 @@ class RenderRequest(PathCheckedRequest):
     overwrite: Overwrite = False
     device: Device = "auto"
     precision: Precision = "auto"
+    backend: Backend = "auto"
+    provider: Provider = "auto"
     start: Start = 0.0
     end: End = None
     max_frames: MaxFrames = None

@@ -33,6 +33,14 @@ Device = Annotated[
 Precision = Annotated[
     Literal["auto", "fp32", "bf16"], Option("auto: bf16 if it is faster on this device.", panel=HARDWARE_PANEL)
 ]
+Backend = Annotated[
+    Literal["auto", "torch", "onnxruntime"],
+    Option("auto: torch for a .ckpt, onnxruntime for a file written by `vid2vid export`.", panel=HARDWARE_PANEL),
+]
+Provider = Annotated[
+    Literal["auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"],
+    Option("Execution provider of onnxruntime. auto: a GPU that --device allows, or cpu.", panel=HARDWARE_PANEL),
+]
 Start = Annotated[
     float,
     Option(
