@@ -41,14 +41,15 @@ def test_hflip_mirrors_the_pixels() -> None:
 
 def test_unpack_is_the_inverse_of_pack() -> None:
     frames = gradient_frames(3)
-    content, sizes = frames.pack()
+    content, sizes = frames.pack(), frames.file_sizes
     assert content.dtype == np.uint8
     assert EncodedFrames.unpack(content, sizes).files == frames.files
 
 
 @pytest.mark.parametrize("change", [(1, 0), (0, -1), (0, 10**9)])
 def test_wrong_sizes_are_refused(change: tuple[int, int]) -> None:
-    content, sizes = gradient_frames(2).pack()
+    frames = gradient_frames(2)
+    content, sizes = frames.pack(), frames.file_sizes
     with pytest.raises(ValueError, match="are not 2 files"):
         EncodedFrames.unpack(content, [size + difference for size, difference in zip(sizes, change, strict=True)])
     with pytest.raises(ValueError, match="are not 3 files"):

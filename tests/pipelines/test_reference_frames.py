@@ -292,6 +292,7 @@ def test_bank_is_limited_by_its_size(disc_dataset: Path, monkeypatch: pytest.Mon
     source = open_training_data(disc_dataset, config).build_sampler(config).reference_source
     assert source is not None
     assert 2 <= len(source.bank) < 6
+    assert len(source.bank) + source.bank.num_left_out == 6
     assert list(source.bank.frame_ids) == sorted(source.bank.frame_ids)
 
 

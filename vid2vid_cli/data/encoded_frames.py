@@ -34,13 +34,18 @@ class EncodedFrames(Sequence[UInt8Array]):
         """The horizontally flipped frames."""
         return EncodedFrames(self.files, is_mirrored=not self.is_mirrored)
 
-    def pack(self) -> tuple[NDArray[np.uint8], tuple[int, ...]]:
-        """All files in one array of bytes, and the size of each."""
-        return np.frombuffer(b"".join(self.files), np.uint8), tuple(map(len, self.files))
+    @property
+    def file_sizes(self) -> tuple[int, ...]:
+        """Bytes of each file."""
+        return tuple(map(len, self.files))
+
+    def pack(self) -> NDArray[np.uint8]:
+        """All files in one array of bytes."""
+        return np.frombuffer(b"".join(self.files), np.uint8)
 
     @staticmethod
     def unpack(content: NDArray[np.uint8], sizes: Sequence[int]) -> EncodedFrames:
-        """The inverse of `pack`. Raises ValueError if the sizes do not fit the content."""
+        """The inverse of `pack`, with the `file_sizes`. Raises ValueError if the sizes do not fit the content."""
         if any(size <= 0 for size in sizes) or sum(sizes) != content.size:
             raise ValueError(f"{content.size} bytes are not {len(sizes)} files of {sum(sizes)} bytes")
         return EncodedFrames(tuple(_split(content.tobytes(), sizes)))

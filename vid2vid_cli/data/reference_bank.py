@@ -44,6 +44,8 @@ class ReferenceBank:
     """References per generated frame."""
     frame_ids: tuple[tuple[int, int], ...] = ()
     """Clip and index of each frame in the training dataset; () for a loaded checkpoint."""
+    num_left_out: int = 0
+    """Frames that were selected too, but did not fit into a checkpoint."""
 
     def __len__(self) -> int:
         return len(self.frames)

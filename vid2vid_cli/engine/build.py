@@ -18,11 +18,11 @@ from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.resnet import ResNetGenerator
 from vid2vid_cli.networks.savp import SavpGenerator
 from vid2vid_cli.networks.style_encoder import StyleEncoder
-from vid2vid_cli.networks.translation import FrameGenerator
+from vid2vid_cli.networks.translation import SingleGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
 
-def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> FrameGenerator | SavpGenerator:
+def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> SingleGenerator | SavpGenerator:
     """The generator, with a style encoder if `condition_spec` has one."""
     style_encoder = _build_style_encoder(config, condition_spec)
     match config.kind:

@@ -39,7 +39,7 @@ def save_checkpoint(
     prefixed_discriminators = {f"{DISCRIMINATOR_PREFIX}{name}": value for name, value in (discriminators or {}).items()}
     weights = {**generator.state_dict(), **prefixed_discriminators}
     if reference_frames is not None:
-        weights[REFERENCE_FRAMES_KEY] = torch.from_numpy(reference_frames.pack()[0].copy())
+        weights[REFERENCE_FRAMES_KEY] = torch.from_numpy(reference_frames.pack().copy())
     save_weights(path, weights, json.dumps(metadata.model_dump(mode="json")))
 
 

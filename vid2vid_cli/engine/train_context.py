@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from vid2vid_cli.engine.reference_flow import FlowEstimator
 from vid2vid_cli.engine.runtime import Runtime
-from vid2vid_cli.engine.training_losses import PerceptualFunction
+from vid2vid_cli.engine.training_losses import LossTerms, PerceptualFunction
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,28 @@ class TrainContext:
     perceptual_loss: PerceptualFunction | None = None
     process_group: ProcessGroup = SINGLE_PROCESS
     """The processes that share each batch."""
+
+
+def update_weights(context: TrainContext, optimizer: torch.optim.Optimizer, loss: Tensor | None) -> None:
+    """One step of an optimiser with the gradients of a loss, averaged over all processes.
+
+    None: the loss does not exist in this process, which takes part in the average nevertheless.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    if loss is not None:
+        loss.backward()  # type: ignore[no-untyped-call]
+    context.process_group.all_reduce_gradients(optimizer)
+    optimizer.step()
+
+
+def sum_terms(terms: LossTerms) -> Tensor:
+    """The sum of all terms, for the update of discriminators; `weighted_sum` is that of generators."""
+    return torch.stack(list(terms.values())).sum()
+
+
+def detach_terms(terms: LossTerms) -> LossTerms:
+    """The terms without their graphs, as a step returns them."""
+    return {name: term.detach() for name, term in terms.items()}
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.resnet import ResNetGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
-FrameGenerator = CompositeGenerator | FastGenerator | UNetGenerator | ResNetGenerator
+SingleGenerator = CompositeGenerator | FastGenerator | UNetGenerator | ResNetGenerator
 """A generator that is one network."""
 Direction = Literal["a2b", "b2a"]
 DIRECTIONS: tuple[Direction, ...] = ("a2b", "b2a")
@@ -25,7 +25,7 @@ class TranslationGenerator(nn.Module):
     A sequence model with a window of one and no past, whose condition is the frame to translate.
     """
 
-    def __init__(self, a2b: FrameGenerator, b2a: FrameGenerator) -> None:
+    def __init__(self, a2b: SingleGenerator, b2a: SingleGenerator) -> None:
         super().__init__()
         self.a2b, self.b2a = a2b, b2a
         self.direction: Direction = "a2b"

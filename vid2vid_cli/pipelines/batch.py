@@ -164,7 +164,7 @@ def _without_rendered(folder: Path, videos: Sequence[Path], emit: EventHandler) 
     remaining = [video for video in videos if video not in rendered]
     if not remaining:
         raise NotAVideoError(
-            f"vid2vid rendered all videos of {folder}.", f"To use them as sources: {shell_command(*rendered[:1])}"
+            f"vid2vid rendered all videos of {folder}.", f"Name the videos, such as {shell_command(rendered[0])}."
         )
     if rendered:
         emit(InfoEvent(f"Left out of {folder}, because vid2vid rendered them: {list_names(rendered)}."))

@@ -11,6 +11,7 @@ from vid2vid_cli.engine.curriculum import unreachable_strides
 from vid2vid_cli.engine.distributed import ProcessGroup
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training.job import TrainJob
+from vid2vid_cli.training_data.reference_collection import MAX_ANNOTATION_BYTES, MAX_FRAMES_BYTES, MAX_RECORD_BYTES
 from vid2vid_cli.training_data.several_datasets import describe_datasets
 from vid2vid_cli.training_data.training_data import TrainingData
 
@@ -40,10 +41,16 @@ def describe_references(config: Config, sampler: ClipSampler, clip_length: int) 
         return ()
     bank, notices = source.bank, []
     num_frames, size = len(bank), f"{bank.view.width}x{bank.view.height}"
-    megabytes = sum(map(len, bank.frames.files)) / 1e6
+    megabytes = sum(bank.frames.file_sizes) / 1e6
     notices.append(
         f"the .ckpt will contain {num_frames} real frames of the dataset ({size}, {megabytes:.1f} MB) as references"
     )
+    if bank.num_left_out:
+        notices.append(
+            f"{bank.num_left_out} further references are left out: a .ckpt contains at most "
+            f"{MAX_FRAMES_BYTES / 1e6:.0f} MB of images and {MAX_RECORD_BYTES / 1e6:.0f} MB of annotations "
+            f"({MAX_ANNOTATION_BYTES / 1e6:.0f} MB decoded)"
+        )
     if num_frames < bank.num_per_frame:
         notices.append(f"generator.num_references={bank.num_per_frame}: each frame has only {num_frames} references")
     num_close, num_clips = source.count_close_clips(sampler.ranges, clip_length)

@@ -76,9 +76,10 @@ def collect_references(
 
     descriptors = np.stack([describe(frame_id) for frame_id in candidates])
     bank_view = enlarge_view(view, max_ratio)
-    files: dict[tuple[int, int], bytes] = {}
+    ranked_ids = [candidates[index] for index in farthest_points(descriptors, bank_size)]
+    selected: dict[tuple[int, int], tuple[bytes, Annotations]] = {}
     num_image_bytes = num_record_bytes = num_array_bytes = 0
-    for frame_id in (candidates[index] for index in farthest_points(descriptors, bank_size)):
+    for frame_id in ranked_ids:
         file = encode_jpeg(view_image(dataset.load_frame(*frame_id), bank_view))
         annotations = load_annotations(frame_id)
         num_image_bytes += len(file)
@@ -89,18 +90,19 @@ def collect_references(
             or num_record_bytes > MAX_RECORD_BYTES
             or num_array_bytes > MAX_ANNOTATION_BYTES
         )
-        if is_full and len(files) >= num_per_frame:
+        if is_full and len(selected) >= num_per_frame:
             break
-        files[frame_id] = file
-    selected_ids = sorted(files)
+        selected[frame_id] = file, annotations
+    selected_ids = sorted(selected)
     return ReferenceBank(
-        EncodedFrames([files[frame_id] for frame_id in selected_ids]),
-        tuple(map(load_annotations, selected_ids)),
+        EncodedFrames([selected[frame_id][0] for frame_id in selected_ids]),
+        tuple(selected[frame_id][1] for frame_id in selected_ids),
         tuple(conditioners),
         bank_view,
         view,
         num_per_frame,
         tuple(selected_ids),
+        num_left_out=len(ranked_ids) - len(selected),
     )
 
 
@@ -123,7 +125,7 @@ def record_references(bank: ReferenceBank) -> ReferenceRecord:
     """The metadata of a bank in a checkpoint."""
     return ReferenceRecord(
         annotations=tuple(tuple(map(annotation_to_json, annotations)) for annotations in bank.annotations),
-        file_sizes=bank.frames.pack()[1],
+        file_sizes=bank.frames.file_sizes,
         view=bank.view.to_json(),
     )
 

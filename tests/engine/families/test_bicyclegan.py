@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.factories import CPU, copy_weights, random_clips, tensors_equal, tiny_config
+from helpers.family_checks import check_resumed_training_equals_uninterrupted
 from torch import Tensor
 
 from vid2vid_cli.config.config import Config
@@ -17,7 +18,6 @@ from vid2vid_cli.core.types import ClipBatch, ConditionSpec
 from vid2vid_cli.engine.families import bicyclegan
 from vid2vid_cli.engine.families.bicyclegan import BicycleState
 from vid2vid_cli.engine.families.registry import build_train_state
-from vid2vid_cli.engine.state_files import load_train_state, save_train_state
 from vid2vid_cli.engine.step import train_step
 from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.networks.flow_estimator import DISFlow
@@ -138,17 +138,9 @@ def test_loss_terms_by_hand() -> None:
 
 
 def test_resumed_training_equals_uninterrupted(tmp_path: Path) -> None:
-    config = bicycle_config()
-    context, state = new_training(config)
-    for step in range(2):
-        train_step(context, state, batch_of(step))
-    save_train_state(tmp_path, state, {})
-    losses = [train_step(context, state, batch_of(step)) for step in range(2, 4)]
-    _, resumed = new_training(config.with_settings({"runtime.seed": 5}))
-    load_train_state(tmp_path / "step_0000002", resumed, CPU)
-    assert [train_step(context, resumed, batch_of(step)) for step in range(2, 4)] == losses
-    for network in ("generator", "generator_ema", "discriminators"):
-        assert tensors_equal(copy_weights(getattr(resumed, network)), copy_weights(getattr(state, network)))
+    check_resumed_training_equals_uninterrupted(
+        tmp_path, bicycle_config(), new_training, batch_of, networks=("generator", "generator_ema", "discriminators")
+    )
 
 
 def test_style_of_a_clip_is_encoded_and_reproduced() -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 from helpers.factories import CPU, copy_weights, tensors_equal, tiny_config
+from helpers.family_checks import check_resumed_training_equals_uninterrupted
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.types import ClipBatch, ConditionSpec, ShapeError
 from vid2vid_cli.engine.families.fader import FaderState
 from vid2vid_cli.engine.families.registry import build_train_state
-from vid2vid_cli.engine.state_files import load_train_state, save_train_state
 from vid2vid_cli.engine.step import train_step
 from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.losses.fader import attribute_adversarial_loss, attribute_loss
@@ -98,17 +98,13 @@ def test_config_without_attributes_is_refused() -> None:
 
 
 def test_resumed_training_equals_uninterrupted(tmp_path: Path) -> None:
-    config = fader_config()
-    context, state = new_training(config)
-    for step in range(2):
-        train_step(context, state, batch_of(step))
-    save_train_state(tmp_path, state, {})
-    losses = [train_step(context, state, batch_of(step)) for step in range(2, 4)]
-    _, resumed = new_training(config.with_settings({"runtime.seed": 5}))
-    load_train_state(tmp_path / "step_0000002", resumed, CPU)
-    assert [train_step(context, resumed, batch_of(step)) for step in range(2, 4)] == losses
-    for network in ("generator", "generator_ema", "attribute_classifier"):
-        assert tensors_equal(copy_weights(getattr(resumed, network)), copy_weights(getattr(state, network)))
+    check_resumed_training_equals_uninterrupted(
+        tmp_path,
+        fader_config(),
+        new_training,
+        batch_of,
+        networks=("generator", "generator_ema", "attribute_classifier"),
+    )
 
 
 @torch.no_grad()

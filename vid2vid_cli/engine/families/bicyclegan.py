@@ -19,7 +19,7 @@ from vid2vid_cli.engine.build import build_discriminator, build_optimizer, loss_
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.train_context import TrainContext, freeze, seeded_rng
+from vid2vid_cli.engine.train_context import TrainContext, detach_terms, freeze, seeded_rng, sum_terms, update_weights
 from vid2vid_cli.engine.training_losses import LossSettings, LossTerms, discriminator_loss, logits
 from vid2vid_cli.losses.adversarial import GAN_LOSSES
 from vid2vid_cli.losses.bicyclegan import kl_divergence
@@ -96,10 +96,6 @@ def build_bicycle_state(config: Config, condition_spec: ConditionSpec, runtime: 
     )
 
 
-def start_step(config: Config, state: BicycleState) -> None:
-    """All weights are trained in all steps."""
-
-
 def train_on_clips(context: TrainContext, state: BicycleState, batch: ClipBatch) -> list[dict[str, Tensor]]:
     """Update generator and encoder, and then the discriminators, with a batch.
 
@@ -137,13 +133,8 @@ def _update_generator(
                 with freeze(encoder) if losses.has_any(*ENCODED_TERMS) else contextlib.nullcontext():
                     terms["latent"] = F.l1_loss(encoder(fakes[RANDOM])[0], latent)
         terms |= _adversarial_terms(state, fakes, losses)
-        loss = weighted_sum(terms, losses.weights)
-        state.generator_optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-    context.process_group.all_reduce_gradients(state.generator_optimizer)
-    state.generator_optimizer.step()
-    detached = {name: fake.detach() for name, fake in fakes.items()}
-    return detached, {name: term.detach() for name, term in terms.items()}
+        update_weights(context, state.generator_optimizer, weighted_sum(terms, losses.weights))
+    return {name: fake.detach() for name, fake in fakes.items()}, detach_terms(terms)
 
 
 def _encoded_terms(
@@ -179,11 +170,8 @@ def _update_discriminators(
     }
     if not terms:
         return {}
-    state.discriminator_optimizer.zero_grad(set_to_none=True)
-    torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-    context.process_group.all_reduce_gradients(state.discriminator_optimizer)
-    state.discriminator_optimizer.step()
-    return {name: term.detach() for name, term in terms.items()}
+    update_weights(context, state.discriminator_optimizer, sum_terms(terms))
+    return detach_terms(terms)
 
 
-BICYCLEGAN = ModelFamily(build_bicycle_generator, build_bicycle_state, start_step, train_on_clips)
+BICYCLEGAN = ModelFamily(build_bicycle_generator, build_bicycle_state, train_on_clips)

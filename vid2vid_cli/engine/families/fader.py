@@ -13,7 +13,7 @@ from vid2vid_cli.engine.build import build_optimizer, loss_settings
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.train_context import TrainContext, freeze, seeded_rng
+from vid2vid_cli.engine.train_context import TrainContext, detach_terms, freeze, seeded_rng, update_weights
 from vid2vid_cli.losses.fader import attribute_adversarial_loss, attribute_loss
 from vid2vid_cli.losses.reconstruction import weighted_sum
 from vid2vid_cli.networks.fader import AttributeClassifier, FaderGenerator
@@ -61,10 +61,6 @@ def build_fader_state(config: Config, condition_spec: ConditionSpec, runtime: Ru
     )
 
 
-def start_step(config: Config, state: FaderState) -> None:
-    """All weights are trained in all steps."""
-
-
 def train_on_clips(context: TrainContext, state: FaderState, batch: ClipBatch) -> list[dict[str, Tensor]]:
     """Update the classifier, and then encoder and decoder, with all frames of a batch. Raises ShapeError.
 
@@ -77,10 +73,7 @@ def train_on_clips(context: TrainContext, state: FaderState, batch: ClipBatch) -
     with context.runtime.autocast(), seeded_rng(context, state.step):
         code = state.generator.encode(frames)
         classifier_loss = attribute_loss(classifier(code.detach()), attributes)
-        state.discriminator_optimizer.zero_grad(set_to_none=True)
-        classifier_loss.backward()  # type: ignore[no-untyped-call]
-        context.process_group.all_reduce_gradients(state.discriminator_optimizer)
-        state.discriminator_optimizer.step()
+        update_weights(context, state.discriminator_optimizer, classifier_loss)
         with freeze(classifier):
             image = crop_to(state.generator.decode(code, attributes), *frames.shape[-2:])
             terms = {
@@ -90,12 +83,8 @@ def train_on_clips(context: TrainContext, state: FaderState, batch: ClipBatch) -
             weights = loss_settings(config.losses).weights
             share = min(1.0, state.step / max(1, config.schedule.attribute_warmup_steps))
             weights = {**weights, "attribute_adversarial": share * weights["attribute_adversarial"]}
-            state.generator_optimizer.zero_grad(set_to_none=True)
-            weighted_sum(terms, weights).backward()  # type: ignore[no-untyped-call]
-        context.process_group.all_reduce_gradients(state.generator_optimizer)
-        state.generator_optimizer.step()
-    terms["attribute_classifier"] = classifier_loss
-    return [{name: term.detach() for name, term in terms.items()}]
+            update_weights(context, state.generator_optimizer, weighted_sum(terms, weights))
+    return [detach_terms({**terms, "attribute_classifier": classifier_loss})]
 
 
-FADER = ModelFamily(build_fader_generator, build_fader_state, start_step, train_on_clips)
+FADER = ModelFamily(build_fader_generator, build_fader_state, train_on_clips)

@@ -19,6 +19,10 @@ from vid2vid_cli.networks.generators import Generator
 State = TypeVar("State", bound=TrainState)
 
 
+def _train_all_weights(config: Config, state: TrainState) -> None:
+    """All weights are trained in all steps."""
+
+
 @dataclass(frozen=True)
 class ModelFamily(Generic[State]):
     """The functions of a family. Loop, learning rates, EMA, resume, .ckpt, samples and reports are those of all."""
@@ -27,10 +31,10 @@ class ModelFamily(Generic[State]):
     """All networks of synthesis as one module, which has an EMA and is stored in the .ckpt."""
     build_state: Callable[[Config, ConditionSpec, Runtime], State]
     """New networks and optimisers. The random state is seeded by the caller."""
-    start_step: Callable[[Config, State], None]
-    """Called before the updates of each step: which weights are trained in step `state.step`."""
     train_on_clips: Callable[[TrainContext, State, ClipBatch], list[dict[str, Tensor]]]
     """Update all networks with a batch, once or several times; returns the detached loss terms of each update.
 
     Each loss is called by its name in `LossConfig`; those of discriminators by the discriminator's name.
     """
+    start_step: Callable[[Config, State], None] = _train_all_weights
+    """Called before the updates of each step: which weights are trained in step `state.step`."""

@@ -37,7 +37,7 @@ from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.styles import encode_styles
-from vid2vid_cli.engine.train_context import TrainContext, freeze, seeded_rng
+from vid2vid_cli.engine.train_context import TrainContext, detach_terms, freeze, seeded_rng, sum_terms, update_weights
 from vid2vid_cli.losses.reconstruction import weighted_sum
 from vid2vid_cli.networks.generators import Generator
 
@@ -173,12 +173,8 @@ def _update_generator(
                 "region", {region: pair}, state.region_discriminators, losses
             ).items():
                 terms[name] = terms.get(name, 0.0) + inputs.mean_weight(region) * term
-        loss = weighted_sum(terms, losses.weights)
-        state.generator_optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-    context.process_group.all_reduce_gradients(state.generator_optimizer)
-    state.generator_optimizer.step()
-    return {name: term.detach() for name, term in terms.items()}
+        update_weights(context, state.generator_optimizer, weighted_sum(terms, losses.weights))
+    return detach_terms(terms)
 
 
 def _update_discriminators(
@@ -199,13 +195,9 @@ def _update_discriminators(
         for name, (real, fake) in pairs.items():
             loss = training_losses.discriminator_loss(real, [fake], discriminators[name], losses)
             terms[f"{kind}_discriminator_{name}"] = inputs.mean_weight(name) * loss
-    state.discriminator_optimizer.zero_grad(set_to_none=True)
-    if terms:
-        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-    # All processes take part in the all-reduce, also those without a crop of a region.
-    context.process_group.all_reduce_gradients(state.discriminator_optimizer)
-    state.discriminator_optimizer.step()
-    return {name: term.detach() for name, term in terms.items()}
+    # A process without a crop of a region may have no terms.
+    update_weights(context, state.discriminator_optimizer, sum_terms(terms) if terms else None)
+    return detach_terms(terms)
 
 
-PAIRED = ModelFamily(build_generator, build_paired_state, start_step, train_on_clips)
+PAIRED = ModelFamily(build_generator, build_paired_state, train_on_clips, start_step)

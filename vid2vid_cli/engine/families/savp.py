@@ -25,7 +25,7 @@ from vid2vid_cli.engine.build import build_generator, build_optimizer, loss_sett
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.train_context import TrainContext, freeze, seeded_rng
+from vid2vid_cli.engine.train_context import TrainContext, detach_terms, freeze, seeded_rng, sum_terms, update_weights
 from vid2vid_cli.engine.training_losses import LossTerms
 from vid2vid_cli.losses.adversarial import GAN_LOSSES
 from vid2vid_cli.losses.reconstruction import weighted_sum
@@ -169,11 +169,8 @@ def _update_discriminators(
         terms[f"{name}_discriminator"] = discriminator_loss(discriminator(real)[-1:], discriminator(fake)[-1:])
     if not terms:
         return {}
-    state.discriminator_optimizer.zero_grad(set_to_none=True)
-    torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-    context.process_group.all_reduce_gradients(state.discriminator_optimizer)
-    state.discriminator_optimizer.step()
-    return {name: term.detach() for name, term in terms.items()}
+    update_weights(context, state.discriminator_optimizer, sum_terms(terms))
+    return detach_terms(terms)
 
 
 def _update_generator(
@@ -198,11 +195,8 @@ def _update_generator(
                 terms[f"{name}_features"] = cosine_feature_distance(real[:-1], fake[:-1])
         weights = dict(loss_settings(config.losses).weights)
         weights["kl"] *= kl_factor(config, state.step)
-        state.generator_optimizer.zero_grad(set_to_none=True)
-        weighted_sum(terms, weights).backward()  # type: ignore[no-untyped-call]
-    context.process_group.all_reduce_gradients(state.generator_optimizer)
-    state.generator_optimizer.step()
-    return {name: term.detach() for name, term in terms.items()}
+        update_weights(context, state.generator_optimizer, weighted_sum(terms, weights))
+    return detach_terms(terms)
 
 
-SAVP = ModelFamily(build_generator, build_savp_state, lambda config, state: None, train_on_clips)
+SAVP = ModelFamily(build_generator, build_savp_state, train_on_clips)

@@ -21,7 +21,7 @@ from vid2vid_cli.engine.image_history import ImageHistory
 from vid2vid_cli.engine.reference_flow import estimate_reference_flow
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.train_context import TrainContext, freeze, seeded_rng
+from vid2vid_cli.engine.train_context import TrainContext, detach_terms, freeze, seeded_rng, sum_terms, update_weights
 from vid2vid_cli.engine.training_losses import LossTerms, discriminator_loss, logits
 from vid2vid_cli.losses.adversarial import GAN_LOSSES
 from vid2vid_cli.losses.reconstruction import masked_l1, weighted_sum
@@ -126,11 +126,8 @@ def _update_generators(
             for name, term in direction_terms.items():
                 terms_by_name.setdefault(name, []).append(term)
         terms = {name: torch.stack(values).sum() for name, values in terms_by_name.items()}
-        state.generator_optimizer.zero_grad(set_to_none=True)
-        weighted_sum(terms, losses.weights).backward()  # type: ignore[no-untyped-call]
-    context.process_group.all_reduce_gradients(state.generator_optimizer)
-    state.generator_optimizer.step()
-    return outputs, {name: term.detach() for name, term in terms.items()}
+        update_weights(context, state.generator_optimizer, weighted_sum(terms, losses.weights))
+    return outputs, detach_terms(terms)
 
 
 def temporal_loss(clip: Tensor, source_flow: ReferenceFlow) -> Tensor:
@@ -150,15 +147,12 @@ def _update_discriminators(context: TrainContext, state: UnpairedState, sources:
         real = sources[opposite(direction)].flatten(0, 1)
         fake = state.history(direction).exchange(outputs[direction].flatten(0, 1))
         terms[f"discriminator_{direction}"] = discriminator_loss(real, [fake], state.discriminators[direction], losses)
-    state.discriminator_optimizer.zero_grad(set_to_none=True)
-    torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
-    context.process_group.all_reduce_gradients(state.discriminator_optimizer)
-    state.discriminator_optimizer.step()
+    update_weights(context, state.discriminator_optimizer, sum_terms(terms))
     if limit := context.config.unpaired.weight_clip:
         with torch.no_grad():
             for weight in state.discriminators.parameters():
                 weight.clamp_(-limit, limit)
-    return {name: term.detach() for name, term in terms.items()}
+    return detach_terms(terms)
 
 
-UNPAIRED = ModelFamily(build_translation_generator, build_unpaired_state, lambda config, state: None, train_on_clips)
+UNPAIRED = ModelFamily(build_translation_generator, build_unpaired_state, train_on_clips)
