@@ -44,6 +44,11 @@ def test_auto_precision_measures_bf16_on_cpu(
     has_bf16: bool, speedup: float, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime, "_has_cpu_bf16", lambda: has_bf16)
-    monkeypatch.setattr(runtime, "_time_convolution", lambda dtype: 1.0 if dtype == torch.float32 else 1.0 / speedup)
+    monkeypatch.setattr(runtime, "_convolution_seconds", lambda: {torch.float32: 1.0, torch.bfloat16: 1.0 / speedup})
     assert choose_runtime("cpu").precision == expected
     assert choose_runtime("cpu", "bf16").precision == "bf16"
+
+
+def test_auto_precision_does_not_change_within_a_process() -> None:
+    assert runtime._convolution_seconds() is runtime._convolution_seconds()
+    assert choose_runtime("cpu") == choose_runtime("cpu")
