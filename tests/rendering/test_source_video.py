@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from helpers.dots_conditioner import DOTS_PLUGIN, Dots, DotsOptions
 from helpers.factories import NUM_FRAMES, blob_frame, make_blob_video
+from helpers.synthetic_people import hand_keypoints, person_keypoints
 from helpers.video_files import write_video
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
 from vid2vid_cli.conditioning.combine import load_conditioners
+from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.errors import ConfigError, MissingFileError, NoDetectionError
 from vid2vid_cli.data.cropping import crop_view
@@ -22,6 +24,7 @@ from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, Condition
 from vid2vid_cli.engine.events import Event, EventHandler, InfoEvent, ignore_events
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.rendering.frames import AnnotatedFrame
+from vid2vid_cli.rendering.render_source import report_omitted_parts
 from vid2vid_cli.rendering.retargeter import Retargeter, is_mostly_outside
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
 from vid2vid_cli.rendering.source_video import (
@@ -139,6 +142,36 @@ def test_retargeter_counts_frames_with_points_outside_the_picture(tmp_path: Path
     for numbers in ([10, 10], [50], [50]):
         list(retargeter.retarget_shot(map(make_annotated_frame, numbers)))
     assert (retargeter.outside[0].num_missing, retargeter.outside[0].num_frames) == (2, 4)
+
+
+@pytest.mark.parametrize(("target_parts", "omitted"), [(["body"], ["left_hand"]), (["body", "left_hand"], [])])
+def test_retargeter_names_the_parts_that_the_target_lacks(
+    tmp_path: Path, target_parts: list[str], omitted: list[str]
+) -> None:
+    """A hand that is never detected is not named, nor one that is missing on some frames."""
+    statistics = {"height": 240, "width": 320}
+    pose = load_conditioner("pose")
+    target = ConditionerConfig(
+        name="pose", options={}, channels=3, statistics={**statistics, "point_names": target_parts}
+    )
+    annotations = [
+        Annotation(
+            240,
+            320,
+            1.0,
+            {"body": person_keypoints(), "left_hand": hand, "right_hand": np.full((21, 3), np.nan, np.float32)},
+        )
+        for hand in (hand_keypoints(50, 60), np.full((21, 3), np.nan, np.float32))
+    ]
+    reader = VideoReader(make_blob_video(tmp_path / "a.mp4", 2))
+    source = SourceVideo(Path("a.mp4"), reader, (pose,))
+    scan = SourceScan((statistics,), (annotations[0],))
+    retargeter = Retargeter(source, scan, make_metadata(target), retarget=True)
+    list(retargeter.retarget_shot(AnnotatedFrame(None, False, (annotation,)) for annotation in annotations))
+    assert retargeter.omitted_parts() == [omitted]
+    events: list[Event] = []
+    report_omitted_parts(retargeter, events.append)
+    assert ["left hand" in event.message for event in events if isinstance(event, InfoEvent)] == [True] * len(omitted)
 
 
 def test_is_mostly_outside_ignores_missing_points() -> None:

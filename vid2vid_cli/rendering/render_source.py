@@ -45,6 +45,7 @@ def render_sources(
     _report_reader_messages(sources, emit)
     _warn_points_outside(retargeters, scans, model, emit)
     for retargeter in retargeters:
+        report_omitted_parts(retargeter, emit)
         for conditioner, gaps in zip(retargeter.source.conditioners, retargeter.gaps, strict=True):
             warn_held_annotations(f"{retargeter.source.path}: {conditioner.spec.name}", gaps, emit)
     return result
@@ -104,6 +105,19 @@ def _report_reader_messages(sources: Sequence[SourceVideo], emit: EventHandler) 
         if source.has_frames:
             for remark in source.reader.remarks:
                 emit(InfoEvent(f"{source.path}: {remark}"))
+
+
+def report_omitted_parts(retargeter: Retargeter, emit: EventHandler) -> None:
+    """Name what was detected and left out because the target lacks it, such as hands."""
+    for conditioner, names in zip(retargeter.source.conditioners, retargeter.omitted_parts(), strict=True):
+        if names:
+            parts = " and ".join(name.replace("_", " ") for name in names)
+            emit(
+                InfoEvent(
+                    f"{retargeter.source.path}: {conditioner.spec.name} detected {parts}, left out because the model "
+                    "was trained without"
+                )
+            )
 
 
 def _warn_points_outside(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import tee
 
@@ -45,6 +45,9 @@ class Retargeter:
         """Frames without a detection, per conditioner."""
         self.outside = [DetectionGaps(reader.fps, float(reader.start_seconds)) for _ in source.conditioners]
         """Frames in which most points lie outside the picture, per conditioner."""
+        self._detected_parts: list[dict[str, None]] = [{} for _ in source.conditioners]
+        self._kept_parts: list[dict[str, None]] = [{} for _ in source.conditioners]
+        """Names of the point sets with a point on any frame, in order, before and after retargeting."""
         first_frame = AnnotatedFrame(None, False, scan.first_annotations)
         self._last_annotations = [
             next(self._retarget(index, [first_frame])) for index in range(len(scan.first_annotations))
@@ -69,10 +72,20 @@ class Retargeter:
                 self.gaps, frame_annotations, self.source.conditioners, strict=True
             ):
                 gaps.add(is_missing(annotation, conditioner))
+            source_frame = pending_frames.popleft()
+            _add_parts(self._detected_parts, source_frame.annotations)
+            _add_parts(self._kept_parts, frame_annotations)
             held_annotations = hold_last_annotation(frame_annotations, self._last_annotations, self.source.conditioners)
             for outside, annotation, view in zip(self.outside, held_annotations, self.views, strict=True):
                 outside.add(is_mostly_outside(annotation, view))
-            yield replace(pending_frames.popleft(), annotations=held_annotations)
+            yield replace(source_frame, annotations=held_annotations)
+
+    def omitted_parts(self) -> list[list[str]]:
+        """Names of the point sets that were detected and left out on all frames so far, per conditioner."""
+        return [
+            [name for name in detected if name not in kept]
+            for detected, kept in zip(self._detected_parts, self._kept_parts, strict=True)
+        ]
 
     def _crop(self, frame: ImageArray | None) -> ImageArray | None:
         return view_image(frame, self.source_view) if frame is not None and self.source.has_frames else None
@@ -85,6 +98,12 @@ class Retargeter:
         return self.source.conditioners[index].retarget(
             annotations, self.statistics[index], self.target_statistics[index]
         )
+
+
+def _add_parts(seen_parts: Sequence[dict[str, None]], frame_annotations: Sequence[Annotation]) -> None:
+    """Add the names of the detected point sets of a frame."""
+    for parts, annotation in zip(seen_parts, frame_annotations, strict=True):
+        parts.update({name: None for name, points in annotation.points.items() if np.isfinite(points).any()})
 
 
 def is_mostly_outside(annotation: Annotation, view: View) -> bool:
