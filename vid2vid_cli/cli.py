@@ -20,6 +20,7 @@ from vid2vid_cli.commands import (
     evaluate,
     export,
     inspect,
+    live,
     plugins,
     predict,
     prepare,
@@ -91,6 +92,7 @@ app.command(cls=Command, rich_help_panel=MAIN_PANEL, no_args_is_help=True)(prepa
 app.command(cls=Command, rich_help_panel=MAIN_PANEL)(train.train)
 app.command(cls=Command, rich_help_panel=MAIN_PANEL, no_args_is_help=True)(synthesize.synthesize)
 app.command(cls=Command, rich_help_panel=MAIN_PANEL, no_args_is_help=True)(transfer_command.transfer)
+app.command(cls=Command, rich_help_panel=MAIN_PANEL, no_args_is_help=True)(live.live)
 app.command(cls=Command, rich_help_panel=MAIN_PANEL, no_args_is_help=True)(adapt.adapt)
 app.command(cls=Command, rich_help_panel=INSPECTION_PANEL)(demo.demo)
 app.command(cls=Command, rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(evaluate.evaluate)

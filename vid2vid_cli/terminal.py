@@ -94,8 +94,10 @@ class Terminal:
             elif isinstance(event, InfoEvent):
                 self.stderr_console.print(Text(event.message), soft_wrap=True)
 
-    def print_result(self, path: Path, summary: str, next_command: str, result_fields: Mapping[str, object]) -> None:
-        """Print the output path and the next command; with --json, one object with `result_fields`."""
+    def print_result(
+        self, path: Path | str, summary: str, next_command: str, result_fields: Mapping[str, object]
+    ) -> None:
+        """Print the output path, or a URL, and the next command, if any; with --json, one object with the fields."""
         self._stop_live()
         if not self.quiet and summary:
             self.stderr_console.print(Text(summary), soft_wrap=True)
@@ -107,8 +109,8 @@ class Terminal:
             )
         else:
             self.stdout_console.print(Text(str(path), "bold"), soft_wrap=True)
-        if not self.quiet:
-            self._print_labelled("Next", next_command, "green")
+        if next_command:
+            self.print_next(next_command)
 
     def print_batch_result(self, path: Path, result_fields: Mapping[str, object], error: Vid2VidError | None) -> None:
         """Print the output path of one of several videos, or its error; with --json, one object.

@@ -19,6 +19,7 @@ MAIN_COMMANDS = (
     "train",
     "synthesize",
     "transfer",
+    "live",
     "evaluate",
     "predict",
     "adapt",

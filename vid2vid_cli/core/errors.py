@@ -89,6 +89,12 @@ class LabelFileError(Vid2VidError):
     exit_code = 18
 
 
+class CameraError(Vid2VidError):
+    """A camera or a network stream cannot be opened, or delivers no more frames."""
+
+    exit_code = 19
+
+
 # 20-29: settings
 
 

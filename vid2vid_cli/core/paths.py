@@ -32,6 +32,12 @@ def printable(path: Path | str) -> str:
     return text if len(text) <= MAX_PATH_BYTES // 16 else f"{text[:MAX_SHOWN_CHARACTERS]}..."
 
 
+def url_scheme(text: str) -> str:
+    """The scheme of a URL in lower case; "" for a path."""
+    match = _URL_PATTERN.match(text)
+    return "" if match is None else match[1].lower()
+
+
 def check_no_url(path: Path | str) -> None:
     """Raise MissingFileError for a URL, as text or as Path has shortened it; existing paths are accepted."""
     text = str(path)
@@ -53,8 +59,8 @@ def check_no_camera(path: Path) -> None:
     is_camera = _CAMERA_PATTERN.fullmatch(text) is not None
     if is_camera and (text.startswith("/dev") or not path.exists()):
         raise MissingFileError(
-            f"{text} is not a video file, and cameras are not supported yet.",
-            "Record a video first, then give the path of the file.",
+            f"{text} is a camera, not a video file.",
+            f"Use `vid2vid live --source {text} --target CKPT`, or record a video and give its path.",
         )
 
 

@@ -58,6 +58,11 @@ class DetectionGaps:
         return 1 - self.num_missing / max(self.num_frames, 1)
 
     @property
+    def is_in_gap(self) -> bool:
+        """Whether the last frame has no detection."""
+        return self._gap_length > 0
+
+    @property
     def is_notable(self) -> bool:
         """Whether many frames have no detection, or many consecutive ones."""
         self._end_gap()

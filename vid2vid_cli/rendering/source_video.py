@@ -223,9 +223,13 @@ def open_source_reader(
     Raises the errors of `VideoReader`.
     """
     reader = VideoReader(path, fps=fps, start=start, end=end, max_frames=max_frames)
-    short_side = min(reader.height, reader.width)
-    max_short_side = max(MAX_SHORT_SIDE, min(metadata.height, metadata.width))
-    if short_side <= max_short_side:
+    scale = max_short_side(metadata) / min(reader.height, reader.width)
+    if scale >= 1:
         return reader
-    size = (round(reader.height * max_short_side / short_side), round(reader.width * max_short_side / short_side))
+    size = (round(reader.height * scale), round(reader.width * scale))
     return VideoReader(path, fps=fps, size=size, start=start, end=end, max_frames=max_frames, video_probe=reader.probe)
+
+
+def max_short_side(metadata: CheckpointMetadata) -> int:
+    """Shorter side in pixels to which a larger source is reduced."""
+    return max(MAX_SHORT_SIDE, min(metadata.height, metadata.width))
