@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.inputs import BenchmarkInputs, Case, Log
-from benchmarks.tables import format_number, format_table
 from vid2vid_cli.config.config import Config
+from vid2vid_cli.core.markdown import format_number, format_table
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.engine.distributed import SINGLE_PROCESS

@@ -21,15 +21,16 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.inputs import Log, machine_info
-from benchmarks.tables import describe_machine, format_table
+from benchmarks.inputs import Log
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import Vid2VidError
+from vid2vid_cli.core.markdown import describe_machine, format_table
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.train import train
 from vid2vid_cli.requests.train import TrainRequest
+from vid2vid_cli.tools.machine_info import machine_info
 
 DECIMALS: Mapping[str, int] = {"ssim": 3, "warping_error": 4}
 """Of two other metrics; 2 by default."""

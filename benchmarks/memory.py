@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.inputs import BenchmarkInputs, Case, Log, write_looped_clip
+from benchmarks.inputs import BenchmarkInputs, Case, Log
 from benchmarks.peak import PeakMemory, measure_peak
-from benchmarks.tables import format_table
+from vid2vid_cli.core.markdown import format_table
+from vid2vid_cli.media.looped_clip import write_looped_clip
 
 CASE = Case("tiny", 128, ("generator.base_channels=8", "generator.num_res_blocks=2"))
 """A small network, because the growth with length does not depend on the network."""

@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.inputs import Log
 from benchmarks.moving_shapes import FPS, moving_shapes
-from benchmarks.tables import format_number, format_table
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import Vid2VidError
+from vid2vid_cli.core.markdown import format_number, format_table
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate

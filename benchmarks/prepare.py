@@ -19,14 +19,15 @@ from typing import Any, Literal, NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.inputs import BenchmarkInputs, Log, write_looped_clip
-from benchmarks.tables import format_number, format_table
+from benchmarks.inputs import BenchmarkInputs, Log
 from vid2vid_cli.conditioning import VideoFrame
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import MissingPackageError, MissingWeightsError
+from vid2vid_cli.core.markdown import format_number, format_table
 from vid2vid_cli.dataset_builder.job import make_job
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.media.label_images import save_indexed_png
+from vid2vid_cli.media.looped_clip import write_looped_clip
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.synthetic import synthetic_clip
 from vid2vid_cli.media.writer import VideoWriter

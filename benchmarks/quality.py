@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.inputs import BenchmarkInputs, Case, Log
-from benchmarks.tables import format_number, format_table
+from vid2vid_cli.core.markdown import format_number, format_table
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.train import train

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.inputs import BenchmarkInputs, Case, Log
-from benchmarks.tables import format_table
+from vid2vid_cli.core.markdown import format_table
 from vid2vid_cli.data.clip_sampler import render_conditions
 from vid2vid_cli.training_data.open_data import open_training_data
 

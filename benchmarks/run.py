@@ -21,10 +21,11 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import data, memory, prepare, quality, response, synthesis, training
-from benchmarks.inputs import BenchmarkInputs, Log, create_inputs, machine_info
-from benchmarks.tables import describe_machine
+from benchmarks.inputs import BenchmarkInputs, Log, create_inputs
 from vid2vid_cli.core.errors import Vid2VidError
+from vid2vid_cli.core.markdown import describe_machine
 from vid2vid_cli.pipelines.demo import find_demo_clip
+from vid2vid_cli.tools.machine_info import machine_info
 
 DATA = Path(os.environ.get("VID2VID_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 

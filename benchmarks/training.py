@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from benchmarks.inputs import BenchmarkInputs, Case, Log
-from benchmarks.tables import format_number, format_table
+from vid2vid_cli.core.markdown import format_number, format_table
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.engine.distributed import SINGLE_PROCESS
 from vid2vid_cli.engine.events import ignore_events

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,17 @@ import numpy as np
 import pytest
 
 from benchmarks import adapt, data, held_out, memory, prediction, prepare, quality, response, run, synthesis, training
-from benchmarks.inputs import BenchmarkInputs, Case, create_inputs, machine_info, write_looped_clip
+from benchmarks.inputs import BenchmarkInputs, Case, create_inputs
 from benchmarks.moving_shapes import moving_shapes
 from benchmarks.peak import measure_peak
-from benchmarks.tables import describe_machine
 from vid2vid_cli.core.errors import MissingFileError
+from vid2vid_cli.core.markdown import describe_machine
 from vid2vid_cli.engine.runtime import choose_runtime
+from vid2vid_cli.media.looped_clip import write_looped_clip
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.synthetic import synthetic_clip
 from vid2vid_cli.media.writer import VideoWriter
+from vid2vid_cli.tools.machine_info import machine_info
 
 TOY_OVERRIDES = (
     "data.aspect_ratio=1.0",
@@ -62,7 +65,7 @@ def test_synthesis_benchmark_generates_with_references(benchmark_inputs: Benchma
     bench = synthesis._SynthesisBench(case, benchmark_inputs, choose_runtime("cpu", "fp32"), clip, 1.0)
     assert len(bench.references) == len(bench.images) == 5
     first = bench.images[0]
-    bench.reference_bank = None
+    bench.renderer = replace(bench.renderer, reference_bank=None)
     assert (bench.generate()[0] != first).any()
 
 

@@ -15,6 +15,7 @@ import typer
 from vid2vid_cli import __version__
 from vid2vid_cli.commands import (
     adapt,
+    bench,
     demo,
     doctor,
     evaluate,
@@ -105,6 +106,7 @@ app.add_typer(weights.app, name="weights", rich_help_panel=LIBRARY_PANEL)
 app.add_typer(styles.app, name="styles", rich_help_panel=INSPECTION_PANEL)
 app.add_typer(import_command.app, name="import", rich_help_panel=LIBRARY_PANEL)
 app.command(cls=Command, rich_help_panel=INSPECTION_PANEL)(doctor.doctor)
+app.command(cls=Command, rich_help_panel=INSPECTION_PANEL)(bench.bench)
 
 
 def _print_version(requested: bool) -> None:

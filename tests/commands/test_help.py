@@ -26,6 +26,7 @@ MAIN_COMMANDS = (
     "demo",
     "doctor",
     "inspect",
+    "bench",
 )
 COMMANDS = [
     [],

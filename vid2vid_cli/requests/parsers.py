@@ -12,6 +12,7 @@ from vid2vid_cli.core.parsing import parse_fraction, shorten
 
 _DURATION_PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s?)?")
 _DEVICE_PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d{1,4})?")
+DEFAULT_FRAME_HEIGHTS = (128, 256, 512, 1024)
 MAX_SECONDS = 1e9
 """Limit of times and durations in seconds."""
 _NTSC_FRAME_RATES = {Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)}
@@ -96,3 +97,15 @@ def conditioner_options(texts: Sequence[str]) -> dict[str, dict[str, str]]:
             )
         options.setdefault(name, {})[option] = value
     return options
+
+
+def frame_heights(texts: Sequence[str]) -> tuple[int, ...]:
+    """128,256,512 -> heights in pixels, each from 16 to 4096; () for "0"; DEFAULT_FRAME_HEIGHTS without a text."""
+    if not texts:
+        return DEFAULT_FRAME_HEIGHTS
+    parts = [part.strip() for text in texts for part in text.split(",")]
+    if parts == ["0"]:
+        return ()
+    if not all(part.isdigit() and 16 <= int(part) <= 4096 for part in parts):
+        raise ValueError(f"invalid sizes {shorten(','.join(texts))}: write 128,256 with values from 16 to 4096, or 0.")
+    return tuple(int(part) for part in parts)

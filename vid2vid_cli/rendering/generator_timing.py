@@ -1,0 +1,68 @@
+"""Time of a generator per frame at any size, on random input."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import repeat
+
+import torch
+
+from vid2vid_cli.core.geometry import GRID_STEP
+from vid2vid_cli.core.types import FrameReferences
+from vid2vid_cli.engine.rollout import rollout
+from vid2vid_cli.engine.runtime import Runtime
+from vid2vid_cli.rendering.loaded_model import LoadedModel
+
+MIN_FRAMES, MAX_FRAMES = 3, 60
+
+
+@dataclass(frozen=True)
+class GeneratorTiming:
+    """Times per frame, without the first frames."""
+
+    num_frames: int
+    ms_per_frame: float
+    cpu_ms_per_frame: float
+
+
+def time_generator(model: LoadedModel, runtime: Runtime, size: tuple[int, int], max_seconds: float) -> GeneratorTiming:
+    """Generate random frames of `size` (height, width) for at most `max_seconds`, but at least MIN_FRAMES.
+
+    The frames of the reference bank, if any, are random too, at the resolution of the generated frames. The time does
+    not depend on the values. Raises RuntimeError or ValueError for a size that the generator cannot generate.
+    """
+    height, width = size
+    channels = model.metadata.condition_spec.input_channels
+    rng = torch.Generator().manual_seed(0)
+    condition = torch.rand(1, channels, height, width, generator=rng).to(runtime.device) * 2 - 1
+    condition = runtime.to_memory_format(condition)
+    references = None if model.reference_bank is None else repeat(_random_references(model, runtime, size))
+    outputs = rollout(model.sequential_generator, repeat(condition), references=references)
+    with torch.inference_mode(), runtime.autocast():
+        for _ in range(2):  # selects kernels; the first frame has no past
+            next(outputs)
+        _synchronise(runtime)
+        start, cpu_start, num_frames = time.perf_counter(), time.process_time(), 0
+        while num_frames < MAX_FRAMES and (num_frames < MIN_FRAMES or time.perf_counter() - start < max_seconds):
+            next(outputs)
+            _synchronise(runtime)
+            num_frames += 1
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+    return GeneratorTiming(num_frames, 1000 * seconds / num_frames, 1000 * cpu_seconds / num_frames)
+
+
+def _random_references(model: LoadedModel, runtime: Runtime, size: tuple[int, int]) -> FrameReferences:
+    assert model.reference_bank is not None
+    height, width = size
+    count = model.reference_bank.num_per_frame
+    images = (torch.rand(1, count, 3, height, width) * 2 - 1).to(runtime.device)
+    axes = [torch.linspace(-1, 1, (side - 1 + GRID_STEP - 1) // GRID_STEP + 1) for side in size]
+    y, x = torch.meshgrid(*axes, indexing="ij")
+    positions = torch.stack([x, y])[None, None].repeat(1, count, 1, 1, 1).to(runtime.device)
+    return FrameReferences(images, images, positions, torch.full((1, count), 1 / count, device=runtime.device))
+
+
+def _synchronise(runtime: Runtime) -> None:
+    if runtime.device.type == "cuda":
+        torch.cuda.synchronize(runtime.device)

@@ -1,0 +1,55 @@
+"""The machine and the memory of this process, for measurements."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+from vid2vid_cli.engine.runtime import choose_runtime
+
+_STATUS = Path("/proc/self/status")
+
+
+def machine_info(device: str) -> dict[str, object]:
+    """Processor, cores, versions and GPU that measurements are made on. Raises DeviceError."""
+    runtime = choose_runtime(device)
+    return {
+        "processor": _processor_name(),
+        "cores": num_cores(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "runtime": runtime.describe(),
+        "gpu": torch.cuda.get_device_name() if runtime.device.type == "cuda" else None,
+    }
+
+
+def num_cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def peak_memory_mib() -> float:
+    """Largest resident memory of this process in MiB; on Linux without that of the process which started it."""
+    if _STATUS.is_file():
+        lines = _STATUS.read_text(encoding="utf-8").splitlines()
+        peaks = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")]
+        if peaks:
+            return peaks[0]
+    if sys.platform == "win32":
+        return float("nan")
+    import resource
+
+    unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # macOS counts bytes, Linux kibibytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def _processor_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
