@@ -130,10 +130,11 @@ class LiveCapture:
             raise self.live_input.lost_error(error.strerror or str(error)) from error
         if frame is None:
             raise NoFramesError(f"{self.live_input.describe()} delivers no frames.", "Choose another source.")
+        probe = _describe_frame(stream, frame)  # before the container is closed, which frees the stream
         if self.live_input.is_file:
             container.close()
             self._opened = None
-        return _describe_frame(stream, frame)
+        return probe
 
     def _capture(self) -> None:
         error: Exception | None = None
