@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from vid2vid_cli.core.python_process import module_command
+from vid2vid_cli.__main__ import BLAS_THREADS_VARIABLE, limit_blas_threads
+from vid2vid_cli.core.python_process import code_command, module_command
 
 SLOW_PLUGIN = """
 import time
@@ -114,3 +115,28 @@ def test_closed_pipe_ends_quietly(tmp_path: Path, args: tuple[str, ...]) -> None
     process.stdout.close()
     assert "Error" not in process.stderr.read()
     assert process.wait(timeout=60) in (1, 141)
+
+
+def test_limit_blas_threads_keeps_the_setting_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(BLAS_THREADS_VARIABLE, raising=False)
+    limit_blas_threads()
+    assert os.environ[BLAS_THREADS_VARIABLE] == "1"
+    monkeypatch.setenv(BLAS_THREADS_VARIABLE, "4")
+    limit_blas_threads()
+    assert os.environ[BLAS_THREADS_VARIABLE] == "4"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads on Linux")
+def test_commands_start_no_threads_of_openblas() -> None:
+    """With more threads, importing NumPy starts them."""
+    code = (
+        "import os\n"
+        "from vid2vid_cli.__main__ import limit_blas_threads\n"
+        "limit_blas_threads()\n"
+        "import numpy\n"
+        "print(len(os.listdir('/proc/self/task')))\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in (BLAS_THREADS_VARIABLE,)}
+    environment["OMP_NUM_THREADS"] = "4"
+    completed = subprocess.run(code_command(code), capture_output=True, text=True, check=True, env=environment)
+    assert completed.stdout.strip() == "1"

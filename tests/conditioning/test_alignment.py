@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vid2vid_cli.conditioning import alignment
 from vid2vid_cli.conditioning.alignment import GRID_STEP, align_points, fit_similarity, grid_nodes
 
 SIZE = 97, 129
@@ -136,3 +137,11 @@ def test_foreshortened_bone_is_not_stretched_without_limit() -> None:
     positions = align_points(points, moved, IDENTITY, SIZE, bones=((0, 1),))
     steps = np.abs(np.diff(positions, axis=1)).max()
     assert steps < 4 * GRID_STEP
+
+
+def test_thin_plate_kernel_is_its_formula() -> None:
+    points, centres = np.random.default_rng(0).random((5, 2)), np.random.default_rng(1).random((4, 2))
+    kernel = alignment._thin_plate_kernel(points, centres)
+    for (row, column), value in np.ndenumerate(kernel):
+        distance = float(np.hypot(*(points[row] - centres[column])))
+        assert value == pytest.approx(distance**2 * np.log(distance), abs=1e-9)

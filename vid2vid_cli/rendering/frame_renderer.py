@@ -17,7 +17,7 @@ from vid2vid_cli.conditioning.instances import InstanceReader
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.data.clip_sampler import render_conditions
-from vid2vid_cli.data.frame_tensor import frame_to_tensor
+from vid2vid_cli.data.frame_tensor import condition_to_tensor, frame_to_tensor
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_selection import ReferenceLoader, ReferenceSelector, SelectedReferences
 from vid2vid_cli.engine.inference import to_uint8_image
@@ -120,11 +120,10 @@ class FrameRenderer:
             channels = render_conditions(self.conditioners, annotated_frame.annotations, self.views)
             if self.style_assigner is not None and instance_reader is not None:
                 channels = np.concatenate([channels, self.style_assigner(instance_reader(annotated_frame.annotations))])
-            conditions = torch.from_numpy(channels)
             # Converting the memory format here takes no time of the generator's thread. A window of several frames is
             # concatenated later, which would undo the conversion.
-            if self.generator.window_size == 1:
-                conditions = self.runtime.to_memory_format(conditions[None])[0]
+            channels_last = self.runtime.channels_last and self.generator.window_size == 1
+            conditions = condition_to_tensor(channels, channels_last=channels_last)
             references = None if selector is None else selector(annotated_frame.annotations, self.views)
             yield _ConditionedFrame(annotated_frame, conditions, references)
 

@@ -10,6 +10,7 @@ import torch
 from vid2vid_cli.conditioning import Annotation, VideoFrame
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.data.clip_sampler import render_conditions
+from vid2vid_cli.data.frame_tensor import condition_to_tensor
 from vid2vid_cli.data.reference_selection import ReferenceLoader, ReferenceSelector, SelectedReferences
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.engine.inference import to_uint8_image
@@ -70,7 +71,8 @@ class TransferStages:
         channels = (
             render_conditions(renderer.conditioners, frame.annotations, renderer.views) for frame in source_frames
         )
-        return source_frames, [self.runtime.to_memory_format(torch.from_numpy(array)[None])[0] for array in channels]
+        channels_last = self.runtime.channels_last and renderer.generator.window_size == 1
+        return source_frames, [condition_to_tensor(array, channels_last=channels_last) for array in channels]
 
     def select_references(self) -> list[SelectedReferences]:
         """Select and align the reference frames; [] for a model without."""
