@@ -36,7 +36,7 @@ from vid2vid_landmarks.drawing import (
 from vid2vid_landmarks.face_shape import describe_face, face_statistics
 from vid2vid_landmarks.iris import IRIS_COLOUR, IrisPatch, iris_patches, median_iris_diameter
 from vid2vid_landmarks.iris_network import IrisNetwork
-from vid2vid_landmarks.metrics import gaze_error, landmark_error
+from vid2vid_landmarks.metrics import face_errors, measure_face
 from vid2vid_landmarks.nvidia_drawing import render_nvidia_condition
 from vid2vid_landmarks.options import LandmarkOptions
 from vid2vid_landmarks.point_files import read_faces
@@ -95,11 +95,9 @@ class Landmarks(Conditioner):
     def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
         """Yield one annotation per frame with the points `face` (68, 2) and, with `iris`, `iris` (10, 2), in order.
 
-        The irises of closed eyes are NaN.
-
-        With `background_edges`, annotations also contain the image `background` (h, w) uint8. The selected face is
-        tracked; frames without it are empty annotations, whatever the length of the gap. Points from files are not
-        smoothed.
+        The irises of closed eyes are NaN. With `background_edges`, annotations also contain the image `background`
+        (h, w) uint8. The selected face is tracked; frames without it are empty annotations, whatever the length of
+        the gap. Points from files are not smoothed.
 
         Raises: MissingPackageError, MissingWeightsError; InputFileMismatchError and LabelFileError for files.
         """
@@ -234,11 +232,12 @@ class Landmarks(Conditioner):
         return retarget_faces(annotations, source, target, point_shapes=self._point_shapes)
 
     def errors(self, detected: Annotation, reference: Annotation) -> dict[str, float]:
-        """`landmark_error` and `gaze_error`, in %; see `landmark_error` and `gaze_error`."""
-        if min(detected.quality, reference.quality) <= 0:
-            return {}
-        errors = {"landmark_error": landmark_error(detected, reference), "gaze_error": gaze_error(detected, reference)}
-        return {name: error for name, error in errors.items() if np.isfinite(error)}
+        """`landmark_error` and `gaze_error`, in %; see `face_errors`."""
+        return face_errors(detected, reference)
+
+    def measure(self, annotation: Annotation) -> dict[str, float]:
+        """`mouth_open`, `mouth_width`, `eyes_open`, `brows_raised`, `head_yaw`, `head_roll`; see `measure_face`."""
+        return measure_face(annotation)
 
     def fingerprint(self) -> dict[str, Any]:
         """Options, resolved backend, its version, and the sha256 of its model."""

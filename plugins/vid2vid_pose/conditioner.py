@@ -32,7 +32,7 @@ from vid2vid_pose.backends import (
 )
 from vid2vid_pose.body_statistics import pose_statistics
 from vid2vid_pose.boxes import REGION_NAMES, face_and_hand_boxes
-from vid2vid_pose.distance import pose_errors
+from vid2vid_pose.distance import measure_body, pose_errors
 from vid2vid_pose.drawing import SkeletonStyle, draw_skeletons
 from vid2vid_pose.options import PoseOptions
 from vid2vid_pose.retarget import BodyRetargeter, detected_point_names, omit_unknown_parts
@@ -171,6 +171,10 @@ class Pose(Conditioner):
         if min(detected.quality, reference.quality) <= 0:
             return {}
         return pose_errors(detected.points["body"], reference.points["body"])
+
+    def measure(self, annotation: Annotation) -> dict[str, float]:
+        """`right_arm_raised`, `left_arm_raised`, `feet_apart` and `lean` of the first person; see `measure_body`."""
+        return measure_body(annotation.points["body"] if annotation.quality > 0 else None)
 
     def fingerprint(self) -> dict[str, Any]:
         """Options, resolved backend, its version, and the sha256 of the models."""

@@ -5,6 +5,7 @@ It is found like a third-party plugin: VID2VID_PLUGINS="dots=helpers.dots_condit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -98,6 +99,11 @@ class Dots(Conditioner):
         if not (detected.quality and reference.quality):
             return {}
         return {"dot_distance": float(np.linalg.norm(detected.points["dot"] - reference.points["dot"]))}
+
+    def measure(self, annotation: Annotation) -> dict[str, float]:
+        """The place of the disc in pixels; NaN in the right quarter of the frame, as if it were not detected there."""
+        x = float(annotation.points["dot"][0, 0]) if annotation.quality else math.nan
+        return {"dot_x": x if x < 0.75 * annotation.width else math.nan}
 
     def retarget(
         self, annotations: Iterable[Annotation], source: dict[str, Any], target: dict[str, Any]

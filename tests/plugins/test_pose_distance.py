@@ -1,4 +1,4 @@
-"""The pose errors on hand-computed examples."""
+"""The pose errors and measurements on hand-computed examples."""
 
 from __future__ import annotations
 
@@ -58,3 +58,20 @@ def test_errors_are_empty_without_both_people() -> None:
     assert compute_errors(missing, body(), quality=0) == {}
     assert compute_errors(missing, body()) == {}
     assert compute_errors(body(), missing) == {}
+
+
+def test_measurements_are_in_torso_lengths() -> None:
+    joints = np.full((25, 3), np.nan)
+    for index, (x, y) in {1: (100, 50), 8: (100, 150), 2: (80, 50), 4: (80, 20), 5: (120, 50), 7: (120, 130)}.items():
+        joints[index] = x, y, 1
+    annotation = Annotation(300, 300, 1.0, {"body": joints.astype(np.float32)})
+    values = load_conditioner("pose").measure(annotation)
+    assert values["right_arm_raised"] == pytest.approx(0.3)
+    assert values["left_arm_raised"] == pytest.approx(-0.8)
+    assert values["lean"] == pytest.approx(0)
+    assert np.isnan(values["feet_apart"])
+    joints[11], joints[14] = (90, 250, 1), (140, 250, 1)
+    joints[1] = 200, 50, 1  # the torso leans to the right by 45 degrees
+    values = load_conditioner("pose").measure(Annotation(300, 300, 1.0, {"body": joints.astype(np.float32)}))
+    assert values["feet_apart"] == pytest.approx(50 / np.hypot(100, 100))
+    assert values["lean"] == pytest.approx(45)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         LabelClass,
         Statistics,
         empty_annotation,
-        subsample,
     )
     from vid2vid_cli.conditioning.frame_condition import frame_annotation
     from vid2vid_cli.conditioning.frame_pairing import FramePairing, pair_with_frames
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from vid2vid_cli.conditioning.person import PersonOption
     from vid2vid_cli.conditioning.requirements import load_bundled_weights
     from vid2vid_cli.conditioning.stderr_filter import suppress_stderr
+    from vid2vid_cli.conditioning.subsampling import subsample
     from vid2vid_cli.conditioning.tflite import create_tflite_interpreter
     from vid2vid_cli.conditioning.tracking import Tracker
     from vid2vid_cli.conditioning.video_context import VideoContext
@@ -98,7 +98,7 @@ _LAZY_IMPORTS = {
     "render_option": "vid2vid_cli.conditioning.options",
     "sha256_of_files": "vid2vid_cli.media.files",
     "square_around": "vid2vid_cli.conditioning.boxes",
-    "subsample": "vid2vid_cli.conditioning.conditioner",
+    "subsample": "vid2vid_cli.conditioning.subsampling",
     "suppress_stderr": "vid2vid_cli.conditioning.stderr_filter",
     "torch_cache_dir": "vid2vid_cli.media.published_weights",
     "create_tflite_interpreter": "vid2vid_cli.conditioning.tflite",

@@ -178,6 +178,7 @@ _WRAPPERS: dict[str, Callable[[Any], Any]] = {
     "statistics": _wrap_method(lambda self, result, annotations: results.statistics_problem(result)),
     "retarget": _wrap_retarget,
     "errors": _wrap_method(_errors_problem),
+    "measure": _wrap_method(lambda self, result, annotation: results.measurements_problem(result)),
     "fingerprint": _wrap_method(lambda self, result: results.json_problem(result)),
 }
 """Method -> wrapper; only methods that a plugin overrides are wrapped."""

@@ -22,8 +22,6 @@ from vid2vid_cli.core.geometry import FloatArray, UInt8Array, View
 
 LABELS_KEY, INSTANCES_KEY = "labels", "instances"
 """Keys of `Annotation.images` for class ids and instance ids."""
-MAX_STATISTICS_SAMPLES = 96
-"""Images that statistics read at most: reading one takes about a tenth of the time of its detection."""
 
 Self = TypeVar("Self", bound="Conditioner")
 ConditionArray: TypeAlias = "NDArray[np.float32 | np.int8]"
@@ -218,6 +216,13 @@ class Conditioner(ABC):
         """
         return {}
 
+    def measure(self, annotation: Annotation) -> dict[str, float]:
+        """Return values of the subject by name, such as mouth_open, which can be attributes of frames; default: {}.
+
+        All annotations have the same names; NaN where nothing is detected. The override's docstring gives their units.
+        """
+        return {}
+
     def fingerprint(self) -> dict[str, Any]:
         """Return all that the annotations depend on, as JSON data: detection options, backend, versions.
 
@@ -232,18 +237,3 @@ def empty_annotation(height: int, width: int, shapes: Mapping[str, tuple[int, in
     """Return an annotation without detections: all points NaN, quality 0."""
     points = {name: np.full(shape, np.nan, dtype=np.float32) for name, shape in shapes.items()}
     return Annotation(height, width, 0.0, points)
-
-
-def subsample(annotations: Sequence[Annotation], max_samples: int = MAX_STATISTICS_SAMPLES) -> Iterator[Annotation]:
-    """Yield those of `max_samples` evenly spaced annotations that have a detection.
-
-    If none of these has a detection, yield every annotation that has one. Only one annotation is held at a time.
-    """
-    has_detection = False
-    for index in np.linspace(0, len(annotations) - 1, min(max_samples, len(annotations))).round().astype(int):
-        annotation = annotations[int(index)]
-        if annotation.quality > 0:
-            has_detection = True
-            yield annotation
-    if not has_detection and len(annotations) > max_samples:
-        yield from (annotation for annotation in annotations if annotation.quality > 0)

@@ -148,6 +148,15 @@ def bones_problem(bones: object) -> str:
     return ""
 
 
+def measurements_problem(values: object) -> str:
+    """Whether it is a dict of names and numbers; NaN is a value that is not known."""
+    is_valid = isinstance(values, dict) and all(
+        isinstance(name, str) and isinstance(value, (int, float)) and not math.isinf(value)
+        for name, value in values.items()
+    )
+    return "" if is_valid else f"a dict of names and numbers, or NaN, is needed, not {values!r}"
+
+
 def json_problem(data: object) -> str:
     """Whether it is a dict of JSON data; NumPy numbers and arrays count as numbers and lists."""
     if not isinstance(data, dict):

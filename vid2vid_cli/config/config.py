@@ -21,11 +21,23 @@ from vid2vid_cli.config.style import StyleConfig
 from vid2vid_cli.config.unpaired import UnpairedConfig
 
 ModelName = Literal[
-    "vid2vid", "pix2pixhd", "pix2pix", "predict", "bicyclegan", "cyclegan", "dualgan", "discogan", "savp", "fader"
+    "vid2vid",
+    "pix2pixhd",
+    "pix2pix",
+    "predict",
+    "bicyclegan",
+    "cyclegan",
+    "dualgan",
+    "discogan",
+    "savp",
+    "fader",
+    "vaegan",
 ]
 UNPAIRED_MODELS = ("cyclegan", "dualgan", "discogan")
 """Models of two domains without pairs."""
-FRAME_MODELS = (*UNPAIRED_MODELS, "savp", "fader")
+ATTRIBUTE_MODELS = ("fader", "vaegan")
+"""Models that change attributes of frames."""
+FRAME_MODELS = (*UNPAIRED_MODELS, "savp", *ATTRIBUTE_MODELS)
 """Models whose input is the frame itself: they need no conditioner, and ignore those of a dataset."""
 FRAME_CONDITIONER = "none"
 """The conditioner of datasets of frames alone."""
@@ -40,8 +52,8 @@ class Config(ConfigSection):
         "vid2vid",
         description="Model family. pix2pixhd and pix2pix are frame-wise; predict generates future label maps; "
         "bicyclegan is frame-wise and gives each video a style; cyclegan, dualgan and discogan translate between two "
-        "domains of unpaired frames; savp continues clips; fader changes attributes of frames. The family overrides "
-        "those preset values that define it; size, channels and steps stay the preset's.",
+        "domains of unpaired frames; savp continues clips; fader and vaegan change attributes of frames. The family "
+        "overrides those preset values that define it; size, channels and steps stay the preset's.",
         json_schema_extra=nvidia("model"),
     )
     conditioners: tuple[str, ...] | None = Field(
@@ -98,9 +110,19 @@ class Config(ConfigSection):
     def _check_fader(self) -> Config:
         if self.model == "fader" and (not self.generator.attributes or self.generator.kind != "unet"):
             raise ValueError(
-                "model=fader needs generator.kind=unet and the columns of data.attributes_file that synthesis can "
-                "change, such as generator.attributes=[smile]"
+                "model=fader needs generator.kind=unet and the attributes that synthesis can change, such as "
+                "generator.attributes=[mouth_open]: columns of data.attributes_file, or measurements of a conditioner"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_vaegan(self) -> Config:
+        if self.model != "vaegan":
+            return self
+        if self.generator.kind != "unet" or not self.generator.latent_channels:
+            raise ValueError("model=vaegan needs generator.kind=unet and generator.latent_channels of at least 1")
+        if not (self.losses.similarity or self.losses.l1):
+            raise ValueError("model=vaegan has no term that compares frames: losses.similarity and losses.l1 are 0")
         return self
 
     @model_validator(mode="after")

@@ -74,8 +74,9 @@ class DataConfig(ConfigSection):
     )
     attributes_file: str | None = Field(
         None,
-        description="model=fader: CSV file with the attributes of each frame: a header such as frame,glasses,smile, "
-        "and a row per frame of the dataset, counted from 0.",
+        description="model=fader, vaegan: CSV file with attributes of the frames: a header such as "
+        "frame,glasses,smile, and a row per frame of the dataset, counted from 0. Without the column frame, each "
+        "column lists the frames with the attribute: 12, or 30-75. null: attributes are measured by the conditioners.",
     )
     reference_bank_size: int = Field(
         512,

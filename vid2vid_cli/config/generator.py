@@ -141,7 +141,9 @@ class GeneratorConfig(ConfigSection):
         0.5, ge=0, lt=1, description="kind=unet: dropout probability of the innermost levels in training."
     )
     attributes: tuple[str, ...] = Field(
-        (), description="model=fader: columns of data.attributes_file that synthesis can change."
+        (),
+        description="model=fader, vaegan: attributes that synthesis can change: columns of data.attributes_file, or "
+        "measurements of the dataset's conditioners, such as mouth_open (landmarks).",
     )
     latent_injection: Literal["all", "input"] = Field(
         "all",
@@ -153,7 +155,7 @@ class GeneratorConfig(ConfigSection):
         8,
         ge=0,
         le=256,
-        description="Size of the latent: of each frame (kind=savp; 0: deterministic), or of a video "
+        description="Size of the latent: of each frame (kind=savp, 0: deterministic; model=vaegan), or of a video "
         "(model=bicyclegan).",
     )
     latent_encoder: bool = Field(

@@ -87,8 +87,14 @@ class LossConfig(ConfigSection):
     kl: float = Field(
         1.0,
         ge=0,
-        description="model=savp, bicyclegan: KL divergence of encoded latents from N(0, I); bicyclegan: summed over "
-        "the batch, with a weight of 0.01.",
+        description="model=savp, bicyclegan, vaegan: KL divergence of encoded latents from N(0, I); bicyclegan: summed "
+        "over the batch, with a weight of 0.01; vaegan: divided by the number of features of a frame.",
+    )
+    similarity: float = Field(
+        1.0,
+        ge=0,
+        description="model=vaegan: half the mean squared difference of the discriminator's features, reconstructed "
+        "frames against real ones.",
     )
     random_adversarial: float = Field(
         1.0,
@@ -127,6 +133,11 @@ class LossConfig(ConfigSection):
     def uses_image_discriminator(self) -> bool:
         """Whether any term needs the image discriminator; otherwise it is neither evaluated nor trained."""
         return self.adversarial > 0 or self.feature_matching > 0
+
+    @property
+    def uses_vaegan_discriminator(self) -> bool:
+        """Whether any term needs the discriminator of model=vaegan."""
+        return self.adversarial > 0 or self.similarity > 0
 
     @property
     def uses_temporal_discriminators(self) -> bool:

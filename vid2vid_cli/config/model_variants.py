@@ -112,6 +112,15 @@ FADER_OVERRIDES: Mapping[str, Any] = {
     "schedule.max_clip_length": 1,
     "conditioners": None,
 }
+VAEGAN_OVERRIDES: Mapping[str, Any] = {
+    **{key: value for key, value in FADER_OVERRIDES.items() if key != "losses.l1"},
+    "losses.gan_mode": "vanilla",
+    # For short trainings. Published: adversarial 1, similarity 1, no l1.
+    "losses.adversarial": 0.1,
+    "losses.similarity": 10,
+    "losses.kl": 1,
+    "losses.l1": 10,
+}
 SAVP_OVERRIDES: Mapping[str, Any] = {
     **{key: value for key, value in FRAME_WISE_OVERRIDES.items() if key != "generator.past_frames"},
     "generator.kind": "savp",
@@ -129,6 +138,8 @@ DISCOGAN_DOWNSAMPLES = 4
 """Of the published encoder for 64 pixels."""
 FADER_DOWNSAMPLES = 7
 """Of the published encoder for 256 pixels: a code of 2 x 2 cells."""
+VAEGAN_GRID_LEVELS = 3
+"""Halvings of 8 cells to one: those of the published encoder end at 8 x 8 cells."""
 MAX_UNET_DOWNSAMPLES = 8
 """Levels of the published U-Net for 256 pixels: down to a single cell."""
 
@@ -143,6 +154,9 @@ def variant_overrides(settings: Mapping[str, Any]) -> dict[str, Any]:
         case "fader":
             num_downsamples = max(1, min(FADER_DOWNSAMPLES, _unet_downsamples(settings) - 1))
             return {**FADER_OVERRIDES, "generator.num_downsamples": num_downsamples}
+        case "vaegan":
+            num_downsamples = max(1, _unet_downsamples(settings) - VAEGAN_GRID_LEVELS)
+            return {**VAEGAN_OVERRIDES, "generator.num_downsamples": num_downsamples}
         case "bicyclegan":
             return {**BICYCLEGAN_OVERRIDES, "generator.num_downsamples": _unet_downsamples(settings)}
         case "cyclegan":

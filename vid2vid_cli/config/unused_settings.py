@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.config import ATTRIBUTE_MODELS, Config
 from vid2vid_cli.config.losses import VIDEO_GAN_TERMS
 from vid2vid_cli.config.savp import SavpConfig
 from vid2vid_cli.config.unpaired import UnpairedConfig
@@ -46,12 +46,15 @@ UNUSED_BY_BICYCLEGAN = (
     *("discriminators.image.condition_scale", "discriminators.image.condition_range", "schedule.frames_per_update"),
     *("discriminators.temporal.frame_strides", "discriminators.region.names"),
 )
-FADER_SETTINGS = (
-    *("generator.attributes", "data.attributes_file", "losses.attribute_adversarial"),
-    "schedule.attribute_warmup_steps",
-)
+ATTRIBUTE_SETTINGS = ("generator.attributes", "data.attributes_file")
+FADER_SETTINGS = ("losses.attribute_adversarial", "schedule.attribute_warmup_steps")
 UNUSED_BY_FADER = (
     *("losses.adversarial", "generator.upsample", "generator.dropout", "generator.conv_bias", "losses.gan_mode"),
+    *UNUSED_BY_BICYCLEGAN,
+)
+UNUSED_BY_VAEGAN = (
+    *("generator.dropout", "generator.conv_bias", "generator.skip_connections"),
+    *(f"discriminators.image.{name}" for name in ("num_scales", "num_layers", "max_channels")),
     *UNUSED_BY_BICYCLEGAN,
 )
 FLOW_SETTINGS = ("generator.flow_multiplier", "losses.flow", "losses.flow_warp", "losses.occlusion")
@@ -80,8 +83,14 @@ def unused_settings(config: Config) -> dict[str, str]:
         reasons |= dict.fromkeys(UNUSED_BY_FADER, "model=fader does not use it")
     else:
         reasons |= dict.fromkeys(FADER_SETTINGS, "only model=fader uses it")
-    if config.model not in ("savp", "bicyclegan"):
-        reasons |= dict.fromkeys(LATENT_SETTINGS, "only model=savp and model=bicyclegan use it")
+    if config.model == "vaegan":
+        reasons |= dict.fromkeys(UNUSED_BY_VAEGAN, "model=vaegan does not use it")
+    else:
+        reasons["losses.similarity"] = "only model=vaegan uses it"
+    if config.model not in ATTRIBUTE_MODELS:
+        reasons |= dict.fromkeys(ATTRIBUTE_SETTINGS, "only model=fader and model=vaegan use it")
+    if config.model not in ("savp", "bicyclegan", "vaegan"):
+        reasons |= dict.fromkeys(LATENT_SETTINGS, "only model=savp, model=bicyclegan and model=vaegan use it")
     if not generator.past_frames:
         temporal = () if config.is_unpaired else ("losses.temporal_warp",)
         ignored = ("schedule.initial_frames", "schedule.image_warmup_steps", *temporal)

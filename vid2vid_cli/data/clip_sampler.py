@@ -122,8 +122,10 @@ class ClipSampler(BatchSampler):
         """Whether the target frames are the rendered conditions."""
         self.reference_source = reference_source
         self.attributes = attributes
-        """Attributes (frames, k) of each clip of the dataset; None: no attributes in the batches."""
-        self.ranges = valid_ranges(dataset, [c.spec.name for c in conditioners], "train")
+        """Attributes (frames, k) of each clip of the dataset; None: no attributes in the batches. Frames with NaN are
+        left out."""
+        is_usable = None if attributes is None else [np.array(np.isfinite(values).all(1)) for values in attributes]
+        self.ranges = valid_ranges(dataset, [c.spec.name for c in conditioners], "train", is_usable)
         self.max_range_length = max((frame_range.num_frames for frame_range in self.ranges), default=0)
         """Number of frames of the longest range."""
         if self.max_range_length < 2:

@@ -159,13 +159,23 @@ class Dataset:
         return self._annotation_folders[name, conditioner]
 
 
-def valid_ranges(dataset: Dataset, conditioner_names: Sequence[str], split: Split) -> list[FrameRange]:
-    """The longest ranges of a split in which every frame has a detection of every conditioner."""
+def valid_ranges(
+    dataset: Dataset,
+    conditioner_names: Sequence[str],
+    split: Split,
+    is_usable: Sequence[NDArray[np.bool_]] | None = None,
+) -> list[FrameRange]:
+    """The longest ranges of a split in which every frame has a detection of every conditioner.
+
+    `is_usable`: of each clip, (frames,), whether a frame may be in a range at all; None: all frames.
+    """
     ranges = []
     for frame_range in dataset.frame_ranges(split):
         is_detected = np.ones(frame_range.stop - frame_range.start, dtype=bool)
         for name in conditioner_names:
             is_detected &= dataset.quality(frame_range.clip_index, name)[frame_range.start : frame_range.stop] > 0
+        if is_usable is not None:
+            is_detected &= is_usable[frame_range.clip_index][frame_range.start : frame_range.stop]
         edges = np.flatnonzero(np.diff(np.concatenate([[0], is_detected.astype(np.int8), [0]])))
         for start, stop in zip(edges[::2], edges[1::2], strict=True):
             ranges.append(

@@ -52,6 +52,26 @@ class ReferenceRecord(BaseModel):
         return value
 
 
+class AttributeDirection(BaseModel):
+    """The direction of an attribute in the codes of model=vaegan, from the training frames."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    source: str
+    """The file or the conditioner that the values are from."""
+    threshold: float
+    """Frames with a larger value have the attribute."""
+    num_with: int = Field(ge=1)
+    num_without: int = Field(ge=1)
+    vector: tuple[float, ...]
+    """Mean code of the frames with the attribute minus that of those without."""
+
+    def describe(self) -> str:
+        """`mouth_open (landmarks): 120 frames above 0.0812, 300 not`."""
+        return f"{self.name} ({self.source}): {self.num_with} frames above {self.threshold:.4g}, {self.num_without} not"
+
+
 class CheckpointMetadata(BaseModel):
     """The metadata of a `.ckpt`: everything that synthesis needs in addition to the weights."""
 
@@ -88,6 +108,8 @@ class CheckpointMetadata(BaseModel):
     """The configuration of the training, for another one that starts from this file; None: without discriminators."""
     references: ReferenceRecord | None = None
     """None for a model without reference frames."""
+    attribute_directions: tuple[AttributeDirection, ...] = ()
+    """Of each of `generator.attributes`, for model=vaegan."""
 
     @field_validator("view")
     @classmethod
@@ -113,6 +135,15 @@ class CheckpointMetadata(BaseModel):
             raise ValueError(f"{len(annotations)} references for num_references={self.generator.num_references}")
         if any(len(items) != len(self.conditioners) for items in annotations):
             raise ValueError(f"a reference has no annotation of each of the {len(self.conditioners)} conditioners")
+        return self
+
+    @model_validator(mode="after")
+    def _check_attributes(self) -> CheckpointMetadata:
+        names = self.generator.attributes if self.model == "vaegan" else ()
+        if tuple(direction.name for direction in self.attribute_directions) != names:
+            raise ValueError(f"the directions are not those of the attributes {names}")
+        if any(len(direction.vector) != self.generator.latent_channels for direction in self.attribute_directions):
+            raise ValueError(f"a direction does not have {self.generator.latent_channels} values")
         return self
 
     @property

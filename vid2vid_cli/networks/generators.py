@@ -10,6 +10,7 @@ from vid2vid_cli.networks.resnet import ResNetGenerator
 from vid2vid_cli.networks.savp import SavpGenerator
 from vid2vid_cli.networks.translation import TranslationGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
+from vid2vid_cli.networks.vaegan import VaeGanGenerator
 
 Generator = (
     CompositeGenerator
@@ -20,6 +21,7 @@ Generator = (
     | SavpGenerator
     | BicycleGenerator
     | FaderGenerator
+    | VaeGanGenerator
 )
 """Common interface: `num_scales`, `past_frames`, `window_size`, `style_encoder`, `forward`, `set_trainable` and
 `set_gradient_checkpointing`."""

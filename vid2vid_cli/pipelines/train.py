@@ -44,6 +44,7 @@ from vid2vid_cli.training.start_notices import (
     describe_batch,
     describe_domain_b,
     describe_preset,
+    job_attributes,
     job_references,
     start_notices,
 )
@@ -94,6 +95,7 @@ def plan_train(request: TrainRequest) -> DryRun:
             ("discriminators", f"{num_discriminator_parameters / 1e6:.2f} million parameters"),
             *((("initial weights", f"{request.init_from}: {warm_start_summary}"),) if warm_start_summary else ()),
             *(("reference frames", notice) for notice in reference_notices),
+            *(("attributes", notice) for notice in job_attributes(job, samplers)),
             *plan_perceptual_network(config.losses, runtime.device),
             ("device", runtime.describe()),
             ("batch size", describe_batch(ProcessGroup(world_size=request.num_processes), config)),

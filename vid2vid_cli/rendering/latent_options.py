@@ -1,4 +1,4 @@
-"""The options for models with one latent per video (model=bicyclegan) or with attributes (model=fader)."""
+"""The options for models with one latent per video (model=bicyclegan) or with attributes (model=fader, vaegan)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator, LatentPath
 from vid2vid_cli.networks.fader import FaderGenerator
+from vid2vid_cli.networks.vaegan import VaeGanGenerator
 from vid2vid_cli.rendering.source_video import open_source_reader
 from vid2vid_cli.requests.render import StyleOptions
 
@@ -48,14 +49,21 @@ def check_latent_options(style_options: StyleOptions, metadata: CheckpointMetada
 
 
 def parse_attributes(style_options: StyleOptions, metadata: CheckpointMetadata) -> list[float]:
-    """The value of each attribute of a checkpoint (model=fader); 0 for those without an option.
+    """The value of each attribute of a checkpoint (model=fader, vaegan); 0 for those without an option.
 
     Raises ConfigError for an unknown attribute, a value that is not a number, and options on styles.
     """
     names = metadata.generator.attributes
     flag = replace(style_options, attributes=()).first_option
     if flag:
-        raise ConfigError(f"{flag}: {metadata.name} has attributes, not styles.", f"Use --attribute {names[0]}=+1.")
+        hint = f"Use --attribute {names[0]}=+1." if names else "Remove it."
+        raise ConfigError(f"{flag}: {metadata.name} has attributes, not styles.", hint)
+    if style_options.attributes and not names:
+        raise ConfigError(
+            f"--attribute {style_options.attributes[0]}: {metadata.name} was trained without attributes.",
+            "Train with --set generator.attributes=[NAME]: a measurement of the conditioner, or a column of "
+            "data.attributes_file.",
+        )
     values = dict.fromkeys(names, 0.0)
     for text in style_options.attributes:
         name, _, value = text.partition("=")
@@ -72,13 +80,27 @@ def parse_attributes(style_options: StyleOptions, metadata: CheckpointMetadata) 
 
 
 def build_attribute_path(
-    style_options: StyleOptions, metadata: CheckpointMetadata, generator: FaderGenerator, emit: EventHandler
+    style_options: StyleOptions,
+    metadata: CheckpointMetadata,
+    generator: FaderGenerator | VaeGanGenerator,
+    emit: EventHandler,
 ) -> LatentPath:
-    """The generator with the attributes of the options. Raises the errors of `parse_attributes`."""
+    """The generator with the attributes of the options. Raises the errors of `parse_attributes`.
+
+    model=vaegan: the sum of their directions, each multiplied by its value, is added to the code of each frame.
+    """
     values = parse_attributes(style_options, metadata)
     listed = ", ".join(f"{name}={value:g}" for name, value in zip(metadata.generator.attributes, values, strict=True))
-    emit(InfoEvent(f"attributes: {listed}; change them with --attribute NAME=VALUE"))
-    return LatentPath(generator, torch.tensor(values))
+    if values:
+        emit(InfoEvent(f"attributes: {listed}; change them with --attribute NAME=VALUE"))
+    if isinstance(generator, FaderGenerator):
+        return LatentPath(generator, torch.tensor(values))
+    offset = torch.zeros(generator.code_size)
+    for value, direction in zip(values, metadata.attribute_directions, strict=True):
+        if value:
+            emit(InfoEvent(f"attribute {direction.describe()}"))
+        offset += value * torch.tensor(direction.vector)
+    return LatentPath(generator, offset)
 
 
 def build_latent_path(

@@ -24,6 +24,7 @@ from vid2vid_cli.networks.bicyclegan import BicycleGenerator, LatentPath
 from vid2vid_cli.networks.fader import FaderGenerator
 from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.networks.translation import Direction, TranslationGenerator
+from vid2vid_cli.networks.vaegan import VaeGanGenerator
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.hardware import Hardware, choose_hardware
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame, load_initial_frame
@@ -99,7 +100,7 @@ class LoadedModel:
             latent_path = build_latent_path(
                 style_options, self.metadata, self.generator, runtime=self.runtime, num_frames=num_frames, emit=emit
             )
-        elif isinstance(self.generator, FaderGenerator):
+        elif isinstance(self.generator, FaderGenerator | VaeGanGenerator):
             latent_path = build_attribute_path(style_options, self.metadata, self.generator, emit)
         return replace(
             self,

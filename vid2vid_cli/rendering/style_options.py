@@ -14,6 +14,7 @@ import torch
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.conditioning.combine import label_conditioner_index
 from vid2vid_cli.conditioning.instances import InstanceReader, instance_class
+from vid2vid_cli.config.config import ATTRIBUTE_MODELS
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.suggest import suggest_names
 from vid2vid_cli.core.types import ClipBatch
@@ -40,13 +41,13 @@ def parse_styles(style_options: StyleOptions, metadata: CheckpointMetadata) -> S
     Raises ConfigError for a model without styles, an unknown class or an unknown style.
     """
     bank = metadata.style_bank
-    if metadata.model == "fader":
+    if metadata.model in ATTRIBUTE_MODELS:
         parse_attributes(style_options, metadata)
         return StyleChoice()
     if style_options.attributes:
         raise ConfigError(
             f"--attribute {style_options.attributes[0]}: {metadata.name} (model={metadata.model}) has no attributes.",
-            "Remove it, or train with --preset fader.",
+            "Remove it, or train with --preset vaegan or fader.",
         )
     if metadata.has_latent:
         check_latent_options(style_options, metadata)

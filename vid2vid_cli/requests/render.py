@@ -129,8 +129,9 @@ class StyleOptions:
     attributes: Annotated[
         tuple[str, ...],
         Option(
-            "model=fader: value of an attribute, -1 and 1 being the least and the most in training: smile=+1.5. Others "
-            "are 0. May be repeated.",
+            "Value of an attribute: smile=+1.5; others are 0. May be repeated. model=fader: -1 and 1 are the least and "
+            "the most in training; model=vaegan: 0 leaves the frame as it is, and 1 adds the difference between the "
+            "mean frames with and without it.",
             ("--attribute",),
             "NAME=VALUE",
             STYLE_PANEL,

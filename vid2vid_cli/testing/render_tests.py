@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -122,6 +123,18 @@ class RenderTests(ContractSetup):
             for name, boxes in regions.items():
                 is_scaled = np.allclose(scaled_regions[name], 2 * boxes, atol=4, equal_nan=True)
                 assert is_scaled, f"{name}: boxes must be in pixels of the view"
+
+    def test_measure_has_the_same_names_for_all_annotations(self) -> None:
+        conditioner = self.make_conditioner()
+        annotations = self.clip_annotations()
+        names = tuple(conditioner.measure(annotations[0]))
+        for annotation in annotations:
+            empty = replace(annotation, quality=0.0)
+            assert tuple(conditioner.measure(annotation)) == names, "measure returns different names for two frames"
+            assert tuple(conditioner.measure(empty)) == names, "measure returns other names if the quality is 0"
+            assert all(math.isnan(value) for value in conditioner.measure(empty).values()), (
+                "values must be NaN if the quality is 0"
+            )
 
     def test_augment_keeps_layout(self) -> None:
         annotations, conditioner = self.clip_annotations(), self.make_for_rendering(is_varied=True)

@@ -154,6 +154,11 @@ def _checkpoint_rows(path: Path) -> Iterator[tuple[str, str]]:
             class_styles = _mappings(_mapping(value).get("classes"))
             style_counts = (f"{styles.get('name')} {len(_sequence(styles.get('sizes')))}" for styles in class_styles)
             yield "styles", f"{', '.join(style_counts)}; see vid2vid styles show {shell_command(path)}"
+        elif key == "attribute_directions":
+            for direction in _mappings(value):
+                threshold, num_with = _format_value(direction.get("threshold")), direction.get("num_with")
+                text = f"{num_with} frames above {threshold}, {direction.get('num_without')} not"
+                yield "attribute", f"{direction.get('name')} ({direction.get('source')}): {text}"
         elif key not in ("name", "conditioners", "view", "height", "width", "references", "training_config"):
             yield from _flatten_rows(key.replace("_", " "), value)
 

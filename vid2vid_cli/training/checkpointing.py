@@ -194,7 +194,12 @@ class CheckpointCallback:
             training["licence"] = licence
         style_bank = subject.measurement.collect_style_bank()
         metadata = subject.data.checkpoint_metadata(
-            subject.path.stem, self.config, training, style_bank, subject.references
+            subject.path.stem,
+            self.config,
+            training,
+            style_bank,
+            subject.references,
+            subject.measurement.collect_attribute_directions(),
         )
         save_checkpoint(
             subject.path,

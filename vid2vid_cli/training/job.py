@@ -32,6 +32,7 @@ from vid2vid_cli.engine.state_files import load_train_state
 from vid2vid_cli.engine.warm_start import find_init_licence, find_init_weights, warm_start
 from vid2vid_cli.rendering.label_channels import build_label_channels
 from vid2vid_cli.requests.train import TrainRequest
+from vid2vid_cli.training.attribute_directions import split_frames
 from vid2vid_cli.training.samples import choose_sample_range
 from vid2vid_cli.training_data.dataset_conditioners import find_dataset
 from vid2vid_cli.training_data.several_datasets import (
@@ -120,6 +121,10 @@ def resolve_train_job(request: TrainRequest, process_group: ProcessGroup) -> Tra
         run_path = choose_run_folder(request.out, *folders, overwrite=request.overwrite)
         job = TrainJob(_adjust_schedule(request, datasets[0]), datasets, run_path, None)
     samplers = build_samplers(job.datasets, job.config)
+    if job.config.model == "vaegan":
+        for data, sampler in zip(job.datasets, samplers, strict=True):
+            for attribute in data.load_attributes(job.config):
+                split_frames(data, sampler, attribute)
     if job.config.generator.target == "labels":
         build_label_channels(job.training_data.conditioners)
     if job.config.generator.target == "future_frames":

@@ -13,6 +13,7 @@ from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.types import ClipBatch, FrameOutput
 from vid2vid_cli.data.clip_sampler import ClipSampler
+from vid2vid_cli.engine.checkpoint_metadata import AttributeDirection
 from vid2vid_cli.engine.events import Event, EventHandler, FrameProgress, InfoEvent, ProgressEvent, WarningEvent
 from vid2vid_cli.engine.inference import generate_clip, to_uint8_image, validation_psnr
 from vid2vid_cli.engine.runtime import Runtime
@@ -24,7 +25,9 @@ from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, mean_metrics
 from vid2vid_cli.evaluation.comparison import describe_comparison
 from vid2vid_cli.evaluation.redetection import load_redetectors
 from vid2vid_cli.media.files import write_text
+from vid2vid_cli.networks.vaegan import VaeGanGenerator
 from vid2vid_cli.rendering.label_channels import build_label_channels
+from vid2vid_cli.training.attribute_directions import collect_attribute_directions
 from vid2vid_cli.training.interrupt import Interrupt
 from vid2vid_cli.training.samples import SPLIT_NAMES, choose_sample_range, sample_sheet
 from vid2vid_cli.training.style_collection import collect_styles
@@ -139,6 +142,15 @@ class SampleMeasurement:
             )
             self._cached_bank = self._state.step, bank
         return None if self._cached_bank is None else self._cached_bank[1]
+
+    def collect_attribute_directions(self) -> list[AttributeDirection]:
+        """The directions of attributes in the codes of model=vaegan; [] for another model."""
+        generator = self._state.generator_ema
+        if not isinstance(generator, VaeGanGenerator):
+            return []
+        return collect_attribute_directions(
+            self._training_data, self._sampler, self._config, generator=generator, runtime=self._runtime
+        )
 
     def _sample_outputs(self) -> list[FrameOutput]:
         if self._cached_outputs is None or self._cached_outputs[0] != self._state.step:

@@ -60,6 +60,10 @@ class PredictionMeasurement:
             f"last known frame: {copy_last:.2f} dB"
         )
 
+    def collect_attribute_directions(self) -> tuple[()]:
+        """(): the model has no attributes."""
+        return ()
+
     def collect_style_bank(self) -> None:
         """None: the model has no styles."""
 

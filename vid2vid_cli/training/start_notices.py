@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from vid2vid_cli.conditioning import FRAME_CONDITIONER
-from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.config import ATTRIBUTE_MODELS, Config
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.engine.curriculum import unreachable_strides
 from vid2vid_cli.engine.distributed import ProcessGroup
 from vid2vid_cli.requests.train import TrainRequest
+from vid2vid_cli.training.attribute_directions import describe_split
 from vid2vid_cli.training.job import TrainJob
 from vid2vid_cli.training_data.reference_collection import MAX_ANNOTATION_BYTES, MAX_FRAMES_BYTES, MAX_RECORD_BYTES
 from vid2vid_cli.training_data.several_datasets import describe_datasets
@@ -71,6 +74,34 @@ def job_references(job: TrainJob, samplers: Sequence[ClipSampler], clip_length: 
     return notices
 
 
+def job_attributes(job: TrainJob, samplers: Sequence[ClipSampler]) -> list[str]:
+    """Notices on the attributes of frames of each dataset: their source, and the frames that have no value."""
+    notices = []
+    for data, sampler in zip(job.datasets, samplers, strict=True):
+        prefix = f"{data.dataset.manifest.name}: " if len(samplers) > 1 else ""
+        notices += [prefix + notice for notice in describe_attributes(job.config, data, sampler)]
+    return notices
+
+
+def describe_attributes(config: Config, data: TrainingData, sampler: ClipSampler) -> list[str]:
+    """Notices on the attributes of model=fader and model=vaegan. Raises the errors of `describe_split`."""
+    if config.model not in ATTRIBUTE_MODELS:
+        return []
+    attributes = data.load_attributes(config)
+    if config.model == "vaegan":
+        return [describe_split(data, sampler, attribute) for attribute in attributes]
+    notices = []
+    for attribute in attributes:
+        values = attribute.values[np.isfinite(attribute.values)]
+        num_missing = len(attribute.values) - len(values)
+        missing = f"; {num_missing} frames without a value are left out" if num_missing else ""
+        notices.append(
+            f"attribute {attribute.name} ({attribute.source}): from {values.min():.4g} (-1) to {values.max():.4g} (+1)"
+            f"{missing}"
+        )
+    return notices
+
+
 def describe_batch(process_group: ProcessGroup, config: Config) -> str:
     """`8`, or `8 (4 in each of 2 processes)`."""
     batch_size = config.schedule.batch_size
@@ -100,6 +131,7 @@ def start_notices(
         *describe_domain_b(job.training_data),
         *describe_datasets(job.datasets, samplers, job.config),
         *job_references(job, samplers, final_length),
+        *job_attributes(job, samplers),
     ]
     return [notice for notice in notices if notice]
 

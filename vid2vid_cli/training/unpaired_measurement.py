@@ -63,6 +63,10 @@ class UnpairedMeasurement:
         """Nothing: no training frame shows what a translated frame should be."""
         return ""
 
+    def collect_attribute_directions(self) -> tuple[()]:
+        """(): the model has no attributes."""
+        return ()
+
     def collect_style_bank(self) -> None:
         """None: the model has no styles."""
 

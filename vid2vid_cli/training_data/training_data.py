@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vid2vid_cli import __version__
 from vid2vid_cli.conditioning import Conditioner, View
+from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.conditioning.person import PERSON_OPTION
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.geometry import FloatArray
@@ -16,10 +18,15 @@ from vid2vid_cli.data.augmentation import ClipAugmentation
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.cropping import describe_view
 from vid2vid_cli.data.dataset import Dataset, valid_ranges
-from vid2vid_cli.data.frame_attributes import load_frame_attributes
+from vid2vid_cli.data.frame_attributes import FrameAttribute, load_frame_attributes, scale_attributes
 from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.data.unpaired_sampler import DOMAIN_B_SEED, UnpairedSampler
-from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig, ReferenceRecord
+from vid2vid_cli.engine.checkpoint_metadata import (
+    AttributeDirection,
+    CheckpointMetadata,
+    ConditionerConfig,
+    ReferenceRecord,
+)
 from vid2vid_cli.engine.styles import StyleBank
 from vid2vid_cli.training_data.dataset_conditioners import (
     class_channel_indices,
@@ -124,13 +131,21 @@ class TrainingData:
             is_label_prediction=config.generator.target == "labels",
             thing_class_ids=thing_class_ids(self.conditioners, config) if config.style.feature_channels else None,
             reference_source=self._collect_references(config, max_reference_ratio),
-            attributes=self._load_attributes(config),
+            attributes=self._scale_attributes(config),
         )
 
-    def _load_attributes(self, config: Config) -> list[FloatArray] | None:
-        if config.model != "fader":
-            return None
-        return load_frame_attributes(config.data.attributes_file, config.generator.attributes, self.dataset)
+    def _scale_attributes(self, config: Config) -> list[FloatArray] | None:
+        """The attributes in the batches; None for a model whose batches have none."""
+        return scale_attributes(self.load_attributes(config), self.dataset) if config.model == "fader" else None
+
+    def load_attributes(self, config: Config) -> list[FrameAttribute]:
+        """The attributes of all frames (model=fader, vaegan). Raises the errors of `load_frame_attributes`."""
+        return load_frame_attributes(
+            config.data.attributes_file,
+            config.generator.attributes,
+            self.dataset,
+            lambda: load_conditioners([(record.name, record.options) for record in self.dataset.manifest.conditioners]),
+        )
 
     def _collect_references(self, config: Config, max_ratio: float) -> ReferenceSource | None:
         if not config.generator.num_references:
@@ -156,6 +171,7 @@ class TrainingData:
         training: dict[str, object],
         style_bank: StyleBank | None = None,
         references: ReferenceRecord | None = None,
+        attribute_directions: Sequence[AttributeDirection] = (),
     ) -> CheckpointMetadata:
         """Metadata of a checkpoint that is trained on this data."""
         manifest = self.dataset.manifest
@@ -176,6 +192,7 @@ class TrainingData:
             style_bank=style_bank,
             training_config=config.model_dump(mode="json") if config.checkpoint.include_discriminators else None,
             references=references,
+            attribute_directions=tuple(attribute_directions),
         )
 
 

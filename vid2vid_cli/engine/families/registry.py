@@ -15,6 +15,7 @@ from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.families.paired import PAIRED
 from vid2vid_cli.engine.families.savp import SAVP
 from vid2vid_cli.engine.families.unpaired import UNPAIRED
+from vid2vid_cli.engine.families.vaegan import VAEGAN
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
 
@@ -29,6 +30,7 @@ _FAMILIES: Mapping[str, ModelFamily[Any]] = {
     "dualgan": UNPAIRED,
     "discogan": UNPAIRED,
     "savp": SAVP,
+    "vaegan": VAEGAN,
 }
 
 
