@@ -3,11 +3,11 @@
 from vid2vid_cli.conditioning import ConditionerSpec, Requirement, WeightFile
 
 MESH_WEIGHTS = WeightFile(
-    name="face_mesh_468.task",
-    sha256="a05886ce560298aa4c0893609cbc4d76242c1947d7b3a6b2ef9498ddf62db40a",
-    size_bytes=1478388,
+    name="face_mesh_478.task",
+    sha256="9f2c1681d902ca9316119fd3b44ca53a84eb43d350897b00984d7753276a8592",
+    size_bytes=2731400,
     licence="Apache-2.0",
-    source="MediaPipe face detector and 468-point face mesh by Google; bundled with vid2vid-cli.",
+    source="MediaPipe face detector and attention mesh (refined lips and eyes) by Google; bundled with vid2vid-cli.",
 )
 IRIS_WEIGHTS = WeightFile(
     name="iris_landmark.tflite",

@@ -1,4 +1,8 @@
-"""Backend MediaPipe: the bundled face mesh model, run by the Tasks API in video mode."""
+"""Backend MediaPipe: the bundled face mesh with attention, run by the Tasks API in video mode.
+
+The model refines lips and eyes: the plain mesh of 468 points opens wide mouths by a fifth too little and does not
+close lips and lids (docs/conditioners.md).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import numpy as np
 from vid2vid_cli.conditioning import (
     MissingPackageError,
     UInt8Array,
+    iou,
     load_bundled_weights,
     square_around,
     suppress_stderr,
@@ -22,6 +27,7 @@ MODEL_PATH = Path(__file__).parent / "models" / MESH_WEIGHTS.name
 MIN_INPUT_SIDE = 256  # minimum shorter side in pixels of the detector's input; smaller frames are enlarged
 MAX_FACES = 3  # number of candidates; with more than one MediaPipe does not smooth the points, which would add lag
 SMALL_FACE_SHARE = 0.2  # width below which a face counts as small, as a share of the frame's shorter side
+SAME_FACE_IOU = 0.5  # IoU of the boxes from which two detections are the same face
 TILED_SEARCH_INTERVAL = 6  # frames between two searches for small faces while no face is detected
 FRAME_INTERVAL_MS = 33  # milliseconds between frames; MediaPipe only requires increasing timestamps
 # Messages that MediaPipe's libraries write to stderr at start-up; all other output is passed on.
@@ -58,13 +64,12 @@ class MediaPipeFaceMesh(FaceBackend):
             )
             faces = [face for face in detected_faces if _face_width(face) >= small_face_width]
             # Points of a small face are inaccurate at this scale; detect them again in an enlarged crop.
-            faces += self._detect_in_boxes(
-                frame, [square_around(face.box, 3.0) for face in detected_faces if _face_width(face) < small_face_width]
-            )
+            small_faces = [face for face in detected_faces if _face_width(face) < small_face_width]
+            faces += self._detect_in_boxes(frame, [square_around(face.box, 3.0) for face in small_faces])
         if not faces:
             faces = self._detect_in_boxes(frame, self._search_boxes(height, width, tracked_face))
         self._num_empty_frames = 0 if faces else self._num_empty_frames + 1
-        return faces
+        return _distinct_faces(faces)
 
     def _search_boxes(
         self, height: int, width: int, tracked_face: DetectedFace | None
@@ -95,6 +100,15 @@ class MediaPipeFaceMesh(FaceBackend):
             if landmarker is not None:
                 landmarker.close()
         self._video_landmarker = self._image_landmarker = None
+
+
+def _distinct_faces(faces: list[DetectedFace]) -> list[DetectedFace]:
+    """The faces without repetitions: crops around neighbouring detections may show the same face."""
+    distinct: list[DetectedFace] = []
+    for face in faces:
+        if all(iou(face.box, other.box) <= SAME_FACE_IOU for other in distinct):
+            distinct.append(face)
+    return distinct
 
 
 def _face_width(face: DetectedFace) -> float:

@@ -77,7 +77,7 @@ OUTER_LIP_GAPS = ((50, 58), (51, 57), (52, 56))
 # Height of the forehead (the mirrored jaw) relative to the height of the jaw.
 FOREHEAD_HEIGHT_RATIO = 2 / 3
 
-# Pair of vertices of MediaPipe's 468-point face mesh whose mean is each of the 68 points; equal where one vertex is
+# Pair of vertices of MediaPipe's face mesh whose mean is each of the 68 points; equal where one vertex is
 # enough. Taken from the mesh's contours (face oval, lips, eyes, brows) and compared with dlib on three faces: two
 # neighbours are averaged where the vertices of the oval lie between dlib's jaw points.
 MESH_VERTICES: tuple[tuple[int, int], ...] = (
@@ -102,7 +102,7 @@ MESH_VERTICES: tuple[tuple[int, int], ...] = (
 
 
 def points_from_mesh(mesh: NDArray[Any]) -> NDArray[np.float32]:
-    """The 68 points (68, 2) of a face mesh (468 or more vertices, 2 or 3)."""
+    """The 68 points (68, 2) of MediaPipe's face mesh (468 or more vertices, 2 or 3)."""
     vertex_pairs = np.asarray(MESH_VERTICES)
     points: NDArray[np.float32] = (0.5 * (mesh[vertex_pairs[:, 0], :2] + mesh[vertex_pairs[:, 1], :2])).astype(
         np.float32

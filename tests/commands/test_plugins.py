@@ -203,7 +203,7 @@ def test_plugins_show_lists_roles_limits_and_weights(run_cli: CliRunner) -> None
     assert (options["smoothing"]["default"], options["smoothing"]["role"]) == (0.01, "detection")
     assert options["backend"]["allowed_values"] == "auto | mediapipe | dlib"
     assert {requirement["module"] for requirement in payload["requirements"]} >= {"mediapipe", "dlib"}
-    assert [weights["name"] for weights in payload["weights"]] == ["face_mesh_468.task", "iris_landmark.tflite"]
+    assert [weights["name"] for weights in payload["weights"]] == ["face_mesh_478.task", "iris_landmark.tflite"]
     for weights in payload["weights"]:
         assert len(weights["sha256"]) == 64
         assert Path(weights["path"]).stat().st_size == weights["size_bytes"]

@@ -150,10 +150,10 @@ def test_closing_the_stream_early_closes_the_landmarker() -> None:
 def test_missing_or_damaged_model_raises_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_backend("mediapipe")
 
-    monkeypatch.setattr(mediapipe_mesh, "MODEL_PATH", tmp_path / "face_mesh_468.task")
-    with pytest.raises(MissingWeightsError, match=r"face_mesh_468\.task"):
+    monkeypatch.setattr(mediapipe_mesh, "MODEL_PATH", tmp_path / "face_mesh_478.task")
+    with pytest.raises(MissingWeightsError, match=r"face_mesh_478\.task"):
         annotate([synthetic_face()], backend="mediapipe")
-    (tmp_path / "face_mesh_468.task").write_bytes(b"something else")
+    (tmp_path / "face_mesh_478.task").write_bytes(b"something else")
     with pytest.raises(MissingWeightsError, match="sha256"):
         annotate([synthetic_face()], backend="mediapipe")
 

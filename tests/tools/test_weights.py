@@ -35,7 +35,7 @@ def test_list_weights_has_files_of_package_and_plugins(cache: Path) -> None:
     deeplab = listed["deeplabv3_resnet50_coco-cd0a2569.pth"]
     assert (deeplab.state, deeplab.used_by, deeplab.path) == ("missing", "segmentation", None)
     assert deeplab.file.url in deeplab.table_row()[-1]
-    mesh = listed["face_mesh_468.task"]
+    mesh = listed["face_mesh_478.task"]
     assert (mesh.state, mesh.used_by) == ("present", "landmarks")
     assert mesh.table_row()[-1] == str(mesh.path)
 
