@@ -58,6 +58,17 @@ def test_live_writes_a_file_in_real_time(blob_video: Path, run_folder: Path, tmp
     assert len(list(reader)) / reader.fps == pytest.approx(1.0, abs=0.5)
 
 
+def test_live_ends_normally_with_ctrl_c(blob_video: Path, run_folder: Path, tmp_path: Path) -> None:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, ProgressEvent) and event.done == 5:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out.mp4"
+    result = run_live(run_folder, blob_video, to=str(out), max_seconds=None, emit=interrupt)
+    assert result.summary.num_shown == 5
+    assert len(list(VideoReader(out))) >= 5
+
+
 def test_live_keeps_the_file_when_the_camera_is_lost(
     blob_video: Path, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
