@@ -84,8 +84,9 @@ def train(
         preset, reason = choose_preset(read_manifest(datasets[0]).conditioner_names, device)
     values = {f"settings[{key!r}]": (key, value) for key, value in (settings or {}).items()}
     values["max_steps"] = ("schedule.max_steps", max_steps)
+    resolved = resolve_config(preset, None, (), values)
     request = TrainRequest(
-        resolve_config(preset, None, (), values).config,
+        resolved.config,
         preset,
         datasets,
         _optional_path(out),
@@ -95,6 +96,7 @@ def train(
         device=device,
         overwrite=overwrite,
         preset_reason=reason,
+        setting_origins=resolved.origins,
         command=f"vid2vid_cli.train({', '.join(map(str, datasets))!r}, {preset!r}, ...)",
     )
     return train_pipeline.train(request, on_event)

@@ -111,6 +111,9 @@ class Terminal:
             self.stdout_console.print(Text(str(path), "bold"), soft_wrap=True)
         if next_command:
             self.print_next(next_command)
+        reports = [str(artifact["path"]) for artifact in self._artifacts if artifact["kind"] == "report"]
+        if reports and not self.quiet:
+            self._print_labelled("Report", reports[-1], "green")
 
     def print_batch_result(self, path: Path, result_fields: Mapping[str, object], error: Vid2VidError | None) -> None:
         """Print the output path of one of several videos, or its error; with --json, one object.

@@ -11,7 +11,14 @@ from vid2vid_cli.config.discriminators import TemporalConfig
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.config.schedule import ScheduleConfig
 from vid2vid_cli.config.unused_settings import unused_settings
-from vid2vid_cli.engine.curriculum import batch_repeats, clip_length, ema_decay, lr_factor, unreachable_strides
+from vid2vid_cli.engine.curriculum import (
+    batch_repeats,
+    clip_length,
+    ema_decay,
+    lr_factor,
+    training_phases,
+    unreachable_strides,
+)
 from vid2vid_cli.engine.discriminator_inputs import temporal_window_ends
 
 SCHEDULE = ScheduleConfig(
@@ -81,3 +88,21 @@ def test_ema_decay_is_smaller_at_first() -> None:
     assert ema_decay(0.999, 8) == pytest.approx(0.5)
     assert ema_decay(0.999, 10**9) == 0.999
     assert ema_decay(0.0, 5) == 0.0
+
+
+def test_training_phases_follow_the_clip_length() -> None:
+    settings = {
+        "schedule.image_warmup_steps": 5,
+        "schedule.clip_length": 4,
+        "schedule.max_clip_length": 10,
+        "schedule.clip_growth_interval": 20,
+        "schedule.lr_decay_start": 90,
+    }
+    config = Config().with_settings(settings)
+    phases = training_phases(config, 100, None)
+    assert [start for start, _ in phases] == [0, 5, 20, 40, 90]
+    assert phases[2][1] == "clips of 8 frames"
+    assert [start for start, _ in training_phases(config, 100, 40)] == [0, 5, 20]
+    assert training_phases(Config().with_settings({"schedule.image_warmup_steps": 0}), 3, None) == [
+        (0, "clips of 3 frames")
+    ]

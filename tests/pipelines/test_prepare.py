@@ -120,7 +120,7 @@ def test_prepare_stores_frames_and_annotations_exactly(video: Path, prepared_dat
 
 def test_prepare_writes_only_documented_files(prepared_dataset: PreparedDataset) -> None:
     folder = prepared_dataset.result.path
-    assert list_names(folder) == ["clips", "contact_sheet.png", "dataset.json", "preview.mp4"]
+    assert list_names(folder) == ["clips", "contact_sheet.png", "dataset.json", "preview.mp4", "report.html"]
     assert list_names(folder / "clips" / "000") == ["bright", "frames", "marks"]
     assert not list(folder.rglob(".*"))
     assert list_names(folder.parent) == ["a b"]
@@ -273,7 +273,8 @@ def test_prepare_emits_progress_events(prepared_dataset: PreparedDataset) -> Non
     progress = [event.done for event in steps]
     assert progress == sorted(progress)
     assert (progress[-1], steps[-1].total) == (NUM_FRAMES, NUM_FRAMES)
-    assert events[-1] == ArtifactEvent(
+    assert events[-1] == ArtifactEvent(str(result.path / "report.html"), "report")
+    assert events[-2] == ArtifactEvent(
         str(result.path), "dataset", {"num_frames": 60, "detections": result.detection_counts}
     )
 
@@ -310,7 +311,7 @@ def test_prepare_skips_identical_request(video: Path) -> None:
         first.detection_counts,
         0.0,
     )
-    assert [type(event) for event in events] == [InfoEvent]
+    assert [type(event) for event in events] == [InfoEvent, ArtifactEvent]
     assert (first.path / "dataset.json").stat().st_mtime_ns == mtime_ns
 
 

@@ -44,7 +44,6 @@ from vid2vid_cli.engine.events import (
 from vid2vid_cli.engine.run_folder import RunFolder, find_run
 from vid2vid_cli.engine.state_files import STATE_FILE_NAME, mark_best, read_pointer
 from vid2vid_cli.media.images import load_png
-from vid2vid_cli.pipelines import train as train_pipeline
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.train import INTERRUPT_NOTICE, TrainRequest, TrainResult, plan_train, train
 from vid2vid_cli.training import checkpointing, measurement
@@ -80,11 +79,16 @@ def test_train_writes_expected_files(run_folder: Path) -> None:
         "config.yaml",
         "env.json",
         "events.jsonl",
+        "progress.mp4",
         "report.html",
         "run.json",
         "samples",
     ]
-    assert [path.name for path in sorted(folder.samples.iterdir())] == ["step_0000002.png", "step_0000004.png"]
+    assert [path.name for path in sorted(folder.samples.iterdir())] == [
+        "newest.mp4",
+        "step_0000002.png",
+        "step_0000004.png",
+    ]
     assert load_png(folder.samples / "step_0000004.png").shape[2] == 3
     metadata = load_metadata(folder.checkpoint_path)
     assert (metadata.name, metadata.fps, metadata.crop) == ("blob", "30000/1001", "subject")
@@ -371,7 +375,7 @@ def test_train_interrupt_finishes_step_and_saves(linked_dataset: Path) -> None:
     assert metadata.training["steps"] == 4
     assert InfoEvent(INTERRUPT_NOTICE) in events
     kinds = [event.kind for event in events if isinstance(event, ArtifactEvent)]
-    assert kinds == ["checkpoint", "quality", "sample", "checkpoint"]
+    assert kinds == ["checkpoint", "quality", "sample", "checkpoint", "report"]
     assert run_train(resume="newest", max_steps=5).num_steps == 5
 
 
@@ -388,12 +392,11 @@ def test_train_interrupt_ends_a_measurement(linked_dataset: Path) -> None:
     assert load_metadata(folder.checkpoint_path).training["steps"] == 2
 
 
-@pytest.mark.parametrize("name", ["validation_psnr", "sample_sheet", "find_baselines", "write_report"])
+@pytest.mark.parametrize("name", ["validation_psnr", "sample_sheet", "find_baselines"])
 def test_train_failed_measurement_keeps_training(
     linked_dataset: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """State and checkpoint are on the disk before anything is measured; what fails is named and left out."""
-    module = train_pipeline if name == "write_report" else measurement
     saved_steps: list[int] = []
     events: list[Event] = []
 
@@ -404,11 +407,11 @@ def test_train_failed_measurement_keeps_training(
         assert load_metadata(Path("runs/blob/blob.ckpt")).training["steps"] == saved_steps[-1]
         raise ZeroDivisionError("no frames")
 
-    monkeypatch.setattr(module, name, fail)
+    monkeypatch.setattr(measurement, name, fail)
     result = run_train(max_steps=4, emit=events.append)
     assert result.num_steps == 4
     assert load_metadata(result.checkpoint).training["steps"] == 4
-    assert saved_steps == ([4] if name in ("find_baselines", "write_report") else [2, 4])
+    assert saved_steps == ([4] if name == "find_baselines" else [2, 4])
     warnings = [event.message for event in events if isinstance(event, WarningEvent)]
     assert len(warnings) == len(saved_steps)
     assert all("ZeroDivisionError: no frames" in message for message in warnings)

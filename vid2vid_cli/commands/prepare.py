@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -46,7 +47,7 @@ def prepare(
             terminal.print_plan(pipeline.plan_prepare(request))
             return
         terminal.resume_command = options.command_line(without="--overwrite")
-        result = pipeline.prepare(request, terminal.emit)
+        result = pipeline.prepare(replace(request, command=options.command_line()), terminal.emit)
         summary = ", ".join(
             f"{total} frames" if name == FRAME_CONDITIONER else f"{name} detected on {detected} of {total} frames"
             for name, (detected, total) in result.detection_counts.items()

@@ -118,6 +118,7 @@ def train(
         request,
         config=scale_batch_to_processes(resolved, num_processes),
         chosen_settings=resolved.chosen_settings,
+        setting_origins=resolved.origins,
         resume=(run or "newest") if resume else None,
         num_processes=num_processes,
         command=options.command_line(),

@@ -52,7 +52,7 @@ class ResolvedConfig:
 
     def iter_rows(self) -> Iterator[tuple[str, Any, str]]:
         """(dotted key, value as plain data, origin) in the order of the config classes; conditioner options last."""
-        values = dict(_flatten(self.config.model_dump(mode="json")))
+        values = dict(flatten_settings(self.config.model_dump(mode="json")))
         for key, origin in self.origins.items():
             yield key, values[key], origin
 
@@ -72,10 +72,10 @@ def resolve_config(
     layers: list[tuple[str, dict[str, Any]]] = []
     if preset is not None:
         origin = f"preset {preset}"
-        layers.append((origin, dict(_flatten(read_yaml(preset_path(preset), origin)))))
+        layers.append((origin, dict(flatten_settings(read_yaml(preset_path(preset), origin)))))
     if config_path is not None:
         origin = f"--config {config_path}"
-        layers.append((origin, dict(_flatten(read_yaml(config_path, origin)))))
+        layers.append((origin, dict(flatten_settings(read_yaml(config_path, origin)))))
     layers.append(("--set", dict(_parse_set_option(text) for text in overrides)))
     layers += [(flag, {key: value}) for flag, (key, value) in flag_values.items() if value is not None]
     all_settings = {key: value for _, leaves in layers for key, value in leaves.items()}
@@ -98,7 +98,7 @@ def config_from_mapping(data: Mapping[str, Any], origin: str) -> Config:
 
     Raises: ConfigError.
     """
-    return _merge_layers([(origin, dict(_flatten(data)))]).config
+    return _merge_layers([(origin, dict(flatten_settings(data)))]).config
 
 
 def dump_yaml(config: Config) -> str:
@@ -224,18 +224,18 @@ def _parse_set_option(text: str) -> tuple[str, Any]:
     return key, read_value(value, f"--set {text}")
 
 
-def _flatten(data: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten_settings(data: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Nested sections as dotted keys; empty sections give none. Values of conditioner options are not flattened."""
     for name, value in data.items():
         is_option = prefix.startswith(f"{OPTIONS_SECTION}.") and prefix.count(".") == 2
         if isinstance(value, Mapping) and not is_option:
-            yield from _flatten(value, f"{prefix}{name}.")
+            yield from flatten_settings(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 
 
 def _unflatten(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `_flatten`."""
+    """The inverse of `flatten_settings`."""
     tree: dict[str, Any] = {}
     for key, value in settings.items():
         *section_names, name = key.split(".")

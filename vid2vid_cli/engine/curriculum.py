@@ -20,6 +20,26 @@ def clip_length(config: Config, step: int, max_length: int) -> int:
     return max(1, min(config.num_initial_frames + min(doubled_length, schedule.max_clip_length), max_length))
 
 
+def training_phases(config: Config, max_length: int, max_steps: int | None) -> list[tuple[int, str]]:
+    """(first step, description) of the phases of a training, in order. `max_length`: see `clip_length`."""
+    schedule, warmup = config.schedule, config.effective_image_warmup
+    interval = schedule.clip_growth_interval
+    starts = {0, warmup, *range(interval, 32 * interval, interval)}
+    phases: list[tuple[int, str]] = []
+    length = 0
+    for start in sorted(starts):
+        previous, length = length, clip_length(config, start, max_length)
+        is_warmup = start < warmup
+        if length != previous or start == warmup:
+            text = "single frames (image warm-up)" if is_warmup else f"clips of {length} frames"
+            phases.append((start, text.replace("clips of 1 frames", "single frames")))
+    if schedule.freeze_coarse_steps:
+        phases.append((schedule.freeze_coarse_steps, "all scales are trained, before that the finest alone"))
+    if schedule.lr_decay_start is not None:
+        phases.append((schedule.lr_decay_start, f"learning rates decay to 0 within {schedule.lr_decay_steps} steps"))
+    return sorted(phase for phase in phases if max_steps is None or phase[0] < max_steps)
+
+
 def batch_repeats(config: Config, step: int) -> int:
     """Clips per batch entry at `step`: 1; during the image warm-up `frames_per_update` single frames."""
     return config.schedule.frames_per_update if step < config.effective_image_warmup else 1

@@ -83,3 +83,17 @@ class FrameProgress:
         """Report one more frame."""
         self._num_done += 1
         self._emit(ProgressEvent(self._stage, self._num_done, self._num_frames))
+
+
+class WarningRecorder:
+    """An event handler that records warnings and forwards all events."""
+
+    def __init__(self, emit: EventHandler) -> None:
+        self._emit = emit
+        self.warnings: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        """Handle one event."""
+        if isinstance(event, WarningEvent):
+            self.warnings.append(event.message)
+        self._emit(event)

@@ -6,9 +6,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +45,8 @@ class RunRecord:
     """The paths of further datasets of the same training."""
     dataset_b: str = ""
     """The dataset of domain B of an unpaired model; "": none."""
+    setting_origins: Mapping[str, str] = field(default_factory=dict)
+    """Dotted key -> origin of each setting that is not a default."""
     licence: str = ""
     """Licence of the initial weights, which applies to the trained weights too; "": none."""
 

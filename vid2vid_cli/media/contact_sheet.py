@@ -53,6 +53,17 @@ def contact_sheet(
     return np.concatenate(strips, axis=0)
 
 
+def panel_boxes(sizes: Sequence[tuple[int, int]], height: int, *, has_labels: bool) -> list[tuple[int, int, int, int]]:
+    """(x, y, width, height) in pixels of each image in the result of `side_by_side`; `sizes`: (height, width)."""
+    height += height % 2
+    top, left, boxes = BAR_HEIGHT_PX if has_labels else 0, 0, []
+    for image_height, image_width in sizes:
+        width = max(2, round(image_width * height / image_height))
+        boxes.append((left, top, width, height))
+        left += width + GAP_PX
+    return boxes
+
+
 def side_by_side(images: Sequence[NDArray[Any]], labels: Sequence[str], height: int) -> ImageArray:
     """Images at one height next to each other under their captions: uint8 (height + bar, w, 3) RGB of even size.
 
@@ -60,18 +71,14 @@ def side_by_side(images: Sequence[NDArray[Any]], labels: Sequence[str], height: 
     """
     if not images:
         raise ValueError("nothing to put side by side")
-    height += height % 2
-    bar_height = BAR_HEIGHT_PX if any(labels) else 0
     rgb_images = [_to_rgb(image) for image in images]
-    widths = [max(2, round(image.shape[1] * height / image.shape[0])) for image in rgb_images]
-    total_width = sum(widths) + GAP_PX * (len(widths) - 1)
-    canvas = np.full((bar_height + height, total_width + total_width % 2, 3), BACKGROUND_GREY, np.uint8)
-    left = 0
-    for index, (image, width) in enumerate(zip(rgb_images, widths, strict=True)):
-        if bar_height:
-            canvas[:bar_height, left : left + width] = _caption_bar(labels[index] if index < len(labels) else "", width)
-        canvas[bar_height:, left : left + width] = resize_image(image, height, width)
-        left += width + GAP_PX
+    boxes = panel_boxes([image.shape[:2] for image in rgb_images], height, has_labels=any(labels))
+    total_width = boxes[-1][0] + boxes[-1][2]
+    canvas = np.full((boxes[0][1] + boxes[0][3], total_width + total_width % 2, 3), BACKGROUND_GREY, np.uint8)
+    for index, (image, (left, top, width, panel_height)) in enumerate(zip(rgb_images, boxes, strict=True)):
+        if top:
+            canvas[:top, left : left + width] = _caption_bar(labels[index] if index < len(labels) else "", width)
+        canvas[top:, left : left + width] = resize_image(image, panel_height, width)
     return canvas
 
 

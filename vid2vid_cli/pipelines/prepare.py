@@ -31,7 +31,9 @@ from vid2vid_cli.dataset_builder.output_folder import (
     default_dataset_path,
 )
 from vid2vid_cli.dataset_builder.previews import write_contact_sheet, write_preview
+from vid2vid_cli.dataset_builder.report import emit_dataset_report, write_dataset_report
 from vid2vid_cli.dataset_builder.side_by_side import divide_request, plan_division
+from vid2vid_cli.engine import events
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler, InfoEvent, ProgressEvent, WarningEvent
 from vid2vid_cli.media.input_paths import expand_patterns
@@ -105,14 +107,15 @@ def prepare_with_conditioners(
     return _run_job(make_job(request, conditioners), on_event)
 
 
-def _run_job(job: PrepareJob, emit: EventHandler) -> PrepareResult:
+def _run_job(job: PrepareJob, on_event: EventHandler) -> PrepareResult:
+    emit = events.WarningRecorder(on_event)
     start_time = time.monotonic()
     for remark in job.remarks:
         emit(InfoEvent(remark))
     dataset_folder = _choose_dataset_folder(job)
     if dataset_folder.state == "finished":
         emit(InfoEvent(f"{dataset_folder.path} was already prepared from the same video with the same settings."))
-        return _make_result(dataset_folder.path, 0.0)
+        return _make_result(dataset_folder.path, 0.0, emit)
     requested_path = _requested_path(job.request)
     if dataset_folder.path != requested_path:
         emit(
@@ -133,11 +136,12 @@ def _run_job(job: PrepareJob, emit: EventHandler) -> PrepareResult:
         folder_lock.commit()
     details = {"num_frames": manifest.num_frames, "detections": _detection_counts(manifest)}
     emit(ArtifactEvent(str(dataset_folder.path), "dataset", details))
-    return _make_result(dataset_folder.path, time.monotonic() - start_time)
+    return _make_result(dataset_folder.path, time.monotonic() - start_time, emit)
 
 
-def _make_result(path: Path, elapsed_seconds: float) -> PrepareResult:
-    """The result for a finished dataset."""
+def _make_result(path: Path, elapsed_seconds: float, emit: EventHandler) -> PrepareResult:
+    """The result for a finished dataset, whose report is emitted."""
+    emit_dataset_report(path, emit)
     dataset = Dataset(path)
     counts = _detection_counts(dataset.manifest)
     return PrepareResult(path, dataset.manifest.num_frames, counts, elapsed_seconds, has_enough_detections(dataset))
@@ -191,7 +195,7 @@ def _find_finished_parts(
     return parts
 
 
-def _build_dataset(job: PrepareJob, dataset_folder: DatasetFolder, emit: EventHandler) -> Manifest:
+def _build_dataset(job: PrepareJob, dataset_folder: DatasetFolder, emit: events.WarningRecorder) -> Manifest:
     """Write all content of the dataset to the unfinished folder."""
     folder, clip_paths = dataset_folder.partial_path, _clip_paths(job, dataset_folder)
     finished_parts = _find_finished_parts(job, dataset_folder, clip_paths, emit)
@@ -202,6 +206,7 @@ def _build_dataset(job: PrepareJob, dataset_folder: DatasetFolder, emit: EventHa
     dataset = Dataset(folder, manifest)
     write_contact_sheet(dataset, job.conditioners, folder / "contact_sheet.png")
     write_preview(dataset, job, folder / "preview.mp4", emit)
+    write_dataset_report(dataset, job, emit)
     write_manifest(folder, manifest)
     return manifest
 

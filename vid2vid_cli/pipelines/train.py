@@ -12,10 +12,9 @@ from pathlib import Path
 from vid2vid_cli.core.errors import DiskFullError, DivergenceError
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine.build import count_parameters
-from vid2vid_cli.engine.curriculum import batch_repeats, clip_length
+from vid2vid_cli.engine.curriculum import batch_repeats, clip_length, training_phases
 from vid2vid_cli.engine.distributed import ProcessGroup, RankStoppedError
 from vid2vid_cli.engine.dry_run import DryRun
-from vid2vid_cli.engine.event_log import log_events
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent, WarningEvent, ignore_events
 from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.loop import StopCondition, train_loop
@@ -37,12 +36,13 @@ from vid2vid_cli.training.job import (
     resolve_train_job,
     start_run,
 )
-from vid2vid_cli.training.measurement import attempt
 from vid2vid_cli.training.perceptual import load_chosen_network, plan_perceptual_network
-from vid2vid_cli.training.report import write_report
+from vid2vid_cli.training.report import RunReport
+from vid2vid_cli.training.run_history import open_history
 from vid2vid_cli.training.start_notices import (
     describe_batch,
     describe_domain_b,
+    describe_hardware,
     describe_preset,
     job_attributes,
     job_references,
@@ -52,7 +52,7 @@ from vid2vid_cli.training_data.several_datasets import build_samplers, list_fold
 
 __all__ = ["TrainRequest", "TrainResult", "plan_train", "train"]
 
-INTERRUPT_NOTICE = "finishing this step, then saving; press Ctrl-C again to stop now"
+INTERRUPT_NOTICE = "finishing this step, then saving; press Ctrl-C again to stop now"  # not logged: the log may be full
 
 
 @dataclass(frozen=True)
@@ -127,24 +127,24 @@ def _run_training(
     perceptual, choice = load_chosen_network(job.config.losses, runtime, process_group, on_event)
     if choice.network is not None:  # a resumed run uses the same one
         job = replace(job, config=job.config.with_settings({"losses.perceptual_network": choice.network}))
-    config, training_data = job.config, job.training_data
-    samplers = build_samplers(job.datasets, config)
+    config, samplers = job.config, build_samplers(job.datasets, job.config)
     sampler = mix_samplers(samplers, config)
-    state = build_train_state(config, training_data.condition_spec(config), runtime)
+    state = build_train_state(config, job.training_data.condition_spec(config), runtime)
     run, resume_extra, start_message = process_group.run_on_main(
         lambda: start_run(request, job, runtime, state, exit_stack)
     )
     process_group.broadcast_state(state, runtime.device)
-    emit = log_events(run.path, on_event) if process_group.is_main else ignore_events
-    batch_message = f", batch size {describe_batch(process_group, config)}" if process_group.world_size > 1 else ""
-    emit(InfoEvent(f"{list_folders(job.datasets)} -> {run.path} on {runtime.describe()}{batch_message}"))
+    history, emit = open_history(run.path, on_event, is_main=process_group.is_main)
+    emit(
+        InfoEvent(f"{list_folders(job.datasets)} -> {run.path} on {describe_hardware(runtime, process_group, config)}")
+    )
     if choice.warning:
         emit(WarningEvent(choice.warning))
     previous_seconds = float(resume_extra["elapsed_seconds"])
     stop_condition = resolve_stop_condition(request, config, previous_seconds)
     length_schedule = partial(clip_length, config, max_length=sampler.max_range_length)
-    final_length = length_schedule((stop_condition.max_steps or sys.maxsize) - 1)
-    for message in filter(None, (start_message, choice.notice, *start_notices(request, job, samplers, final_length))):
+    notices = start_notices(request, job, samplers, length_schedule((stop_condition.max_steps or sys.maxsize) - 1))
+    for message in filter(None, (start_message, choice.notice, *notices)):
         emit(InfoEvent(message))
     context = TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual, process_group=process_group)
     stream = sampler.iter_batches(
@@ -154,7 +154,6 @@ def _run_training(
         repeats=partial(batch_repeats, config),
         num_threads=config.data.num_workers,
     )
-    # This notice is not logged: the log may be full.
     with Interrupt(lambda: on_event(InfoEvent(INTERRUPT_NOTICE))) as interrupt, closing(stream) as batches:
         if not process_group.is_main:
             return _train_on_worker_rank(
@@ -166,6 +165,7 @@ def _run_training(
                 interrupt=interrupt,
                 run=run,
             )
+        history.phases = training_phases(config, sampler.max_range_length, stop_condition.max_steps)
         callback = CheckpointCallback(
             run,
             config,
@@ -176,11 +176,11 @@ def _run_training(
             resume_extra=resume_extra,
             emit=DurationCheck(request, job, runtime, length_schedule, emit=emit),
             interrupt=interrupt,
+            report=exit_stack.enter_context(RunReport(run, history, emit)),
         )
         seconds, metrics = _train_on_main_rank(
             context, state, batches, stop_condition=stop_condition, previous_seconds=previous_seconds, callback=callback
         )
-    attempt("the report", lambda: write_report(run, emit), emit)
     return TrainResult(run.path, run.checkpoint_path, state.step, seconds, metrics, callback.comparison)
 
 

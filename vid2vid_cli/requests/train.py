@@ -1,5 +1,6 @@
 """The request of `train`."""
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -74,6 +75,8 @@ class TrainRequest(PathCheckedRequest):
     ] = None
     chosen_settings: frozenset[str] | None = None
     """Keys of the settings that the user gave; None: those of `config` are all the user's choice."""
+    setting_origins: Mapping[str, str] = field(default_factory=dict)
+    """Dotted key -> origin of its value in `config`, for the record of the run."""
     device: Device = "auto"
     preset_reason: str = ""
     """Why `preset` was chosen; "" if it was given."""

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.optimizer import OptimizerConfig
 from vid2vid_cli.core.errors import DiskFullError, DivergenceError
-from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.paths import shell_command, shorten_name
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.reference_bank import ReferenceBank
@@ -28,6 +25,8 @@ from vid2vid_cli.media.images import save_png
 from vid2vid_cli.training.build_measurement import Measurement, build_measurement
 from vid2vid_cli.training.interrupt import Interrupt
 from vid2vid_cli.training.measurement import Result, attempt, read_best_quality, write_quality
+from vid2vid_cli.training.report import RunReport
+from vid2vid_cli.training.samples import stack_sheets
 from vid2vid_cli.training_data.reference_collection import record_references
 from vid2vid_cli.training_data.training_data import TrainingData
 
@@ -77,8 +76,9 @@ class CheckpointCallback:
         resume_extra: Mapping[str, Any],
         emit: EventHandler,
         interrupt: Interrupt,
+        report: RunReport,
     ) -> None:
-        self.run, self.config = run, config
+        self.run, self.config, self._report = run, config, report
         self.state, self.emit, self.interrupt = state, emit, interrupt
         self.best_quality = read_best_quality(run.checkpoints)
         self.saved_step = state.step
@@ -111,6 +111,7 @@ class CheckpointCallback:
             self._save_and_measure(elapsed_seconds)
         if step % checkpoint_config.sample_interval == 0:
             self._draw_sample()
+        self._attempt("the report", self._report.update)
         return not self.interrupt.is_requested
 
     def finish(self, elapsed_seconds: float) -> dict[str, float]:
@@ -219,8 +220,10 @@ class CheckpointCallback:
     def _draw_sample(self) -> None:
         def draw() -> None:
             path = self.run.samples / f"step_{self.state.step:07d}.png"
-            save_png(path, _stack_sheets([subject.measurement.draw_sheet() for subject in self._subjects]))
+            save_png(path, stack_sheets([subject.measurement.draw_sheet() for subject in self._subjects]))
             self.emit(ArtifactEvent(str(path), "sample"))
+            first = self._subjects[0]
+            self._report.show_clip(first.measurement.sample_clip(), first.data.dataset.fps, self.state.step)
 
         self._attempt("the sample sheet", draw)
 
@@ -239,9 +242,3 @@ class CheckpointCallback:
         if self.interrupt.is_requested:
             return None
         return attempt(f"step {self.state.step}: {purpose}", function, self.emit)
-
-
-def _stack_sheets(sheets: Sequence[ImageArray]) -> ImageArray:
-    """Sheets of several datasets below each other; narrower ones are padded on the right."""
-    width = max(sheet.shape[1] for sheet in sheets)
-    return np.concatenate([np.pad(sheet, ((0, 0), (0, width - sheet.shape[1]), (0, 0))) for sheet in sheets])

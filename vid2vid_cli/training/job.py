@@ -9,6 +9,7 @@ from typing import Any
 
 from vid2vid_cli.conditioning.combine import join_names
 from vid2vid_cli.config.config import UNPAIRED_MODELS, Config
+from vid2vid_cli.config.origins import record_origins
 from vid2vid_cli.config.resolve import ResolvedConfig
 from vid2vid_cli.config.savp import MIN_VIDEO_FRAMES
 from vid2vid_cli.core.errors import ConfigError, TooFewFramesError
@@ -209,6 +210,7 @@ def start_run(
         preset=request.preset,
         precision=runtime.precision,
         device=runtime.device.type,
+        setting_origins=record_origins(request.config, job.config, request.setting_origins),
         licence=find_init_licence(request.init_from),
     )
     start_message = ""

@@ -25,11 +25,13 @@ from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, mean_metrics
 from vid2vid_cli.evaluation.comparison import describe_comparison
 from vid2vid_cli.evaluation.redetection import load_redetectors
 from vid2vid_cli.media.files import write_text
+from vid2vid_cli.metrics.image import psnr
 from vid2vid_cli.networks.vaegan import VaeGanGenerator
 from vid2vid_cli.rendering.label_channels import build_label_channels
 from vid2vid_cli.training.attribute_directions import collect_attribute_directions
 from vid2vid_cli.training.interrupt import Interrupt
-from vid2vid_cli.training.samples import SPLIT_NAMES, choose_sample_range, sample_sheet
+from vid2vid_cli.training.sample_video import SampleClip
+from vid2vid_cli.training.samples import SPLIT_NAMES, choose_sample_range, sample_frames, sample_sheet
 from vid2vid_cli.training.style_collection import collect_styles
 from vid2vid_cli.training_data.training_data import TrainingData
 
@@ -132,6 +134,16 @@ class SampleMeasurement:
         return sample_sheet(
             self._training_data, self._range, self._clip, outputs=self._sample_outputs(), to_image=to_image
         )
+
+    def sample_clip(self) -> SampleClip:
+        """The frames of the sample clip at the current step, beside the real ones."""
+        outputs, real = self._sample_outputs(), self._clip.frames[0].float()
+        to_image = to_uint8_image if self._label_channels is None else self._label_channels.visualize
+        frames = sample_frames(self._training_data, self._range, real, outputs=outputs, to_image=to_image)
+        if self._label_channels is not None:
+            return SampleClip(frames, {})
+        values = psnr(torch.cat([output.image.cpu().float() for output in outputs]), real)
+        return SampleClip(frames, {"PSNR": values.tolist()})
 
     def collect_style_bank(self) -> StyleBank | None:
         """The styles of the training frames, collected once per step; None for a model without styles."""

@@ -67,6 +67,9 @@ class PredictionMeasurement:
     def collect_style_bank(self) -> None:
         """None: the model has no styles."""
 
+    def sample_clip(self) -> None:
+        """None: the report has no video of this model's frames."""
+
     def draw_sheet(self) -> ImageArray:
         """The sample sheet of the current step: time along the columns; the real frames, and a row per sample."""
         samples = self._samples()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from torch import Tensor
 
 from vid2vid_cli.conditioning.combine import condition_image
@@ -42,6 +43,37 @@ def choose_sample_range(
     return FrameRange(longest.clip_index, longest.start, stop), split
 
 
+def _condition_images(
+    training_data: TrainingData, frame_range: FrameRange, frame_indices: Sequence[int]
+) -> list[ImageArray]:
+    """The visualisations of the conditions of frames of a range."""
+    names = [conditioner.spec.name for conditioner in training_data.conditioners]
+    images = []
+    for index in frame_indices:
+        annotations = [
+            training_data.dataset.load_annotation(frame_range.clip_index, frame_range.start + index, name)
+            for name in names
+        ]
+        images.append(condition_image(training_data.conditioners, annotations, training_data.views))
+    return images
+
+
+def sample_frames(
+    training_data: TrainingData,
+    frame_range: FrameRange,
+    real: Tensor,
+    *,
+    outputs: Sequence[FrameOutput],
+    to_image: Callable[[Tensor], ImageArray] = to_uint8_image,
+) -> list[dict[str, ImageArray]]:
+    """Condition, real and generated image of each frame of a range; `real` (t, k, h, w), `to_image` as below."""
+    conditions = _condition_images(training_data, frame_range, range(len(outputs)))
+    return [
+        {"real": to_image(target), "condition": condition, "generated": to_image(output.image[0])}
+        for condition, target, output in zip(conditions, real, outputs, strict=True)
+    ]
+
+
 def sample_sheet(
     training_data: TrainingData,
     frame_range: FrameRange,
@@ -55,16 +87,8 @@ def sample_sheet(
     `to_image` converts a generated frame (k, h, w) to RGB.
     """
     frame_indices = evenly_spaced(len(outputs), NUM_COLUMNS)
-    names = [conditioner.spec.name for conditioner in training_data.conditioners]
-    conditions = []
-    for index in frame_indices:
-        annotations = [
-            training_data.dataset.load_annotation(frame_range.clip_index, frame_range.start + index, name)
-            for name in names
-        ]
-        conditions.append(condition_image(training_data.conditioners, annotations, training_data.views))
     rows = [
-        conditions,
+        _condition_images(training_data, frame_range, frame_indices),
         [to_image(clip.frames[0, index]) for index in frame_indices],
         [to_image(outputs[index].image[0]) for index in frame_indices],
     ]
@@ -74,6 +98,12 @@ def sample_sheet(
         rows.append([_mask_image(outputs[index]) for index in frame_indices])
         labels += ["raw image", "occlusion (white: synthesised)"]
     return contact_sheet(rows, labels=labels)
+
+
+def stack_sheets(sheets: Sequence[ImageArray]) -> ImageArray:
+    """Sheets of several datasets below each other; narrower ones are padded on the right."""
+    width = max(sheet.shape[1] for sheet in sheets)
+    return np.concatenate([np.pad(sheet, ((0, 0), (0, width - sheet.shape[1]), (0, 0))) for sheet in sheets])
 
 
 def _mask_image(output: FrameOutput) -> ImageArray:

@@ -11,6 +11,7 @@ from vid2vid_cli.config.config import ATTRIBUTE_MODELS, Config
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.engine.curriculum import unreachable_strides
 from vid2vid_cli.engine.distributed import ProcessGroup
+from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training.attribute_directions import describe_split
 from vid2vid_cli.training.job import TrainJob
@@ -153,3 +154,9 @@ def describe_unreachable_strides(request: TrainRequest, config: Config, max_leng
         "(limits: schedule.clip_length, max_clip_length and clip_growth_interval, the number of steps, the length of "
         "the shots)"
     )
+
+
+def describe_hardware(runtime: Runtime, process_group: ProcessGroup, config: Config) -> str:
+    """Device and precision, with several processes also the batch size."""
+    batch = f", batch size {describe_batch(process_group, config)}"
+    return runtime.describe() + batch * (process_group.world_size > 1)

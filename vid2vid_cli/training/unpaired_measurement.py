@@ -70,6 +70,9 @@ class UnpairedMeasurement:
     def collect_style_bank(self) -> None:
         """None: the model has no styles."""
 
+    def sample_clip(self) -> None:
+        """None: the report has no video of this model's frames."""
+
     def draw_sheet(self) -> ImageArray:
         """The sample sheet of the current step: time along the columns, and three rows per direction."""
         rows: list[list[ImageArray]] = []
