@@ -61,7 +61,9 @@ def tiny_blend(num_references: int = 2) -> ReferenceBlend:
 def blend_with(blend: ReferenceBlend, references: FrameReferences, synthesised: Tensor) -> Tensor:
     height, width = synthesised.shape[-2:]
     grid, embeddings, mean = blend.embed(references, height, width)
-    return blend.blend(torch.ones_like(mean), embeddings, grid, references, synthesised)
+    image, weights = blend.blend(torch.ones_like(mean), embeddings, grid, references, synthesised)
+    assert torch.allclose(weights.sum(1), torch.ones(()))
+    return image
 
 
 def take(references: FrameReferences, rows: list[int], weights: list[float]) -> FrameReferences:

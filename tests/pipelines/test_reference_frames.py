@@ -23,6 +23,7 @@ from vid2vid_cli.engine.events import Event, InfoEvent, ignore_events
 from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.weight_files import load_network_weights, load_reference_frames, save_weights
 from vid2vid_cli.media.probe import probe
+from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines import evaluate as evaluate_pipeline
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
@@ -128,6 +129,25 @@ def record_measured(monkeypatch: pytest.MonkeyPatch) -> list[ImageArray]:
 
     monkeypatch.setattr(evaluate_pipeline, "_generate_images", recording)
     return frames
+
+
+def test_synthesize_saves_weights_of_references(disc_run: TrainResult, disc_dataset: Path, tmp_path: Path) -> None:
+    request = SynthesizeRequest(
+        disc_run.path,
+        disc_dataset,
+        tmp_path / "x.mp4",
+        split="val",
+        save=("references",),
+        device="cpu",
+        precision="fp32",
+        compare=False,
+    )
+    result = synthesize(request, ignore_events)
+    frames = list(VideoReader(result.layer_paths["references"]))
+    assert len(frames) == result.num_frames
+    height, width = probe(result.path).height, probe(result.path).width
+    assert frames[0].shape[1] > 2 * width  # several references and the synthesised image
+    assert frames[0].shape[0] >= height + 24
 
 
 @pytest.mark.parametrize("source", ["same", "shifted"])

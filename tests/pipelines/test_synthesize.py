@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from helpers.factories import CPU, FPS, NUM_FRAMES, blob_frame, tiny_sampler
 from helpers.fake_conditioners import Marks, mark_frame, write_png_video
+from helpers.report_page import ReportPage
 from helpers.video_files import click_track, find_clicks, write_video
 
 from vid2vid_cli.core.errors import (
@@ -26,7 +27,7 @@ from vid2vid_cli.core.errors import (
 )
 from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.engine.checkpoint import load_checkpoint
-from vid2vid_cli.engine.events import ignore_events
+from vid2vid_cli.engine.events import ArtifactEvent, Event, ignore_events
 from vid2vid_cli.engine.inference import generate_clip, to_uint8_image
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
@@ -55,7 +56,47 @@ def test_synthesize_keeps_frames_fps_and_audio(run_folder: Path, dataset: Path) 
         assert (probe(path).fps, len(list(VideoReader(path)))) == (FPS, NUM_FRAMES)
         assert find_clicks(path) == pytest.approx([0.2], abs=0.02)
     assert (probe(result.path).height, probe(result.path).width) == (24, 24)
-    assert sorted(os.listdir()) == ["blob_synthesized.mp4", "blob_synthesized_compare.mp4"]  # noqa: PTH208
+    assert sorted(os.listdir()) == ["blob_synthesized.mp4", "blob_synthesized_compare.mp4", "blob_synthesized_report"]  # noqa: PTH208
+
+
+def test_synthesize_writes_a_report(run_folder: Path, dataset: Path) -> None:
+    events: list[Event] = []
+    request = SynthesizeRequest(run_folder, dataset, device="cpu", precision="fp32", command="vid2vid synthesize <x>")
+    result = synthesize(request, events.append)
+    assert result.report_path == Path("blob_synthesized_report/report.html")
+    assert ArtifactEvent(str(result.report_path), "report") in events
+    page = ReportPage(result.report_path)
+    assert page.files == {"comparison.mp4"}
+    assert result.compare_path is not None
+    comparison = result.report_path.with_name("comparison.mp4")
+    assert comparison.read_bytes() == result.compare_path.read_bytes()
+    video = page.data["video"]
+    assert [name for name, *_ in video["panels"]] == ["source", "condition", "result"]
+    _, x, y, width, height = video["panels"][-1]
+    assert (x + width, y + height) == (probe(comparison).width, probe(comparison).height)
+    assert video["frames"] == NUM_FRAMES
+    assert [len(strip["values"]) for strip in video["strips"]] == [NUM_FRAMES] * 2
+    assert video["strips"][1]["values"][0] == 100
+    assert page.texts["pre"] == ["vid2vid synthesize <x>"]
+    assert page.texts["td"].count("command line") == 4  # checkpoint, source, device, precision
+    assert run_synthesize(run_folder, dataset).report_path is None
+
+
+def test_synthesize_saves_layers(run_folder: Path, dataset: Path) -> None:
+    result = run_synthesize(run_folder, dataset, save=("raw", "flow", "mask"))
+    assert dict(result.layer_paths) == {
+        layer: Path(f"blob_synthesized_{layer}.mp4") for layer in ("raw", "flow", "mask")
+    }
+    frames = {layer: list(VideoReader(path)) for layer, path in result.layer_paths.items()}
+    assert {len(layer_frames) for layer_frames in frames.values()} == {NUM_FRAMES}
+    assert frames["mask"][0].min() > 250  # the first frame is synthesised and has no flow
+    assert frames["flow"][0].min() > 250
+    assert frames["mask"][1].min() < 250
+    video_frames = list(VideoReader(result.path))
+    assert np.abs(frames["raw"][0].astype(int) - video_frames[0]).mean() < 6
+    assert run_synthesize(run_folder, dataset, save=("mask",)).path == Path("blob_synthesized-2.mp4")
+    with pytest.raises(ConfigError, match="num_references=0"):
+        run_synthesize(run_folder, dataset, save=("references",))
 
 
 def test_synthesize_matches_rollout(run_folder: Path, dataset: Path) -> None:

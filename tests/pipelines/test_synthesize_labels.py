@@ -169,7 +169,7 @@ def test_synthesize_label_folder_matches_dataset(street_model: Path) -> None:
     assert len(list(VideoReader(result.path))) == NUM_FRAMES
     # The comparison has no source image: it would equal the condition.
     assert result.compare_path is not None
-    assert probe(result.compare_path).width < 3 * 24
+    assert probe(result.compare_path).width < 3 * 360
     expected = render_dataset_conditions(model, street_model / "data" / "blob")
     assert expected[0].shape == (3, 24, 24)
     (clip,) = render_source_conditions(model, street_model / "labels")

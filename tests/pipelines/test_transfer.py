@@ -57,7 +57,7 @@ def test_transfer_end_to_end_with_audio(blob_video: Path, run_folder: Path) -> N
     ]
     progress = [event.done for event in events if isinstance(event, ProgressEvent) and event.stage == "transfer"]
     assert progress == list(range(1, NUM_FRAMES + 1))
-    assert sorted(os.listdir()) == ["blob_as_blob.mp4", "blob_as_blob_compare.mp4"]  # noqa: PTH208
+    assert sorted(os.listdir()) == ["blob_as_blob.mp4", "blob_as_blob_compare.mp4", "blob_as_blob_report"]  # noqa: PTH208
 
 
 def test_transfer_of_training_video_matches_synthesize(blob_video: Path, run_folder: Path, dataset: Path) -> None:

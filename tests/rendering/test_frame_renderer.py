@@ -22,6 +22,7 @@ from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.events import Event, ProgressEvent
 from vid2vid_cli.engine.inference import generate_clip, to_uint8_image
 from vid2vid_cli.engine.rollout import rollout
+from vid2vid_cli.media.contact_sheet import BAR_HEIGHT_PX, GAP_PX
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
@@ -122,14 +123,14 @@ def test_frame_renderer_comparison_shows_source_condition_result(dataset: Path, 
     assert annotated_frame.frame is not None
     source = dataclasses.replace(annotated_frame, frame=view_image(annotated_frame.frame, renderer.views[0]))
     comparison = renderer.comparison_image(RenderedFrame(source, np.full((24, 24, 3), 200, np.uint8)))
-    assert comparison.shape[0] >= 24
-    assert comparison.shape[1] >= 3 * 24
-    image_row = comparison[-24:]
-    assert np.array_equal(image_row[:, :24], source.frame)
+    assert comparison.shape == (360 + BAR_HEIGHT_PX, 3 * 360 + 2 * GAP_PX, 3)  # small frames are enlarged
+    images = renderer.comparison_images(RenderedFrame(source, np.full((24, 24, 3), 200, np.uint8)))
+    assert list(images) == ["source", "condition", "result"]
+    assert np.array_equal(images["source"], source.frame)
     assert np.array_equal(
-        image_row[:, 28:52], renderer.conditioners[0].visualize(annotated_frame.annotations[0], renderer.views[0])
+        images["condition"], renderer.conditioners[0].visualize(annotated_frame.annotations[0], renderer.views[0])
     )
-    assert (image_row[:, 56:80] == 200).all()
+    assert (comparison[-360:, -360:] == 200).all()
 
 
 @pytest.mark.parametrize("channels_last", [True, False])

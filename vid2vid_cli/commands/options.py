@@ -55,8 +55,11 @@ def render_summary(result: RenderResult, next_command: Sequence[str | Path]) -> 
     summary = f"{result.num_frames} frames, {frames_per_second:.1f} frames/s"
     if result.compare_path is not None:
         summary += f"; source, condition and result side by side: {result.compare_path}"
+    summary += "".join(f"; {layer}: {path}" for layer, path in result.layer_paths.items())
     json_fields: dict[str, object] = {
         "compare_path": None if result.compare_path is None else str(result.compare_path),
+        "report_path": None if result.report_path is None else str(result.report_path),
+        "layer_paths": {layer: str(path) for layer, path in result.layer_paths.items()},
         "num_frames": result.num_frames,
         "elapsed_seconds": result.elapsed_seconds,
         "fps": str(result.fps),

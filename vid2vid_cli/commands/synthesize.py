@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from vid2vid_cli.commands import options
@@ -34,6 +35,7 @@ def synthesize(
     from vid2vid_cli.terminal import Terminal
 
     with Terminal("synthesize", as_json=json, quiet=quiet) as terminal:
+        request = replace(request, command=options.command_line())
         single = single_request(request)
         if not isinstance(single, SynthesizeRequest):
             (print_batch_plan if dry_run else run_batch)(request, terminal)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
 from vid2vid_cli.requests.batch import TransferBatchRequest
@@ -32,6 +34,7 @@ def transfer(
     from vid2vid_cli.terminal import Terminal
 
     with Terminal("transfer", as_json=json, quiet=quiet) as terminal:
+        request = replace(request, command=options.command_line())
         single = single_request(request)
         if not isinstance(single, TransferRequest):
             (print_batch_plan if dry_run else run_batch)(request, terminal)

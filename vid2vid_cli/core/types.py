@@ -198,6 +198,9 @@ class FrameOutput:
     """(b, 2, h, w) in pixels; None for a model without flow and for the first frame of a clip."""
     occlusion: Tensor | None = None
     """(b, 1, h, w); None if `flow` is None."""
+    reference_weights: Tensor | None = None
+    """(b, 2 n + 1, h, w) weights with the sum 1 of each reference, aligned and as it is, and of the synthesised image;
+    without gradients. None for a model without references."""
     coarse_images: tuple[Tensor, ...] = ()
     """(b, 3, h', w') final images of the coarser scales, each half as large, rounded up; the next coarser first."""
 

@@ -73,6 +73,14 @@ def to_uint8_image(frame: Tensor) -> NDArray[np.uint8]:
     return image
 
 
+def mask_image(output: FrameOutput) -> NDArray[np.uint8]:
+    """The occlusion mask as RGB: white is synthesised, black is warped; a first frame is white."""
+    mask: Tensor = output.image.new_ones(1, *output.image.shape[-2:])
+    if output.occlusion is not None:
+        mask = output.occlusion[0]
+    return to_uint8_image(mask.expand(3, -1, -1) * 2 - 1)
+
+
 def evenly_spaced(length: int, num_indices: int) -> list[int]:
     """Up to `num_indices` evenly spaced indices of a sequence, including the first and the last."""
     return sorted({round(float(position)) for position in np.linspace(0, length - 1, min(length, num_indices))})

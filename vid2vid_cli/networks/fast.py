@@ -127,10 +127,11 @@ class FastGenerator(nn.Module):
             features, aligned = features + mean_embedding, (grid, embeddings)
         features = self._forward_features(features)
         raw = crop_to(torch.tanh(pixel_shuffle(self.image_head(features).float(), self.patch_size)), height, width)
+        weights = None
         if self.reference_blend is not None and references is not None and aligned is not None:
-            raw = self.reference_blend.blend(features, aligned[1], aligned[0], references, raw)
+            raw, weights = self.reference_blend.blend(features, aligned[1], aligned[0], references, raw)
         if self.flow_head is None or self.occlusion_head is None or is_first_frame:
-            return FrameOutput(raw, raw)
+            return FrameOutput(raw, raw, reference_weights=weights)
         coarse_flow = self.flow_head(features).float() * self.flow_multiplier
         flow = crop_to(
             interpolate(coarse_flow.contiguous(), scale_factor=self.patch_size, mode="bilinear"), height, width
@@ -138,7 +139,7 @@ class FastGenerator(nn.Module):
         mask = torch.sigmoid(pixel_shuffle(self.occlusion_head(features).float(), self.patch_size))
         occlusion = crop_to(mask, height, width)
         image = torch.lerp(warp(past[0][:, -1].float(), flow), raw, occlusion)
-        return FrameOutput(image, raw, flow=flow, occlusion=occlusion)
+        return FrameOutput(image, raw, flow=flow, occlusion=occlusion, reference_weights=weights)
 
     def _forward_features(self, patches: Tensor) -> Tensor:
         """The U-Net, (b, base_channels, h', w') -> the same, one cell per patch."""

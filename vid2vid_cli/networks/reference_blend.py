@@ -65,8 +65,11 @@ class ReferenceBlend(nn.Module):
 
     def blend(
         self, features: Tensor, embeddings: Tensor, grid: Tensor, references: FrameReferences, synthesised: Tensor
-    ) -> Tensor:
-        """(b, c, h', w'), (b, n, c, h', w'), (b n, h, w, 2), synthesised image (b, 3, h, w) -> (b, 3, h, w)."""
+    ) -> tuple[Tensor, Tensor]:
+        """(b, c, h', w'), (b, n, c, h', w'), (b n, h, w, 2), synthesised image (b, 3, h, w) -> (b, 3, h, w).
+
+        Also returns the weights of the candidates, see `FrameOutput.reference_weights`.
+        """
         batch, num_references = references.weights.shape
         height, width = synthesised.shape[-2:]
         shared = features[:, None].expand(-1, num_references, -1, -1, -1)
@@ -87,7 +90,7 @@ class ReferenceBlend(nn.Module):
         weights = torch.softmax(crop_to(all_logits, height, width), 1)
         sampled = sampled.view(batch, num_references, 3, height, width)
         candidates = torch.stack([sampled, references.static_images], 2).flatten(1, 2)
-        return (weights[:, :-1, None] * candidates).sum(1) + weights[:, -1:] * synthesised
+        return (weights[:, :-1, None] * candidates).sum(1) + weights[:, -1:] * synthesised, weights.detach()
 
 
 def upsample_positions(positions: Tensor, height: int, width: int) -> Tensor:

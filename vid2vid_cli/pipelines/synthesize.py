@@ -12,7 +12,7 @@ from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.foreign_datasets import parse_layout
 from vid2vid_cli.engine.dry_run import DryRun
-from vid2vid_cli.engine.events import EventHandler
+from vid2vid_cli.engine.events import EventHandler, WarningRecorder
 from vid2vid_cli.rendering.dataset_clips import (
     find_audio,
     find_gaps,
@@ -24,8 +24,10 @@ from vid2vid_cli.rendering.hardware import choose_hardware
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import LabelEdits, build_label_edits
 from vid2vid_cli.rendering.label_video import open_label_sources
+from vid2vid_cli.rendering.layers import check_layers, layer_path
 from vid2vid_cli.rendering.loaded_model import (
     CheckpointFile,
+    LoadedModel,
     ModelLoader,
     check_direction,
     direction_rows,
@@ -35,6 +37,7 @@ from vid2vid_cli.rendering.output_path import choose_output_path, compare_path
 from vid2vid_cli.rendering.parse_edits import parse_edits
 from vid2vid_cli.rendering.render_identity import identify_render
 from vid2vid_cli.rendering.render_source import render_clips, render_sources, warn_held_annotations
+from vid2vid_cli.rendering.report import report_render
 from vid2vid_cli.rendering.source_video import SourceVideo
 from vid2vid_cli.rendering.style_options import parse_styles
 from vid2vid_cli.rendering.time_range import TimeRange
@@ -50,6 +53,7 @@ def plan_synthesize(request: SynthesizeRequest) -> DryRun:
     """The plan of `synthesize`; writes nothing. Raises the errors of `synthesize`."""
     checkpoint = open_checkpoint(request.checkpoint, "frames")
     check_direction(checkpoint, request.direction)
+    check_layers(request.save, checkpoint.metadata, checkpoint.path)
     choose_hardware(
         checkpoint.path, request.device, request.precision, backend=request.backend, provider=request.provider
     )
@@ -95,15 +99,15 @@ def synthesize(
     """
     checkpoint = open_checkpoint(request.checkpoint, "frames")
     check_direction(checkpoint, request.direction)
-    model_loader = model_loader or ModelLoader()
-    if _is_dataset(request):
-        return _synthesize_dataset(request, checkpoint, model_loader, on_event)
-    return _synthesize_labels(request, checkpoint, model_loader, on_event)
+    render = _synthesize_dataset if _is_dataset(request) else _synthesize_labels
+    emit = WarningRecorder(on_event)
+    result, model = render(request, checkpoint, model_loader or ModelLoader(), emit)
+    return report_render(result, request, model, emit.warnings, on_event)
 
 
 def _synthesize_dataset(
     request: SynthesizeRequest, checkpoint: CheckpointFile, model_loader: ModelLoader, emit: EventHandler
-) -> RenderResult:
+) -> tuple[RenderResult, LoadedModel]:
     training_data, frame_ranges = _open_dataset(request, checkpoint)
     dataset = training_data.dataset
     label_edits = _dataset_edits(request, training_data)
@@ -118,6 +122,7 @@ def _synthesize_dataset(
         audio_path=audio_path,
         audio_start=audio_start + float(model.initial_frame.num_given_frames / dataset.fps),
         comment=identify_render(checkpoint.path, request).to_comment(),
+        layers=request.save,
     )
     renderer = model.renderer(training_data.conditioners, training_data.views)
     given_counts = [
@@ -139,12 +144,12 @@ def _synthesize_dataset(
         if conditioner.spec.output != "labels":  # a label map without a subject is complete
             gaps = find_gaps(dataset, frame_ranges, name)
             warn_held_annotations(f"{dataset.folder}: {name}", gaps, emit)
-    return result
+    return result, model
 
 
 def _synthesize_labels(
     request: SynthesizeRequest, checkpoint: CheckpointFile, model_loader: ModelLoader, emit: EventHandler
-) -> RenderResult:
+) -> tuple[RenderResult, LoadedModel]:
     sources = _open_label_sources(request, checkpoint)
     label_edits = build_label_edits(sources, request.replace, request.remove)
     reader = sources[0].reader
@@ -163,8 +168,12 @@ def _synthesize_labels(
         audio_path=sources[0].path if len(sources) == 1 and reader.probe.has_audio else None,
         audio_start=float(reader.start_seconds + model.initial_frame.num_given_frames / reader.fps),
         comment=identify_render(checkpoint.path, request).to_comment(),
+        layers=request.save,
     )
-    return render_sources(sources, model, label_edits, output, retarget=request.retarget, stage="synthesize", emit=emit)
+    result = render_sources(
+        sources, model, label_edits, output, retarget=request.retarget, stage="synthesize", emit=emit
+    )
+    return result, model
 
 
 def _is_dataset(request: SynthesizeRequest) -> bool:
@@ -209,7 +218,11 @@ def _dataset_edits(request: SynthesizeRequest, training_data: TrainingData) -> L
 
 def _output_path(request: SynthesizeRequest) -> Path:
     return choose_output_path(
-        request.out, synthesized_file_name(request.source), overwrite=request.overwrite, compare=request.compare
+        request.out,
+        synthesized_file_name(request.source),
+        overwrite=request.overwrite,
+        compare=request.compare,
+        other_paths=lambda path: [layer_path(path, layer) for layer in request.save],
     )
 
 

@@ -11,10 +11,11 @@ from vid2vid_cli.core.paths import shell_command, shorten_name
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.dry_run import DryRun
-from vid2vid_cli.engine.events import EventHandler
+from vid2vid_cli.engine.events import EventHandler, WarningRecorder
 from vid2vid_cli.rendering.hardware import choose_hardware
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import build_label_edits
+from vid2vid_cli.rendering.layers import check_layers, layer_path
 from vid2vid_cli.rendering.loaded_model import (
     ModelLoader,
     check_direction,
@@ -24,6 +25,7 @@ from vid2vid_cli.rendering.loaded_model import (
 from vid2vid_cli.rendering.output_path import choose_output_path, compare_path
 from vid2vid_cli.rendering.render_identity import identify_render
 from vid2vid_cli.rendering.render_source import render_sources
+from vid2vid_cli.rendering.report import report_render
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
 from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
 from vid2vid_cli.rendering.style_options import parse_styles
@@ -38,6 +40,7 @@ def plan_transfer(request: TransferRequest) -> DryRun:
     checkpoint = open_checkpoint(request.target, "frames")
     check_direction(checkpoint, request.direction)
     metadata = checkpoint.metadata
+    check_layers(request.save, metadata, checkpoint.path)
     source = _open_source(request, metadata)
     choose_hardware(
         checkpoint.path, request.device, request.precision, backend=request.backend, provider=request.provider
@@ -75,6 +78,7 @@ def transfer(request: TransferRequest, on_event: EventHandler, model_loader: Mod
     InputFileMismatchError, LabelFileError, ForeignCheckpointError, TruncatedCheckpointError, PluginError,
     MissingPackageError, DeviceError, DiskFullError, PermissionDeniedError.
     """
+    emit = WarningRecorder(on_event)
     checkpoint = open_checkpoint(request.target, "frames")
     check_direction(checkpoint, request.direction)
     source = _open_source(request, checkpoint.metadata)
@@ -82,7 +86,7 @@ def transfer(request: TransferRequest, on_event: EventHandler, model_loader: Mod
     out = _output_path(request, checkpoint.metadata)
     num_frames = source.reader.num_frames or 0
     model_loader = model_loader or ModelLoader()
-    model = model_loader.load(checkpoint, request, has_real_frames=False, num_frames=num_frames, emit=on_event)
+    model = model_loader.load(checkpoint, request, has_real_frames=False, num_frames=num_frames, emit=emit)
     output = VideoOutput(
         out,
         compare_path(out) if request.compare else None,
@@ -90,10 +94,12 @@ def transfer(request: TransferRequest, on_event: EventHandler, model_loader: Mod
         audio_path=request.source,
         audio_start=request.start + float(model.initial_frame.num_given_frames / source.reader.fps),
         comment=identify_render(checkpoint.path, request).to_comment(),
+        layers=request.save,
     )
-    return render_sources(
-        [source], model, label_edits, output, retarget=request.retarget, stage="transfer", emit=on_event
+    result = render_sources(
+        [source], model, label_edits, output, retarget=request.retarget, stage="transfer", emit=emit
     )
+    return report_render(result, request, model, emit.warnings, on_event)
 
 
 def _open_source(request: TransferRequest, metadata: CheckpointMetadata) -> SourceVideo:
@@ -114,7 +120,11 @@ def _open_source(request: TransferRequest, metadata: CheckpointMetadata) -> Sour
 
 def _output_path(request: TransferRequest, metadata: CheckpointMetadata) -> Path:
     return choose_output_path(
-        request.out, transfer_file_name(request.source, metadata), overwrite=request.overwrite, compare=request.compare
+        request.out,
+        transfer_file_name(request.source, metadata),
+        overwrite=request.overwrite,
+        compare=request.compare,
+        other_paths=lambda path: [layer_path(path, layer) for layer in request.save],
     )
 
 

@@ -13,7 +13,7 @@ from vid2vid_cli.core.errors import DatasetError
 from vid2vid_cli.data.dataset import Dataset, FrameRange, Split
 from vid2vid_cli.data.detection_gaps import DetectionGaps
 from vid2vid_cli.data.manifest import Manifest
-from vid2vid_cli.rendering.frames import AnnotatedFrame, hold_last_annotation
+from vid2vid_cli.rendering.frames import AnnotatedFrame, detection_quality, hold_last_annotation
 from vid2vid_cli.rendering.time_range import TimeRange
 from vid2vid_cli.training_data.training_data import TrainingData
 
@@ -50,6 +50,7 @@ def read_annotated_frames(training_data: TrainingData, frame_range: FrameRange) 
             view_image(dataset.load_frame(clip_index, index), training_data.view),
             False,
             hold_last_annotation(annotations, last_annotations, training_data.conditioners),
+            detection_quality(annotations, training_data.conditioners),
         )
 
 

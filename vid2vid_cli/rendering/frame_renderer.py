@@ -24,9 +24,11 @@ from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.styles import StyleAssigner
-from vid2vid_cli.media.contact_sheet import side_by_side
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame
+from vid2vid_cli.rendering.layers import layer_image
+from vid2vid_cli.reports.comparison_video import compose_panels
+from vid2vid_cli.requests.render import Layer
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class FrameRenderer:
     initial_frame: InitialFrame = ZERO_FRAMES
     """The frames before the first generated one of a clip; the default is zeros."""
     reference_bank: ReferenceBank | None = None
+    layers: tuple[Layer, ...] = ()
+    """What rendered frames contain in addition to the image."""
 
     def render(
         self, annotated_frames: Iterable[AnnotatedFrame], *, num_given_frames: int = 0
@@ -93,7 +97,9 @@ class FrameRenderer:
                     if output is None:
                         return
                     image = to_uint8_image(output.image[0])
-                yield RenderedFrame(pending_frames.pop(), image)
+                    layers = {layer: layer_image(output, layer) for layer in self.layers}
+                    share = None if output.occlusion is None else float(output.occlusion.mean())
+                yield RenderedFrame(pending_frames.pop(), image, layers, share)
 
     def _to_batch(self, conditions: torch.Tensor) -> torch.Tensor:
         """(c, h, w) -> (1, c, h, w) on the device."""
@@ -128,11 +134,15 @@ class FrameRenderer:
             yield _ConditionedFrame(annotated_frame, conditions, references)
 
     def comparison_image(self, rendered_frame: RenderedFrame) -> ImageArray:
-        """The source frame (if any), the condition and the result side by side, at the height of the result."""
+        """`comparison_images` side by side, at the height of the result, and at least MIN_PANEL_HEIGHT pixels high."""
+        return compose_panels(self.comparison_images(rendered_frame), rendered_frame.image.shape[0])
+
+    def comparison_images(self, rendered_frame: RenderedFrame) -> dict[str, ImageArray]:
+        """The source frame (if any), the condition and the result."""
         source = rendered_frame.source
         images = {"result": rendered_frame.image}
         if [conditioner.spec.name for conditioner in self.conditioners] != [FRAME_CONDITIONER]:  # it is the source
             images = {"condition": condition_image(self.conditioners, source.annotations, self.views), **images}
         if source.frame is not None:
             images = {"source": source.frame, **images}
-        return side_by_side(list(images.values()), list(images), rendered_frame.image.shape[0])
+        return images

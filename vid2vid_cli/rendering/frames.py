@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from vid2vid_cli.conditioning import Annotation, Conditioner
 from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.requests.render import Layer
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class AnnotatedFrame:
     """Whether the frame starts a new shot."""
     annotations: tuple[Annotation, ...]
     """One per conditioner."""
+    quality: tuple[float, ...] = ()
+    """Quality of each detection, 0 where the last annotation is repeated; () if it is not recorded."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,10 @@ class RenderedFrame:
     source: AnnotatedFrame
     image: ImageArray
     """(h, w, 3) uint8 RGB."""
+    layers: Mapping[Layer, ImageArray] = field(default_factory=dict)
+    """The requested layers, see `layer_image`."""
+    synthesised_share: float | None = None
+    """Mean of the occlusion mask; None for a model without flow and for the first frame of a clip."""
 
 
 def is_missing(annotation: Annotation, conditioner: Conditioner) -> bool:
@@ -43,3 +50,11 @@ def hold_last_annotation(
         if not is_missing(annotation, conditioner):
             last_annotations[index] = annotation
     return tuple(last_annotations)
+
+
+def detection_quality(annotations: Sequence[Annotation], conditioners: Sequence[Conditioner]) -> tuple[float, ...]:
+    """The quality of each annotation; 1 for a label map without a subject, which is complete."""
+    return tuple(
+        0.0 if is_missing(annotation, conditioner) else annotation.quality or 1.0
+        for annotation, conditioner in zip(annotations, conditioners, strict=True)
+    )

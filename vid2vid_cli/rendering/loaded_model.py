@@ -29,8 +29,9 @@ from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.hardware import Hardware, choose_hardware
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame, load_initial_frame
 from vid2vid_cli.rendering.latent_options import build_attribute_path, build_latent_path
+from vid2vid_cli.rendering.layers import check_layers
 from vid2vid_cli.rendering.style_options import build_style_assigner
-from vid2vid_cli.requests.render import StyleOptions, SynthesizeRequest, TransferRequest
+from vid2vid_cli.requests.render import Layer, StyleOptions, SynthesizeRequest, TransferRequest
 from vid2vid_cli.training_data.reference_collection import load_reference_bank
 
 
@@ -62,6 +63,8 @@ class LoadedModel:
     reference_bank: ReferenceBank | None = None
     latent_path: LatentPath | None = None
     """The generator with a latent or attributes, of a model that has them."""
+    layers: tuple[Layer, ...] = ()
+    """What rendered frames contain in addition to the image."""
 
     @property
     def sequential_generator(self) -> SequentialGenerator:
@@ -128,6 +131,7 @@ class LoadedModel:
             style_assigner=self.style_assigner,
             initial_frame=self.initial_frame,
             reference_bank=self.reference_bank,
+            layers=self.layers,
         )
 
 
@@ -209,6 +213,7 @@ class ModelLoader:
 
         Raises the errors of `load_model` and `with_options`.
         """
+        check_layers(request.save, checkpoint.metadata, checkpoint.path)
         key = (checkpoint.path, request.device, request.precision, request.backend, request.provider)
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None  # releases the memory of the previous model
@@ -216,7 +221,7 @@ class ModelLoader:
                 checkpoint, request.device, request.precision, backend=request.backend, provider=request.provider
             )
             self._loaded = key, model
-        model = self._loaded[1]
+        model = replace(self._loaded[1], layers=request.save)
         emit(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.hardware.describe()}"))
         return model.with_direction(request.direction, emit).with_options(
             request.style_options,

@@ -16,6 +16,11 @@ def compare_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_compare{path.suffix}")
 
 
+def report_folder(path: Path) -> Path:
+    """The folder of the report of a video, which is written with the comparison video."""
+    return path.with_name(f"{path.stem}_report")
+
+
 def choose_output_path(
     requested: Path | None,
     default: Path,
@@ -43,7 +48,7 @@ def choose_output_path(
         return path
 
     def is_taken(file: Path) -> bool:
-        beside = [*other_paths(file), *([compare_path(file)] if compare else [])]
+        beside = [*other_paths(file), *([compare_path(file), report_folder(file)] if compare else [])]
         return any(candidate.exists() for candidate in (file, *beside))
 
     return unique_path(path, is_taken=is_taken)

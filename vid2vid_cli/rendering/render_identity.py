@@ -20,7 +20,7 @@ from vid2vid_cli.media.writer import SYNTHETIC_COMMENT
 from vid2vid_cli.requests.render import SynthesizeRequest, TransferRequest
 
 NUM_DIGITS = 16
-IRRELEVANT_FIELDS = {"source", "target", "checkpoint", "out", "compare", "overwrite", "device"}
+IRRELEVANT_FIELDS = {"source", "target", "checkpoint", "out", "compare", "overwrite", "device", "command"}
 """Fields of a request that are recorded in other ways, or that do not change the generated frames."""
 _PATTERN = re.compile(
     rf"checkpoint ([0-9a-f]{{{NUM_DIGITS}}}), source ([0-9a-f]{{{NUM_DIGITS}}}), options ([0-9a-f]{{{NUM_DIGITS}}})"

@@ -15,7 +15,7 @@ from vid2vid_cli.core.geometry import ImageArray, View
 from vid2vid_cli.data.cropping import crop_view
 from vid2vid_cli.data.detection_gaps import DetectionGaps
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
-from vid2vid_cli.rendering.frames import AnnotatedFrame, hold_last_annotation, is_missing
+from vid2vid_cli.rendering.frames import AnnotatedFrame, detection_quality, hold_last_annotation, is_missing
 from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo
 
 
@@ -78,7 +78,8 @@ class Retargeter:
             held_annotations = hold_last_annotation(frame_annotations, self._last_annotations, self.source.conditioners)
             for outside, annotation, view in zip(self.outside, held_annotations, self.views, strict=True):
                 outside.add(is_mostly_outside(annotation, view))
-            yield replace(source_frame, annotations=held_annotations)
+            quality = detection_quality(frame_annotations, self.source.conditioners)
+            yield replace(source_frame, annotations=held_annotations, quality=quality)
 
     def omitted_parts(self) -> list[list[str]]:
         """Names of the point sets that were detected and left out on all frames so far, per conditioner."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from vid2vid_cli.engine.events import EventHandler, ProgressEvent, WarningEvent
 from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
+from vid2vid_cli.rendering.side_outputs import FrameLog, SideOutputs
+from vid2vid_cli.requests.render import Layer
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class VideoOutput:
     audio_start: float = 0.0
     """Time in that file, in seconds, at which the video starts."""
     comment: str = SYNTHETIC_COMMENT
-    """Comment of both files."""
+    """Comment of all files."""
+    layers: tuple[Layer, ...] = ()
+    """What is written beside the video, see `layer_path`."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,12 @@ class RenderResult:
     num_frames: int
     elapsed_seconds: float
     fps: Fraction
+    layer_paths: Mapping[Layer, Path] = field(default_factory=dict)
+    """The video of each layer."""
+    report_path: Path | None = None
+    """The report; None without a comparison video."""
+    frame_log: FrameLog = field(default_factory=FrameLog, repr=False, compare=False)
+    """Values per frame, for the report."""
 
 
 def write_video(
@@ -97,14 +107,24 @@ def write_video(
             )
             for path in paths
         ]
+        side_outputs = stack.enter_context(SideOutputs(output.path, output.fps, output.layers, output.comment))
         for renderer, rendered_frame in stack.enter_context(closing(prefetch(render_clips(), depth=4))):
             video_writer.write(rendered_frame.image)
             for compare_writer in compare_writers:
                 compare_writer.write(renderer.comparison_image(rendered_frame))
+            side_outputs.add(renderer, rendered_frame)
             num_frames += 1
             emit(ProgressEvent(stage, num_frames, num_expected_frames))
         _report_empty_clips(empty_clips, num_frames, emit)
-    return RenderResult(output.path, output.compare_path, num_frames, time.monotonic() - start_time, output.fps)
+    return RenderResult(
+        output.path,
+        output.compare_path,
+        num_frames,
+        time.monotonic() - start_time,
+        output.fps,
+        side_outputs.paths,
+        frame_log=side_outputs.log,
+    )
 
 
 def _report_empty_clips(empty_clips: Sequence[RenderClip], num_frames: int, emit: EventHandler) -> None:

@@ -13,6 +13,7 @@ from vid2vid_cli.core.parsing import parse_fraction, shorten
 _DURATION_PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?)?(?:(\d+(?:\.\d+)?)s?)?")
 _DEVICE_PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d{1,4})?")
 DEFAULT_FRAME_HEIGHTS = (128, 256, 512, 1024)
+LAYERS = ("raw", "flow", "mask", "references")
 MAX_SECONDS = 1e9
 """Limit of times and durations in seconds."""
 _NTSC_FRAME_RATES = {Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)}
@@ -109,3 +110,12 @@ def frame_heights(texts: Sequence[str]) -> tuple[int, ...]:
     if not all(part.isdigit() and 16 <= int(part) <= 4096 for part in parts):
         raise ValueError(f"invalid sizes {shorten(','.join(texts))}: write 128,256 with values from 16 to 4096, or 0.")
     return tuple(int(part) for part in parts)
+
+
+def layers(texts: Sequence[str]) -> tuple[str, ...]:
+    """Each text is raw,flow,mask,references or some of them -> their names, without duplicates; () for no text."""
+    names = [name.strip() for text in texts for name in text.split(",")]
+    unknown = [name for name in names if name not in LAYERS]
+    if unknown:
+        raise ValueError(f"invalid layer {shorten(unknown[0])}: write some of {','.join(LAYERS)}.")
+    return tuple(dict.fromkeys(names))

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from vid2vid_cli.core.paths import PathCheckedRequest
+from vid2vid_cli.requests import parsers
 from vid2vid_cli.requests.option import Argument, Option
 from vid2vid_cli.requests.shared import (
+    OUTPUT_PANEL,
     Backend,
     Checkpoint,
     Compare,
@@ -166,6 +168,20 @@ class StyleOptions:
         )
 
 
+Layer = Literal["raw", "flow", "mask", "references"]
+Save = Annotated[
+    tuple[Layer, ...],
+    Option(
+        "Also write what the generator computes, as videos beside the result: raw (the image before blending), flow "
+        "(colour wheel), mask (white: synthesised), references (their weights). Separated by commas.",
+        ("--save",),
+        "raw,flow,mask,references",
+        OUTPUT_PANEL,
+        collect=parsers.layers,
+    ),
+]
+
+
 LABEL_SOURCE_HELP = "Dataset, label video, or folder with a label image, JSON or text file per frame."
 
 
@@ -174,6 +190,7 @@ class RenderRequest(PathCheckedRequest):
     """Options that `synthesize` and `transfer` share."""
 
     compare: Compare = True
+    save: Save = ()
     overwrite: Overwrite = False
     device: Device = "auto"
     precision: Precision = "auto"
@@ -192,6 +209,8 @@ class RenderRequest(PathCheckedRequest):
     """Targets with label maps only."""
     remove: Remove = ()
     style_options: StyleOptions = field(default_factory=StyleOptions)
+    command: str = ""
+    """The command line, for the report."""
 
 
 @dataclass(frozen=True)

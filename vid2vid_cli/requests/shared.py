@@ -20,7 +20,9 @@ OutputPath = Annotated[Path | None, Option("Output path.", ("--out", "-o"), "PAT
 Overwrite = Annotated[
     bool, Option("Replace existing output instead of appending -2 to its name.", ("--overwrite",), panel=OUTPUT_PANEL)
 ]
-Compare = Annotated[bool, Option("Also write source, condition and result side by side.", panel=OUTPUT_PANEL)]
+Compare = Annotated[
+    bool, Option("Also write source, condition and result side by side, and a report.", panel=OUTPUT_PANEL)
+]
 Device = Annotated[
     str,
     Option(

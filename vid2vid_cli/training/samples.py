@@ -12,7 +12,7 @@ from vid2vid_cli.core.errors import TooFewFramesError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.types import ClipBatch, FrameOutput
 from vid2vid_cli.data.dataset import FrameRange, valid_ranges
-from vid2vid_cli.engine.inference import evenly_spaced, to_uint8_image
+from vid2vid_cli.engine.inference import evenly_spaced, mask_image, to_uint8_image
 from vid2vid_cli.media.contact_sheet import contact_sheet
 from vid2vid_cli.training_data.training_data import TrainingData
 
@@ -95,7 +95,7 @@ def sample_sheet(
     labels = ["condition", "real", "generated"]
     if outputs[-1].occlusion is not None:
         rows.append([to_image(outputs[index].raw[0]) for index in frame_indices])
-        rows.append([_mask_image(outputs[index]) for index in frame_indices])
+        rows.append([mask_image(outputs[index]) for index in frame_indices])
         labels += ["raw image", "occlusion (white: synthesised)"]
     return contact_sheet(rows, labels=labels)
 
@@ -104,11 +104,3 @@ def stack_sheets(sheets: Sequence[ImageArray]) -> ImageArray:
     """Sheets of several datasets below each other; narrower ones are padded on the right."""
     width = max(sheet.shape[1] for sheet in sheets)
     return np.concatenate([np.pad(sheet, ((0, 0), (0, width - sheet.shape[1]), (0, 0))) for sheet in sheets])
-
-
-def _mask_image(output: FrameOutput) -> ImageArray:
-    """The occlusion mask as RGB: white is synthesised, black is warped; a first frame is white."""
-    mask: Tensor = output.image.new_ones(1, *output.image.shape[-2:])
-    if output.occlusion is not None:
-        mask = output.occlusion[0]
-    return to_uint8_image(mask.expand(3, -1, -1) * 2 - 1)
