@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import adapt, data, held_out, memory, prediction, prepare, quality, response, run, synthesis, training
+from benchmarks import (
+    adapt,
+    data,
+    family,
+    held_out,
+    memory,
+    prediction,
+    prepare,
+    quality,
+    response,
+    run,
+    synthesis,
+    training,
+)
 from benchmarks.inputs import BenchmarkInputs, Case, create_inputs
 from benchmarks.moving_shapes import moving_shapes
 from benchmarks.peak import measure_peak
@@ -244,6 +258,20 @@ def test_moving_shapes_depend_on_the_seed_and_bounce_at_the_borders() -> None:
     positions = np.stack([np.argwhere(mask).mean(0) for mask in is_shape])
     turns = (np.diff(np.sign(np.diff(positions, axis=0)), axis=0) != 0).any(1).sum()
     assert 2 <= turns <= 20
+
+
+def test_family_measures_a_member_and_keeps_its_sample_sheet(blob_video: Path, tmp_path: Path) -> None:
+    plan = family.FamilyPlan(size=32, seconds=None, steps=1, members=("DiscoGAN, temporal",))
+    rows = family.measure("unpaired", blob_video, tmp_path, plan, check_line)
+    assert rows["DiscoGAN, temporal"]["steps"] == 1
+    assert (tmp_path / "unpaired_DiscoGAN,_temporal.png").is_file()
+    assert "| cycle_psnr |" in family.format_results("unpaired", rows, plan)
+
+
+@pytest.mark.parametrize("members", [family.PAIRED, family.UNPAIRED])
+def test_settings_of_all_members_are_valid(members: Mapping[str, tuple[str, tuple[str, ...]]]) -> None:
+    for preset, settings in members.values():
+        assert Case(preset, 64, (*family.CONSTANT_LR, *settings)).config.data.height == 64
 
 
 def test_prediction_measures_each_variant_beside_the_baselines(tmp_path: Path) -> None:

@@ -167,3 +167,12 @@ def test_gradient_checkpointing_gives_the_same_gradients() -> None:
         assert a is not None
         assert b is not None
         assert torch.allclose(a, b, atol=1e-7)
+
+
+def test_forget_gate_of_the_latents_starts_open() -> None:
+    lstm = SavpGenerator(latent_channels=8).cell.latent_lstm
+    assert lstm is not None
+    bias = (lstm.bias_ih + lstm.bias_hh).detach()
+    assert torch.equal(bias[8:16], torch.ones(8))  # PyTorch's order: input, forget, cell, output
+    assert not bias[:8].any()
+    assert not bias[16:].any()
