@@ -41,8 +41,8 @@ PAIRED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "cVAE-GAN": ("bicyclegan", CVAE_GAN),
     "BicycleGAN": ("bicyclegan", ()),
     "vid2vid": ("tiny", ()),
-    "fast": ("fast", FAST),
-    "fast with 2 references": ("fast", (*FAST, "generator.num_references=2")),
+    "fast, no references": ("fast", (*FAST, "generator.num_references=0")),
+    "fast, 2 references": ("fast", FAST),
 }
 """Member -> preset and settings. vid2vid is `composite`; few-shot vid2vid is represented by the references."""
 SMALL_UNPAIRED = (
@@ -134,9 +134,15 @@ def measure(table: str, video: Path, folder: Path, plan: FamilyPlan, log: Log) -
 def format_results(table: str, rows: Mapping[str, Mapping[str, float]], plan: FamilyPlan) -> str:
     """The Markdown table."""
     names = [name for name in METRICS[table] if any(name in metrics for metrics in rows.values())]
-    cells = [[row, *(format_number(metrics.get(name)) for name in (*names, "steps"))] for row, metrics in rows.items()]
+    cells = [[row, *(_format(name, metrics.get(name)) for name in (*names, "steps"))] for row, metrics in rows.items()]
     length = f"{plan.steps} steps" if plan.seconds is None else f"{plan.seconds:g} seconds"
     return format_table(f"{table}, {plan.size} pixels, {length} each", ["", *names, "steps"], cells)
+
+
+def _format(name: str, value: float | None) -> str:
+    if value is None or name == "steps":
+        return "–" if value is None else f"{value:.0f}"
+    return f"{value:.4f}" if name.startswith("warping") else format_number(value)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

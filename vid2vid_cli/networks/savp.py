@@ -234,11 +234,7 @@ def _append_latent(features: Tensor, code: Tensor | None) -> Tensor:
 
 @torch.no_grad()
 def _init_weights(network: nn.Module) -> None:
-    """Normal distribution with the deviation 0.02, truncated at two deviations; biases zero, as published.
-
-    The LSTM of the latents: Glorot's uniform distribution, and a bias of 1 of the forget gate,
-    TensorFlow's defaults, which the published code uses.
-    """
+    """Normal distribution with deviation 0.02, cut at 0.04; biases zero, as published; the LSTM as in TensorFlow."""
     limit = math.erf(math.sqrt(2))
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
@@ -246,8 +242,6 @@ def _init_weights(network: nn.Module) -> None:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.LSTMCell):
-            for weight in (module.weight_ih, module.weight_hh):
-                nn.init.xavier_uniform_(weight)
-            for bias in (module.bias_ih, module.bias_hh):
-                nn.init.zeros_(bias)
+            for weight in module.parameters():
+                nn.init.zeros_(weight) if weight.ndim == 1 else nn.init.xavier_uniform_(weight)
             module.bias_hh[module.hidden_size : 2 * module.hidden_size] = 1  # the forget gate
