@@ -56,9 +56,11 @@ class ReferenceBlend(nn.Module):
         """
         batch, num_references = references.weights.shape
         grid = upsample_positions(references.positions.flatten(0, 1), height, width)
-        aligned = _sample(references, grid)
-        inputs = torch.cat([aligned, references.static_images.flatten(0, 1)], 1)
-        embeddings = self.patch_embed(pad_to_multiple(inputs, self.size_divisor))
+        aligned, static = _sample(references, grid), references.static_images.flatten(0, 1)
+        # Two convolutions in place of a copy of both images into one tensor.
+        weight, bias, patch_size = self.patch_embed.weight, self.patch_embed.bias, self.patch_size
+        embeddings = F.conv2d(pad_to_multiple(aligned, self.size_divisor), weight[:, :3], bias, patch_size)
+        embeddings = embeddings + F.conv2d(pad_to_multiple(static, self.size_divisor), weight[:, 3:], None, patch_size)
         embeddings = embeddings.view(batch, num_references, *embeddings.shape[1:])
         mean = (references.weights[:, :, None, None, None].to(embeddings.dtype) * embeddings).sum(1)
         return grid, embeddings, mean
@@ -72,25 +74,50 @@ class ReferenceBlend(nn.Module):
         """
         batch, num_references = references.weights.shape
         height, width = synthesised.shape[-2:]
-        shared = features[:, None].expand(-1, num_references, -1, -1, -1)
-        merged = self.merge(torch.cat([shared, embeddings], 2).flatten(0, 1))
-        flow = self.flow_head(merged).float() * self.flow_multiplier
-        flow = crop_to(interpolate(flow, scale_factor=self.patch_size, mode="bilinear"), height, width)
-        # Scalars, as in `ops.warp`: an exported graph would contain the values of a new tensor as constants.
-        offset = torch.stack([flow[:, 0] * (2.0 / max(width - 1, 1)), flow[:, 1] * (2.0 / max(height - 1, 1))], -1)
-        # With NaN in the grid, the CPU gradient of grid_sample writes out of bounds; see `ops.warp`.
-        refined_grid = (grid + offset).nan_to_num(0.0)
-        sampled = _sample(references, refined_grid)
-        logits = pixel_shuffle(self.weight_head(merged).float(), self.patch_size)  # (b n, 2, h, w): aligned, static
-        logits = logits.view(batch, num_references, *logits.shape[1:])
-        raw_logit = pixel_shuffle(self.raw_weight_head(features).float(), self.patch_size)
+        merged = self._merge_features(features, embeddings).flatten(0, 1)
+        sampled = _sample(references, grid + self._grid_offset(merged, height, width))
+        # The softmax is computed on patches, before the pixels are shuffled: fewer operations on strided memory.
+        logits = self.weight_head(merged).float().view(batch, num_references, 2, self.patch_size**2, *merged.shape[2:])
+        raw_logit = self.raw_weight_head(features).float()[:, None]
         # 0 for equal weights; -inf removes a reference.
-        prior = torch.log(references.weights.float() * self.num_references)[:, :, None, None, None]
+        prior = torch.log(references.weights.float() * self.num_references)[:, :, None, None, None, None]
         all_logits = torch.cat([(LOGIT_SCALE * logits + prior).flatten(1, 2), LOGIT_SCALE * raw_logit], 1)
-        weights = torch.softmax(crop_to(all_logits, height, width), 1)
+        weights = pixel_shuffle(torch.softmax(all_logits, 1).flatten(1, 2), self.patch_size)  # (b, 2 n + 1, h, w)
+        weights = crop_to(weights, height, width)
         sampled = sampled.view(batch, num_references, 3, height, width)
-        candidates = torch.stack([sampled, references.static_images], 2).flatten(1, 2)
-        return (weights[:, :-1, None] * candidates).sum(1) + weights[:, -1:] * synthesised, weights.detach()
+        aligned = (weights[:, :-1:2, None] * sampled).sum(1)
+        static = (weights[:, 1::2, None] * references.static_images).sum(1)
+        return weights[:, -1:] * synthesised + aligned + static, weights.detach()
+
+    def _merge_features(self, features: Tensor, embeddings: Tensor) -> Tensor:
+        """`merge` of the trunk's features with each embedding, (b, n, c, h', w').
+
+        The convolution is linear, so the part of the features, which all references share, is computed once.
+        """
+        convolution, activation = self.merge
+        assert isinstance(convolution, nn.Conv2d)
+        weight, channels = convolution.weight, features.shape[1]
+        shared = F.conv2d(features, weight[:, :channels], convolution.bias, padding=1)
+        own = F.conv2d(embeddings.flatten(0, 1), weight[:, channels:], None, padding=1)
+        return activation(own.view(embeddings.shape) + shared[:, None])  # type: ignore[no-any-return]
+
+    def _grid_offset(self, merged: Tensor, height: int, width: int) -> Tensor:
+        """The residual flow as an offset to the grid, (b n, c, h', w') -> (b n, h, w, 2)."""
+        flow = self.flow_head(merged).float()
+        if torch.is_grad_enabled():
+            # With NaN in the grid, the CPU gradient of grid_sample writes out of bounds; see `ops.warp`.
+            flow = flow.nan_to_num(0.0, 0.0, 0.0)
+        # Scalars, as in `ops.warp`: an exported graph would contain the values of a new tensor as constants. Scaled
+        # before it is upsampled, which is linear, and planar, which torch upsamples four times as fast.
+        offset = torch.stack(
+            [
+                flow[:, axis] * (2.0 * self.flow_multiplier / max(size - 1, 1))
+                for axis, size in enumerate((width, height))
+            ],
+            1,
+        )
+        offset = interpolate(offset, scale_factor=self.patch_size, mode="bilinear")
+        return crop_to(offset, height, width).permute(0, 2, 3, 1)
 
 
 def upsample_positions(positions: Tensor, height: int, width: int) -> Tensor:
