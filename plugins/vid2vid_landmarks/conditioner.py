@@ -63,7 +63,6 @@ class Landmarks(Conditioner):
     supports_retargeting: ClassVar[bool] = True
     input_option: ClassVar[str] = "input_dir"
     flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = {"face": FLIP_INDICES, "iris": IRIS_FLIP_INDICES}
-    unaligned_points: ClassVar[tuple[str, ...]] = ("iris",)  # a spline through irises bends them and the lids
     region_names: ClassVar[tuple[str, ...]] = ("face", "eyes", "mouth")
     options: LandmarkOptions
 

@@ -101,14 +101,6 @@ def test_positions_follow_the_points() -> None:
     assert position == pytest.approx(expected, abs=1.5 * 2 / 65)
 
 
-def test_positions_do_not_follow_unaligned_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    bank = blob_bank((0, 16))
-    moved = blob_annotation(16)
-    monkeypatch.setattr(type(bank.conditioners[0]), "unaligned_points", ("disc",))
-    positions = bank.positions(0, (moved,), bank.output_views, bank.output_view)
-    assert np.array_equal(positions, bank.positions(0, (blob_annotation(0),), bank.output_views, bank.output_view))
-
-
 def test_bones_refer_to_the_rows_of_all_points(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two groups of points: the rows of the second one's bones follow those of the first."""
     bank = blob_bank((0, 16))

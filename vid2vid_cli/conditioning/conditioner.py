@@ -75,8 +75,6 @@ class Conditioner(ABC):
 
     Not needed for points without sides, nor for sides that the names express, such as `left_hand` and `right_hand`.
     """
-    unaligned_points: ClassVar[tuple[str, ...]] = ()
-    """Names of points by which reference frames are not aligned, because they move against their surroundings."""
     region_names: ClassVar[tuple[str, ...]] = ()
     """Names of the boxes that `region_boxes` may return, such as face, eyes, mouth, hands."""
     part_names: ClassVar[tuple[str, ...]] = ()

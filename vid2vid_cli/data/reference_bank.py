@@ -103,9 +103,7 @@ class ReferenceBank:
             names = [
                 name
                 for name, points in annotation.points.items()
-                if name not in conditioner.unaligned_points
-                and name in reference.points
-                and len(points) == len(reference.points[name])
+                if name in reference.points and len(points) == len(reference.points[name])
             ]
             if not names:
                 continue
