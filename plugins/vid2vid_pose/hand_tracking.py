@@ -1,9 +1,9 @@
-"""Tracking of the two hands of one person, from the wrists of the body; one network run per frame and person.
+"""Tracking of the two hands of one person, from the wrists of the body; at most one network run per frame and person.
 
 The square of a hand that is not tracked lies on the extension of the forearm, and is measured twice, because the wrist
 may be bent. The square of a tracked hand follows from its last points (as in MediaPipe Hands: Zhang et al.,
 arXiv:2006.10214), moved with the forearm. While both wrists are visible, the hands take turns: one is measured, the
-other keeps its shape and moves with its forearm.
+other keeps its shape and moves with its forearm. A hand that moves with its forearm is measured on every third frame.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ MAX_WRIST_DISTANCE = 0.5
 MIN_HAND_DISTANCE = 0.3
 """Minimum mean distance of the points of both hands in palm lengths; closer ones are the same hand."""
 
+STEADY_DISTANCE, STEADY_INTERVAL = 0.4, 3
+"""A hand whose points were measured within this mean distance, in palm lengths, of where it was expected, is measured
+again after this number of frames."""
 WRIST_NOISE = 0.1
 """Noise of the body's joints in forearm lengths: hands follow smaller motions of the forearm only in part."""
 
@@ -66,6 +69,8 @@ class HandTracker:
         self._frame_index = -1
         self._ages = dict.fromkeys(ARM_JOINTS, 0)
         """Frames since the last measurement of each hand."""
+        self._intervals = dict.fromkeys(ARM_JOINTS, 1)
+        """Frames from the last measurement of each hand to the next one."""
 
     def track(self, frame: UInt8Array, frame_index: int, body: FloatArray) -> dict[str, FloatArray]:
         """Points (21, 3) of both hands of `body` (25, 3); NaN where a hand is not detected."""
@@ -73,7 +78,8 @@ class HandTracker:
             self._hands = {}
         visible_names = [name for name, (_, wrist) in ARM_JOINTS.items() if is_confident(body, wrist)]
         moved_hands = {name: self._move(name, body) for name in visible_names if name in self._hands}
-        due_names = visible_names if not self._hands else self._select_oldest(visible_names, body)
+        due_names = [name for name in visible_names if self._ages[name] + 1 >= self._intervals[name]]
+        due_names = visible_names if not self._hands else self._select_oldest(due_names, body)
         self._hands = moved_hands
         self._ages = {name: age + 1 for name, age in self._ages.items()}
         for name in due_names:
@@ -90,7 +96,7 @@ class HandTracker:
     def _measure(self, name: str, frame: UInt8Array, body: FloatArray) -> None:
         """Measure a hand and add it to the tracked ones, or remove it from them."""
         tracked_hand = self._hands.pop(name, None)
-        self._ages[name] = 0
+        self._ages[name], self._intervals[name] = 0, 1
         hand = None
         if tracked_hand is not None:
             hand = self._network.measure(frame, square_around_hand(tracked_hand[:, :2].astype(np.float64), name))
@@ -99,6 +105,10 @@ class HandTracker:
         if hand is not None and belongs_to_arm(hand, body, name):
             points = np.column_stack([hand.positions, np.full(NUM_HAND_POINTS, hand.presence)])
             self._hands[name] = points.astype(np.float32)
+            if tracked_hand is not None:
+                distances = np.linalg.norm(tracked_hand[:, :2] - hand.positions, axis=1)
+                is_steady = float(distances.mean()) < STEADY_DISTANCE * palm_length(hand.positions)
+                self._intervals[name] = STEADY_INTERVAL if is_steady else 1
             self._remove_duplicate(body)
 
     def _search(self, name: str, frame: UInt8Array, body: FloatArray) -> MeasuredHand | None:

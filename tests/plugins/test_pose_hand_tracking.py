@@ -74,14 +74,36 @@ def test_hands_take_turns() -> None:
     assert detected_names(tracker.track(FRAME, 0, body)) == ["left_hand", "right_hand"]
     assert sorted(network.names) == ["left_hand"] * 2 + ["right_hand"] * 2  # twice each: search and refinement
     network.names.clear()
+    palm = float(np.hypot(*np.diff(network.hands["left_hand"].positions[[0, 9]], axis=0)[0]))
+    shifts = [0.5, -0.5, 0, 0, 0.5, 0, 0.5]  # the hands move relative to their forearms between two measurements
+
+    def track(index: int, names: list[str]) -> list[str]:
+        x = palm * shifts[index - 1]
+        wrists = {name: body[WRISTS[name]] for name in names}
+        network.hands = {name: make_hand(hand_keypoints(wrist[0] + x, wrist[1], 10)) for name, wrist in wrists.items()}
+        return detected_names(tracker.track(FRAME, index, body))
+
     for index in range(1, 5):
-        assert detected_names(tracker.track(FRAME, index, body)) == ["left_hand", "right_hand"]
+        assert track(index, ["left_hand", "right_hand"]) == ["left_hand", "right_hand"]
     assert network.names in (["left_hand", "right_hand"] * 2, ["right_hand", "left_hand"] * 2)
     network.names.clear()
     body[4, 2] = 0.1  # the right wrist is hidden: the left hand is measured on every frame
     for index in range(5, 8):
-        assert detected_names(tracker.track(FRAME, index, body)) == ["left_hand"]
+        assert track(index, ["left_hand"]) == ["left_hand"]
     assert network.names == ["left_hand"] * 3
+
+
+def test_steady_hands_are_measured_on_every_third_frame() -> None:
+    body = person_keypoints(160, 30, 200)
+    network = ScriptedNetwork(hands_of(body))
+    tracker = HandTracker(network)
+    tracker.track(FRAME, 0, body)
+    counts = []
+    for index in range(1, 13):
+        network.names.clear()
+        assert detected_names(tracker.track(FRAME, index, body)) == ["left_hand", "right_hand"]
+        counts.append(len(network.names))
+    assert counts == [1, 1, 0] * 4
 
 
 def test_hand_moves_with_its_forearm_until_its_turn() -> None:
