@@ -1,4 +1,4 @@
-"""Alignment of reference frames: the spline, the bones and what does not move."""
+"""Alignment of reference frames by points: the spline, and what does not move."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
 ENLARGED = np.array([[1.5, 0, 0.25], [0, 1.5, 0.25]])
 """Output pixels -> pixels of a reference at a higher resolution."""
 POINTS = np.array([(56, 40), (72, 40), (64, 48), (56, 56), (72, 56)], np.float32)
-BONES = ((0, 1), (1, 2), (3, 4))
 
 
 def apply(matrix: NDArray[np.float64], points: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -46,10 +45,9 @@ def test_grid_nodes_cover_the_image(size: tuple[int, int]) -> None:
     assert np.all(np.diff(nodes[0, :, 0]) == GRID_STEP)
 
 
-@pytest.mark.parametrize("bones", [(), BONES])
 @pytest.mark.parametrize("base", [IDENTITY, ENLARGED])
-def test_unmoved_points_give_base(base: NDArray[np.float64], bones: tuple[tuple[int, int], ...]) -> None:
-    positions = align_points(POINTS, apply(base, POINTS), base, SIZE, bones=bones)
+def test_unmoved_points_give_base(base: NDArray[np.float64]) -> None:
+    positions = align_points(POINTS, apply(base, POINTS), base, SIZE)
     assert positions.dtype == np.float32
     assert np.allclose(positions, static_positions(base), atol=1e-4)
 
@@ -76,17 +74,6 @@ def test_spline_passes_near_the_points_and_leaves_the_border() -> None:
         assert np.abs(offsets[row, :-1] - expected[row, :-1]).max() < 0.5
 
 
-@pytest.mark.parametrize("base", [IDENTITY, ENLARGED])
-def test_common_shift_of_bones_moves_the_points_and_not_the_border(base: NDArray[np.float64]) -> None:
-    shift = np.array([6.0, -4.0], np.float32)
-    offsets = align_points(POINTS, apply(base, POINTS) + shift, base, SIZE, bones=BONES) - static_positions(base)
-    for point in POINTS:
-        assert np.allclose(value_at(offsets, point), shift, atol=0.6)
-    assert np.abs(value_at(offsets, POINTS.mean(0)) - shift).max() < 0.6
-    for row in (offsets[0], offsets[-1, :-1], offsets[:, 0], offsets[:-1, -2]):
-        assert np.abs(row).max() < 1
-
-
 def test_missing_points_are_ignored() -> None:
     reference_points = POINTS + np.array([6, -4], np.float32)
     expected = align_points(POINTS[:4], reference_points[:4], IDENTITY, SIZE)
@@ -94,49 +81,14 @@ def test_missing_points_are_ignored() -> None:
         pair = [np.vstack([array[:4], [[500, 500]]]).astype(np.float32) for array in (POINTS, reference_points)]
         pair[where][4] = np.nan
         assert np.array_equal(align_points(*pair, IDENTITY, SIZE), expected)
-        bones = ((0, 1), (2, 3), (0, 4))
-        with_missing = align_points(*pair, IDENTITY, SIZE, bones=bones)
-        assert np.array_equal(
-            with_missing, align_points(POINTS[:4], reference_points[:4], IDENTITY, SIZE, bones=bones[:2])
-        )
 
 
-@pytest.mark.parametrize("bones", [(), BONES])
-def test_fewer_than_three_points_give_base(bones: tuple[tuple[int, int], ...]) -> None:
+def test_fewer_than_three_points_give_base() -> None:
     points = POINTS.copy()
     points[2:] = np.nan
-    assert np.array_equal(align_points(points, POINTS + 9, ENLARGED, SIZE, bones=bones), static_positions(ENLARGED))
+    assert np.array_equal(align_points(points, POINTS + 9, ENLARGED, SIZE), static_positions(ENLARGED))
     no_points = np.empty((0, 2), np.float32)
     assert np.array_equal(align_points(no_points, no_points, IDENTITY, SIZE), static_positions(IDENTITY))
-
-
-def test_without_complete_bones_nothing_moves() -> None:
-    points = POINTS.copy()
-    points[[1, 4]] = np.nan
-    assert np.array_equal(align_points(points, POINTS + 9, IDENTITY, SIZE, bones=BONES), static_positions(IDENTITY))
-
-
-@pytest.mark.parametrize("base", [IDENTITY, ENLARGED])
-def test_rotated_limb_follows_its_ends(base: NDArray[np.float64]) -> None:
-    """A forearm that points to the right in the output and down in the reference; shoulder and elbow are fixed."""
-    points = np.array([(30, 48), (62, 48), (94, 48)], np.float32)
-    moved = np.array([(30, 48), (62, 48), (62, 80)], np.float32)
-    positions = align_points(points, apply(base, moved), base, SIZE, bones=((0, 1), (1, 2)))
-    scale = base[0, 0]
-    assert np.abs(value_at(positions, points[0]) - apply(base, moved)[0]).max() < 2 * scale
-    assert np.abs(value_at(positions, points[2]) - apply(base, moved)[2]).max() < 2 * scale
-    middle = (points[1] + points[2]) / 2  # the other bone has a part in it
-    assert np.abs(value_at(positions, middle) - apply(base, (moved[1:2] + moved[2:]) / 2)[0]).max() < 4 * scale
-    far = np.array((120, 4), np.float32)
-    assert np.abs(value_at(positions, far) - apply(base, far)).max() < 0.5
-
-
-def test_foreshortened_bone_is_not_stretched_without_limit() -> None:
-    points = np.array([(40, 48), (42, 48), (90, 48)], np.float32)
-    moved = np.array([(40, 48), (72, 48), (90, 48)], np.float32)
-    positions = align_points(points, moved, IDENTITY, SIZE, bones=((0, 1),))
-    steps = np.abs(np.diff(positions, axis=1)).max()
-    assert steps < 4 * GRID_STEP
 
 
 def test_thin_plate_kernel_is_its_formula() -> None:

@@ -11,13 +11,8 @@ from helpers.reference_banks import blob_annotation, blob_bank
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.data.encoded_frames import EncodedFrames
-from vid2vid_cli.data.reference_bank import (
-    FAR_DISTANCE,
-    ReferenceBank,
-    descriptor_distances,
-    farthest_points,
-    with_points_of,
-)
+from vid2vid_cli.data.reference_bank import MISSING_BONE_COST, ReferenceBank
+from vid2vid_cli.data.reference_descriptors import FAR_DISTANCE, descriptor_distances, farthest_points, with_points_of
 
 NAN = float("nan")
 
@@ -65,8 +60,8 @@ def test_bank_accepts_annotations_with_other_points(change: str) -> None:
         points = {"disc": annotation.points["disc"][:4]}
     other = replace(annotation, points=points)
     distances = bank.distances(bank.describe((other,), bank.output_views))
-    positions = bank.positions(2, (other,), bank.output_views, bank.output_view)
-    expected = bank.positions(2, (annotation,), bank.output_views, bank.output_view)
+    positions = bank.align(2, (other,), bank.output_views, bank.output_view).positions
+    expected = bank.align(2, (annotation,), bank.output_views, bank.output_view).positions
     assert np.isfinite(positions).all()
     if change == "extra":
         assert distances.argmin() == 1
@@ -81,7 +76,7 @@ def test_positions_of_the_reference_itself_are_the_identity() -> None:
     """At twice the resolution of the output too: positions are relative to the size of the reference."""
     for scale in (1, 2):
         bank = blob_bank((4, 12), scale=scale)
-        x, y = bank.positions(1, bank.annotations[1], bank.output_views, bank.output_view)
+        x, y = bank.align(1, bank.annotations[1], bank.output_views, bank.output_view).positions
         nodes_x = np.arange(0, 33, 8, dtype=np.float32)
         offset = (scale - 1) / 2  # pixel centres
         expected = 2 * (scale * nodes_x + offset) / (33 * scale - 1) - 1
@@ -96,7 +91,7 @@ def test_positions_follow_the_points() -> None:
     node = np.array([[16.0, 16.0]])
     shift = np.float32(node[0]) - bank.output_view.transform_points(centre[None])[0]
     view = bank.output_view.compose(np.array([[1, 0, shift[0]], [0, 1, shift[1]]]))  # the disc is at a node
-    position = bank.positions(0, (blob_annotation(12),), (view,), view)[:, 2, 2]
+    position = bank.align(0, (blob_annotation(12),), (view,), view).positions[:, 2, 2]
     expected = 2 * bank.view.transform_points(reference_centre[None])[0] / (33 * 2 - 1) - 1
     assert position == pytest.approx(expected, abs=1.5 * 2 / 65)
 
@@ -113,11 +108,37 @@ def test_bones_refer_to_the_rows_of_all_points(monkeypatch: pytest.MonkeyPatch) 
     two_groups = replace(bank, annotations=tuple((annotation,) for annotation in with_front))
     assert np.isfinite(moved).all()
     assert np.array_equal(
-        two_groups.positions(0, (with_front[1],), bank.output_views, bank.output_view),
-        bank.positions(0, (blob_annotation(16),), bank.output_views, bank.output_view),
+        two_groups.align(0, (with_front[1],), bank.output_views, bank.output_view).positions,
+        bank.align(0, (blob_annotation(16),), bank.output_views, bank.output_view).positions,
     )
     monkeypatch.setattr(type(bank.conditioners[0]), "bones", lambda self: {"absent": ((0, 1),)})
-    assert np.isfinite(bank.positions(0, (blob_annotation(16),), bank.output_views, bank.output_view)).all()
+    assert np.isfinite(bank.align(0, (blob_annotation(16),), bank.output_views, bank.output_view).positions).all()
+
+
+def test_bones_choose_references_and_fill_what_does_not_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disc is a limb: a frame differs by bone, missing bones too, and the disc is not in what does not move."""
+    without_bones = blob_bank((0, 4, 8, 12, 16))
+    assert without_bones.differences((blob_annotation(8),), without_bones.output_views).shape == (5, 1)
+    assert not without_bones.align(0, (blob_annotation(8),), *_views(without_bones)).mismatch.any()
+    static_frame = without_bones.static_frame(2, without_bones.output_view)
+    monkeypatch.setattr(type(without_bones.conditioners[0]), "bones", lambda self: {"disc": ((1, 2), (3, 4))})
+    bank = blob_bank((0, 4, 8, 12, 16))
+    differences = bank.differences((blob_annotation(8),), bank.output_views)
+    assert differences.shape == (5, 2)
+    assert differences.mean(axis=1).argmin() == 2
+    assert differences[2].max() < 1e-6
+    missing = replace(blob_annotation(8), points={"disc": np.full_like(blob_annotation(8).points["disc"], NAN)})
+    assert np.all(bank.differences((missing,), bank.output_views) == np.float32(MISSING_BONE_COST))
+    disc = bank.output_view.transform_points(blob_annotation(8).points["disc"][:1])[0].round().astype(int)
+    with_disc, filled = (
+        int(image[disc[1], disc[0], 0]) for image in (static_frame, bank.static_frame(2, bank.output_view))
+    )
+    assert with_disc > 180
+    assert filled < 140
+
+
+def _views(bank: ReferenceBank) -> tuple[tuple[View, ...], View]:
+    return bank.output_views, bank.output_view
 
 
 def test_mirrored_twice_is_the_bank() -> None:
@@ -139,7 +160,7 @@ def test_conditioners_without_points_are_compared_by_their_condition(name: str) 
     bank = _image_bank(conditioner, images)
     distances = bank.distances(bank.describe(bank.annotations[2], bank.output_views))
     assert distances.argsort().tolist() == [2, 1, 0]
-    positions = bank.positions(0, bank.annotations[2], bank.output_views, bank.output_view)
+    positions = bank.align(0, bank.annotations[2], bank.output_views, bank.output_view).positions
     assert np.allclose(positions[0, 0], np.arange(-1, 1.1, 0.5), atol=1e-4)
 
 

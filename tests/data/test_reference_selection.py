@@ -23,11 +23,11 @@ from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.data.reference_selection import (
     FADE_FRAMES,
-    SWITCH_RATIO,
     ReferenceLoader,
     ReferenceSelector,
     ReferenceSource,
 )
+from vid2vid_cli.data.reference_weights import SWITCH_RATIO
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.networks.reference_blend import upsample_positions
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with_conditioners
@@ -54,7 +54,7 @@ def weights_of_frames(selector: ReferenceSelector, distances: Sequence[Sequence[
     """The weight of each selected reference, for frames with these distances."""
     frames = []
     for row in distances:
-        indices, weights = selector.select(np.array(row, np.float32))
+        indices, weights = selector.select(np.array(row, np.float32)[:, None])
         assert len(set(indices)) == len(indices) == len(weights)
         frames.append(dict(zip(indices, weights, strict=True)))
     return frames

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from vid2vid_cli.conditioning.alignment import GRID_STEP, grid_nodes
 from vid2vid_cli.core.types import FrameReferences
+from vid2vid_cli.data.reference_weights import MIN_LOG_WEIGHT
 from vid2vid_cli.networks import reference_blend
 from vid2vid_cli.networks.fast import FastGenerator
-from vid2vid_cli.networks.reference_blend import ReferenceBlend, upsample_positions
+from vid2vid_cli.networks.reference_blend import ReferenceBlend, upsample_log_weights, upsample_positions
 
 HEADS = "flow_head", "weight_head", "raw_weight_head"
 
@@ -33,7 +34,8 @@ def random_references(
     static_images = torch.rand(1, count, 3, height, width, generator=rng) * 2 - 1
     positions = identity_positions(height, width).expand(1, count, -1, -1, -1)
     noise = torch.rand(positions.shape, generator=rng) * 2 - 1
-    return FrameReferences(images, static_images, positions + jitter * noise, torch.full((1, count), 1 / count))
+    weights = torch.full((1, count), 1 / count)
+    return FrameReferences(images, static_images, positions + jitter * noise, weights, torch.zeros_like(positions))
 
 
 def make_generator(**changes: object) -> FastGenerator:
@@ -51,9 +53,9 @@ def trained_generator(**changes: object) -> FastGenerator:
     return generator
 
 
-def tiny_blend(num_references: int = 2) -> ReferenceBlend:
+def tiny_blend() -> ReferenceBlend:
     torch.manual_seed(0)
-    blend = ReferenceBlend(4, num_references=num_references, patch_size=4, flow_multiplier=4.0, size_divisor=8)
+    blend = ReferenceBlend(4, patch_size=4, flow_multiplier=4.0, size_divisor=8)
     blend.init_heads()
     return blend
 
@@ -67,11 +69,14 @@ def blend_with(blend: ReferenceBlend, references: FrameReferences, synthesised: 
 
 
 def take(references: FrameReferences, rows: list[int], weights: list[float]) -> FrameReferences:
-    """These rows of the references with other weights."""
+    """These rows of the references with other weights, which are relative to those of two references."""
     images, static_images, positions = (
         tensor[:, rows] for tensor in (references.images, references.static_images, references.positions)
     )
-    return FrameReferences(images, static_images, positions, torch.tensor([weights]))
+    log_weights = torch.tensor(weights).mul(2).log().clamp(min=MIN_LOG_WEIGHT)[None, :, None, None, None]
+    return FrameReferences(
+        images, static_images, positions, torch.tensor([weights]), log_weights.expand_as(positions).contiguous()
+    )
 
 
 def test_grid_step_is_that_of_the_alignment() -> None:
@@ -102,11 +107,12 @@ def test_reference_that_equals_the_target_is_kept() -> None:
     """Identity positions sample it unchanged; the untrained blend takes two thirds of it."""
     target = torch.rand(1, 3, 30, 45) * 2 - 1
     positions = identity_positions(30, 45)[None, None]
-    references = FrameReferences(target[:, None], target[:, None], positions, torch.ones(1, 1))
+    log_weights = torch.zeros_like(positions)
+    references = FrameReferences(target[:, None], target[:, None], positions, torch.ones(1, 1), log_weights)
     synthesised = torch.rand(1, 3, 30, 45)
-    result = blend_with(tiny_blend(1), references, synthesised)
+    result = blend_with(tiny_blend(), references, synthesised)
     assert torch.allclose(result, (2 * target + synthesised) / 3, atol=1e-4)
-    assert torch.allclose(blend_with(tiny_blend(1), references, target), target, atol=1e-4)
+    assert torch.allclose(blend_with(tiny_blend(), references, target), target, atol=1e-4)
 
 
 def test_reference_of_weight_zero_changes_nothing() -> None:
@@ -148,6 +154,7 @@ def test_batch_items_are_independent() -> None:
     both = FrameReferences(
         *(torch.cat([getattr(item, name) for item in pair]) for name in ("images", "static_images", "positions")),
         torch.cat([item.weights for item in pair]),
+        torch.cat([item.log_weights for item in pair]),
     )
     with torch.no_grad():
         batched = generator(window.expand(2, -1, -1, -1, -1), [past[0].expand(2, -1, -1, -1, -1)], False, both)
@@ -169,8 +176,42 @@ def test_gradients_reach_all_heads_of_an_untrained_blend() -> None:
 
 
 def test_gradients_are_finite_with_a_removed_reference() -> None:
-    """log(0) is -inf: the gradients stay finite."""
     generator, (window, past) = trained_generator(), random_inputs(24, 40)
-    references = replace(random_references(24, 40), weights=torch.tensor([[1.0, 0.0]]))
+    references = take(random_references(24, 40), [0, 1], [1.0, 0.0])
     generator(window, past, False, references).image.square().mean().backward()
     assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in generator.parameters())
+
+
+@pytest.mark.parametrize(("height", "width", "patch_size"), [(33, 41, 4), (24, 40, 2), (30, 45, 8), (32, 48, 4)])
+def test_upsample_log_weights_is_linear_at_the_centres_of_patches(height: int, width: int, patch_size: int) -> None:
+    nodes = torch.from_numpy(grid_nodes(height, width)).permute(2, 0, 1)
+    rows, columns = (-(-size // 16) * 16 // patch_size for size in (height, width))
+    log_weights = nodes[None, None].expand(1, 3, -1, -1, -1)
+    upsampled = upsample_log_weights(log_weights, patch_size, rows, columns)
+    assert upsampled.shape == (1, 3, 2, rows, columns)
+    for axis, size in ((0, width), (1, height)):
+        inside = torch.arange(size // patch_size)
+        values = upsampled[0, 1, axis].movedim(-1 if axis == 0 else 0, 0)[inside, 0]
+        assert torch.allclose(values, inside * patch_size + patch_size / 2, atol=1e-4)
+
+
+def test_log_weights_select_the_candidate_of_each_pixel() -> None:
+    """The left half is the aligned first reference, the right half the static second one."""
+    references, synthesised = random_references(32, 48, jitter=0), torch.rand(1, 3, 32, 48)
+    log_weights = torch.full_like(references.log_weights, MIN_LOG_WEIGHT)
+    log_weights[:, 0, 0, :, :3], log_weights[:, 1, 1, :, 4:] = 30, 30
+    result = blend_with(tiny_blend(), replace(references, log_weights=log_weights), synthesised)
+    aligned = nn.functional.interpolate(references.images[:, 0], (32, 48), mode="bilinear", align_corners=True)
+    assert torch.allclose(result[..., :14], aligned[..., :14], atol=1e-5)
+    assert torch.allclose(result[..., 34:], references.static_images[:, 1, ..., 34:], atol=1e-5)
+
+
+def test_untrained_generator_with_references_takes_the_raw_image() -> None:
+    """The motion of the past is not known yet; without references, the raw image is not better."""
+    (window, past), references = random_inputs(24, 40), random_references(24, 40)
+    with torch.no_grad():
+        with_references = make_generator()(window, past, False, references).occlusion
+        without_references = make_generator(num_references=0)(window, past, False).occlusion
+    assert with_references is not None
+    assert without_references is not None
+    assert with_references.mean() > 0.85 > without_references.mean()

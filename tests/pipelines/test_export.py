@@ -82,6 +82,7 @@ def random_rollout(
                 torch.rand(1, num_references, 3, *size, generator=rng),
                 torch.rand(1, num_references, 2, *grid, generator=rng) * 2 - 1,
                 torch.full((1, num_references), 1 / num_references),
+                torch.rand(1, num_references, 2, *grid, generator=rng) * 4 - 2,
             )
             for _ in conditions
         ]

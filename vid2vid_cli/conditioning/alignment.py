@@ -6,7 +6,6 @@ are smooth, so it is computed on a coarse grid. Where the subject does not move 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -19,14 +18,7 @@ ANCHORS_PER_SIDE = 6
 SPLINE_SMOOTHING = 1e-4
 """Weight of the bending energy; jitter of single points bends the image less."""
 MIN_POINTS = 3
-BONE_WIDTH = 0.3
-"""Standard deviation of a bone's influence across it, in multiples of the median bone length."""
-STATIC_WEIGHT = 0.05
-"""Weight of the background at every pixel, where a bone's weight is 1 on the bone."""
-MAX_BONE_SCALE = 2.0
-"""Largest ratio of a bone's lengths in both frames that is followed; beyond it, one end is foreshortened."""
 
-Bones = Sequence[tuple[int, int]]
 AffineMatrix = NDArray[np.float64]
 
 
@@ -38,30 +30,27 @@ def grid_nodes(height: int, width: int) -> FloatArray:
 
 
 def align_points(
-    points: FloatArray, reference_points: FloatArray, base: AffineMatrix, size: tuple[int, int], *, bones: Bones = ()
+    points: FloatArray, reference_points: FloatArray, base: AffineMatrix, size: tuple[int, int]
 ) -> FloatArray:
     """Positions (gh, gw, 2) in pixels of the reference for each node of `grid_nodes`.
 
     `points`, `reference_points`: (n, 2) in pixels of the output and of the reference, NaN where not detected; only
     points in both are used. `base`: (2, 3), output pixels to reference pixels of whatever does not move with the
-    subject. `size`: (height, width) of the output. `bones`: pairs of rows; each moves rigidly with a scale, blended by
-    distance (linear blend skinning). Without bones, everything moves with the similarity transform that fits the points
+    subject. `size`: (height, width) of the output. Everything moves with the similarity transform that fits the points
     best, and a thin-plate spline (Bookstein, PAMI 1989) for its residuals passes near the points: hair and ears, which
     have no points, keep their shape. What does not move is then aligned wrongly; it is in the frame without alignment.
+    Bodies are aligned by `bone_alignment.align_bones`.
     """
     nodes = grid_nodes(*size)
     base_positions = nodes @ base[:, :2].T.astype(np.float32) + base[:, 2].astype(np.float32)
     is_known: NDArray[np.bool_] = np.isfinite(np.concatenate([points, reference_points], axis=1)).all(axis=1)
     if is_known.sum() < MIN_POINTS:
         return base_positions
-    if bones:
-        offsets = _bone_offsets(nodes, points, reference_points, base, [b for b in bones if is_known[list(b)].all()])
-    else:
-        moved_points, targets = points[is_known].astype(np.float64), reference_points[is_known].astype(np.float64)
-        similarity = fit_similarity(moved_points, targets)
-        base_positions = (nodes @ similarity[:, :2].T + similarity[:, 2]).astype(np.float32)
-        residuals = targets - (moved_points @ similarity[:, :2].T + similarity[:, 2])
-        offsets = _spline_offsets(nodes, moved_points, residuals, size)
+    moved_points, targets = points[is_known].astype(np.float64), reference_points[is_known].astype(np.float64)
+    similarity = fit_similarity(moved_points, targets)
+    base_positions = (nodes @ similarity[:, :2].T + similarity[:, 2]).astype(np.float32)
+    residuals = targets - (moved_points @ similarity[:, :2].T + similarity[:, 2])
+    offsets = _spline_offsets(nodes, moved_points, residuals, size)
     positions: FloatArray = base_positions + offsets.astype(np.float32)
     return positions
 
@@ -116,34 +105,3 @@ def _thin_plate_kernel(points: NDArray[np.float64], centres: NDArray[np.float64]
     kernel: NDArray[np.float64] = np.log(squared + 1e-12)
     kernel *= 0.5 * squared
     return kernel
-
-
-def _bone_offsets(
-    nodes: FloatArray, points: FloatArray, reference_points: FloatArray, base: AffineMatrix, bones: Bones
-) -> NDArray[np.float64]:
-    """Offsets from the static positions, blended over the bones and the background by their weights at each node."""
-    offset_sum, weight_sum = np.zeros(nodes.shape), np.full(nodes.shape[:2], STATIC_WEIGHT)
-    ends = np.array(bones, dtype=int).reshape(-1, 2)
-    lengths = np.linalg.norm(points[ends[:, 1]] - points[ends[:, 0]], axis=1)
-    if len(lengths) == 0:
-        return offset_sum
-    radius = BONE_WIDTH * max(float(np.median(lengths)), 1.0)
-    complex_nodes = nodes[..., 0] + 1j * nodes[..., 1]
-    complex_static = (nodes @ base[:, :2].T + base[:, 2]) @ np.array([1, 1j])
-    for (first, second), length in zip(ends, lengths, strict=True):
-        start, end = (complex(*points[index]) for index in (first, second))
-        reference_start, reference_end = (complex(*reference_points[index]) for index in (first, second))
-        direction = end - start
-        factor = (reference_end - reference_start) / direction if length > 1 else 1.0 + 0j
-        base_scale = float(np.sqrt(abs(np.linalg.det(base[:, :2]))))
-        magnitude = min(max(abs(factor), base_scale / MAX_BONE_SCALE), base_scale * MAX_BONE_SCALE)
-        factor *= magnitude / max(abs(factor), 1e-6)
-        along = np.clip(((complex_nodes - start) * np.conj(direction)).real / max(length**2, 1e-6), 0, 1)
-        distances = np.abs(complex_nodes - start - along * direction)
-        weights = np.exp(-0.5 * (distances / radius) ** 2)
-        centre, reference_centre = (start + end) / 2, (reference_start + reference_end) / 2
-        offsets = reference_centre + factor * (complex_nodes - centre) - complex_static
-        offset_sum += weights[..., None] * np.stack([offsets.real, offsets.imag], axis=-1)
-        weight_sum += weights
-    blended: NDArray[np.float64] = offset_sum / weight_sum[..., None]
-    return blended

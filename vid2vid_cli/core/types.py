@@ -51,7 +51,10 @@ class FrameReferences:
     """(b, n, 2, gh, gw) x and y in [-1, 1] of `grid_sample` (align_corners=True), every GRID_STEP pixels of the frame,
     see `core.geometry` and `conditioning.alignment`."""
     weights: Tensor
-    """(b, n) prior weights with the sum 1; below 1 / n while a reference is faded in or out."""
+    """(b, n) shares of the references with the sum 1; below 1 / n while a reference is faded in or out."""
+    log_weights: Tensor
+    """(b, n, 2, gh, gw) prior log weights of the reference with and without alignment, where that of the synthesised
+    image is 0; every GRID_STEP pixels of the frame. Of equal weights 0."""
 
 
 @dataclass(frozen=True)
@@ -68,22 +71,25 @@ class ClipReferences:
     """(b, t, n, 2, gh, gw) as in `FrameReferences`."""
     weights: Tensor
     """(b, t, n)"""
+    log_weights: Tensor
+    """(b, t, n, 2, gh, gw)"""
 
     def unbind(self) -> Iterator[FrameReferences]:
         """The references of each frame of the clips."""
         rows = torch.arange(len(self.images), device=self.images.device)[:, None]
-        for indices, positions, weights in zip(
-            self.indices.unbind(1), self.positions.unbind(1), self.weights.unbind(1), strict=True
-        ):
-            yield FrameReferences(self.images[rows, indices], self.static_images[rows, indices], positions, weights)
+        frames = (tensor.unbind(1) for tensor in (self.indices, self.positions, self.weights, self.log_weights))
+        for indices, *others in zip(*frames, strict=True):
+            yield FrameReferences(self.images[rows, indices], self.static_images[rows, indices], *others)
 
     def to(self, device: object) -> ClipReferences:
         """The references on another device, with float images."""
-        images, static_images, indices, positions, weights = (
+        images, static_images, *others = (
             tensor.to(device)  # type: ignore[call-overload]
-            for tensor in (self.images, self.static_images, self.indices, self.positions, self.weights)
-        )
-        return ClipReferences(_to_float_image(images), _to_float_image(static_images), indices, positions, weights)
+            for tensor in (
+                self.images, self.static_images, self.indices, self.positions, self.weights, self.log_weights
+            )
+        )  # fmt: skip
+        return ClipReferences(_to_float_image(images), _to_float_image(static_images), *others)
 
     @staticmethod
     def concatenate(clips: Sequence[ClipReferences]) -> ClipReferences:
@@ -94,6 +100,7 @@ class ClipReferences:
             torch.cat([clip.indices for clip in clips]),
             torch.cat([clip.positions for clip in clips]),
             torch.cat([clip.weights for clip in clips]),
+            torch.cat([clip.log_weights for clip in clips]),
         )
 
 

@@ -16,15 +16,33 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View, view_image
 from vid2vid_cli.conditioning.alignment import align_points
+from vid2vid_cli.conditioning.bone_alignment import BONE_WIDTH, align_bones, bone_costs, bone_proximity
 from vid2vid_cli.conditioning.plugin_calls import plugin_fault
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 from vid2vid_cli.data.encoded_frames import EncodedFrames
+from vid2vid_cli.data.reference_background import CELL_SIZE, ReferenceBackgrounds, ReferenceFrame
+from vid2vid_cli.data.reference_descriptors import (
+    Annotations,
+    describe_annotations,
+    descriptor_distances,
+    with_points_of,
+)
+from vid2vid_cli.media.images import resize_image
 
-FAR_DISTANCE = 1e3
-"""Distance between annotations that have no common points."""
+MISSING_BONE_COST = 0.2
+"""Difference between a bone and a missing one, in heights of the output."""
 
-Annotations = tuple[Annotation, ...]
-"""One per conditioner."""
+
+@dataclass(frozen=True)
+class AlignedReference:
+    """A reference frame aligned with a frame, at the nodes of `alignment.grid_nodes`."""
+
+    positions: FloatArray
+    """(2, gh, gw) sampling positions in [-1, 1]."""
+    mismatch: FloatArray
+    log_visibility: FloatArray
+    proximity: FloatArray
+    """(gh, gw), see `BoneAlignment`; 0 without bones."""
 
 
 @dataclass(frozen=True)
@@ -84,19 +102,82 @@ class ReferenceBank:
         return descriptor_distances(self.descriptors, descriptor)
 
     def static_frame(self, index: int, view: View) -> UInt8Array:
-        """Reference `index` (view.height, view.width, 3) through a view of the dataset's frames, without alignment."""
+        """Reference `index` (view.height, view.width, 3) through a view of the dataset's frames, without alignment.
+
+        The limbs of a body are replaced by the background, if other reference frames show it.
+        """
         to_view = replace(view, matrix=_as_rows(_compose_inverse(view, self.view)), cropped_from=None)
-        frame: UInt8Array = view_image(self.frames[index], to_view)
+        image = self.frames[index]
+        if self._backgrounds is not None:
+            image = self._backgrounds.fill(index, image)
+        frame: UInt8Array = view_image(image, to_view)
         return frame
 
-    def positions(self, index: int, annotations: Sequence[Annotation], views: Sequence[View], base: View) -> FloatArray:
-        """Sampling positions (2, gh, gw) in [-1, 1] in reference `index`, for the grid of `align_points`.
+    def align(
+        self, index: int, annotations: Sequence[Annotation], views: Sequence[View], base: View
+    ) -> AlignedReference:
+        """Sampling positions in reference `index` for a frame.
 
         `annotations` through `views` are in pixels of the output. `base`: the view of the dataset's frames at the
         output, which places what does not move with the subject.
         """
         matrix = _compose_inverse(self.view, base)
-        points, reference_points, bones = np.empty((0, 2), np.float32), np.empty((0, 2), np.float32), []
+        size = base.height, base.width
+        points, reference_points, bones = self._corresponding_points(index, annotations, views)
+        if bones:
+            aligned = align_bones(points, reference_points, matrix, size, bones)
+            fields = aligned.mismatch, aligned.log_visibility, aligned.proximity
+            return AlignedReference(self._normalise(aligned.positions), *fields)
+        positions = self._normalise(align_points(points, reference_points, matrix, size))
+        zeros = np.zeros(positions.shape[1:], np.float32)
+        return AlignedReference(positions, zeros, zeros, zeros)
+
+    def differences(self, annotations: Sequence[Annotation], views: Sequence[View]) -> FloatArray:
+        """(k, p) differences of a frame from the reference frames in p parts: the bones, otherwise one.
+
+        Those of bones are in heights of the output; a missing bone differs by MISSING_BONE_COST.
+        """
+        points, bones = self._points_and_bones(annotations, views)
+        if not bones:
+            return self.distances(self.describe(annotations, views))[:, None]
+        costs = bone_costs(points, self._reference_points, bones) / self.output_view.height
+        return np.where(np.isfinite(costs), costs, MISSING_BONE_COST).astype(np.float32)
+
+    def _points_and_bones(
+        self, annotations: Sequence[Annotation], views: Sequence[View]
+    ) -> tuple[FloatArray, list[tuple[int, int]]]:
+        """Points (n, 2) of a frame with the rows of the first reference, NaN where it has none, and bones."""
+        matched = [with_points_of(*pair) for pair in zip(annotations, self.annotations[0], strict=True)]
+        points, _, bones = self._corresponding_points(0, matched, views)
+        return points, bones
+
+    @cached_property
+    def _reference_points(self) -> FloatArray:
+        """(k, n, 2) the points of all reference frames in pixels of the output."""
+        return np.stack([self._points_and_bones(item, self.output_views)[0] for item in self.annotations])
+
+    @cached_property
+    def _backgrounds(self) -> ReferenceBackgrounds | None:
+        """None if no conditioner has bones."""
+        _, bones = self._points_and_bones(self.annotations[0], self.output_views)
+        if not bones:
+            return None
+        height, width = self.output_view.height, self.output_view.width
+        rows, columns = (np.arange(-(-size // CELL_SIZE)) * CELL_SIZE + (CELL_SIZE - 1) / 2 for size in (height, width))
+        cells = columns[None] + 1j * rows[:, None]
+
+        def load_frame(index: int) -> ReferenceFrame:
+            proximity = bone_proximity(cells, self._reference_points[index], bones, BONE_WIDTH).astype(np.float32)
+            image = resize_image(self.frames[index], height, width)
+            full_size = len(rows) * CELL_SIZE, len(columns) * CELL_SIZE
+            return ReferenceFrame(image, resize_image(proximity, *full_size)[:height, :width])
+
+        return ReferenceBackgrounds(len(self), load_frame)
+
+    def _corresponding_points(
+        self, index: int, annotations: Sequence[Annotation], views: Sequence[View]
+    ) -> tuple[FloatArray, FloatArray, list[tuple[int, int]]]:
+        """Points (n, 2) of a frame, those of reference `index` in pixels of it, and bones: of one conditioner."""
         for conditioner, annotation, view, reference in zip(
             self.conditioners, annotations, views, self.annotations[index], strict=True
         ):
@@ -108,15 +189,18 @@ class ReferenceBank:
             if not names:
                 continue
             offsets = dict(zip(names, accumulate((len(annotation.points[n]) for n in names), initial=0), strict=False))
-            bones = _offset_bones(conditioner, annotation, offsets)
             points = view.transform_points(np.concatenate([annotation.points[name][:, :2] for name in names]))
             reference_points = self.view.transform_points(np.concatenate([reference.points[n][:, :2] for n in names]))
-            break
-        grid = align_points(points, reference_points, matrix, (base.height, base.width), bones=bones)
+            return points, reference_points, _offset_bones(conditioner, annotation, offsets)
+        empty = np.empty((0, 2), np.float32)
+        return empty, empty, []
+
+    def _normalise(self, positions: FloatArray) -> FloatArray:
+        """Positions (gh, gw, 2) in pixels of a reference -> (2, gh, gw) in [-1, 1]."""
         frame_sides = np.array([self.view.width, self.view.height], np.float32)
-        scaled = grid * (2 / np.maximum(frame_sides - 1, 1)) - 1
-        positions: FloatArray = np.clip(scaled, -2, 2).transpose(2, 0, 1).astype(np.float32)
-        return positions
+        scaled = positions * (2 / np.maximum(frame_sides - 1, 1)) - 1
+        normalised: FloatArray = np.clip(scaled, -2, 2).transpose(2, 0, 1).astype(np.float32)
+        return normalised
 
 
 def _offset_bones(
@@ -143,48 +227,3 @@ def _compose_inverse(view: View, base: View) -> NDArray[np.float64]:
 def _as_rows(matrix: NDArray[np.float64]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     (a, b, x), (c, d, y) = matrix.tolist()
     return (a, b, x), (c, d, y)
-
-
-def with_points_of(annotation: Annotation, reference: Annotation) -> Annotation:
-    """The annotation with the names and numbers of points of `reference`; NaN where it has none.
-
-    The points of a source can differ from those of the training frames: a file without hands, another detector.
-    """
-    points = {
-        name: annotation.points[name]
-        if name in annotation.points and len(annotation.points[name]) == len(reference_points)
-        else np.full_like(reference_points, np.nan)
-        for name, reference_points in reference.points.items()
-    }
-    return replace(annotation, points=points)
-
-
-def describe_annotations(
-    conditioners: Sequence[Conditioner], annotations: Sequence[Annotation], views: Sequence[View]
-) -> FloatArray:
-    """The descriptors of all conditioners for one frame, concatenated, (d,) float32; see `Conditioner.describe`."""
-    return np.concatenate([c.describe(a, view) for c, a, view in zip(conditioners, annotations, views, strict=True)])
-
-
-def descriptor_distances(descriptors: FloatArray, descriptor: FloatArray) -> FloatArray:
-    """Root mean squared differences (k,) of `descriptors` (k, d) from `descriptor` (d,), over values known in both."""
-    differences = descriptors - descriptor
-    is_known = np.isfinite(differences)
-    squares = np.where(is_known, differences, 0) ** 2
-    counts = is_known.sum(axis=1)
-    means = squares.sum(axis=1) / np.maximum(counts, 1)
-    distances: FloatArray = np.where(counts > 0, np.sqrt(means), FAR_DISTANCE).astype(np.float32)
-    return distances
-
-
-def farthest_points(descriptors: FloatArray, count: int) -> list[int]:
-    """Up to `count` rows that cover the others: each next one is the farthest from those before (Gonzalez, 1985).
-
-    In the order of selection, so that the first ones cover the others too.
-    """
-    selected = [0]
-    distances = descriptor_distances(descriptors, descriptors[0])
-    while len(selected) < min(count, len(descriptors)) and distances.max() > 0:
-        selected.append(int(distances.argmax()))
-        distances = np.minimum(distances, descriptor_distances(descriptors, descriptors[selected[-1]]))
-    return selected

@@ -15,10 +15,15 @@ from vid2vid_cli.core.types import ClipReferences, FrameReferences
 from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
-from vid2vid_cli.data.reference_bank import FAR_DISTANCE, ReferenceBank
+from vid2vid_cli.data.reference_bank import ReferenceBank
+from vid2vid_cli.data.reference_descriptors import FAR_DISTANCE
+from vid2vid_cli.data.reference_weights import (
+    MIN_LOG_WEIGHT,
+    choose_references,
+    find_replacement,
+    prior_log_weights,
+)
 
-SWITCH_RATIO = 0.85
-"""A reference is replaced by one whose distance is smaller than its own by this factor."""
 FADE_FRAMES = 6
 """Frames over which a replaced reference is faded out."""
 
@@ -33,6 +38,8 @@ class SelectedReferences:
     """(n, 2, gh, gw) as in `FrameReferences`."""
     weights: FloatArray
     """(n,) with the sum 1."""
+    log_weights: FloatArray
+    """(n, 2, gh, gw) as in `FrameReferences`."""
 
     def padded(self, count: int) -> SelectedReferences:
         """With `count` references: the first one is repeated with the weight 0, which removes it."""
@@ -41,6 +48,9 @@ class SelectedReferences:
             np.concatenate([self.indices, np.repeat(self.indices[:1], missing)]),
             np.concatenate([self.positions, np.repeat(self.positions[:1], missing, axis=0)]),
             np.concatenate([self.weights, np.zeros(missing, np.float32)]),
+            np.concatenate(
+                [self.log_weights, np.full((missing, *self.log_weights.shape[1:]), MIN_LOG_WEIGHT, np.float32)]
+            ),
         )
 
 
@@ -55,16 +65,16 @@ class ReferenceSelector:
 
     def __call__(self, annotations: Sequence[Annotation], views: Sequence[View]) -> SelectedReferences:
         """The references of the next frame: `num_per_frame`, and one more while one is faded out."""
-        indices, weights = self.select(self._bank.distances(self._bank.describe(annotations, views)))
+        indices, weights = self.select(self._bank.differences(annotations, views))
         return align_references(self._bank, indices, weights, annotations, views=views, base=self._bank.output_view)
 
-    def select(self, distances: FloatArray) -> tuple[list[int], list[float]]:
-        """Indices and weights of the references of the next frame, by its distances (k,) from those of the bank."""
+    def select(self, differences: FloatArray) -> tuple[list[int], list[float]]:
+        """Indices and weights of the references of the next frame, by the differences (k, p) of `differences`."""
         count = min(self._bank.num_per_frame, len(self._bank))
         if not self._current:
-            self._current = [int(index) for index in np.argsort(distances, kind="stable")[:count]]
+            self._current = choose_references(differences, count)
         elif self._fading is None:
-            self._replace_farthest(distances)
+            self._replace(differences)
         share = 1.0 / count
         if self._fading is None:
             return list(self._current), [share] * count
@@ -73,17 +83,14 @@ class ReferenceSelector:
         fading_weight = share * frames_left / (FADE_FRAMES + 1)
         return [*self._current, fading_index], [share] * (count - 1) + [share - fading_weight, fading_weight]
 
-    def _replace_farthest(self, distances: FloatArray) -> None:
-        """Replace the farthest current reference, which becomes the last one, if a much nearer one exists."""
-        others = [index for index in range(len(distances)) if index not in self._current]
-        if not others:
-            return
-        nearest = min(others, key=lambda index: float(distances[index]))
-        farthest = max(self._current, key=lambda index: float(distances[index]))
-        if distances[nearest] < SWITCH_RATIO * distances[farthest]:
-            self._current.remove(farthest)
-            self._current.append(nearest)
-            self._fading = farthest, FADE_FRAMES
+    def _replace(self, differences: FloatArray) -> None:
+        """Replace a current reference by a much better one, which becomes the last one, if there is one."""
+        replacement = find_replacement(differences, self._current)
+        if replacement is not None:
+            old, new = replacement
+            self._current.remove(old)
+            self._current.append(new)
+            self._fading = old, FADE_FRAMES
 
 
 class ReferenceLoader:
@@ -108,6 +115,7 @@ class ReferenceLoader:
             *self._batch,
             torch.from_numpy(selected.positions)[None].to(self._device),
             torch.from_numpy(selected.weights)[None].to(self._device),
+            torch.from_numpy(selected.log_weights)[None].to(self._device),
         )
 
     def _load_images(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -135,22 +143,22 @@ class ReferenceSource:
     ) -> ClipReferences:
         """References of a clip with these annotations; `view` is that of the flipped frames if they are flipped.
 
-        In training, the whole clip has the references that are nearest to its middle frame, without those close in
-        time; otherwise they are selected as in synthesis.
+        In training, the whole clip has the references that fit its middle frame best, without those close in time;
+        otherwise they are selected as in synthesis.
         """
         bank = self.bank.mirrored if clip_spec.is_flipped else self.bank
         views = (view,) * len(bank.conditioners)
         # The augmentation does not change the choice, and moves the background too. In synthesis, the view is that of
         # another video, and the background is that of the training frames.
         described_views, base = (bank.output_views, view) if is_training else (views, bank.output_view)
-        frame_distances = [bank.distances(bank.describe(a, described_views)) for a in annotations_by_frame]
         if is_training:
-            distances = frame_distances[len(frame_distances) // 2] + self._penalties(clip_spec)
-            nearest = [int(index) for index in np.argsort(distances, kind="stable")[: bank.num_per_frame]]
-            choices = [(nearest, [1 / len(nearest)] * len(nearest))] * len(frame_distances)
+            middle_annotations = annotations_by_frame[len(annotations_by_frame) // 2]
+            differences = bank.differences(middle_annotations, described_views) + self._penalties(clip_spec)[:, None]
+            chosen = choose_references(differences, bank.num_per_frame)
+            choices = [(chosen, [1 / len(chosen)] * len(chosen))] * len(annotations_by_frame)
         else:
             selector = ReferenceSelector(bank)
-            choices = [selector.select(distances) for distances in frame_distances]
+            choices = [selector.select(bank.differences(a, described_views)) for a in annotations_by_frame]
         selections = [
             align_references(bank, indices, weights, annotations, views=views, base=base)
             for (indices, weights), annotations in zip(choices, annotations_by_frame, strict=True)
@@ -187,9 +195,14 @@ def align_references(
     views: Sequence[View],
     base: View,
 ) -> SelectedReferences:
-    """References aligned with a frame; `annotations`, `views` and `base` as in `ReferenceBank.positions`."""
-    positions = np.stack([bank.positions(index, annotations, views, base) for index in indices])
-    return SelectedReferences(np.array(indices, dtype=np.int64), positions, np.array(weights, dtype=np.float32))
+    """References aligned with a frame; `annotations`, `views` and `base` as in `ReferenceBank.align`."""
+    aligned = [bank.align(index, annotations, views, base) for index in indices]
+    return SelectedReferences(
+        np.array(indices, dtype=np.int64),
+        np.stack([reference.positions for reference in aligned]),
+        np.array(weights, dtype=np.float32),
+        prior_log_weights(aligned, weights, bank.num_per_frame),
+    )
 
 
 def repeat_references(
@@ -212,4 +225,5 @@ def _stack_selections(bank: ReferenceBank, selections: Sequence[SelectedReferenc
         torch.from_numpy(np.stack([np.searchsorted(used, selected.indices) for selected in padded]))[None],
         torch.from_numpy(np.stack([selected.positions for selected in padded]))[None],
         torch.from_numpy(np.stack([selected.weights for selected in padded]))[None],
+        torch.from_numpy(np.stack([selected.log_weights for selected in padded]))[None],
     )

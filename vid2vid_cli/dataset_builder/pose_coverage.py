@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vid2vid_cli.conditioning import Conditioner, View
 from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.data.dataset import Dataset, valid_ranges
-from vid2vid_cli.data.reference_bank import describe_annotations, descriptor_distances, with_points_of
+from vid2vid_cli.data.reference_descriptors import describe_annotations, descriptor_distances, with_points_of
 
 MAX_FRAMES = 600
 """Evenly spaced frames that are compared with each other."""

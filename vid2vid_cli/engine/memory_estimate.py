@@ -193,4 +193,5 @@ def _empty_references(config: Config, batch_size: int, num_frames: int, size: tu
         torch.zeros(batch_size, num_frames, num_references, dtype=torch.int64),
         torch.empty(batch_size, num_frames, num_references, 2, *grid_size),
         torch.empty(batch_size, num_frames, num_references),
+        torch.empty(batch_size, num_frames, num_references, 2, *grid_size),
     )

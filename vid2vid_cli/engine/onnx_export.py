@@ -34,7 +34,13 @@ MAX_WEIGHT_BYTES = 2_000_000_000
 """Limit of an ONNX file: it is one protocol buffer."""
 FIRST_FRAME_LOGIT = 1e4
 """Added to the occlusion logits of a first frame; within the range of fp16."""
-REFERENCE_INPUTS = ("reference_images", "reference_static_images", "reference_positions", "reference_weights")
+REFERENCE_INPUTS = (
+    "reference_images",
+    "reference_static_images",
+    "reference_positions",
+    "reference_weights",
+    "reference_log_weights",
+)
 ExportableGenerator = CompositeGenerator | FastGenerator | UNetGenerator | ResNetGenerator
 
 
@@ -115,6 +121,7 @@ def example_inputs(
             (1, num_references, 3, height, width),
             (1, num_references, 2, *grid_size),
             (1, num_references),
+            (1, num_references, 2, *grid_size),
         )
         for name, shape in zip(REFERENCE_INPUTS, reference_shapes, strict=True):
             inputs[name] = torch.full(shape, 1 / num_references)

@@ -74,7 +74,7 @@ class OnnxGenerator:
         tensors = {"window": window, "first_frame": torch.tensor([float(is_first_frame)])}
         tensors |= {f"past_{scale}": frames for scale, frames in enumerate(past)}
         for item in references:
-            values = (item.images, item.static_images, item.positions, item.weights)
+            values = (item.images, item.static_images, item.positions, item.weights, item.log_weights)
             tensors |= dict(zip(REFERENCE_INPUTS, values, strict=True))
         feed = {name: tensors[name].float().contiguous().numpy() for name in self._input_names}
         try:

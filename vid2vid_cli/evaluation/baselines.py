@@ -14,7 +14,8 @@ from vid2vid_cli.conditioning import Annotation, view_image
 from vid2vid_cli.data.dataset import FrameRange, Split, valid_ranges
 from vid2vid_cli.data.encoded_frames import EncodedFrames
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
-from vid2vid_cli.data.reference_bank import ReferenceBank, describe_annotations, descriptor_distances
+from vid2vid_cli.data.reference_bank import ReferenceBank
+from vid2vid_cli.data.reference_descriptors import describe_annotations, descriptor_distances
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.events import EventHandler, FrameProgress, InfoEvent
 from vid2vid_cli.networks.reference_blend import upsample_positions
@@ -136,7 +137,7 @@ class Baselines:
         frame = view_image(data.dataset.load_frame(*nearest_id), bank_view)
         annotations = _load_annotations(data, nearest_id)
         bank = ReferenceBank(EncodedFrames([]), (annotations,), data.conditioners, bank_view, view, num_per_frame=1)
-        positions = bank.positions(0, _load_annotations(data, frame_id), data.views, view)
+        positions = bank.align(0, _load_annotations(data, frame_id), data.views, view).positions
         grid = upsample_positions(torch.from_numpy(positions)[None], view.height, view.width)
         image = frame_to_tensor(frame)[None]
         return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=True)[0]

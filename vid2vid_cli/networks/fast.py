@@ -23,6 +23,9 @@ from vid2vid_cli.networks.style_encoder import StyleEncoder
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 from vid2vid_cli.ops.warp import warp
 
+REFERENCE_OCCLUSION_BIAS = 3.0
+"""Initial logit of the mask m with references: 95 % of the raw image."""
+
 
 class FastGenerator(nn.Module):
     """One call generates one frame, at one scale. The caller keeps the last `past_frames` frames."""
@@ -83,7 +86,6 @@ class FastGenerator(nn.Module):
         self.reference_blend = (
             ReferenceBlend(
                 base_channels,
-                num_references=num_references,
                 patch_size=patch_size,
                 flow_multiplier=flow_multiplier,
                 size_divisor=self.size_divisor,
@@ -91,9 +93,14 @@ class FastGenerator(nn.Module):
             if num_references
             else None
         )
+        self._init_weights()
+        self.style_encoder = style_encoder
+
+    def _init_weights(self) -> None:
+        """Initialise all weights; heads of flow and references start from no motion and equal weights."""
         init_weights(self)
         for head in (self.image_head, self.occlusion_head):
-            _icnr_init(head, patch_size)
+            _icnr_init(head, self.patch_size)
         for up in self.up:
             _icnr_init(up.get_submodule("0"), 2)
         if self.flow_head is not None:
@@ -101,7 +108,9 @@ class FastGenerator(nn.Module):
             nn.init.zeros_(self.flow_head.weight)
         if self.reference_blend is not None:
             self.reference_blend.init_heads()
-        self.style_encoder = style_encoder
+            if self.occlusion_head is not None and self.occlusion_head.bias is not None:
+                # A blend of references is better than the past, whose motion is not known yet: fast limbs leave traces.
+                nn.init.constant_(self.occlusion_head.bias, REFERENCE_OCCLUSION_BIAS)
 
     def forward(
         self,

@@ -25,16 +25,9 @@ LOGIT_SCALE = 4.0
 class ReferenceBlend(nn.Module):
     """Embeds aligned references for a generator's trunk, and blends them by its features."""
 
-    def __init__(
-        self, channels: int, *, num_references: int, patch_size: int, flow_multiplier: float, size_divisor: int
-    ) -> None:
-        """`channels`: of the trunk's features, one cell per patch. Frames are padded to multiples of `size_divisor`.
-
-        `num_references`: per frame in training. Their number may differ later; the sum of their prior weights is then
-        still this number, in relation to 1 of the synthesised image.
-        """
+    def __init__(self, channels: int, *, patch_size: int, flow_multiplier: float, size_divisor: int) -> None:
+        """`channels`: of the trunk's features, one cell per patch. Frames are padded to multiples of `size_divisor`."""
         super().__init__()
-        self.num_references = num_references
         self.patch_size, self.flow_multiplier, self.size_divisor = patch_size, flow_multiplier, size_divisor
         self.patch_embed = nn.Conv2d(6, channels, patch_size, patch_size)
         self.merge = nn.Sequential(nn.Conv2d(2 * channels, channels, 3, 1, 1), nn.ReLU(inplace=True))
@@ -79,8 +72,7 @@ class ReferenceBlend(nn.Module):
         # The softmax is computed on patches, before the pixels are shuffled: fewer operations on strided memory.
         logits = self.weight_head(merged).float().view(batch, num_references, 2, self.patch_size**2, *merged.shape[2:])
         raw_logit = self.raw_weight_head(features).float()[:, None]
-        # 0 for equal weights; -inf removes a reference.
-        prior = torch.log(references.weights.float() * self.num_references)[:, :, None, None, None, None]
+        prior = upsample_log_weights(references.log_weights, self.patch_size, *merged.shape[-2:])[:, :, :, None]
         all_logits = torch.cat([(LOGIT_SCALE * logits + prior).flatten(1, 2), LOGIT_SCALE * raw_logit], 1)
         weights = pixel_shuffle(torch.softmax(all_logits, 1).flatten(1, 2), self.patch_size)  # (b, 2 n + 1, h, w)
         weights = crop_to(weights, height, width)
@@ -125,6 +117,15 @@ def upsample_positions(positions: Tensor, height: int, width: int) -> Tensor:
     rows, columns = ((size - 1) * GRID_STEP + 1 for size in positions.shape[-2:])
     dense = interpolate(positions, size=(rows, columns), mode="bilinear", align_corners=True)
     return dense[..., :height, :width].permute(0, 2, 3, 1)
+
+
+def upsample_log_weights(log_weights: Tensor, patch_size: int, height: int, width: int) -> Tensor:
+    """(b, n, 2, gh, gw) at every GRID_STEP pixels -> (b, n, 2, height, width) at the centres of patches; 0 outside."""
+    rows, columns = ((size - 1) * GRID_STEP // patch_size + 1 for size in log_weights.shape[-2:])
+    corners = interpolate(log_weights.flatten(0, 1).float(), size=(rows, columns), mode="bilinear", align_corners=True)
+    centres = F.avg_pool2d(corners, 2, 1)
+    padded = F.pad(centres, (0, width - columns + 1, 0, height - rows + 1))
+    return padded.view(*log_weights.shape[:3], height, width)
 
 
 def _sample(references: FrameReferences, grid: Tensor) -> Tensor:

@@ -116,7 +116,13 @@ def _random_rollout(model: LoadedModel, generator: SequentialGenerator) -> list[
     if "reference_images" in inputs:
         images, static_images = draw("reference_images"), draw("reference_static_images")
         references = [
-            FrameReferences(images, static_images, draw("reference_positions"), inputs["reference_weights"])
+            FrameReferences(
+                images,
+                static_images,
+                draw("reference_positions"),
+                inputs["reference_weights"],
+                draw("reference_log_weights"),
+            )
             for _ in conditions
         ]
     return [output.image for output in rollout(generator, conditions, references=references)]

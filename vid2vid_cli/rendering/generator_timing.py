@@ -60,7 +60,8 @@ def _random_references(model: LoadedModel, runtime: Runtime, size: tuple[int, in
     axes = [torch.linspace(-1, 1, (side - 1 + GRID_STEP - 1) // GRID_STEP + 1) for side in size]
     y, x = torch.meshgrid(*axes, indexing="ij")
     positions = torch.stack([x, y])[None, None].repeat(1, count, 1, 1, 1).to(runtime.device)
-    return FrameReferences(images, images, positions, torch.full((1, count), 1 / count, device=runtime.device))
+    weights = torch.full((1, count), 1 / count, device=runtime.device)
+    return FrameReferences(images, images, positions, weights, torch.zeros_like(positions))
 
 
 def _synchronise(runtime: Runtime) -> None:

@@ -16,9 +16,9 @@ from vid2vid_cli.core.errors import NotAVideoError
 from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.data.encoded_frames import EncodedFrames
-from vid2vid_cli.data.reference_bank import (
+from vid2vid_cli.data.reference_bank import ReferenceBank
+from vid2vid_cli.data.reference_descriptors import (
     Annotations,
-    ReferenceBank,
     describe_annotations,
     farthest_points,
     with_points_of,
