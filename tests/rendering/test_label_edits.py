@@ -16,6 +16,7 @@ from vid2vid_cli.conditioning.conditioner import LABELS_KEY
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.engine.events import Event, WarningEvent, ignore_events
+from vid2vid_cli.media.contact_sheet import GAP_PX
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
@@ -93,7 +94,7 @@ def synthesize_frames(model: Path, source: Path, instances: Path, **changes: Any
 def read_comparison(result: RenderResult) -> list[np.ndarray]:
     """Condition and result of each frame: the right part of the comparison video."""
     assert result.compare_path is not None
-    return [frame[:, -2 * 24 :] for frame in VideoReader(result.compare_path)]
+    return [frame[:, -(2 * 360 + GAP_PX) :] for frame in VideoReader(result.compare_path)]
 
 
 def max_difference(first: list[np.ndarray], second: list[np.ndarray]) -> float:

@@ -8,7 +8,6 @@ from vid2vid_cli.core.paths import PathCheckedRequest
 from vid2vid_cli.requests import parsers
 from vid2vid_cli.requests.option import Argument, Option
 from vid2vid_cli.requests.shared import (
-    OUTPUT_PANEL,
     Backend,
     Checkpoint,
     Compare,
@@ -172,11 +171,11 @@ Layer = Literal["raw", "flow", "mask", "references"]
 Save = Annotated[
     tuple[Layer, ...],
     Option(
-        "Also write what the generator computes, as videos beside the result: raw (the image before blending), flow "
-        "(colour wheel), mask (white: synthesised), references (their weights). Separated by commas.",
+        "Also write what the generator computes, as videos: raw image, optical flow, occlusion mask, weights of "
+        "references.",
         ("--save",),
         "raw,flow,mask,references",
-        OUTPUT_PANEL,
+        RENDER_PANEL,
         collect=parsers.layers,
     ),
 ]
@@ -190,7 +189,6 @@ class RenderRequest(PathCheckedRequest):
     """Options that `synthesize` and `transfer` share."""
 
     compare: Compare = True
-    save: Save = ()
     overwrite: Overwrite = False
     device: Device = "auto"
     precision: Precision = "auto"
@@ -205,6 +203,7 @@ class RenderRequest(PathCheckedRequest):
     """`synthesize`: label videos only."""
     initial_frame: InitialFrame = None
     direction: Direction = None
+    save: Save = ()
     replace: Replace = ()
     """Targets with label maps only."""
     remove: Remove = ()
