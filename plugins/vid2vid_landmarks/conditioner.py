@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 
 from vid2vid_cli.conditioning import (
@@ -16,6 +15,7 @@ from vid2vid_cli.conditioning import (
     FloatArray,
     Options,
     Statistics,
+    SubjectImage,
     UInt8Array,
     VideoFrame,
     View,
@@ -33,6 +33,7 @@ from vid2vid_landmarks.drawing import (
     draw_coloured_curves,
     draw_curves,
 )
+from vid2vid_landmarks.face_hull import face_hull_mask
 from vid2vid_landmarks.face_shape import describe_face, face_statistics
 from vid2vid_landmarks.iris import IRIS_COLOUR, IrisPatch, iris_patches, median_iris_diameter
 from vid2vid_landmarks.iris_network import IrisNetwork
@@ -44,15 +45,13 @@ from vid2vid_landmarks.retarget import retarget_faces
 from vid2vid_landmarks.topology import (
     FACE_CURVES,
     FACE_PARTS,
+    FACE_SHAPES,
     FLIP_INDICES,
     IRIS_FLIP_INDICES,
-    NUM_IRIS_POINTS,
+    IRIS_SHAPES,
     NUM_POINTS,
 )
 from vid2vid_landmarks.tracking import FaceTracker, LandmarkSmoother, face_quality
-
-FACE_SHAPES = {"face": (NUM_POINTS, 2)}
-IRIS_SHAPES = {"iris": (2 * NUM_IRIS_POINTS, 2)}
 
 
 class Landmarks(Conditioner):
@@ -64,6 +63,7 @@ class Landmarks(Conditioner):
     input_option: ClassVar[str] = "input_dir"
     flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = {"face": FLIP_INDICES, "iris": IRIS_FLIP_INDICES}
     region_names: ClassVar[tuple[str, ...]] = ("face", "eyes", "mouth")
+    subject = "face"
     options: LandmarkOptions
 
     @property
@@ -77,7 +77,7 @@ class Landmarks(Conditioner):
 
     @property
     def _point_shapes(self) -> dict[str, tuple[int, int]]:
-        return {**FACE_SHAPES, **IRIS_SHAPES} if self.options.iris else FACE_SHAPES
+        return FACE_SHAPES | (IRIS_SHAPES if self.options.iris else {})
 
     @property
     def runs_on_one_core(self) -> bool:
@@ -135,7 +135,8 @@ class Landmarks(Conditioner):
         self, frame: UInt8Array, face: DetectedFace | None, irises: FloatArray | None = None
     ) -> Annotation:
         height, width = frame.shape[:2]
-        images = self._background_images(frame, None if face is None else face.points)
+        face_points = None if face is None else face.points
+        images = {"background": background_edges(frame, face_points)} if self.options.background_edges else {}
         points = dict(empty_annotation(height, width, self._point_shapes).points)
         if face is None:
             return Annotation(height, width, 0.0, points, images)
@@ -143,12 +144,6 @@ class Landmarks(Conditioner):
         if irises is not None:
             points["iris"] = irises
         return Annotation(height, width, face_quality(face, height, width), points, images)
-
-    def _background_images(self, frame: UInt8Array, points: FloatArray | None) -> dict[str, UInt8Array]:
-        if not self.options.background_edges:
-            return {}
-        gray = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-        return {"background": background_edges(gray, points)}
 
     def render(self, annotation: Annotation, view: View) -> FloatArray:
         """(num_channels, height, width) in [-1, 1]: drawing, 14 distance maps, irises; see `num_channels`.
@@ -214,6 +209,10 @@ class Landmarks(Conditioner):
             "eyes": boxes_around("left_eye", "right_eye"),
             "mouth": boxes_around("mouth"),
         }
+
+    def subject_masks(self, images: Iterable[SubjectImage]) -> Iterator[FloatArray]:
+        """The hull of the face, see `face_hull_mask`."""
+        return map(face_hull_mask, images)
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """Statistics of a clip, see `face_statistics`; {} if it contains no face."""

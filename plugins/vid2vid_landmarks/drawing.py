@@ -145,8 +145,9 @@ def face_mask(points: FloatArray, height: int, width: int) -> UInt8Array:
     return mask
 
 
-def background_edges(gray: UInt8Array, points: FloatArray | None) -> UInt8Array:
-    """Canny edges (255) of a grey frame outside the face; the thresholds are proportional to the median gradient."""
+def background_edges(frame: UInt8Array, points: FloatArray | None) -> UInt8Array:
+    """Canny edges (255) of a frame outside the face, (h, w); the thresholds are proportional to the median gradient."""
+    gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     blurred = cv2.GaussianBlur(gray, (0, 0), 1.0)
     dx = cv2.Sobel(blurred, cv2.CV_16S, 1, 0, ksize=3)
     dy = cv2.Sobel(blurred, cv2.CV_16S, 0, 1, ksize=3)

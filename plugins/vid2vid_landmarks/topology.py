@@ -63,6 +63,9 @@ EYES = (EyeCorners(36, 39), EyeCorners(45, 42))
 """The left and the right eye, as they appear in the image."""
 NUM_IRIS_POINTS = 5
 """Points of one iris: the centre, and its edge towards the inner corner, up, towards the outer corner, and down."""
+FACE_SHAPES = {"face": (NUM_POINTS, 2)}
+IRIS_SHAPES = {"iris": (2 * NUM_IRIS_POINTS, 2)}
+"""Shapes of the point sets of an annotation."""
 IRIS_PARTS = (tuple(range(68, 73)), tuple(range(73, 78)))
 """Rows of the irises below the 68 points."""
 IRIS_FLIP_INDICES = (*range(NUM_IRIS_POINTS, 2 * NUM_IRIS_POINTS), *range(NUM_IRIS_POINTS))

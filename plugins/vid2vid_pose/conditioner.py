@@ -15,6 +15,7 @@ from vid2vid_cli.conditioning import (
     FloatArray,
     Options,
     Statistics,
+    SubjectImage,
     UInt8Array,
     VideoFrame,
     View,
@@ -51,6 +52,7 @@ class Pose(Conditioner):
     flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = FLIP_INDICES
     region_names: ClassVar[tuple[str, ...]] = REGION_NAMES
     part_names: ClassVar[tuple[str, ...]] = tuple(BODY_PARTS)
+    subject = "person"
     options: PoseOptions
 
     @property
@@ -141,6 +143,12 @@ class Pose(Conditioner):
     def missing_parts(self, annotation: Annotation) -> tuple[str, ...]:
         """Head, torso, arms and legs that are missing, see `missing_body_parts`."""
         return missing_body_parts(annotation.points["body"])
+
+    def subject_masks(self, images: Iterable[SubjectImage]) -> Iterator[FloatArray]:
+        """The people, segmented by MediaPipe, or their skeletons drawn thick; see `person_masks`."""
+        from vid2vid_pose.person_mask import person_masks
+
+        return person_masks(images)
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """See `pose_statistics`, and `point_names`: the detected point sets; {} if the clip contains no people."""

@@ -131,7 +131,7 @@ class MediaPipePose(PoseBackend):
             crop = _mask_outside(crop_frame(frame, self._tracking_box), tracked_box)
         crop = crop or crop_frame(frame, self._tracking_box)
         assert self._video_landmarker is not None
-        people = _people_from_result(self._video_landmarker.detect(crop.image), crop)
+        people = people_from_result(self._video_landmarker.detect(crop.image), crop)
         if not people or iou(people[0].box, tracked_box) <= SAME_PERSON_IOU:
             self._tracking_box = None
             return None
@@ -161,7 +161,7 @@ class MediaPipePose(PoseBackend):
             self._video_landmarker.detect(np.zeros((64, 64, 3), dtype=np.uint8))
 
     def _detect(self, crop: FrameCrop) -> list[DetectedPose]:
-        return _people_from_result(self._image_landmarker.detect(crop.image), crop)
+        return people_from_result(self._image_landmarker.detect(crop.image), crop)
 
     def close(self) -> None:
         """Stop MediaPipe's threads explicitly; its destructor prints errors at exit."""
@@ -170,9 +170,14 @@ class MediaPipePose(PoseBackend):
                 detector.close()
 
 
-def _people_from_result(result: Any, crop: FrameCrop) -> list[DetectedPose]:
-    people = [_person_from_landmarks(landmarks, crop) for landmarks in result.pose_landmarks]
-    return [person for person in people if person.score > 0]
+def people_from_result(result: Any, crop: FrameCrop) -> list[DetectedPose]:
+    """The people of a result whose score is not 0."""
+    return [person for person in all_people_from_result(result, crop) if person.score > 0]
+
+
+def all_people_from_result(result: Any, crop: FrameCrop) -> list[DetectedPose]:
+    """One person for each set of landmarks of a result."""
+    return [_person_from_landmarks(landmarks, crop) for landmarks in result.pose_landmarks]
 
 
 def _person_from_landmarks(landmarks: Any, crop: FrameCrop) -> DetectedPose:

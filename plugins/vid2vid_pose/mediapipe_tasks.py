@@ -60,9 +60,18 @@ class Landmarker:
     """Kinds that have detected something in this process: MediaPipe writes all its messages until then."""
 
     def __init__(
-        self, kind: LandmarkerKind, model: bytes, *, is_video: bool, max_results: int, location: str = ""
+        self,
+        kind: LandmarkerKind,
+        model: bytes,
+        *,
+        is_video: bool,
+        max_results: int,
+        location: str = "",
+        has_masks: bool = False,
     ) -> None:
         """Create a landmarker for up to `max_results` results; `location` of the model is used in error messages.
+
+        `has_masks`: of kind Pose, results contain a mask of each person.
 
         Raises: MissingPackageError, MissingWeightsError (a model of another kind).
         """
@@ -83,6 +92,7 @@ class Landmarker:
             base_options=BaseOptions(model_asset_buffer=model),
             running_mode=vision.RunningMode.VIDEO if is_video else vision.RunningMode.IMAGE,
             **{COUNT_OPTIONS[kind]: max_results},
+            **({"output_segmentation_masks": True} if has_masks else {}),
         )
         with suppress_stderr(IGNORED_STDERR):
             try:

@@ -178,7 +178,7 @@ def test_inspect_reports_synthetic_videos(
         for index in range(3):
             writer.write(np.full((15, 16, 3), index, np.uint8))  # the writer notes the odd height in the comment
     payload = json.loads(run_cli("inspect", name, "--json").stdout)
-    assert payload["comment"].startswith(comment)
+    assert payload.get("comment", "").startswith(comment)  # FFV1 needs no even size
     assert ("synthetic" in payload) is is_synthetic
     assert "holiday [red]" in run_cli("inspect", name).stdout or "holiday" not in comment
 

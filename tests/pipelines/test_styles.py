@@ -30,7 +30,7 @@ from vid2vid_cli.pipelines.styles import ShowStylesRequest, show_styles
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
-from vid2vid_cli.rendering.frame_renderer import FrameRenderer
+from vid2vid_cli.rendering.frame_renderer import FrameRenderer, ResumePoint
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
 from vid2vid_cli.rendering.style_options import StyleOptions, parse_styles
 from vid2vid_cli.tools.inspect import inspect_path
@@ -86,9 +86,9 @@ def rendered_images(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     original_render = FrameRenderer.render
 
     def recording_render(
-        self: FrameRenderer, source: Iterable[AnnotatedFrame], *, num_given_frames: int
+        self: FrameRenderer, source: Iterable[AnnotatedFrame], *, num_given_frames: int, resume: ResumePoint
     ) -> Iterator[RenderedFrame]:
-        for rendered_frame in original_render(self, source, num_given_frames=num_given_frames):
+        for rendered_frame in original_render(self, source, num_given_frames=num_given_frames, resume=resume):
             images.append(rendered_frame.image)
             yield rendered_frame
 

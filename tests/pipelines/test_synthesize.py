@@ -142,7 +142,7 @@ def test_synthesize_avoids_taken_names(run_folder: Path, dataset: Path) -> None:
     assert choose_output_path(None, Path("new.mp4"), overwrite=False, compare=True) == Path("new.mp4")
 
 
-@pytest.mark.parametrize(("requested", "default"), [("out.webm", "a.mp4"), ("out", "a.mp4"), ("sheet.jpg", "a.png")])
+@pytest.mark.parametrize(("requested", "default"), [("out.avi", "a.mp4"), ("out", "a.mp4"), ("sheet.jpg", "a.png")])
 def test_choose_output_path_rejects_other_suffixes(requested: str, default: str) -> None:
     with pytest.raises(ConfigError):
         choose_output_path(Path(requested), Path(default), overwrite=False, compare=False)

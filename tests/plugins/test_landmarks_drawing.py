@@ -125,13 +125,13 @@ def test_render_without_distance_maps_has_one_channel() -> None:
 def test_background_edges_exclude_the_face() -> None:
     rng = np.random.default_rng(0)
     gray = cv2.GaussianBlur(rng.integers(0, 256, (256, 256), dtype=np.uint8), (0, 0), 2)
-    edges = background_edges(gray, FACE)
+    edges = background_edges(np.repeat(gray[:, :, None], 3, axis=2), FACE)
     inside = face_mask(FACE, 256, 256) > 0
     assert 0.1 < inside.mean() < 0.4
     assert inside[110, 128]
     assert not edges[inside].any()
     assert edges[~inside].any()
-    assert background_edges(gray, None)[inside].any()
+    assert background_edges(np.repeat(gray[:, :, None], 3, axis=2), None)[inside].any()
     annotation = Annotation(256, 256, 1.0, {"face": FACE}, {"background": edges})
     with_edges = load_conditioner("landmarks", {"background_edges": True}).render(annotation, view(256))
     assert with_edges[0][edges > 0].min() == 1

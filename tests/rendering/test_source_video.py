@@ -27,11 +27,11 @@ from vid2vid_cli.rendering.frames import AnnotatedFrame
 from vid2vid_cli.rendering.render_source import report_omitted_parts
 from vid2vid_cli.rendering.retargeter import Retargeter, is_mostly_outside
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
+from vid2vid_cli.rendering.source_reader import open_source_reader
 from vid2vid_cli.rendering.source_video import (
     SCAN_FRAMES,
     SourceScan,
     SourceVideo,
-    open_source_reader,
     scan_windows,
     split_shots,
 )

@@ -51,7 +51,8 @@ def command_line(without: str = "", *, add: str = "") -> str:
 
 def render_summary(result: RenderResult, next_command: Sequence[str | Path]) -> tuple[str, str, dict[str, object]]:
     """(summary, next command, JSON fields) of a rendered video, for `Terminal.print_result`."""
-    frames_per_second = result.num_frames / result.elapsed_seconds if result.elapsed_seconds > 0 else 0.0
+    num_new_frames = result.num_frames - result.num_earlier_frames
+    frames_per_second = num_new_frames / result.elapsed_seconds if result.elapsed_seconds > 0 else 0.0
     summary = f"{result.num_frames} frames, {frames_per_second:.1f} frames/s"
     if result.compare_path is not None:
         summary += f"; source, condition and result side by side: {result.compare_path}"

@@ -21,11 +21,12 @@ def transfer(
 
     Writes SOURCE_as_TARGET.mp4 and a video of source, condition and result side by side.
 
-    Several sources and targets: each model is loaded once, --out names a folder, and a table follows. After an
-    interruption, add --skip-done to the same command.
+    Several sources and targets: each model is loaded once, --out names a folder, and a table follows. The same command
+    continues after an interruption; with several videos, add --skip-done.
 
     Examples:
       vid2vid transfer other.mp4 --target runs/video/video.ckpt
+      vid2vid transfer other.mp4 -t dancer.ckpt --background alpha --out dancer.mov
       vid2vid transfer a.mp4 clips/ 'more/*.mov' -t ada.ckpt -t bob.ckpt --out results --keep-going
     """
     from vid2vid_cli.commands.batch import print_batch_plan, run_batch

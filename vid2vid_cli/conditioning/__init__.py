@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         Conditioner,
         LabelClass,
         Statistics,
-        empty_annotation,
+        SubjectImage,
     )
     from vid2vid_cli.conditioning.frame_condition import frame_annotation
     from vid2vid_cli.conditioning.frame_pairing import FramePairing, pair_with_frames
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vid2vid_cli.conditioning.person import PersonOption
     from vid2vid_cli.conditioning.requirements import load_bundled_weights
     from vid2vid_cli.conditioning.stderr_filter import suppress_stderr
-    from vid2vid_cli.conditioning.subsampling import subsample
+    from vid2vid_cli.conditioning.subsampling import empty_annotation, subsample
     from vid2vid_cli.conditioning.tflite import create_tflite_interpreter
     from vid2vid_cli.conditioning.tracking import Tracker
     from vid2vid_cli.conditioning.video_context import VideoContext
@@ -72,6 +72,7 @@ _LAZY_IMPORTS = {
     "Options": "vid2vid_cli.conditioning.options",
     "PersonOption": "vid2vid_cli.conditioning.person",
     "Statistics": "vid2vid_cli.conditioning.conditioner",
+    "SubjectImage": "vid2vid_cli.conditioning.conditioner",
     "Tracker": "vid2vid_cli.conditioning.tracking",
     "UInt8Array": "vid2vid_cli.core.geometry",
     "VideoContext": "vid2vid_cli.conditioning.video_context",
@@ -82,7 +83,7 @@ _LAZY_IMPORTS = {
     "bounding_box": "vid2vid_cli.conditioning.boxes",
     "check_weight_file": "vid2vid_cli.media.published_weights",
     "detect_cuts": "vid2vid_cli.conditioning.video_frame",
-    "empty_annotation": "vid2vid_cli.conditioning.conditioner",
+    "empty_annotation": "vid2vid_cli.conditioning.subsampling",
     "expand_home": "vid2vid_cli.core.paths",
     "fetch_weight_file": "vid2vid_cli.media.published_weights",
     "frame_annotation": "vid2vid_cli.conditioning.frame_condition",
@@ -127,6 +128,7 @@ __all__ = [
     "PersonOption",
     "Requirement",
     "Statistics",
+    "SubjectImage",
     "Tracker",
     "UInt8Array",
     "VideoContext",

@@ -94,6 +94,16 @@ def _wrap_retarget(method: Method) -> Method:
     return retarget
 
 
+def _wrap_subject_masks(method: Method) -> Method:
+    @wraps(method)
+    def subject_masks(self: Conditioner, images: Iterable[Any]) -> Iterator[Any]:
+        return _check_stream(
+            self.spec.name, "subject_masks", lambda items: method(self, items), images, results.mask_problem
+        )
+
+    return subject_masks
+
+
 class _Source:
     """The input of a stream: the items that have no result yet, and the exceptions that reading them has raised."""
 
@@ -132,7 +142,7 @@ def _check_stream(
                 raise plugin_fault(name, method_name, problem)
             yield result
         if source.pending or next(source.iterator, _END) is not _END:
-            raise plugin_fault(name, method_name, "it did not return one annotation for each frame")
+            raise plugin_fault(name, method_name, "it did not return one result for each frame")
     finally:
         if hasattr(stream, "close"):
             with plugin_call(name, method_name):
@@ -171,6 +181,7 @@ _WRAPPERS: dict[str, Callable[[Any], Any]] = {
     "region_boxes": _wrap_method(
         lambda self, result, annotation, view: results.boxes_problem(result, self.region_names)
     ),
+    "subject_masks": _wrap_subject_masks,
     "describe": _wrap_method(lambda self, result, annotation, view: results.descriptor_problem(result)),
     "bones": _wrap_method(lambda self, result: results.bones_problem(result)),
     "classes": _wrap_method(lambda self, result: results.classes_problem(result)),

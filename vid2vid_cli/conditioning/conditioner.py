@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,17 @@ class Annotation:
     images: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class SubjectImage:
+    """An image for `Conditioner.subject_masks`, what it shows, and where."""
+
+    image: UInt8Array
+    """(h, w, 3) RGB."""
+    annotation: Annotation
+    view: View
+    """From the frame of the annotation to the image."""
+
+
 class Conditioner(ABC):
     """Converts frames to condition channels. The constructor is cheap: it loads no heavy library and no weights."""
 
@@ -79,6 +90,8 @@ class Conditioner(ABC):
     """Names of the boxes that `region_boxes` may return, such as face, eyes, mouth, hands."""
     part_names: ClassVar[tuple[str, ...]] = ()
     """Names of the parts of the subject that `missing_parts` may return, such as head, torso, left leg."""
+    subject: ClassVar[Literal["", "face", "person"]] = ""
+    """What `subject_masks` covers; "": it has no subject, and its results have no other background."""
 
     def __init__(self, options: BaseOptions | None = None) -> None:
         self.options = options if options is not None else type(self).Options()
@@ -169,6 +182,10 @@ class Conditioner(ABC):
         """Return those of `part_names` that an annotation with a detection lacks; default: ()."""
         return ()
 
+    def subject_masks(self, images: Iterable[SubjectImage]) -> Iterator[FloatArray]:
+        """Yield the share of each pixel of each image, in order, that the `subject` covers: (h, w) float32, 0 to 1."""
+        raise NotImplementedError(f"{self.spec.name} has no subject")
+
     def describe(self, annotation: Annotation, view: View) -> FloatArray:
         """Return a vector (d,), close to those of the frames that can be reference frames of this one.
 
@@ -229,9 +246,3 @@ class Conditioner(ABC):
         excluded_names = {*self.options.names_with_role("input"), *self.options.names_with_role("rendering")}
         options = self.options.model_dump(mode="json", exclude=excluded_names)
         return {"name": self.spec.name, "api_version": self.spec.api_version, "options": options}
-
-
-def empty_annotation(height: int, width: int, shapes: Mapping[str, tuple[int, int]]) -> Annotation:
-    """Return an annotation without detections: all points NaN, quality 0."""
-    points = {name: np.full(shape, np.nan, dtype=np.float32) for name, shape in shapes.items()}
-    return Annotation(height, width, 0.0, points)

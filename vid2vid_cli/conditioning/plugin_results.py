@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner, LabelClass
+from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner, LabelClass, SubjectImage
 from vid2vid_cli.conditioning.options import Options
 from vid2vid_cli.conditioning.spec import NAME_PATTERN
 from vid2vid_cli.core.geometry import View
@@ -117,6 +117,17 @@ def rgb_problem(image: object, view: View) -> str:
         return f"{needed}, not {type(image).__name__}"
     is_valid = image.shape == (view.height, view.width, 3) and image.dtype == np.uint8
     return "" if is_valid else f"{needed}, not {image.shape} {image.dtype}"
+
+
+def mask_problem(mask: object, subject: SubjectImage) -> str:
+    """Whether it is a mask (h, w) float32 in [0, 1] of an image."""
+    shape = subject.image.shape[:2]
+    if not isinstance(mask, np.ndarray) or mask.shape != shape or mask.dtype != np.float32:
+        found = f"{mask.shape} {mask.dtype}" if isinstance(mask, np.ndarray) else type(mask).__name__
+        return f"{shape} float32 is needed, not {found}"
+    low, high = float(mask.min(initial=0)), float(mask.max(initial=0))
+    is_valid = low >= -VALUE_TOLERANCE and high <= 1 + VALUE_TOLERANCE
+    return "" if is_valid else f"values must be in [0, 1], not from {low:.4g} to {high:.4g}"
 
 
 def boxes_problem(boxes: object, region_names: Sequence[str]) -> str:

@@ -1,8 +1,8 @@
-"""A few annotations of a clip, for statistics."""
+"""Annotations without a detection, and the selection of annotations with one for statistics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -25,3 +25,9 @@ def subsample(annotations: Sequence[Annotation], max_samples: int = MAX_STATISTI
             yield annotation
     if not has_detection and len(annotations) > max_samples:
         yield from (annotation for annotation in annotations if annotation.quality > 0)
+
+
+def empty_annotation(height: int, width: int, shapes: Mapping[str, tuple[int, int]]) -> Annotation:
+    """Return an annotation without detections: all points NaN, quality 0."""
+    points = {name: np.full(shape, np.nan, dtype=np.float32) for name, shape in shapes.items()}
+    return Annotation(height, width, 0.0, points)

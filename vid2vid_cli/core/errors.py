@@ -138,7 +138,7 @@ class TruncatedCheckpointError(Vid2VidError):
 
 
 class RunError(Vid2VidError):
-    """The folder is not a run, or the run cannot be resumed."""
+    """The folder is not a run, or the run or the unfinished video cannot be resumed."""
 
     exit_code = 34
 

@@ -81,6 +81,12 @@ def mask_image(output: FrameOutput) -> NDArray[np.uint8]:
     return to_uint8_image(mask.expand(3, -1, -1) * 2 - 1)
 
 
+def to_uint16_image(frame: Tensor) -> NDArray[np.uint16]:
+    """(3, h, w) in [-1, 1] -> (h, w, 3) uint16."""
+    levels = ((frame.detach().float() + 1) * 32767.5).round().clamp(0, 65535)
+    return levels.permute(1, 2, 0).cpu().numpy().astype(np.uint16)
+
+
 def evenly_spaced(length: int, num_indices: int) -> list[int]:
     """Up to `num_indices` evenly spaced indices of a sequence, including the first and the last."""
     return sorted({round(float(position)) for position in np.linspace(0, length - 1, min(length, num_indices))})

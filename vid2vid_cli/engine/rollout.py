@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -11,6 +12,14 @@ from torch import Tensor
 
 from vid2vid_cli.core.types import FrameOutput, FrameReferences
 from vid2vid_cli.ops.resample import downsample2x
+
+
+@dataclass
+class PastFrames:
+    """The past of the next frame of a rollout: updated after each frame, and the start of one that is continued."""
+
+    frames: list[Tensor] = field(default_factory=list)
+    """(b, n, 3, h, w) per scale, finest first; [] before the first frame."""
 
 
 class SequentialGenerator(Protocol):
@@ -45,16 +54,20 @@ def rollout(
     initial_frames: Tensor | None = None,
     past_conditions: Iterable[Tensor] = (),
     references: Iterable[FrameReferences] | None = None,
+    past_frames: PastFrames | None = None,
 ) -> Iterator[FrameOutput]:
     """Generate one frame per condition (b, c, h, w), in order; each is computed when the iterator is advanced.
 
     `initial_frames` (b, n, 3, h, w) are the past of the first frame, oldest first; None: zeros. `past_conditions` are
     the conditions of those frames; missing ones repeat the first condition. A frame-wise model has a window of one and
     no past. `references`: those of each frame, for a generator that has them as inputs. Gradients flow back through at
-    most `bptt_frames` frames. The weights may be updated between two frames.
+    most `bptt_frames` frames. The weights may be updated between two frames. `past_frames`: that of an earlier rollout
+    continues it; `past_conditions` are then its last conditions.
     """
     recent_conditions: deque[Tensor] = deque(past_conditions, maxlen=generator.window_size)
-    past: list[Tensor] = []
+    state = PastFrames() if past_frames is None else past_frames
+    past = state.frames
+    is_continued = bool(past)
     reference_stream = None if references is None else iter(references)
     for index, condition in enumerate(conditions):
         recent_conditions.append(condition)
@@ -66,7 +79,7 @@ def rollout(
             past = [frames.detach() for frames in past]
         # A window of one is a view, which saves a full-resolution copy.
         window = torch.stack(list(recent_conditions), dim=1) if len(recent_conditions) > 1 else condition[:, None]
-        is_first_frame = index == 0 and initial_frames is None
+        is_first_frame = index == 0 and initial_frames is None and not is_continued
         extra_inputs = () if reference_stream is None else (next(reference_stream),)
         output = generator(window, past, is_first_frame, *extra_inputs)
         if generator.past_frames:
@@ -74,6 +87,7 @@ def rollout(
                 torch.cat([frames, new[:, None]], dim=1)[:, 1:]
                 for frames, new in zip(past, (output.image, *output.coarse_images), strict=True)
             ]
+        state.frames = past
         yield output
 
 

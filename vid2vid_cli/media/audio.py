@@ -17,20 +17,21 @@ from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.media.container import codec_name, first_frame_time, open_video
 from vid2vid_cli.media.tracks import choose_audio_track
 
-# Codecs that players support in each container; others are encoded as AAC. Matroska accepts all of them.
+# Codecs that players support in each container; others are encoded as AAC, in WebM as Opus. Matroska accepts all.
 SUPPORTED_AUDIO_CODECS = {
     "mp4": {"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac"},
     "mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s24le"},
+    "webm": {"opus", "vorbis"},
 }
 AAC_SAMPLE_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-AAC_BITS_PER_CHANNEL = 96_000
-AAC_FRAME_SIZE = 1024
+BITS_PER_CHANNEL = 96_000
+AAC_FRAME_SIZE, OPUS_FRAME_SIZE, OPUS_SAMPLE_RATE = 1024, 960, 48000
 
 
 class AudioCopier:
     """Writes the packets of `stream`, an audio track of `source`, to `output`, beginning at `start_time`.
 
-    Packets are copied if the output container supports their codec; otherwise they are decoded and encoded as AAC.
+    Packets are copied if the output container supports their codec; otherwise they are encoded as AAC or Opus.
     """
 
     def __init__(
@@ -89,9 +90,16 @@ class AudioCopier:
         context = self.stream.codec_context
         sample_rate = next((rate for rate in AAC_SAMPLE_RATES if rate <= context.sample_rate), AAC_SAMPLE_RATES[-1])
         layout = "mono" if context.layout.nb_channels == 1 else "stereo"
-        output_stream = self.output.add_stream("aac", rate=sample_rate, layout=layout)
-        output_stream.bit_rate = AAC_BITS_PER_CHANNEL * output_stream.codec_context.layout.nb_channels
-        resampler = av.AudioResampler("fltp", layout, sample_rate, frame_size=AAC_FRAME_SIZE)
+        is_opus = self.output.format.name == "webm"
+        if is_opus:
+            sample_rate = OPUS_SAMPLE_RATE
+        output_stream = self.output.add_stream("libopus" if is_opus else "aac", rate=sample_rate, layout=layout)
+        output_stream.bit_rate = BITS_PER_CHANNEL * output_stream.codec_context.layout.nb_channels
+        resampler = (
+            av.AudioResampler("flt", layout, sample_rate, frame_size=OPUS_FRAME_SIZE)
+            if is_opus
+            else av.AudioResampler("fltp", layout, sample_rate, frame_size=AAC_FRAME_SIZE)
+        )
 
         def encode_packets() -> Iterator[Packet[AudioStream]]:
             for packet in self._demux_packets():

@@ -1,45 +1,35 @@
-"""Two H.264 encoders: libx264 in PyAV, and the FFmpeg binary of imageio-ffmpeg.
-
-Both write yuv420p in limited range, tagged BT.709, with the index at the front of the file.
-"""
+"""The encoder of PyAV: any codec of `output_formats`. YUV is in limited range, tagged BT.709."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Literal, Protocol
+from typing import Literal, Protocol
 
 import av
-import numpy as np
-from av.codec import Codec
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 
-from vid2vid_cli.core.errors import MissingPackageError
 from vid2vid_cli.core.geometry import ImageArray
-from vid2vid_cli.media import os_errors
 from vid2vid_cli.media.audio import AudioCopier, open_audio
 from vid2vid_cli.media.colour import BT709, FULL_RANGE, LIMITED_RANGE, SWS_ACCURATE_RND, SWS_BICUBIC, SWS_BILINEAR
-from vid2vid_cli.media.partial_files import VIDEO_ONLY_SUFFIX
+from vid2vid_cli.media.output_formats import H264, OutputFormat, can_encode
 
 X264Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
 """Speed preset of x264: faster presets write larger files at about the same quality for the same `crf`."""
 FASTEST_PRESET = "ultrafast"
 
-CONTAINER_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-
 
 class Encoder(Protocol):
-    """Encodes frames of one even size. The file is complete after `finish`; `abort` closes all files in any state."""
+    """Encodes frames of one size. The file is complete after `finish`; `abort` closes all files in any state."""
 
     def write(self, frame: ImageArray) -> None:
-        """Encode a frame, uint8 (h, w, 3) RGB."""
+        """Encode a frame, uint8 (h, w, 3) RGB or (h, w, 4) RGBA."""
 
     def finish(self) -> None:
         """Write the end of the file."""
@@ -53,7 +43,8 @@ class EncodeJob:
     """Settings of one output file; `audio_start` is in seconds after the first frame of `audio_path`."""
 
     path: Path
-    container_format: str
+    output_format: OutputFormat
+    has_alpha: bool
     fps: Fraction
     crf: int
     preset: X264Preset
@@ -63,11 +54,18 @@ class EncodeJob:
 
     def open_output(self) -> OutputContainer:
         """Open the output container. Its header is not yet written, so that streams can be added."""
-        options = {} if self.container_format == "matroska" else {"movflags": "+faststart"}
-        container = av.open(f"file:{self.path}", mode="w", format=self.container_format, options=options)
+        container_format = self.output_format.container
+        # Without this flag, Matroska contains random numbers.
+        options = {"movflags": "+faststart"} if container_format in ("mp4", "mov") else {"fflags": "+bitexact"}
+        container = av.open(f"file:{self.path}", mode="w", format=container_format, options=options)
         if self.comment:
             container.metadata["comment"] = self.comment
         return container
+
+    def tag_alpha(self, stream: VideoStream) -> None:
+        """Tag a video stream as one with alpha, where the container has such a tag: players ignore alpha without it."""
+        if self.has_alpha and self.output_format.container == "webm":
+            stream.metadata["alpha_mode"] = "1"
 
     def open_audio(self, container: OutputContainer) -> AudioCopier | None:
         """Add the audio stream of `audio_path` to the output; None if there is no audio."""
@@ -75,19 +73,24 @@ class EncodeJob:
 
 
 class PyAVEncoder:
-    """libx264 inside PyAV."""
+    """The encoders inside PyAV."""
 
     def __init__(self, job: EncodeJob, height: int, width: int) -> None:
         self.fps = job.fps
         self.num_frames = 0
         self.container = job.open_output()
-        stream = self.container.add_stream("libx264", rate=job.fps)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"crf": str(job.crf), "preset": job.preset}
+        self.coding = coding = job.output_format.coding(has_alpha=job.has_alpha)
+        stream = self.container.add_stream(coding.codec, rate=job.fps)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, coding.pixel_format
+        is_h264 = coding is H264
+        stream.options = {"crf": str(job.crf), "preset": job.preset} if is_h264 else dict(coding.options)
+        job.tag_alpha(stream)
         context = stream.codec_context
-        context.color_range, context.colorspace = LIMITED_RANGE, BT709
-        context.color_primaries, context.color_trc = BT709, BT709
-        is_fastest = job.preset == FASTEST_PRESET
+        if not coding.is_rgb:
+            context.color_range, context.colorspace = LIMITED_RANGE, BT709
+            context.color_primaries, context.color_trc = BT709, BT709
+        is_fastest = is_h264 and job.preset == FASTEST_PRESET
         if is_fastest:
             context.thread_count = 1  # encoding a frame takes less time than waking other threads
         # Bilinear conversion takes a third of the time of bicubic with exact rounding.
@@ -98,19 +101,24 @@ class PyAVEncoder:
 
     def write(self, frame: ImageArray) -> None:
         """Encode a frame and write the audio up to its end: interleaving keeps memory bounded."""
-        encoded_frame = self.converter.reformat(
-            VideoFrame.from_ndarray(frame, format="rgb24"),
-            format="yuv420p",
+        encoded_frame = self._convert(VideoFrame.from_ndarray(frame, format="rgb24" if frame.shape[2] == 3 else "rgba"))
+        encoded_frame.pts, encoded_frame.time_base = self.num_frames, 1 / self.fps
+        self.num_frames += 1
+        self.container.mux(self.stream.encode(encoded_frame))
+        self._write_audio()
+
+    def _convert(self, frame: VideoFrame) -> VideoFrame:
+        if self.coding.is_rgb:
+            return self.converter.reformat(frame, format=self.coding.pixel_format)
+        return self.converter.reformat(
+            frame,
+            format=self.coding.pixel_format,
             dst_colorspace=BT709,
             src_color_range=FULL_RANGE,
             dst_color_range=LIMITED_RANGE,
             interpolation=self.swscale_flags,
             threads=1,
         )
-        encoded_frame.pts, encoded_frame.time_base = self.num_frames, 1 / self.fps
-        self.num_frames += 1
-        self.container.mux(self.stream.encode(encoded_frame))
-        self._write_audio()
 
     def finish(self) -> None:
         """Flush the encoder and write the index."""
@@ -132,91 +140,39 @@ class PyAVEncoder:
             self.audio.write_until(self.num_frames / self.fps)
 
 
-class FFmpegEncoder:
-    """The FFmpeg binary of imageio-ffmpeg, fed through a pipe; `finish` muxes its video with the audio."""
-
-    def __init__(self, job: EncodeJob, height: int, width: int) -> None:
-        self.job = job
-        self.video_only_path = job.path.with_name(job.path.name + VIDEO_ONLY_SUFFIX)
-        self.stderr_file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `abort`
-        scale = "scale=in_range=full:out_range=tv:out_color_matrix=bt709:flags=bicubic+accurate_rnd"
-        tags = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
-        command = [_ffmpeg_program(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
-        command += ["-s", f"{width}x{height}", "-r", str(job.fps), "-i", "pipe:0", "-an"]
-        command += ["-vf", f"{scale},format=yuv420p,{tags}", "-c:v", "libx264", "-preset", job.preset]
-        command += ["-crf", str(job.crf), "-f", "mp4", f"file:{self.video_only_path}"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=self.stderr_file)
-
-    def write(self, frame: ImageArray) -> None:
-        """Write a frame to the process."""
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(np.ascontiguousarray(frame).data)
-        except BrokenPipeError:
-            raise self._process_error() from None
-
-    def finish(self) -> None:
-        """Wait for the process to exit, then mux video and audio."""
-        try:
-            self.process.communicate()
-        except BrokenPipeError:
-            raise self._process_error() from None
-        if self.process.returncode:
-            raise self._process_error()
-        self._mux_audio()
-        self.abort()
-
-    def abort(self) -> None:
-        """Kill the process and remove its file."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.communicate()
-        self.stderr_file.close()
-        self.video_only_path.unlink(missing_ok=True)
-
-    def _mux_audio(self) -> None:
-        with av.open(f"file:{self.video_only_path}", mode="r") as source, self.job.open_output() as output:
-            video_stream = source.streams.video[0]
-            output_stream = output.add_stream_from_template(video_stream)
-            audio = self.job.open_audio(output)
-            end_seconds = Fraction(0)
-            for packet in source.demux(video_stream):
-                if packet.dts is None or packet.pts is None or packet.time_base is None:
-                    continue
-                end_seconds = max(end_seconds, packet.pts * packet.time_base + 1 / self.job.fps)
-                packet.stream = output_stream
-                output.mux(packet)
-                if audio is not None:
-                    audio.write_until(end_seconds)
-            if audio is not None:
-                audio.close()
-
-    def _process_error(self) -> OSError:
-        """Convert the stderr of the process to an OSError, with errno set for a full disk or a missing permission."""
-        self.process.wait()
-        self.stderr_file.seek(0)
-        message = self.stderr_file.read().decode(errors="replace").strip()
-        for error_number in (*os_errors.DISK_FULL_ERRNOS, *os_errors.PERMISSION_ERRNOS):
-            if os.strerror(error_number) in message:
-                return OSError(error_number, os.strerror(error_number))
-        return OSError(0, message.splitlines()[-1] if message else "the encoder stopped unexpectedly")
-
-
 def has_libx264() -> bool:
     """Whether this PyAV was built with libx264."""
+    return can_encode(H264.codec)
+
+
+def copy_video(segments: Sequence[Path], job: EncodeJob) -> None:
+    """Write the packets of video files, one after another, as one file with audio. Nothing is encoded again."""
+    audio: AudioCopier | None = None
+    num_frames = 0
     try:
-        Codec("libx264", "w")
-    except ValueError:
-        return False
-    return True
-
-
-def _ffmpeg_program() -> str:
-    try:
-        import imageio_ffmpeg
-
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except (ImportError, RuntimeError) as error:
-        raise MissingPackageError(
-            "No H.264 encoder is available in PyAV or imageio-ffmpeg.", "pip install --upgrade av imageio-ffmpeg"
-        ) from error
+        with job.open_output() as output:
+            output_stream = None
+            for segment in segments:
+                with av.open(f"file:{segment}", mode="r") as source:
+                    stream = source.streams.video[0]
+                    if output_stream is None:
+                        output_stream = output.add_stream_from_template(stream)
+                        job.tag_alpha(output_stream)
+                        audio = job.open_audio(output)
+                    num_packets = 0
+                    for packet in source.demux(stream):
+                        if packet.dts is None or packet.pts is None or packet.time_base is None:
+                            continue
+                        num_packets += 1
+                        # Times are multiples of the frame period; some containers round them to milliseconds.
+                        pts, dts = (round(ticks * packet.time_base * job.fps) for ticks in (packet.pts, packet.dts))
+                        packet.time_base = 1 / job.fps
+                        packet.pts, packet.dts, packet.duration = num_frames + pts, num_frames + dts, 1
+                        packet.stream = output_stream
+                        output.mux(packet)
+                        if audio is not None:
+                            audio.write_until((num_frames + pts + 1) / job.fps)
+                num_frames += num_packets
+    finally:
+        if audio is not None:
+            audio.close()

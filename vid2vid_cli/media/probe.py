@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vid2vid_cli.core.errors import NoFramesError, TruncatedVideoError
-from vid2vid_cli.media.colour import ColourTags, colour_tags
+from vid2vid_cli.media.colour import colour_remarks, colour_tags
 from vid2vid_cli.media.container import (
     NO_FRAME_HINT,
     PLAYABLE_HINT,
@@ -160,14 +160,10 @@ def _probe_stream(path: Path, container: InputContainer, stream: VideoStream) ->
         remarks=(
             *track_remarks(container),
             *_orientation_remarks(angle),
-            *_colour_remarks(tags),
+            *colour_remarks(frame, str(stream.codec_context.codec_tag)),
             *_rate_remarks(path, kind, fps),
         ),
     )
-
-
-def _colour_remarks(tags: ColourTags) -> tuple[str, ...]:
-    return (f"The colour space of the file is not tagged; {tags.name.split()[0]} is assumed.",) * tags.is_guessed
 
 
 def _rate_remarks(path: Path, kind: SourceKind, fps: Fraction) -> tuple[str, ...]:

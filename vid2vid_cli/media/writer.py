@@ -1,4 +1,4 @@
-"""Video writer: H.264 yuv420p, BT.709, index at the front, with the audio of a source."""
+"""Video writer: H.264, or a lossless or alpha codec by the suffix, with the audio of a source."""
 
 from __future__ import annotations
 
@@ -14,16 +14,10 @@ from av.error import FFmpegError
 from vid2vid_cli.core.errors import ConfigError, NoFramesError, Vid2VidError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.media.container import is_truncated
-from vid2vid_cli.media.encode import (
-    CONTAINER_FORMATS,
-    EncodeJob,
-    Encoder,
-    FFmpegEncoder,
-    PyAVEncoder,
-    X264Preset,
-    has_libx264,
-)
+from vid2vid_cli.media.encode import EncodeJob, Encoder, PyAVEncoder, X264Preset, has_libx264
+from vid2vid_cli.media.ffmpeg_binary import FFmpegEncoder
 from vid2vid_cli.media.os_errors import write_error
+from vid2vid_cli.media.output_formats import CONTAINER_FORMATS, H264
 from vid2vid_cli.media.partial_files import PartialFile
 
 SYNTHETIC_COMMENT = "Synthetic: rendered by vid2vid-cli from another video."
@@ -33,16 +27,17 @@ SYNTHETIC_COMMENT = "Synthetic: rendered by vid2vid-cli from another video."
 class VideoWriter:
     """Context manager that encodes frames one at a time; the file appears when the block ends without an exception.
 
-    Frames are uint8 (h, w, 3) RGB, all of the size of the first. H.264 with yuv420p needs even sizes: the last column
-    or row of an odd size is repeated once, and the file's comment records the original size ("source size 97x61").
+    Frames are uint8 (h, w, 3) RGB, or (h, w, 4) RGBA with `has_alpha`, all of the size of the first. H.264 with yuv420p
+    needs even sizes: the last column or row of an odd size is repeated once, and the file's comment records the
+    original size ("source size 97x61").
     The audio of `audio_path`, from `audio_start` seconds after its first frame, is copied, or encoded as AAC if the
     container does not support its codec, and ends with the video. `crf`: x264 quality, smaller is better, 18 is
-    visually lossless. `preset`: x264 speed; faster presets write larger files. The suffix of `path` selects MP4, MOV
-    or MKV.
+    visually lossless. `preset`: x264 speed; faster presets write larger files. The suffix of `path` selects the format,
+    see `output_formats`.
 
     The file is written under a hidden temporary name beside `path` and renamed at the end; an exception removes it.
-    Raises DiskFullError, PermissionDeniedError, ConfigError (suffix), NoFramesError (no frame was written),
-    MissingPackageError (no encoder).
+    Raises DiskFullError, PermissionDeniedError, ConfigError (suffix, or one without alpha), NoFramesError (no frame was
+    written), MissingPackageError (no encoder).
     """
 
     def __init__(
@@ -55,11 +50,15 @@ class VideoWriter:
         crf: int = 18,
         preset: X264Preset = "fast",
         comment: str = "",
+        has_alpha: bool = False,
     ) -> None:
         if path.suffix.lower() not in CONTAINER_FORMATS:
             raise ConfigError(
-                f"{path}: the suffix {path.suffix!r} is not a supported video format.", "Use .mp4, .mov or .mkv."
+                f"{path}: the suffix {path.suffix!r} is not a supported video format.",
+                f"Use {' or '.join(CONTAINER_FORMATS)}.",
             )
+        self._format, self._has_alpha = CONTAINER_FORMATS[path.suffix.lower()], has_alpha
+        self._coding = self._format.coding(has_alpha=has_alpha)
         self.path = path
         self.fps = Fraction(fps)
         self.num_frames = 0
@@ -74,21 +73,22 @@ class VideoWriter:
         return self
 
     def write(self, frame: ImageArray) -> None:
-        """Append a frame, uint8 (h, w, 3) RGB. Raises DiskFullError, PermissionDeniedError, ValueError (shape)."""
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-            raise ValueError(f"a frame must be uint8 (h, w, 3), not {frame.dtype} {frame.shape}")
+        """Append a frame, uint8 (h, w, 3 or 4). Raises DiskFullError, PermissionDeniedError, ValueError (shape)."""
+        num_channels = 4 if self._has_alpha else 3
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != num_channels:
+            raise ValueError(f"a frame must be uint8 (h, w, {num_channels}), not {frame.dtype} {frame.shape}")
         if self.size is None:
             self.size = (frame.shape[0], frame.shape[1])
         elif frame.shape[:2] != self.size:
             raise ValueError(f"frame {self.num_frames} has size {frame.shape[:2]}, but the first one has {self.size}")
         height, width = self.size
-        if height % 2 or width % 2:
+        if self._coding.needs_even_size and (height % 2 or width % 2):
             frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        even_frame = np.ascontiguousarray(frame)
+        contiguous_frame = np.ascontiguousarray(frame)
         try:
             if self._encoder is None:
-                self._encoder = self._open_encoder(*even_frame.shape[:2])
-            self._encoder.write(even_frame)
+                self._encoder = self._open_encoder(*contiguous_frame.shape[:2])
+            self._encoder.write(contiguous_frame)
         except (FFmpegError, OSError) as error:
             raise self._to_write_error(error) from error
         self.num_frames += 1
@@ -112,7 +112,8 @@ class VideoWriter:
             comment = f"{comment} (source size {self.size[1]}x{self.size[0]})".lstrip()
         job = EncodeJob(
             path=self._temp_path,
-            container_format=CONTAINER_FORMATS[self.path.suffix.lower()],
+            output_format=self._format,
+            has_alpha=self._has_alpha,
             fps=self.fps,
             crf=self._crf,
             preset=self._preset,
@@ -120,7 +121,9 @@ class VideoWriter:
             audio_path=self._audio_path,
             audio_start=self._audio_start,
         )
-        return PyAVEncoder(job, height, width) if has_libx264() else FFmpegEncoder(job, height, width)
+        if self._coding is H264 and not has_libx264():
+            return FFmpegEncoder(job, height, width)
+        return PyAVEncoder(job, height, width)
 
     def _finish_file(self) -> None:
         if self._encoder is None:
@@ -136,7 +139,7 @@ class VideoWriter:
         """Check that the file has all frames: a disk that fills up while the index is written may raise no error."""
         with self._temp_path.open("rb") as file:
             os.fsync(file.fileno())
-        if self._temp_path.suffix.lower() != ".mkv":
+        if self._format.container in ("mp4", "mov"):
             if is_truncated(self._temp_path):
                 raise OSError(0, "the written file is incomplete")
             with av.open(f"file:{self._temp_path}") as container:

@@ -121,6 +121,10 @@ class LatentPath:
         self._generator, self._start, self._end = generator, start, start if end is None else end
         self._num_frames, self._num_generated = num_frames, 0
 
+    def pass_frames(self, num_frames: int) -> None:
+        """Continue after frames that are not generated."""
+        self._num_generated += num_frames
+
     def __call__(
         self, window: Tensor, past: Sequence[Tensor], is_first_frame: bool = False, *references: FrameReferences
     ) -> FrameOutput:

@@ -14,7 +14,6 @@ from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.dataset_layouts import LANDMARKS_ROLE, POSE_ROLE
 from vid2vid_cli.dataset_builder.foreign_datasets import parse_layout
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
-from vid2vid_cli.media.encode import CONTAINER_FORMATS
 from vid2vid_cli.media.input_paths import (
     describe_folder_videos,
     drop_duplicates,
@@ -22,11 +21,12 @@ from vid2vid_cli.media.input_paths import (
     find_folder_videos,
     list_names,
 )
+from vid2vid_cli.media.output_formats import OutputFormat, format_of_suffix
 from vid2vid_cli.media.probe import IMAGE_SUFFIXES
-from vid2vid_cli.pipelines.synthesize import synthesize, synthesized_file_name
+from vid2vid_cli.pipelines.synthesize import synthesize
 from vid2vid_cli.pipelines.transfer import transfer, transfer_file_name
 from vid2vid_cli.rendering.loaded_model import CheckpointFile, ModelLoader, open_checkpoint
-from vid2vid_cli.rendering.output_path import OutputNames
+from vid2vid_cli.rendering.output_path import OutputNames, choose_format, synthesized_file_name
 from vid2vid_cli.rendering.render_identity import identify_render, is_rendered, read_identity
 from vid2vid_cli.rendering.video_output import RenderResult
 from vid2vid_cli.requests.batch import BatchRequest, SynthesizeBatchRequest, TransferBatchRequest
@@ -88,13 +88,14 @@ def plan_pairs(request: BatchRequest, emit: EventHandler) -> list[Pair]:
     _emit_all(remarks, emit)
     unique_checkpoints = [c for c in checkpoints if any(c.path is path for path in checkpoint_paths)]
     out_folder, out_file = _split_out(request.out, len(sources) * len(unique_checkpoints))
-    names = OutputNames(overwrite=request.overwrite, compare=request.compare)
+    output_format = _choose_format(request, out_file)
+    names = OutputNames(overwrite=request.overwrite, compare=request.compare, is_folder=output_format.is_folder)
     return [
         _plan_pair(
             request,
             source,
             checkpoint,
-            default_path=out_file or out_folder / _file_name(request, source, checkpoint),
+            default_path=out_file or out_folder / _file_name(request, source, checkpoint, output_format),
             names=names,
             emit=emit,
         )
@@ -174,7 +175,7 @@ def _without_rendered(folder: Path, videos: Sequence[Path], emit: EventHandler) 
 def _split_out(out: Path | None, num_pairs: int) -> tuple[Path, Path | None]:
     """The output folder, and the output file if --out names one."""
     folder, file = out or Path(), None
-    if out is not None and out.suffix.lower() in CONTAINER_FORMATS and not out.is_dir():
+    if out is not None and format_of_suffix(out) is not None and not out.is_dir():
         if num_pairs > 1:
             raise ConfigError(f"--out {out} is a file, and {num_pairs} videos are written.", "Name a folder.")
         folder, file = out.parent, out
@@ -184,10 +185,22 @@ def _split_out(out: Path | None, num_pairs: int) -> tuple[Path, Path | None]:
     return folder, file
 
 
-def _file_name(request: BatchRequest, source: Path, checkpoint: CheckpointFile) -> Path:
+def _choose_format(request: BatchRequest, out_file: Path | None) -> OutputFormat:
+    """The format of all videos. Raises ConfigError for --skip-done with a format without a comment."""
+    has_alpha = isinstance(request, TransferBatchRequest) and request.background_options.background == "alpha"
+    output_format = choose_format(request.format, out_file, has_alpha=has_alpha)
+    if request.skip_done and not output_format.has_audio:
+        raise ConfigError(
+            f"--skip-done: a {output_format.title} does not record how it was made.",
+            "Remove --skip-done, or use another --format.",
+        )
+    return output_format
+
+
+def _file_name(request: BatchRequest, source: Path, checkpoint: CheckpointFile, output_format: OutputFormat) -> Path:
     if isinstance(request, SynthesizeBatchRequest):
-        return synthesized_file_name(source)
-    return transfer_file_name(source, checkpoint.metadata)
+        return synthesized_file_name(source, output_format)
+    return transfer_file_name(source, checkpoint.metadata, output_format)
 
 
 def _plan_pair(

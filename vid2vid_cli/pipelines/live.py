@@ -29,7 +29,8 @@ from vid2vid_cli.rendering.loaded_model import LoadedModel, check_direction, loa
 from vid2vid_cli.rendering.output_path import choose_output_path
 from vid2vid_cli.rendering.retargeter import Retargeter
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
-from vid2vid_cli.rendering.source_video import SourceVideo, max_short_side
+from vid2vid_cli.rendering.source_reader import max_short_side
+from vid2vid_cli.rendering.source_video import SourceVideo
 from vid2vid_cli.requests.live import PAGE, LiveRequest
 from vid2vid_cli.requests.render import StyleOptions
 

@@ -35,7 +35,8 @@ from vid2vid_cli.pipelines.evaluate_prediction import check_num_samples
 from vid2vid_cli.rendering.forecast_input import open_dataset_input
 from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model
 from vid2vid_cli.rendering.output_path import choose_output_path
-from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
+from vid2vid_cli.rendering.source_reader import open_source_reader
+from vid2vid_cli.rendering.source_video import SourceVideo
 from vid2vid_cli.requests.measure import PredictRequest
 
 NUM_SAMPLES = 5

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 
 from vid2vid_cli.config.config import FRAME_MODELS
 from vid2vid_cli.core.errors import ConfigError, MissingFileError
-from vid2vid_cli.core.paths import shell_command, shorten_name
+from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.foreign_datasets import parse_layout
@@ -24,7 +24,7 @@ from vid2vid_cli.rendering.hardware import choose_hardware
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import LabelEdits, build_label_edits
 from vid2vid_cli.rendering.label_video import open_label_sources
-from vid2vid_cli.rendering.layers import check_layers, layer_path
+from vid2vid_cli.rendering.layers import check_layers
 from vid2vid_cli.rendering.loaded_model import (
     CheckpointFile,
     LoadedModel,
@@ -33,7 +33,13 @@ from vid2vid_cli.rendering.loaded_model import (
     direction_rows,
     open_checkpoint,
 )
-from vid2vid_cli.rendering.output_path import choose_output_path, compare_path
+from vid2vid_cli.rendering.output_path import (
+    choose_format,
+    choose_render_path,
+    compare_path,
+    output_rows,
+    synthesized_file_name,
+)
 from vid2vid_cli.rendering.parse_edits import parse_edits
 from vid2vid_cli.rendering.render_identity import identify_render
 from vid2vid_cli.rendering.render_source import render_clips, render_sources, warn_held_annotations
@@ -71,6 +77,7 @@ def plan_synthesize(request: SynthesizeRequest) -> DryRun:
             rows.append(("labels", f"{source.path}, {source.reader.num_frames} frames at {source.reader.fps} fps"))
         label_edits = build_label_edits(sources, request.replace, request.remove)
         has_real_frames = _has_real_frames(request, sources)
+    output_format = choose_format(request.format, request.out, has_alpha=False)
     initial_frame = choose_initial_frame(
         request.initial_frame, checkpoint.metadata, checkpoint.path, has_real_frames=has_real_frames
     )
@@ -80,7 +87,11 @@ def plan_synthesize(request: SynthesizeRequest) -> DryRun:
             *label_edits.dry_run_rows(),
             *initial_frame.dry_run_rows(),
             *request.style_options.dry_run_rows(),
-            ("video", str(_output_path(request))),
+            *output_rows(
+                choose_render_path(request, synthesized_file_name(request.source, output_format), output_format),
+                output_format,
+                resume=request.resume,
+            ),
         )
     )
 
@@ -112,16 +123,22 @@ def _synthesize_dataset(
     dataset = training_data.dataset
     label_edits = _dataset_edits(request, training_data)
     audio_path, audio_start = find_audio(dataset.manifest, frame_ranges)
-    out = _output_path(request)
+    output_format = choose_format(request.format, request.out, has_alpha=False)
+    out = choose_render_path(request, synthesized_file_name(request.source, output_format), output_format)
     num_frames = sum(frame_range.num_frames for frame_range in frame_ranges)
     model = model_loader.load(checkpoint, request, has_real_frames=True, num_frames=num_frames, emit=emit)
+    model = replace(model, bit_depth=output_format.bit_depth)
+    identity = identify_render(checkpoint.path, request)
     output = VideoOutput(
         out,
         compare_path(out) if request.compare else None,
         dataset.fps,
+        output_format=output_format,
+        identity=identity.to_manifest(request.source, model.hardware, training_data.conditioners),
+        resume=request.resume,
         audio_path=audio_path,
         audio_start=audio_start + float(model.initial_frame.num_given_frames / dataset.fps),
-        comment=identify_render(checkpoint.path, request).to_comment(),
+        comment=identity.to_comment(),
         layers=request.save,
     )
     renderer = model.renderer(training_data.conditioners, training_data.views)
@@ -153,7 +170,8 @@ def _synthesize_labels(
     sources = _open_label_sources(request, checkpoint)
     label_edits = build_label_edits(sources, request.replace, request.remove)
     reader = sources[0].reader
-    out = _output_path(request)
+    output_format = choose_format(request.format, request.out, has_alpha=False)
+    out = choose_render_path(request, synthesized_file_name(request.source, output_format), output_format)
     model = model_loader.load(
         checkpoint,
         request,
@@ -161,13 +179,18 @@ def _synthesize_labels(
         num_frames=sum(source.reader.num_frames or 0 for source in sources),
         emit=emit,
     )
+    model = replace(model, bit_depth=output_format.bit_depth)
+    identity = identify_render(checkpoint.path, request)
     output = VideoOutput(
         out,
         compare_path(out) if request.compare else None,
         reader.fps,
+        output_format=output_format,
+        identity=identity.to_manifest(request.source, model.hardware, sources[0].conditioners),
+        resume=request.resume,
         audio_path=sources[0].path if len(sources) == 1 and reader.probe.has_audio else None,
         audio_start=float(reader.start_seconds + model.initial_frame.num_given_frames / reader.fps),
-        comment=identify_render(checkpoint.path, request).to_comment(),
+        comment=identity.to_comment(),
         layers=request.save,
     )
     result = render_sources(
@@ -214,22 +237,6 @@ def _dataset_edits(request: SynthesizeRequest, training_data: TrainingData) -> L
     label_edits = LabelEdits(parsed_edits, training_data.conditioners, dataset.fps)
     label_edits.check_boxes([(dataset.height, dataset.width)])
     return label_edits
-
-
-def _output_path(request: SynthesizeRequest) -> Path:
-    return choose_output_path(
-        request.out,
-        synthesized_file_name(request.source),
-        overwrite=request.overwrite,
-        compare=request.compare,
-        other_paths=lambda path: [layer_path(path, layer) for layer in request.save],
-    )
-
-
-def synthesized_file_name(source: Path) -> Path:
-    """The default name of the video, <source>_synthesized.mp4."""
-    source = source.resolve()
-    return Path(f"{shorten_name(source.name if source.is_dir() else source.stem)}_synthesized.mp4")
 
 
 def _open_dataset(request: SynthesizeRequest, checkpoint: CheckpointFile) -> tuple[TrainingData, list[FrameRange]]:

@@ -26,7 +26,8 @@ from vid2vid_cli.rendering.forecast import ForecastClip
 from vid2vid_cli.rendering.label_video import open_label_sources
 from vid2vid_cli.rendering.loaded_model import CheckpointFile
 from vid2vid_cli.rendering.source_conditioners import ConditionerOptions, load_source_conditioners
-from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
+from vid2vid_cli.rendering.source_reader import open_source_reader
+from vid2vid_cli.rendering.source_video import SourceVideo
 from vid2vid_cli.training_data.open_data import open_data_for_checkpoint
 from vid2vid_cli.training_data.training_data import TrainingData
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass
 from itertools import chain, count, islice
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,10 +21,11 @@ from vid2vid_cli.data.clip_sampler import render_conditions
 from vid2vid_cli.data.frame_tensor import condition_to_tensor, frame_to_tensor
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_selection import ReferenceLoader, ReferenceSelector, SelectedReferences
-from vid2vid_cli.engine.inference import to_uint8_image
-from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
+from vid2vid_cli.engine.inference import to_uint8_image, to_uint16_image
+from vid2vid_cli.engine.rollout import PastFrames, SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.styles import StyleAssigner
+from vid2vid_cli.media.segments import blend_alpha
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame
 from vid2vid_cli.rendering.layers import layer_image
@@ -40,6 +42,16 @@ class _ConditionedFrame:
     """(c, h, w) channels of the conditioners, then of the styles."""
     references: SelectedReferences | None
     """Of a model with reference frames."""
+
+
+@dataclass
+class ResumePoint:
+    """Where an interrupted video is continued."""
+
+    num_frames: int = 0
+    """Frames that are still to be passed over, because they were generated before."""
+    past: tuple[torch.Tensor, ...] = ()
+    """`RenderedFrame.past` of the last of them."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +71,33 @@ class FrameRenderer:
     reference_bank: ReferenceBank | None = None
     layers: tuple[Layer, ...] = ()
     """What rendered frames contain in addition to the image."""
+    bit_depth: Literal[8, 16] = 8
+    """Of the generated images."""
 
     def render(
-        self, annotated_frames: Iterable[AnnotatedFrame], *, num_given_frames: int = 0
+        self,
+        annotated_frames: Iterable[AnnotatedFrame],
+        *,
+        num_given_frames: int = 0,
+        resume: ResumePoint | None = None,
     ) -> Iterator[RenderedFrame]:
         """Generate one frame per annotated frame of a clip, in order, except for the first `num_given_frames`.
 
-        Those are the past of the first generated frame. A thread renders the conditions ahead.
+        Those are the past of the first generated frame. A thread renders the conditions ahead. `resume`: its first
+        frames are passed over, and subtracted from it; the clip may end before all are.
         """
-        with closing(prefetch(self._render_conditions(annotated_frames), depth=4)) as conditioned_frames:
+        resume = ResumePoint() if resume is None else resume
+        is_continued = resume.num_frames > 0
+        num_passed = num_given_frames + resume.num_frames
+        first_needed = num_passed - (self.generator.window_size - 1) if is_continued else 0
+        frame_numbers = count()
+        frames = (frame for frame, _ in zip(annotated_frames, frame_numbers, strict=False))
+        with closing(prefetch(self._render_conditions(frames, first_needed), depth=4)) as conditioned_frames:
             pending_frames: list[AnnotatedFrame] = []
             pending_references: deque[SelectedReferences] = deque()
-            given_frames = list(islice(conditioned_frames, num_given_frames))
+            given_frames = list(islice(conditioned_frames, num_passed - max(0, first_needed)))
             first_frames = list(islice(conditioned_frames, 1))
+            resume.num_frames = 0 if first_frames else min(resume.num_frames, num_passed - next(frame_numbers))
             if not first_frames:
                 return
 
@@ -82,13 +108,15 @@ class FrameRenderer:
                         pending_references.append(conditioned_frame.references)
                     yield self._to_batch(conditioned_frame.conditions)
 
+            past_frames = PastFrames(list(resume.past)) if is_continued else PastFrames()
             loader = None if self.reference_bank is None else ReferenceLoader(self.reference_bank, self.runtime.device)
             outputs = rollout(
                 self.generator,
                 iterate_conditions(),
-                initial_frames=self._initial_frames(given_frames or first_frames),
+                initial_frames=None if is_continued else self._initial_frames(given_frames or first_frames),
                 past_conditions=[self._to_batch(given_frame.conditions) for given_frame in given_frames],
                 references=None if loader is None else (loader.load(pending_references.popleft()) for _ in count()),
+                past_frames=past_frames,
             )
             while True:
                 # Inference mode and autocast apply to the whole thread: they must end before the yield.
@@ -96,10 +124,10 @@ class FrameRenderer:
                     output = next(outputs, None)
                     if output is None:
                         return
-                    image = to_uint8_image(output.image[0])
+                    image = (to_uint16_image if self.bit_depth == 16 else to_uint8_image)(output.image[0])
                     layers = {layer: layer_image(output, layer) for layer in self.layers}
                     share = None if output.occlusion is None else float(output.occlusion.mean())
-                yield RenderedFrame(pending_frames.pop(), image, layers, share)
+                yield RenderedFrame(pending_frames.pop(), image, layers, share, tuple(past_frames.frames))
 
     def _to_batch(self, conditions: torch.Tensor) -> torch.Tensor:
         """(c, h, w) -> (1, c, h, w) on the device."""
@@ -115,14 +143,20 @@ class FrameRenderer:
         with self.runtime.autocast():
             return self.initial_frame(frames, conditions)
 
-    def _render_conditions(self, annotated_frames: Iterable[AnnotatedFrame]) -> Iterator[_ConditionedFrame]:
+    def _render_conditions(
+        self, annotated_frames: Iterable[AnnotatedFrame], first_index: int = 0
+    ) -> Iterator[_ConditionedFrame]:
+        """Yield the frames from `first_index`. References are selected for all: later ones depend on earlier ones."""
         instance_reader = (
             None
             if self.style_assigner is None
             else InstanceReader(self.conditioners, self.views, self.style_assigner.bank.thing_class_ids)
         )
         selector = None if self.reference_bank is None else ReferenceSelector(self.reference_bank)
-        for annotated_frame in annotated_frames:
+        for index, annotated_frame in enumerate(annotated_frames):
+            references = None if selector is None else selector(annotated_frame.annotations, self.views)
+            if index < first_index:
+                continue
             channels = render_conditions(self.conditioners, annotated_frame.annotations, self.views)
             if self.style_assigner is not None and instance_reader is not None:
                 channels = np.concatenate([channels, self.style_assigner(instance_reader(annotated_frame.annotations))])
@@ -130,17 +164,18 @@ class FrameRenderer:
             # concatenated later, which would undo the conversion.
             channels_last = self.runtime.channels_last and self.generator.window_size == 1
             conditions = condition_to_tensor(channels, channels_last=channels_last)
-            references = None if selector is None else selector(annotated_frame.annotations, self.views)
             yield _ConditionedFrame(annotated_frame, conditions, references)
 
-    def comparison_image(self, rendered_frame: RenderedFrame) -> ImageArray:
-        """`comparison_images` side by side, at the height of the result, and at least MIN_PANEL_HEIGHT pixels high."""
-        return compose_panels(self.comparison_images(rendered_frame), rendered_frame.image.shape[0])
+    def comparison_image(self, rendered_frame: RenderedFrame, result: ImageArray | None = None) -> ImageArray:
+        """`comparison_images` side by side, at the height of the generated frame, or MIN_PANEL_HEIGHT pixels high."""
+        return compose_panels(self.comparison_images(rendered_frame, result), rendered_frame.image.shape[0])
 
-    def comparison_images(self, rendered_frame: RenderedFrame) -> dict[str, ImageArray]:
-        """The source frame (if any), the condition and the result."""
+    def comparison_images(
+        self, rendered_frame: RenderedFrame, result: ImageArray | None = None
+    ) -> dict[str, ImageArray]:
+        """The source frame (if any), the condition and the result: the composited frame, or the generated one."""
         source = rendered_frame.source
-        images = {"result": rendered_frame.image}
+        images = {"result": blend_alpha(rendered_frame.image) if result is None else result}
         if [conditioner.spec.name for conditioner in self.conditioners] != [FRAME_CONDITIONER]:  # it is the source
             images = {"condition": condition_image(self.conditioners, source.annotations, self.views), **images}
         if source.frame is not None:

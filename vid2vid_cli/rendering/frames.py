@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 from vid2vid_cli.conditioning import Annotation, Conditioner
 from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.media.images import Image
 from vid2vid_cli.requests.render import Layer
+
+
+@dataclass(frozen=True)
+class OriginalFrame:
+    """A frame of a source before it is cropped and retargeted, on which a result is pasted."""
+
+    image: ImageArray
+    """(h, w, 3) uint8 RGB, at the full size of the source if the video is written at that size."""
+    annotations: tuple[Annotation, ...]
+    """One per conditioner, in pixels of the frames that are annotated, which may be smaller."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +35,8 @@ class AnnotatedFrame:
     """One per conditioner."""
     quality: tuple[float, ...] = ()
     """Quality of each detection, 0 where the last annotation is repeated; () if it is not recorded."""
+    original: OriginalFrame | None = None
+    """None unless the result is pasted on it."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +44,14 @@ class RenderedFrame:
     """One generated frame and the source frame that it was generated from."""
 
     source: AnnotatedFrame
-    image: ImageArray
-    """(h, w, 3) uint8 RGB."""
+    image: Image
+    """(h, w, 3) RGB, uint8 or uint16."""
     layers: Mapping[Layer, ImageArray] = field(default_factory=dict)
     """The requested layers, see `layer_image`."""
     synthesised_share: float | None = None
     """Mean of the occlusion mask; None for a model without flow and for the first frame of a clip."""
+    past: tuple[Tensor, ...] = ()
+    """The frames (1, n, 3, h, w) at each scale, finest first, that the next frame is generated from."""
 
 
 def is_missing(annotation: Annotation, conditioner: Conditioner) -> bool:

@@ -20,7 +20,7 @@ from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator, LatentPath
 from vid2vid_cli.networks.fader import FaderGenerator
 from vid2vid_cli.networks.vaegan import VaeGanGenerator
-from vid2vid_cli.rendering.source_video import open_source_reader
+from vid2vid_cli.rendering.source_reader import open_source_reader
 from vid2vid_cli.requests.render import StyleOptions
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from vid2vid_cli.conditioning import Conditioner, View
 from vid2vid_cli.config.config import UNPAIRED_MODELS
@@ -65,6 +66,8 @@ class LoadedModel:
     """The generator with a latent or attributes, of a model that has them."""
     layers: tuple[Layer, ...] = ()
     """What rendered frames contain in addition to the image."""
+    bit_depth: Literal[8, 16] = 8
+    """Of the generated images."""
 
     @property
     def sequential_generator(self) -> SequentialGenerator:
@@ -75,6 +78,11 @@ class LoadedModel:
     def runtime(self) -> Runtime:
         """Device and precision of the conditions and of other networks."""
         return self.hardware.runtime
+
+    def pass_frames(self, num_frames: int) -> None:
+        """Continue a moving style after the frames that an interrupted command has generated."""
+        if self.latent_path is not None:
+            self.latent_path.pass_frames(num_frames)
 
     def with_direction(self, direction: Direction | None, emit: EventHandler) -> LoadedModel:
         """The model with the direction of an unpaired model, a2b by default; `check_direction` has accepted it."""
@@ -132,6 +140,7 @@ class LoadedModel:
             initial_frame=self.initial_frame,
             reference_bank=self.reference_bank,
             layers=self.layers,
+            bit_depth=self.bit_depth,
         )
 
 

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import torch
+
+from vid2vid_cli import __version__
+from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.core.checkpoint_header import read_checksum
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.sidecar_files import sha256_of_path
 from vid2vid_cli.engine.onnx_files import is_exported
 from vid2vid_cli.media.container import read_comment
-from vid2vid_cli.media.files import sha256_of_files
+from vid2vid_cli.media.files import natural_sort_key, sha256_of_files
+from vid2vid_cli.media.os_errors import read_error
 from vid2vid_cli.media.writer import SYNTHETIC_COMMENT
+from vid2vid_cli.rendering.hardware import Hardware
 from vid2vid_cli.requests.render import SynthesizeRequest, TransferRequest
 
 NUM_DIGITS = 16
-IRRELEVANT_FIELDS = {"source", "target", "checkpoint", "out", "compare", "overwrite", "device", "command"}
+SAMPLE_BYTES, NUM_SAMPLES = 1 << 16, 16
+"""Size and number of the parts of a file that are read to identify it: reading gigabytes takes minutes."""
+IRRELEVANT_FIELDS = {"source", "target", "checkpoint", "out", "compare", "overwrite", "device", "command", "resume"}
 """Fields of a request that are recorded in other ways, or that do not change the generated frames."""
 _PATTERN = re.compile(
     rf"checkpoint ([0-9a-f]{{{NUM_DIGITS}}}), source ([0-9a-f]{{{NUM_DIGITS}}}), options ([0-9a-f]{{{NUM_DIGITS}}})"
@@ -41,6 +50,17 @@ class RenderIdentity:
             f"{SYNTHETIC_COMMENT} Made with checkpoint {self.checkpoint}, source {self.source}, options {self.options}."
         )
 
+    def to_manifest(self, source: Path, hardware: Hardware, conditioners: Sequence[Conditioner]) -> dict[str, str]:
+        """What an unfinished video must have in common with a command that continues it: frame for frame the same."""
+        fingerprints = [conditioner.fingerprint() for conditioner in conditioners]
+        software = [__version__, torch.__version__, hardware.describe(), fingerprints]
+        return {
+            "the checkpoint": self.checkpoint,
+            "the source": f"{self.source} {_modification_time(source)}",
+            "the options": self.options,
+            "the software or the device": _digest(software)[:NUM_DIGITS],
+        }
+
     def describe_difference(self, other: RenderIdentity) -> str:
         """How a video with the identity `other` was made differently; "" if it was not."""
         differences = {
@@ -52,12 +72,14 @@ class RenderIdentity:
 
 
 def identify_render(checkpoint: Path, request: SynthesizeRequest | TransferRequest) -> RenderIdentity:
-    """The identity of the video that a request renders. A file is identified by its content, a dataset by its manifest.
+    """The identity of the video that a request renders.
+
+    A dataset is identified by its manifest, a file by its size and parts of its content, as the files of a folder.
 
     Raises MissingFileError, PermissionDeniedError and the errors of `read_checksum`.
     """
     options = {name: value for name, value in asdict(request).items() if name not in IRRELEVANT_FIELDS}
-    digest = sha256(json.dumps(options, sort_keys=True, default=str).encode("utf-8", "surrogateescape")).hexdigest()
+    digest = _digest(options)
     checksum = sha256_of_files(checkpoint) if is_exported(checkpoint) else read_checksum(checkpoint)
     return RenderIdentity(checksum[:NUM_DIGITS], _identify_source(request.source)[:NUM_DIGITS], digest[:NUM_DIGITS])
 
@@ -79,16 +101,41 @@ def is_rendered(video: Path) -> bool:
         return False
 
 
+def _digest(data: Any) -> str:
+    return sha256(json.dumps(data, sort_keys=True, default=str).encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def _identify_source(source: Path) -> str:
     if (source / MANIFEST_FILE_NAME).is_file():
         return sha256_of_path(source / MANIFEST_FILE_NAME)
-    if source.is_file():
-        status = source.stat()
-        return _sha256_of_file(source.absolute(), status.st_size, status.st_mtime_ns)
-    return sha256_of_path(source)
+    digest = sha256()
+    try:
+        if not source.is_dir():
+            return sample_file(source, NUM_SAMPLES)
+        for file in _folder_files(source):
+            digest.update(f"{file.relative_to(source)} {sample_file(file, 2)}\n".encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise read_error(Path(error.filename or source), error) from error
+    return digest.hexdigest()
 
 
-@lru_cache(maxsize=1024)
-def _sha256_of_file(path: Path, size: int, modification_time: int) -> str:
-    """sha256 of a file, read once per version, because a batch asks for it again."""
-    return sha256_of_path(path)
+def sample_file(path: Path, num_samples: int) -> str:
+    """sha256 of the size of a file and of evenly spaced parts, among them its begin and its end. Raises OSError."""
+    size = path.stat().st_size
+    digest = sha256(str(size).encode())
+    with path.open("rb") as file:
+        for index in range(num_samples):
+            file.seek(max(0, size - SAMPLE_BYTES) * index // (num_samples - 1))
+            digest.update(file.read(SAMPLE_BYTES))
+    return digest.hexdigest()
+
+
+def _modification_time(source: Path) -> int:
+    """Time of the last change of a source, in nanoseconds; of a folder, that of its newest file."""
+    return max((file.stat().st_mtime_ns for file in _folder_files(source)), default=0)
+
+
+def _folder_files(source: Path) -> list[Path]:
+    if not source.is_dir():
+        return [source]
+    return sorted((entry for entry in source.rglob("*") if entry.is_file()), key=natural_sort_key)

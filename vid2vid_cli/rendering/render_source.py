@@ -9,12 +9,14 @@ from dataclasses import replace
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.data.detection_gaps import MIN_USABLE_RATE, DetectionGaps
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, WarningEvent
+from vid2vid_cli.rendering.background import PasteOptions
+from vid2vid_cli.rendering.compositor import Compositor
 from vid2vid_cli.rendering.label_edits import LabelEdits, source_frame_size
 from vid2vid_cli.rendering.label_video import has_points_outside
 from vid2vid_cli.rendering.loaded_model import LoadedModel
 from vid2vid_cli.rendering.retargeter import Retargeter
 from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo, split_shots
-from vid2vid_cli.rendering.video_output import RenderClip, RenderResult, VideoOutput, write_video
+from vid2vid_cli.rendering.video_output import Composite, RenderClip, RenderResult, VideoOutput, write_video
 
 
 def render_sources(
@@ -26,11 +28,13 @@ def render_sources(
     retarget: bool,
     stage: str,
     emit: EventHandler,
+    paste: PasteOptions | None = None,
 ) -> RenderResult:
     """Annotate, retarget, edit and render sources in one stream, one after another, as one video.
 
     A scan of some frames comes first, for the statistics of each source. Every shot starts from the initial frame.
-    Where a conditioner has no detection, its last annotation is repeated; a warning gives the times.
+    Where a conditioner has no detection, its last annotation is repeated; a warning gives the times. `paste`: how the
+    frames of the only source are composited.
 
     Raises NoDetectionError and the errors of `render_clips`.
     """
@@ -41,7 +45,10 @@ def render_sources(
     num_given_frames = model.initial_frame.num_given_frames
     num_expected_frames = sum(max(0, (source.reader.num_frames or 0) - num_given_frames) for source in sources)
     clips = _iterate_shots(model, retargeters)
-    result = render_clips(clips, model, label_edits, output, num_expected_frames, stage=stage, emit=emit)
+    composite = None if paste is None else Compositor(paste, retargeters[0]).composite
+    result = render_clips(
+        clips, model, label_edits, output, num_expected_frames, stage=stage, emit=emit, composite=composite
+    )
     _report_reader_messages(sources, emit)
     _warn_points_outside(retargeters, scans, model, emit)
     for retargeter in retargeters:
@@ -71,6 +78,7 @@ def render_clips(
     *,
     stage: str,
     emit: EventHandler,
+    composite: Composite | None = None,
 ) -> RenderResult:
     """Edit the label maps of clips, render them and write the video; warn about edits without effect.
 
@@ -81,7 +89,15 @@ def render_clips(
         replace(clip, frames=label_edits.edit_clip(clip.frames, clip.source_size, clip.num_given_frames))
         for clip in clips
     )
-    result = write_video(edited_clips, output, num_expected_frames, stage=stage, emit=emit)
+    result = write_video(
+        edited_clips,
+        output,
+        num_expected_frames,
+        stage=stage,
+        emit=emit,
+        composite=composite,
+        on_resume=model.pass_frames,
+    )
     label_edits.report(emit)
     return result
 
@@ -98,12 +114,12 @@ def _iterate_shots(model: LoadedModel, retargeters: Sequence[Retargeter]) -> Ite
 
 
 def _report_reader_messages(sources: Sequence[SourceVideo], emit: EventHandler) -> None:
-    messages = [message for source in sources for message in (*source.notices, *source.reader.warnings)]
+    messages = [message for source in sources for message in (*source.notices, *source.decoded_reader.warnings)]
     for message in dict.fromkeys(messages):
         emit(WarningEvent(message))
     for source in sources:
         if source.has_frames:
-            for remark in source.reader.remarks:
+            for remark in source.decoded_reader.remarks:
                 emit(InfoEvent(f"{source.path}: {remark}"))
 
 

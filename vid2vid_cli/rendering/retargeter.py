@@ -15,7 +15,13 @@ from vid2vid_cli.core.geometry import ImageArray, View
 from vid2vid_cli.data.cropping import crop_view
 from vid2vid_cli.data.detection_gaps import DetectionGaps
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
-from vid2vid_cli.rendering.frames import AnnotatedFrame, detection_quality, hold_last_annotation, is_missing
+from vid2vid_cli.rendering.frames import (
+    AnnotatedFrame,
+    OriginalFrame,
+    detection_quality,
+    hold_last_annotation,
+    is_missing,
+)
 from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo
 
 
@@ -49,6 +55,8 @@ class Retargeter:
         self._kept_parts: list[dict[str, None]] = [{} for _ in source.conditioners]
         """Names of the point sets with a point on any frame, in order, before and after retargeting."""
         first_frame = AnnotatedFrame(None, False, scan.first_annotations)
+        self._last_originals = list(scan.first_annotations)
+        """The last annotations with a detection, before they are retargeted."""
         self._last_annotations = [
             next(self._retarget(index, [first_frame])) for index in range(len(scan.first_annotations))
         ]
@@ -79,7 +87,8 @@ class Retargeter:
             for outside, annotation, view in zip(self.outside, held_annotations, self.views, strict=True):
                 outside.add(is_mostly_outside(annotation, view))
             quality = detection_quality(frame_annotations, self.source.conditioners)
-            yield replace(source_frame, annotations=held_annotations, quality=quality)
+            original = self._hold_original(source_frame.original)
+            yield replace(source_frame, annotations=held_annotations, quality=quality, original=original)
 
     def omitted_parts(self) -> list[list[str]]:
         """Names of the point sets that were detected and left out on all frames so far, per conditioner."""
@@ -87,6 +96,13 @@ class Retargeter:
             [name for name in detected if name not in kept]
             for detected, kept in zip(self._detected_parts, self._kept_parts, strict=True)
         ]
+
+    def _hold_original(self, original: OriginalFrame | None) -> OriginalFrame | None:
+        """The original frame with its missing detections replaced by the last ones, as those of the result are."""
+        if original is None:
+            return None
+        annotations = hold_last_annotation(original.annotations, self._last_originals, self.source.conditioners)
+        return replace(original, annotations=annotations)
 
     def _crop(self, frame: ImageArray | None) -> ImageArray | None:
         return view_image(frame, self.source_view) if frame is not None and self.source.has_frames else None

@@ -1,21 +1,14 @@
-"""What is written beside a rendered video while it is made: the layers of `--save`, and values for the report."""
+"""Values per frame that are recorded while a video is rendered, for the report."""
 
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from fractions import Fraction
-from pathlib import Path
-from types import TracebackType
 
-from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.frames import RenderedFrame
-from vid2vid_cli.rendering.layers import layer_path
 from vid2vid_cli.reports.comparison_video import panels_of
 from vid2vid_cli.reports.report import Mark, Panel, Strip, frame_values
-from vid2vid_cli.requests.render import Layer
 
 MAX_MARKS = 200
 """Frames that the report lists."""
@@ -33,11 +26,15 @@ class FrameLog:
     panels: list[Panel] = field(default_factory=list)
     """The images of the comparison video."""
     num_frames: int = 0
+    """Recorded frames; at the start those of an interrupted command, which are not recorded."""
     _was_missing: bool = False
+
+    def __post_init__(self) -> None:
+        self._first_frame = self.num_frames
 
     def add(self, renderer: FrameRenderer, rendered: RenderedFrame) -> None:
         """Record the next frame."""
-        if not self.num_frames:
+        if not self.panels:
             self.panels = panels_of(renderer.comparison_images(rendered), rendered.image.shape[0])
         names = [conditioner.spec.name for conditioner in renderer.conditioners]
         missing_names = []
@@ -59,7 +56,7 @@ class FrameLog:
         """Record the share of synthesised pixels, which is all of the first frame of a clip."""
         if share is not None and SYNTHESISED not in self.strips:
             self.strips[SYNTHESISED] = Strip(SYNTHESISED, frame_values("lower"), "lower", "%")
-            for index in range(self.num_frames):
+            for index in range(self._first_frame, self.num_frames):
                 self.strips[SYNTHESISED].values.add(index, 100.0)
         if SYNTHESISED in self.strips:
             self.strips[SYNTHESISED].values.add(self.num_frames, 100.0 if share is None else 100 * share)
@@ -67,33 +64,3 @@ class FrameLog:
     def _mark(self, text: str) -> None:
         if len(self.marks) < MAX_MARKS:
             self.marks.append(Mark(self.num_frames, text))
-
-
-class SideOutputs:
-    """Context manager that writes a video per layer, at the frame rate of the rendered video, and fills a log."""
-
-    def __init__(self, video: Path, fps: Fraction, layers: tuple[Layer, ...], comment: str) -> None:
-        self.log = FrameLog()
-        self._writers = {layer: VideoWriter(layer_path(video, layer), fps, comment=comment) for layer in layers}
-        self._stack = ExitStack()
-
-    @property
-    def paths(self) -> dict[Layer, Path]:
-        """The video of each layer."""
-        return {layer: writer.path for layer, writer in self._writers.items()}
-
-    def __enter__(self) -> SideOutputs:
-        for writer in self._writers.values():
-            self._stack.enter_context(writer)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
-
-    def add(self, renderer: FrameRenderer, rendered: RenderedFrame) -> None:
-        """Write the layers of the next frame and record its values. Raises as `VideoWriter.write`."""
-        for layer, writer in self._writers.items():
-            writer.write(rendered.layers[layer])
-        self.log.add(renderer, rendered)

@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from itertools import chain, islice, pairwise, tee
 from pathlib import Path
+
+import numpy as np
 
 from vid2vid_cli.conditioning import (
     Annotation,
@@ -27,20 +28,18 @@ from vid2vid_cli.conditioning.combine import describe_missing_parts
 from vid2vid_cli.core.errors import NoDetectionError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.prefetch import prefetch
-from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent, WarningEvent
 from vid2vid_cli.engine.inference import evenly_spaced
 from vid2vid_cli.media.blank_reader import FrameSource
 from vid2vid_cli.media.decode import picture_times
+from vid2vid_cli.media.images import resize_image
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.rendering.frames import AnnotatedFrame
+from vid2vid_cli.rendering.frames import AnnotatedFrame, OriginalFrame
 
 SCAN_FRAMES = 96
 """Maximum number of frames from which the statistics of a source are computed."""
 MAX_SCAN_WINDOWS = 16
 """Maximum number of positions at which these frames are read; each one opens the file and seeks."""
-MAX_SHORT_SIDE = 512
-"""Pixels; a larger source is reduced to this size, as by `prepare`, or to the size of the target's frames."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,10 @@ class SourceVideo:
     """False if the frames are label images or blank; then the comparison video does not show them."""
     is_single_shot: bool = False
     """True for sequences of a foreign dataset, which are not divided at cuts."""
+    keeps_originals: bool = False
+    """Whether `annotate` yields the original frames too."""
+    full_reader: VideoReader | None = None
+    """Reads the frames at their full size for `annotate`, which reduces them; None: `reader` is read."""
     notices: list[str] = field(default_factory=list, compare=False)
     """Sentences about the video and the files that the conditioners read; filled by `annotate`."""
 
@@ -167,21 +170,36 @@ class SourceVideo:
             f"Use a video that shows the subject larger; `vid2vid plugins show {name}` lists options that may help.",
         )
 
+    @property
+    def decoded_reader(self) -> FrameSource:
+        """The reader that `annotate` reads."""
+        return self.full_reader or self.reader
+
     def annotate(self) -> Generator[AnnotatedFrame, None, None]:
         """Yield every frame with its annotations. A few frames are decoded ahead."""
         pending_frames: deque[VideoFrame] = deque()
-        with closing(prefetch(self.reader, depth=4)) as decoded_frames:
+        full_images: deque[ImageArray] = deque()
+        with closing(prefetch(self.decoded_reader, depth=4)) as decoded_frames:
+
+            def reduce_frames() -> Iterator[ImageArray]:
+                for image in decoded_frames:
+                    full_images.append(image)
+                    yield image if self.full_reader is None else self._reduce(image)
 
             def queue_frames() -> Iterator[VideoFrame]:
-                for frame in self._mark_cuts(decoded_frames, self.reader):
+                for frame in self._mark_cuts(reduce_frames(), self.decoded_reader):
                     pending_frames.append(frame)
                     yield frame
 
             copies = tee(queue_frames(), len(self.conditioners))
             streams = [c.annotate(copy) for c, copy in zip(self.bind_conditioners(), copies, strict=True)]
             for annotations in zip(*streams, strict=True):
-                frame = pending_frames.popleft()
-                yield AnnotatedFrame(frame.rgb, frame.is_cut, annotations)
+                frame, full_image = pending_frames.popleft(), full_images.popleft()
+                original = OriginalFrame(full_image, annotations) if self.keeps_originals else None
+                yield AnnotatedFrame(frame.rgb, frame.is_cut, annotations, original=original)
+
+    def _reduce(self, image: ImageArray) -> ImageArray:
+        return resize_image(image, self.reader.height, self.reader.width).astype(np.uint8, copy=False)
 
 
 def scan_windows(num_frames: int, seekable_indices: Sequence[int]) -> list[range]:
@@ -207,29 +225,3 @@ def split_shots(annotated_frames: Iterator[AnnotatedFrame]) -> Iterator[Iterator
 
     while next_frames:
         yield iterate_shot()
-
-
-def open_source_reader(
-    path: Path,
-    metadata: CheckpointMetadata,
-    *,
-    fps: Fraction | None = None,
-    start: float = 0.0,
-    end: float | None = None,
-    max_frames: int | None = None,
-) -> VideoReader:
-    """A reader of the source, reduced if it is larger than `prepare` allows and than the checkpoint's dataset.
-
-    Raises the errors of `VideoReader`.
-    """
-    reader = VideoReader(path, fps=fps, start=start, end=end, max_frames=max_frames)
-    scale = max_short_side(metadata) / min(reader.height, reader.width)
-    if scale >= 1:
-        return reader
-    size = (round(reader.height * scale), round(reader.width * scale))
-    return VideoReader(path, fps=fps, size=size, start=start, end=end, max_frames=max_frames, video_probe=reader.probe)
-
-
-def max_short_side(metadata: CheckpointMetadata) -> int:
-    """Shorter side in pixels to which a larger source is reduced."""
-    return max(MAX_SHORT_SIDE, min(metadata.height, metadata.width))

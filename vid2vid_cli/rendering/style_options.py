@@ -28,7 +28,8 @@ from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.rendering.latent_options import check_latent_options, parse_attributes
 from vid2vid_cli.rendering.retargeter import Retargeter
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners
-from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
+from vid2vid_cli.rendering.source_reader import open_source_reader
+from vid2vid_cli.rendering.source_video import SourceVideo
 from vid2vid_cli.requests.render import StyleOptions
 
 _STYLE_PATTERN = re.compile(r"\s*(.+?)(?:#(\d{1,9}))?\s*=\s*(\d{1,9})\s*")

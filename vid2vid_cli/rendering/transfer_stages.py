@@ -20,7 +20,8 @@ from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
 from vid2vid_cli.rendering.loaded_model import LoadedModel
 from vid2vid_cli.rendering.retargeter import Retargeter
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
-from vid2vid_cli.rendering.source_video import SourceVideo, open_source_reader
+from vid2vid_cli.rendering.source_reader import open_source_reader
+from vid2vid_cli.rendering.source_video import SourceVideo
 from vid2vid_cli.requests.render import StyleOptions
 
 

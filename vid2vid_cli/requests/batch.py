@@ -1,12 +1,18 @@
 """Requests of the commands synthesize and transfer, which render one or more videos."""
 
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 from vid2vid_cli.requests import parsers
+from vid2vid_cli.requests.background import BackgroundOptions
 from vid2vid_cli.requests.option import Argument, Option
-from vid2vid_cli.requests.render import LABEL_SOURCE_HELP, RenderRequest, SynthesizeRequest, TransferRequest
+from vid2vid_cli.requests.render import (
+    LABEL_SOURCE_HELP,
+    RenderRequest,
+    SynthesizeRequest,
+    TransferRequest,
+)
 from vid2vid_cli.requests.shared import OUTPUT_PANEL, Checkpoint, DatasetSplit, Person
 
 BATCH_PANEL = "Several videos"
@@ -71,12 +77,20 @@ class TransferBatchRequest(RenderRequest):
     """None: <source>_as_<target>.mp4 in the working directory."""
     _: KW_ONLY
     person: Person = None
+    background_options: BackgroundOptions = field(default_factory=BackgroundOptions)
     skip_done: SkipDone = False
     keep_going: KeepGoing = False
 
     def with_pair(self, source: Path, target: Path, out: Path | None) -> TransferRequest:
         """The request for one of the sources and one of the targets."""
-        return TransferRequest(source, target, out, person=self.person, **_shared_options(self))
+        return TransferRequest(
+            source,
+            target,
+            out,
+            person=self.person,
+            background_options=self.background_options,
+            **_shared_options(self),
+        )
 
 
 BatchRequest = SynthesizeBatchRequest | TransferBatchRequest

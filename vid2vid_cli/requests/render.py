@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from vid2vid_cli.core.paths import PathCheckedRequest
 from vid2vid_cli.requests import parsers
+from vid2vid_cli.requests.background import BackgroundOptions
 from vid2vid_cli.requests.option import Argument, Option
 from vid2vid_cli.requests.shared import (
     Backend,
@@ -32,6 +33,15 @@ Retarget = Annotated[
     bool,
     Option("Fit points of the source to the target's proportions and position.", panel=RENDER_PANEL),
 ]
+VideoFormat = Annotated[
+    Literal["auto", "mp4", "mov", "mkv", "webm", "gif", "png", "png16"],
+    Option(
+        "auto: by the suffix of --out. mov: ProRes 4444 with alpha; mkv: lossless; png, png16: folders of images.",
+        metavar="NAME",
+        panel=RENDER_PANEL,
+    ),
+]
+Resume = Annotated[bool, Option("Continue what an interrupted command has left, or discard it.", panel=RENDER_PANEL)]
 Replace = Annotated[
     tuple[str, ...],
     Option(
@@ -199,8 +209,9 @@ class RenderRequest(PathCheckedRequest):
     max_frames: MaxFrames = None
     options: ConditionerOptions = field(default_factory=dict)
     """`synthesize`: label videos only, further input files, such as {"labels": {"instances": "ids/"}}."""
-    retarget: Retarget = True
-    """`synthesize`: label videos only."""
+    retarget: Retarget = True  # `synthesize`: label videos only
+    format: VideoFormat = "auto"
+    resume: Resume = True
     initial_frame: InitialFrame = None
     direction: Direction = None
     save: Save = ()
@@ -231,7 +242,8 @@ class TransferRequest(RenderRequest):
     source: Annotated[Path, Argument("Driving video.", "SOURCE")]
     target: Annotated[Path, Option("Checkpoint (or run folder) of the target.", ("--target", "-t"), "CKPT")]
     out: OutputPath = None
-    """None: <source>_as_<target>.mp4 in the working directory."""
+    """None: <source>_as_<target>.mp4, or another suffix by the format, in the working directory."""
     _: KW_ONLY
     person: Person = None
     """Applies to every conditioner that tracks people."""
+    background_options: BackgroundOptions = field(default_factory=BackgroundOptions)

@@ -1,4 +1,4 @@
-"""Contract tests for render, visualize, region_boxes, augment, classes, statistics and retarget."""
+"""Contract tests for render, visualize, region_boxes, subject_masks, augment, classes, statistics and retarget."""
 
 # ruff: noqa: D102  (the test names describe the tests)
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from vid2vid_cli.conditioning.conditioner import Annotation
-from vid2vid_cli.conditioning.plugin_results import bones_problem, descriptor_problem
+from vid2vid_cli.conditioning.conditioner import Annotation, SubjectImage
+from vid2vid_cli.conditioning.plugin_results import bones_problem, descriptor_problem, mask_problem
 from vid2vid_cli.core.geometry import View
+from vid2vid_cli.media.images import view_image
 from vid2vid_cli.testing.checks import (
     annotation_layout,
     check_equal_arrays,
@@ -68,6 +69,25 @@ class RenderTests(ContractSetup):
         for name, pairs in bones.items():
             num_points = len(annotations[0].points.get(name, ()))
             assert not pairs or max(map(max, pairs)) < num_points, f"bones: {name!r} has only {num_points} points"
+
+    def test_subject_masks(self) -> None:
+        """Results are composited through the masks; frames of another size and without a detection are included."""
+        conditioner, annotations, frames = self.make_conditioner(), self.clip_annotations(), self.clip()
+        if not conditioner.subject:
+            return
+        full_box = (0.0, 0.0, float(annotations[0].width), float(annotations[0].height))
+        views = [View.from_box(full_box, 90, 70), View.from_box(full_box, *frames[0].shape[:2])]
+        images = [
+            SubjectImage(view_image(frame, view), annotation, view)
+            for frame, annotation in zip(frames, annotations, strict=True)
+            for view in views
+        ]
+        masks = list(conditioner.subject_masks(iter(images)))
+        assert len(masks) == len(images), "subject_masks: it does not return one mask for each image"
+        for mask, subject in zip(masks, images, strict=True):
+            assert not (problem := mask_problem(mask, subject)), f"subject_masks: {problem}"
+            if subject.annotation.quality == 0:
+                assert not mask.any(), "subject_masks: it covers something on a frame without a detection"
 
     def test_render_is_thread_safe(self) -> None:
         """Training renders in several threads: calls must not share buffers."""
