@@ -131,7 +131,7 @@ def _training_rates(
 ) -> tuple[float, float]:
     """Steps per second on one clip, and on clips loaded as `train` loads them."""
     config: Config = job.config
-    runtime = choose_runtime(device, config.runtime.precision, config.runtime.channels_last)
+    runtime = choose_runtime(device, config.runtime.precision, config.runtime.channels_last, is_training=True)
     state = build_train_state(config, job.training_data.condition_spec(config), runtime)
     perceptual_loss, _ = load_chosen_network(config.losses, runtime, SINGLE_PROCESS, ignore_events)
     context = TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual_loss)

