@@ -33,7 +33,6 @@ def test_suggest_close_name_names_only_close_names(name: str, suggestions: list[
     [
         (["trian"], ["train"], "import"),
         (["report"], ["prepare", "evaluate"], "Did you mean"),
-        (["bench"], ["prepare", "evaluate"], "Did you mean"),
         (["presets", "shwo"], ["show"], "list"),
         (["train", "device=cpu", "epochs=3"], ["--device cpu", "--set schedule.max_steps="], "--resume"),
         (["train", "data=datasets/a"], ["--data datasets/a"], "--resume"),

@@ -67,6 +67,18 @@ def test_fetch_weight_file_continues_interrupted_download(cache: Path, server: F
     assert server.requests == ["", "bytes=3000-", "bytes=6000-", "bytes=9000-"]
 
 
+def test_fetch_weight_file_reads_the_proxies_each_time(
+    cache: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with monkeypatch.context() as patch:
+        patch.setenv("http_proxy", "http://127.0.0.1:9")
+        with pytest.raises(MissingWeightsError, match="refused"):
+            fetch_weight_file(weight_file(server.url))
+    assert fetch_weight_file(weight_file(server.url)) == cache / "net.pth"
+
+
 def test_fetch_weight_file_uses_complete_part(cache: Path, server: FileServer) -> None:
     cache.mkdir(parents=True)
     (cache / ".net.pth.part").write_bytes(CONTENT)

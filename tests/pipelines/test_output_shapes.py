@@ -92,6 +92,7 @@ def test_transfer_keeps_odd_image_size(dataset_and_run: tuple[Path, Path]) -> No
         "retargeted": "dots",
         "initial frame": "zeros",
         "video": "",
+        "format": "MP4 (H.264)",
     }
     assert len(read_frames(transfer(request, ignore_events).path)) == 5
 

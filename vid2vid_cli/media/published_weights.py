@@ -180,12 +180,13 @@ def _receive_all(file: WeightFile, part: Path, output: IO[bytes], on_progress: D
 def _receive(file: WeightFile, part: Path, output: IO[bytes], on_progress: DownloadProgress) -> None:
     """Append to a part from where it ends, or start again if the server cannot. Raises OSError, HTTPException."""
     from urllib.error import HTTPError
-    from urllib.request import Request, urlopen
+    from urllib.request import Request, build_opener
 
     num_bytes = part.stat().st_size
     headers = {"User-Agent": "vid2vid", **({"Range": f"bytes={num_bytes}-"} if num_bytes else {})}
     try:
-        response: Any = urlopen(Request(file.url, headers=headers), timeout=TIMEOUT_SECONDS)
+        # `urlopen` would keep the proxies of its first call in the process.
+        response: Any = build_opener().open(Request(file.url, headers=headers), timeout=TIMEOUT_SECONDS)
     except HTTPError as error:
         if error.code != 416:
             raise
