@@ -166,7 +166,7 @@ class DemoRequest:
     out: Annotated[Path, Option("Output folder.", ("--out", "-o"), "FOLDER", OUTPUT_PANEL)] = Path("demo")
     max_seconds: Annotated[
         float,
-        Option("Training time: 90s or 3m.", ("--max-time",), "TIME", parse=parsers.duration, show_default="4m30s"),
-    ] = 270.0
+        Option("Training time: 90s or 3m.", ("--max-time",), "TIME", parse=parsers.duration, show_default="2m30s"),
+    ] = 150.0
     """The other stages take about one more minute."""
     device: Device = "auto"
