@@ -14,6 +14,7 @@ from vid2vid_cli.conditioning import (
     MissingPackageError,
     MissingWeightsError,
     UInt8Array,
+    create_onnx_session,
     expand_home,
     fetch_weight_file,
     torch_cache_dir,
@@ -160,17 +161,10 @@ def _shape_text(shape: Sequence[int | str | None]) -> str:
 
 def _create_session(path: Path) -> Any:
     try:
-        import onnxruntime
+        return create_onnx_session(path)
     except ImportError as error:
         raise MissingPackageError(
             f"The conditioner onnx requires onnxruntime, which cannot be imported: {error}.", INSTALL_COMMAND
         ) from error
-    available_providers = onnxruntime.get_available_providers()
-    providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available_providers]
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only: warnings about the graph do not help the user
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # onnxruntime raises non-public exception classes
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise MissingWeightsError(f"onnx.model={path} cannot be loaded by onnxruntime: {reason}", MODEL_HINT) from error
+    except ValueError as error:
+        raise MissingWeightsError(f"onnx.model={path} cannot be loaded by onnxruntime: {error}", MODEL_HINT) from error

@@ -15,7 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import FloatArray, MissingPackageError, MissingWeightsError, UInt8Array
+from vid2vid_cli.conditioning import (
+    FloatArray,
+    MissingPackageError,
+    MissingWeightsError,
+    UInt8Array,
+    create_onnx_session,
+)
 from vid2vid_pose.backend import Box, DetectedPose, PoseBackend
 from vid2vid_pose.mediapipe_pose import MediaPipePose
 from vid2vid_pose.topology import POINTS_PER_PERSON, TOP_DOWN_POINT_COUNTS, points_from_top_down
@@ -107,21 +113,14 @@ def decode_simcc(simcc_x: NDArray[Any], simcc_y: NDArray[Any], height: int, widt
 
 def _create_session(path: Path) -> Any:
     try:
-        import onnxruntime
+        return create_onnx_session(path)
     except ImportError as error:
         message = f"pose.weights requires onnxruntime, which cannot be imported: {error}."
         raise MissingPackageError(message, 'pip install "vid2vid-cli[onnx]"') from error
-    if not path.is_file():
-        raise MissingWeightsError(f"pose.weights={path} does not exist.", WEIGHTS_HINT)
-    available_providers = onnxruntime.get_available_providers()
-    providers = [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available_providers]
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only: warnings about the graph do not help the user
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # onnxruntime raises non-public exception classes
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        message = f"pose.weights={path} cannot be loaded by onnxruntime: {reason}"
+    except ValueError as error:
+        if not path.is_file():
+            raise MissingWeightsError(f"pose.weights={path} does not exist.", WEIGHTS_HINT) from None
+        message = f"pose.weights={path} cannot be loaded by onnxruntime: {error}"
         raise MissingWeightsError(message, WEIGHTS_HINT) from error
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from vid2vid_cli.conditioning.frame_condition import frame_annotation
     from vid2vid_cli.conditioning.frame_pairing import FramePairing, pair_with_frames
+    from vid2vid_cli.conditioning.onnx import create_onnx_session
     from vid2vid_cli.conditioning.options import Options, input_path_option, render_option
     from vid2vid_cli.conditioning.person import PersonOption
     from vid2vid_cli.conditioning.requirements import load_bundled_weights
@@ -102,6 +103,7 @@ _LAZY_IMPORTS = {
     "subsample": "vid2vid_cli.conditioning.subsampling",
     "suppress_stderr": "vid2vid_cli.conditioning.stderr_filter",
     "torch_cache_dir": "vid2vid_cli.media.published_weights",
+    "create_onnx_session": "vid2vid_cli.conditioning.onnx",
     "create_tflite_interpreter": "vid2vid_cli.conditioning.tflite",
     "view_image": "vid2vid_cli.media.images",
     "view_to_frames": "vid2vid_cli.conditioning.align_images",
@@ -139,6 +141,7 @@ __all__ = [
     "align_to_frames",
     "bounding_box",
     "check_weight_file",
+    "create_onnx_session",
     "create_tflite_interpreter",
     "detect_cuts",
     "empty_annotation",

@@ -19,8 +19,8 @@ from warnings import catch_warnings, simplefilter
 import torch
 from torch import Tensor, nn
 
+from vid2vid_cli.conditioning.alignment import grid_nodes
 from vid2vid_cli.core.errors import ConfigError, MissingPackageError
-from vid2vid_cli.core.geometry import GRID_STEP
 from vid2vid_cli.core.types import FrameOutput, FrameReferences
 from vid2vid_cli.engine.onnx_files import INSTALL_COMMAND
 from vid2vid_cli.networks.composite import CompositeGenerator
@@ -115,7 +115,7 @@ def example_inputs(
     if has_first_frame_input(generator):
         inputs["first_frame"], axes["first_frame"] = torch.zeros(1), ()
     if isinstance(generator, FastGenerator) and generator.reference_blend is not None:
-        grid_size = [(side - 1 + GRID_STEP - 1) // GRID_STEP + 1 for side in (height, width)]
+        grid_size = grid_nodes(height, width).shape[:2]
         reference_shapes = (
             (1, num_references, 3, height + 2, width + 4),
             (1, num_references, 3, height, width),

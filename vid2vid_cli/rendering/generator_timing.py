@@ -8,7 +8,7 @@ from itertools import repeat
 
 import torch
 
-from vid2vid_cli.core.geometry import GRID_STEP
+from vid2vid_cli.conditioning.alignment import grid_nodes
 from vid2vid_cli.core.types import FrameReferences
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.runtime import Runtime
@@ -57,7 +57,7 @@ def _random_references(model: LoadedModel, runtime: Runtime, size: tuple[int, in
     height, width = size
     count = model.reference_bank.num_per_frame
     images = (torch.rand(1, count, 3, height, width) * 2 - 1).to(runtime.device)
-    axes = [torch.linspace(-1, 1, (side - 1 + GRID_STEP - 1) // GRID_STEP + 1) for side in size]
+    axes = [torch.linspace(-1, 1, num_nodes) for num_nodes in grid_nodes(height, width).shape[:2]]
     y, x = torch.meshgrid(*axes, indexing="ij")
     positions = torch.stack([x, y])[None, None].repeat(1, count, 1, 1, 1).to(runtime.device)
     weights = torch.full((1, count), 1 / count, device=runtime.device)

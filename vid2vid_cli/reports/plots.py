@@ -108,9 +108,9 @@ def draw_scatter(groups: Sequence[PointGroup]) -> Markup:
 
 def format_number(value: float) -> str:
     """Short text of a tick or value: 0.25, 1500, 20k, 3.2M, 1e-05."""
-    for limit, suffix in ((1e6, "M"), (1e4, "k")):
+    for limit, unit, suffix in ((1e6, 1e6, "M"), (1e4, 1e3, "k")):
         if abs(value) >= limit:
-            return f"{value / (1e6 if suffix == 'M' else 1e3):.4g}{suffix}"
+            return f"{value / unit:.4g}{suffix}"
     return f"{value:.4g}"
 
 

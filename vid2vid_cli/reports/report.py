@@ -51,7 +51,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Mark:
-    """A frame that is worth a visit."""
+    """A frame that the buttons of the page jump to, and the reason."""
 
     frame: int
     text: str
