@@ -38,6 +38,11 @@ def complete_datasets_and_runs(incomplete: str) -> list[str]:
     return complete_datasets(incomplete) + complete_runs(incomplete)
 
 
+def complete_logs(incomplete: str) -> list[str]:
+    """The values of `train --log`."""
+    return _matching(("tensorboard", "wandb", "trackio", "csv"), incomplete)
+
+
 _BY_METAVAR: dict[str, Completer] = {
     "DATASET": complete_datasets,
     "CKPT": complete_runs,

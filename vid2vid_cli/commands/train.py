@@ -14,7 +14,7 @@ import typer
 from vid2vid_cli.commands import completion, options
 from vid2vid_cli.commands.request_options import expand_request
 from vid2vid_cli.core.paths import shell_command
-from vid2vid_cli.requests.shared import HARDWARE_PANEL
+from vid2vid_cli.requests.shared import HARDWARE_PANEL, OUTPUT_PANEL
 from vid2vid_cli.requests.train import DURATION_PANEL, TrainRequest
 
 if TYPE_CHECKING:
@@ -66,6 +66,16 @@ def train(
         int | None,
         typer.Option(min=0, metavar="N", help="Random seed. Default: 0.", rich_help_panel=HARDWARE_PANEL),
     ] = None,
+    log_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--log",
+            metavar="tensorboard|wandb|trackio|csv",
+            help="Also write losses, learning rates, speed and samples there (checkpoint.log_to). May be repeated.",
+            autocompletion=completion.complete_logs,
+            rich_help_panel=OUTPUT_PANEL,
+        ),
+    ] = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -81,6 +91,7 @@ def train(
       vid2vid train --preset street --gpus 8 --set schedule.batch_size=16
       vid2vid train -p tiny --data datasets/video --max-time 5m --set losses.l1=20
       vid2vid train --data datasets/ann --data datasets/bob --out runs/base
+      vid2vid train --preset face --log tensorboard
       vid2vid train --resume runs/video --steps 40000
       torchrun --nnodes 2 --nproc-per-node 4 ... -m vid2vid_cli train ...   (on each machine)
     """
@@ -96,6 +107,7 @@ def train(
             "--from": request.init_from,
             "--out": request.out,
             "--seed": seed,
+            "--log": log_to,
         },
     )
     from vid2vid_cli.config.resolve import check_overrides, resolve_config
@@ -109,7 +121,11 @@ def train(
     num_processes = resolve_num_processes(gpus, request.device)
     if not (request.preset or config or resume):
         request = _with_default_preset(request)
-    flag_values = {"--steps": ("schedule.max_steps", request.max_steps), "--seed": ("runtime.seed", seed)}
+    flag_values: dict[str, tuple[str, object]] = {
+        "--steps": ("schedule.max_steps", request.max_steps),
+        "--seed": ("runtime.seed", seed),
+        "--log": ("checkpoint.log_to", log_to),
+    }
     resolved = resolve_config(request.preset or None, config, settings or (), flag_values)
     if num_processes > ProcessGroup.from_env().world_size and not dry_run:
         launch_processes(num_processes, sys.argv[1:])

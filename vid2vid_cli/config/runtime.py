@@ -38,3 +38,8 @@ class CheckpointConfig(ConfigSection):
         description="Whether the .ckpt contains the discriminators, which another training can start from (--from, "
         "`adapt`). They take 13 MB with `fast` on faces, whose generator takes 6 MB.",
     )
+    log_to: tuple[Literal["tensorboard", "wandb", "trackio", "csv"], ...] = Field(
+        (),
+        description="Where losses, learning rates, speed, quality and sample sheets are also written (`--log`); "
+        "events.jsonl of the run always has them.",
+    )

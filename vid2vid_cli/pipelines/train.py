@@ -36,9 +36,9 @@ from vid2vid_cli.training.job import (
     resolve_train_job,
     start_run,
 )
+from vid2vid_cli.training.metric_log import open_listeners
 from vid2vid_cli.training.perceptual import load_chosen_network, plan_perceptual_network
 from vid2vid_cli.training.report import RunReport
-from vid2vid_cli.training.run_history import open_history
 from vid2vid_cli.training.start_notices import (
     describe_batch,
     describe_domain_b,
@@ -134,7 +134,9 @@ def _run_training(
         lambda: start_run(request, job, runtime, state, exit_stack)
     )
     process_group.broadcast_state(state, runtime.device)
-    history, emit = open_history(run.path, on_event, is_main=process_group.is_main)
+    history, emit = open_listeners(
+        run, config, on_event, step=state.step, exit_stack=exit_stack, is_main=process_group.is_main
+    )
     emit(
         InfoEvent(f"{list_folders(job.datasets)} -> {run.path} on {describe_hardware(runtime, process_group, config)}")
     )

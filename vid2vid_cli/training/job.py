@@ -34,6 +34,7 @@ from vid2vid_cli.engine.warm_start import find_init_licence, find_init_weights, 
 from vid2vid_cli.rendering.label_channels import build_label_channels
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training.attribute_directions import split_frames
+from vid2vid_cli.training.metric_writers import check_log_packages
 from vid2vid_cli.training.samples import choose_sample_range
 from vid2vid_cli.training_data.dataset_conditioners import find_dataset
 from vid2vid_cli.training_data.several_datasets import (
@@ -121,6 +122,7 @@ def resolve_train_job(request: TrainRequest, process_group: ProcessGroup) -> Tra
         datasets = open_datasets(folders, request.config, request.data_b)
         run_path = choose_run_folder(request.out, *folders, overwrite=request.overwrite)
         job = TrainJob(_adjust_schedule(request, datasets[0]), datasets, run_path, None)
+    check_log_packages(job.config.checkpoint.log_to)
     samplers = build_samplers(job.datasets, job.config)
     if job.config.model == "vaegan":
         for data, sampler in zip(job.datasets, samplers, strict=True):
