@@ -89,9 +89,8 @@ def train(
     Examples:
       vid2vid train --preset face
       vid2vid train --preset street --gpus 8 --set schedule.batch_size=16
-      vid2vid train -p tiny --data datasets/video --max-time 5m --set losses.l1=20
+      vid2vid train -p tiny --data datasets/video --max-time 5m --set losses.l1=20 --log tensorboard
       vid2vid train --data datasets/ann --data datasets/bob --out runs/base
-      vid2vid train --preset face --log tensorboard
       vid2vid train --resume runs/video --steps 40000
       torchrun --nnodes 2 --nproc-per-node 4 ... -m vid2vid_cli train ...   (on each machine)
     """
@@ -113,7 +112,6 @@ def train(
     from vid2vid_cli.config.resolve import check_overrides, resolve_config
     from vid2vid_cli.engine.distributed import ProcessGroup
     from vid2vid_cli.engine.torchrun import launch_processes, resolve_num_processes
-    from vid2vid_cli.pipelines.train import plan_train
     from vid2vid_cli.terminal import Terminal
     from vid2vid_cli.training.job import scale_batch_to_processes
 
@@ -139,11 +137,7 @@ def train(
         num_processes=num_processes,
         command=options.command_line(),
     )
-    with Terminal("train", as_json=json, quiet=quiet) as terminal:
-        if dry_run:
-            terminal.print_plan(plan_train(request))
-        else:
-            _run(request, terminal, gpus)
+    _run(request, Terminal("train", as_json=json, quiet=quiet), gpus, dry_run=dry_run)
 
 
 def _with_default_preset(request: TrainRequest) -> TrainRequest:
@@ -158,12 +152,15 @@ def _with_default_preset(request: TrainRequest) -> TrainRequest:
     return replace(request, preset=choice.name, preset_reason=choice.reason, data=datasets)
 
 
-def _run(request: TrainRequest, terminal: Terminal, gpus: int | None) -> None:
-    """Train in this process; only the main process prints."""
+def _run(request: TrainRequest, terminal: Terminal, gpus: int | None, *, dry_run: bool) -> None:
+    """Print the plan, or train in this process; only the main process prints."""
     from vid2vid_cli.engine.distributed import ProcessGroup, RankStoppedError
     from vid2vid_cli.pipelines import train as pipeline
 
-    with suppress(RankStoppedError):
+    with terminal, suppress(RankStoppedError):
+        if dry_run:
+            terminal.print_plan(pipeline.plan_train(request))
+            return
         result = pipeline.train(request, track_resume_command(terminal, gpus))
         if ProcessGroup.from_env().is_main:
             print_train_result(terminal, result)

@@ -130,16 +130,14 @@ def _run_training(
     config, samplers = job.config, build_samplers(job.datasets, job.config)
     sampler = mix_samplers(samplers, config)
     state = build_train_state(config, job.training_data.condition_spec(config), runtime)
-    run, resume_extra, start_message = process_group.run_on_main(
-        lambda: start_run(request, job, runtime, state, exit_stack)
-    )
+    start = partial(start_run, request, job, runtime, state, exit_stack)
+    run, resume_extra, start_message = process_group.run_on_main(start)
     process_group.broadcast_state(state, runtime.device)
     history, emit = open_listeners(
         run, config, on_event, step=state.step, exit_stack=exit_stack, is_main=process_group.is_main
     )
-    emit(
-        InfoEvent(f"{list_folders(job.datasets)} -> {run.path} on {describe_hardware(runtime, process_group, config)}")
-    )
+    hardware = describe_hardware(runtime, process_group, config)
+    emit(InfoEvent(f"{list_folders(job.datasets)} -> {run.path} on {hardware}"))
     if choice.warning:
         emit(WarningEvent(choice.warning))
     previous_seconds = float(resume_extra["elapsed_seconds"])
