@@ -109,11 +109,8 @@ class Terminal:
             )
         else:
             self.stdout_console.print(Text(str(path), "bold"), soft_wrap=True)
-        if next_command:
-            self.print_next(next_command)
         reports = [str(artifact["path"]) for artifact in self._artifacts if artifact["kind"] == "report"]
-        if reports and not self.quiet:
-            self._print_labelled("Report", reports[-1], "green")
+        self.print_next(next_command, reports[-1:])
 
     def print_batch_result(self, path: Path, result_fields: Mapping[str, object], error: Vid2VidError | None) -> None:
         """Print the output path of one of several videos, or its error; with --json, one object.
@@ -172,10 +169,11 @@ class Terminal:
         self.print_table(plan.rows, {"event": "plan", "command": self.command, "plan": plan.to_json()})
         self.stderr_console.print(Text("Nothing was written.", "dim"))
 
-    def print_next(self, command: str) -> None:
-        """Print a suggested next command."""
-        if not self.quiet:
-            self._print_labelled("Next", command, "green")
+    def print_next(self, command: str, reports: Sequence[Path | str] = ()) -> None:
+        """Print a suggested next command, if any, and the paths of reports, as the last lines of a command."""
+        for heading, text in (("Next", command), *(("Report", str(path)) for path in reports)):
+            if text and not self.quiet:
+                self._print_labelled(heading, text, "green")
 
     def _record_event(self, event: Event) -> ProgressMeter | None:
         """Record the event for the result; return the meter of a progress event."""

@@ -146,6 +146,22 @@ def test_transfer_command_prints_result_per_pair_and_exit_code_of_first_failure(
     assert [path.rpartition("/")[2] for path in plan["skipped"]] == ["clip_as_blob.mp4", "clip_as_blob-2.mp4"]
 
 
+def test_commands_end_with_the_report_of_each_video(
+    run_folder: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def last_lines(*args: str) -> list[str]:
+        assert run_cli(monkeypatch, *args, "--device", "cpu", "--precision", "fp32", "--max-frames", "2") == 0
+        return capsys.readouterr().err.splitlines()[-2:]
+
+    args = ("transfer", "a", "b", "--target", str(run_folder), "--out", "out")
+    reports = ["Report: out/clip_as_blob_report/report.html", "Report: out/clip_as_blob-2_report/report.html"]
+    assert last_lines(*args) == reports
+    assert last_lines(*args, "--skip-done") == reports
+    assert not any("Report" in line for line in last_lines(*args, "--skip-done", "--quiet"))
+    (line,) = [line for line in last_lines("synthesize", str(run_folder), str(dataset), "-o", "x") if "Report" in line]
+    assert Path(line.removeprefix("Report: ")).is_file()
+
+
 def test_transfer_command_interrupt_prints_summary(
     run_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,10 +49,11 @@ def run_batch(request: BatchRequest, terminal: Terminal) -> None:
         if is_complete:
             summary_fields["exit_code"] = exit_code
         terminal.print_batch_summary(_table(results), summary_fields)
+    inspect_command = shell_command("vid2vid", "inspect", results[-1].path)
+    reports = [result.report_path for result in results if result.report_path is not None]
+    terminal.print_next(terminal.resume_command if exit_code else inspect_command, reports)
     if exit_code:
-        terminal.print_next(terminal.resume_command)
         raise typer.Exit(exit_code)
-    terminal.print_next(shell_command("vid2vid", "inspect", results[-1].path))
 
 
 def _table(results: Sequence[PairResult]) -> list[tuple[str, ...]]:

@@ -26,9 +26,10 @@ from vid2vid_cli.media.probe import IMAGE_SUFFIXES
 from vid2vid_cli.pipelines.synthesize import synthesize
 from vid2vid_cli.pipelines.transfer import transfer, transfer_file_name
 from vid2vid_cli.rendering.loaded_model import CheckpointFile, ModelLoader, open_checkpoint
-from vid2vid_cli.rendering.output_path import OutputNames, choose_format, synthesized_file_name
+from vid2vid_cli.rendering.output_path import OutputNames, choose_format, report_folder, synthesized_file_name
 from vid2vid_cli.rendering.render_identity import identify_render, is_rendered, read_identity
 from vid2vid_cli.rendering.video_output import RenderResult
+from vid2vid_cli.reports.report import REPORT_FILE_NAME
 from vid2vid_cli.requests.batch import BatchRequest, SynthesizeBatchRequest, TransferBatchRequest
 from vid2vid_cli.requests.render import SynthesizeRequest, TransferRequest
 
@@ -63,6 +64,14 @@ class PairResult:
     def path(self) -> Path:
         """The video."""
         return self.pair.path if self.result is None else self.result.path
+
+    @property
+    def report_path(self) -> Path | None:
+        """The report of the video, or of the one that was skipped; None if there is none."""
+        if self.state == "skipped":
+            path = report_folder(self.path) / REPORT_FILE_NAME
+            return path if path.is_file() else None
+        return None if self.result is None else self.result.report_path
 
 
 def single_request(request: BatchRequest) -> TransferRequest | SynthesizeRequest | None:
