@@ -158,8 +158,9 @@ def test_commands_end_with_the_report_of_each_video(
     assert last_lines(*args) == reports
     assert last_lines(*args, "--skip-done") == reports
     assert not any("Report" in line for line in last_lines(*args, "--skip-done", "--quiet"))
-    (line,) = [line for line in last_lines("synthesize", str(run_folder), str(dataset), "-o", "x") if "Report" in line]
-    assert Path(line.removeprefix("Report: ")).is_file()
+    many = last_lines("synthesize", str(run_folder), str(dataset), str(dataset), "--keep-going", "--out", "x")
+    assert many[-1] == "Report: x/blob_synthesized_report/report.html"
+    assert Path(many[-1].removeprefix("Report: ")).is_file()
 
 
 def test_transfer_command_interrupt_prints_summary(
