@@ -26,6 +26,8 @@ from vid2vid_cli.commands import (
     predict,
     prepare,
     presets,
+    pull,
+    push,
     styles,
     synthesize,
     train,
@@ -50,7 +52,7 @@ BUG_EXIT_CODE = 70
 MAIN_PANEL, INSPECTION_PANEL, LIBRARY_PANEL = (
     "Main commands",
     "Inspection and evaluation",
-    "Presets, plugins, weights, import",
+    "Presets, plugins, weights, sharing",
 )
 
 
@@ -100,6 +102,8 @@ app.command(cls=Command, rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)
 app.command(cls=Command, rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(predict.predict)
 app.command(cls=Command, rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(inspect.inspect)
 app.command(cls=Command, rich_help_panel=LIBRARY_PANEL, no_args_is_help=True)(export.export)
+app.command(cls=Command, rich_help_panel=LIBRARY_PANEL, no_args_is_help=True)(push.push)
+app.command(cls=Command, rich_help_panel=LIBRARY_PANEL, no_args_is_help=True)(pull.pull)
 app.add_typer(presets.app, name="presets", rich_help_panel=LIBRARY_PANEL)
 app.add_typer(plugins.app, name="plugins", rich_help_panel=LIBRARY_PANEL)
 app.add_typer(weights.app, name="weights", rich_help_panel=LIBRARY_PANEL)

@@ -27,6 +27,8 @@ MAIN_COMMANDS = (
     "doctor",
     "inspect",
     "bench",
+    "push",
+    "pull",
 )
 COMMANDS = [
     [],

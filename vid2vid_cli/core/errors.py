@@ -207,3 +207,12 @@ class DivergenceError(Vid2VidError):
     """A loss or a weight became NaN or infinite; the last valid checkpoint is kept."""
 
     exit_code = 50
+
+
+# 60-69: sharing
+
+
+class HubError(Vid2VidError):
+    """The hub cannot be reached, refuses access, or has no such repository, revision or checkpoint."""
+
+    exit_code = 60

@@ -21,6 +21,7 @@ from vid2vid_cli.core.errors import ConfigError, MissingFileError, OutputExistsE
 from vid2vid_cli.core.parsing import parse_json, shorten
 from vid2vid_cli.core.paths import MAX_NAME_BYTES, RESERVED_BYTES, check_output_parent, shell_command, shorten_name
 from vid2vid_cli.engine.folder_lock import acquire_folder_lock
+from vid2vid_cli.engine.hub import fetch_checkpoint
 from vid2vid_cli.engine.runtime import describe_environment
 from vid2vid_cli.engine.state_files import read_pointer
 from vid2vid_cli.media.files import unique_path, write_text
@@ -237,8 +238,8 @@ def find_last_state(run: RunFolder) -> Path:
 
 
 def resolve_checkpoint(path: Path) -> Path:
-    """The `.ckpt` for a path: the file itself, or the checkpoint of a run folder. Raises RunError."""
-    if not path.is_dir() or not (path / CONFIG_FILE_NAME).is_file():
+    """The `.ckpt` for a path: a file, the result of a run, or hf:ORG/NAME[@REVISION]. Raises RunError, HubError."""
+    if not (path := fetch_checkpoint(path)).is_dir() or not (path / CONFIG_FILE_NAME).is_file():
         return path
     result = RunFolder(path).checkpoint_path
     if not result.is_file():

@@ -98,9 +98,9 @@ def _prepare_request(request: AdaptRequest, base: _Base) -> PrepareRequest:
 
 def _open_base(path: Path) -> _Base:
     """The metadata of the base, and its configuration for the training on another video."""
-    if not path.exists():
-        raise MissingFileError(f"{path} does not exist.", "Give a run folder, such as runs/base, or a .ckpt.")
     checkpoint = resolve_checkpoint(path)
+    if not checkpoint.exists():
+        raise MissingFileError(f"{path} does not exist.", "Give a run folder, such as runs/base, or a .ckpt.")
     metadata = load_metadata(checkpoint)
     metadata.require_target(checkpoint, "frames")
     if path.is_dir() and (path / CONFIG_FILE_NAME).is_file():

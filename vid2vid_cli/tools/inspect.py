@@ -17,6 +17,7 @@ from vid2vid_cli.core.parsing import parse_json
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.engine.dry_run import group_rows
 from vid2vid_cli.engine.event_log import read_last_step
+from vid2vid_cli.engine.hub import fetch_checkpoint
 from vid2vid_cli.tools.conditioner_info import TableRows, format_bytes, format_classes
 
 CHECKPOINT_SUFFIXES = (".ckpt", ".safetensors", ".pt", ".pth")
@@ -39,6 +40,7 @@ def inspect_path(path: Path) -> InspectResult:
 
     Raises MissingFileError, NotAVideoError (none of the known kinds), and the errors of reading each kind.
     """
+    path = fetch_checkpoint(path)
     if not path.exists():
         raise MissingFileError(f"{path} does not exist.", "Check the path.")
     if path.is_dir():

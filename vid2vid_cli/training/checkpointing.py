@@ -177,10 +177,12 @@ class CheckpointCallback:
         return f" of {subject.name}" if len(self._subjects) > 1 else ""
 
     def _write_checkpoint(self, subject: _Subject, elapsed_seconds: float, quality: float | None) -> None:
+        manifest = subject.data.dataset.manifest
         training: dict[str, object] = {
             "steps": self.state.step,
             "seconds": round(elapsed_seconds, 1),
             "dataset": subject.name,
+            "footage_seconds": round(float(manifest.num_frames / manifest.frame_rate), 1),
         }
         if len(self._subjects) > 1:
             training["all_datasets"] = ", ".join(each.name for each in self._subjects)
