@@ -103,7 +103,7 @@ def measure(plan: PredictionPlan, video: Path | None, folder: Path, log: Log) ->
             EvaluateRequest(
                 trained.path,
                 dataset,
-                folder / f"{variant}.json",
+                folder / f"evaluation_{variant}",
                 device=plan.device,
                 num_samples=1 if is_deterministic else plan.num_samples,
                 num_frames=plan.num_frames,

@@ -63,6 +63,7 @@ class Landmarks(Conditioner):
     input_option: ClassVar[str] = "input_dir"
     flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = {"face": FLIP_INDICES, "iris": IRIS_FLIP_INDICES}
     region_names: ClassVar[tuple[str, ...]] = ("face", "eyes", "mouth")
+    error_units: ClassVar[Mapping[str, str]] = {"landmark_error": "%", "gaze_error": "%"}
     subject = "face"
     options: LandmarkOptions
 

@@ -52,6 +52,7 @@ class Pose(Conditioner):
     flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = FLIP_INDICES
     region_names: ClassVar[tuple[str, ...]] = REGION_NAMES
     part_names: ClassVar[tuple[str, ...]] = tuple(BODY_PARTS)
+    error_units: ClassVar[Mapping[str, str]] = {"pose_error": "%", "pose_pck": "%"}
     subject = "person"
     options: PoseOptions
 

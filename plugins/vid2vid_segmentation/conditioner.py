@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -51,6 +51,7 @@ class Segmentation(Conditioner):
 
     spec: ClassVar[ConditionerSpec] = SPEC
     Options: ClassVar[type[Options]] = SegmentationOptions
+    error_units: ClassVar[Mapping[str, str]] = {"segmentation_iou": "%"}
     options: SegmentationOptions
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vid2vid_cli.core.text_columns import align_columns, wrap_rows
+from vid2vid_cli.core.text_columns import align_columns, fold_columns, wrap_rows
 
 ROWS = [
     ("ok", "torch", "word " * 30, "pip install --no-deps torch"),
@@ -35,3 +35,13 @@ def test_wrap_rows_keeps_long_words_whole() -> None:
 
 def test_wrap_rows_and_align_columns_of_nothing_are_empty() -> None:
     assert wrap_rows([], 80) == align_columns([]) == ""
+
+
+def test_fold_columns_repeats_the_first_column() -> None:
+    rows = [["", "aaaa", "bb", "cccccccccc"], ["x", "1", "2", "3"]]
+    assert fold_columns(rows, 80) == [rows]
+    assert fold_columns(rows, 11) == [
+        [["", "aaaa", "bb"], ["x", "1", "2"]],
+        [["", "cccccccccc"], ["x", "3"]],
+    ]
+    assert len(fold_columns(rows, 1)) == 3

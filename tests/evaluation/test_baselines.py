@@ -26,7 +26,8 @@ from vid2vid_cli.evaluation.baselines import (
     find_baselines,
     find_nearest_frames,
 )
-from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, deviation_over_clips, mean_metrics
+from vid2vid_cli.evaluation.clip_metrics import ClipMetrics
+from vid2vid_cli.evaluation.measured import deviation_over_clips, mean_metrics
 from vid2vid_cli.metrics.image import psnr
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.training_data.training_data import TrainingData
@@ -97,7 +98,7 @@ def test_copy_last_leaves_out_first_frame_of_clip(tmp_path: Path) -> None:
     ((name, images),) = baselines.iterate_images(frame_range, load_real_frames(data, frame_range))
     assert (name, baselines.count_images(frame_range)) == (COPY_LAST, 3)
     assert torch.equal(images, load_real_frames(data, FrameRange(0, 0, 3)))
-    metrics = ClipMetrics(data, frame_range, load_real_frames(data, frame_range)).measure(images)
+    metrics = ClipMetrics(data, frame_range, load_real_frames(data, frame_range)).measure(images).means
     expected = psnr(load_real_frames(data, FrameRange(0, 0, 3)), load_real_frames(data, FrameRange(0, 1, 4)))
     assert metrics["psnr"] == (pytest.approx(float(expected.mean())), 3)
 
@@ -155,15 +156,15 @@ def test_clip_metrics_of_real_frames_and_repeated_frames(tmp_path: Path) -> None
     frame_range = FrameRange(0, 2, 6)
     real_frames = load_real_frames(data, frame_range)
     clip_metrics = ClipMetrics(data, frame_range, real_frames)
-    metrics = clip_metrics.measure(real_frames)
+    metrics = clip_metrics.measure(real_frames).means
     assert metrics["psnr"] == (math.inf, 4)
     assert metrics["ssim"] == (pytest.approx(1, abs=1e-5), 4)
     assert metrics["sharpness"] == (1, 4)
     half = real_frames.clone()
     half[:2] = 0
     expected = psnr(half[:2], real_frames[:2]).mean()
-    assert clip_metrics.measure(half)["psnr"] == (pytest.approx(float(expected)), 2)
-    assert "warping_error" not in clip_metrics.measure(real_frames[-1:])
+    assert clip_metrics.measure(half).means["psnr"] == (pytest.approx(float(expected)), 2)
+    assert "warping_error" not in clip_metrics.measure(real_frames[-1:]).means
 
 
 def test_mean_and_deviation_over_clips() -> None:

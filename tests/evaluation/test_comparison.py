@@ -7,12 +7,15 @@ import math
 import pytest
 
 from vid2vid_cli.evaluation.comparison import (
+    best_models,
+    choose_best_model,
     compare_metrics,
     comparison_table,
+    describe_best_model,
     describe_comparison,
-    is_better,
-    metric_direction,
+    describe_counts,
 )
+from vid2vid_cli.evaluation.metric_info import is_better, metric_direction
 
 NEAREST = {"psnr": 27.2, "ssim": 0.875, "sharpness": 0.99, "warping_error": 0.01, "landmark_error": 4.3}
 
@@ -77,6 +80,25 @@ def test_comparison_table_has_arrows_and_deviations() -> None:
             "real": {"psnr": math.inf},
         },
         {"model": {"psnr": 0.512}},
+        {"landmark_error": "%"},
     )
-    assert header == ["", "psnr ↑", "ssim ↑", "sharpness →1", "landmark_error ↓"]
+    assert header == ["", "psnr (dB) ↑", "ssim ↑", "sharpness →1", "landmark_error (%) ↓"]
     assert rows == [["model", "26.1 ±0.51", "0.843", "0.5", "2"], ["real", "inf", "-", "-", "-"]]
+
+
+def test_best_model_has_most_metrics() -> None:
+    """The warping error is not compared; a missing error is a failed detection."""
+    models = {
+        "a": {"psnr": 20.0, "ssim": 0.9, "warping_error": 0.1, "landmark_error": 2.0},
+        "b": {"psnr": 30.0, "ssim": 0.8, "warping_error": 0.2},
+    }
+    assert best_models(models) == {"psnr": "b", "ssim": "a", "landmark_error": "a"}
+    assert choose_best_model(models) == "a"
+    assert describe_best_model(models).startswith("Best model: a, in 2 of 3 metrics")
+    assert describe_counts(models, {"psnr": 25.0, "ssim": 0.85}, "x").count(" in 1 of 2 metrics") == 1
+
+
+def test_best_model_of_equal_models_is_none() -> None:
+    models = {"a": {"psnr": 20.0, "ssim": 0.9}, "b": {"psnr": 30.0, "ssim": 0.8}}
+    assert choose_best_model(models) == ""
+    assert best_models({"a": {"psnr": 20.0}, "b": {"psnr": 20.0}}) == {}

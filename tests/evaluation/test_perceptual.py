@@ -30,7 +30,7 @@ def test_choice_prefers_network_not_used_in_training(
     write_perceptual_weights(monkeypatch, "efficientnet_lite0")
     write_perceptual_weights(monkeypatch, "vgg19")
     events: list[Event] = []
-    metric, not_computed = choose_perceptual_metric(trained_with, CPU, events.append)
+    metric, not_computed = choose_perceptual_metric([trained_with], CPU, events.append)
     assert metric is not None
     assert metric.name == dict(METRIC_NAMES.items())[expected]
     assert (events, not_computed) == ([], {})
@@ -39,7 +39,7 @@ def test_choice_prefers_network_not_used_in_training(
 def test_choice_reports_network_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
     write_perceptual_weights(monkeypatch, "efficientnet_lite0")
     events: list[Event] = []
-    metric, _ = choose_perceptual_metric("efficientnet_lite0", CPU, events.append)
+    metric, _ = choose_perceptual_metric(["efficientnet_lite0"], CPU, events.append)
     assert metric is not None
     assert [type(event) for event in events] == [InfoEvent]
 
@@ -47,14 +47,14 @@ def test_choice_reports_network_of_training(monkeypatch: pytest.MonkeyPatch) -> 
 def test_choice_skips_damaged_file(monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_perceptual_weights(monkeypatch, "efficientnet_lite0")
     path.write_bytes(b"other")
-    metric, not_computed = choose_perceptual_metric("", CPU, lambda event: None)
+    metric, not_computed = choose_perceptual_metric([], CPU, lambda event: None)
     assert metric is None
     assert str(path) in not_computed["perceptual_distance"]
 
 
 def test_metric_is_distance_of_each_image(monkeypatch: pytest.MonkeyPatch) -> None:
     write_perceptual_weights(monkeypatch, "efficientnet_lite0")
-    metric, _ = choose_perceptual_metric("", CPU, lambda event: None)
+    metric, _ = choose_perceptual_metric([], CPU, lambda event: None)
     assert metric is not None
     images, targets = torch.rand(2, 3, 3, 32, 32) * 2 - 1
     with torch.no_grad():

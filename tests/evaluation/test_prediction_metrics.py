@@ -21,7 +21,7 @@ def test_measure_samples_mean_best_and_diversity_by_hand() -> None:
     clip = textured_clip()
     known, real = clip[:2], clip[2:]
     samples = torch.stack([real + 0.1, real - 0.3], 1)
-    rows = measure_samples(samples, known, real)
+    rows = {row: measured.means for row, measured in measure_samples(samples, known, real).items()}
     values = [float(psnr(samples[:, index], real).mean()) for index in range(2)]
     assert rows["model"]["psnr"] == (pytest.approx(sum(values) / 2), 3)
     assert rows["best_of_2"]["psnr"] == (pytest.approx(values[0]), 3)
@@ -31,7 +31,7 @@ def test_measure_samples_mean_best_and_diversity_by_hand() -> None:
 
 def test_measure_samples_of_perfect_prediction_is_better_than_baselines() -> None:
     clip = textured_clip()
-    rows = measure_samples(clip[2:, None], clip[:2], clip[2:])
+    rows = {row: measured.means for row, measured in measure_samples(clip[2:, None], clip[:2], clip[2:]).items()}
     assert list(rows) == ["model", "copy_last", "constant_flow"]
     assert rows["model"]["psnr"][0] == 100  # the limit
     assert rows["model"]["ssim"][0] == pytest.approx(1)

@@ -17,7 +17,12 @@ from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.engine.checkpoint_metadata import ConditionerConfig
 from vid2vid_cli.engine.events import Event, InfoEvent, ignore_events
-from vid2vid_cli.evaluation.redetection import load_redetectors, redetection_errors, transform_annotation
+from vid2vid_cli.evaluation.redetection import (
+    detect_images,
+    load_redetectors,
+    redetection_errors,
+    transform_annotation,
+)
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 
 
@@ -60,18 +65,20 @@ def test_redetection_errors_and_detection_rates(tmp_path: Path) -> None:
     shifted_frames = real_frames.roll(3, dims=3)
     shifted_frames[2] = 0
     detected: list[None] = []
-    shifted_metrics, real_metrics = (
+    shifted, real = (
         redetection_errors(
             [Dots()],
+            detect_images([Dots()], images, lambda: detected.append(None)),
             dataset,
             FrameRange(0, 2, 5),
             view=view,
-            images=images,
-            on_frame=lambda: detected.append(None),
         )
         for images in (shifted_frames, real_frames)
     )
+    shifted_metrics, real_metrics = shifted.means, real.means
     assert len(detected) == 6
+    assert shifted.frames["dot_distance"] == pytest.approx([3, 3, np.nan], abs=1e-3, nan_ok=True)
+    assert shifted.frames["dots_found"].tolist() == [1, 1, 0]
     assert shifted_metrics["dot_distance"] == (pytest.approx(3, abs=1e-3), 2)
     assert real_metrics["dot_distance"] == (pytest.approx(0, abs=1e-3), 3)
     assert shifted_metrics["dots_found"] == (pytest.approx(2 / 3), 3)

@@ -6,7 +6,7 @@ It is found like a third-party plugin: VID2VID_PLUGINS="dots=helpers.dots_condit
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -50,6 +50,7 @@ class Dots(Conditioner):
     supports_retargeting: ClassVar[bool] = True
     input_option: ClassVar[str] = "input_path"
     region_names: ClassVar[tuple[str, ...]] = ("disc", "corners")
+    error_units: ClassVar[Mapping[str, str]] = {"dot_distance": "px"}
     options: DotsOptions
 
     @property

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from helpers.factories import CPU, tiny_sampler
+from helpers.factories import CPU, tiny_config, tiny_sampler
 from helpers.perceptual_weights import remove_perceptual_weights, write_perceptual_weights
 
-from vid2vid_cli.core.errors import DatasetMismatchError, MissingFileError
+from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError, MissingFileError, OutputExistsError, RunError
 from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.manifest import read_manifest, write_manifest
-from vid2vid_cli.engine.checkpoint import load_checkpoint
+from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
 from vid2vid_cli.engine.events import Event, InfoEvent, ProgressEvent, ignore_events
 from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.metrics.image import psnr, sharpness, ssim
 from vid2vid_cli.metrics.temporal import warping_error
 from vid2vid_cli.networks.flow_estimator import DISFlow
 from vid2vid_cli.networks.perceptual import METRIC_NAMES, load_perceptual_loss
-from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
+from vid2vid_cli.pipelines.evaluate import EvaluateModelsRequest, EvaluateRequest, evaluate
+from vid2vid_cli.pipelines.evaluated_models import choose_names
+from vid2vid_cli.pipelines.train import TrainRequest, train
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +39,8 @@ def test_evaluate_measures_perceptual_distance(
 ) -> None:
     """All rows have it, by the same function; that of the real frames is 0 and not repeated."""
     path = write_perceptual_weights(monkeypatch, "efficientnet_lite0")
-    out = tmp_path / "e.json"
-    result = evaluate(EvaluateRequest(run_folder, dataset, out, device="cpu", precision="fp32"), ignore_events)
+    request = EvaluateRequest(run_folder, dataset, tmp_path / "e", device="cpu", precision="fp32")
+    result = evaluate(request, ignore_events)
     name = METRIC_NAMES["efficientnet_lite0"]
     generator, _ = load_checkpoint(run_folder / "blob.ckpt", CPU)
     clip = tiny_sampler(dataset).load_range(FrameRange(0, 19, 24))
@@ -50,22 +54,22 @@ def test_evaluate_measures_perceptual_distance(
     assert "perceptual distance (" in result.comparison
     assert f"{name} ↓" in result.table()[0]
     assert result.not_computed == {}
-    assert json.loads(out.read_text())[name] == pytest.approx(expected, rel=1e-4)
+    assert json.loads(result.path.read_text())["rows"]["model"][name] == pytest.approx(expected, rel=1e-4)
 
 
 def test_evaluate_says_what_is_not_computed(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
-    out = tmp_path / "e.json"
+    out = tmp_path / "e"
     result = evaluate(EvaluateRequest(run_folder, dataset, out, device="cpu", baselines=False), ignore_events)
     reason = result.not_computed["perceptual_distance"]
     assert "vid2vid weights fetch vgg19-dcbb9e9d.pth" in reason
     assert 'pip install "vid2vid-cli[perceptual]"' in reason
-    assert json.loads(out.read_text())["not_computed"] == {"perceptual_distance": reason}
+    assert json.loads((out / "metrics.json").read_text())["not_computed"] == {"perceptual_distance": reason}
     assert not any("perceptual" in name for name in result.metrics)
 
 
 def test_evaluate_metrics_match_val_frames(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
     events: list[Event] = []
-    out = tmp_path / "deep" / "e.json"
+    out = tmp_path / "deep" / "e"
     request = EvaluateRequest(run_folder / "blob.ckpt", dataset, out, device="cpu", precision="fp32", baselines=False)
     result = evaluate(request, events.append)
     generator, _ = load_checkpoint(run_folder / "blob.ckpt", CPU)
@@ -83,17 +87,20 @@ def test_evaluate_metrics_match_val_frames(run_folder: Path, dataset: Path, tmp_
         "warping_error_real": float(warping_error(real_images, flow, confidence)),
     }
     assert result.metrics == pytest.approx(expected, rel=1e-5)
-    saved_metrics = json.loads(out.read_text())
-    assert {key: saved_metrics[key] for key in expected} == pytest.approx(expected, rel=1e-5)
-    assert (saved_metrics["split"], saved_metrics["num_frames"]) == ("val", 5)
-    assert events == [ProgressEvent("evaluate", num_done, 5) for num_done in range(6)]
-    assert set(result.rows) == {"model", "real"}
-    assert not {"baselines", "comparison"} & set(saved_metrics)
+    saved = json.loads((out / "metrics.json").read_text())
+    assert saved["rows"]["model"]["psnr"] == pytest.approx(expected["psnr"], rel=1e-5)
+    assert saved["rows"]["real"]["warping_error"] == pytest.approx(expected["warping_error_real"], rel=1e-5)
+    assert (saved["split"], saved["num_frames"]) == ("val", 5)
+    for stage, num_images in (("evaluate", 5), ("measure", 10)):
+        progress = [event for event in events if isinstance(event, ProgressEvent) and event.stage == stage]
+        assert progress == [ProgressEvent(stage, num_done, num_images) for num_done in range(num_images + 1)]
+    assert set(result.rows) == set(saved["rows"]) == {"model", "real"}
+    assert saved["comparison"] == ""
 
 
 def test_evaluate_measures_baselines(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
     """All rows have the metrics of the model. Edges contain no points, so nothing is aligned."""
-    out = tmp_path / "e.json"
+    out = tmp_path / "e"
     result = evaluate(EvaluateRequest(run_folder, dataset, out, device="cpu"), ignore_events)
     assert list(result.rows) == ["model", "nearest", "copy_last", "real"]
     assert 0 < result.rows["nearest"]["psnr"] < math.inf
@@ -105,9 +112,9 @@ def test_evaluate_measures_baselines(run_folder: Path, dataset: Path, tmp_path: 
     assert (result.rows["real"]["sharpness"], result.rows["real"]["psnr"]) == (1, math.inf)
     assert set(result.beats_nearest) == {"psnr", "ssim", "sharpness"}
     assert result.deviations == {}
-    saved = json.loads(out.read_text(), parse_constant=pytest.fail)
-    assert saved["baselines"]["nearest"] == pytest.approx(dict(result.rows["nearest"]))
-    assert saved["baselines"]["real"]["psnr"] is None
+    saved = json.loads((out / "metrics.json").read_text(), parse_constant=pytest.fail)
+    assert saved["rows"]["nearest"] == pytest.approx(dict(result.rows["nearest"]))
+    assert saved["rows"]["real"]["psnr"] is None
     assert saved["comparison"] == result.comparison != ""
 
 
@@ -118,12 +125,22 @@ def test_evaluate_gives_deviation_over_clips(run_folder: Path, dataset: Path, tm
     splits = manifest.splits.model_copy(update={"train": ((0, 0, 10),), "val": ((0, 10, 16), (0, 18, 24))})
     write_manifest(clips_dataset, manifest.model_copy(update={"splits": splits, "name": "clips"}))
     events: list[Event] = []
-    request = EvaluateRequest(run_folder, clips_dataset, tmp_path / "e.json", device="cpu")
+    request = EvaluateRequest(run_folder, clips_dataset, tmp_path / "e", device="cpu")
     result = evaluate(request, events.append)
     assert set(result.deviations) == set(result.rows)
     assert result.deviations["model"]["psnr"] > 0
-    saved = json.loads((tmp_path / "e.json").read_text())
+    saved = json.loads(result.path.read_text())
     assert (saved["num_clips"], saved["num_frames"]) == (2, 12)
+    assert [(clip["start"], clip["stop"]) for clip in saved["clips"]] == [(10, 16), (18, 24)]
+    means = [clip["rows"]["model"]["psnr"] for clip in saved["clips"]]
+    assert result.metrics["psnr"] == pytest.approx(sum(means) / 2)
+    assert result.deviations["model"]["psnr"] == pytest.approx(abs(means[0] - means[1]) / math.sqrt(2))
+    lines = list(csv.DictReader((tmp_path / "e" / "frames.csv").open()))
+    assert len(lines) == 12 * len(result.rows)
+    model_lines = [line for line in lines if line["model"] == "model"]
+    assert [int(line["frame"]) for line in model_lines] == [*range(10, 16), *range(18, 24)]
+    assert sum(float(line["psnr"]) for line in model_lines) / 12 == pytest.approx(result.metrics["psnr"], rel=1e-5)
+    assert model_lines[0]["warping_error"] == ""  # the first frame of a clip has none before it
     assert sum("blob" in event.message for event in events if isinstance(event, InfoEvent)) == 1
 
 
@@ -133,7 +150,7 @@ def test_evaluate_works_without_training_split(run_folder: Path, dataset: Path, 
     write_manifest(
         val_dataset, manifest.model_copy(update={"splits": manifest.splits.model_copy(update={"train": ()})})
     )
-    request = EvaluateRequest(run_folder / "blob.ckpt", val_dataset, tmp_path / "e.json", device="cpu")
+    request = EvaluateRequest(run_folder / "blob.ckpt", val_dataset, tmp_path / "e", device="cpu")
     events: list[Event] = []
     result = evaluate(request, events.append)
     assert "psnr" in result.metrics
@@ -145,9 +162,9 @@ def test_evaluate_works_without_training_split(run_folder: Path, dataset: Path, 
 
 def test_evaluate_writes_beside_checkpoint_of_run(run_folder: Path, dataset: Path) -> None:
     result = evaluate(EvaluateRequest(run_folder, dataset, device="cpu", split="train"), ignore_events)
-    assert result.path == run_folder / "evaluation.json"
+    assert result.path == run_folder / "evaluation" / "metrics.json"
     assert json.loads(result.path.read_text())["num_frames"] == 19
-    result.path.unlink()
+    shutil.rmtree(result.path.parent)
 
 
 def test_evaluate_rejects_bad_input(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
@@ -165,3 +182,107 @@ def test_evaluate_rejects_bad_input(run_folder: Path, dataset: Path, tmp_path: P
     ).path
     with pytest.raises(DatasetMismatchError, match="edges"):
         evaluate(EvaluateRequest(run_folder, marks_dataset, device="cpu"), ignore_events)
+
+
+@pytest.fixture(scope="module")
+def second_run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another run on the same dataset, with the same name of its checkpoint."""
+    request = TrainRequest(
+        tiny_config(schedule={"max_steps": 1}),
+        "tiny",
+        dataset,
+        tmp_path_factory.mktemp("second") / "blob",
+        device="cpu",
+    )
+    return train(request, ignore_events).path
+
+
+def test_evaluate_compares_several_models(
+    run_folder: Path, second_run: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each model has the metrics that it has alone; baselines and real frames are measured once."""
+    monkeypatch.chdir(tmp_path)
+    runs = (run_folder, second_run)
+    single = [evaluate(EvaluateRequest(run, dataset, Path("s"), device="cpu"), ignore_events) for run in runs]
+    events: list[Event] = []
+    result = evaluate(EvaluateModelsRequest(runs, device="cpu"), events.append)
+    names = [model.name for model in result.models]
+    assert names == [f"{run.parent.name}/blob/blob" for run in runs]
+    assert list(result.rows) == [*names, "nearest", "copy_last", "real"]
+    for name, alone in zip(names, single, strict=True):
+        assert result.rows[name] == pytest.approx(dict(alone.rows["model"]))
+    assert set(result.baselines) == {"nearest", "copy_last", "real"}
+    assert [event for event in events if isinstance(event, ProgressEvent)][-1] == ProgressEvent("measure", 25, 25)
+    saved = json.loads((tmp_path / "evaluation_blob_blob" / "metrics.json").read_text())
+    assert list(saved["models"]) == names
+    assert {"beats_nearest", "checkpoint"} <= set(saved["models"][names[1]])
+    assert saved["best_model"] == result.best_model
+    assert result.comparison.count(" of 3 metrics") >= 2
+
+
+def test_evaluate_refuses_models_that_do_not_fit(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
+    """Before any frame is generated, and before anything is written."""
+
+    def error_of(*paths: Path, data: Path | None = None) -> str:
+        events: list[Event] = []
+        with pytest.raises(ConfigError) as raised:
+            evaluate(EvaluateModelsRequest(paths, data, tmp_path / "e", device="cpu"), events.append)
+        assert raised.value.hint
+        assert not any(isinstance(event, ProgressEvent) for event in events)
+        return raised.value.message
+
+    larger, other = tmp_path / "larger.ckpt", tmp_path / "other.ckpt"
+    generator, metadata = load_checkpoint(run_folder / "blob.ckpt", CPU)
+    view = {**metadata.view, "height": metadata.view["height"] + 2}
+    save_checkpoint(larger, generator, metadata.model_copy(update={"view": view}))
+    conditioner = metadata.conditioners[0].model_copy(update={"name": "labels"})
+    save_checkpoint(other, generator, metadata.model_copy(update={"conditioners": (conditioner,)}))
+    assert "24x24; 24x26 pixels" in error_of(run_folder, larger)
+    assert "(edges; labels)" in error_of(run_folder, other)
+    assert "twice" in error_of(run_folder, run_folder / "blob.ckpt")
+    assert "datasets" in error_of(run_folder, dataset, data=dataset)
+    assert "no checkpoint" in error_of(dataset)
+    assert not (tmp_path / "e").exists()
+
+
+def test_evaluate_refuses_runs_of_different_datasets(
+    run_folder: Path, second_run: Path, dataset: Path, tmp_path: Path
+) -> None:
+    moved = shutil.copytree(second_run, tmp_path / "moved")
+    copied = shutil.copytree(dataset, tmp_path / "copied")
+    record = json.loads((moved / "run.json").read_text())
+    (moved / "run.json").write_text(json.dumps({**record, "dataset": str(copied)}))
+    (moved / "blob.ckpt").rename(moved / "moved.ckpt")
+    with pytest.raises(ConfigError, match="copied") as raised:
+        evaluate(EvaluateModelsRequest((run_folder, moved), device="cpu"), ignore_events)
+    assert "--data" in raised.value.hint
+    (moved / "moved.ckpt").unlink()
+    with pytest.raises(RunError, match="no checkpoint"):
+        evaluate(EvaluateModelsRequest((run_folder, moved), device="cpu"), ignore_events)
+
+
+def test_evaluate_does_not_replace_folders(run_folder: Path, dataset: Path, tmp_path: Path) -> None:
+    out = tmp_path / "e"
+    request = EvaluateRequest(run_folder, dataset, out, device="cpu", baselines=False)
+    folders = [
+        evaluate(replace(request, overwrite=overwrite), ignore_events).path.parent for overwrite in (False, False, True)
+    ]
+    assert [folder.name for folder in folders] == ["e", "e-2", "e"]
+    (out / "metrics.json").unlink()
+    with pytest.raises(OutputExistsError):
+        evaluate(replace(request, overwrite=True), ignore_events)
+    with pytest.raises(ConfigError, match="folder"):
+        evaluate(replace(request, out=tmp_path / "e.json"), ignore_events)
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a/x.ckpt"], ["model"]),
+        (["a/x.ckpt", "a/y.ckpt"], ["x", "y"]),
+        (["a/x.ckpt", "b/x.ckpt"], ["a/x", "b/x"]),
+        (["a/real.ckpt", "a/y.ckpt"], ["a/real", "a/y"]),
+    ],
+)
+def test_choose_names_are_distinct(paths: list[str], names: list[str]) -> None:
+    assert choose_names(list(map(Path, paths))) == names

@@ -88,7 +88,7 @@ def test_attribute_of_a_model_without_attributes_is_refused(run_folder: Path, da
 
 
 def test_evaluate_measures_the_reconstruction(run: Path, dataset: Path, tmp_path: Path) -> None:
-    result = evaluate(EvaluateRequest(run, dataset, tmp_path / "evaluation.json", device="cpu"), ignore_events)
+    result = evaluate(EvaluateRequest(run, dataset, tmp_path / "evaluation", device="cpu"), ignore_events)
     assert result.metrics["psnr"] > 5
 
 

@@ -71,7 +71,7 @@ def test_synthesize_and_evaluate_odd_image_size(dataset_and_run: tuple[Path, Pat
     data, run = dataset_and_run
     result = synthesize(SynthesizeRequest(run, data, device="cpu", precision="fp32"), ignore_events)
     assert len(read_frames(result.path)) == NUM_FRAMES
-    metrics = evaluate(EvaluateRequest(run, data, Path("e.json"), device="cpu"), ignore_events).metrics
+    metrics = evaluate(EvaluateRequest(run, data, Path("e"), device="cpu"), ignore_events).metrics
     assert metrics["psnr"] > 0
     # Annotations transformed by the view match detections on the cropped frames.
     assert metrics["dots_found_real"] == 1

@@ -24,7 +24,7 @@ from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.weight_files import load_network_weights, load_reference_frames, save_weights
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.pipelines import evaluate as evaluate_pipeline
+from vid2vid_cli.pipelines import evaluate_paired
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize
@@ -120,14 +120,14 @@ def record_frames(monkeypatch: pytest.MonkeyPatch) -> list[ImageArray]:
 def record_measured(monkeypatch: pytest.MonkeyPatch) -> list[ImageArray]:
     """The frames that `evaluate` measures."""
     frames: list[ImageArray] = []
-    generate: Callable[..., torch.Tensor] = evaluate_pipeline._generate_images
+    generate: Callable[..., torch.Tensor] = evaluate_paired.generate_images
 
     def recording(*args: Any) -> torch.Tensor:
         images = generate(*args)
         frames.extend(map(to_uint8_image, images))
         return images
 
-    monkeypatch.setattr(evaluate_pipeline, "_generate_images", recording)
+    monkeypatch.setattr(evaluate_paired, "generate_images", recording)
     return frames
 
 
@@ -162,14 +162,12 @@ def test_evaluated_frames_equal_synthesized_ones(
     synthesized, measured = record_frames(monkeypatch), record_measured(monkeypatch)
     request = SynthesizeRequest(disc_run.path, disc_dataset, split="val", device="cpu", precision="fp32", compare=False)
     result = synthesize(request, ignore_events)
-    evaluate(
-        EvaluateRequest(disc_run.path, disc_dataset, Path("e.json"), device="cpu", precision="fp32"), ignore_events
-    )
+    evaluate(EvaluateRequest(disc_run.path, disc_dataset, Path("e"), device="cpu", precision="fp32"), ignore_events)
     assert result.num_frames == len(synthesized) == len(measured) == 5
     for a, b in zip(synthesized, measured, strict=True):
         assert np.array_equal(a, b)
     assert np.abs(synthesized[0].astype(int) - synthesized[-1]).max() > 10
-    assert json.loads(Path("e.json").read_text())["psnr"] > 5
+    assert json.loads(Path("e/metrics.json").read_text())["rows"]["model"]["psnr"] > 5
 
 
 def wide_video(path: Path) -> Path:
@@ -246,7 +244,7 @@ def test_conditioners_without_points(
     synthesized, measured = record_frames(monkeypatch), record_measured(monkeypatch)
     request = SynthesizeRequest(run.path, data, split="val", device="cpu", precision="fp32", compare=False)
     synthesize(request, ignore_events)
-    evaluate(EvaluateRequest(run.path, data, Path("e.json"), device="cpu", precision="fp32"), ignore_events)
+    evaluate(EvaluateRequest(run.path, data, Path("e"), device="cpu", precision="fp32"), ignore_events)
     assert np.array_equal(synthesized, measured)
 
 

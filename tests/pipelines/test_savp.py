@@ -124,15 +124,15 @@ def test_predict_of_too_short_a_clip_writes_nothing(run: Path, tmp_path: Path) -
 
 
 def test_evaluate_measures_the_mean_and_the_best_sample_and_baselines(run: Path, dataset: Path, tmp_path: Path) -> None:
-    request = EvaluateRequest(run, dataset, tmp_path / "e.json", device="cpu", num_samples=3, num_frames=4)
+    request = EvaluateRequest(run, dataset, tmp_path / "e", device="cpu", num_samples=3, num_frames=4)
     result = evaluate(request, ignore_events)
     assert list(result.rows) == ["model", "best_of_3", "copy_last", "constant_flow"]
     assert result.rows["best_of_3"]["psnr"] >= result.rows["model"]["psnr"]
     assert "last known frame" in result.comparison
     assert result.render_command == "predict"
-    assert json.loads((tmp_path / "e.json").read_text())["psnr"] == result.metrics["psnr"]
+    assert json.loads(result.path.read_text())["rows"]["model"]["psnr"] == result.metrics["psnr"]
     without = evaluate(
-        EvaluateRequest(run, dataset, tmp_path / "e.json", device="cpu", num_samples=2, num_frames=4, baselines=False),
+        EvaluateRequest(run, dataset, tmp_path / "f", device="cpu", num_samples=2, num_frames=4, baselines=False),
         ignore_events,
     )
     assert list(without.rows) == ["model", "best_of_2"]
@@ -155,7 +155,7 @@ def test_options_of_other_models_are_refused(
 
 def test_evaluate_needs_frames_to_compare(run: Path, dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(TooFewFramesError) as caught:
-        evaluate(EvaluateRequest(run, dataset, tmp_path / "e.json", num_frames=100), ignore_events)
+        evaluate(EvaluateRequest(run, dataset, tmp_path / "e", num_frames=100), ignore_events)
     assert caught.value.hint.startswith("Set --frames ")
 
 

@@ -274,7 +274,7 @@ def test_synthesize_reference_without_labels_is_one_object(
 
 def test_evaluate_uses_most_common_styles(style_model: Path) -> None:
     result = evaluate(
-        EvaluateRequest(style_model / "run", style_model / "data", Path("e.json"), device="cpu", precision="fp32"),
+        EvaluateRequest(style_model / "run", style_model / "data", Path("e"), device="cpu", precision="fp32"),
         ignore_events,
     )
     training_psnr = load_metadata(style_model / "run" / "run.ckpt").training["psnr_val"]

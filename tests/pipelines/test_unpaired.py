@@ -121,13 +121,11 @@ def test_synthesize_translates_a_dataset(run: Path, domains: tuple[Path, Path], 
 
 
 def test_evaluate_measures_the_cycle(run: Path, domains: tuple[Path, Path], tmp_path: Path) -> None:
-    result = evaluate(
-        EvaluateRequest(run, domains[1], tmp_path / "e.json", direction="b2a", device="cpu"), ignore_events
-    )
+    result = evaluate(EvaluateRequest(run, domains[1], tmp_path / "e", direction="b2a", device="cpu"), ignore_events)
     assert set(result.rows["model"]) == {"cycle_psnr", "cycle_ssim", "warping_error"}
     assert set(result.rows["real"]) == {"warping_error"}
     header, _ = result.table()
-    assert "cycle_psnr ↑" in header
+    assert "cycle_psnr (dB) ↑" in header
 
 
 def expect_error(error_class: type[Vid2VidError], request: TrainRequest) -> str:

@@ -168,7 +168,7 @@ def test_evaluate_uses_initial_frame(real_start_checkpoint: Path, dataset: Path,
     psnr_by_choice = {}
     for choice in (None, "real", "zeros", str(frame_wise_checkpoint)):
         request = EvaluateRequest(
-            real_start_checkpoint, dataset, Path("e.json"), device="cpu", precision="fp32", initial_frame=choice
+            real_start_checkpoint, dataset, Path("e"), device="cpu", precision="fp32", initial_frame=choice
         )
         psnr_by_choice[choice] = evaluate(request, ignore_events).metrics["psnr"]
     assert psnr_by_choice[None] == psnr_by_choice["real"]

@@ -89,12 +89,10 @@ def test_transfer_shifts_audio_and_keeps_all_frames_after_a_cut(run_folder: Path
 def test_evaluate_measures_the_generated_frames(checkpoint: Path, dataset: Path) -> None:
     clip = tiny_sampler(dataset).load_range(FrameRange(0, 19, NUM_FRAMES))
     images = generate_after_real_frames(checkpoint, clip.conditions, clip.frames)
-    request = EvaluateRequest(
-        checkpoint, dataset, Path("e.json"), device="cpu", precision="fp32", initial_frame="published"
-    )
+    request = EvaluateRequest(checkpoint, dataset, Path("e"), device="cpu", precision="fp32", initial_frame="published")
     expected = float(psnr(images, clip.frames[0, PAST_FRAMES:]).mean())
     assert evaluate(request, ignore_events).metrics["psnr"] == pytest.approx(expected, abs=1e-3)
-    assert json.loads(Path("e.json").read_text())["num_frames"] == len(images)
+    assert json.loads(Path("e/metrics.json").read_text())["num_frames"] == len(images)
 
 
 def test_choose_initial_frame_defaults_to_published_for_imported_networks(checkpoint: Path) -> None:

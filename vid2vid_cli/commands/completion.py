@@ -46,6 +46,7 @@ def complete_logs(incomplete: str) -> list[str]:
 _BY_METAVAR: dict[str, Completer] = {
     "DATASET": complete_datasets,
     "CKPT": complete_runs,
+    "CKPT|DATASET": complete_datasets_and_runs,
     "RUN|CKPT": complete_runs,
     "NAME|FILE": complete_presets,
 }

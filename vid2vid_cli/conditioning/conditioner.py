@@ -90,6 +90,8 @@ class Conditioner(ABC):
     """Names of the boxes that `region_boxes` may return, such as face, eyes, mouth, hands."""
     part_names: ClassVar[tuple[str, ...]] = ()
     """Names of the parts of the subject that `missing_parts` may return, such as head, torso, left leg."""
+    error_units: ClassVar[Mapping[str, str]] = {}
+    """Units of the metrics of `errors`, such as {"landmark_error": "%"}, for tables; those left out have none."""
     subject: ClassVar[Literal["", "face", "person"]] = ""
     """What `subject_masks` covers; "": it has no subject, and its results have no other background."""
 
@@ -226,8 +228,8 @@ class Conditioner(ABC):
         """Return the errors of a detection on a generated image against its reference, by metric name; for `evaluate`.
 
         Both annotations are in pixels of the same image. Metric names are unique among conditioners; the override's
-        docstring gives their units. Smaller is better, except for names that end in `_iou` or `_pck`. {} if there is no
-        detection or (the default) no metric.
+        docstring explains them, and `error_units` gives their units. Smaller is better, except for names that end in
+        `_iou` or `_pck`. {} if there is no detection or (the default) no metric.
         """
         return {}
 

@@ -44,3 +44,18 @@ def wrap_rows(rows: Sequence[Sequence[str]], width: int) -> str:
         if heading.strip():
             lines.append(heading.rstrip())
     return "\n".join(lines)
+
+
+def fold_columns(rows: Sequence[Sequence[str]], width: int) -> list[list[list[str]]]:
+    """Tables with all rows and as many columns as fit into `width`, each with the first column; at least one other."""
+    first, *columns = zip(*rows, strict=True)
+    tables: list[list[tuple[str, ...]]] = []
+    used_width = width + 1
+    for column in columns:
+        column_width = 2 + max(map(len, column))
+        if used_width + column_width > width or not tables:
+            tables.append([first])
+            used_width = max(map(len, first))
+        tables[-1].append(column)
+        used_width += column_width
+    return [[list(row) for row in zip(*table, strict=True)] for table in tables]

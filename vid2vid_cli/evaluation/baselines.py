@@ -121,10 +121,15 @@ class Baselines:
         """The images (t, 3, h, w) of NEAREST."""
         return torch.stack([self._load_frame(self._nearest[frame_id]) for frame_id in list_frames([frame_range])])
 
+    @property
+    def num_training_rows(self) -> int:
+        """Number of baselines whose images are training frames."""
+        return self.has_nearest + self.can_align
+
     def count_images(self, frame_range: FrameRange) -> int:
         """Number of images that `iterate_images` yields for a range."""
-        num_full_rows = self.has_nearest + self.can_align
-        return num_full_rows * frame_range.num_frames + frame_range.num_frames - (frame_range.start == 0)
+        num_copied_frames = frame_range.num_frames - (frame_range.start == 0)
+        return self.num_training_rows * frame_range.num_frames + num_copied_frames
 
     def _load_frame(self, frame_id: FrameId) -> Tensor:
         frame = self._training_data.dataset.load_frame(*frame_id)

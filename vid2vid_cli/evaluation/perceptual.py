@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import get_args
 
@@ -21,6 +22,8 @@ from vid2vid_cli.networks.perceptual import (
 
 PERCEPTUAL_DISTANCE = "perceptual_distance"
 """Name of the metric where it could not be computed, because no network determines its full name."""
+MAX_CACHED_BYTES = 1 << 29
+"""Memory for the features of the real frames of a clip; those of further frames are computed for each row again."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +43,48 @@ class PerceptualMetric:
         return torch.cat(distances).cpu()
 
 
+class DistanceToClip:
+    """The distance from the frames of a clip, whose features are computed once as far as memory allows."""
+
+    def __init__(self, metric: PerceptualMetric, targets: Tensor) -> None:
+        """`targets` (t, 3, h, w) in [-1, 1]."""
+        self.name = metric.name
+        self._metric, self._targets = metric, targets
+        self._features: dict[int, list[Tensor]] = {}
+        self._num_cached_bytes = 0
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor) -> Tensor:
+        """Images (t', 3, h, w) in [-1, 1] of the last t' frames -> (t',)."""
+        first = len(self._targets) - len(images)
+        distances = [
+            self._metric.loss.distance_to_features(image[None].to(self._metric.device), self._load(first + index))
+            for index, image in enumerate(images)
+        ]
+        return torch.cat(distances).cpu()
+
+    def _load(self, index: int) -> list[Tensor]:
+        if index in self._features:
+            return self._features[index]
+        features = list(self._metric.loss.features(self._targets[index : index + 1].to(self._metric.device)))
+        num_bytes = sum(layer.nbytes for layer in features)
+        if self._num_cached_bytes + num_bytes <= MAX_CACHED_BYTES:
+            self._features[index] = features
+            self._num_cached_bytes += num_bytes
+        return features
+
+
 def choose_perceptual_metric(
-    trained_with: str, device: torch.device, emit: EventHandler
+    trained_with: Collection[str], device: torch.device, emit: EventHandler
 ) -> tuple[PerceptualMetric | None, dict[str, str]]:
     """The metric by a network whose weights are on this machine, or None and PERCEPTUAL_DISTANCE -> reason and command.
 
-    Nothing is downloaded. `trained_with`: the network of the training's perceptual loss, which is used only if there is
-    no other, with an InfoEvent; "" if there was none. Without a preference: EfficientNet-Lite0 on a CPU, because VGG19
-    is slow there, otherwise VGG19.
+    Nothing is downloaded. `trained_with`: the networks of the trainings' perceptual losses, which are used only if
+    there is no other, with an InfoEvent. Without a preference: EfficientNet-Lite0 on a CPU, because VGG19 is slow
+    there, otherwise VGG19.
     """
     names: list[PerceptualNetworkName] = list(get_args(PerceptualNetworkName))  # VGG19 first
-    names.sort(key=lambda name: (name == trained_with, device.type == "cpu" and name == "vgg19"))
+    names.sort(key=lambda name: (name in trained_with, device.type == "cpu" and name == "vgg19"))
     problems = []
     for name in names:
         file = PERCEPTUAL_WEIGHTS[name]
@@ -63,7 +97,7 @@ def choose_perceptual_metric(
         except MissingWeightsError as error:
             problems.append(f"{error.message} {error.hint}")
             continue
-        if name == trained_with:
-            emit(InfoEvent(f"{METRIC_NAMES[name]}: the model was trained with the same network, which favours it"))
+        if name in trained_with:
+            emit(InfoEvent(f"{METRIC_NAMES[name]}: a model was trained with the same network, which favours it"))
         return PerceptualMetric(METRIC_NAMES[name], loss, device), {}
     return None, {PERCEPTUAL_DISTANCE: f"no network is installed. {' Or: '.join(problems)}"}

@@ -15,10 +15,11 @@ from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.engine.checkpoint_metadata import ConditionerConfig
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.engine.inference import to_uint8_image
+from vid2vid_cli.evaluation.measured import FrameValues, Measured, measured_frames
 from vid2vid_cli.training_data.training_data import options_for_new_source
 
-MetricMeans = dict[str, tuple[float, float]]
-"""Name -> (mean, number of frames)."""
+Detections = Sequence[Sequence[Annotation]]
+"""Conditioner -> image -> what was detected."""
 
 
 def load_redetectors(configs: Sequence[ConditionerConfig], emit: EventHandler) -> list[Conditioner]:
@@ -39,33 +40,44 @@ def load_redetectors(configs: Sequence[ConditionerConfig], emit: EventHandler) -
     return redetectors
 
 
+def detect_images(
+    conditioners: Sequence[Conditioner], images: Tensor, on_frame: Callable[[], None] = lambda: None
+) -> Detections:
+    """What the conditioners detect on images (t, 3, h, w). `on_frame` is called after each detection."""
+    detections: list[list[Annotation]] = []
+    for conditioner in conditioners:
+        detections.append([])
+        for detection in conditioner.annotate(detect_cuts(map(to_uint8_image, images))):
+            detections[-1].append(detection)
+            on_frame()
+    return detections
+
+
 def redetection_errors(
     conditioners: Sequence[Conditioner],
+    detections: Detections,
     dataset: Dataset,
     frame_range: FrameRange,
     *,
     view: View,
-    images: Tensor,
-    on_frame: Callable[[], None] = lambda: None,
-) -> MetricMeans:
-    """The errors of detections on images (t, 3, h, w) of a frame range, against the dataset's annotations.
+) -> Measured:
+    """The errors of detections on the images of a frame range, against the dataset's annotations.
 
-    `<conditioner>_found`: share of frames on which an error could be measured. `on_frame` is called after each
-    detection. The errors on the real frames are a lower bound.
+    `<conditioner>_found`: share of frames on which an error could be measured. The errors on the real frames are a
+    lower bound.
     """
-    metrics: MetricMeans = {}
-    for conditioner in conditioners:
+    values: dict[str, FrameValues] = {}
+    for conditioner, detected in zip(conditioners, detections, strict=True):
         name = conditioner.spec.name
-        detections = conditioner.annotate(detect_cuts(map(to_uint8_image, images)))
-        frame_errors = []
-        for detection, annotation in zip(detections, dataset.annotations([frame_range], name), strict=True):
-            frame_errors.append(conditioner.errors(detection, transform_annotation(annotation, view)))
-            on_frame()
+        frame_errors = [
+            conditioner.errors(detection, transform_annotation(annotation, view))
+            for detection, annotation in zip(detected, dataset.annotations([frame_range], name), strict=True)
+        ]
         for key in dict.fromkeys(key for errors in frame_errors for key in errors):
-            values = [errors[key] for errors in frame_errors if key in errors]
-            metrics[key] = float(np.mean(values)), len(values)
-        metrics[f"{name}_found"] = float(np.mean(list(map(bool, frame_errors)))), len(frame_errors)
-    return metrics
+            values[key] = np.array([errors.get(key, np.nan) for errors in frame_errors])
+        values[f"{name}_found"] = np.array([float(bool(errors)) for errors in frame_errors])
+    found = {key: array[~np.isnan(array)] for key, array in values.items()}
+    return Measured(measured_frames(found).means, values)
 
 
 def transform_annotation(annotation: Annotation, view: View) -> Annotation:

@@ -10,8 +10,8 @@ from torch import Tensor
 from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.evaluation.clip_metrics import ClipMetrics
+from vid2vid_cli.evaluation.measured import Measured
 from vid2vid_cli.evaluation.perceptual import PerceptualMetric
-from vid2vid_cli.evaluation.redetection import MetricMeans
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator, LatentPath
 
 NUM_STYLES = 8
@@ -36,9 +36,7 @@ class StyleMetrics:
         self._generator, self._runtime, self._on_frame = generator, runtime, on_frame
         self._perceptual_metric = perceptual_metric
 
-    def measure(
-        self, conditions: Tensor, real: Tensor, metrics: ClipMetrics
-    ) -> tuple[MetricMeans, dict[str, MetricMeans]]:
+    def measure(self, conditions: Tensor, real: Tensor, metrics: ClipMetrics) -> tuple[Measured, dict[str, Measured]]:
         """The diversity of a clip, (1, t, c, h, w) and (t, 3, h, w), and the metrics of the rows STYLE_ROWS.
 
         `style_diversity`: mean L1 in [0, 1] between frames of consecutive random styles, and
@@ -63,11 +61,11 @@ class StyleMetrics:
                         perceptual_distances.append(float(self._perceptual_metric(images, previous).mean()))
             previous = images
         rows[BEST_STYLE] = metrics.measure(best)
-        diversity: MetricMeans = {"style_diversity": (sum(distances) / len(distances), len(real))}
+        diversity = {"style_diversity": (sum(distances) / len(distances), len(real))}
         if perceptual_distances:
             mean_distance = sum(perceptual_distances) / len(perceptual_distances)
             diversity["perceptual_style_diversity"] = mean_distance, len(real)
-        return diversity, rows
+        return Measured(diversity), rows
 
     def _random_clips(self, conditions: Tensor) -> Iterator[Tensor]:
         for seed in range(NUM_STYLES):

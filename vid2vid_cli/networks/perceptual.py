@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -45,8 +45,25 @@ class PerceptualLoss(nn.Module, ABC):
     """Distance between the features of two images. The weights are fixed."""
 
     @abstractmethod
+    def features(self, image: Tensor) -> Iterator[Tensor]:
+        """(b, 3, h, w) in [-1, 1] -> the features of each layer."""
+
+    @abstractmethod
+    def layer_distance(self, index: int, features: Tensor, target_features: Tensor) -> Tensor:
+        """The distance (b,) between the features of a layer of two images."""
+
     def layer_distances(self, image: Tensor, target: Tensor) -> Iterator[Tensor]:
         """(b, 3, h, w) twice in [-1, 1] -> one (b,) per layer; no gradient flows into `target`."""
+        target_layers = self.features(target)
+        for index, features in enumerate(self.features(image)):
+            with torch.no_grad():
+                target_features = next(target_layers)
+            yield self.layer_distance(index, features, target_features)
+
+    def distance_to_features(self, image: Tensor, target_features: Sequence[Tensor]) -> Tensor:
+        """(b, 3, h, w) in [-1, 1] -> (b,), the distance from the image whose features these are."""
+        layers = enumerate(zip(self.features(image), target_features, strict=True))
+        return torch.stack([self.layer_distance(index, *pair) for index, pair in layers]).sum(0)
 
     def distance(self, image: Tensor, target: Tensor) -> Tensor:
         """(b, 3, h, w) twice in [-1, 1] -> (b,), the sum over the layers."""
@@ -75,16 +92,18 @@ class VGG19PerceptualLoss(PerceptualLoss):
         self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
         self.eval().requires_grad_(False)
 
-    def layer_distances(self, image: Tensor, target: Tensor) -> Iterator[Tensor]:
-        """See `PerceptualLoss.layer_distances`."""
+    def features(self, image: Tensor) -> Iterator[Tensor]:
+        """See `PerceptualLoss.features`."""
         while image.shape[-1] > MAX_VGG19_WIDTH:
-            image, target = (F.avg_pool2d(x, 2) for x in (image, target))
-        image_features, target_features = (((x + 1) / 2 - self.mean) / self.std for x in (image, target))
-        for weight, layer_slice in zip(VGG19_LAYER_WEIGHTS, self.slices, strict=True):
-            image_features = layer_slice(image_features)
-            with torch.no_grad():
-                target_features = layer_slice(target_features)
-            yield weight * (image_features.float() - target_features.float()).abs().mean((1, 2, 3))
+            image = F.avg_pool2d(image, 2)
+        features = ((image + 1) / 2 - self.mean) / self.std
+        for layer_slice in self.slices:
+            features = layer_slice(features)
+            yield features
+
+    def layer_distance(self, index: int, features: Tensor, target_features: Tensor) -> Tensor:
+        """See `PerceptualLoss.layer_distance`."""
+        return VGG19_LAYER_WEIGHTS[index] * (features.float() - target_features.float()).abs().mean((1, 2, 3))
 
 
 class EfficientNetPerceptualLoss(PerceptualLoss):
@@ -102,17 +121,15 @@ class EfficientNetPerceptualLoss(PerceptualLoss):
         self.network = network
         self.eval().requires_grad_(False)
 
-    def layer_distances(self, image: Tensor, target: Tensor) -> Iterator[Tensor]:
-        """See `PerceptualLoss.layer_distances`."""
-        image_features = self._features(image)
-        with torch.no_grad():
-            target_features = self._features(target)
-        for features, expected in zip(image_features, target_features, strict=True):
-            yield (features - expected).square().sum(1).mean((1, 2))
-
-    def _features(self, image: Tensor) -> list[Tensor]:
+    def features(self, image: Tensor) -> Iterator[Tensor]:
+        """See `PerceptualLoss.features`."""
         features = self.network((127.5 * image + 0.5) / 128)
-        return [F.normalize(features[block + 1].float(), dim=1, eps=1e-5) for block in LITE0_BLOCKS]
+        for block in LITE0_BLOCKS:
+            yield F.normalize(features[block + 1].float(), dim=1, eps=1e-5)
+
+    def layer_distance(self, index: int, features: Tensor, target_features: Tensor) -> Tensor:
+        """See `PerceptualLoss.layer_distance`."""
+        return (features - target_features).square().sum(1).mean((1, 2))
 
 
 def build_perceptual_network(name: PerceptualNetworkName) -> PerceptualLoss:

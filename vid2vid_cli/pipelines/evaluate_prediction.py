@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import torch
 
 from vid2vid_cli.core.errors import ConfigError
-from vid2vid_cli.core.json_values import to_json_value
 from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.clip_sampler import load_clip
 from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.engine.events import EventHandler, FrameProgress
 from vid2vid_cli.engine.prediction import continue_clip
+from vid2vid_cli.evaluation.measured import Measured
 from vid2vid_cli.evaluation.perceptual import choose_perceptual_metric
-from vid2vid_cli.evaluation.prediction_metrics import COPY_LAST, MODEL, measure_samples
-from vid2vid_cli.evaluation.redetection import MetricMeans
-from vid2vid_cli.evaluation.result import EvaluateResult, combine_clips
-from vid2vid_cli.media.files import write_text
+from vid2vid_cli.evaluation.prediction_metrics import CONSTANT_FLOW, COPY_LAST, measure_samples
+from vid2vid_cli.evaluation.result import EvaluatedClip, Evaluation
 from vid2vid_cli.networks.savp import SavpGenerator
+from vid2vid_cli.pipelines.evaluated_models import AnyEvaluateRequest, EvaluatedModel, row_name
 from vid2vid_cli.rendering.forecast_input import forecast_ranges
-from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model
-from vid2vid_cli.requests.measure import EvaluateRequest
-from vid2vid_cli.training_data.open_data import open_data_for_checkpoint
+from vid2vid_cli.rendering.loaded_model import LoadedModel, load_model
 from vid2vid_cli.training_data.training_data import TrainingData
 
 NUM_SAMPLES, NUM_FRAMES = 20, 10
@@ -44,75 +40,77 @@ def check_num_samples(requested: int | None, default: int, generator: SavpGenera
 
 
 def evaluate_prediction(
-    request: EvaluateRequest, checkpoint: CheckpointFile, folder: Path, *, emit: EventHandler
-) -> EvaluateResult:
-    """Continue consecutive clips of a split of the dataset `folder` and measure the samples, see `measure_samples`.
+    request: AnyEvaluateRequest, models: Sequence[EvaluatedModel], emit: EventHandler
+) -> Evaluation:
+    """Continue consecutive clips of a split of the dataset and measure the samples, see `measure_samples`.
 
-    Raises ConfigError (an option of other models, samples of a deterministic model) and TooFewFramesError.
+    Raises ConfigError (samples of a deterministic model, models of different known frames) and TooFewFramesError.
     """
-    for name, value in (("--direction", request.direction), ("--initial-frame", request.initial_frame)):
-        if value is not None:
-            raise ConfigError(f"{name} {value}: {checkpoint.path} (model=savp) continues real frames.", "Leave it out.")
-    model = load_model(checkpoint, request.device, request.precision)
-    assert isinstance(model.generator, SavpGenerator)
-    num_samples = check_num_samples(request.num_samples, NUM_SAMPLES, model.generator, checkpoint.path)
-    data = open_data_for_checkpoint(folder, model.metadata, checkpoint.path)
+    data = models[0].data
+    loaded, generators = _load_generators(request, models)
+    first = generators[models[0].name]
+    num_samples = {
+        model.name: check_num_samples(request.num_samples, NUM_SAMPLES, generators[model.name], model.checkpoint.path)
+        for model in models
+    }
     num_frames = NUM_FRAMES if request.num_frames is None else request.num_frames
-    ranges = forecast_ranges(data, request.split, num_context_frames=model.generator.past_frames, num_frames=num_frames)
-    trained_with = model.metadata.training.get("perceptual_network", "")
-    metric, not_computed = choose_perceptual_metric(trained_with, model.runtime.device, emit)
-    rows_per_clip: list[Mapping[str, MetricMeans]] = []
-    progress = FrameProgress("evaluate", num_frames * len(ranges), emit)
+    ranges = forecast_ranges(data, request.split, num_context_frames=first.past_frames, num_frames=num_frames)
+    trained_with = {str(m.checkpoint.metadata.training.get("perceptual_network", "")) for m in models}
+    metric, not_computed = choose_perceptual_metric(trained_with, loaded[models[0].name].runtime.device, emit)
+    progress = FrameProgress("evaluate", num_frames * len(ranges) * len(models), emit)
+    clips = []
     for frame_range in ranges:
-        known, real, samples = _predict_range(model, model.generator, data, frame_range, num_samples)
-        rows = measure_samples(samples, known, real, metric)
-        rows_per_clip.append(rows if request.baselines else _without_baselines(rows))
-        for _ in range(num_frames):
-            progress.advance()
-    return _write_result(request, checkpoint, folder, rows_per_clip, not_computed=not_computed, num_frames=num_frames)
-
-
-def _predict_range(
-    model: LoadedModel, generator: SavpGenerator, data: TrainingData, frame_range: FrameRange, num_samples: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The known frames, the real ones that follow, and their samples."""
-    frames = load_clip(data.dataset, data.conditioners, ClipSpec(data.view, frame_range)).frames[0]
-    known, real = frames[: generator.past_frames], frames[generator.past_frames :]
-    predicted = islice(continue_clip(generator, known, range(num_samples), model.runtime), len(real))
-    return known, real, torch.stack(list(predicted))
-
-
-def _without_baselines(rows: Mapping[str, MetricMeans]) -> dict[str, MetricMeans]:
-    return {name: metrics for name, metrics in rows.items() if name == MODEL or name.startswith("best_of_")}
-
-
-def _write_result(
-    request: EvaluateRequest,
-    checkpoint: CheckpointFile,
-    folder: Path,
-    rows_per_clip: Sequence[Mapping[str, MetricMeans]],
-    *,
-    not_computed: Mapping[str, str],
-    num_frames: int,
-) -> EvaluateResult:
-    out = request.out if request.out is not None else checkpoint.path.with_name("evaluation.json")
-    result = combine_clips(
-        out,
-        folder,
-        rows_per_clip,
+        known, real = _load_frames(data, frame_range, first.past_frames)
+        rows: dict[str, Measured] = {}
+        for name, generator in generators.items():
+            samples = continue_clip(generator, known, range(num_samples[name]), loaded[name].runtime)
+            measured = measure_samples(
+                torch.stack(_count(islice(samples, num_frames), progress)),
+                known,
+                real,
+                metric,
+                baselines=request.baselines and name == models[-1].name,
+            )
+            rows |= {_row_name(name, row): values for row, values in measured.items()}
+        clip_name = data.dataset.manifest.clips[frame_range.clip_index].name
+        measured_range = frame_range._replace(start=frame_range.stop - num_frames)
+        clips.append(EvaluatedClip(clip_name, measured_range, rows))
+    return Evaluation(
+        {model.name: model.checkpoint.path for model in models},
+        clips,
+        style_rows=[row_name(name, f"best_of_{number}") for name, number in num_samples.items()],
         not_computed=not_computed,
         baseline=COPY_LAST,
         baseline_name="the last known frame, repeated,",
         render_command="predict",
     )
-    record = {
-        **{"checkpoint": str(checkpoint.path), "data": str(folder), "split": request.split},
-        **{"num_frames": num_frames * len(rows_per_clip), "num_clips": len(rows_per_clip)},
-        **result.metrics,
-        "baselines": result.baselines,
-        "deviations": result.deviations,
-        "comparison": result.comparison,
-        "not_computed": result.not_computed,
-    }
-    write_text(result.path, json.dumps(to_json_value(record), indent=1) + "\n")
-    return result
+
+
+def _load_generators(
+    request: AnyEvaluateRequest, models: Sequence[EvaluatedModel]
+) -> tuple[dict[str, LoadedModel], dict[str, SavpGenerator]]:
+    loaded = {model.name: load_model(model.checkpoint, request.device, request.precision) for model in models}
+    generators: dict[str, SavpGenerator] = {}
+    for name, model in loaded.items():
+        assert isinstance(model.generator, SavpGenerator)
+        generators[name] = model.generator
+    return loaded, generators
+
+
+def _load_frames(data: TrainingData, frame_range: FrameRange, num_known: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The known frames, and the real ones that follow."""
+    frames = load_clip(data.dataset, data.conditioners, ClipSpec(data.view, frame_range)).frames[0]
+    return frames[:num_known], frames[num_known:]
+
+
+def _count(samples: Iterator[torch.Tensor], progress: FrameProgress) -> list[torch.Tensor]:
+    frames = []
+    for sample in samples:
+        frames.append(sample)
+        progress.advance()
+    return frames
+
+
+def _row_name(model: str, row: str) -> str:
+    """The name of a row; the baselines are those of all models."""
+    return row if row in (COPY_LAST, CONSTANT_FLOW) else row_name(model, row)

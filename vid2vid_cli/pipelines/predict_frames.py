@@ -24,9 +24,8 @@ from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent
 from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.prediction import continue_clip
-from vid2vid_cli.evaluation.clip_metrics import mean_metrics
+from vid2vid_cli.evaluation.measured import Measured, mean_metrics
 from vid2vid_cli.evaluation.prediction_metrics import MODEL, measure_samples
-from vid2vid_cli.evaluation.redetection import MetricMeans
 from vid2vid_cli.media.contact_sheet import side_by_side
 from vid2vid_cli.media.files import write_text
 from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
@@ -159,7 +158,7 @@ def _predict_dataset(
         num_frames=request.num_frames,
     )
     out = _output_path(request, 0)
-    rows_per_clip: list[dict[str, MetricMeans]] = []
+    rows_per_clip: list[dict[str, Measured]] = []
     labels = ["real", *predictor.labels]
     with VideoWriter(out, forecast_input.fps, comment=SYNTHETIC_COMMENT) as video:
         for index, clip in enumerate(forecast_input.clips):
@@ -173,7 +172,7 @@ def _predict_dataset(
             emit(ProgressEvent("predict", index + 1, forecast_input.num_clips, "clips"))
     metrics: dict[str, float] = {}
     for row in rows_per_clip[0]:
-        means = mean_metrics([rows[row] for rows in rows_per_clip])
+        means = mean_metrics([rows[row].means for rows in rows_per_clip])
         metrics |= {name if row == MODEL else f"{name}_{row}": value for name, value in means.items()}
     record = {
         **{"checkpoint": str(checkpoint.path), "data": str(request.source), "num_frames": request.num_frames},

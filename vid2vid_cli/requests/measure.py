@@ -8,6 +8,7 @@ from vid2vid_cli.core.paths import PathCheckedRequest
 from vid2vid_cli.requests.option import Argument, Option
 from vid2vid_cli.requests.render import Direction, InitialFrame
 from vid2vid_cli.requests.shared import (
+    OUTPUT_PANEL,
     Checkpoint,
     ConditionerOptions,
     DatasetSplit,
@@ -19,15 +20,9 @@ from vid2vid_cli.requests.shared import (
 
 
 @dataclass(frozen=True)
-class EvaluateRequest(PathCheckedRequest):
-    """Options of `evaluate`."""
+class EvaluateOptions(PathCheckedRequest):
+    """Options of `evaluate`, for one model or several."""
 
-    checkpoint: Checkpoint
-    data: Annotated[
-        Path | None, Argument("Dataset with validation frames. Default: that of the training.", "DATASET")
-    ] = None
-    out: OutputPath = None
-    """None: evaluation.json beside the checkpoint."""
     _: KW_ONLY
     device: Device = "auto"
     split: DatasetSplit = "val"
@@ -49,6 +44,42 @@ class EvaluateRequest(PathCheckedRequest):
         int | None,
         Option("Frames that such a model predicts per clip. Default: 10.", ("--frames",), "N", min=1),
     ] = None
+    overwrite: Overwrite = False
+
+
+@dataclass(frozen=True)
+class EvaluateRequest(EvaluateOptions):
+    """The evaluation of one model, for Python."""
+
+    checkpoint: Path
+    data: Path | None = None
+    """None: the dataset of the training."""
+    out: Path | None = None
+    """The folder to write. None: `evaluation` beside the checkpoint."""
+
+    @property
+    def checkpoints(self) -> tuple[Path, ...]:
+        """The checkpoint."""
+        return (self.checkpoint,)
+
+
+@dataclass(frozen=True)
+class EvaluateModelsRequest(EvaluateOptions):
+    """Options of the command `evaluate`: one model or several, in one table."""
+
+    checkpoints: Annotated[
+        tuple[Path, ...],
+        Argument(
+            "Checkpoints that `train` wrote, or run folders. A dataset among them is that of --data.",
+            "CKPT|DATASET",
+        ),
+    ]
+    data: Annotated[
+        Path | None,
+        Option("Dataset with validation frames. Default: that of the trainings.", ("--data", "-d"), "DATASET"),
+    ] = None
+    out: Annotated[Path | None, Option("Output folder.", ("--out", "-o"), "PATH", OUTPUT_PANEL)] = None
+    """None: `evaluation` beside a single checkpoint, evaluation_A_B in the working directory for several."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.state_files import read_pointer
 from vid2vid_cli.engine.styles import StyleAssigner, StyleBank, StyleChoice, apply_styles
 from vid2vid_cli.evaluation.baselines import find_baselines
-from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, mean_metrics
+from vid2vid_cli.evaluation.clip_metrics import ClipMetrics
 from vid2vid_cli.evaluation.comparison import describe_comparison
+from vid2vid_cli.evaluation.measured import mean_metrics
 from vid2vid_cli.evaluation.redetection import load_redetectors
 from vid2vid_cli.media.files import write_text
 from vid2vid_cli.metrics.image import psnr
@@ -126,7 +127,7 @@ class SampleMeasurement:
         )
         images = torch.cat([output.image.cpu().float() for output in self._sample_outputs()])
         model, nearest = clip_metrics.measure(images), clip_metrics.measure(baselines.nearest_images(sample_range))
-        return describe_comparison(mean_metrics([model]), mean_metrics([nearest]))
+        return describe_comparison(mean_metrics([model.means]), mean_metrics([nearest.means]))
 
     def draw_sheet(self) -> ImageArray:
         """The sample sheet of the current step."""

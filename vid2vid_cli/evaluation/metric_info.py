@@ -1,0 +1,60 @@
+"""What the values of a metric mean: which ones are better, their unit, and whether they are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from vid2vid_cli.networks.perceptual import METRIC_NAMES
+
+Direction = Literal["higher", "lower", "one"]
+
+DIRECTIONS: Mapping[str, Direction] = {
+    "psnr": "higher",
+    "ssim": "higher",
+    "cycle_psnr": "higher",
+    "cycle_ssim": "higher",
+    "sharpness": "one",
+    "warping_error": "lower",
+    "style_diversity": "higher",
+    "perceptual_style_diversity": "higher",
+    "sample_diversity": "higher",
+}
+UNITS: Mapping[str, str] = {"psnr": "dB", "cycle_psnr": "dB"}
+"""Units of the metrics of the package; those of conditioners are in `Conditioner.error_units`."""
+SCORE_SUFFIXES = ("_iou", "_pck", "_found")
+"""Endings of the names of re-detection metrics whose higher values are better."""
+ARROWS: Mapping[Direction, str] = {"higher": "↑", "lower": "↓", "one": "→1"}
+NOT_COMPARED = ("warping_error", "style_diversity", "perceptual_style_diversity", "sample_diversity")
+"""A still picture has a low warping error, so a lower one than that of the real frames is no advantage; only models
+with styles or samples have a diversity."""
+SHOWN_NAMES = {"psnr": "PSNR", "ssim": "SSIM", **dict.fromkeys(METRIC_NAMES.values(), "perceptual distance")}
+
+
+def metric_direction(name: str) -> Direction:
+    """Which values of a metric are better: higher ones, lower ones, or those closer to 1."""
+    return DIRECTIONS.get(name, "higher" if name.endswith(SCORE_SUFFIXES) else "lower")
+
+
+def is_better(name: str, value: float, other: float) -> bool:
+    """Whether `value` of a metric is better than `other`."""
+    direction = metric_direction(name)
+    if direction == "one":
+        return abs(value - 1) < abs(other - 1)
+    return value > other if direction == "higher" else value < other
+
+
+def is_compared(name: str) -> bool:
+    """Whether a better value of a metric is an advantage of a model."""
+    return name not in NOT_COMPARED and not name.endswith("_found")
+
+
+def shown_name(name: str) -> str:
+    """The name of a metric in a sentence."""
+    return SHOWN_NAMES.get(name, name.replace("_", " "))
+
+
+def column_head(name: str, units: Mapping[str, str]) -> str:
+    """The name of a metric with its unit and an arrow to the better values, such as `psnr (dB) ↑`."""
+    unit = {**UNITS, **units}.get(name, "")
+    return f"{name}{f' ({unit})' if unit else ''} {ARROWS[metric_direction(name)]}"
