@@ -12,13 +12,21 @@ import typer
 
 from vid2vid_cli.commands.request_options import expand_request
 from vid2vid_cli.requests.export import ExportRequest
-from vid2vid_cli.requests.measure import EvaluateRequest, PredictRequest, ShowStylesRequest
+from vid2vid_cli.requests.measure import EvaluateModelsRequest, PredictRequest, ShowStylesRequest
 from vid2vid_cli.requests.prepare import DemoRequest, ImportRequest, PrepareRequest
 from vid2vid_cli.requests.render import StyleOptions, SynthesizeRequest, TransferRequest
 from vid2vid_cli.requests.train import TrainRequest
 
 REQUESTS = (
-    *(EvaluateRequest, ExportRequest, PredictRequest, ShowStylesRequest, DemoRequest, ImportRequest, PrepareRequest),
+    *(
+        EvaluateModelsRequest,
+        ExportRequest,
+        PredictRequest,
+        ShowStylesRequest,
+        DemoRequest,
+        ImportRequest,
+        PrepareRequest,
+    ),
     *(SynthesizeRequest, TransferRequest, TrainRequest),
 )
 

@@ -70,7 +70,7 @@ def _measure(images: Tensor, real_frames: Tensor, perceptual: DistanceToClip | N
 
 
 def _best(name: str, measured: Sequence[Measured]) -> Measured:
-    """The sample of which the mean of a metric is the best."""
+    """The sample with the best mean of a metric."""
     best = measured[0]
     for sample in measured[1:]:
         if is_better(name, sample.means[name][0], best.means[name][0]):
