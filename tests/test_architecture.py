@@ -15,11 +15,11 @@ PACKAGE = "vid2vid_cli"
 
 LAYERS = {
     "core": 0,
-    **dict.fromkeys(("config", "media", "ops"), 1),
+    **dict.fromkeys(("config", "local_http", "media", "ops"), 1),
     **dict.fromkeys(("conditioning", "data", "networks", "losses", "metrics", "reports", "requests"), 2),
     **dict.fromkeys(("engine", "testing"), 3),  # testing: the contract tests that plugin authors run
     **dict.fromkeys(("dataset_builder", "training_data", "nvidia_import", "translation_import", "tools"), 4),
-    **dict.fromkeys(("evaluation", "rendering"), 5),
+    **dict.fromkeys(("evaluation", "rendering", "ui"), 5),
     "training": 6,
     "pipelines": 7,
     **dict.fromkeys(("api", "terminal"), 8),

@@ -58,6 +58,13 @@ def test_wheel_contains_plugin_template(site_packages: Path) -> None:
     assert (site_packages.parent / "vid2vid-depth" / "tests" / "test_depth.py").is_file()
 
 
+@pytest.mark.parametrize("folder", ["reports/templates", "ui/page"])
+def test_wheel_contains_files_of_pages(site_packages: Path, folder: str) -> None:
+    names = {path.name for path in (REPO / "vid2vid_cli" / folder).iterdir()}
+    assert names == {path.name for path in (site_packages / "vid2vid_cli" / folder).iterdir()}
+    assert len(names) >= 3
+
+
 def test_wheel_installs_only_vid2vid_packages(site_packages: Path) -> None:
     other_names = [path.name for path in site_packages.iterdir() if not path.name.startswith("vid2vid_")]
     assert other_names == []

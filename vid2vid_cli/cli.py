@@ -31,6 +31,7 @@ from vid2vid_cli.commands import (
     styles,
     synthesize,
     train,
+    ui,
     weights,
 )
 from vid2vid_cli.commands import import_ as import_command
@@ -97,6 +98,7 @@ app.command(cls=Command, rich_help_panel=MAIN_PANEL, no_args_is_help=True)(synth
 app.command(cls=Command, rich_help_panel=MAIN_PANEL, no_args_is_help=True)(transfer_command.transfer)
 app.command(cls=Command, rich_help_panel=MAIN_PANEL, no_args_is_help=True)(live.live)
 app.command(cls=Command, rich_help_panel=MAIN_PANEL, no_args_is_help=True)(adapt.adapt)
+app.command(cls=Command, rich_help_panel=MAIN_PANEL)(ui.ui)
 app.command(cls=Command, rich_help_panel=INSPECTION_PANEL)(demo.demo)
 app.command(cls=Command, rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(evaluate.evaluate)
 app.command(cls=Command, rich_help_panel=INSPECTION_PANEL, no_args_is_help=True)(predict.predict)

@@ -19,7 +19,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-dev-shm-usage", "--remote-debugging-pipe"),
     "--allow-file-access-from-files",  # pixels of a canvas can be read
     "--autoplay-policy=no-user-gesture-required",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 MAX_SECONDS = 30.0
 KEY_CODES = {" ": 32, "ArrowLeft": 37, "ArrowRight": 39, "Home": 36, "End": 35}
@@ -125,8 +125,8 @@ class Page:
 
 
 @contextmanager
-def open_page(path: Path, profile: Path, *, width: int = 1200, height: int = 900) -> Iterator[Page]:
-    """A page of a file in a browser of its own; `profile`: an empty folder."""
+def open_page(source: Path | str, profile: Path, *, width: int = 1200, height: int = 900) -> Iterator[Page]:
+    """A page of a file, or at a URL of this machine, in a browser of its own; `profile`: an empty folder."""
     assert CHROMIUM is not None
     browser_in, to_browser = os.pipe()
     from_browser, browser_out = os.pipe()
@@ -141,7 +141,7 @@ def open_page(path: Path, profile: Path, *, width: int = 1200, height: int = 900
     os.close(browser_out)
     try:
         page = Page(from_browser, to_browser)
-        page.open(path.resolve().as_uri(), width, height)
+        page.open(source.resolve().as_uri() if isinstance(source, Path) else source, width, height)
         yield page
     finally:
         process.kill()

@@ -1,29 +1,23 @@
-"""A local page with the newest generated frame as MJPEG, by the HTTP server of the standard library."""
+"""A local page with the newest generated frame as MJPEG."""
 
 from __future__ import annotations
 
-import errno
-import hmac
-import json
-import secrets
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+from urllib.parse import SplitResult
 
-from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.local_http.page_server import PageHandler, bind_server
 from vid2vid_cli.media.images import encode_jpeg
 
 DEFAULT_PORT = 8600
-LOCAL_HOSTS = ("127.0.0.1", "localhost")
 MAX_VIEWERS = 8
 """Connections that receive the stream; each one has a thread."""
-VIEWER_SECONDS = 10.0
-"""A viewer that accepts no data for this time is disconnected."""
 JPEG_QUALITY = 85
 BOUNDARY = "frame"
 PAGE_FILE = Path(__file__).with_name("live_page.html")
@@ -40,18 +34,13 @@ class LivePage:
     """
 
     def __init__(self, host: str, port: int | None, token: str | None, status: Status) -> None:
-        is_local = host in LOCAL_HOSTS
-        self.token = token or ("" if is_local else secrets.token_urlsafe(16))
         self.status = status
         self._changed = threading.Condition()
         self._jpeg, self._index, self._is_closed = b"", 0, False
         self.viewers = threading.BoundedSemaphore(MAX_VIEWERS)
-        self._server = _bind(host, port, self)
-        bound_port = self._server.server_address[1]
-        self.allowed_hosts = {f"{name}:{bound_port}" for name in LOCAL_HOSTS}
-        if not is_local:
-            self.allowed_hosts = set()
-        self.url = f"http://{host}:{bound_port}/" + (f"?token={self.token}" if self.token else "")
+        handler = functools.partial(_Handler, self)
+        self._server = bind_server(handler, host, port, default_port=DEFAULT_PORT, token=token)
+        self.url = self._server.url
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True, name="page")
 
     def __enter__(self) -> LivePage:
@@ -81,54 +70,20 @@ class LivePage:
             return None if self._is_closed else (self._index, self._jpeg)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    page: LivePage
+class _Handler(PageHandler):
+    def __init__(self, page: LivePage, *args: Any) -> None:
+        self.page = page
+        super().__init__(*args)  # answers the request
 
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    timeout = VIEWER_SECONDS
-
-    def do_GET(self) -> None:
-        address = urlsplit(self.path)
-        page = self.server.page
-        if problem := self._find_problem(page, address.query):
-            self.send_error(HTTPStatus.FORBIDDEN, problem)
-        elif address.path == "/":
-            self._send(PAGE_FILE.read_bytes(), "text/html; charset=utf-8")
+    def answer_get(self, address: SplitResult) -> None:
+        if address.path == "/":
+            self.send_content(PAGE_FILE.read_bytes(), "text/html; charset=utf-8")
         elif address.path == "/status.json":
-            self._send(json.dumps(page.status()).encode(), "application/json")
+            self.send_json(self.page.status())
         elif address.path == "/stream.mjpg":
-            self._send_stream(page)
+            self._send_stream(self.page)
         else:
             self.send_error(HTTPStatus.NOT_FOUND)
-
-    def _find_problem(self, page: LivePage, query: str) -> str:
-        """Why the request is refused, or ""."""
-        token = parse_qs(query).get("token", [""])[0]
-        if not hmac.compare_digest(token.encode(), page.token.encode()):
-            return "The token of the URL is missing or wrong"
-        if page.allowed_hosts and self.headers.get("Host", "") not in page.allowed_hosts:
-            return "Unknown host"
-        if self.headers.get("Sec-Fetch-Site") == "cross-site" and self.headers.get("Sec-Fetch-Mode") != "navigate":
-            return "Requests of other websites are not answered"
-        return ""
-
-    def _send(self, content: bytes, content_type: str) -> None:
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(content)))
-        self._end_headers()
-        self.wfile.write(content)
-
-    def _end_headers(self) -> None:
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Referrer-Policy", "no-referrer")
-        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
-        self.end_headers()
 
     def _send_stream(self, page: LivePage) -> None:
         """Send each newest frame; a slow viewer misses frames."""
@@ -138,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self.send_response(HTTPStatus.OK)
             self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={BOUNDARY}")
-            self._end_headers()
+            self.end_page_headers({})
             index = 0
             while (newest := page.wait_for_jpeg(index)) is not None:
                 index, jpeg = newest
@@ -148,22 +103,3 @@ class _Handler(BaseHTTPRequestHandler):
             return  # the viewer has gone
         finally:
             page.viewers.release()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Requests are not logged: stderr is the terminal's."""
-
-
-def _bind(host: str, port: int | None, page: LivePage) -> _Server:
-    for candidate in (DEFAULT_PORT, 0) if port is None else (port,):
-        try:
-            server = _Server((host, candidate), _Handler)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE and port is None:
-                continue
-            reason = error.strerror or str(error)
-            raise ConfigError(
-                f"The page cannot be served at {host}:{candidate}: {reason}.", "Choose another --host or --port."
-            ) from error
-        server.page = page
-        return server
-    raise ConfigError(f"The page cannot be served at {host}: no port is free.", "Choose another --host.")

@@ -1,0 +1,128 @@
+"""Commands in real processes: events, errors, the queue, and how they are stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vid2vid_cli.ui.job import Job
+from vid2vid_cli.ui.jobs import MAX_KEPT, MAX_WAITING, Jobs, TooManyJobsError
+
+SLOW_PLUGIN = """
+import time
+from vid2vid_edges.conditioner import Edges
+from vid2vid_cli.conditioning import ConditionerSpec
+
+SPEC = ConditionerSpec("slow", "edges, slowly", "image", "slow_plugin:Slow")
+
+class Slow(Edges):
+    spec = SPEC
+    def annotate(self, frames):
+        for annotation in super().annotate(frames):
+            time.sleep(0.3)
+            yield annotation
+"""
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    jobs = Jobs(tmp_path)
+    yield jobs
+    jobs.close()
+    assert jobs.num_active == 0
+
+
+def add_plugin(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Make `code` the conditioner `slow` of all processes; modules in the working folder are not imported."""
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "slow_plugin.py").write_text(code)
+    monkeypatch.syspath_prepend(str(folder / "plugins"))
+    monkeypatch.setenv("VID2VID_PLUGINS", "slow=slow_plugin:SPEC")
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_failed_commands_have_the_message_of_the_command(jobs: Jobs) -> None:
+    missing = jobs.start("train", ["inspect", "none.ckpt"])
+    wrong_option = jobs.start("prepare", ["inspect", "--wrong"])
+    wait_for(lambda: not (missing.is_active or wrong_option.is_active))
+    record: dict[str, Any] = missing.to_json()
+    assert (record["state"], record["exit_code"]) == ("failed", 10)
+    assert "none.ckpt" in record["error"]["message"]
+    assert record["error"]["hint"]
+    record = wrong_option.to_json()  # a wrong option is no event
+    assert (record["state"], record["exit_code"]) == ("failed", 2)
+    assert "--wrong" in record["error"]["message"]
+
+
+def test_queue_progress_and_stop(jobs: Jobs, blob_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_plugin(tmp_path, monkeypatch, SLOW_PLUGIN)
+    first = jobs.start("prepare", ["prepare", "-c", "slow", str(blob_video)])
+    second = jobs.start("transfer", ["inspect", "none.ckpt"])
+    third = jobs.start("prepare", ["inspect", "none.ckpt"])
+    wait_for(lambda: first.to_json()["progress"])
+    assert [first.state, second.state, third.state] == ["running", "queued", "queued"]
+    assert first.command_line == f"vid2vid prepare -c slow {blob_video}"
+    second.stop()
+    assert second.state == "stopped"
+    first.stop()
+    wait_for(lambda: not first.is_active)
+    record: dict[str, Any] = first.to_json()
+    assert (record["state"], record["exit_code"]) == ("stopped", 130)
+    assert record["continue"] == first.command_line
+    assert record["error"] is None
+    wait_for(lambda: not third.is_active)  # it was started when the first one had ended
+    assert third.exit_code == 10
+    assert second.exit_code is None
+
+
+def test_stop_ends_by_force_at_last(jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ignore_signals = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    add_plugin(tmp_path, monkeypatch, ignore_signals + "open('ready', 'w').close()\ntime.sleep(60)\n")
+    job = jobs.start("prepare", ["prepare", "-c", "slow", "x.mp4"])
+    wait_for((tmp_path / "ready").exists)
+    for _ in range(3):
+        assert job.is_active
+        job.stop()
+    wait_for(lambda: not job.is_active)
+    assert (job.state, job.exit_code) == ("stopped", -9)
+
+
+def test_events_of_a_training_become_progress() -> None:
+    job = Job(1, "train", ["train"])
+    losses = '"losses": {"l1": 0.5, "odd": null}, "elapsed_seconds": 1.0, "max_seconds": null'
+    for line in (
+        "text of a library",
+        "[1]",
+        f'{{"event": "step", "step": 3, "max_steps": 12, {losses}}}',
+        '{"event": "warning", "message": "careful"}',
+        '{"event": "warning", "message": "careful"}',
+        '{"event": "artifact", "path": "runs/a/samples/step_3.png", "kind": "sample", "details": {}}',
+    ):
+        job._read_event(line)
+    record: dict[str, Any] = job.to_json()
+    assert (record["progress"]["stage"], record["progress"]["fraction"]) == ("train", 0.25)
+    assert record["progress"]["losses"] == {"l1": "0.5", "odd": "nan"}
+    assert record["warnings"] == ["careful"]
+    assert record["sample"] == "runs/a/samples/step_3.png"
+
+
+def test_jobs_are_limited(jobs: Jobs) -> None:
+    jobs._running[True] = Job(0, "train", ["train"])  # nothing is started
+    waiting = [jobs.start("train", ["train"]) for _ in range(MAX_WAITING)]
+    with pytest.raises(TooManyJobsError):
+        jobs.start("train", ["train"])
+    for _ in range(MAX_KEPT + 10):
+        waiting.pop().stop()
+        waiting.append(jobs.start("train", ["train"]))
+    assert len(jobs.to_json()) == MAX_WAITING + MAX_KEPT
+    assert jobs.num_active == MAX_WAITING
