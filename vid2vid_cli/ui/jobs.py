@@ -81,7 +81,7 @@ class Jobs:
             return sum(job.is_active for job in self._jobs)
 
     def _start_next(self) -> None:
-        """Start the first waiting command of each kind of which none runs."""
+        """Start the first waiting training if none runs, and so for other commands."""
         for job in self._jobs:
             is_training = job.form in TRAINING_FORMS
             if job.state == "queued" and is_training not in self._running and not self._is_closed:
