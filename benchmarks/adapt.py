@@ -93,7 +93,8 @@ def measure(plan: AdaptPlan, folder: Path, log: Log) -> dict[str, Any]:
             else:
                 result = train(TrainRequest(config, "fast", prepared, out, device=plan.device, **limits), ignore_events)
             evaluation = evaluate(
-                EvaluateRequest(result.checkpoint, held_out, device=plan.device, baselines=False), ignore_events
+                EvaluateRequest(result.checkpoint, held_out, device=plan.device, baselines=False, report=False),
+                ignore_events,
             )
             metrics = {key: float(evaluation.metrics[key]) for key in METRICS if key in evaluation.metrics}
             results.setdefault(name, []).append({**metrics, "steps": result.num_steps})

@@ -125,7 +125,9 @@ def measure(table: str, video: Path, folder: Path, plan: FamilyPlan, log: Log) -
         trained = train(request, ignore_events)
         sheets = sorted((trained.path / "samples").glob("*.png"))
         shutil.copy(sheets[-1], folder / f"{table}_{name.replace(' ', '_')}.png")
-        evaluation = EvaluateRequest(trained.path, dataset, folder / f"evaluation_{table}_{index}", device=plan.device)
+        evaluation = EvaluateRequest(
+            trained.path, dataset, folder / f"evaluation_{table}_{index}", device=plan.device, report=False
+        )
         rows[name] = {**evaluate(evaluation, ignore_events).metrics, "steps": trained.num_steps}
         log(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in rows[name].items()))
     return rows

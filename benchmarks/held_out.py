@@ -69,7 +69,9 @@ def measure(plan: HeldOutPlan, folder: Path, log: Log) -> dict[str, Any]:
             device=plan.device,
         )
         trained = train(request, ignore_events)
-        evaluation = evaluate(EvaluateRequest(trained.checkpoint, dataset, device=plan.device), ignore_events)
+        evaluation = evaluate(
+            EvaluateRequest(trained.checkpoint, dataset, device=plan.device, report=False), ignore_events
+        )
         runs.append(dict(evaluation.rows["model"]))
         steps.append(trained.num_steps)
         baselines = {name: dict(metrics) for name, metrics in evaluation.baselines.items()}

@@ -105,6 +105,7 @@ def measure(plan: PredictionPlan, video: Path | None, folder: Path, log: Log) ->
                 dataset,
                 folder / f"evaluation_{variant}",
                 device=plan.device,
+                report=False,
                 num_samples=1 if is_deterministic else plan.num_samples,
                 num_frames=plan.num_frames,
             ),

@@ -74,7 +74,9 @@ def measure(inputs: BenchmarkInputs, log: Log, plan: QualityPlan | None = None) 
                 f"{trained.elapsed_seconds:.0f} s"
             )
     for name, run in runs.items():
-        evaluation = evaluate(EvaluateRequest(checkpoint=run, data=inputs.dataset, device=inputs.device), ignore_events)
+        evaluation = evaluate(
+            EvaluateRequest(checkpoint=run, data=inputs.dataset, device=inputs.device, report=False), ignore_events
+        )
         results[name]["metrics"] = dict(evaluation.metrics)
         log(f"quality: {name}: " + ", ".join(f"{key} {value:.4g}" for key, value in evaluation.metrics.items()))
     return {"case": plan.case.name, "minutes": plan.minutes, "models": results}

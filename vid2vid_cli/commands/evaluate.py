@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vid2vid_cli.commands import options
 from vid2vid_cli.commands.request_options import expand_request
 from vid2vid_cli.core.paths import shell_command
@@ -28,7 +30,8 @@ def evaluate(request: EvaluateModelsRequest, json: options.Json = False, quiet: 
     from vid2vid_cli.terminal import Terminal
 
     with Terminal("evaluate", as_json=json, quiet=quiet) as terminal:
-        terminal.resume_command = options.command_line()
+        request = replace(request, command=options.command_line())
+        terminal.resume_command = request.command
         result = pipeline.evaluate(request, terminal.emit)
         header, rows = result.table()
         tables = fold_columns([header, *rows], terminal.stderr_console.width)

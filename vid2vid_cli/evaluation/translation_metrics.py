@@ -25,8 +25,8 @@ class TranslationMetrics:
 
     def measure(
         self, generator: TranslationGenerator, runtime: Runtime, on_frame: Callable[[], None] = lambda: None
-    ) -> Measured:
-        """The metrics of a model. `on_frame` is called once per frame.
+    ) -> tuple[Measured, Tensor]:
+        """The metrics of a model, and the translated frames (t, 3, h, w). `on_frame` is called once per frame.
 
         `cycle_psnr` (dB), `cycle_ssim`: frames that are translated there and back, against the real frames.
         `warping_error`: as in `metrics.temporal`, by the flow of the real frames.
@@ -41,7 +41,7 @@ class TranslationMetrics:
         for _ in self._frames:
             on_frame()
         cycle_metrics = measured_frames({name: values.double().numpy() for name, values in cycle.items()})
-        return cycle_metrics | measured_warping(translated, *self._flow)
+        return cycle_metrics | measured_warping(translated, *self._flow), translated
 
     def measure_real(self) -> Measured:
         """The warping error of the real frames."""

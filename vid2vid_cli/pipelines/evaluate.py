@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from vid2vid_cli.config.config import UNPAIRED_MODELS
-from vid2vid_cli.engine.events import EventHandler
+from vid2vid_cli.engine.events import ArtifactEvent, EventHandler, WarningRecorder
 from vid2vid_cli.evaluation.output_files import METRICS_FILE_NAME, choose_evaluation_folder, write_metrics
-from vid2vid_cli.evaluation.result import EvaluateResult, summarize
+from vid2vid_cli.evaluation.recorder import ComparisonRecorder
+from vid2vid_cli.evaluation.report import write_evaluation_report
+from vid2vid_cli.evaluation.result import EvaluateResult, Evaluation, summarize
 from vid2vid_cli.pipelines.evaluate_paired import evaluate_paired
 from vid2vid_cli.pipelines.evaluate_prediction import evaluate_prediction
 from vid2vid_cli.pipelines.evaluate_translation import evaluate_translation
-from vid2vid_cli.pipelines.evaluated_models import AnyEvaluateRequest, open_models
+from vid2vid_cli.pipelines.evaluated_models import AnyEvaluateRequest, EvaluatedModel, metric_units, open_models
+from vid2vid_cli.reports.report import REPORT_FILE_NAME
 from vid2vid_cli.requests.measure import EvaluateModelsRequest, EvaluateRequest
 
 __all__ = ["EvaluateModelsRequest", "EvaluateRequest", "EvaluateResult", "evaluate"]
@@ -25,19 +31,40 @@ def evaluate(request: AnyEvaluateRequest, on_event: EventHandler) -> EvaluateRes
     An unpaired model has no frames to compare with: see `TranslationMetrics`; for one that predicts frames see
     `evaluate_prediction`.
     A model with styles uses the most common style of each class; one with a style per video is also measured by
-    `StyleMetrics`. Writes `metrics.json` and `frames.csv`. Raises the errors of `open_models` and
+    `StyleMetrics`.
+
+    Writes `metrics.json`, `frames.csv` and, by default, a report. Raises the errors of `open_models` and
     `choose_evaluation_folder`.
     """
-    models, data = open_models(request, on_event)
+    emit = WarningRecorder(on_event)
+    models, data = open_models(request, emit)
     checkpoints = [model.checkpoint for model in models]
     folder = choose_evaluation_folder(request.out, [item.path for item in checkpoints], overwrite=request.overwrite)
-    metadata = checkpoints[0].metadata
-    if metadata.generator.target == "future_frames":
-        evaluation = evaluate_prediction(request, models, on_event)
-    elif metadata.model in UNPAIRED_MODELS:
-        evaluation = evaluate_translation(request, models, on_event)
-    else:
-        evaluation = evaluate_paired(request, models, on_event)
-    result = summarize(folder / METRICS_FILE_NAME, data, evaluation)
+    path = folder / METRICS_FILE_NAME
+    if not request.report:
+        result = summarize(path, data, _measure(request, models, emit, None))
+        write_metrics(result, request.split)
+        return result
+    with ComparisonRecorder(folder, models[0].data.dataset.fps, metric_units(models)) as recorder:
+        result = summarize(path, data, _measure(request, models, emit, recorder))
+    result = replace(result, report_path=folder / REPORT_FILE_NAME)
     write_metrics(result, request.split)
+    trainings = {model.name: model.checkpoint.metadata.training for model in models}
+    write_evaluation_report(result, request, trainings, recorder, emit.warnings)
+    emit(ArtifactEvent(str(result.report_path), "report"))
     return result
+
+
+def _measure(
+    request: AnyEvaluateRequest,
+    models: Sequence[EvaluatedModel],
+    emit: EventHandler,
+    recorder: ComparisonRecorder | None,
+) -> Evaluation:
+    """Measure the models by their kind."""
+    metadata = models[0].checkpoint.metadata
+    if metadata.generator.target == "future_frames":
+        return evaluate_prediction(request, models, emit, recorder)
+    if metadata.model in UNPAIRED_MODELS:
+        return evaluate_translation(request, models, emit, recorder)
+    return evaluate_paired(request, models, emit, recorder)

@@ -8,28 +8,43 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.conditioning import Conditioner
+from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.clip_sampler import load_clip
 from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.engine.events import EventHandler, FrameProgress, ignore_events
-from vid2vid_cli.engine.inference import generate_clip
+from vid2vid_cli.engine.inference import generate_clip, to_uint8_image
 from vid2vid_cli.engine.styles import apply_styles
-from vid2vid_cli.evaluation.baselines import COPY_LAST, Baselines, find_baselines, report_baselines
+from vid2vid_cli.evaluation.baselines import COPY_LAST, NEAREST, Baselines, find_baselines, report_baselines
 from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, measured_ranges
 from vid2vid_cli.evaluation.measured import Measured
 from vid2vid_cli.evaluation.perceptual import PerceptualMetric, choose_perceptual_metric
+from vid2vid_cli.evaluation.recorder import ComparisonRecorder
 from vid2vid_cli.evaluation.redetection import detect_images, load_redetectors
 from vid2vid_cli.evaluation.result import REAL, EvaluatedClip, Evaluation
 from vid2vid_cli.evaluation.style_metrics import NUM_GENERATIONS, STYLE_ROWS, StyleMetrics
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator
-from vid2vid_cli.pipelines.evaluated_models import AnyEvaluateRequest, EvaluatedModel, row_name
+from vid2vid_cli.pipelines.evaluated_models import (
+    AnyEvaluateRequest,
+    EvaluatedModel,
+    condition_images,
+    metric_units,
+    row_name,
+)
 from vid2vid_cli.rendering.loaded_model import LoadedModel, load_model
 from vid2vid_cli.requests.render import StyleOptions
 
+Panels = dict[str, list[ImageArray]]
 
-def evaluate_paired(request: AnyEvaluateRequest, models: Sequence[EvaluatedModel], emit: EventHandler) -> Evaluation:
+
+def evaluate_paired(
+    request: AnyEvaluateRequest,
+    models: Sequence[EvaluatedModel],
+    emit: EventHandler,
+    recorder: ComparisonRecorder | None = None,
+) -> Evaluation:
     """Measure the models, and if requested the baselines, on the same frames; see `ClipMetrics`, `StyleMetrics`."""
     loaded = {model.name: _load(request, model, emit) for model in models}
     num_given_frames = max(model.initial_frame.num_given_frames for model in loaded.values())
@@ -51,6 +66,7 @@ def evaluate_paired(request: AnyEvaluateRequest, models: Sequence[EvaluatedModel
         baselines,
         perceptual_metric=perceptual_metric,
         frame_ranges=frame_ranges,
+        recorder=recorder,
         emit=emit,
     )
     return Evaluation(
@@ -58,7 +74,7 @@ def evaluate_paired(request: AnyEvaluateRequest, models: Sequence[EvaluatedModel
         [measurement.measure_clip(frame_range) for frame_range in frame_ranges],
         style_rows=measurement.style_rows,
         not_computed=not_computed,
-        units={name: unit for redetector in redetectors for name, unit in redetector.error_units.items()},
+        units=metric_units(models),
     )
 
 
@@ -79,8 +95,10 @@ class _PairedMeasurement:
         *,
         perceptual_metric: PerceptualMetric | None,
         frame_ranges: Sequence[FrameRange],
+        recorder: ComparisonRecorder | None,
         emit: EventHandler,
     ) -> None:
+        self._recorder = recorder
         self._models, self._loaded, self._redetectors = models, loaded, redetectors
         self._baselines, self._perceptual_metric = baselines, perceptual_metric
         num_frames = sum(frame_range.num_frames for frame_range in frame_ranges)
@@ -99,7 +117,10 @@ class _PairedMeasurement:
         self._detection = FrameProgress("detect", num_detections * len(redetectors), detection_emit)
 
     def measure_clip(self, frame_range: FrameRange) -> EvaluatedClip:
-        """The metrics of each row; the images of one row are in memory at a time, and the real frames."""
+        """The metrics of each row; the images of one row are in memory at a time, and the real frames.
+
+        With a recorder, the images of all panels are kept as uint8 until the end of the clip.
+        """
         data = self._models[0].data
         clips = {model.name: self._load_clip(model, frame_range) for model in self._models}
         real_frames = next(iter(clips.values())).frames[0, -frame_range.num_frames :]
@@ -113,16 +134,25 @@ class _PairedMeasurement:
             on_frame=self._measured.advance,
         )
         rows: dict[str, Measured] = {}
+        panels = {REAL: _to_images(real_frames)} if self._recorder is not None else {}
         for name, clip in clips.items():
-            rows |= self._measure_model(name, clip, real_frames, metrics)
-        rows |= self._measure_real(frame_range, real_frames, metrics)
-        return EvaluatedClip(data.dataset.manifest.clips[frame_range.clip_index].name, frame_range, rows)
+            rows |= self._measure_model(name, clip, real_frames, metrics, panels)
+        rows |= self._measure_real(frame_range, real_frames, metrics, panels)
+        clip_name = data.dataset.manifest.clips[frame_range.clip_index].name
+        evaluated = EvaluatedClip(clip_name, frame_range, rows)
+        if self._recorder is not None:
+            shown = {REAL: panels.pop(REAL), "condition": condition_images(data, frame_range)}
+            shown |= {NEAREST: panels.pop(NEAREST)} if NEAREST in panels else {}
+            self._recorder.add_clip(evaluated, shown | panels, list(clips))
+        return evaluated
 
     def _measure_model(
-        self, name: str, clip: ClipBatch, real_frames: Tensor, metrics: ClipMetrics
+        self, name: str, clip: ClipBatch, real_frames: Tensor, metrics: ClipMetrics, panels: Panels
     ) -> dict[str, Measured]:
         model = self._loaded[name]
         images = generate_images(model, clip, self._generation.advance)[-len(real_frames) :]
+        if self._recorder is not None:
+            panels[name] = _to_images(images)
         measured = metrics.measure(images)
         style_rows: dict[str, Measured] = {}
         if isinstance(model.generator, BicycleGenerator):
@@ -132,7 +162,9 @@ class _PairedMeasurement:
             measured |= diversity
         return {name: measured, **{row_name(name, row): values for row, values in style_rows.items()}}
 
-    def _measure_real(self, frame_range: FrameRange, real_frames: Tensor, metrics: ClipMetrics) -> dict[str, Measured]:
+    def _measure_real(
+        self, frame_range: FrameRange, real_frames: Tensor, metrics: ClipMetrics, panels: Panels
+    ) -> dict[str, Measured]:
         """The rows of the baselines and of the real frames, which are annotated once for two rows."""
         rows: dict[str, Measured] = {}
         detections = None
@@ -146,6 +178,8 @@ class _PairedMeasurement:
                     rows[name] = metrics.measure(images, [items[:-1] for items in found])
                 else:
                     rows[name] = metrics.measure(images)
+                if name == NEAREST and self._recorder is not None:
+                    panels[name] = _to_images(images)
         return rows | {REAL: metrics.measure(real_frames, detections)}
 
     def _load_clip(self, model: EvaluatedModel, frame_range: FrameRange) -> ClipBatch:
@@ -160,6 +194,10 @@ class _PairedMeasurement:
             thing_class_ids=style_bank.thing_class_ids if style_bank is not None else None,
             reference_source=None if reference_bank is None else ReferenceSource(reference_bank),
         )
+
+
+def _to_images(frames: Tensor) -> list[ImageArray]:
+    return list(map(to_uint8_image, frames))
 
 
 def generate_images(model: LoadedModel, clip: ClipBatch, on_frame: Callable[[], None]) -> Tensor:

@@ -13,10 +13,12 @@ from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.clip_sampler import load_clip
 from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.engine.events import EventHandler, FrameProgress
+from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.prediction import continue_clip
 from vid2vid_cli.evaluation.measured import Measured
 from vid2vid_cli.evaluation.perceptual import choose_perceptual_metric
 from vid2vid_cli.evaluation.prediction_metrics import CONSTANT_FLOW, COPY_LAST, measure_samples
+from vid2vid_cli.evaluation.recorder import ComparisonRecorder
 from vid2vid_cli.evaluation.result import EvaluatedClip, Evaluation
 from vid2vid_cli.networks.savp import SavpGenerator
 from vid2vid_cli.pipelines.evaluated_models import AnyEvaluateRequest, EvaluatedModel, row_name
@@ -40,7 +42,10 @@ def check_num_samples(requested: int | None, default: int, generator: SavpGenera
 
 
 def evaluate_prediction(
-    request: AnyEvaluateRequest, models: Sequence[EvaluatedModel], emit: EventHandler
+    request: AnyEvaluateRequest,
+    models: Sequence[EvaluatedModel],
+    emit: EventHandler,
+    recorder: ComparisonRecorder | None = None,
 ) -> Evaluation:
     """Continue consecutive clips of a split of the dataset and measure the samples, see `measure_samples`.
 
@@ -62,19 +67,19 @@ def evaluate_prediction(
     for frame_range in ranges:
         known, real = _load_frames(data, frame_range, first.past_frames)
         rows: dict[str, Measured] = {}
+        panels = {"real": list(map(to_uint8_image, real))}
         for name, generator in generators.items():
-            samples = continue_clip(generator, known, range(num_samples[name]), loaded[name].runtime)
-            measured = measure_samples(
-                torch.stack(_count(islice(samples, num_frames), progress)),
-                known,
-                real,
-                metric,
-                baselines=request.baselines and name == models[-1].name,
-            )
+            sampled = continue_clip(generator, known, range(num_samples[name]), loaded[name].runtime)
+            samples = torch.stack(_count(islice(sampled, num_frames), progress))
+            panels[f"{name}, sample 1"] = list(map(to_uint8_image, samples[:, 0]))
+            has_baselines = request.baselines and name == models[-1].name
+            measured = measure_samples(samples, known, real, metric, baselines=has_baselines)
             rows |= {_row_name(name, row): values for row, values in measured.items()}
         clip_name = data.dataset.manifest.clips[frame_range.clip_index].name
         measured_range = frame_range._replace(start=frame_range.stop - num_frames)
         clips.append(EvaluatedClip(clip_name, measured_range, rows))
+        if recorder is not None:
+            recorder.add_clip(clips[-1], panels, list(generators))
     return Evaluation(
         {model.name: model.checkpoint.path for model in models},
         clips,

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.clip_sampler import load_clip
 from vid2vid_cli.engine.events import EventHandler, FrameProgress
+from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.evaluation.clip_metrics import measured_ranges
 from vid2vid_cli.evaluation.measured import Measured
+from vid2vid_cli.evaluation.recorder import ComparisonRecorder
 from vid2vid_cli.evaluation.result import REAL, EvaluatedClip, Evaluation
 from vid2vid_cli.evaluation.translation_metrics import TranslationMetrics
 from vid2vid_cli.networks.translation import TranslationGenerator
@@ -17,7 +19,10 @@ from vid2vid_cli.rendering.loaded_model import load_model
 
 
 def evaluate_translation(
-    request: AnyEvaluateRequest, models: Sequence[EvaluatedModel], emit: EventHandler
+    request: AnyEvaluateRequest,
+    models: Sequence[EvaluatedModel],
+    emit: EventHandler,
+    recorder: ComparisonRecorder | None = None,
 ) -> Evaluation:
     """Measure the models and the real frames; see `TranslationMetrics`."""
     data = models[0].data
@@ -35,10 +40,14 @@ def evaluate_translation(
         clip = load_clip(data.dataset, data.conditioners, ClipSpec(data.view, frame_range))
         metrics = TranslationMetrics(clip.frames[0])
         rows: dict[str, Measured] = {}
+        panels = {REAL: list(map(to_uint8_image, clip.frames[0]))}
         for name, model in loaded.items():
             assert isinstance(model.generator, TranslationGenerator)
-            rows[name] = metrics.measure(model.generator, model.runtime, progress.advance)
+            rows[name], translated = metrics.measure(model.generator, model.runtime, progress.advance)
+            panels[name] = list(map(to_uint8_image, translated))
         rows[REAL] = metrics.measure_real()
         name = data.dataset.manifest.clips[frame_range.clip_index].name
         clips.append(EvaluatedClip(name, frame_range, rows))
+        if recorder is not None:
+            recorder.add_clip(clips[-1], panels, list(loaded))
     return Evaluation({model.name: model.checkpoint.path for model in models}, clips)

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vid2vid_cli.conditioning.combine import condition_image
 from vid2vid_cli.config.config import UNPAIRED_MODELS
 from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.paths import shell_command
+from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.evaluation.baselines import COPY_LAST, NEAREST, NEAREST_ALIGNED
@@ -66,6 +69,18 @@ def choose_names(paths: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names) and not RESERVED_NAMES.intersection(names):
             return names
     return [str(path) for path in paths]
+
+
+def metric_units(models: Sequence[EvaluatedModel]) -> dict[str, str]:
+    """Metric of a conditioner -> unit."""
+    return {name: unit for c in models[0].data.conditioners for name, unit in c.error_units.items()}
+
+
+def condition_images(data: TrainingData, frame_range: FrameRange) -> list[ImageArray]:
+    """The visualisations of the conditions of a range."""
+    names = [conditioner.spec.name for conditioner in data.conditioners]
+    annotations = zip(*(data.dataset.annotations([frame_range], name) for name in names), strict=True)
+    return [condition_image(data.conditioners, items, data.views) for items in annotations]
 
 
 def row_name(model: str, row: str) -> str:

@@ -47,6 +47,8 @@ class Strip:
     values: BlockSeries
     better: Better = "higher"
     unit: str = ""
+    group: str = ""
+    """Strips of one group have a common scale, so that their heights can be compared; "": a scale of its own."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ class Report:
     facts: Sequence[tuple[str, str]] = ()
     """(name, text) of inputs and outputs."""
     warnings: Sequence[str] = ()
+    results: Sequence[Table] = ()
+    """Tables above the video."""
     video: VideoView | None = None
     samples: Sequence[Picture] = ()
     """Images over time, shown one at a time."""
@@ -180,6 +184,7 @@ def _video_data(video: VideoView) -> dict[str, Any]:
             {
                 "name": strip.name,
                 "unit": strip.unit,
+                "group": strip.group,
                 "better": strip.better,
                 "block": strip.values.block_size,
                 "values": [_round(value) for _, value in strip.values.points],

@@ -44,7 +44,12 @@ class EvaluateOptions(PathCheckedRequest):
         int | None,
         Option("Frames that such a model predicts per clip. Default: 10.", ("--frames",), "N", min=1),
     ] = None
+    report: Annotated[
+        bool, Option("Also write report.html, with a video of the real and the generated frames.", panel=OUTPUT_PANEL)
+    ] = True
     overwrite: Overwrite = False
+    command: str = ""
+    """The command line, for the report."""
 
 
 @dataclass(frozen=True)

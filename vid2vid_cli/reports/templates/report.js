@@ -153,7 +153,8 @@
       holder.className = "strip";
       holder.append(text, canvas);
       byId("strips").append(holder);
-      const finite = strip.values.filter(value => value !== null);
+      const ofGroup = view.strips.filter(other => other === strip || (strip.group && other.group === strip.group));
+      const finite = ofGroup.flatMap(other => other.values).filter(value => value !== null);
       const high = finite.reduce((a, b) => Math.max(a, b), -Infinity), least = finite.reduce((a, b) => Math.min(a, b), Infinity);
       const low = least >= 0 && least < 0.5 * high ? 0 : least - 0.25 * (high - least);
       const frameAt = event => {
