@@ -43,7 +43,7 @@ from vid2vid_cli.rendering.output_path import (
 from vid2vid_cli.rendering.parse_edits import parse_edits
 from vid2vid_cli.rendering.render_identity import identify_render
 from vid2vid_cli.rendering.render_source import render_clips, render_sources, warn_held_annotations
-from vid2vid_cli.rendering.report import report_render
+from vid2vid_cli.rendering.report import finish_render
 from vid2vid_cli.rendering.source_video import SourceVideo
 from vid2vid_cli.rendering.style_options import parse_styles
 from vid2vid_cli.rendering.time_range import TimeRange
@@ -113,7 +113,7 @@ def synthesize(
     render = _synthesize_dataset if _is_dataset(request) else _synthesize_labels
     emit = WarningRecorder(on_event)
     result, model = render(request, checkpoint, model_loader or ModelLoader(), emit)
-    return report_render(result, request, model, emit.warnings, on_event)
+    return finish_render(result, request, model, emit.warnings, on_event)
 
 
 def _synthesize_dataset(

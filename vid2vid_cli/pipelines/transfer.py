@@ -28,7 +28,7 @@ from vid2vid_cli.rendering.loaded_model import (
 from vid2vid_cli.rendering.output_path import choose_format, choose_render_path, compare_path, output_rows
 from vid2vid_cli.rendering.render_identity import identify_render
 from vid2vid_cli.rendering.render_source import render_sources
-from vid2vid_cli.rendering.report import report_render
+from vid2vid_cli.rendering.report import finish_render
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
 from vid2vid_cli.rendering.source_reader import open_full_reader, open_source_reader
 from vid2vid_cli.rendering.source_video import SourceVideo
@@ -126,7 +126,7 @@ def transfer(request: TransferRequest, on_event: EventHandler, model_loader: Mod
         emit=emit,
         paste=paste,
     )
-    return report_render(result, request, model, emit.warnings, on_event)
+    return finish_render(result, request, model, emit.warnings, on_event)
 
 
 def _open_source(request: TransferRequest, metadata: CheckpointMetadata) -> SourceVideo:

@@ -20,6 +20,7 @@ from vid2vid_cli.media.output_formats import (
 )
 from vid2vid_cli.media.segments import check_replaceable
 from vid2vid_cli.rendering.layers import layer_path
+from vid2vid_cli.rendering.provenance import check_provenance
 from vid2vid_cli.rendering.unfinished_video import count_unfinished_frames, unfinished_folder
 from vid2vid_cli.requests.render import SynthesizeRequest, TransferRequest
 
@@ -106,7 +107,8 @@ def choose_output_path(
 def choose_render_path(
     request: SynthesizeRequest | TransferRequest, default: Path, output_format: OutputFormat
 ) -> Path:
-    """The video, or the folder of images, that a request writes, see `choose_output_path`."""
+    """The video, or the folder of images, that a request writes, see `choose_output_path`, and `check_provenance`."""
+    check_provenance(request, request.out or default, output_format)
     return choose_output_path(
         request.out,
         default,

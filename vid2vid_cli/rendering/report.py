@@ -14,6 +14,7 @@ from vid2vid_cli.engine.runtime import describe_environment
 from vid2vid_cli.media.files import atomic_write
 from vid2vid_cli.rendering.loaded_model import LoadedModel
 from vid2vid_cli.rendering.output_path import report_folder
+from vid2vid_cli.rendering.provenance import sign_videos
 from vid2vid_cli.rendering.video_output import RenderResult
 from vid2vid_cli.reports.report import REPORT_FILE_NAME, Report, Setting, Table, VideoView, write_report
 from vid2vid_cli.requests.origins import option_rows
@@ -23,10 +24,15 @@ VIDEO_NAME = "comparison.mp4"
 RenderedRequest = SynthesizeRequest | TransferRequest
 
 
-def report_render(
+def finish_render(
     result: RenderResult, request: RenderedRequest, model: LoadedModel, warnings: Sequence[str], emit: EventHandler
 ) -> RenderResult:
-    """Write the report of a rendered video that has a comparison video, and emit it; a failure is a warning."""
+    """Sign a rendered video on request, and write its report if it has a comparison video.
+
+    A report that cannot be written is a warning. Raises Vid2VidError (the video was not signed).
+    """
+    videos = [result.path, *([] if result.compare_path is None else [result.compare_path])]
+    sign_videos(request, model.path, [*videos, *result.layer_paths.values()], emit)
     if result.compare_path is None:
         return result
     path = report_folder(result.path) / REPORT_FILE_NAME

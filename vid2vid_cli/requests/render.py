@@ -21,6 +21,7 @@ from vid2vid_cli.requests.shared import (
     Overwrite,
     Person,
     Precision,
+    Provenance,
     Provider,
     Start,
 )
@@ -189,8 +190,6 @@ Save = Annotated[
         collect=parsers.layers,
     ),
 ]
-
-
 LABEL_SOURCE_HELP = "Dataset, label video, or folder with a label image, JSON or text file per frame."
 
 
@@ -215,6 +214,7 @@ class RenderRequest(PathCheckedRequest):
     initial_frame: InitialFrame = None
     direction: Direction = None
     save: Save = ()
+    provenance: Provenance = None
     replace: Replace = ()
     """Targets with label maps only."""
     remove: Remove = ()

@@ -23,6 +23,15 @@ Overwrite = Annotated[
 Compare = Annotated[
     bool, Option("Also write source, condition and result side by side, and a report.", panel=OUTPUT_PANEL)
 ]
+Provenance = Annotated[
+    Path | None,
+    Option(
+        "Sign the videos as synthetic (C2PA; MP4 and MOV) with the private key in this PEM file, and with its "
+        "certificates; if it has none, a self-signed one is made.",
+        metavar="KEY.pem",
+        panel=OUTPUT_PANEL,
+    ),
+]
 Device = Annotated[
     str,
     Option(
