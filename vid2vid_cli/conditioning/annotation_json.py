@@ -25,8 +25,8 @@ def annotation_to_json(annotation: Annotation) -> dict[str, Any]:
         "height": annotation.height,
         "width": annotation.width,
         "quality": annotation.quality,
-        "points": {name: _array_to_json(points) for name, points in annotation.points.items()},
-        "images": {name: _array_to_json(image) for name, image in annotation.images.items()},
+        "points": {name: array_to_json(points) for name, points in annotation.points.items()},
+        "images": {name: array_to_json(image) for name, image in annotation.images.items()},
     }
 
 
@@ -42,13 +42,14 @@ def annotation_from_json(data: Mapping[str, Any]) -> Annotation:
 
 
 def _annotation_from_json(data: Mapping[str, Any]) -> Annotation:
-    points = {name: _array_from_json(array_data) for name, array_data in data["points"].items()}
-    images = {name: _array_from_json(array_data) for name, array_data in data["images"].items()}
+    points = {name: array_from_json(array_data) for name, array_data in data["points"].items()}
+    images = {name: array_from_json(array_data) for name, array_data in data["images"].items()}
     height, width = operator.index(data["height"]), operator.index(data["width"])
     return Annotation(height, width, float(data["quality"]), points, images)
 
 
-def _array_to_json(array: NDArray[Any]) -> dict[str, Any]:
+def array_to_json(array: NDArray[Any]) -> dict[str, Any]:
+    """An array as JSON data."""
     # Level 9 takes 17 times as long for 1080p edges and saves 12 %.
     compressed_bytes = zlib.compress(np.ascontiguousarray(array).tobytes(), 6)
     return {
@@ -58,7 +59,8 @@ def _array_to_json(array: NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def _array_from_json(data: Mapping[str, Any]) -> NDArray[Any]:
+def array_from_json(data: Mapping[str, Any]) -> NDArray[Any]:
+    """The inverse of `array_to_json`, for uint8, uint16 and float32. Raises ValueError and others for other data."""
     dtype = np.dtype(data["dtype"])
     if dtype not in (np.uint8, np.uint16, np.float32):
         raise ValueError(f"it contains an array of {dtype}")

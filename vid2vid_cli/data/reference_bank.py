@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View, view_image
-from vid2vid_cli.conditioning.alignment import align_points
+from vid2vid_cli.conditioning.alignment import align_points, grid_nodes
 from vid2vid_cli.conditioning.bone_alignment import BONE_WIDTH, align_bones, bone_costs, bone_proximity
 from vid2vid_cli.conditioning.plugin_calls import plugin_fault
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 from vid2vid_cli.data.encoded_frames import EncodedFrames
+from vid2vid_cli.data.linear_motion import LinearMotion, Positions, as_complex
 from vid2vid_cli.data.reference_background import CELL_SIZE, ReferenceBackgrounds, ReferenceFrame
 from vid2vid_cli.data.reference_descriptors import (
     Annotations,
@@ -64,6 +65,8 @@ class ReferenceBank:
     """Clip and index of each frame in the training dataset; () for a loaded checkpoint."""
     num_left_out: int = 0
     """Frames that were selected too, but did not fit into a checkpoint."""
+    motion: LinearMotion | None = None
+    """Aligns frames, in place of a spline."""
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -85,6 +88,7 @@ class ReferenceBank:
             ),
             view=self.view.hflip(self.annotations[0][0].width),
             output_view=self.output_view.hflip(self.annotations[0][0].width),
+            motion=None if self.motion is None else self.motion.mirrored(self._flip_rows()),
         )
 
     @property
@@ -128,9 +132,55 @@ class ReferenceBank:
             aligned = align_bones(points, reference_points, matrix, size, bones)
             fields = aligned.mismatch, aligned.log_visibility, aligned.proximity
             return AlignedReference(self._normalise(aligned.positions), *fields)
-        positions = self._normalise(align_points(points, reference_points, matrix, size))
+        positions = self._align_by_motion(index, annotations, views, base)
+        if positions is None:
+            positions = self._normalise(align_points(points, reference_points, matrix, size))
         zeros = np.zeros(positions.shape[1:], np.float32)
         return AlignedReference(positions, zeros, zeros, zeros)
+
+    def _align_by_motion(
+        self, index: int, annotations: Sequence[Annotation], views: Sequence[View], base: View
+    ) -> FloatArray | None:
+        """Positions as in `AlignedReference` by `motion`; None without it or if points are missing."""
+        if self.motion is None:
+            return None
+        matrix = _compose_inverse(self.output_view, base)
+        nodes, points = (
+            self._to_scene(positions @ matrix[:, :2].T + matrix[:, 2])
+            for positions in (grid_nodes(base.height, base.width), self._points_and_bones(annotations, views)[0])
+        )
+        reference_points = self._to_scene(self._reference_points[index])
+        aligned = self.motion.align(nodes, points, reference_points)
+        if aligned is None:
+            return None
+        half_sides = np.array([self.view.width - 1, self.view.height - 1]) / (2 * self.view.height)
+        scaled = np.stack([aligned.real, aligned.imag]) / np.maximum(half_sides, 1e-6)[:, None, None]
+        return np.clip(scaled, -2, 2).astype(np.float32)
+
+    @property
+    def scene_points(self) -> Positions | None:
+        """(k, n) the points of all frames as positions of `LinearMotion`; None without points or with bones."""
+        points, bones = self._points_and_bones(self.annotations[0], self.output_views)
+        return None if bones or not len(points) else self._to_scene(self._reference_points)
+
+    def _to_scene(self, positions: NDArray[np.floating]) -> Positions:
+        """Pixels (..., 2) of `output_view` -> positions (...) of `LinearMotion`."""
+        height, width = self.output_view.height, self.output_view.width
+        return (as_complex(positions) - (width - 1) / 2 - 0.5j * (height - 1)) / height
+
+    def _flip_rows(self) -> NDArray[np.intp]:
+        """The row of each point's mirror image among the points of `_points_and_bones`."""
+        for conditioner, annotation in zip(self.conditioners, self.annotations[0], strict=True):
+            if annotation.points:
+                counts = [len(points) for points in annotation.points.values()]
+                offsets = accumulate(counts[:-1], initial=0)
+                coded = {
+                    name: np.full_like(points, 0) + np.arange(offset, offset + len(points), dtype=np.float32)[:, None]
+                    for (name, points), offset in zip(annotation.points.items(), offsets, strict=True)
+                }
+                flipped = conditioner.hflip(replace(annotation, points=coded)).points
+                return np.concatenate([flipped[name][:, 1] for name in annotation.points]).astype(np.intp)
+        return np.empty(0, np.intp)
 
     def differences(self, annotations: Sequence[Annotation], views: Sequence[View]) -> FloatArray:
         """(k, p) differences of a frame from the reference frames in p parts: the bones, otherwise one.

@@ -44,6 +44,8 @@ class ReferenceRecord(BaseModel):
     """Bytes of each JPEG file."""
     view: dict[str, Any]
     """View of the dataset's frames at the size of the stored images, as `View.to_json`."""
+    motion: dict[str, Any] | None = None
+    """The model that aligns the frames, as `LinearMotion.to_json`; None: they are aligned by a spline."""
 
     @field_validator("view")
     @classmethod

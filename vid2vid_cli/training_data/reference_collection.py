@@ -16,6 +16,7 @@ from vid2vid_cli.core.errors import NotAVideoError
 from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.data.encoded_frames import EncodedFrames
+from vid2vid_cli.data.linear_motion import LinearMotion
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_descriptors import (
     Annotations,
@@ -127,6 +128,7 @@ def record_references(bank: ReferenceBank) -> ReferenceRecord:
         annotations=tuple(tuple(map(annotation_to_json, annotations)) for annotations in bank.annotations),
         file_sizes=bank.frames.file_sizes,
         view=bank.view.to_json(),
+        motion=None if bank.motion is None else bank.motion.to_json(),
     )
 
 
@@ -138,6 +140,8 @@ def load_reference_bank(path: Path, metadata: CheckpointMetadata) -> ReferenceBa
     try:
         annotations = _load_annotations(metadata.references, (metadata.height, metadata.width))
         view = View.from_json(metadata.references.view)
+        motion_data = metadata.references.motion
+        motion = None if motion_data is None else LinearMotion.from_json(motion_data)
         frames = EncodedFrames.unpack(content, metadata.references.file_sizes)
         if len(frames) != len(annotations):
             raise ValueError(f"{len(annotations)} annotations of {len(frames)} frames")
@@ -159,6 +163,7 @@ def load_reference_bank(path: Path, metadata: CheckpointMetadata) -> ReferenceBa
         view,
         metadata.crop_view(),
         metadata.generator.num_references,
+        motion=motion,
     )
 
 

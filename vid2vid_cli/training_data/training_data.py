@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from vid2vid_cli.training_data.dataset_conditioners import (
     class_channel_indices,
     thing_class_ids,
 )
+from vid2vid_cli.training_data.motion_fit import fit_linear_motion
 from vid2vid_cli.training_data.reference_collection import MAX_RESOLUTION_RATIO, collect_references
 
 MAX_GAP_SHARE = 0.1
@@ -162,6 +163,7 @@ class TrainingData:
         )
         num_frames = sum(frame_range.num_frames for frame_range in ranges)
         gap_frames = min(config.data.reference_gap * float(self.dataset.fps), MAX_GAP_SHARE * num_frames)
+        bank = replace(bank, motion=fit_linear_motion(bank, round(gap_frames)))
         return ReferenceSource(bank, round(gap_frames))
 
     def checkpoint_metadata(
