@@ -214,5 +214,5 @@ def _point_operator(node_bytes: bytes, point_bytes: bytes, radius: float) -> NDA
         return result
 
     system = kernel(points) + POINT_NOISE * np.eye(len(points))
-    result: NDArray[np.float64] = np.linalg.solve(system, kernel(nodes).T).T  # the system is symmetric
-    return result
+    operator: NDArray[np.float64] = np.linalg.solve(system, kernel(nodes).T).T.astype(np.float64)  # symmetric system
+    return operator

@@ -6,10 +6,9 @@ of the subject that the model is trained on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate, chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from vid2vid_cli.conditioning import Annotation, Conditioner, View, view_image
 from vid2vid_cli.conditioning.alignment import align_points, grid_nodes
 from vid2vid_cli.conditioning.bone_alignment import BONE_WIDTH, align_bones, bone_costs, bone_proximity
-from vid2vid_cli.conditioning.plugin_calls import plugin_fault
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 from vid2vid_cli.data.encoded_frames import EncodedFrames
 from vid2vid_cli.data.linear_motion import LinearMotion, Positions, as_complex
@@ -28,6 +26,7 @@ from vid2vid_cli.data.reference_descriptors import (
     descriptor_distances,
     with_points_of,
 )
+from vid2vid_cli.data.reference_points import corresponding_points, flip_rows
 from vid2vid_cli.media.images import resize_image
 
 MISSING_BONE_COST = 0.2
@@ -79,6 +78,7 @@ class ReferenceBank:
     @cached_property
     def mirrored(self) -> ReferenceBank:
         """The bank of the horizontally flipped frames."""
+        motion = self.motion and self.motion.mirrored(flip_rows(self.conditioners, self.annotations[0]))
         return replace(
             self,
             frames=self.frames.hflip(),
@@ -88,7 +88,7 @@ class ReferenceBank:
             ),
             view=self.view.hflip(self.annotations[0][0].width),
             output_view=self.output_view.hflip(self.annotations[0][0].width),
-            motion=None if self.motion is None else self.motion.mirrored(self._flip_rows()),
+            motion=motion,
         )
 
     @property
@@ -127,7 +127,9 @@ class ReferenceBank:
         """
         matrix = _compose_inverse(self.view, base)
         size = base.height, base.width
-        points, reference_points, bones = self._corresponding_points(index, annotations, views)
+        points, reference_points, bones = corresponding_points(
+            self.conditioners, (annotations, views), (self.annotations[index], self.view)
+        )
         if bones:
             aligned = align_bones(points, reference_points, matrix, size, bones)
             fields = aligned.mismatch, aligned.log_visibility, aligned.proximity
@@ -168,20 +170,6 @@ class ReferenceBank:
         height, width = self.output_view.height, self.output_view.width
         return (as_complex(positions) - (width - 1) / 2 - 0.5j * (height - 1)) / height
 
-    def _flip_rows(self) -> NDArray[np.intp]:
-        """The row of each point's mirror image among the points of `_points_and_bones`."""
-        for conditioner, annotation in zip(self.conditioners, self.annotations[0], strict=True):
-            if annotation.points:
-                counts = [len(points) for points in annotation.points.values()]
-                offsets = accumulate(counts[:-1], initial=0)
-                coded = {
-                    name: np.full_like(points, 0) + np.arange(offset, offset + len(points), dtype=np.float32)[:, None]
-                    for (name, points), offset in zip(annotation.points.items(), offsets, strict=True)
-                }
-                flipped = conditioner.hflip(replace(annotation, points=coded)).points
-                return np.concatenate([flipped[name][:, 1] for name in annotation.points]).astype(np.intp)
-        return np.empty(0, np.intp)
-
     def differences(self, annotations: Sequence[Annotation], views: Sequence[View]) -> FloatArray:
         """(k, p) differences of a frame from the reference frames in p parts: the bones, otherwise one.
 
@@ -198,7 +186,7 @@ class ReferenceBank:
     ) -> tuple[FloatArray, list[tuple[int, int]]]:
         """Points (n, 2) of a frame with the rows of the first reference, NaN where it has none, and bones."""
         matched = [with_points_of(*pair) for pair in zip(annotations, self.annotations[0], strict=True)]
-        points, _, bones = self._corresponding_points(0, matched, views)
+        points, _, bones = corresponding_points(self.conditioners, (matched, views), (self.annotations[0], self.view))
         return points, bones
 
     @cached_property
@@ -224,47 +212,12 @@ class ReferenceBank:
 
         return ReferenceBackgrounds(len(self), load_frame)
 
-    def _corresponding_points(
-        self, index: int, annotations: Sequence[Annotation], views: Sequence[View]
-    ) -> tuple[FloatArray, FloatArray, list[tuple[int, int]]]:
-        """Points (n, 2) of a frame, those of reference `index` in pixels of it, and bones: of one conditioner."""
-        for conditioner, annotation, view, reference in zip(
-            self.conditioners, annotations, views, self.annotations[index], strict=True
-        ):
-            names = [
-                name
-                for name, points in annotation.points.items()
-                if name in reference.points and len(points) == len(reference.points[name])
-            ]
-            if not names:
-                continue
-            offsets = dict(zip(names, accumulate((len(annotation.points[n]) for n in names), initial=0), strict=False))
-            points = view.transform_points(np.concatenate([annotation.points[name][:, :2] for name in names]))
-            reference_points = self.view.transform_points(np.concatenate([reference.points[n][:, :2] for n in names]))
-            return points, reference_points, _offset_bones(conditioner, annotation, offsets)
-        empty = np.empty((0, 2), np.float32)
-        return empty, empty, []
-
     def _normalise(self, positions: FloatArray) -> FloatArray:
         """Positions (gh, gw, 2) in pixels of a reference -> (2, gh, gw) in [-1, 1]."""
         frame_sides = np.array([self.view.width, self.view.height], np.float32)
         scaled = positions * (2 / np.maximum(frame_sides - 1, 1)) - 1
         normalised: FloatArray = np.clip(scaled, -2, 2).transpose(2, 0, 1).astype(np.float32)
         return normalised
-
-
-def _offset_bones(
-    conditioner: Conditioner, annotation: Annotation, offsets: Mapping[str, int]
-) -> list[tuple[int, int]]:
-    """The bones as rows of all points, those of `name` from `offsets[name]` on. Raises PluginError."""
-    bones = []
-    for name, pairs in conditioner.bones().items():
-        if name in offsets and (num_points := len(annotation.points[name])) <= max(
-            chain.from_iterable(pairs), default=0
-        ):
-            raise plugin_fault(conditioner.spec.name, "bones", f"the points {name!r} have only {num_points} rows")
-        bones += [(first + offsets[name], second + offsets[name]) for first, second in pairs if name in offsets]
-    return bones
 
 
 def _compose_inverse(view: View, base: View) -> NDArray[np.float64]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning.alignment import grid_nodes
@@ -31,25 +31,22 @@ MIN_FRAMES = 40
 MIN_POINTS = 6
 MAX_SIDE = 192
 """Size of the frames that the flow is computed on, in pixels: it is as good as at 256."""
-NUM_PAIRS = 240
+NUM_PAIRS = 160
 VALIDATION_SHARE = 0.2
 NUM_NEIGHBOURS = 4
 """A frame is paired with one of this number of nearest references outside the gap, as in training."""
-MAX_COMPONENTS = 8
+MAX_COMPONENTS, MIN_DEVIATION = 8, 1e-3
+"""Number of principal components of the points' shape, and their standard deviation in radii of the points."""
 GRID_STEP_RADII = 0.33
 """Distance of the grid's nodes in root mean square radii of the points."""
 FLOW_SIGMA = 3.0
 """Pixels. Standard deviation of the window that the flow at a node is averaged over, weighted by its confidence."""
 TEXTURE_LEVEL, ERROR_LEVEL = 30.0, 100.0
 """Squared grey levels: of the gradient at which the flow has half of its weight, and of the error after warping."""
-RIDGE = 3e-4
-"""Regularisation per pair; the values of a pose have the variance 1."""
-EXTRAPOLATION = 1.5
-"""Limit of a pose difference relative to the largest one of the fitted pairs."""
+RIDGE = 5e-4
+"""Regularisation relative to the squared differences of the poses, which the flow's weights in [0, 1) multiply."""
 MIN_GAIN = 0.02
 """A model is used if it lowers the mean error of the pairs that it was not fitted to by this share."""
-
-
 
 
 def fit_linear_motion(bank: ReferenceBank, gap_frames: int) -> LinearMotion | None:
@@ -89,7 +86,7 @@ def _fit_shapes(points: Positions, rows: NDArray[np.int64]) -> LinearMotion:
     offsets = aligned - shape
     flat_offsets = np.concatenate([offsets.real, offsets.imag], axis=1)
     _, deviations, axes = np.linalg.svd(flat_offsets, full_matrices=False)
-    is_used = deviations[:MAX_COMPONENTS] > 1e-3 * deviations[0]
+    is_used = deviations[:MAX_COMPONENTS] > MIN_DEVIATION * np.sqrt(len(used))
     scales = deviations[:MAX_COMPONENTS][is_used] / np.sqrt(len(used))
     num_values = NUM_PLACE_VALUES + len(scales)
     return LinearMotion(
@@ -139,8 +136,8 @@ class _Fit:
     def fit_coefficients(self, pairs: Sequence[tuple[int, int]]) -> LinearMotion:
         """The model of the flow of `pairs`."""
         poses = [self._pose(index) for index in range(len(self._points))]
-        height, width = self._height / self._height, self._width / self._height
-        corners = np.array([width, -width]) / 2 + np.array([[0.5j], [-0.5j]]) * height
+        width = self._width / self._height
+        corners: Positions = np.array([width, -width]) / 2 + np.array([[0.5j], [-0.5j]])
         spans = np.concatenate([pose.normalise(corners.ravel()) for pose in poses])
         origin = complex(spans.real.min(), spans.imag.min())
         columns = int(np.ceil((spans.real.max() - origin.real) / GRID_STEP_RADII)) + 1
@@ -154,9 +151,9 @@ class _Fit:
             weights, residuals = self._residual_flow(pair, poses, nodes)
             squares += weights[..., None, None] * np.outer(difference, difference)
             products += residuals[..., None] * difference
-        ridge = RIDGE * len(pairs) * np.eye(size)
+        ridge = RIDGE * np.diag((differences**2).sum(axis=0)) + 1e-9 * np.eye(size)
         coefficients = np.linalg.solve(squares[:, :, None] + ridge, products[..., None])[..., 0]
-        limits = EXTRAPOLATION * np.abs(differences).max(axis=0)
+        limits = np.ptp([pose.values for pose in poses], axis=0)
         return replace(
             self._shapes,
             max_differences=limits.astype(np.float32),
@@ -184,23 +181,22 @@ class _Fit:
         start_parts = np.stack([start.real, start.imag], axis=-1).astype(np.float32)
         total = as_complex(self._sample(start_parts, moved))
         residual = poses[reference].normalise(total) - poses[frame].normalise(self._pixels)
-        weights = confidence[0, 0].numpy() * self._texture_weights(image)
         grey_error = (self._sample(self._load_frame(reference), total).astype(np.float32) - image).mean(axis=-1) ** 2
-        weights = weights / (1 + cv2.GaussianBlur(grey_error, (0, 0), FLOW_SIGMA) / ERROR_LEVEL)
+        error_weights = 1 / (1 + cv2.GaussianBlur(grey_error, (0, 0), FLOW_SIGMA) / ERROR_LEVEL)
+        weights = confidence[0, 0].numpy() * self._texture_weights(image) * error_weights
         layers = np.stack([weights, weights * residual.real, weights * residual.imag], axis=-1).astype(np.float32)
-        layers = cv2.GaussianBlur(layers, (0, 0), FLOW_SIGMA)
+        blurred_layers = cv2.GaussianBlur(layers, (0, 0), FLOW_SIGMA)
         x, y = self._to_pixels(poses[frame].denormalise(nodes))
-        sampled = cv2.remap(layers, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+        sampled = cv2.remap(blurred_layers, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
         return sampled[..., 0].astype(np.float64), sampled[..., 1:].astype(np.float64)
 
     @staticmethod
     def _texture_weights(image: UInt8Array) -> FloatArray:
         """(h, w) in [0, 1): the flow of areas without texture is arbitrary."""
         grey = image.mean(axis=-1).astype(np.float32)
-        squares = sum(cv2.Sobel(grey, -1, dx, 1 - dx, scale=1 / 8) ** 2 for dx in (0, 1))
-        smoothed = cv2.GaussianBlur(np.asarray(squares), (0, 0), FLOW_SIGMA)
-        weights: FloatArray = smoothed / (smoothed + TEXTURE_LEVEL)
-        return weights
+        x_gradient, y_gradient = (cv2.Sobel(grey, -1, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
+        squares = np.asarray(cv2.GaussianBlur(x_gradient**2 + y_gradient**2, (0, 0), FLOW_SIGMA), np.float32)
+        return squares / (squares + np.float32(TEXTURE_LEVEL))
 
     def _align(self, model: LinearMotion, frame: int, reference: int) -> Positions:
         """Where each pixel (h, w) of a frame is in a reference."""
@@ -226,6 +222,6 @@ class _Fit:
         y = positions.imag * self._height + (self._height - 1) / 2
         return x.astype(np.float32), y.astype(np.float32)
 
-    def _sample(self, image: NDArray[np.generic], positions: Positions) -> NDArray[np.generic]:
+    def _sample(self, image: NDArray[Any], positions: Positions) -> NDArray[Any]:
         """The image at positions (h, w), bilinear."""
         return cv2.remap(image, *self._to_pixels(positions), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -1,0 +1,142 @@
+"""The linear model that aligns reference frames."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.synthetic_faces import place_face, schematic_face
+
+from vid2vid_cli.data.linear_motion import LinearMotion, Positions, as_complex
+
+NUM_VALUES = 5
+NODES: Positions = (np.linspace(-0.6, 0.6, 7) + 1j * np.linspace(-0.5, 0.5, 5)[:, None]).astype(np.complex128)
+ROWS = np.arange(68, dtype=np.uint16)
+
+
+def face(
+    scale: float = 0.2, x: float = 0.0, y: float = -0.1, *, angle: float = 0.0, mouth_gap: float = 0.05
+) -> Positions:
+    """Points in heights of the frame."""
+    return as_complex(place_face(schematic_face(mouth_gap), 0.2, x, -0.1, angle))
+
+
+def motion_model(coefficients: float = 0.0) -> LinearMotion:
+    """A model of five values, the last one the opening of the mouth; x of everything follows it by `coefficients`."""
+    points = face()
+    centred = points - points.mean()
+    shape = centred / np.sqrt((np.abs(centred) ** 2).mean())
+    opened = face(mouth_gap=0.3) - points
+    component = np.concatenate([opened.real, opened.imag])
+    grid = np.zeros((6, 6, 2, NUM_VALUES), np.float32)
+    grid[:, :, 0, 4] = coefficients
+    return LinearMotion(
+        rows=ROWS,
+        mean_shape=np.stack([shape.real, shape.imag], axis=1).astype(np.float32),
+        components=(component / np.linalg.norm(component))[None].astype(np.float32),
+        place_mean=np.zeros(4, np.float32),
+        place_scale=np.ones(4, np.float32),
+        max_differences=np.full(NUM_VALUES, 10, np.float32),
+        origin=np.full(2, -5, np.float32),
+        step=2.0,
+        coefficients=grid,
+    )
+
+
+def test_align_moves_everything_with_the_points() -> None:
+    """A similarity transform of the points is that of all nodes, without coefficients."""
+    rotation = 1.2 * np.exp(0.1j)
+    aligned = motion_model().align(NODES, face(), rotation * face() + 0.05 - 0.02j)
+    assert aligned is not None
+    np.testing.assert_allclose(aligned, rotation * NODES + 0.05 - 0.02j, atol=1e-6)
+
+
+def test_align_passes_near_the_points_and_leaves_the_rest() -> None:
+    points, opened = face(), face(mouth_gap=0.3)
+    aligned = motion_model().align(np.concatenate([points[[33, 57]], [0.6 + 0.5j]]), points, opened)
+    assert aligned is not None
+    nose, lower_lip, corner = aligned - [points[33], points[57], 0.6 + 0.5j]
+    expected = opened[57] - points[57]
+    assert abs(expected) > 0.02
+    assert abs(lower_lip - expected) < 0.4 * abs(expected)
+    assert abs(nose) < 0.3 * abs(expected)
+    assert abs(corner) < 0.6 * abs(expected)  # by the similarity transform: the face becomes longer
+
+
+def test_align_adds_what_the_coefficients_predict() -> None:
+    still, moving = motion_model(), motion_model(0.5)
+    points, opened = face(), face(mouth_gap=0.3)
+    far_node = np.array([[0.9 + 0.6j]])
+    poses = [moving.pose(frame) for frame in (points, opened)]
+    assert poses[0] is not None
+    assert poses[1] is not None
+    difference = poses[1].values[4] - poses[0].values[4]
+    aligned = [model.align(far_node, points, opened) for model in (still, moving)]
+    assert aligned[0] is not None
+    assert aligned[1] is not None
+    predicted = poses[1].denormalise(np.array(0.5 * difference + 0j)) - poses[1].denormalise(np.array(0j))
+    assert abs(predicted) > 0.01
+    assert aligned[1] - aligned[0] == pytest.approx(predicted, abs=1e-3)
+    limited = replace(moving, max_differences=np.zeros(NUM_VALUES, np.float32)).align(far_node, points, opened)
+    assert limited == pytest.approx(aligned[0], abs=1e-6)
+
+
+def test_align_returns_none_without_the_points_of_the_model() -> None:
+    model, points = motion_model(), face()
+    missing = points.copy()
+    missing[3] = np.nan
+    assert model.align(NODES, missing, points) is None
+    assert model.align(NODES, points, missing) is None
+    assert model.align(NODES, points[:10], points) is None
+    fewer = replace(model, rows=ROWS[4:], mean_shape=model.mean_shape[4:], components=np.zeros((1, 128), np.float32))
+    aligned = fewer.align(NODES, missing, points)
+    assert aligned is not None
+    assert np.isfinite(aligned).all()
+
+
+def test_mirrored_model_aligns_mirrored_frames() -> None:
+    model = motion_model(0.3)
+    flip = np.arange(68)[::-1]
+    points, reference = face(x=0.1), face(mouth_gap=0.3, angle=0.1)
+    aligned = model.align(NODES, points, reference)
+    mirrored = model.mirrored(flip)
+    result = mirrored.align(-NODES.conj(), -points.conj()[flip], -reference.conj()[flip])
+    assert aligned is not None
+    assert result is not None
+    np.testing.assert_allclose(-result.conj(), aligned, atol=1e-9)
+    assert mirrored.mirrored(flip).flip_rows is None
+
+
+def test_json_restores_the_model() -> None:
+    model = motion_model(0.3)
+    restored = LinearMotion.from_json(model.to_json())
+    for points in (face(), face(mouth_gap=0.2)):
+        expected, result = (item.align(NODES, face(angle=0.2), points) for item in (model, restored))
+        assert expected is not None
+        assert result is not None
+        assert np.array_equal(expected, result)
+
+
+@pytest.mark.parametrize("name", ["rows", "mean_shape", "components", "origin", "coefficients", "step", "missing"])
+def test_from_json_rejects_other_data(name: str) -> None:
+    data = motion_model().to_json()
+    if name == "missing":
+        del data["origin"]
+    elif name == "step":
+        data["step"] = 0.0
+    else:
+        data[name] = replace_array(getattr(motion_model(), name))
+    with pytest.raises(ValueError, match="motion model"):
+        LinearMotion.from_json(data)
+
+
+def replace_array(array: np.ndarray) -> dict[str, object]:
+    """The array without its first row, or with a value that is not finite, as JSON data."""
+    from vid2vid_cli.conditioning.annotation_json import array_to_json
+
+    if array.ndim < 4:
+        return array_to_json(array[1:])
+    changed = array.copy()
+    changed[0, 0, 0, 0] = np.nan
+    return array_to_json(changed)
