@@ -17,6 +17,7 @@ from vid2vid_cli.data.encoded_frames import EncodedFrames
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.media.images import encode_jpeg
 from vid2vid_cli.training_data.motion_fit import MIN_FRAMES, fit_linear_motion
+from vid2vid_cli.training_data.reference_collection import record_references
 
 SIZE = 128
 FACE_SCALE = 20.0
@@ -87,6 +88,8 @@ def test_fit_is_repeatable(bank: ReferenceBank) -> None:
     assert first is not None
     assert second is not None
     assert first.to_json() == second.to_json()
+    record = record_references(replace(bank, motion=first))
+    assert record.motion == first.to_json()
 
 
 def test_fit_needs_frames_points_and_a_gain(bank: ReferenceBank) -> None:
