@@ -198,8 +198,7 @@ class Conditioner(ABC):
     def bones(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
         """Return point name -> pairs of rows that move as rigid parts, by which reference frames are aligned; or {}.
 
-        Without bones, all points of a reference frame are moved onto those of the frame, and the rest of the picture
-        as it moved with them in the footage, or if that is short, by a smooth spline: for faces.
+        Without bones, all points are aligned, and the rest of the picture as it moved with them in the footage.
         """
         return {}
 
