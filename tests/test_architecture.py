@@ -255,6 +255,11 @@ def test_files_and_functions_are_short(path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("path", sorted((REPO / PACKAGE / "ui" / "page").iterdir()), ids=relative_path)
+def test_page_files_are_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_FILE_LINES
+
+
 @pytest.mark.parametrize(
     ("package", "source", "message"),
     [

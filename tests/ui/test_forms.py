@@ -47,6 +47,10 @@ def test_train_transfer_and_resume_arguments(project: Project) -> None:
     values = {"sources": "a.mp4", "targets": "runs/a", "keep_size": True}
     arguments = FORMS["transfer"].build_arguments(values, project)
     assert arguments == ["transfer", "--target", "runs/a", "--keep-size", "a.mp4"]
+    arguments = FORMS["transfer"].build_arguments({"sources": "a.mp4", "targets": "hf:ada/dancer@v1"}, project)
+    assert arguments == ["transfer", "--target", "hf:ada/dancer@v1", "a.mp4"]
+    with pytest.raises(FieldError):
+        FORMS["transfer"].build_arguments({"sources": "a.mp4", "targets": "hf:../../etc"}, project)
     assert FORMS["resume"].build_arguments({"run": "runs/a"}, project) == ["train", "--resume", "runs/a"]
 
 

@@ -136,6 +136,22 @@ def test_tabs_with_the_keyboard_and_errors_at_the_field(page: Page) -> None:
     page.problems.clear()  # the browser logs the status 400
 
 
+def test_upload_stores_and_selects_a_video(page: Page, project: Path, tmp_path: Path) -> None:
+    source = tmp_path / "added clip.mp4"
+    source.write_bytes((project / "blob.mp4").read_bytes())
+    page.evaluate("document.querySelector('#tab-prepare').click()")
+    node = page.call("Runtime.evaluate", expression="document.querySelector('.upload input')")["result"]["objectId"]
+    page.call("DOM.setFileInputFiles", files=[str(source)], objectId=node)
+    page.wait_for("document.querySelector('#prepare-videos')?.value === 'added clip.mp4'")
+    assert (project / source.name).read_bytes() == source.read_bytes()
+
+
+def test_dataset_preview_plays(page: Page) -> None:
+    page.click("#datasets [data-part=play]")
+    page.wait_for("document.querySelector('#player p')?.textContent === 'datasets/blob/preview.mp4'")
+    page.wait_for("document.querySelector('#player video').currentTime > 0")
+
+
 def test_narrow_and_dark_page(page: Page) -> None:
     page.resize(360, 700)
     page.set_dark(True)

@@ -61,7 +61,7 @@ def test_failed_commands_have_the_message_of_the_command(jobs: Jobs) -> None:
     assert record["error"]["hint"]
     record = wrong_option.to_json()  # a wrong option is no event
     assert (record["state"], record["exit_code"]) == ("failed", 2)
-    assert "--wrong" in record["error"]["message"]
+    assert record["error"]["message"] == "No such option: --wrong"
 
 
 def test_queue_progress_and_stop(jobs: Jobs, blob_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,6 +103,8 @@ def test_events_of_a_training_become_progress() -> None:
     for line in (
         "text of a library",
         "[1]",
+        '{"event": "progress"}',
+        '{"event": "step", "losses": 3}',
         f'{{"event": "step", "step": 3, "max_steps": 12, {losses}}}',
         '{"event": "warning", "message": "careful"}',
         '{"event": "warning", "message": "careful"}',

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from vid2vid_cli.local_http.page_server import bind_server
-from vid2vid_cli.ui.page_handler import MAX_BODY_BYTES, UiHandler, UiState
+from vid2vid_cli.ui.page_handler import MAX_BODY_BYTES, UiHandler
+from vid2vid_cli.ui.state import UiState
 
 CONTENT = bytes(range(256)) * 8
 
@@ -241,13 +242,22 @@ def test_events_send_the_state_and_its_changes(served: Served) -> None:
     assert first["videos"] == ["clips/a b.mp4"]
     assert "link.mp4" in "".join(first["notes"])
     assert first["jobs"] == []
-    body = {"form": "resume", "values": {"run": "clips"}}
+    body = {"form": "prepare", "values": {"videos": "clips/a b.mp4", "conditioners": ["edges"]}}
     assert request(served, "POST", with_token(served, "/start"), body).json == {"number": 1}
     state = read_state()
     while state["jobs"][0]["state"] != "failed":
         state = read_state()
-    assert state["jobs"][0]["exit_code"] == 34
+    assert state["jobs"][0]["exit_code"] == 11
     connection.close()
+
+
+def test_open_code_leads_to_the_page_once(served: Served) -> None:
+    assert request(served, "GET", "/open?code=").status == 403
+    path = f"/open?code={served.state.create_open_code()}"
+    assert request(served, "GET", f"{path}x").status == 403
+    answer = request(served, "GET", path)
+    assert (answer.status, answer.headers["Location"]) == (302, f"http://{served.address}/?token={served.token}")
+    assert request(served, "GET", path).status == 403
 
 
 def test_number_of_pages_is_limited(served: Served) -> None:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.local_http.page_server import bind_server
 from vid2vid_cli.requests.ui import UiRequest
-from vid2vid_cli.ui.page_handler import UiHandler, UiState
+from vid2vid_cli.ui.page_handler import OPEN_PATH, UiHandler
+from vid2vid_cli.ui.state import UiState
 
 __all__ = ["UiRequest", "UiResult", "ui"]
 
@@ -40,9 +41,9 @@ def ui(request: UiRequest, on_event: EventHandler) -> UiResult:
     server = bind_server(handler, HOST, request.port, default_port=DEFAULT_PORT, token=None, needs_token=True)
     threading.Thread(target=server.serve_forever, daemon=True, name="page").start()
     try:
-        on_event(InfoEvent(f"{state.project.root} on {server.url} ; Ctrl-C ends the page and its commands"))
+        on_event(InfoEvent(f"Open {server.url} in a browser; Ctrl-C ends the page and its commands"))
         if request.open_browser and _has_display():
-            webbrowser.open(server.url)
+            webbrowser.open(f"http://{HOST}:{server.server_port}{OPEN_PATH}?code={state.create_open_code()}")
         while True:
             time.sleep(1.0)  # Event.wait cannot be interrupted on Windows
     except KeyboardInterrupt:

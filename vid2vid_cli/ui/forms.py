@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, get_args
 
+from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.engine.hub import HUB_PREFIX, parse_hub_reference
 from vid2vid_cli.requests.batch import TransferBatchRequest
 from vid2vid_cli.requests.option import Argument, Option
 from vid2vid_cli.requests.prepare import PrepareRequest
@@ -56,11 +58,19 @@ class FormField:
         if not isinstance(value, str) or len(value) > MAX_VALUE_CHARACTERS:
             raise FieldError(self.name, f"{self.label}: the value is not a text, or too long.")
         text = value.strip()
+        if self.kind == "target" and text.startswith(HUB_PREFIX):
+            return self._checked_reference(text)
         if self.kind in PATH_KINDS:
             return self._checked_path(text, project)
         if isinstance(self.option, Option):
             self._check_value(text, self.option)
         return text
+
+    def _checked_reference(self, text: str) -> str:
+        try:
+            return str(parse_hub_reference(text))
+        except ConfigError as error:
+            raise FieldError(self.name, f"{self.label}: {error.message} {error.hint}") from error
 
     def _checked_path(self, text: str, project: Project) -> str:
         try:

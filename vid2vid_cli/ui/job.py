@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -22,10 +24,14 @@ from vid2vid_cli.engine.progress import ProgressMeter, format_number
 
 JobState = Literal["queued", "running", "stopping", "done", "failed", "stopped"]
 ACTIVE_STATES = ("queued", "running", "stopping")
-MAX_LOG_LINES, MAX_SHOWN_LINES = 400, 60
-MAX_LINE_CHARACTERS = 2000
+MAX_LOG_LINES, MAX_SHOWN_LINES, MAX_ERROR_LINES = 400, 60, 8
+MAX_LINE_CHARACTERS = 500
 CONTINUE_PREFIX = "Continue: "
 """Beginning of the line with which a stopped command names the command that continues it."""
+
+_BOX_PATTERN = re.compile("^[╭╰╮╯│─ ]+(Error)?|[╮╯│─ ]+$")
+"""The frame that Typer draws around the message of a wrong option."""
+_USAGE_LINES = ("Usage: ", "Try '")
 
 
 class Job:
@@ -40,6 +46,7 @@ class Job:
         self._num_stops = 0
         self._lock = threading.Lock()
         self._meter: ProgressMeter | None = None
+        self._last_progress: dict[str, object] | None = None
         self._messages: deque[str] = deque(maxlen=MAX_SHOWN_LINES)
         self._warnings: list[str] = []
         self._log: deque[str] = deque(maxlen=MAX_LOG_LINES)
@@ -94,6 +101,7 @@ class Job:
         log_thread.join()
         with self._lock:
             self.exit_code, self.ended = exit_code, time.time()
+            self._last_progress = self._measure_progress()
             if exit_code == 0:
                 self.state = "done"
             elif self.state == "stopping" or exit_code == INTERRUPT_EXIT_CODE:
@@ -135,10 +143,9 @@ class Job:
             event = parse_json(line)
         except ValueError:
             return
-        if not isinstance(event, dict):
-            return
-        with self._lock:
-            self._record(event)
+        if isinstance(event, dict):
+            with self._lock, suppress(KeyError, TypeError, AttributeError):  # it lacks fields, or has others
+                self._record(event)
 
     def _record(self, event: Mapping[str, Any]) -> None:
         match event.get("event"):
@@ -177,7 +184,7 @@ class Job:
                 "started": self.started,
                 "ended": self.ended,
                 "exit_code": self.exit_code,
-                "progress": self._progress(),
+                "progress": self._last_progress if self.ended else self._measure_progress(),
                 "messages": list(self._messages),
                 "warnings": list(dict.fromkeys(self._warnings)),
                 "error": self._final_error(),
@@ -189,7 +196,8 @@ class Job:
                 "continue": self._continue_command(),
             }
 
-    def _progress(self) -> dict[str, object] | None:
+    def _measure_progress(self) -> dict[str, object] | None:
+        """Progress now; remaining times go on changing after the end."""
         meter = self._meter
         if meter is None:
             return None
@@ -203,9 +211,9 @@ class Job:
             return None
         if self._error:
             return self._error
-        last_lines = [line for line in self._log if line.strip()][-8:]
-        text = "\n".join(last_lines) or "The command ended without a message."
-        return {"message": text, "hint": f"Exit code {self.exit_code}."}
+        lines = [_BOX_PATTERN.sub("", line).strip() for line in self._log]
+        text = "\n".join([line for line in lines if line and not line.startswith(_USAGE_LINES)][-MAX_ERROR_LINES:])
+        return {"message": text or "The command ended without a message.", "hint": f"Exit code {self.exit_code}."}
 
     def _continue_command(self) -> str:
         lines = [line for line in self._log if line.startswith(CONTINUE_PREFIX)]

@@ -94,7 +94,7 @@ class Listing:
             "checkpoint": self._existing(checkpoint),
             "can_resume": (folder / "checkpoints" / "last").exists(),
             "sample": self._existing(samples[-1]) if samples else "",
-            "num_samples": len(samples),
+            "video": self._existing(folder / "progress.mp4") or self._existing(folder / "samples" / "newest.mp4"),
             "report": self._existing(folder / REPORT_FILE_NAME),
             **self._read(folder / RECORD_FILE_NAME, _summarise_record),
         }

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
-import threading
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -22,17 +20,15 @@ from vid2vid_cli.media.files import atomic_write, unique_path
 from vid2vid_cli.media.input_paths import VIDEO_SUFFIXES
 from vid2vid_cli.ui.forms import FORMS, FieldError
 from vid2vid_cli.ui.job import Job
-from vid2vid_cli.ui.jobs import Jobs, TooManyJobsError
-from vid2vid_cli.ui.listing import Listing
+from vid2vid_cli.ui.jobs import TooManyJobsError
 from vid2vid_cli.ui.page_files import page_headers, read_page
-from vid2vid_cli.ui.project import OutsideProjectError, Project
+from vid2vid_cli.ui.project import OutsideProjectError
 from vid2vid_cli.ui.setup import describe_setup
+from vid2vid_cli.ui.state import MAX_VIEWERS, UiState
 
 MAX_BODY_BYTES, MAX_UPLOAD_BYTES = 1 << 16, 1 << 35
-MAX_VIEWERS = 8
-"""Pages that receive events; each one has a thread."""
-EVENT_SECONDS, LISTING_SECONDS, HEARTBEAT_SECONDS = 0.4, 2.0, 10.0
-"""Time between looks for new events, between listings of the project, and between signs of life."""
+EVENT_SECONDS, HEARTBEAT_SECONDS = 0.4, 10.0
+"""Time between checks for new events, and between signs of life."""
 CONTENT_TYPES = {
     **{".html": "text/html; charset=utf-8", ".csv": "text/csv; charset=utf-8", ".json": "application/json"},
     **{".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif"},
@@ -45,36 +41,7 @@ FILE_HEADERS = {
     "Content-Security-Policy": "sandbox allow-scripts allow-popups",
     "Cross-Origin-Resource-Policy": "cross-origin",  # the files beside a report; their URL contains a token
 }
-FILES_PATH = "/files/"
-
-
-class UiState:
-    """What the handlers of all requests share."""
-
-    def __init__(self, folder: Path) -> None:
-        self.project = Project(folder)
-        self.jobs = Jobs(self.project.root)
-        self.file_token = secrets.token_urlsafe(16)
-        """Token in the URLs of files: a report knows it, and it is of no other use."""
-        self.viewers = threading.BoundedSemaphore(MAX_VIEWERS)
-        self.is_closed = threading.Event()
-        self._listing = Listing(self.project)
-        self._lock = threading.Lock()
-        self._listed: dict[str, object] = {}
-        self._listing_time = -LISTING_SECONDS
-
-    def to_json(self) -> dict[str, object]:
-        """Commands and content of the project, which is listed at most every LISTING_SECONDS."""
-        with self._lock:
-            if time.monotonic() - self._listing_time >= LISTING_SECONDS:
-                self._listed = self._listing.to_json()
-                self._listing_time = time.monotonic()
-            return {"jobs": self.jobs.to_json(), **self._listed}
-
-    def close(self) -> None:
-        """End the event streams, and stop all commands."""
-        self.is_closed.set()
-        self.jobs.close()
+FILES_PATH, OPEN_PATH = "/files/", "/open"
 
 
 class UiHandler(PageHandler):
@@ -86,10 +53,14 @@ class UiHandler(PageHandler):
 
     def find_problem(self, address: SplitResult) -> str:
         """Why the request is refused, or ""; the URL of a file contains its own token instead of that of the page."""
-        if not address.path.startswith(FILES_PATH):
+        if address.path == OPEN_PATH:
+            is_valid = self.state.use_open_code(parse_qs(address.query).get("code", [""])[0])
+        elif address.path.startswith(FILES_PATH):
+            token = address.path.removeprefix(FILES_PATH).partition("/")[0]
+            is_valid = is_same_text(token, self.state.file_token)
+        else:
             return super().find_problem(address)
-        token = address.path.removeprefix(FILES_PATH).partition("/")[0]
-        if not is_same_text(token, self.state.file_token):
+        if not is_valid:
             return "The token of the URL is missing or wrong"
         return self.server.access.find_host_problem(dict(self.headers))
 
@@ -98,6 +69,8 @@ class UiHandler(PageHandler):
         if address.path == "/":
             page, nonce = read_page()
             self.send_content(page, "text/html; charset=utf-8", headers=page_headers(nonce))
+        elif address.path == OPEN_PATH:
+            self.send_content(b"", "text/plain", HTTPStatus.FOUND, {"Location": self.server.url})
         elif address.path == "/setup.json":
             files_url = f"{FILES_PATH}{self.state.file_token}/"
             self.send_json({**describe_setup(), "folder": str(self.state.project.root), "files_url": files_url})

@@ -2,6 +2,8 @@
 
 const OTHER_PATH = "\u0000other";
 const PATH_KINDS = ["video", "dataset", "target"];
+const EMPTY_LABELS = { video: "no video in the folder", dataset: "no dataset yet", target: "no checkpoint yet" };
+const PATH_HINTS = { target: "Path in the project folder, or hf:ORG/NAME" };
 const MAIN_FIELDS = ["videos", "conditioners", "data", "preset", "max_seconds", "sources", "targets"];
 const forms = {};
 let shownForm = "";
@@ -67,7 +69,8 @@ class Form {
   addChoice(root, field, id) {
     const select = element("select", { id, title: field.help });
     const other = element("input", {
-      type: "text", placeholder: "Path in the project folder", hidden: true, "aria-label": `${field.label}: path`,
+      type: "text", placeholder: PATH_HINTS[field.kind] || "Path in the project folder", hidden: true,
+      "aria-label": `${field.label}: path`,
     });
     select.addEventListener("change", () => {
       this.touched.add(field.name);
@@ -117,7 +120,7 @@ class Form {
     for (const { box, field } of Object.values(this.inputs)) {
       if (!field) continue;
       const rows = [...choices(field.kind), [OTHER_PATH, "another path …"]];
-      if (field.kind === "video" && rows.length === 1) rows.unshift(["", "no video in the folder"]);
+      if (rows.length === 1) rows.unshift(["", EMPTY_LABELS[field.kind]]);
       const wanted = this.touched.has(field.name) ? this.chosen[field.name] ?? box.value : rows[0][0];
       const text = JSON.stringify(rows);
       if (box.dataset.rows !== text) {
@@ -176,7 +179,8 @@ class Form {
     setText(this.error, error ? error.message : "");
     for (const [name, { box }] of Object.entries(this.inputs)) {
       const isWrong = Boolean(error) && error.field === name;
-      box.toggleAttribute("aria-invalid", isWrong);
+      if (isWrong) box.setAttribute("aria-invalid", "true");
+      else box.removeAttribute("aria-invalid");
       if (!isWrong) continue;
       const details = box.closest("form details");
       if (details) details.open = true;

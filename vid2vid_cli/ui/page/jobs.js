@@ -5,7 +5,6 @@ const STATE_TEXTS = {
 };
 const FORM_TITLES = { prepare: "Prepare", train: "Train", transfer: "Transfer", resume: "Continue training" };
 const NEXT_STEPS = { prepare: ["train", "data", "Train on it"], train: ["transfer", "targets", "Transfer to it"] };
-const MAX_LOSSES = 4;
 const NUM_SHOWN = 4;
 const announcedStates = new Map();
 let followedJob = 0;
@@ -81,8 +80,9 @@ function showProgress(shown, job, isActive) {
   if (progress && progress.fraction !== null) shown.bar.value = progress.fraction;
   else shown.bar.removeAttribute("value");
   setText(shown.progress, progress && job.state !== "done" ? `${progress.stage}: ${progress.text}` : "");
-  const losses = Object.entries(progress ? progress.losses : {}).slice(0, MAX_LOSSES);
-  setText(shown.losses, isActive ? losses.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join("   ") : "");
+  const losses = progress && isActive ? progress.losses : {};
+  const names = MAIN_LOSSES.filter(name => name in losses);
+  setText(shown.losses, names.map(name => `${name.replaceAll("_", " ")} ${losses[name]}`).join("   "));
 }
 
 function showNextStep(shown, job) {
@@ -94,7 +94,7 @@ function showNextStep(shown, job) {
     shown.next.onclick = () => openForm(step[0], step[1], path);
   }
   shown.video.hidden = !(job.form === "transfer" && job.state === "done" && job.path);
-  shown.video.onclick = () => { playVideo(job.path); byId("player").scrollIntoView({ block: "center" }); };
+  shown.video.onclick = () => playVideo(`${job.path}?${Math.round(job.ended)}`, { scroll: true });
 }
 
 function showJobs(jobs) {

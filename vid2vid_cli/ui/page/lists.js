@@ -1,6 +1,6 @@
 // Datasets, runs and rendered videos of the project.
 
-const MAIN_LOSSES = ["l1", "perceptual", "cycle", "adversarial"];
+const MAIN_LOSSES = ["l1", "perceptual", "cycle", "feature_matching", "adversarial"];
 let playedVideo = "";
 
 function createTile() {
@@ -9,7 +9,7 @@ function createTile() {
     part("name", "h3"), part("facts", "p", { className: "note" }), part("bar", "progress", { max: 1 }),
     part("values", "p", { className: "numbers note" }), part("problem", "p", { className: "error" }),
     element("div", { className: "buttons" },
-      part("use", "button", { type: "button" }), part("resume", "button", { type: "button" }, "Continue"),
+      part("use", "button", { type: "button" }), part("play", "button", { type: "button" }, "Play"), part("resume", "button", { type: "button" }, "Continue"),
       part("report", "a", { target: "_blank", rel: "noopener" }, "Report")));
 }
 
@@ -18,6 +18,8 @@ function updatePicture(shown, reference, description) {
   shown.image.alt = description;
   setLink(shown.link, reference);
   shown.link.hidden = false; // an empty picture keeps the tiles of a row aligned
+  shown.link.classList.toggle("none", !reference);
+  shown.link.dataset.text = "no picture yet";
 }
 
 function updateDataset(tile, dataset) {
@@ -30,8 +32,14 @@ function updateDataset(tile, dataset) {
   setText(shown.problem, dataset.problem || "");
   shown.bar.hidden = shown.resume.hidden = true;
   setLink(shown.report, dataset.report);
+  setPlay(shown.play, dataset.video);
   setText(shown.use, dataset.problem ? "" : "Train");
   shown.use.onclick = () => openForm("train", "data", dataset.path);
+}
+
+function setPlay(button, reference) {
+  button.hidden = !reference;
+  button.onclick = () => playVideo(reference, { scroll: true });
 }
 
 function frameRate(text) {
@@ -53,6 +61,7 @@ function updateRun(tile, run) {
   setText(shown.values, losses.map(name => `${name} ${run.losses[name].toPrecision(3)}`).join("   "));
   setText(shown.problem, run.problem || "");
   setLink(shown.report, run.report);
+  setPlay(shown.play, run.video);
   setText(shown.use, run.checkpoint ? "Transfer" : "");
   shown.use.onclick = () => openForm("transfer", "targets", run.path);
   const isTraining = state.project.jobs.some(job => ["train", "resume"].includes(job.form) && job.state === "running");
@@ -61,9 +70,13 @@ function updateRun(tile, run) {
     .then(({ number }) => { followedJob = number; }).catch(error => announce(error.message));
 }
 
+function versioned({ path, modified }) {
+  return `${path}?${Math.round(modified)}`;
+}
+
 function createResult(result) {
   const play = part("play", "button", { type: "button", className: "row" }, part("name", "span"), part("age", "span", { className: "note" }));
-  play.addEventListener("click", () => playVideo(result.path));
+  play.addEventListener("click", () => playVideo(versioned(state.project.results.find(({ path }) => path === result.path))));
   return element("li", {}, play, part("report", "a", { target: "_blank", rel: "noopener" }, "Report"));
 }
 
@@ -75,10 +88,8 @@ function updateResult(row, result) {
   shown.play.setAttribute("aria-pressed", playedVideo === result.path);
 }
 
-/** Play a video; the newest one is shown at first, paused. */
-function playVideo(path, { start = true } = {}) {
-  const result = state.project.results.find(item => item.path === path);
-  const url = fileUrl(`${path}?${result ? Math.round(result.modified) : 0}`);
+/** Play a video of the project, `path` or `path?version`; the newest one is shown at first, paused. */
+function playVideo(reference, { start = true, scroll = false } = {}) {
   let video = byId("player").querySelector("video");
   if (!video) {
     video = element("video", { controls: true, loop: true, preload: "metadata", tabIndex: 0 });
@@ -87,17 +98,19 @@ function playVideo(path, { start = true } = {}) {
       byId("player").lastChild.textContent = `${playedVideo}: this browser does not play the format.`;
     });
   }
-  playedVideo = path;
-  byId("player").lastChild.textContent = path;
+  playedVideo = reference.split("?")[0];
+  byId("player").lastChild.textContent = playedVideo;
+  byId("player").hidden = false;
+  const url = fileUrl(reference);
   if (video.getAttribute("src") !== url) video.src = url;
   if (start) video.play().catch(() => {});
+  if (scroll) byId("player").scrollIntoView({ block: "center" });
   showResults();
 }
 
 function showResults() {
   const results = state.project.results;
   showList(byId("results"), results, result => result.path, createResult, updateResult);
-  byId("player").hidden = !results.length;
 }
 
 function showLists() {
@@ -105,7 +118,7 @@ function showLists() {
   showList(byId("datasets"), datasets, ({ path }) => path, createTile, updateDataset);
   showList(byId("runs"), runs, ({ path }) => path, createTile, updateRun);
   const newest = results.find(result => result.is_comparison) || results[0];
-  if (newest && !playedVideo) playVideo(newest.path, { start: false });
+  if (newest && !playedVideo) playVideo(versioned(newest), { start: false });
   showResults();
   showList(byId("notes"), notes, text => text, text => element("li", { textContent: text }), () => {});
 }
