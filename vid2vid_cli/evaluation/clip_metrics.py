@@ -9,12 +9,16 @@ from torch import Tensor
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.core.errors import DatasetError
 from vid2vid_cli.data.dataset import FrameRange, Split, valid_ranges
-from vid2vid_cli.evaluation.measured import Measured, measured_frames, measured_warping
+from vid2vid_cli.evaluation.extra_metrics import ExtraMetrics
+from vid2vid_cli.evaluation.measured import Measured, MetricMeans, measured_flicker, measured_frames, measured_warping
 from vid2vid_cli.evaluation.perceptual import DistanceToClip, PerceptualMetric
 from vid2vid_cli.evaluation.redetection import Detections, detect_images, redetection_errors
 from vid2vid_cli.metrics.image import psnr, sharpness, ssim
+from vid2vid_cli.metrics.temporal import colour_drift
 from vid2vid_cli.networks.flow_estimator import clip_flow
 from vid2vid_cli.training_data.training_data import TrainingData
+
+MIN_DRIFT_FRAMES = 25
 
 
 class ClipMetrics:
@@ -28,6 +32,7 @@ class ClipMetrics:
         *,
         redetectors: Sequence[Conditioner] = (),
         perceptual_metric: PerceptualMetric | None = None,
+        extra_metrics: ExtraMetrics | None = None,
         on_detection: Callable[[], None] = lambda: None,
         on_frame: Callable[[], None] = lambda: None,
     ) -> None:
@@ -38,6 +43,7 @@ class ClipMetrics:
         self._training_data, self._frame_range, self._real_frames = training_data, frame_range, real_frames
         self._redetectors, self._on_detection, self._on_frame = redetectors, on_detection, on_frame
         self._perceptual = None if perceptual_metric is None else DistanceToClip(perceptual_metric, real_frames)
+        self._extra_metrics = ExtraMetrics() if extra_metrics is None else extra_metrics
         self._flow: tuple[Tensor, Tensor] | None = None
         if len(real_frames) > 1:
             self._flow = clip_flow(real_frames)
@@ -46,7 +52,8 @@ class ClipMetrics:
         """The metrics of images of the last frames of the range, (t', 3, h, w) with t' <= t.
 
         `psnr` (dB) is the mean over the frames that differ from the real frame. `warping_error` needs two frames; it is
-        the root mean square over all pixels of the clip. `detections`: those of the images, if they are known.
+        the root mean square over all pixels of the clip. `flicker` needs two frames, `colour_drift` MIN_DRIFT_FRAMES,
+        because the slope of fewer is noise. `detections`: those of the images, if they are known.
         """
         num_frames = len(images)
         real_frames = self._real_frames[-num_frames:]
@@ -57,17 +64,27 @@ class ClipMetrics:
         }
         if self._perceptual is not None:
             values[self._perceptual.name] = self._perceptual(images)
+        for name, measure in self._extra_metrics.frames.items():
+            values[name] = measure(images, real_frames)
         for _ in images:
             self._on_frame()
         measured = measured_frames({name: tensor.double().numpy() for name, tensor in values.items()})
         if self._flow is not None and num_frames > 1:
             flow, confidence = (tensor[-num_frames:] for tensor in self._flow)
-            measured |= measured_warping(images, flow, confidence)
+            measured |= measured_warping(images, flow, confidence) | measured_flicker(images, real_frames)
+        measured |= Measured(self._measure_clip(images, real_frames))
         if detections is None:
             detections = detect_images(self._redetectors, images, self._on_detection)
         frame_range = self._frame_range._replace(start=self._frame_range.stop - num_frames)
         data = self._training_data
         return measured | redetection_errors(self._redetectors, detections, data.dataset, frame_range, view=data.view)
+
+    def _measure_clip(self, images: Tensor, real_frames: Tensor) -> MetricMeans:
+        """The metrics that single frames do not have."""
+        functions = dict(self._extra_metrics.clips)
+        if len(images) >= MIN_DRIFT_FRAMES:
+            functions["colour_drift"] = lambda images, targets: float(colour_drift(images, targets))
+        return {name: (measure(images, real_frames), len(images)) for name, measure in functions.items()}
 
 
 def measured_ranges(training_data: TrainingData, split: Split, num_given_frames: int) -> list[FrameRange]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vid2vid_cli.metrics.temporal import frame_warping_errors, squared_warping_errors
+from vid2vid_cli.metrics.temporal import flicker, frame_warping_errors, squared_warping_errors
 
 MetricMeans = Mapping[str, tuple[float, float]]
 """Name -> (mean, number of frames)."""
@@ -49,6 +49,12 @@ def measured_warping(images: Tensor, flow: Tensor, confidence: Tensor) -> Measur
     mean = float((squared_errors.sum() / num_values.sum().clamp(min=1)).sqrt())
     frames = frame_warping_errors(squared_errors, num_values).double().numpy()
     return Measured({"warping_error": (mean, len(images))}, {"warping_error": frames})
+
+
+def measured_flicker(images: Tensor, targets: Tensor) -> Measured:
+    """`flicker` of images (t, 3, h, w), t >= 2, against the real frames, see `metrics.temporal`."""
+    values = flicker(images, targets).double().numpy()
+    return Measured({"flicker": (float(values.mean()), len(values))}, {"flicker": np.concatenate([[np.nan], values])})
 
 
 def mean_metrics(metrics_per_clip: Sequence[MetricMeans]) -> dict[str, float]:

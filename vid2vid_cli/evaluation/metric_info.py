@@ -16,24 +16,45 @@ DIRECTIONS: Mapping[str, Direction] = {
     "cycle_ssim": "higher",
     "sharpness": "one",
     "warping_error": "lower",
+    "flicker": "lower",
+    "colour_drift": "lower",
     "style_diversity": "higher",
     "perceptual_style_diversity": "higher",
     "sample_diversity": "higher",
 }
-UNITS: Mapping[str, str] = {"psnr": "dB", "cycle_psnr": "dB"}
+SCORE_PREFIXES = ("ms_ssim_", "cvvdp_")
+"""Beginnings of the names of `--metric` whose higher values are better."""
+UNITS: Mapping[str, str] = {
+    "psnr": "dB",
+    "cycle_psnr": "dB",
+    "flicker": "levels",
+    "colour_drift": "levels per 1,000 frames",
+    "cvvdp_standard_4k": "JOD",
+}
 """Units of the metrics of the package; those of conditioners are in `Conditioner.error_units`."""
 SCORE_SUFFIXES = ("_iou", "_pck", "_found")
 """Endings of the names of re-detection metrics whose higher values are better."""
 ARROWS: Mapping[Direction, str] = {"higher": "↑", "lower": "↓", "one": "→1"}
+COMPARED_WITH_REAL = ("psnr", "ssim", "sharpness", "flicker", "colour_drift")
 NOT_COMPARED = ("warping_error", "style_diversity", "perceptual_style_diversity", "sample_diversity")
 """A still picture has a low warping error, so a lower one than that of the real frames is no advantage; only models
 with styles or samples have a diversity."""
+SHOWN_PREFIXES = {
+    "ms_ssim_": "MS-SSIM",
+    "lpips_": "LPIPS",
+    "fid_": "FID",
+    "kid_": "KID",
+    "fvd_": "FVD",
+    "cvvdp_": "CVVDP",
+}
+"""Beginnings of the names of `--metric`."""
 SHOWN_NAMES = {"psnr": "PSNR", "ssim": "SSIM", **dict.fromkeys(METRIC_NAMES.values(), "perceptual distance")}
 
 
 def metric_direction(name: str) -> Direction:
     """Which values of a metric are better: higher ones, lower ones, or those closer to 1."""
-    return DIRECTIONS.get(name, "higher" if name.endswith(SCORE_SUFFIXES) else "lower")
+    is_score = name.endswith(SCORE_SUFFIXES) or name.startswith(SCORE_PREFIXES)
+    return DIRECTIONS.get(name, "higher" if is_score else "lower")
 
 
 def is_better(name: str, value: float, other: float) -> bool:
@@ -49,9 +70,15 @@ def is_compared(name: str) -> bool:
     return name not in NOT_COMPARED and not name.endswith("_found")
 
 
+def compares_with_real(name: str) -> bool:
+    """Whether a metric compares with the real frames; that of the real frames themselves is a constant then."""
+    return name in (*COMPARED_WITH_REAL, *METRIC_NAMES.values()) or name.startswith(("lpips_", *SCORE_PREFIXES))
+
+
 def shown_name(name: str) -> str:
     """The name of a metric in a sentence."""
-    return SHOWN_NAMES.get(name, name.replace("_", " "))
+    prefix = next((prefix for prefix in SHOWN_PREFIXES if name.startswith(prefix)), "")
+    return SHOWN_PREFIXES.get(prefix) or SHOWN_NAMES.get(name, name.replace("_", " "))
 
 
 def column_head(name: str, units: Mapping[str, str]) -> str:

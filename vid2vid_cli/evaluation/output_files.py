@@ -21,15 +21,18 @@ METRICS_FILE_NAME, FRAMES_FILE_NAME = "metrics.json", "frames.csv"
 SCHEMA_VERSION = 1
 
 
-def choose_evaluation_folder(out: Path | None, checkpoints: Sequence[Path], *, overwrite: bool) -> Path:
+def choose_evaluation_folder(
+    out: Path | None, checkpoints: Sequence[Path], *, overwrite: bool, is_downloaded: bool = False
+) -> Path:
     """The folder to write: `out`, or `evaluation` beside a single checkpoint, with -2, ... if it exists.
 
+    For several checkpoints, and for one that `is_downloaded` to a cache, it is evaluation_NAME in the current folder.
     Raises ConfigError (a file), OutputExistsError (with `overwrite`, a folder that is not an evaluation),
     PermissionDeniedError.
     """
     if out is not None:
         path = out
-    elif len(checkpoints) == 1:
+    elif len(checkpoints) == 1 and not is_downloaded:
         path = checkpoints[0].parent / "evaluation"
     else:
         path = Path(shorten_name("_".join(["evaluation", *(checkpoint.stem for checkpoint in checkpoints)])))

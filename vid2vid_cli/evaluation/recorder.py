@@ -18,7 +18,9 @@ from vid2vid_cli.reports.comparison_video import MIN_PANEL_HEIGHT, compose_panel
 from vid2vid_cli.reports.report import Better, Mark, Panel, Strip, VideoView, frame_values
 
 VIDEO_NAME = "comparison.mp4"
-WARPING_NOTE = "The warping error of the first frame of a clip is shown as that of the second."
+FROM_FRAME_BEFORE = ("warping_error", "flicker")
+"""Metrics that the first frame of a clip does not have."""
+FIRST_FRAME_NOTE = "Warping error and flicker of the first frame of a clip are shown as those of the second."
 PanelImages = Mapping[str, Sequence[ImageArray]]
 """Name of a panel -> its image of each frame of a clip, uint8 (h, w, 3)."""
 
@@ -72,7 +74,7 @@ class ComparisonRecorder:
             self._panels,
             strips=[strip for metric in metrics for (name, _), strip in self._strips.items() if name == metric],
             marks=self._marks,
-            note=WARPING_NOTE if "warping_error" in metrics else "",
+            note=FIRST_FRAME_NOTE if set(FROM_FRAME_BEFORE).intersection(metrics) else "",
         )
 
     def _add_values(self, metric: str, model: str, values: Sequence[float], first_frame: int) -> None:
@@ -85,7 +87,7 @@ class ComparisonRecorder:
             unit = {**UNITS, **self._units}.get(metric, "")
             self._strips[key] = Strip(name, frame_values(better), better, unit, group=metric)
         num_missing = first_frame - self._num_values.get(key, 0)  # clips on which the metric was not measured
-        if metric == "warping_error":
+        if metric in FROM_FRAME_BEFORE:
             values = [*values[1:2], *values[1:]]
         for index, value in enumerate([math.nan] * num_missing + list(values), first_frame - num_missing):
             self._strips[key].values.add(index, value)

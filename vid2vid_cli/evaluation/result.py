@@ -17,11 +17,9 @@ from vid2vid_cli.evaluation.comparison import (
     describe_counts,
 )
 from vid2vid_cli.evaluation.measured import Measured, deviation_over_clips, mean_metrics
-from vid2vid_cli.networks.perceptual import METRIC_NAMES
+from vid2vid_cli.evaluation.metric_info import compares_with_real
 
 MODEL, REAL = "model", "real"
-SAME_FOR_REAL = ("psnr", "ssim", "sharpness", *METRIC_NAMES.values())
-"""Metrics that compare with the real frames; those of the real frames themselves are constants."""
 NEAREST_NAME = "the nearest training frame"
 
 
@@ -44,6 +42,8 @@ class Evaluation:
     _: KW_ONLY
     style_rows: Sequence[str] = ()
     """Further rows of the models, such as the best of several samples."""
+    set_values: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Row -> metric of the set of all its images -> value."""
     not_computed: Mapping[str, str] = field(default_factory=dict)
     """Metric -> why it was not computed, with a command."""
     units: Mapping[str, str] = field(default_factory=dict)
@@ -136,7 +136,9 @@ def summarize(path: Path, data: Path, evaluation: Evaluation) -> EvaluateResult:
     """The means of each row over all clips, and the comparison of the models with the baseline and each other."""
     names = dict.fromkeys(name for clip in evaluation.clips for name in clip.rows)
     means_by_row = {name: [clip.rows[name].means for clip in evaluation.clips if name in clip.rows] for name in names}
-    rows = {name: mean_metrics(means) for name, means in means_by_row.items()}
+    rows = {
+        name: {**mean_metrics(means), **evaluation.set_values.get(name, {})} for name, means in means_by_row.items()
+    }
     deviations = {name: deviation_over_clips(means) for name, means in means_by_row.items()}
     return EvaluateResult(
         path,
@@ -152,7 +154,7 @@ def summarize(path: Path, data: Path, evaluation: Evaluation) -> EvaluateResult:
 def _summarize_model(
     name: str, checkpoint: Path, rows: Mapping[str, Mapping[str, float]], evaluation: Evaluation
 ) -> ModelResult:
-    real = {f"{metric}_real": value for metric, value in rows.get(REAL, {}).items() if metric not in SAME_FOR_REAL}
+    real = {f"{metric}_real": value for metric, value in rows.get(REAL, {}).items() if not compares_with_real(metric)}
     compared, subject = rows.get(evaluation.baseline, {}), "The model" if name == MODEL else name
     return ModelResult(
         name,

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from vid2vid_cli.metrics.image import LUMA_WEIGHTS
 from vid2vid_cli.ops.warp import warp
+
+NUM_FLICKER_CELLS = 8
+"""Rows and columns of the grid on which flicker is measured."""
+LEVELS_PER_UNIT = 127.5
+"""8-bit levels per unit of the range from -1 to 1."""
 
 
 def warping_error(frames: Tensor, flow: Tensor, confidence: Tensor) -> Tensor:
@@ -30,3 +37,28 @@ def frame_warping_errors(squared_errors: Tensor, num_values: Tensor) -> Tensor:
     """The error of each frame (t,) from `squared_warping_errors`; NaN for the first and without a confident pixel."""
     errors = torch.where(num_values > 0, (squared_errors / num_values.clamp(min=1)).sqrt(), torch.nan)
     return torch.cat([errors.new_full((1,), torch.nan), errors])
+
+
+def flicker(images: Tensor, targets: Tensor) -> Tensor:
+    """Changes of the brightness from frame to frame that the real clip does not have, (t, 3, h, w) twice -> (t - 1,).
+
+    The root mean square over a grid of 8x8 cells, in 8-bit levels of the luma, of the change in `images` minus that in
+    `targets`. Also a frozen video has an error where the real one changes.
+    """
+    luma = (images - targets).mul(images.new_tensor(LUMA_WEIGHTS).view(3, 1, 1)).sum(1, keepdim=True)
+    cells = F.adaptive_avg_pool2d(luma, NUM_FLICKER_CELLS).flatten(1) * LEVELS_PER_UNIT
+    return (cells[1:] - cells[:-1]).square().mean(1).sqrt()
+
+
+def colour_drift(images: Tensor, targets: Tensor) -> Tensor:
+    """How fast the mean colour departs from that of the real clip, (t, 3, h, w) twice, t >= 2 -> scalar.
+
+    The length of the RGB vector of the slopes of straight lines through the differences of the frames' mean colours,
+    fitted by least squares, in 8-bit levels per 1,000 frames.
+    """
+    differences = (images - targets).mean((2, 3)).double() * LEVELS_PER_UNIT
+    time = torch.arange(len(images), dtype=torch.float64, device=images.device)
+    time -= time.mean()
+    slopes: Tensor = time @ differences / time.square().sum()
+    drift: Tensor = torch.linalg.vector_norm(1000 * slopes)
+    return drift

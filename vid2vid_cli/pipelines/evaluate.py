@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from vid2vid_cli.config.config import UNPAIRED_MODELS
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler, WarningRecorder
+from vid2vid_cli.engine.hub import is_hub_reference
 from vid2vid_cli.evaluation.output_files import METRICS_FILE_NAME, choose_evaluation_folder, write_metrics
 from vid2vid_cli.evaluation.recorder import ComparisonRecorder
 from vid2vid_cli.evaluation.report import write_evaluation_report
@@ -26,8 +27,8 @@ def evaluate(request: AnyEvaluateRequest, on_event: EventHandler) -> EvaluateRes
 
     `psnr` (dB) and `ssim`: means over frames. `sharpness`: see `metrics.image`. `warping_error`, `warping_error_real`:
     RMS difference in [0, 1] between frames that are aligned by the flow of the real clip. See `redetection_errors` for
-    the metrics of the conditioners, `choose_perceptual_metric` for the perceptual distance, and `Baselines` for the
-    baselines, to which the same functions are applied.
+    the metrics of the conditioners, `load_extra_metrics` for those of `--metric`, `choose_perceptual_metric` for the
+    perceptual distance, and `Baselines` for the baselines, to which the same functions are applied.
     An unpaired model has no frames to compare with: see `TranslationMetrics`; for one that predicts frames see
     `evaluate_prediction`.
     A model with styles uses the most common style of each class; one with a style per video is also measured by
@@ -39,7 +40,12 @@ def evaluate(request: AnyEvaluateRequest, on_event: EventHandler) -> EvaluateRes
     emit = WarningRecorder(on_event)
     models, data = open_models(request, emit)
     checkpoints = [model.checkpoint for model in models]
-    folder = choose_evaluation_folder(request.out, [item.path for item in checkpoints], overwrite=request.overwrite)
+    folder = choose_evaluation_folder(
+        request.out,
+        [item.path for item in checkpoints],
+        overwrite=request.overwrite,
+        is_downloaded=any(map(is_hub_reference, request.checkpoints)),
+    )
     path = folder / METRICS_FILE_NAME
     if not request.report:
         result = summarize(path, data, _measure(request, models, emit, None))

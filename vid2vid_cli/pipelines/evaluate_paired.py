@@ -18,12 +18,14 @@ from vid2vid_cli.engine.events import EventHandler, FrameProgress, ignore_events
 from vid2vid_cli.engine.inference import generate_clip, to_uint8_image
 from vid2vid_cli.engine.styles import apply_styles
 from vid2vid_cli.evaluation.baselines import COPY_LAST, NEAREST, Baselines, find_baselines, report_baselines
-from vid2vid_cli.evaluation.clip_metrics import ClipMetrics, measured_ranges
+from vid2vid_cli.evaluation.clip_metrics import MIN_DRIFT_FRAMES, ClipMetrics, measured_ranges
+from vid2vid_cli.evaluation.extra_metrics import ExtraMetrics, load_extra_metrics
 from vid2vid_cli.evaluation.measured import Measured
 from vid2vid_cli.evaluation.perceptual import PerceptualMetric, choose_perceptual_metric
 from vid2vid_cli.evaluation.recorder import ComparisonRecorder
-from vid2vid_cli.evaluation.redetection import detect_images, load_redetectors
+from vid2vid_cli.evaluation.redetection import Detections, detect_images, load_redetectors
 from vid2vid_cli.evaluation.result import REAL, EvaluatedClip, Evaluation
+from vid2vid_cli.evaluation.set_metrics import set_results
 from vid2vid_cli.evaluation.style_metrics import NUM_GENERATIONS, STYLE_ROWS, StyleMetrics
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator
 from vid2vid_cli.pipelines.evaluated_models import (
@@ -50,6 +52,12 @@ def evaluate_paired(
     num_given_frames = max(model.initial_frame.num_given_frames for model in loaded.values())
     data, first = models[0].data, models[0].checkpoint.metadata
     frame_ranges = measured_ranges(data, request.split, num_given_frames)
+    device = next(iter(loaded.values())).runtime.device
+    extra_metrics = load_extra_metrics(
+        request.extra_metrics, device, (data.view.height, data.view.width), float(data.dataset.fps)
+    )
+    if max(frame_range.num_frames for frame_range in frame_ranges) < MIN_DRIFT_FRAMES:
+        extra_metrics.not_computed["colour_drift"] = f"no clip has {MIN_DRIFT_FRAMES} frames"
     redetectors = load_redetectors(first.conditioners, emit)
     baselines = None
     if request.baselines:
@@ -57,7 +65,6 @@ def evaluate_paired(
         for model in models:
             report_baselines(baselines, model.data, model.checkpoint.metadata, emit)
     trained_with = {str(m.checkpoint.metadata.training.get("perceptual_network", "")) for m in models}
-    device = next(iter(loaded.values())).runtime.device
     perceptual_metric, not_computed = choose_perceptual_metric(trained_with, device, emit)
     measurement = _PairedMeasurement(
         models,
@@ -65,15 +72,19 @@ def evaluate_paired(
         redetectors,
         baselines,
         perceptual_metric=perceptual_metric,
+        extra_metrics=extra_metrics,
         frame_ranges=frame_ranges,
         recorder=recorder,
         emit=emit,
     )
+    clips = [measurement.measure_clip(frame_range) for frame_range in frame_ranges]
+    set_values, problems = set_results(extra_metrics.sets, REAL, emit)
     return Evaluation(
         {model.name: model.checkpoint.path for model in models},
-        [measurement.measure_clip(frame_range) for frame_range in frame_ranges],
+        clips,
         style_rows=measurement.style_rows,
-        not_computed=not_computed,
+        set_values=set_values,
+        not_computed={**not_computed, **extra_metrics.not_computed, **problems},
         units=metric_units(models),
     )
 
@@ -94,11 +105,12 @@ class _PairedMeasurement:
         baselines: Baselines | None,
         *,
         perceptual_metric: PerceptualMetric | None,
+        extra_metrics: ExtraMetrics,
         frame_ranges: Sequence[FrameRange],
         recorder: ComparisonRecorder | None,
         emit: EventHandler,
     ) -> None:
-        self._recorder = recorder
+        self._recorder, self._extra_metrics = recorder, extra_metrics
         self._models, self._loaded, self._redetectors = models, loaded, redetectors
         self._baselines, self._perceptual_metric = baselines, perceptual_metric
         num_frames = sum(frame_range.num_frames for frame_range in frame_ranges)
@@ -130,6 +142,7 @@ class _PairedMeasurement:
             real_frames,
             redetectors=self._redetectors,
             perceptual_metric=self._perceptual_metric,
+            extra_metrics=self._extra_metrics,
             on_detection=self._detection.advance,
             on_frame=self._measured.advance,
         )
@@ -153,7 +166,7 @@ class _PairedMeasurement:
         images = generate_images(model, clip, self._generation.advance)[-len(real_frames) :]
         if self._recorder is not None:
             panels[name] = _to_images(images)
-        measured = metrics.measure(images)
+        measured = self._measure(name, images, metrics)
         style_rows: dict[str, Measured] = {}
         if isinstance(model.generator, BicycleGenerator):
             styles = StyleMetrics(model.generator, model.runtime, self._perceptual_metric, self._generation.advance)
@@ -175,12 +188,20 @@ class _PairedMeasurement:
                     detected = torch.cat([images[:1], real_frames]) if has_frame_before else real_frames
                     found = detect_images(self._redetectors, detected, self._detection.advance)
                     detections = [items[-len(real_frames) :] for items in found]
-                    rows[name] = metrics.measure(images, [items[:-1] for items in found])
+                    rows[name] = self._measure(name, images, metrics, [items[:-1] for items in found])
                 else:
-                    rows[name] = metrics.measure(images)
+                    rows[name] = self._measure(name, images, metrics)
                 if name == NEAREST and self._recorder is not None:
                     panels[name] = _to_images(images)
-        return rows | {REAL: metrics.measure(real_frames, detections)}
+        return rows | {REAL: self._measure(REAL, real_frames, metrics, detections)}
+
+    def _measure(
+        self, row: str, images: Tensor, metrics: ClipMetrics, detections: Detections | None = None
+    ) -> Measured:
+        """The metrics of the images, which also become a part of the row's set."""
+        for set_metrics in self._extra_metrics.sets:
+            set_metrics.add(row, images)
+        return metrics.measure(images, detections)
 
     def _load_clip(self, model: EvaluatedModel, frame_range: FrameRange) -> ClipBatch:
         """The clip from the given frames of the model on."""

@@ -111,6 +111,11 @@ def check_fits(checkpoint: CheckpointFile, first: CheckpointFile) -> None:
 def _check_options(request: AnyEvaluateRequest, checkpoint: CheckpointFile) -> None:
     """Raise ConfigError for options of models of another kind."""
     path, model = checkpoint.path, checkpoint.metadata.model
+    if request.extra_metrics and _kind(checkpoint) != "render conditions":
+        raise ConfigError(
+            f"--metric {next(iter(request.extra_metrics))}: {path} (model={model}) has metrics of its own.",
+            "Leave it out. It is for models that render conditions.",
+        )
     if checkpoint.metadata.generator.target == "future_frames":
         for name, value in (("--direction", request.direction), ("--initial-frame", request.initial_frame)):
             if value is not None:

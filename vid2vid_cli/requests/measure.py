@@ -1,10 +1,12 @@
 """Requests that measure or show what a checkpoint does: evaluate, predict and styles show."""
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from vid2vid_cli.core.paths import PathCheckedRequest
+from vid2vid_cli.requests import parsers
 from vid2vid_cli.requests.option import Argument, Option
 from vid2vid_cli.requests.render import Direction, InitialFrame
 from vid2vid_cli.requests.shared import (
@@ -36,6 +38,16 @@ class EvaluateOptions(PathCheckedRequest):
             "points (nearest_aligned), and the real frame before (copy_last)."
         ),
     ] = True
+    extra_metrics: Annotated[
+        Mapping[str, Path | None],
+        Option(
+            "Also measure ms_ssim, lpips, fid, kid (extra [metrics]), fvd, cvvdp or all, with the published weights or "
+            "those of FILE. May be repeated.",
+            ("--metric",),
+            "NAME[=FILE]",
+            collect=parsers.extra_metrics,
+        ),
+    ] = field(default_factory=dict)
     num_samples: Annotated[
         int | None,
         Option("Samples per clip of a model that predicts frames (savp). Default: 20.", ("--samples",), "N", min=1),

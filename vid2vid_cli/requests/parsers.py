@@ -14,6 +14,7 @@ _DURATION_PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?
 _DEVICE_PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d{1,4})?")
 DEFAULT_FRAME_HEIGHTS = (128, 256, 512, 1024)
 LAYERS = ("raw", "flow", "mask", "references")
+EXTRA_METRICS = ("ms_ssim", "lpips", "fid", "kid", "fvd", "cvvdp")
 MAX_SECONDS = 1e9
 """Limit of times and durations in seconds."""
 _NTSC_FRAME_RATES = {Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)}
@@ -119,3 +120,17 @@ def layers(texts: Sequence[str]) -> tuple[str, ...]:
     if unknown:
         raise ValueError(f"invalid layer {shorten(unknown[0])}: write some of {','.join(LAYERS)}.")
     return tuple(dict.fromkeys(names))
+
+
+def extra_metrics(texts: Sequence[str]) -> dict[str, Path | None]:
+    """lpips, fid=FILE or all -> {metric: file of weights, or None for the published one}."""
+    metrics: dict[str, Path | None] = {}
+    for text in texts:
+        name, equals, file = text.partition("=")
+        if name == "all" and not equals:
+            metrics = {**dict.fromkeys(EXTRA_METRICS), **metrics}
+        elif name in EXTRA_METRICS and (file or not equals):
+            metrics[name] = Path(file) if file else None
+        else:
+            raise ValueError(f"invalid metric {shorten(text)}: write {', '.join(EXTRA_METRICS)} or all, or NAME=FILE.")
+    return metrics

@@ -11,6 +11,7 @@ from vid2vid_cli.conditioning.spec import WeightFile
 from vid2vid_cli.core.errors import MissingWeightsError
 from vid2vid_cli.core.suggest import suggest_names
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent
+from vid2vid_cli.media.metric_weights import METRIC_WEIGHTS
 from vid2vid_cli.media.published_weights import (
     EFFICIENTNET_LITE0_WEIGHTS,
     VGG19_WEIGHTS,
@@ -22,7 +23,7 @@ from vid2vid_cli.media.published_weights import (
 from vid2vid_cli.tools.conditioner_info import format_bytes
 
 TABLE_HEADER = ("name", "used by", "size", "licence", "state", "path")
-PERCEPTUAL_LOSS = "losses.perceptual"
+PERCEPTUAL_LOSS, METRICS = "losses.perceptual", "evaluate --metric"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,7 @@ class ListedWeights:
 def list_weights() -> list[ListedWeights]:
     """All weight files, of the package first. Every file that exists is read, to verify its sha256."""
     entries = [(file, PERCEPTUAL_LOSS, "") for file in (VGG19_WEIGHTS, EFFICIENTNET_LITE0_WEIGHTS)]
+    entries += [(file, METRICS, "") for file in METRIC_WEIGHTS]
     for plugin in find_conditioners():
         if plugin.spec is not None:
             package = plugin.spec.implementation.partition(".")[0]
