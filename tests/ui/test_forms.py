@@ -77,6 +77,14 @@ def test_wrong_values_name_the_field(project: Project, values: dict[str, object]
     assert caught.value.field == field
 
 
+def test_output_folder_outside_is_refused(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (project.root / "runs" / "a").rmdir()
+    (project.root / "runs").rmdir()
+    (project.root / "runs").symlink_to(tmp_path_factory.mktemp("other"))
+    with pytest.raises(FieldError, match="runs"):
+        FORMS["train"].build_arguments({"data": "datasets/a"}, project)
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_fields_are_options_of_the_command(name: str) -> None:
     """The flags exist, and every field has a help text."""

@@ -85,6 +85,18 @@ def test_queue_progress_and_stop(jobs: Jobs, blob_video: Path, tmp_path: Path, m
     assert second.exit_code is None
 
 
+def test_close_stops_what_runs_and_waits(tmp_path: Path, blob_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_plugin(tmp_path, monkeypatch, SLOW_PLUGIN)
+    jobs = Jobs(tmp_path)
+    running = jobs.start("prepare", ["prepare", "-c", "slow", str(blob_video)])
+    waiting = jobs.start("prepare", ["prepare", "-c", "slow", str(blob_video)])
+    wait_for(lambda: running.to_json()["progress"])
+    jobs.close()
+    assert [running.state, waiting.state, running.exit_code, waiting.exit_code] == ["stopped", "stopped", 130, None]
+    with pytest.raises(TooManyJobsError):
+        jobs.start("prepare", ["prepare"])
+
+
 def test_stop_ends_by_force_at_last(jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ignore_signals = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     add_plugin(tmp_path, monkeypatch, ignore_signals + "open('ready', 'w').close()\ntime.sleep(60)\n")

@@ -187,7 +187,9 @@ def test_files_need_their_token_and_own_host(served: Served) -> None:
 
 def test_setup_lists_conditioners_presets_and_forms(served: Served) -> None:
     setup = request(served, "GET", with_token(served, "/setup.json")).json
-    assert {"edges", "landmarks"} <= {row["name"] for row in setup["conditioners"]}
+    names = [row["name"] for row in setup["conditioners"]]
+    assert {"edges", "landmarks"} <= set(names)
+    assert names.index("landmarks") < names.index("edges") < names.index("none") == len(names) - 1
     assert {"tiny", "fast"} <= {row["name"] for row in setup["presets"]}
     assert set(setup["forms"]) == {"prepare", "train", "transfer", "resume"}
     assert setup["files_url"] == f"{served.files}/"

@@ -22,4 +22,6 @@ def ui(request: UiRequest, json: options.Json = False) -> None:
 
     with Terminal("ui", as_json=json) as terminal:
         result = pipeline.ui(request, terminal.emit)
-        terminal.print_result(result.url, f"{result.num_commands} commands were started.", "", {})
+        terminal.print_result(
+            result.url, f"Commands started: {result.num_commands}", "", {"num_commands": result.num_commands}
+        )

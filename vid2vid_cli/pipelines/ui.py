@@ -48,7 +48,7 @@ def ui(request: UiRequest, on_event: EventHandler) -> UiResult:
             time.sleep(1.0)  # Event.wait cannot be interrupted on Windows
     except KeyboardInterrupt:
         if num_active := state.jobs.num_active:
-            on_event(InfoEvent(f"Stopping {num_active} commands; Ctrl-C again ends them at once"))
+            on_event(InfoEvent(f"Stopping what runs or waits ({num_active}); Ctrl-C again ends it at once"))
     finally:
         with suppress(KeyboardInterrupt):
             state.close()

@@ -8,15 +8,19 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, get_args
 
 from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.data.dataset import DATASETS_FOLDER
 from vid2vid_cli.engine.hub import HUB_PREFIX, parse_hub_reference
 from vid2vid_cli.requests.batch import TransferBatchRequest
 from vid2vid_cli.requests.option import Argument, Option
 from vid2vid_cli.requests.prepare import PrepareRequest
 from vid2vid_cli.requests.train import TrainRequest
+from vid2vid_cli.ui.listing import RUNS_FOLDER
 from vid2vid_cli.ui.project import OutsideProjectError, Project
 
 Kind = Literal["video", "dataset", "target", "run", "preset", "conditioners", "text", "flag"]
 PATH_KINDS = ("video", "dataset", "target", "run")
+OUTPUT_FOLDERS = (str(DATASETS_FOLDER), str(RUNS_FOLDER))
+"""Commands write here; a link would lead them out of the project."""
 EXTRA_OPTIONS = "extra"
 """Name of the field for all other options, as typed in a shell."""
 MAX_VALUE_CHARACTERS = 4000
@@ -110,6 +114,11 @@ class Form:
 
         Raises FieldError.
         """
+        for folder in OUTPUT_FOLDERS:
+            try:
+                project.resolve(folder)
+            except OutsideProjectError as error:
+                raise FieldError("", str(error)) from error
         options: list[str] = []
         positional: list[str] = []
         for field in self.fields:

@@ -77,8 +77,8 @@ function fileLink(text) {
 
 function setLink(link, reference) {
   link.hidden = !reference;
-  const url = reference ? fileUrl(reference) : "";
-  if (link.getAttribute("href") !== url) link.setAttribute("href", url);
+  if (!reference) link.removeAttribute("href");
+  else if (link.getAttribute("href") !== fileUrl(reference)) link.setAttribute("href", fileUrl(reference));
 }
 
 function setImage(image, reference) {

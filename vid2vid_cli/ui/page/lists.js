@@ -58,7 +58,7 @@ function updateRun(tile, run) {
   shown.bar.value = run.max_steps ? run.step / run.max_steps : 0;
   shown.bar.title = `step ${run.step}${limit}`;
   const losses = MAIN_LOSSES.filter(name => typeof run.losses[name] === "number").slice(0, 2);
-  setText(shown.values, losses.map(name => `${name} ${run.losses[name].toPrecision(3)}`).join("   "));
+  setText(shown.values, losses.map(name => `${name.replaceAll("_", " ")} ${run.losses[name].toPrecision(3)}`).join("   "));
   setText(shown.problem, run.problem || "");
   setLink(shown.report, run.report);
   setPlay(shown.play, run.video);
