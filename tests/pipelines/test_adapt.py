@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,15 @@ def test_adapt_prepares_and_trains_from_all_networks(run_folder: Path, video: Pa
     config = RunFolder(result.path).load_config()
     assert config.losses == tiny_config().losses
     assert not tensors_equal(*(copy_weights(load_checkpoint(path, CPU)[0]) for path in (base, result.checkpoint)))
+
+
+def test_adapt_does_not_log_where_the_base_was_logged(run_folder: Path, video: Path) -> None:
+    shutil.copytree(run_folder, "base/blob")
+    config = Path("base/blob/config.yaml")
+    config.write_text(config.read_text().replace("log_to: []", "log_to: [csv]"))
+    assert RunFolder(Path("base/blob")).load_config().checkpoint.log_to == ("csv",)
+    result = adapt(AdaptRequest(Path("base/blob"), video, max_steps=1, device="cpu"), ignore_events)
+    assert not (result.path / "metrics.csv").exists()
 
 
 def test_adapt_refuses_a_base_without_discriminators(run_folder: Path, video: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from helpers.factories import tiny_config
 
+from vid2vid_cli.cli import run_command_line
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import ConfigError, MissingPackageError
 from vid2vid_cli.engine.events import ArtifactEvent, Event, EventHandler, StepEvent, WarningEvent, ignore_events
@@ -88,6 +89,19 @@ def test_writer_that_cannot_be_opened_is_an_error(run: RunFolder) -> None:
 def test_no_log_writes_nothing_but_the_event_log(run: RunFolder) -> None:
     log_steps(run, tiny_config(), range(0, 1))
     assert [path.name for path in run.path.iterdir()] == ["events.jsonl"]
+
+
+def test_log_option_sets_the_setting_and_is_not_for_resumed_runs(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    args = ["train", "-p", "tiny", "--data", str(dataset), "--device", "cpu"]
+    assert run_command_line([*args, "--log", "excel", "--dry-run"]) == 21
+    assert run_command_line(["train", "--resume", "runs/blob", "--log", "csv"]) == 2
+    options = ["--steps", "1", "--set", "data.height=24", "--set", "generator.base_channels=4", "--log", "csv"]
+    assert run_command_line([*args, *options, "--out", "run"]) == 0
+    assert RunFolder(Path("run")).load_config().checkpoint.log_to == ("csv",)
+    assert [row["step"] for row in csv_rows(RunFolder(Path("run")))] == ["1"]
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb", "trackio"])

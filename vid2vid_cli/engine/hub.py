@@ -97,6 +97,13 @@ def download_checkpoint(reference: HubReference) -> Path:
     return checkpoints[0]
 
 
+def output_folder(checkpoint: Path) -> Path:
+    """The folder for what is written beside a checkpoint; the working directory if it is in huggingface_hub's cache."""
+    snapshots = checkpoint.parent.parent
+    is_cached = snapshots.name == "snapshots" and snapshots.parent.name.startswith("models--")
+    return Path() if is_cached else checkpoint.parent
+
+
 def hub_endpoint() -> str | None:
     """The address of another hub, from HF_ENDPOINT; None for that of huggingface_hub."""
     return os.environ.get(ENDPOINT_VARIABLE)

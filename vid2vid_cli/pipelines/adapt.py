@@ -121,6 +121,7 @@ def _open_base(path: Path) -> _Base:
         "data.size_rule": "height",
         "data.aspect_ratio": width / height,
         "data.weights": None,
+        "checkpoint.log_to": (),  # of whoever trained the base
         "schedule.freeze_coarse_steps": 0,
         "schedule.lr_decay_start": None,
     }

@@ -13,6 +13,7 @@ from vid2vid_cli.core.errors import ConfigError, ExportCheckError
 from vid2vid_cli.core.types import FrameReferences
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ignore_events
+from vid2vid_cli.engine.hub import output_folder
 from vid2vid_cli.engine.onnx_export import ExportableGenerator, check_exportable, example_inputs, export_graph
 from vid2vid_cli.engine.onnx_files import is_exported, save_export_metadata
 from vid2vid_cli.engine.onnx_generator import OnnxGenerator
@@ -52,7 +53,7 @@ def export(request: ExportRequest, on_event: EventHandler) -> ExportResult:
     checkpoint = open_checkpoint(request.checkpoint, "frames")
     if is_exported(checkpoint.path):
         raise ConfigError(f"{checkpoint.path} is an exported file already.", "Give the .ckpt that it was made of.")
-    default = checkpoint.path.with_suffix(".onnx")
+    default = output_folder(checkpoint.path) / f"{checkpoint.path.stem}.onnx"
     out = choose_output_path(request.out, default, overwrite=request.overwrite, compare=False)
     model = load_model(checkpoint, "cpu", "fp32")
     generator = _exportable(model, half=request.half)
