@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -38,6 +39,14 @@ def test_dockerfile_has_only_known_instructions_and_one_base() -> None:
     base = dict(read_instructions())["FROM"]
     minor = int(re.fullmatch(r"python:3\.(\d+)-slim", base)[1])  # type: ignore[index]
     assert 10 <= minor < 14
+
+
+def test_dockerfile_has_no_warnings_of_hadolint() -> None:
+    hadolint = shutil.which("hadolint")
+    if hadolint is None:
+        pytest.skip("hadolint is not installed")
+    completed = subprocess.run([hadolint, "--no-color", str(DOCKERFILE)], capture_output=True, text=True, timeout=60)
+    assert (completed.returncode, completed.stdout) == (0, "")
 
 
 def test_dockerfile_installs_as_the_readme_does() -> None:
