@@ -53,4 +53,5 @@ SPEC = ConditionerSpec(
         ),
     ),
     weights=(MESH_WEIGHTS, IRIS_WEIGHTS),
+    identifier="vid2vid_landmarks.identity:load_identifier",
 )

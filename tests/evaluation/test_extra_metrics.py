@@ -45,14 +45,14 @@ def alexnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(requested: dict[str, Path | None], size: tuple[int, int] = (176, 176)) -> ExtraMetrics:
-    return load_extra_metrics(requested, CPU, size, 25.0)
+    return load_extra_metrics(requested, CPU, size, fps=25.0)
 
 
 def test_parse_metrics() -> None:
     assert parse_metrics(["lpips", "fid=a/b.pth"]) == {"lpips": None, "fid": Path("a/b.pth")}
     assert parse_metrics(["fid=x", "all"])["fid"] == Path("x")
-    assert set(parse_metrics(["all"])) == {"ms_ssim", "lpips", "fid", "kid", "fvd", "cvvdp"}
-    for text in ("lpip", "lpips=", "all=x", ""):
+    assert set(parse_metrics(["all"])) == {"ms_ssim", "lpips", "fid", "kid", "fvd", "cvvdp", "identity"}
+    for text in ("lpip", "lpips=", "all=x", "", "cvvdp=x"):
         with pytest.raises(ValueError, match="lpips"):
             parse_metrics([text])
 

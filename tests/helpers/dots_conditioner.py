@@ -18,8 +18,11 @@ from vid2vid_cli.conditioning import (
     Annotation,
     Conditioner,
     ConditionerSpec,
+    FloatArray,
+    Identifier,
     Options,
     PersonOption,
+    UInt8Array,
     VideoFrame,
     View,
     bounding_box,
@@ -28,7 +31,13 @@ from vid2vid_cli.conditioning import (
 )
 from vid2vid_cli.core.geometry import ImageArray
 
-SPEC = ConditionerSpec("dots", "The red disc.", "points", "helpers.dots_conditioner:Dots")
+SPEC = ConditionerSpec(
+    "dots",
+    "The red disc.",
+    "points",
+    "helpers.dots_conditioner:Dots",
+    identifier="helpers.dots_conditioner:load_identifier",
+)
 DOTS_PLUGIN = "dots=helpers.dots_conditioner:SPEC"
 
 
@@ -114,3 +123,14 @@ class Dots(Conditioner):
             point = annotation.points["dot"] + np.float32(target["mean"]) - np.float32(source["mean"])
             previous = point if previous is None else (previous + point) / 2
             yield Annotation(target["height"], target["width"], annotation.quality, {"dot": previous})
+
+
+def load_identifier() -> Identifier:
+    """Discs are told apart by the colour of their centre."""
+    return Identifier("dot_colour", _centre_colour)
+
+
+def _centre_colour(image: UInt8Array, annotation: Annotation) -> FloatArray:
+    x, y = annotation.points["dot"][0].round().astype(int)
+    colour: FloatArray = image[y, x].astype(np.float32)
+    return colour

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from vid2vid_cli.conditioning.frame_condition import frame_annotation
     from vid2vid_cli.conditioning.frame_pairing import FramePairing, pair_with_frames
+    from vid2vid_cli.conditioning.identifier import Identifier
     from vid2vid_cli.conditioning.onnx import create_onnx_session
     from vid2vid_cli.conditioning.options import Options, input_path_option, render_option
     from vid2vid_cli.conditioning.person import PersonOption
@@ -64,6 +65,7 @@ _LAZY_IMPORTS = {
     "FloatArray": "vid2vid_cli.core.geometry",
     "FramePairing": "vid2vid_cli.conditioning.frame_pairing",
     "InputFileMismatchError": "vid2vid_cli.core.errors",
+    "Identifier": "vid2vid_cli.conditioning.identifier",
     "LabelClass": "vid2vid_cli.conditioning.conditioner",
     "LabelFileError": "vid2vid_cli.core.errors",
     "LabelImage": "vid2vid_cli.media.label_images",
@@ -119,6 +121,7 @@ __all__ = [
     "ConditionerSpec",
     "FloatArray",
     "FramePairing",
+    "Identifier",
     "InputFileMismatchError",
     "LabelClass",
     "LabelFileError",

@@ -44,4 +44,6 @@ class ConditionerSpec:
     requires: tuple[Requirement, ...] = ()
     weights: tuple[WeightFile, ...] = ()
     licence: str = "Apache-2.0"
+    identifier: str = ""
+    """`module:function` that returns an `Identifier`, or the pip command of what it lacks; "": there is none."""
     api_version: int = API_VERSION

@@ -10,9 +10,15 @@ from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.core.errors import DatasetError
 from vid2vid_cli.data.dataset import FrameRange, Split, valid_ranges
 from vid2vid_cli.evaluation.extra_metrics import ExtraMetrics
+from vid2vid_cli.evaluation.identity import ClipIdentities
 from vid2vid_cli.evaluation.measured import Measured, MetricMeans, measured_flicker, measured_frames, measured_warping
 from vid2vid_cli.evaluation.perceptual import DistanceToClip, PerceptualMetric
-from vid2vid_cli.evaluation.redetection import Detections, detect_images, redetection_errors
+from vid2vid_cli.evaluation.redetection import (
+    Detections,
+    detect_images,
+    redetection_errors,
+    transform_annotation,
+)
 from vid2vid_cli.metrics.image import psnr, sharpness, ssim
 from vid2vid_cli.metrics.temporal import colour_drift
 from vid2vid_cli.networks.flow_estimator import clip_flow
@@ -44,6 +50,11 @@ class ClipMetrics:
         self._redetectors, self._on_detection, self._on_frame = redetectors, on_detection, on_frame
         self._perceptual = None if perceptual_metric is None else DistanceToClip(perceptual_metric, real_frames)
         self._extra_metrics = ExtraMetrics() if extra_metrics is None else extra_metrics
+        self._identities: ClipIdentities | None = None
+        if self._extra_metrics.identity is not None:
+            dataset, view, name = training_data.dataset, training_data.view, self._extra_metrics.identity.conditioner
+            annotations = [transform_annotation(item, view) for item in dataset.annotations([frame_range], name)]
+            self._identities = ClipIdentities(self._extra_metrics.identity, real_frames, annotations)
         self._flow: tuple[Tensor, Tensor] | None = None
         if len(real_frames) > 1:
             self._flow = clip_flow(real_frames)
@@ -73,6 +84,8 @@ class ClipMetrics:
             flow, confidence = (tensor[-num_frames:] for tensor in self._flow)
             measured |= measured_warping(images, flow, confidence) | measured_flicker(images, real_frames)
         measured |= Measured(self._measure_clip(images, real_frames))
+        if self._identities is not None:
+            measured |= self._identities.measure(images)
         if detections is None:
             detections = detect_images(self._redetectors, images, self._on_detection)
         frame_range = self._frame_range._replace(start=self._frame_range.stop - num_frames)

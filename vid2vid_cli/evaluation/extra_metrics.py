@@ -13,7 +13,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.evaluation.cvvdp import CVVDP_COMMAND, load_cvvdp
+from vid2vid_cli.evaluation.identity import IdentityMetric, load_identity_metric
 from vid2vid_cli.evaluation.set_metrics import FVD_COMMAND, ImageSetMetrics, SetMetrics, VideoSetMetrics
 from vid2vid_cli.evaluation.torchmetrics_networks import load_inception, load_lpips
 from vid2vid_cli.media.metric_weights import ALEXNET_WEIGHTS, I3D_FILE_NAME, I3D_URL, INCEPTION_WEIGHTS
@@ -39,12 +41,18 @@ class ExtraMetrics:
     clips: dict[str, Callable[[Tensor, Tensor], float]] = field(default_factory=dict)
     """The same -> the value of a clip."""
     sets: list[SetMetrics] = field(default_factory=list)
+    identity: IdentityMetric | None = None
     not_computed: dict[str, str] = field(default_factory=dict)
     """Metric -> reason and command."""
 
 
 def load_extra_metrics(
-    requested: Mapping[str, Path | None], device: torch.device, size: tuple[int, int], fps: float
+    requested: Mapping[str, Path | None],
+    device: torch.device,
+    size: tuple[int, int],
+    *,
+    fps: float,
+    conditioners: Sequence[Conditioner] = (),
 ) -> ExtraMetrics:
     """The metrics by name -> weights, None for the published file; `size`: (height, width) of the images.
 
@@ -67,6 +75,12 @@ def load_extra_metrics(
     if "cvvdp" in requested and _is_installed(metrics, "cvvdp", ("pycvvdp",), CVVDP_COMMAND):
         name, function = load_cvvdp(device, fps)
         metrics.clips[name] = function
+    if "identity" in requested:
+        identity = load_identity_metric(conditioners)
+        if isinstance(identity, IdentityMetric):
+            metrics.identity = identity
+        else:
+            metrics.not_computed["identity"] = identity
     return metrics
 
 

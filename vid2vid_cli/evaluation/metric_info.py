@@ -46,6 +46,7 @@ SHOWN_PREFIXES = {
     "kid_": "KID",
     "fvd_": "FVD",
     "cvvdp_": "CVVDP",
+    "identity_distance_": "identity distance",
 }
 """Beginnings of the names of `--metric`."""
 SHOWN_NAMES = {"psnr": "PSNR", "ssim": "SSIM", **dict.fromkeys(METRIC_NAMES.values(), "perceptual distance")}
@@ -72,7 +73,8 @@ def is_compared(name: str) -> bool:
 
 def compares_with_real(name: str) -> bool:
     """Whether a metric compares with the real frames; that of the real frames themselves is a constant then."""
-    return name in (*COMPARED_WITH_REAL, *METRIC_NAMES.values()) or name.startswith(("lpips_", *SCORE_PREFIXES))
+    prefixes = ("lpips_", "identity_distance_", *SCORE_PREFIXES)
+    return name in (*COMPARED_WITH_REAL, *METRIC_NAMES.values()) or name.startswith(prefixes)
 
 
 def shown_name(name: str) -> str:

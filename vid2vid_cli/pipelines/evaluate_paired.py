@@ -54,7 +54,11 @@ def evaluate_paired(
     frame_ranges = measured_ranges(data, request.split, num_given_frames)
     device = next(iter(loaded.values())).runtime.device
     extra_metrics = load_extra_metrics(
-        request.extra_metrics, device, (data.view.height, data.view.width), float(data.dataset.fps)
+        request.extra_metrics,
+        device,
+        (data.view.height, data.view.width),
+        fps=float(data.dataset.fps),
+        conditioners=data.conditioners,
     )
     if max(frame_range.num_frames for frame_range in frame_ranges) < MIN_DRIFT_FRAMES:
         extra_metrics.not_computed["colour_drift"] = f"no clip has {MIN_DRIFT_FRAMES} frames"

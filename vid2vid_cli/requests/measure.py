@@ -41,8 +41,8 @@ class EvaluateOptions(PathCheckedRequest):
     extra_metrics: Annotated[
         Mapping[str, Path | None],
         Option(
-            "Also measure ms_ssim, lpips, fid, kid (extra [metrics]), fvd, cvvdp or all, with the published weights or "
-            "those of FILE. May be repeated.",
+            "Also measure ms_ssim, lpips, fid, kid (extra [metrics]), fvd, cvvdp, identity or all, with the published "
+            "weights or those of FILE. May be repeated.",
             ("--metric",),
             "NAME[=FILE]",
             collect=parsers.extra_metrics,

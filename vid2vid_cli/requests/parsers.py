@@ -14,7 +14,8 @@ _DURATION_PATTERN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?:in)?
 _DEVICE_PATTERN = re.compile(r"auto|cpu|mps|cuda(:\d{1,4})?")
 DEFAULT_FRAME_HEIGHTS = (128, 256, 512, 1024)
 LAYERS = ("raw", "flow", "mask", "references")
-EXTRA_METRICS = ("ms_ssim", "lpips", "fid", "kid", "fvd", "cvvdp")
+METRICS_WITH_WEIGHTS = ("lpips", "fid", "kid", "fvd")
+EXTRA_METRICS = ("ms_ssim", "lpips", "fid", "kid", "fvd", "cvvdp", "identity")
 MAX_SECONDS = 1e9
 """Limit of times and durations in seconds."""
 _NTSC_FRAME_RATES = {Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)}
@@ -129,8 +130,9 @@ def extra_metrics(texts: Sequence[str]) -> dict[str, Path | None]:
         name, equals, file = text.partition("=")
         if name == "all" and not equals:
             metrics = {**dict.fromkeys(EXTRA_METRICS), **metrics}
-        elif name in EXTRA_METRICS and (file or not equals):
+        elif name in EXTRA_METRICS and (not equals or (file and name in METRICS_WITH_WEIGHTS)):
             metrics[name] = Path(file) if file else None
         else:
-            raise ValueError(f"invalid metric {shorten(text)}: write {', '.join(EXTRA_METRICS)} or all, or NAME=FILE.")
+            names, with_weights = ", ".join(EXTRA_METRICS), ", ".join(METRICS_WITH_WEIGHTS)
+            raise ValueError(f"invalid metric {shorten(text)}: write {names} or all; =FILE is for {with_weights}.")
     return metrics
