@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
+import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +20,13 @@ from helpers.video_files import write_video
 
 from vid2vid_cli.cli import run_command_line
 from vid2vid_cli.core.errors import ConfigError, HubError, MissingPackageError, TruncatedCheckpointError
+from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import Event, InfoEvent, ignore_events
 from vid2vid_cli.engine.hub import HubReference, parse_hub_reference
 from vid2vid_cli.engine.run_folder import resolve_checkpoint
+from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.pull import PullRequest, pull
-from vid2vid_cli.pipelines.push import PushRequest, plan_push, push
+from vid2vid_cli.pipelines.push import PushRequest, find_local_paths, plan_push, push
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
 
 NAME = "ada/dancer"
@@ -68,6 +73,24 @@ def test_push_uploads_checkpoint_card_and_preview_in_one_commit(hub: HubServer, 
     assert re.search(r"\| psnr\\_val \| [0-9.]+ \|", text)
 
 
+def test_card_has_the_newest_evaluation_of_the_checkpoint(hub: HubServer, run_folder: Path, dataset: Path) -> None:
+    shutil.copytree(run_folder, "runs/blob")
+
+    def card() -> str:
+        rows = plan_push(PushRequest(Path("runs/blob"), NAME)).rows
+        return "\n".join(value for name, value in rows if name == "card")
+
+    assert "## Evaluation" not in card()
+    evaluate(EvaluateRequest(Path("runs/blob"), dataset, device="cpu", baselines=False), ignore_events)
+    assert "| metric | model | real |" in card()
+    assert re.search(r"\| psnr \(dB\), best: higher \| [0-9.]+ \| - \|", card())
+    assert re.search(r"\| ssim \(1\), best: higher \| [0-9.]+ \| 1 \|", card())
+    assert str(dataset.parent) not in card()
+    future = time.time() + 60
+    os.utime("runs/blob/blob.ckpt", (future, future))  # trained on
+    assert "## Evaluation" not in card()
+
+
 def test_push_requires_consent_before_anything_is_sent(hub: HubServer, run_folder: Path) -> None:
     with pytest.raises(ConfigError, match="--consent is missing"):
         push_run(run_folder, consent=False)
@@ -82,6 +105,15 @@ def test_push_of_a_file_without_a_run_has_no_preview_and_says_so(hub: HubServer,
     repository = hub.repositories[NAME]
     assert "preview.png" not in repository.commits[repository.references["main"]]
     assert any(isinstance(event, InfoEvent) and "--preview" in event.message for event in events)
+
+
+def test_local_paths_in_the_metadata_are_found(run_folder: Path) -> None:
+    metadata = load_metadata(run_folder / "blob.ckpt")
+    assert find_local_paths(metadata) == []
+    settings = {"data": {"attributes_file": "/home/ada/list.csv", "height": 24}, "summary": "a/b"}
+    training = {"files": ["/data/x.pth"], "dataset": "blob"}
+    changed = metadata.model_copy(update={"training_config": settings, "training": training})
+    assert find_local_paths(changed) == ["/data/x.pth", "/home/ada/list.csv"]
 
 
 def test_private_push_never_goes_to_a_public_repository(hub: HubServer, run_folder: Path) -> None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vid2vid_cli import __version__
 from vid2vid_cli.core.checkpoint_header import verify_checksum
 from vid2vid_cli.core.errors import ConfigError, HubError
+from vid2vid_cli.core.parsing import parse_json
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
 from vid2vid_cli.engine.dry_run import DryRun
-from vid2vid_cli.engine.events import EventHandler, InfoEvent
+from vid2vid_cli.engine.events import EventHandler, InfoEvent, WarningEvent
 from vid2vid_cli.engine.hub import HubReference, hub_endpoint, hub_errors, parse_hub_reference, require_hub_package
 from vid2vid_cli.engine.onnx_files import is_exported
 from vid2vid_cli.engine.run_folder import CONFIG_FILE_NAME, RunFolder, resolve_checkpoint
+from vid2vid_cli.evaluation.output_files import METRICS_FILE_NAME
 from vid2vid_cli.media.images import load_png
 from vid2vid_cli.requests.share import PushRequest
 from vid2vid_cli.tools.conditioner_info import format_bytes
-from vid2vid_cli.tools.model_card import CARD_NAME, PREVIEW_NAME, build_model_card, describe_frames
+from vid2vid_cli.tools.model_card import CARD_NAME, PREVIEW_NAME, EvaluationTable, build_model_card, describe_frames
 
 __all__ = ["PushRequest", "PushResult", "plan_push", "push"]
 
@@ -55,6 +59,7 @@ def plan_push(request: PushRequest) -> DryRun:
             ("repository", f"{upload.reference.repository}, {'private' if request.private else 'public'}"),
             *(("file", f"{name}: {path}, {format_bytes(path.stat().st_size)}") for name, path in upload.files.items()),
             ("frames", describe_frames(upload.metadata)),
+            *(("local path in the file", path) for path in find_local_paths(upload.metadata)),
             ("consent", consent),
             *(("card", line) for line in upload.card.splitlines() if line),
         )
@@ -74,6 +79,8 @@ def push(request: PushRequest, on_event: EventHandler) -> PushResult:
             "Ask everyone who can be recognised in the footage; if all agree, add --consent.",
         )
     require_hub_package()
+    if paths := find_local_paths(upload.metadata):
+        on_event(WarningEvent(f"The checkpoint names paths of this machine in its options: {', '.join(paths)}"))
     if PREVIEW_NAME not in upload.files:
         on_event(InfoEvent("The model card has no preview: the checkpoint is not in a run folder. --preview sets one."))
     return _upload(upload, request)
@@ -115,12 +122,56 @@ def _prepare_upload(request: PushRequest) -> _Upload:
         licence=request.licence,
         has_preview=preview is not None,
         version=__version__,
+        evaluation=read_evaluation(checkpoint),
     )
     files = {path.name: path for path in (checkpoint, *companions)}
     if preview is not None:
         load_png(preview)  # raises for what is not an image
         files[PREVIEW_NAME] = preview
     return _Upload(reference, metadata, files, card)
+
+
+def find_local_paths(metadata: CheckpointMetadata) -> list[str]:
+    """Absolute paths in the options of the conditioners, the training record and the settings of a checkpoint."""
+
+    def iterate(value: object) -> Iterator[str]:
+        if isinstance(value, str) and Path(value).is_absolute():
+            yield value
+        elif isinstance(value, Mapping | list | tuple):
+            for item in value.values() if isinstance(value, Mapping) else value:
+                yield from iterate(item)
+
+    options = [conditioner.options for conditioner in metadata.conditioners]
+    return sorted(set(iterate([options, metadata.training, metadata.training_config])))
+
+
+def read_evaluation(checkpoint: Path) -> EvaluationTable | None:
+    """The newest evaluation beside a checkpoint, if it is of this file alone and not older; otherwise None."""
+    paths = sorted(checkpoint.parent.glob(f"evaluation*/{METRICS_FILE_NAME}"), key=lambda path: path.stat().st_mtime)
+    try:
+        record = parse_json(paths[-1].read_text(encoding="utf-8")) if paths else {}
+        if not record or paths[-1].stat().st_mtime < checkpoint.stat().st_mtime:
+            return None
+        ((row_name, model),) = record["models"].items()
+        if Path(model["checkpoint"]).resolve() != checkpoint.resolve():
+            return None
+        names = [name for name in (row_name, "nearest", "real") if name in record["rows"]]
+        rows = [
+            (
+                f"{metric} ({info['unit'] or '1'}), best: {info['better']}",
+                *(_cell(record, name, metric) for name in names),
+            )
+            for metric, info in record["metrics"].items()
+        ]
+        description = f"{record['num_frames']} frames (split {record['split']}) of {Path(record['data']).name}"
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        return None  # written by another version, or by hand
+    return EvaluationTable(description, ("metric", *names), tuple(rows))
+
+
+def _cell(record: Mapping[str, Any], row: str, metric: str) -> str:
+    value = record["rows"][row].get(metric)
+    return "-" if value is None else f"{value:.4g}"
 
 
 def _newest_sample(folder: Path) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from vid2vid_cli.conditioning.registry import find_conditioners
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
@@ -30,8 +31,24 @@ def describe_frames(metadata: CheckpointMetadata) -> str:
     return "The file contains no frames of the footage, but the weights can reproduce what the footage shows."
 
 
+@dataclass(frozen=True)
+class EvaluationTable:
+    """The metrics of a checkpoint as `evaluate` has measured them."""
+
+    description: str
+    """The frames that were measured."""
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
 def build_model_card(
-    metadata: CheckpointMetadata, repository: str, *, licence: str, has_preview: bool, version: str
+    metadata: CheckpointMetadata,
+    repository: str,
+    *,
+    licence: str,
+    has_preview: bool,
+    version: str,
+    evaluation: EvaluationTable | None = None,
 ) -> str:
     """The model card as Markdown, with the front matter that the hub reads."""
     names = [conditioner.name for conditioner in metadata.conditioners]
@@ -66,6 +83,7 @@ def build_model_card(
         "",
         *_table(("property", "value"), _property_rows(metadata)),
         "",
+        *([] if evaluation is None else _evaluation_section(evaluation)),
         "## Licences",
         "",
         f"Weights: {_escape(licence) or 'the publisher has named no licence'}.",
@@ -75,6 +93,11 @@ def build_model_card(
         f"Written by vid2vid-cli {version}.",
     ]
     return "\n".join([*front_matter, *lines]) + "\n"
+
+
+def _evaluation_section(evaluation: EvaluationTable) -> list[str]:
+    description = f"`vid2vid evaluate` on {_escape(evaluation.description)}."
+    return ["## Evaluation", "", description, "", *_table(evaluation.header, evaluation.rows), ""]
 
 
 def _property_rows(metadata: CheckpointMetadata) -> list[tuple[str, str]]:
