@@ -21,6 +21,7 @@ from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
 from vid2vid_cli.engine.events import Event, InfoEvent, ProgressEvent, ignore_events
 from vid2vid_cli.engine.inference import generate_clip
 from vid2vid_cli.evaluation import extra_metrics
+from vid2vid_cli.evaluation.output_files import choose_evaluation_folder
 from vid2vid_cli.metrics.image import psnr, sharpness, ssim
 from vid2vid_cli.metrics.temporal import flicker, warping_error
 from vid2vid_cli.networks.flow_estimator import DISFlow
@@ -310,3 +311,14 @@ def test_evaluate_measures_extra_metrics(
     saved = json.loads(result.path.read_text())
     assert saved["rows"]["model"][names[0]] == result.metrics[names[0]]
     assert saved["not_computed"].keys() == result.not_computed.keys()
+
+
+def test_choose_evaluation_folder_of_downloaded_and_several_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written to the cache of downloads."""
+    monkeypatch.chdir(tmp_path)
+    a, b = Path("cache/a.ckpt"), Path("runs/b/b.ckpt")
+    assert choose_evaluation_folder(None, [a], overwrite=False, is_downloaded=True) == Path("evaluation_a")
+    assert choose_evaluation_folder(None, [b], overwrite=False) == Path("runs/b/evaluation")
+    assert choose_evaluation_folder(None, [a, b], overwrite=False) == Path("evaluation_a_b")

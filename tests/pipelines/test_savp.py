@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from vid2vid_cli.core.errors import ConfigError, TooFewFramesError
 from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
+from vid2vid_cli.pipelines.evaluate import EvaluateModelsRequest, EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.predict import PredictRequest, predict
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.train import TrainRequest, train
@@ -165,3 +166,16 @@ def test_train_needs_enough_consecutive_frames(tmp_path: Path) -> None:
     with pytest.raises(TooFewFramesError, match="model=savp needs 5"):
         train(TrainRequest(savp_config(), "savp", data, tmp_path / "run", device="cpu"), ignore_events)
     assert not (tmp_path / "run").exists()
+
+
+def test_evaluate_compares_models_that_predict_frames(run: Path, dataset: Path, tmp_path: Path) -> None:
+    """Baselines are measured once; a model that renders conditions does not fit."""
+    models = tuple(shutil.copy(next(run.glob("*.ckpt")), tmp_path / f"{name}.ckpt") for name in "ab")
+    request = EvaluateModelsRequest(
+        models, dataset, tmp_path / "e", device="cpu", num_samples=2, num_frames=4, report=False
+    )
+    result = evaluate(request, ignore_events)
+    assert list(result.rows) == ["a", "a best_of_2", "b", "b best_of_2", "copy_last", "constant_flow"]
+    assert list(result.baselines) == ["copy_last", "constant_flow"]
+    assert result.rows["a"] == result.rows["b"]
+    assert "all are equal" in result.comparison

@@ -20,6 +20,8 @@ from vid2vid_cli.requests.measure import EvaluateOptions
 from vid2vid_cli.requests.origins import option_rows
 
 NUM_WORST_FRAMES = 8
+MIN_FRAME_DISTANCE = 12
+"""Frames between two of the worst frames of a clip, because neighbours show the same problem."""
 ARROWS_NOTE = "↑ higher is better, ↓ lower is better, →1 closer to 1 is better."
 TrainingRecords = Mapping[str, Mapping[str, Any]]
 """Name of a model -> what its checkpoint records of its training."""
@@ -47,8 +49,9 @@ def write_evaluation_report(
         command_name="evaluate",
         title=f"{title} {result.data.resolve().name}",
         summary=[
-            *result.comparison.split("\n"),
-            f"{evaluation.num_frames} frames of {num_clips} {'clip' if num_clips == 1 else 'clips'}.",
+            *([result.comparison] if result.comparison else []),
+            f"{evaluation.num_frames} frames of {num_clips} {'clip' if num_clips == 1 else 'clips'}."
+            + ("" if request.split == "val" else " They include training frames, on which metrics are better."),
         ],
         facts=facts,
         warnings=warnings,
@@ -117,7 +120,7 @@ def _clip_table(result: EvaluateResult, recorder: ComparisonRecorder) -> Table:
 
 
 def _worst_frames(result: EvaluateResult, model: str, recorder: ComparisonRecorder) -> Table | None:
-    """The frames of a model whose value of one metric is the worst; None without values per frame."""
+    """The frames of a model with the worst values of one metric, apart in time; None without values per frame."""
     names = [name for clip in result.evaluation.clips for name in clip.rows[model].frames if is_compared(name)]
     preferred = [name for name in names if name.startswith("perceptual_")] + [n for n in names if n.endswith("ssim")]
     if not names:
@@ -129,7 +132,11 @@ def _worst_frames(result: EvaluateResult, model: str, recorder: ComparisonRecord
         values = clip.rows[model].frames.get(metric, np.empty(0))
         first = clip.frame_range.stop - len(values)
         entries += [(sign * float(v), clip.name, first + i) for i, v in enumerate(values) if math.isfinite(v)]
-    worst = sorted(entries, reverse=True)[:NUM_WORST_FRAMES]
+    worst: list[tuple[float, str, int]] = []
+    for entry in sorted(entries, reverse=True):
+        is_near = any(clip == entry[1] and abs(index - entry[2]) < MIN_FRAME_DISTANCE for _, clip, index in worst)
+        if len(worst) < NUM_WORST_FRAMES and not is_near:
+            worst.append(entry)
     numbers = [recorder.frame_numbers[clip, index] for _, clip, index in worst]
     rows = [
         [str(number), clip, str(index), f"{sign * value:.4g}"]

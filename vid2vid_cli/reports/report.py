@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from vid2vid_cli.media.files import write_text
 from vid2vid_cli.reports.plots import Curve, Phase, draw_curve
@@ -151,6 +151,7 @@ def write_report(path: Path, report: Report) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
     page = environment.get_template("report.html").render(
         report=report,
         warnings=list(dict.fromkeys(report.warnings)),
@@ -161,6 +162,11 @@ def write_report(path: Path, report: Report) -> None:
         written=time.strftime("%Y-%m-%d %H:%M:%S"),
     )
     write_text(path, page)
+
+
+def _breakable(text: str) -> Markup:
+    """Text that may be wrapped after underscores."""
+    return Markup(escape(text).replace("_", Markup("_<wbr>")))
 
 
 def _script_data(report: Report) -> str:
