@@ -24,8 +24,8 @@ from vid2vid_cli.data.reference_weights import (
     prior_log_weights,
 )
 
-FADE_FRAMES = 6
-"""Frames over which a replaced reference is faded out."""
+FADE_FRAMES = 3
+"""Frames over which a replaced reference is faded out: longer, and the eyes do not follow a blink."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.data.reference_bank import AlignedReference
 
-SWITCH_RATIO = 0.85
+SWITCH_RATIO = 0.9
 """A reference is replaced by one whose distance is smaller than its own by this factor."""
 MEAN_SHARE = 1e-3
 """Weight of the mean difference of the references beside the smallest one of each part."""

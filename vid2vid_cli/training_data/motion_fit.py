@@ -35,8 +35,9 @@ NUM_PAIRS = 160
 VALIDATION_SHARE = 0.2
 NUM_NEIGHBOURS = 4
 """A frame is paired with one of this number of nearest references outside the gap, as in training."""
-MAX_COMPONENTS, MIN_DEVIATION = 8, 1e-3
-"""Number of principal components of the points' shape, and their standard deviation in radii of the points."""
+MAX_COMPONENTS, FRAMES_PER_COMPONENT, MIN_DEVIATION = 8, 40, 1e-3
+"""Principal components of the points' shape: their number, fewer for few frames, where the motion of more components is
+noise, and their least standard deviation in radii of the points."""
 GRID_STEP_RADII = 0.33
 """Distance of the grid's nodes in root mean square radii of the points."""
 FLOW_SIGMA = 3.0
@@ -86,13 +87,14 @@ def _fit_shapes(points: Positions, rows: NDArray[np.int64]) -> LinearMotion:
     offsets = aligned - shape
     flat_offsets = np.concatenate([offsets.real, offsets.imag], axis=1)
     _, deviations, axes = np.linalg.svd(flat_offsets, full_matrices=False)
-    is_used = deviations[:MAX_COMPONENTS] > MIN_DEVIATION * np.sqrt(len(used))
-    scales = deviations[:MAX_COMPONENTS][is_used] / np.sqrt(len(used))
+    max_components = min(MAX_COMPONENTS, max(1, len(used) // FRAMES_PER_COMPONENT))
+    is_used = deviations[:max_components] > MIN_DEVIATION * np.sqrt(len(used))
+    scales = deviations[:max_components][is_used] / np.sqrt(len(used))
     num_values = NUM_PLACE_VALUES + len(scales)
     return LinearMotion(
         rows=rows.astype(np.uint16),
         mean_shape=np.stack([shape.real, shape.imag], axis=1).astype(np.float32),
-        components=(axes[:MAX_COMPONENTS][is_used] / scales[:, None]).astype(np.float32),
+        components=(axes[:max_components][is_used] / scales[:, None]).astype(np.float32),
         place_mean=places.mean(axis=0).astype(np.float32),
         place_scale=np.maximum(places.std(axis=0), 1e-3).astype(np.float32),
         max_differences=np.full(num_values, np.inf, np.float32),
