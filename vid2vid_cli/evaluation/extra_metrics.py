@@ -5,7 +5,8 @@ Their names carry implementation, backbone, size and number of samples, because 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,14 +68,16 @@ def load_extra_metrics(
         if weights is not None:
             metrics.frames[f"lpips_torchmetrics_alexnet{weights.suffix}"] = load_lpips(weights.path, device)
     _add_inception_metrics(metrics, requested, device)
-    if "fvd" in requested and _is_installed(metrics, "fvd", ("cdfvd", "einops", "requests"), FVD_COMMAND):
+    if "fvd" in requested and _is_installed(metrics, "fvd", ("cdfvd",), FVD_COMMAND):
         path = _find_i3d(metrics, requested["fvd"])
         if path is not None:
             sha256 = weight_file_sha256(path)[:8]
-            metrics.sets.append(VideoSetMetrics(path, f"i3d_sha_{sha256}", device))
+            with _import_errors(metrics, "fvd", FVD_COMMAND):
+                metrics.sets.append(VideoSetMetrics(path, f"i3d_sha_{sha256}", device))
     if "cvvdp" in requested and _is_installed(metrics, "cvvdp", ("pycvvdp",), CVVDP_COMMAND):
-        name, function = load_cvvdp(device, fps)
-        metrics.clips[name] = function
+        with _import_errors(metrics, "cvvdp", CVVDP_COMMAND):
+            name, function = load_cvvdp(device, fps)
+            metrics.clips[name] = function
     if "identity" in requested:
         identity = load_identity_metric(conditioners)
         if isinstance(identity, IdentityMetric):
@@ -102,11 +105,12 @@ def _add_ms_ssim(metrics: ExtraMetrics, size: tuple[int, int]) -> None:
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
     def measure(images: Tensor, targets: Tensor) -> Tensor:
-        values = multiscale_structural_similarity_index_measure(
-            (images + 1) / 2, (targets + 1) / 2, data_range=1.0, reduction="none"
-        )
-        assert isinstance(values, Tensor)
-        return values.reshape(-1)
+        pairs = zip((images + 1) / 2, (targets + 1) / 2, strict=True)
+        values = [
+            multiscale_structural_similarity_index_measure(image[None], target[None], data_range=1.0)
+            for image, target in pairs
+        ]
+        return torch.stack(values)
 
     metrics.frames["ms_ssim_torchmetrics"] = measure
 
@@ -129,6 +133,15 @@ def _is_installed(metrics: ExtraMetrics, name: str, packages: Sequence[str], com
     if missing:
         metrics.not_computed[name] = f"{missing[0]} is not installed: {command}"
     return not missing
+
+
+@contextmanager
+def _import_errors(metrics: ExtraMetrics, name: str, command: str) -> Iterator[None]:
+    """A package that is installed without what it imports is as good as missing."""
+    try:
+        yield
+    except ImportError as error:
+        metrics.not_computed[name] = f"{error}: {command}"
 
 
 def _find_weights(metrics: ExtraMetrics, name: str, given: Path | None, file: WeightFile) -> _Weights | None:
