@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from vid2vid_cli.core.errors import DeviceError
+from vid2vid_cli.core.errors import ConfigError, DeviceError
 from vid2vid_cli.engine import runtime
-from vid2vid_cli.engine.runtime import choose_device, choose_runtime
+from vid2vid_cli.engine.runtime import choose_device, choose_runtime, gpu_precision
 
 
 @pytest.mark.parametrize("requested", ["gpu", "cuda:99", "xpu", ""])
@@ -19,7 +19,7 @@ def test_choose_device_rejects_missing_devices(requested: str) -> None:
 
 def test_choose_runtime_auto_gives_usable_device() -> None:
     chosen = choose_runtime("auto")
-    assert chosen.precision in ("fp32", "bf16")
+    assert chosen.precision in ("fp32", "bf16", "fp16")
     torch.zeros(1, device=chosen.device)
 
 
@@ -29,6 +29,12 @@ def test_choose_runtime_returns_requested_values() -> None:
     layer = chosen.prepare_module(nn.Conv2d(8, 8, 3))
     with chosen.autocast():
         assert layer(torch.zeros(1, 8, 4, 4)).dtype == torch.bfloat16
+    chosen = choose_runtime("cpu", "fp16", False)
+    assert chosen.describe() == "cpu, fp16"
+    with chosen.autocast():
+        assert chosen.prepare_module(nn.Conv2d(8, 8, 3))(torch.zeros(1, 8, 4, 4)).dtype == torch.float16
+    with pytest.raises(ConfigError, match="half"):
+        choose_runtime("cpu", "half")
     chosen = choose_runtime("cpu", "fp32")
     assert chosen.describe() == "cpu, fp32, channels_last"
     layer = chosen.prepare_module(nn.Conv2d(8, 8, 3))
@@ -47,6 +53,14 @@ def test_auto_precision_measures_bf16_on_cpu(
     monkeypatch.setattr(runtime, "_convolution_seconds", lambda: {torch.float32: 1.0, torch.bfloat16: 1.0 / speedup})
     assert choose_runtime("cpu").precision == expected
     assert choose_runtime("cpu", "bf16").precision == "bf16"
+
+
+@pytest.mark.parametrize(
+    ("compute_capability", "expected"),
+    [((6, 1), "fp32"), ((7, 0), "fp16"), ((7, 5), "fp16"), ((8, 0), "bf16"), ((8, 9), "bf16"), ((12, 0), "bf16")],
+)
+def test_gpu_precision_is_that_of_the_tensor_cores(compute_capability: tuple[int, int], expected: str) -> None:
+    assert gpu_precision(compute_capability) == expected
 
 
 def test_auto_precision_does_not_change_within_a_process() -> None:

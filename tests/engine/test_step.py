@@ -244,7 +244,7 @@ def test_non_finite_loss_raises_before_step_is_counted(tensor_name: str) -> None
     assert tensors_equal(ema_weights, copy_weights(state.generator_ema))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 @pytest.mark.parametrize(
     "changes", [{}, {"flow": False}, {"past_frames": 0, "flow": False}, {"norm": "group"}, {"upsample": "transpose"}]
 )
@@ -252,6 +252,7 @@ def test_train_step_supports_precisions_and_generators(precision: Any, changes: 
     config = tiny_config(generator=changes, losses={"gan_mode": "hinge"})
     context, state = tiny_state(config)
     context = TrainContext(config, Runtime(torch.device("cpu"), precision, True), context.flow_estimator)
+    state.scale_gradients(context.runtime)
     terms = train_step(context, state, random_clips())
     assert all(value == value for value in terms.values())
     assert {weight.dtype for weight in copy_weights(state.generator)} == {torch.float32}

@@ -56,14 +56,16 @@ def test_update_encoder_uses_gradients_of_all_chunks() -> None:
     batch = clips_with_instances()
     twin = copy.deepcopy(state.generator)
     assert twin.style_encoder is not None
-    styled = encode_styles(state.generator, batch)
+    styled = encode_styles(state.generator, batch, state.generator_scaler)
     assert styled.conditions.shape[2] == 1 + 3
     weights = torch.rand_like(styled.conditions)
     for frames in (slice(0, 2), slice(2, 4)):
         (styled.conditions[:, frames] * weights[:, frames]).sum().backward(retain_graph=True)
     scale_weights = copy_weights(state.generator.get_submodule("scale_networks"))
-    styled.update_encoder(torch.optim.SGD(state.generator.parameters(), lr=1.0), SINGLE_PROCESS)
-    twin_styled = encode_styles(twin, batch)
+    styled.update_encoder(
+        torch.optim.SGD(state.generator.parameters(), lr=1.0), SINGLE_PROCESS, scaler=state.generator_scaler
+    )
+    twin_styled = encode_styles(twin, batch, state.generator_scaler)
     assert twin_styled.styles is not None
     (twin_styled.styles * weights[:, :, 1:]).sum().backward()
     for updated, original in zip(encoder.parameters(), twin.style_encoder.parameters(), strict=True):
@@ -89,9 +91,11 @@ def test_update_encoder_averages_gradients_over_processes() -> None:
         encoder = state.generator.style_encoder
         assert encoder is not None
         before = copy_weights(encoder)
-        styled = encode_styles(state.generator, clips_with_instances())
+        styled = encode_styles(state.generator, clips_with_instances(), state.generator_scaler)
         styled.conditions.square().sum().backward()
-        styled.update_encoder(torch.optim.SGD(encoder.parameters(), lr=1.0), process_group)
+        styled.update_encoder(
+            torch.optim.SGD(encoder.parameters(), lr=1.0), process_group, scaler=state.generator_scaler
+        )
         changes.append([new - old for new, old in zip(encoder.parameters(), before, strict=True)])
     for full, halved in zip(*changes, strict=True):
         torch.testing.assert_close(halved * 2, full)
@@ -99,7 +103,9 @@ def test_update_encoder_averages_gradients_over_processes() -> None:
 
 def test_encoded_styles_are_constant_per_object_and_clip() -> None:
     _, state = style_model()
-    styles = encode_styles(state.generator, clips_with_instances(batch_size=2)).conditions[:, :, 1:]
+    styles = encode_styles(state.generator, clips_with_instances(batch_size=2), state.generator_scaler).conditions[
+        :, :, 1:
+    ]
     corners = styles[:, :1, :, ::12, ::12]
     expected = corners.expand(-1, 4, -1, -1, -1).repeat_interleave(12, 3).repeat_interleave(12, 4)
     torch.testing.assert_close(styles, expected)
@@ -118,22 +124,24 @@ def test_apply_styles_adds_bank_styles_to_any_condition_dtype(dtype: torch.dtype
         example_annotations=(),
     )
     batch = clips_with_instances()
+    _, state = style_model()
     batch = replace(batch, conditions=batch.conditions.round().to(dtype))
     conditions = apply_styles(batch, StyleAssigner(bank, StyleChoice()))
     torch.testing.assert_close(conditions[:, :, :1], batch.conditions.float())
     expected = torch.from_numpy(vectors[0]).float().view(3, 1, 1).expand(1, 4, 3, 24, 24)
     torch.testing.assert_close(conditions[:, :, 1:], expected)
-    assert encode_styles(style_model()[1].generator, batch).conditions.is_floating_point()
+    assert encode_styles(state.generator, batch, state.generator_scaler).conditions.is_floating_point()
 
 
 def test_encode_styles_without_encoder_returns_conditions() -> None:
     state = build_train_state(tiny_config(), ConditionSpec(1), CPU)
     batch = random_clips()
-    styled = encode_styles(state.generator, batch)
+    styled = encode_styles(state.generator, batch, state.generator_scaler)
     assert styled.conditions is batch.conditions
-    styled.update_encoder(state.generator_optimizer, SINGLE_PROCESS)
+    styled.update_encoder(state.generator_optimizer, SINGLE_PROCESS, scaler=state.generator_scaler)
 
 
 def test_encode_styles_rejects_batch_without_instances() -> None:
+    _, state = style_model()
     with pytest.raises(ShapeError, match="instances"):
-        encode_styles(style_model()[1].generator, random_clips())
+        encode_styles(state.generator, random_clips(), state.generator_scaler)

@@ -12,8 +12,10 @@ from vid2vid_cli.config.base import ConfigSection, nvidia
 class RuntimeConfig(ConfigSection):
     """Precision, memory and random seed."""
 
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 if it is faster on this device.", json_schema_extra=nvidia("fp16")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        description="auto: bf16, or fp16 on GPUs without bf16, if it is faster on this device.",
+        json_schema_extra=nvidia("fp16"),
     )
     channels_last: bool | None = Field(None, description="Memory format of convolutions; null: the faster one.")
     gradient_checkpointing: bool = Field(

@@ -32,6 +32,8 @@ class StepEvent:
     """Time limit in seconds, or None."""
     data_wait_seconds: float = 0.0
     """Time that this process has waited for clips."""
+    num_skipped_updates: int = 0
+    """Updates of the run that were left out, because a gradient overflowed in fp16."""
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ def train_loop(
                 elapsed_seconds=elapsed_seconds,
                 max_seconds=stop_condition.max_seconds,
                 data_wait_seconds=timed_batches.data_wait_seconds,
+                num_skipped_updates=state.num_skipped_updates,
             )
         )
         if not context.process_group.all_agree(
@@ -78,6 +79,13 @@ def train_loop(
         wait_share = timed_batches.data_wait_seconds / (elapsed_seconds - previous_seconds)
         workers_hint = f"increase data.num_workers (now {context.config.data.num_workers})"
         emit(InfoEvent(f"{wait_share:.0%} of the time was spent waiting for clips: {workers_hint}."))
+    if state.num_skipped_updates:
+        emit(
+            InfoEvent(
+                f"fp16: {state.num_skipped_updates} updates in {state.step} steps were left out, because gradients "
+                "overflowed; the loss scale was halved after each."
+            )
+        )
     return elapsed_seconds
 
 

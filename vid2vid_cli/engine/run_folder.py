@@ -40,7 +40,7 @@ class RunRecord:
     dataset: str
     """Absolute path, so that the run can be resumed from any folder."""
     preset: str
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "fp16"]
     device: str
     more_datasets: tuple[str, ...] = ()
     """The paths of further datasets of the same training."""

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from vid2vid_cli.engine.gradient_scaler import GradientScaler
+from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.networks.generators import Generator
 
 
@@ -29,8 +31,20 @@ class TrainState:
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         """One optimiser for all discriminators."""
+        self.scale_gradients(Runtime(torch.device("cpu"), "fp32", False))
         self.generator_ema = copy.deepcopy(generator).requires_grad_(False).eval()
         self.step = 0
+
+    def scale_gradients(self, runtime: Runtime) -> None:
+        """Give each optimiser the gradient scaler for a device and a precision."""
+        is_enabled = runtime.precision == "fp16"
+        self.generator_scaler = GradientScaler(runtime.device, enabled=is_enabled)
+        self.discriminator_scaler = GradientScaler(runtime.device, enabled=is_enabled)
+
+    @property
+    def num_skipped_updates(self) -> int:
+        """Updates that were left out since the first step, because a gradient overflowed in fp16."""
+        return self.generator_scaler.num_skipped + self.discriminator_scaler.num_skipped
 
     def _stateful_members(self) -> dict[str, Any]:
         return {name: member for name, member in vars(self).items() if hasattr(member, "state_dict")}
@@ -42,7 +56,7 @@ class TrainState:
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Restore a `state_dict`. Raises KeyError or RuntimeError if it is of another architecture."""
         for name, member in self._stateful_members().items():
-            member.load_state_dict(saved[name])
+            member.load_state_dict(saved.get(name, {}) if isinstance(member, GradientScaler) else saved[name])
         self.step = int(saved["step"])
 
     def trainable_networks(self) -> dict[str, nn.Module]:

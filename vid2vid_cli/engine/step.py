@@ -18,7 +18,8 @@ from vid2vid_cli.engine.train_context import TrainContext
 def train_step(context: TrainContext, state: TrainState, batch: ClipBatch) -> dict[str, float]:
     """Update all networks with one batch and return the mean of each loss term over updates and processes.
 
-    Raises DivergenceError in all processes if a loss is NaN or infinite; the weights of that step must be discarded.
+    Raises DivergenceError in all processes if a loss is NaN or infinite, or if gradients overflow in fp16 at any scale;
+    the weights of that step must be discarded.
     """
     config = context.config
     for optimizer, adam in (
@@ -36,6 +37,10 @@ def train_step(context: TrainContext, state: TrainState, batch: ClipBatch) -> di
         raise DivergenceError(
             f"the loss {non_finite_losses[0]} became {mean_losses[non_finite_losses[0]]} at step {state.step + 1}"
         )
+    scalers = {"generator": state.generator_scaler, "discriminators": state.discriminator_scaler}
+    exhausted = [name for name, scaler in scalers.items() if scaler.is_exhausted]
+    if exhausted:
+        raise DivergenceError(f"the gradients of the {exhausted[0]} overflow in fp16 at step {state.step + 1}")
     state.step += 1
     state.update_ema(ema_decay(config.optimizer.ema_decay, state.step))
     return mean_losses

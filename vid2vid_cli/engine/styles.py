@@ -17,6 +17,7 @@ from vid2vid_cli.conditioning.instances import InstanceIds, instance_class, inst
 from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.core.types import ClipBatch, ShapeError, StyleEncoderSpec
 from vid2vid_cli.engine.distributed import ProcessGroup
+from vid2vid_cli.engine.gradient_scaler import GradientScaler
 from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.networks.style_encoder import InstanceFeatures, StyleEncoder, instance_average_pool
 from vid2vid_cli.ops.clustering import GaussianMixture, fit_gaussian_mixture, k_means
@@ -198,7 +199,9 @@ class StyledConditions:
     detached: Tensor | None = None
     """`styles` detached from the encoder; the gradients of all updates of the generator accumulate here."""
 
-    def update_encoder(self, optimizer: torch.optim.Optimizer, process_group: ProcessGroup) -> None:
+    def update_encoder(
+        self, optimizer: torch.optim.Optimizer, process_group: ProcessGroup, *, scaler: GradientScaler
+    ) -> None:
         """One step of the encoder with the accumulated gradients. The generator shares the optimiser; it is unchanged.
 
         The encoder runs once per clip, although the generator is updated several times.
@@ -206,17 +209,21 @@ class StyledConditions:
         if self.styles is None or self.detached is None or self.detached.grad is None:
             return
         optimizer.zero_grad(set_to_none=True)
-        self.styles.backward(self.detached.grad)  # type: ignore[no-untyped-call]
+        scaler.backward((self.styles * self.detached.grad).sum())
         process_group.all_reduce_gradients(optimizer)
-        optimizer.step()
+        scaler.step(optimizer)
 
 
-def encode_styles(generator: Generator, batch: ClipBatch) -> StyledConditions:
-    """The conditions of a batch; for a generator with a style encoder, with the styles of the real frames."""
+def encode_styles(generator: Generator, batch: ClipBatch, scaler: GradientScaler) -> StyledConditions:
+    """The conditions of a batch; for a generator with a style encoder, with the styles of the real frames.
+
+    `scaler`: that of the generator's optimiser. Its scale may change between two updates of the generator.
+    """
     if generator.style_encoder is None:
         return StyledConditions(batch.conditions)
     styles = pool_styles(generator.style_encoder, batch).to_feature_maps()
     detached = styles.detach().requires_grad_()
+    detached.register_hook(scaler.unscale)
     return StyledConditions(torch.cat([batch.conditions.float(), detached], 2), styles, detached)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.engine.distributed import SINGLE_PROCESS, ProcessGroup
+from vid2vid_cli.engine.gradient_scaler import GradientScaler
 from vid2vid_cli.engine.reference_flow import FlowEstimator
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.training_losses import LossTerms, PerceptualFunction
@@ -29,16 +30,18 @@ class TrainContext:
     """The processes that share each batch."""
 
 
-def update_weights(context: TrainContext, optimizer: torch.optim.Optimizer, loss: Tensor | None) -> None:
+def update_weights(
+    context: TrainContext, optimizer: torch.optim.Optimizer, loss: Tensor | None, *, scaler: GradientScaler
+) -> None:
     """One step of an optimiser with the gradients of a loss, averaged over all processes.
 
-    None: the loss does not exist in this process, which takes part in the average nevertheless.
+    None: the loss does not exist in this process, which takes part in the average nevertheless. `scaler`: that of the
+    optimiser.
     """
     optimizer.zero_grad(set_to_none=True)
-    if loss is not None:
-        loss.backward()  # type: ignore[no-untyped-call]
+    scaler.backward(loss)
     context.process_group.all_reduce_gradients(optimizer)
-    optimizer.step()
+    scaler.step(optimizer)
 
 
 def sum_terms(terms: LossTerms) -> Tensor:

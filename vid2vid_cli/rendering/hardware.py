@@ -39,8 +39,9 @@ def choose_hardware(
         return Hardware(choose_runtime(device, precision))
     if backend == "torch":
         raise ConfigError(f"--backend torch: {path} is an exported file.", "Use the .ckpt that it was made of.")
-    if precision == "bf16":
+    if precision in ("bf16", "fp16"):
         raise ConfigError(
-            f"--precision bf16: the precision of {path} is part of the file.", "Leave it out, or export with --half."
+            f"--precision {precision}: the precision of {path} is part of the file.",
+            "Leave it out, or export with --half.",
         )
     return Hardware(choose_runtime("cpu", "fp32", False), choose_provider(provider, device))

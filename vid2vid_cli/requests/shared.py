@@ -42,7 +42,8 @@ Device = Annotated[
     ),
 ]
 Precision = Annotated[
-    Literal["auto", "fp32", "bf16"], Option("auto: bf16 if it is faster on this device.", panel=HARDWARE_PANEL)
+    Literal["auto", "fp32", "bf16", "fp16"],
+    Option("auto: bf16, or fp16 on GPUs without bf16, if it is faster on this device.", panel=HARDWARE_PANEL),
 ]
 Backend = Annotated[
     Literal["auto", "torch", "onnxruntime"],

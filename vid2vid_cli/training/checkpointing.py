@@ -136,9 +136,10 @@ class CheckpointCallback:
             checkpoint_message = f"{self.run.checkpoint_path} of step {self.saved_step} is kept"
             advice = "Use that checkpoint, or train again"
         lr = min(self.config.optimizer.lr / 4, OptimizerConfig().lr)
+        precision = " --set runtime.precision=fp32" if self.run.load_record().precision == "fp16" else ""
         return DivergenceError(
             f"{error.message}; training stopped and {checkpoint_message}.",
-            f"{advice} with a lower learning rate: --set optimizer.lr={lr:g}",
+            f"{advice} with a lower learning rate: --set optimizer.lr={lr:g}{precision}",
         )
 
     def disk_full_error(self, error: DiskFullError) -> DiskFullError:

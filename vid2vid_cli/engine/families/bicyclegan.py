@@ -133,7 +133,9 @@ def _update_generator(
                 with freeze(encoder) if losses.has_any(*ENCODED_TERMS) else contextlib.nullcontext():
                     terms["latent"] = F.l1_loss(encoder(fakes[RANDOM])[0], latent)
         terms |= _adversarial_terms(state, fakes, losses)
-        update_weights(context, state.generator_optimizer, weighted_sum(terms, losses.weights))
+        update_weights(
+            context, state.generator_optimizer, weighted_sum(terms, losses.weights), scaler=state.generator_scaler
+        )
     return {name: fake.detach() for name, fake in fakes.items()}, detach_terms(terms)
 
 
@@ -170,7 +172,7 @@ def _update_discriminators(
     }
     if not terms:
         return {}
-    update_weights(context, state.discriminator_optimizer, sum_terms(terms))
+    update_weights(context, state.discriminator_optimizer, sum_terms(terms), scaler=state.discriminator_scaler)
     return detach_terms(terms)
 
 

@@ -73,7 +73,7 @@ def train_on_clips(context: TrainContext, state: FaderState, batch: ClipBatch) -
     with context.runtime.autocast(), seeded_rng(context, state.step):
         code = state.generator.encode(frames)
         classifier_loss = attribute_loss(classifier(code.detach()), attributes)
-        update_weights(context, state.discriminator_optimizer, classifier_loss)
+        update_weights(context, state.discriminator_optimizer, classifier_loss, scaler=state.discriminator_scaler)
         with freeze(classifier):
             image = crop_to(state.generator.decode(code, attributes), *frames.shape[-2:])
             terms = {
@@ -83,7 +83,9 @@ def train_on_clips(context: TrainContext, state: FaderState, batch: ClipBatch) -
             weights = loss_settings(config.losses).weights
             share = min(1.0, state.step / max(1, config.schedule.attribute_warmup_steps))
             weights = {**weights, "attribute_adversarial": share * weights["attribute_adversarial"]}
-            update_weights(context, state.generator_optimizer, weighted_sum(terms, weights))
+            update_weights(
+                context, state.generator_optimizer, weighted_sum(terms, weights), scaler=state.generator_scaler
+            )
     return [detach_terms({**terms, "attribute_classifier": classifier_loss})]
 
 

@@ -116,7 +116,7 @@ def train_on_clips(context: TrainContext, state: PairedState, batch: ClipBatch) 
     num_initial_frames = min(config.num_initial_frames, batch.frames.shape[1] - 1)
     initial_frames = batch.frames[:, :num_initial_frames] if num_initial_frames else None
     with context.runtime.autocast(), seeded_rng(context, state.step):
-        styled = encode_styles(state.generator, batch)
+        styled = encode_styles(state.generator, batch, state.generator_scaler)
         conditions = iter(styled.conditions.unbind(1))
         output_stream = rollout(
             state.generator,
@@ -151,7 +151,7 @@ def train_on_clips(context: TrainContext, state: PairedState, batch: ClipBatch) 
             loss_history.append(
                 _update_generator(context, state, chunk, inputs) | _update_discriminators(context, state, chunk, inputs)
             )
-        styled.update_encoder(state.generator_optimizer, context.process_group)
+        styled.update_encoder(state.generator_optimizer, context.process_group, scaler=state.generator_scaler)
     return loss_history
 
 
@@ -173,7 +173,9 @@ def _update_generator(
                 "region", {region: pair}, state.region_discriminators, losses
             ).items():
                 terms[name] = terms.get(name, 0.0) + inputs.mean_weight(region) * term
-        update_weights(context, state.generator_optimizer, weighted_sum(terms, losses.weights))
+        update_weights(
+            context, state.generator_optimizer, weighted_sum(terms, losses.weights), scaler=state.generator_scaler
+        )
     return detach_terms(terms)
 
 
@@ -196,7 +198,9 @@ def _update_discriminators(
             loss = training_losses.discriminator_loss(real, [fake], discriminators[name], losses)
             terms[f"{kind}_discriminator_{name}"] = inputs.mean_weight(name) * loss
     # A process without a crop of a region may have no terms.
-    update_weights(context, state.discriminator_optimizer, sum_terms(terms) if terms else None)
+    update_weights(
+        context, state.discriminator_optimizer, sum_terms(terms) if terms else None, scaler=state.discriminator_scaler
+    )
     return detach_terms(terms)
 
 

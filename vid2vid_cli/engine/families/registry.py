@@ -44,4 +44,5 @@ def build_train_state(config: Config, condition_spec: ConditionSpec, runtime: Ru
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.runtime.seed)
         state: TrainState = model_family(config.model).build_state(config, condition_spec, runtime)
+        state.scale_gradients(runtime)
     return state

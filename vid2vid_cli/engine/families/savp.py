@@ -169,7 +169,7 @@ def _update_discriminators(
         terms[f"{name}_discriminator"] = discriminator_loss(discriminator(real)[-1:], discriminator(fake)[-1:])
     if not terms:
         return {}
-    update_weights(context, state.discriminator_optimizer, sum_terms(terms))
+    update_weights(context, state.discriminator_optimizer, sum_terms(terms), scaler=state.discriminator_scaler)
     return detach_terms(terms)
 
 
@@ -195,7 +195,7 @@ def _update_generator(
                 terms[f"{name}_features"] = cosine_feature_distance(real[:-1], fake[:-1])
         weights = dict(loss_settings(config.losses).weights)
         weights["kl"] *= kl_factor(config, state.step)
-        update_weights(context, state.generator_optimizer, weighted_sum(terms, weights))
+        update_weights(context, state.generator_optimizer, weighted_sum(terms, weights), scaler=state.generator_scaler)
     return detach_terms(terms)
 
 

@@ -126,7 +126,9 @@ def _update_generators(
             for name, term in direction_terms.items():
                 terms_by_name.setdefault(name, []).append(term)
         terms = {name: torch.stack(values).sum() for name, values in terms_by_name.items()}
-        update_weights(context, state.generator_optimizer, weighted_sum(terms, losses.weights))
+        update_weights(
+            context, state.generator_optimizer, weighted_sum(terms, losses.weights), scaler=state.generator_scaler
+        )
     return outputs, detach_terms(terms)
 
 
@@ -147,7 +149,7 @@ def _update_discriminators(context: TrainContext, state: UnpairedState, sources:
         real = sources[opposite(direction)].flatten(0, 1)
         fake = state.history(direction).exchange(outputs[direction].flatten(0, 1))
         terms[f"discriminator_{direction}"] = discriminator_loss(real, [fake], state.discriminators[direction], losses)
-    update_weights(context, state.discriminator_optimizer, sum_terms(terms))
+    update_weights(context, state.discriminator_optimizer, sum_terms(terms), scaler=state.discriminator_scaler)
     if limit := context.config.unpaired.weight_clip:
         with torch.no_grad():
             for weight in state.discriminators.parameters():

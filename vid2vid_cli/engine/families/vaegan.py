@@ -79,7 +79,7 @@ def train_on_clips(context: TrainContext, state: VaeGanState, batch: ClipBatch) 
             _, logits = state.discriminator(torch.cat([frames, fakes]))
             real_logits, fake_logits = logits[: len(frames)], logits[len(frames) :]
             loss = GAN_LOSSES[context.config.losses.gan_mode][1]([real_logits], [fake_logits])
-            update_weights(context, state.discriminator_optimizer, loss)
+            update_weights(context, state.discriminator_optimizer, loss, scaler=state.discriminator_scaler)
             terms["discriminator"] = loss.detach()
     return [terms]
 
@@ -112,7 +112,9 @@ def _update_generator(context: TrainContext, state: VaeGanState, frames: Tensor)
         if losses.has_any("adversarial"):
             _, logits = state.discriminator(fakes)
             terms["adversarial"] = GAN_LOSSES[losses.gan_mode][0]([logits])
-        update_weights(context, state.generator_optimizer, weighted_sum(terms, losses.weights))
+        update_weights(
+            context, state.generator_optimizer, weighted_sum(terms, losses.weights), scaler=state.generator_scaler
+        )
     return fakes.detach(), detach_terms(terms)
 
 
