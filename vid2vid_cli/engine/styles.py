@@ -223,7 +223,7 @@ def encode_styles(generator: Generator, batch: ClipBatch, scaler: GradientScaler
         return StyledConditions(batch.conditions)
     styles = pool_styles(generator.style_encoder, batch).to_feature_maps()
     detached = styles.detach().requires_grad_()
-    detached.register_hook(scaler.unscale)
+    detached.register_hook(scaler.unscale)  # type: ignore[no-untyped-call]
     return StyledConditions(torch.cat([batch.conditions.float(), detached], 2), styles, detached)
 
 

@@ -1,0 +1,116 @@
+"""What a training step computes once, or not at all, and that the faster memory format has the same losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+from engine.test_step import build_inputs, gradients
+from helpers.factories import CPU, random_clips, tiny_config, tiny_state
+from networks.test_reference_blend import random_references
+from torch import Tensor, nn
+
+from vid2vid_cli.config.config import Config
+from vid2vid_cli.config.resolve import resolve_config
+from vid2vid_cli.core.types import ClipBatch, ClipReferences, ConditionSpec
+from vid2vid_cli.engine.families import paired
+from vid2vid_cli.engine.families.registry import build_train_state
+from vid2vid_cli.engine.step import train_step
+from vid2vid_cli.engine.train_context import TrainContext
+from vid2vid_cli.networks.flow_estimator import DISFlow
+
+SMALL = ["generator.base_channels=8", "generator.num_res_blocks=2", "schedule.image_warmup_steps=1", "data.height=32"]
+SIZE, NUM_STEPS = 32, 3
+
+
+def clips(seed: int, *, has_references: bool) -> ClipBatch:
+    """A clip of four frames with a face, and with the same two references for each of them."""
+    batch = random_clips(seed, size=SIZE)
+    length = batch.frames.shape[1]
+    batch = replace(batch, regions={"face": torch.tensor([6.0, 8.0, 24.0, 26.0]).expand(1, length, 1, 4)})
+    if not has_references:
+        return batch
+    references = random_references(SIZE, SIZE, seed=seed)
+
+    def repeat(tensor: Tensor) -> Tensor:
+        return tensor[:, None].expand(-1, length, *tensor.shape[1:]).contiguous()
+
+    return replace(
+        batch,
+        references=ClipReferences(
+            references.images,
+            references.static_images,
+            torch.arange(2).expand(1, length, 2).contiguous(),
+            *map(repeat, (references.positions, references.weights, references.log_weights)),
+        ),
+    )
+
+
+def step_losses(config: Config, *, channels_last: bool) -> list[dict[str, float]]:
+    """The losses of some steps of the same training in fp32."""
+    runtime = replace(CPU, channels_last=channels_last)
+    state = build_train_state(config, ConditionSpec(1), runtime)
+    context = TrainContext(config, runtime, DISFlow())
+    has_references = config.generator.num_references > 0
+    return [train_step(context, state, clips(seed, has_references=has_references)) for seed in range(NUM_STEPS)]
+
+
+@pytest.mark.parametrize("preset", ["tiny", "fast"])
+def test_losses_are_equal_in_both_memory_formats(preset: str) -> None:
+    """To rounding: 1e-6 at first, which each step of Adam amplifies. `fast` has references."""
+    config = resolve_config(preset, None, SMALL, {}).config
+    assert (config.generator.num_references > 0) == (preset == "fast")
+    contiguous, channels_last = (step_losses(config, channels_last=is_last) for is_last in (False, True))
+    assert [list(losses) for losses in contiguous] == [list(losses) for losses in channels_last]
+    for first, second in zip(contiguous, channels_last, strict=True):
+        assert second == pytest.approx(first, rel=5e-4, abs=1e-4)
+    assert contiguous[0] != contiguous[-1]
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """A forward pass of a discriminator."""
+
+    num_images: int
+    input_has_gradient: bool
+    output_has_gradient: bool
+
+
+def record_passes(network: nn.Module) -> list[_Pass]:
+    passes: list[_Pass] = []
+
+    def record(_: nn.Module, inputs: tuple[Tensor, ...], outputs: Any) -> None:
+        passes.append(_Pass(len(inputs[0]), inputs[0].requires_grad, outputs[0][-1].requires_grad))
+
+    network.register_forward_hook(record)
+    return passes
+
+
+def test_discriminators_receive_real_and_generated_frames_in_one_pass() -> None:
+    context, state = tiny_state(tiny_config())
+    chunk, inputs = build_inputs(context, state)
+    passes = record_passes(state.image_discriminator)
+    temporal_passes = record_passes(state.temporal_discriminators["1"])
+    paired._update_discriminators(context, state, chunk, inputs)
+    num_frames = len(chunk.real)
+    assert passes == [_Pass(num_frames * (1 + len(chunk.fake_images)), False, True)]
+    assert temporal_passes == [_Pass(2 * len(inputs.temporal_pairs["1"][0]), False, True)]
+    assert gradients(state.generator) == []
+
+
+def test_generator_update_computes_no_gradients_for_real_frames_and_discriminators() -> None:
+    """Real frames pass once, for feature matching, without a graph; the discriminators have no gradients."""
+    context, state = tiny_state(tiny_config())
+    chunk, inputs = build_inputs(context, state)
+    passes = record_passes(state.image_discriminator)
+    temporal_passes = record_passes(state.temporal_discriminators["1"])
+    paired._update_generator(context, state, chunk, inputs)
+    num_frames = len(chunk.real)
+    fake_passes = [_Pass(num_frames, True, True)] * len(chunk.fake_images)
+    assert passes == [_Pass(num_frames, False, False), *fake_passes]
+    assert sorted(each.output_has_gradient for each in temporal_passes) == [False, True]
+    assert gradients(state.image_discriminator) == gradients(state.temporal_discriminators) == []
+    assert not chunk.real.requires_grad
+    assert not inputs.temporal_pairs["1"][0].requires_grad
