@@ -21,15 +21,22 @@ from vid2vid_cli.engine.step import train_step
 from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.networks.flow_estimator import DISFlow
 
-SMALL = ["generator.base_channels=8", "generator.num_res_blocks=2", "schedule.image_warmup_steps=1", "data.height=32"]
-SIZE, NUM_STEPS = 32, 3
+SMALL = [
+    *("generator.base_channels=8", "generator.num_res_blocks=2", "schedule.image_warmup_steps=0", "data.height=32"),
+    *("losses.region_adversarial=0", "losses.region_feature_matching=0", "discriminators.region.names=[]"),
+    *("generator.num_downsamples=2", "discriminators.image.num_scales=1", "discriminators.image.num_layers=2"),
+    *("optimizer.lr=2e-5", "optimizer.discriminator_lr=2e-5"),
+]
+"""Without what amplifies rounding: normalisation over the few cells of small maps, and Adam, which moves a weight with
+a gradient near zero by the full learning rate.
+"""
+SIZE, NUM_STEPS = 32, 2
 
 
 def clips(seed: int, *, has_references: bool) -> ClipBatch:
-    """A clip of four frames with a face, and with the same two references for each of them."""
+    """A clip of four frames; if required with two references, the same for each of them."""
     batch = random_clips(seed, size=SIZE)
     length = batch.frames.shape[1]
-    batch = replace(batch, regions={"face": torch.tensor([6.0, 8.0, 24.0, 26.0]).expand(1, length, 1, 4)})
     if not has_references:
         return batch
     references = random_references(SIZE, SIZE, seed=seed)
@@ -59,7 +66,7 @@ def step_losses(config: Config, *, channels_last: bool) -> list[dict[str, float]
 
 @pytest.mark.parametrize("preset", ["tiny", "fast"])
 def test_losses_are_equal_in_both_memory_formats(preset: str) -> None:
-    """To rounding: 1e-6 at first, which each step of Adam amplifies. `fast` has references."""
+    """To rounding; `fast` has references."""
     config = resolve_config(preset, None, SMALL, {}).config
     assert (config.generator.num_references > 0) == (preset == "fast")
     contiguous, channels_last = (step_losses(config, channels_last=is_last) for is_last in (False, True))
