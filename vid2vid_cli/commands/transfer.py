@@ -21,8 +21,9 @@ def transfer(
 
     Writes SOURCE_as_TARGET.mp4 and a video of source, condition and result side by side.
 
-    Several sources and targets: each model is loaded once, --out names a folder, and a table follows. The same command
-    continues after an interruption; with several videos, add --skip-done.
+    Several sources and targets: each model is loaded once, --out names a folder, and a table follows.
+
+    After an interruption, the same command continues; with several videos, add --skip-done.
 
     Examples:
       vid2vid transfer other.mp4 --target runs/video/video.ckpt

@@ -9,6 +9,7 @@ from vid2vid_cli.requests import parsers
 from vid2vid_cli.requests.background import BackgroundOptions
 from vid2vid_cli.requests.option import Argument, Option
 from vid2vid_cli.requests.shared import (
+    RENDER_PANEL,
     Backend,
     Checkpoint,
     Compare,
@@ -26,7 +27,6 @@ from vid2vid_cli.requests.shared import (
     Start,
 )
 
-RENDER_PANEL = "Rendering"
 LABEL_EDIT_PANEL = "Label editing"
 STYLE_PANEL = "Styles"
 

@@ -10,6 +10,7 @@ from vid2vid_cli.requests.option import Argument, Option
 OUTPUT_PANEL = "Output"
 HARDWARE_PANEL = "Hardware"
 TIME_RANGE_PANEL = "Time range"
+RENDER_PANEL = "Rendering"
 LABEL_PANEL = "Labels of the source"
 
 Checkpoint = Annotated[Path, Argument("Checkpoint that `train` wrote, or its run folder.", "CKPT")]
@@ -29,7 +30,7 @@ Provenance = Annotated[
         "Sign the videos as synthetic (C2PA; MP4 and MOV) with the private key in this PEM file, and with its "
         "certificates; if it has none, a self-signed one is made.",
         metavar="KEY.pem",
-        panel=OUTPUT_PANEL,
+        panel=RENDER_PANEL,
     ),
 ]
 Device = Annotated[
