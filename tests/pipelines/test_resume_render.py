@@ -16,12 +16,17 @@ from helpers.video_files import write_video
 
 from vid2vid_cli.core.errors import OutputExistsError, RunError
 from vid2vid_cli.engine.events import Event, InfoEvent, ProgressEvent, ignore_events
+from vid2vid_cli.engine.run_folder import resolve_checkpoint
+from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer, transfer
 from vid2vid_cli.rendering import unfinished_video
+from vid2vid_cli.rendering.render_identity import identify_render
 from vid2vid_cli.rendering.unfinished_video import UnfinishedVideo, unfinished_folder
 from vid2vid_cli.rendering.video_output import VideoOutput
+from vid2vid_cli.requests.background import BackgroundOptions
+from vid2vid_cli.requests.render import StyleOptions
 
 SEGMENT_FRAMES = 5
 
@@ -127,6 +132,70 @@ def test_transfer_refuses_to_continue_something_else(source: Path, run_folder: P
     result = transfer(transfer_request(source, run_folder, resume=False, **options), ignore_events)
     assert result.num_earlier_frames == 0
     assert not unfinished_folder(Path("out.mkv")).exists()
+
+
+def test_transfer_continues_saved_layers(source: Path, run_folder: Path) -> None:
+    options = {"compare": False, "save": ("raw", "mask")}
+    expected = transfer(transfer_request(source, run_folder, "whole.mkv", **options), ignore_events)
+    with pytest.raises(KeyboardInterrupt):
+        transfer(transfer_request(source, run_folder, **options), interrupt_at(13))
+    result = transfer(transfer_request(source, run_folder, **options), ignore_events)
+    assert result.num_earlier_frames == 10
+    assert list(result.layer_paths) == ["raw", "mask"]
+    for layer, path in result.layer_paths.items():
+        assert path.read_bytes() == expected.layer_paths[layer].read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        transfer(transfer_request(source, run_folder, "other.mkv", **options), interrupt_at(8))
+    with pytest.raises(RunError, match="the options changed"):
+        transfer(transfer_request(source, run_folder, "other.mkv", **{**options, "save": ("raw",)}), ignore_events)
+
+
+def test_transfer_refuses_to_continue_with_another_picture(source: Path, run_folder: Path) -> None:
+    picture = Path("first.png")
+    save_png(picture, blob_frame(3))
+    options = {"compare": False, "initial_frame": str(picture)}
+    with pytest.raises(KeyboardInterrupt):
+        transfer(transfer_request(source, run_folder, **options), interrupt_at(8))
+    save_png(picture, blob_frame(9))
+    with pytest.raises(RunError, match="the file of --initial-frame changed"):
+        transfer(transfer_request(source, run_folder, **options), ignore_events)
+
+
+def test_identity_contains_the_files_of_all_options(source: Path, run_folder: Path) -> None:
+    """Content and time of the last change in the manifest, content alone in the comment of the video."""
+    names = ["instances", "background.png", "photo.png", "last.png", "labels.png"]
+    Path("instances").mkdir()
+    files = {name: Path(name, "1.png") if name == "instances" else Path(name) for name in names}
+    for path in files.values():
+        path.write_bytes(b"1")
+    request = transfer_request(
+        source,
+        run_folder,
+        options={"labels": {"instances": "instances", "mode": "auto"}},
+        background_options=BackgroundOptions("background.png"),
+        style_options=StyleOptions(
+            reference_image=Path("photo.png"), last_style="last.png", reference_labels=("labels.png",)
+        ),
+    )
+    checkpoint = resolve_checkpoint(run_folder)
+    first = identify_render(checkpoint, request)
+    assert sorted(first.option_files) == [
+        "--background",
+        "--style-from",
+        "--style-labels labels.png",
+        "--style-to",
+        "-O labels.instances",
+    ]
+    for path in files.values():
+        path.write_bytes(b"2")
+        changed = identify_render(checkpoint, request)
+        assert (changed.option_values, changed.options == first.options) == (first.option_values, False)
+        assert sum(changed.option_files[option] != digest for option, digest in first.option_files.items()) == 1
+        path.write_bytes(b"1")
+        touched = identify_render(checkpoint, request)
+        assert touched == first
+        assert touched.option_files != first.option_files
+        first = touched
 
 
 def test_unfinished_video_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:

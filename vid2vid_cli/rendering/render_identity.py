@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from vid2vid_cli import __version__
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.core.checkpoint_header import read_checksum
 from vid2vid_cli.core.errors import Vid2VidError
+from vid2vid_cli.core.paths import expand_home
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.sidecar_files import sha256_of_path
 from vid2vid_cli.engine.onnx_files import is_exported
@@ -24,6 +26,7 @@ from vid2vid_cli.media.files import natural_sort_key, sha256_of_files
 from vid2vid_cli.media.os_errors import read_error
 from vid2vid_cli.media.writer import SYNTHETIC_COMMENT
 from vid2vid_cli.rendering.hardware import Hardware
+from vid2vid_cli.rendering.initial_frame import PUBLISHED_PREFIX
 from vid2vid_cli.requests.render import SynthesizeRequest, TransferRequest
 
 NUM_DIGITS = 16
@@ -43,6 +46,11 @@ class RenderIdentity:
     checkpoint: str
     source: str
     options: str
+    """Of the options, and of the content of the files that they name."""
+    option_files: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Option -> content and time of the last change of the file that it names; {} for an identity that was read."""
+    option_values: str = field(default="", compare=False)
+    """Of the options alone."""
 
     def to_comment(self) -> str:
         """The comment of a video with this identity."""
@@ -57,7 +65,8 @@ class RenderIdentity:
         return {
             "the checkpoint": self.checkpoint,
             "the source": f"{self.source} {_modification_time(source)}",
-            "the options": self.options,
+            "the options": self.option_values,
+            **{f"the file of {option}": digest for option, digest in self.option_files.items()},
             "the software or the device": _digest(software)[:NUM_DIGITS],
         }
 
@@ -79,9 +88,34 @@ def identify_render(checkpoint: Path, request: SynthesizeRequest | TransferReque
     Raises MissingFileError, PermissionDeniedError and the errors of `read_checksum`.
     """
     options = {name: value for name, value in asdict(request).items() if name not in IRRELEVANT_FIELDS}
-    digest = _digest(options)
+    files = _option_files(request)
+    contents = {option: _identify_source(path) for option, path in files.items()}
+    digest, option_values = (_digest(data)[:NUM_DIGITS] for data in ([options, contents], options))
     checksum = sha256_of_files(checkpoint) if is_exported(checkpoint) else read_checksum(checkpoint)
-    return RenderIdentity(checksum[:NUM_DIGITS], _identify_source(request.source)[:NUM_DIGITS], digest[:NUM_DIGITS])
+    return RenderIdentity(
+        checksum[:NUM_DIGITS],
+        _identify_source(request.source)[:NUM_DIGITS],
+        digest,
+        {option: f"{contents[option][:NUM_DIGITS]} {_modification_time(path)}" for option, path in files.items()},
+        option_values,
+    )
+
+
+def _option_files(request: SynthesizeRequest | TransferRequest) -> dict[str, Path]:
+    """The files and folders that options name, by option."""
+    style = request.style_options
+    values: dict[str, str | Path | None] = {
+        "--initial-frame": (request.initial_frame or "").removeprefix(PUBLISHED_PREFIX),
+        "--style-from": style.reference_image,
+        "--style-to": style.last_style,
+        **{f"--style-labels {text}": text.rpartition("=")[2] for text in style.reference_labels},
+    }
+    for conditioner, options in request.options.items():
+        values |= {f"-O {conditioner}.{name}": value for name, value in options.items()}
+    if isinstance(request, TransferRequest):
+        values["--background"] = request.background_options.background
+    paths = {option: expand_home(Path(value)) for option, value in values.items() if value}
+    return {option: path for option, path in paths.items() if os.path.exists(path)}  # noqa: PTH110  False, no error
 
 
 def read_identity(video: Path) -> RenderIdentity | None:
