@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +14,15 @@ import pytest
 from helpers.factories import HEIGHT, NUM_FRAMES, WIDTH
 
 import vid2vid_cli
+from vid2vid_cli import api
+from vid2vid_cli.commands.synthesize import synthesize as synthesize_command
+from vid2vid_cli.commands.transfer import transfer as transfer_command
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.engine.events import ArtifactEvent, Event, StepEvent
 from vid2vid_cli.media.images import save_png
+from vid2vid_cli.requests.background import BackgroundOptions
+from vid2vid_cli.requests.render import StyleOptions, SynthesizeRequest, TransferRequest
 
 SETTINGS = {
     "data.height": 24,
@@ -60,8 +68,43 @@ def test_prepare_train_synthesize_and_transfer(blob_video: Path, tmp_path: Path)
     assert run.checkpoint.is_file()
     video = vid2vid_cli.synthesize(run.checkpoint, dataset.path, out=tmp_path / "a.mp4", device="cpu")
     assert (video.num_frames, video.compare_path) == (12, None)
-    video = vid2vid_cli.transfer(blob_video, run.path, out=tmp_path / "b.mp4", max_frames=5, device="cpu")
-    assert video.num_frames == 5
+    video = vid2vid_cli.transfer(
+        blob_video, run.path, out=tmp_path / "b.mkv", max_frames=5, device="cpu", format="mkv", save=["raw"]
+    )
+    assert (video.num_frames, list(video.layer_paths)) == (5, ["raw"])
+
+
+def command_options(command: Callable[..., None], *positional: str) -> set[str]:
+    """The options of a command, without those on its output in the terminal; options on styles are one group."""
+    names = set(inspect.signature(command).parameters) - {"dry_run", "json", "quiet", *positional}
+    style_names = {field.name for field in fields(StyleOptions)}
+    assert style_names <= names
+    return names - style_names | {"style_options"}
+
+
+def test_api_has_the_options_of_the_commands() -> None:
+    """No option can be added to a command alone."""
+    batch_options = {"skip_done", "keep_going"}
+    transfer_options = command_options(transfer_command, "sources", "targets")
+    assert api.TransferManyOptions.__optional_keys__ == transfer_options
+    assert api.TransferOptions.__optional_keys__ == transfer_options - batch_options
+    synthesize_options = command_options(synthesize_command, "checkpoint", "sources")
+    assert api.SynthesizeOptions.__optional_keys__ == synthesize_options - batch_options
+
+
+def test_options_become_fields_of_the_request() -> None:
+    values = api._request_fields(
+        {"background": "alpha", "keep_size": True, "out": "a.mov", "save": ["raw"], "start": 1.5}
+    )
+    request = TransferRequest(Path("s.mp4"), Path("t.ckpt"), **values)
+    assert request.background_options == BackgroundOptions("alpha", keep_size=True)
+    assert (request.out, request.save, request.start, request.compare) == (Path("a.mov"), ("raw",), 1.5, False)
+    assert SynthesizeRequest(Path("t.ckpt"), Path("d"), **api._request_fields({"split": "val"})).split == "val"
+
+
+def test_unknown_option_is_an_error() -> None:
+    with pytest.raises(TypeError, match="keepsize"):
+        api.transfer("s.mp4", "t.ckpt", keepsize=True)  # type: ignore[call-arg]
 
 
 def test_train_rejects_unknown_setting(dataset: Path) -> None:

@@ -1,15 +1,16 @@
 """The Python API: `from vid2vid_cli import prepare, train, synthesize, transfer, load_generator`.
 
-The functions take the options that most programs need. For all options, pass a request of `vid2vid_cli.requests` to the
-function of the same name in `vid2vid_cli.pipelines`.
+`synthesize` and `transfer` take all options of the commands; `prepare` and `train` those that most programs need. For
+all options, pass a request of `vid2vid_cli.requests` to the function of the same name in `vid2vid_cli.pipelines`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.data.manifest import read_manifest
@@ -24,11 +25,15 @@ from vid2vid_cli.pipelines.train import TrainResult
 from vid2vid_cli.rendering.frame_generator import FrameGenerator
 from vid2vid_cli.rendering.loaded_model import load_model, open_checkpoint
 from vid2vid_cli.rendering.video_output import RenderResult
+from vid2vid_cli.requests.background import BackgroundOptions
 from vid2vid_cli.requests.batch import TransferBatchRequest
 from vid2vid_cli.requests.prepare import PrepareRequest
-from vid2vid_cli.requests.render import SynthesizeRequest, TransferRequest
+from vid2vid_cli.requests.render import Direction, Layer, StyleOptions, SynthesizeRequest, TransferRequest
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training_data.preset_choice import choose_preset
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 PathLike = str | os.PathLike[str]
 
@@ -102,32 +107,68 @@ def train(
     return train_pipeline.train(request, on_event)
 
 
+class RenderOptions(TypedDict, total=False):
+    """Options of `synthesize` and `transfer`: those of the commands, whose defaults they have, except for `compare`."""
+
+    out: PathLike | None
+    compare: bool
+    """False by default: no comparison video and no report."""
+    overwrite: bool
+    device: str
+    precision: str
+    backend: str
+    provider: str
+    start: float
+    end: float | None
+    max_frames: int | None
+    options: Mapping[str, Mapping[str, str]]
+    """{conditioner: {option: value}}"""
+    retarget: bool
+    format: str
+    resume: bool
+    initial_frame: str | None
+    direction: Direction | None
+    save: Sequence[Layer]
+    provenance: PathLike | None
+    replace: Sequence[str]
+    remove: Sequence[str]
+    style_options: StyleOptions
+
+
+class SynthesizeOptions(RenderOptions, total=False):
+    """Options of `synthesize`."""
+
+    split: str
+
+
+class TransferOptions(RenderOptions, total=False):
+    """Options of `transfer`."""
+
+    person: str | None
+    background: str | None
+    keep_size: bool
+    match_colours: bool
+
+
+class TransferManyOptions(TransferOptions, total=False):
+    """Options of `transfer_many`; `out` is a folder."""
+
+    skip_done: bool
+    keep_going: bool
+
+
 def synthesize(
     checkpoint: PathLike,
     source: PathLike,
     *,
-    out: PathLike | None = None,
-    options: Mapping[str, Mapping[str, str]] | None = None,
-    max_frames: int | None = None,
-    compare: bool = False,
-    device: str = "auto",
-    overwrite: bool = False,
     on_event: EventHandler = ignore_events,
+    **options: Unpack[SynthesizeOptions],
 ) -> RenderResult:
     """Render a dataset or a label video with a checkpoint.
 
-    Raises: the errors of `vid2vid_cli.pipelines.synthesize.synthesize`.
+    Raises: TypeError (unknown option), and the errors of `vid2vid_cli.pipelines.synthesize.synthesize`.
     """
-    request = SynthesizeRequest(
-        Path(checkpoint),
-        Path(source),
-        _optional_path(out),
-        options=options or {},
-        max_frames=max_frames,
-        compare=compare,
-        device=device,
-        overwrite=overwrite,
-    )
+    request = SynthesizeRequest(Path(checkpoint), Path(source), **_request_fields(options))
     return synthesize_pipeline.synthesize(request, on_event)
 
 
@@ -135,28 +176,14 @@ def transfer(
     source: PathLike,
     target: PathLike,
     *,
-    out: PathLike | None = None,
-    options: Mapping[str, Mapping[str, str]] | None = None,
-    max_frames: int | None = None,
-    compare: bool = False,
-    device: str = "auto",
-    overwrite: bool = False,
     on_event: EventHandler = ignore_events,
+    **options: Unpack[TransferOptions],
 ) -> RenderResult:
     """Transfer the motion of a video to the target of a checkpoint.
 
-    Raises: the errors of `vid2vid_cli.pipelines.transfer.transfer`.
+    Raises: TypeError (unknown option), and the errors of `vid2vid_cli.pipelines.transfer.transfer`.
     """
-    request = TransferRequest(
-        Path(source),
-        Path(target),
-        _optional_path(out),
-        options=options or {},
-        max_frames=max_frames,
-        compare=compare,
-        device=device,
-        overwrite=overwrite,
-    )
+    request = TransferRequest(Path(source), Path(target), **_request_fields(options))
     return transfer_pipeline.transfer(request, on_event)
 
 
@@ -164,29 +191,32 @@ def transfer_many(
     sources: Sequence[PathLike],
     targets: PathLike | Sequence[PathLike],
     *,
-    out: PathLike | None = None,
-    compare: bool = False,
-    device: str = "auto",
-    skip_done: bool = False,
-    keep_going: bool = False,
     on_event: EventHandler = ignore_events,
+    **options: Unpack[TransferManyOptions],
 ) -> list[PairResult]:
-    """Transfer the motion of several videos to one or more targets; each model is loaded once. `out` is a folder.
+    """Transfer the motion of several videos to one or more targets; each model is loaded once.
 
     A pair that fails is in the result with its error; without `keep_going` it is the last one.
 
-    Raises: the errors of `vid2vid_cli.pipelines.batch.plan_pairs`.
+    Raises: TypeError (unknown option), and the errors of `vid2vid_cli.pipelines.batch.plan_pairs`.
     """
     request = TransferBatchRequest(
         tuple(map(Path, sources)),
         tuple(map(Path, [targets] if isinstance(targets, (str, os.PathLike)) else targets)),
-        _optional_path(out),
-        compare=compare,
-        device=device,
-        skip_done=skip_done,
-        keep_going=keep_going,
+        **_request_fields(options),
     )
-    return list(render_pairs(plan_pairs(request, on_event), keep_going=keep_going, emit=on_event))
+    return list(render_pairs(plan_pairs(request, on_event), keep_going=request.keep_going, emit=on_event))
+
+
+def _request_fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request: the options on the background as one group, paths, and tuples in place of lists."""
+    values: dict[str, Any] = {"compare": False, **options}
+    names = {field.name for field in fields(BackgroundOptions)} & set(values)
+    if names:
+        values["background_options"] = BackgroundOptions(**{name: values.pop(name) for name in names})
+    for name in ("out", "provenance"):
+        values[name] = _optional_path(values.get(name))
+    return values | {name: tuple(values[name]) for name in ("save", "replace", "remove") if name in values}
 
 
 def load_generator(checkpoint: PathLike, *, device: str = "auto", precision: str = "auto") -> FrameGenerator:
