@@ -124,7 +124,7 @@ def read_identity(video: Path) -> RenderIdentity | None:
         match = _PATTERN.search(read_comment(video))
     except Vid2VidError:
         return None
-    return RenderIdentity(*match.groups()) if match else None
+    return RenderIdentity(match[1], match[2], match[3]) if match else None
 
 
 def is_rendered(video: Path) -> bool:
