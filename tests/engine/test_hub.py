@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
+from typing import Any
 
 import pytest
 
-from vid2vid_cli.engine.hub import fetch_checkpoint, is_hub_reference, output_folder
+from vid2vid_cli.engine import hub
+from vid2vid_cli.engine.hub import HubReference, fetch_checkpoint, is_hub_reference, output_folder
 
 CACHED = Path("cache/models--ada--dancer/snapshots/0123abc/dancer.ckpt")
 
@@ -25,3 +27,12 @@ def test_existing_file_is_no_hub_reference(tmp_path: Path, monkeypatch: pytest.M
     path.parent.mkdir()
     path.touch()
     assert fetch_checkpoint(path) == path
+
+
+def test_reference_is_read_from_a_path_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its text is hf:ada\\dancer."""
+    references: list[HubReference] = []
+    monkeypatch.setattr(hub, "download_checkpoint", references.append)
+    path: Any = PureWindowsPath("hf:ada/dancer@v1")
+    fetch_checkpoint(path)
+    assert references == [HubReference("ada/dancer", "v1")]

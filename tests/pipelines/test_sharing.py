@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from vid2vid_cli.cli import run_command_line
 from vid2vid_cli.core.errors import ConfigError, HubError, MissingPackageError, TruncatedCheckpointError
 from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import Event, InfoEvent, ignore_events
-from vid2vid_cli.engine.hub import HubReference, parse_hub_reference
+from vid2vid_cli.engine.hub import HubReference, download_checkpoint, parse_hub_reference
 from vid2vid_cli.engine.run_folder import resolve_checkpoint
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.pull import PullRequest, pull
@@ -125,6 +126,40 @@ def test_private_push_never_goes_to_a_public_repository(hub: HubServer, run_fold
     with pytest.raises(HubError, match="is public"):
         push_run(run_folder, private=True)
     assert len(hub.repositories[NAME].commits) == num_commits
+
+
+def test_push_leaves_a_repository_with_one_checkpoint(hub: HubServer, run_folder: Path) -> None:
+    push_run(run_folder)
+    push_run(run_folder)  # again: the file is replaced
+    repository = hub.repositories[NAME]
+    commit = repository.references["main"]
+    Path("other.ckpt").write_bytes((run_folder / "blob.ckpt").read_bytes())
+    with pytest.raises(HubError, match=r"blob\.ckpt.*other\.ckpt was not uploaded") as caught:
+        push_run(Path("other.ckpt"))
+    assert "another repository" in caught.value.hint
+    assert repository.references["main"] == commit
+    assert pull(PullRequest(NAME), ignore_events).path == Path("blob.ckpt")
+
+
+def test_checkpoints_in_folders_of_a_repository_are_left_alone(hub: HubServer, run_folder: Path) -> None:
+    hub.repositories[NAME] = Repository()
+    hub.repositories[NAME].commit({"checkpoints/step.ckpt": b"not one of vid2vid"})
+    push_run(run_folder)
+    assert pull(PullRequest(NAME), ignore_events).path == Path("blob.ckpt")
+    assert not any(request.endswith("step.ckpt") for request in hub.requests)
+
+
+def test_download_accepts_any_type_of_the_companion(hub: HubServer, run_folder: Path) -> None:
+    """A checkpoint of another program: what is wrong with it is said by what reads it."""
+    content = (run_folder / "blob.ckpt").read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    metadata = json.loads(header["__metadata__"]["vid2vid"]) | {"image_generator": ["blob.ckpt"]}
+    header["__metadata__"]["vid2vid"] = json.dumps(metadata)
+    text = json.dumps(header).encode()
+    hub.repositories[NAME] = Repository()
+    hub.repositories[NAME].commit({"blob.ckpt": struct.pack("<Q", len(text)) + text + content[8 + length :]})
+    assert download_checkpoint(HubReference(NAME)).name == "blob.ckpt"
 
 
 def test_push_refuses_damaged_checkpoints(hub: HubServer, run_folder: Path) -> None:

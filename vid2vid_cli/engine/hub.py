@@ -16,7 +16,7 @@ from vid2vid_cli.core.errors import ConfigError, HubError, MissingPackageError, 
 from vid2vid_cli.media.os_errors import DISK_FULL_ERRNOS, PERMISSION_ERRNOS, write_error
 from vid2vid_cli.media.published_weights import OFFLINE_VARIABLE
 
-HUB_PREFIX = "hf:"
+HUB_PREFIX, CHECKPOINT_SUFFIX = "hf:", ".ckpt"
 ENDPOINT_VARIABLE = "HF_ENDPOINT"
 INSTALL_COMMAND = 'pip install "vid2vid-cli[hub]"'
 LOGIN_HINT = "Log in with `hf auth login`, or set HF_TOKEN to a token of https://huggingface.co/settings/tokens."
@@ -56,7 +56,13 @@ def fetch_checkpoint(path: Path) -> Path:
 
     Raises ConfigError, and the errors of `download_checkpoint`.
     """
-    return download_checkpoint(parse_hub_reference(str(path))) if is_hub_reference(path) else path
+    # as_posix: on Windows the text of a path has backslashes
+    return download_checkpoint(parse_hub_reference(path.as_posix())) if is_hub_reference(path) else path
+
+
+def is_top_level_checkpoint(name: str) -> bool:
+    """Whether a file of a repository is one that `download_checkpoint` downloads."""
+    return name.endswith(CHECKPOINT_SUFFIX) and "/" not in name
 
 
 def require_hub_package() -> None:
@@ -84,12 +90,13 @@ def download_checkpoint(reference: HubReference) -> Path:
         folder = snapshot_download(
             reference.repository,
             revision=reference.revision,
-            allow_patterns="*.ckpt",
+            allow_patterns=f"*{CHECKPOINT_SUFFIX}",
+            ignore_patterns="*/*",  # `*` of the other pattern also matches slashes
             endpoint=hub_endpoint(),
             local_files_only=os.environ.get(OFFLINE_VARIABLE) == "1",
         )
-    paths = {path.name: path for path in sorted(Path(folder).glob("*.ckpt"))}
-    companions = {read_header(path)[0].get("image_generator") for path in paths.values()}
+    paths = {path.name: path for path in sorted(Path(folder).glob(f"*{CHECKPOINT_SUFFIX}"))}
+    companions = [read_header(path)[0].get("image_generator") for path in paths.values()]  # of any type
     checkpoints = [path for name, path in paths.items() if name not in companions]
     if len(checkpoints) != 1:
         found = ", ".join(paths) or "none"

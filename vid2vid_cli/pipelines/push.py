@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,14 @@ from vid2vid_cli.core.parsing import parse_json
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, WarningEvent
-from vid2vid_cli.engine.hub import HubReference, hub_endpoint, hub_errors, parse_hub_reference, require_hub_package
+from vid2vid_cli.engine.hub import (
+    HubReference,
+    hub_endpoint,
+    hub_errors,
+    is_top_level_checkpoint,
+    parse_hub_reference,
+    require_hub_package,
+)
 from vid2vid_cli.engine.onnx_files import is_exported
 from vid2vid_cli.engine.run_folder import CONFIG_FILE_NAME, RunFolder, resolve_checkpoint
 from vid2vid_cli.evaluation.output_files import METRICS_FILE_NAME
@@ -69,8 +76,9 @@ def plan_push(request: PushRequest) -> DryRun:
 def push(request: PushRequest, on_event: EventHandler) -> PushResult:
     """Upload the checkpoint, the model card and the preview in one commit.
 
-    Raises: ConfigError (no consent, or not ORG/NAME), MissingPackageError, HubError (no token, access or connection, or
-    a public repository for a private upload), and the errors of reading the checkpoint and the preview.
+    Raises: ConfigError (no consent, or not ORG/NAME), MissingPackageError, HubError (no token, access or connection, a
+    public repository for a private upload, or a repository with another checkpoint), and the errors of reading the
+    checkpoint and the preview.
     """
     upload = _prepare_upload(request)
     if not request.consent:
@@ -97,10 +105,23 @@ def _upload(upload: _Upload, request: PushRequest) -> PushResult:
             raise HubError(
                 f"{repository} exists and is public.", "Choose another name, or make it private on its page."
             )
+        _check_one_checkpoint(upload, api.list_repo_files(repository))
         operations = [CommitOperationAdd(name, str(path)) for name, path in upload.files.items()]
         operations.append(CommitOperationAdd(CARD_NAME, upload.card.encode()))
         commit = api.create_commit(repository, operations, commit_message=f"{upload.metadata.name} by vid2vid push")
     return PushResult(str(commit.commit_url), str(commit.oid), repository, upload.num_bytes)
+
+
+def _check_one_checkpoint(upload: _Upload, existing: Iterable[str]) -> None:
+    """Raise HubError if the repository has another checkpoint, because then `pull` cannot choose one."""
+    others = sorted(name for name in existing if is_top_level_checkpoint(name) and name not in upload.files)
+    if others:
+        name = next(iter(upload.files))
+        raise HubError(
+            f"{upload.reference.repository} already has {', '.join(others)}; {name} was not uploaded beside it.",
+            f"A repository has one checkpoint: push to another repository, rename {name} to {others[0]} to replace it, "
+            f"or delete {others[0]} on the page of the repository.",
+        )
 
 
 def _prepare_upload(request: PushRequest) -> _Upload:
