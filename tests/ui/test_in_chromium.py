@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,9 @@ import pytest
 from helpers.chromium import CHROMIUM, Page, open_page
 
 from vid2vid_cli.core.python_process import module_command
+from vid2vid_cli.local_http.page_server import bind_server
+from vid2vid_cli.ui.page_handler import UiHandler
+from vid2vid_cli.ui.state import MAX_VIEWERS, UiState
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian's package: chromium)")
 SMALL_MODEL = "--set data.height=32 --set generator.base_channels=8 --set schedule.clip_length=2"
@@ -158,3 +163,21 @@ def test_narrow_and_dark_page(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 24, 27)"
     page.resize(1300, 1000)
+
+
+def test_page_beyond_the_limit_connects_as_soon_as_another_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    state = UiState(tmp_path / "project")
+    server = bind_server(functools.partial(UiHandler, state), "127.0.0.1", None, default_port=0, token=None)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    for _ in range(MAX_VIEWERS):
+        state.viewers.acquire()
+    with open_page(server.url, tmp_path / "profile") as page:
+        page.wait_for("document.querySelector('#connection').textContent !== ''")
+        (tmp_path / "project" / "new.mp4").touch()
+        state.viewers.release()
+        page.wait_for("document.querySelector('#prepare-videos')?.value === 'new.mp4'")
+        assert page.evaluate("document.querySelector('#connection').textContent") == ""
+    state.close()
+    server.shutdown()
+    server.server_close()

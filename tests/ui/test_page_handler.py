@@ -94,6 +94,8 @@ def test_get_needs_token_and_own_host(served: Served, path: str) -> None:
     assert request(served, "GET", url, Host="127.0.0.1:1").status == 403
     assert request(served, "GET", url, Origin="http://evil.example").status == 403
     assert request(served, "GET", url, Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="no-cors").status == 403
+    assert request(served, "GET", url, origin="http://evil.example").status == 403
+    assert request(served, "GET", url, sec_fetch_site="cross-site").status == 403
     assert request(served, "GET", with_token(served, "/../../etc/passwd")).status == 404
 
 
@@ -183,6 +185,8 @@ def test_files_need_their_token_and_own_host(served: Served) -> None:
     assert request(served, "GET", f"/files//{path}?token={served.token}").status == 403
     assert request(served, "GET", f"{served.files}/{path}", Host="evil.example").status == 403
     assert request(served, "GET", f"{served.files}/{path}", Origin="null").status == 403
+    assert request(served, "GET", f"{served.files}/{path}", origin="null").status == 403
+    assert request(served, "GET", f"{served.files}/{path}", host=served.address).status == 200
 
 
 def test_setup_lists_conditioners_presets_and_forms(served: Served) -> None:

@@ -9,6 +9,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import SplitResult, parse_qs, urlsplit
@@ -35,7 +36,7 @@ class Access:
     allowed_hosts: frozenset[str]
     """Host headers that are accepted, such as localhost:8600; empty: all. Others are DNS rebinding."""
 
-    def find_problem(self, headers: Mapping[str, str], query: str) -> str:
+    def find_problem(self, headers: Message, query: str) -> str:
         """Why a request is refused, or ""."""
         if not is_same_text(parse_qs(query).get("token", [""])[0], self.token):
             return "The token of the URL is missing or wrong"
@@ -43,7 +44,7 @@ class Access:
             return "Requests of other websites are not answered"
         return self.find_host_problem(headers)
 
-    def find_host_problem(self, headers: Mapping[str, str]) -> str:
+    def find_host_problem(self, headers: Message) -> str:
         """Why a request with any token is refused, or ""."""
         host, origin = headers.get("Host", ""), headers.get("Origin")
         if self.allowed_hosts and host not in self.allowed_hosts:
@@ -84,7 +85,7 @@ class PageHandler(BaseHTTPRequestHandler):
 
     def find_problem(self, address: SplitResult) -> str:
         """Why the request is refused, or ""."""
-        return self.server.access.find_problem(dict(self.headers), address.query)
+        return self.server.access.find_problem(self.headers, address.query)
 
     def check_and_answer(self, answer: Callable[[SplitResult], None]) -> None:
         """Answer a request that may be answered, and refuse others. A client that has gone is ignored."""

@@ -62,7 +62,7 @@ class UiHandler(PageHandler):
             return super().find_problem(address)
         if not is_valid:
             return "The token of the URL is missing or wrong"
-        return self.server.access.find_host_problem(dict(self.headers))
+        return self.server.access.find_host_problem(self.headers)
 
     def answer_get(self, address: SplitResult) -> None:
         """Answer a GET request."""

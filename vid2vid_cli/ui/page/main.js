@@ -1,5 +1,7 @@
 // Starts the page: what it offers, then the state of the project after each change.
 
+const RETRY_MS = 3000;
+
 function showProject(project) {
   state.project = project;
   for (const form of Object.values(forms)) form.update();
@@ -11,7 +13,14 @@ function listen() {
   const source = new EventSource(`/events${query}`);
   source.onopen = () => setText(byId("connection"), "");
   source.onmessage = event => showProject(JSON.parse(event.data));
-  source.onerror = () => setText(byId("connection"), "The program has ended, or cannot be reached.");
+  source.onerror = () => {
+    if (source.readyState !== EventSource.CLOSED) {  // the browser connects again by itself
+      setText(byId("connection"), "The program has ended, or cannot be reached.");
+      return;
+    }
+    setText(byId("connection"), "No connection: too many pages are open (close one), or the program has ended. Trying again.");
+    setTimeout(listen, RETRY_MS);
+  };
 }
 
 function addTabKeys() {
