@@ -271,6 +271,9 @@ def test_evaluate_does_not_replace_folders(run_folder: Path, dataset: Path, tmp_
         evaluate(replace(request, overwrite=overwrite), ignore_events).path.parent for overwrite in (False, False, True)
     ]
     assert [folder.name for folder in folders] == ["e", "e-2", "e"]
+    assert {"report.html", "comparison.mp4"} <= {path.name for path in out.iterdir()}
+    evaluate(replace(request, overwrite=True, report=False), ignore_events)
+    assert {path.name for path in out.iterdir()} == {"metrics.json", "frames.csv"}  # no report of other numbers
     (out / "metrics.json").unlink()
     with pytest.raises(OutputExistsError):
         evaluate(replace(request, overwrite=True), ignore_events)
@@ -285,6 +288,7 @@ def test_evaluate_does_not_replace_folders(run_folder: Path, dataset: Path, tmp_
         (["a/x.ckpt", "a/y.ckpt"], ["x", "y"]),
         (["a/x.ckpt", "b/x.ckpt"], ["a/x", "b/x"]),
         (["a/real.ckpt", "a/y.ckpt"], ["a/real", "a/y"]),
+        (["a/model.ckpt", "a/condition.ckpt"], ["a/model", "a/condition"]),
     ],
 )
 def test_choose_names_are_distinct(paths: list[str], names: list[str]) -> None:

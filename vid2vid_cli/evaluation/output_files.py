@@ -1,4 +1,4 @@
-"""The files of an evaluation: its folder, `metrics.json` and `frames.csv`."""
+"""The files of an evaluation: its folder, `metrics.json` and `frames.csv`, and the names of the others."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from vid2vid_cli.core.paths import check_output_parent, shorten_name
 from vid2vid_cli.evaluation.metric_info import UNITS, metric_direction
 from vid2vid_cli.evaluation.result import EvaluatedClip, EvaluateResult
 from vid2vid_cli.media.files import unique_path, write_text
+from vid2vid_cli.media.os_errors import write_error
+from vid2vid_cli.reports.report import REPORT_FILE_NAME
 
-METRICS_FILE_NAME, FRAMES_FILE_NAME = "metrics.json", "frames.csv"
+METRICS_FILE_NAME, FRAMES_FILE_NAME, VIDEO_NAME = "metrics.json", "frames.csv", "comparison.mp4"
 SCHEMA_VERSION = 1
 
 
@@ -46,6 +48,15 @@ def choose_evaluation_folder(
             f"{path} exists and is not an evaluation; it was not overwritten.", "Choose another --out."
         )
     return path
+
+
+def delete_report(folder: Path) -> None:
+    """Delete the report and the video of an evaluation that is overwritten. Raises PermissionDeniedError."""
+    for path in (folder / REPORT_FILE_NAME, folder / VIDEO_NAME):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from error
 
 
 def write_metrics(result: EvaluateResult, split: str) -> None:

@@ -12,12 +12,12 @@ import numpy as np
 
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.evaluation.metric_info import UNITS, is_compared, metric_direction, shown_name
+from vid2vid_cli.evaluation.output_files import VIDEO_NAME
 from vid2vid_cli.evaluation.result import EvaluatedClip
 from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
 from vid2vid_cli.reports.comparison_video import MIN_PANEL_HEIGHT, compose_panels, panels_of
 from vid2vid_cli.reports.report import Better, Mark, Panel, Strip, VideoView, frame_values
 
-VIDEO_NAME = "comparison.mp4"
 FROM_FRAME_BEFORE = ("warping_error", "flicker")
 """Metrics that the first frame of a clip does not have."""
 FIRST_FRAME_NOTE = "Warping error and flicker of the first frame of a clip are shown as those of the second."

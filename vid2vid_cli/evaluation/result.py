@@ -19,7 +19,8 @@ from vid2vid_cli.evaluation.comparison import (
 from vid2vid_cli.evaluation.measured import Measured, deviation_over_clips, mean_metrics
 from vid2vid_cli.evaluation.metric_info import compares_with_real
 
-MODEL, REAL = "model", "real"
+MODEL, REAL, CONDITION = "model", "real", "condition"
+"""Rows and panels."""
 NEAREST_NAME = "the nearest training frame"
 
 

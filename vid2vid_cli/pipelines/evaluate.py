@@ -8,7 +8,12 @@ from dataclasses import replace
 from vid2vid_cli.config.config import UNPAIRED_MODELS
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler, WarningRecorder
 from vid2vid_cli.engine.hub import is_hub_reference
-from vid2vid_cli.evaluation.output_files import METRICS_FILE_NAME, choose_evaluation_folder, write_metrics
+from vid2vid_cli.evaluation.output_files import (
+    METRICS_FILE_NAME,
+    choose_evaluation_folder,
+    delete_report,
+    write_metrics,
+)
 from vid2vid_cli.evaluation.recorder import ComparisonRecorder
 from vid2vid_cli.evaluation.report import write_evaluation_report
 from vid2vid_cli.evaluation.result import EvaluateResult, Evaluation, summarize
@@ -49,6 +54,7 @@ def evaluate(request: AnyEvaluateRequest, on_event: EventHandler) -> EvaluateRes
     path = folder / METRICS_FILE_NAME
     if not request.report:
         result = summarize(path, data, _measure(request, models, emit, None))
+        delete_report(folder)  # of other numbers
         write_metrics(result, request.split)
         return result
     with ComparisonRecorder(folder, models[0].data.dataset.fps, metric_units(models)) as recorder:

@@ -24,7 +24,7 @@ from vid2vid_cli.evaluation.measured import Measured
 from vid2vid_cli.evaluation.perceptual import PerceptualMetric, choose_perceptual_metric
 from vid2vid_cli.evaluation.recorder import ComparisonRecorder
 from vid2vid_cli.evaluation.redetection import Detections, detect_images, load_redetectors
-from vid2vid_cli.evaluation.result import REAL, EvaluatedClip, Evaluation
+from vid2vid_cli.evaluation.result import CONDITION, REAL, EvaluatedClip, Evaluation
 from vid2vid_cli.evaluation.set_metrics import set_results
 from vid2vid_cli.evaluation.style_metrics import NUM_GENERATIONS, STYLE_ROWS, StyleMetrics
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator
@@ -158,7 +158,7 @@ class _PairedMeasurement:
         clip_name = data.dataset.manifest.clips[frame_range.clip_index].name
         evaluated = EvaluatedClip(clip_name, frame_range, rows)
         if self._recorder is not None:
-            shown = {REAL: panels.pop(REAL), "condition": condition_images(data, frame_range)}
+            shown = {REAL: panels.pop(REAL), CONDITION: condition_images(data, frame_range)}
             shown |= {NEAREST: panels.pop(NEAREST)} if NEAREST in panels else {}
             self._recorder.add_clip(evaluated, shown | panels, list(clips))
         return evaluated

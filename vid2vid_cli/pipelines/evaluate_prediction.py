@@ -19,7 +19,7 @@ from vid2vid_cli.evaluation.measured import Measured
 from vid2vid_cli.evaluation.perceptual import choose_perceptual_metric
 from vid2vid_cli.evaluation.prediction_metrics import CONSTANT_FLOW, COPY_LAST, measure_samples
 from vid2vid_cli.evaluation.recorder import ComparisonRecorder
-from vid2vid_cli.evaluation.result import EvaluatedClip, Evaluation
+from vid2vid_cli.evaluation.result import REAL, EvaluatedClip, Evaluation
 from vid2vid_cli.networks.savp import SavpGenerator
 from vid2vid_cli.pipelines.evaluated_models import AnyEvaluateRequest, EvaluatedModel, row_name
 from vid2vid_cli.rendering.forecast_input import forecast_ranges
@@ -67,7 +67,7 @@ def evaluate_prediction(
     for frame_range in ranges:
         known, real = _load_frames(data, frame_range, first.past_frames)
         rows: dict[str, Measured] = {}
-        panels = {"real": list(map(to_uint8_image, real))}
+        panels = {REAL: list(map(to_uint8_image, real))}
         for name, generator in generators.items():
             sampled = continue_clip(generator, known, range(num_samples[name]), loaded[name].runtime)
             samples = torch.stack(_count(islice(sampled, num_frames), progress))
