@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers.synthetic_faces import place_face, schematic_face
 
+from vid2vid_cli.conditioning.annotation_json import array_to_json
 from vid2vid_cli.data.linear_motion import LinearMotion, Positions, as_complex
 
 NUM_VALUES = 5
@@ -95,6 +96,13 @@ def test_align_returns_none_without_the_points_of_the_model() -> None:
     assert np.isfinite(aligned).all()
 
 
+def test_align_accepts_the_grid_of_a_large_image() -> None:
+    x, y = np.meshgrid(np.linspace(-0.9, 0.9, 241), np.linspace(-0.5, 0.5, 136))
+    aligned = motion_model(0.1).align(x + 1j * y, face(), face(mouth_gap=0.2))
+    assert aligned is not None
+    assert np.isfinite(aligned).all()
+
+
 def test_mirrored_model_aligns_mirrored_frames() -> None:
     model = motion_model(0.3)
     flip = np.arange(68)[::-1]
@@ -118,11 +126,17 @@ def test_json_restores_the_model() -> None:
         assert np.array_equal(expected, result)
 
 
-@pytest.mark.parametrize("name", ["rows", "mean_shape", "components", "origin", "coefficients", "step", "missing"])
+@pytest.mark.parametrize(
+    "name", ["rows", "mean_shape", "components", "origin", "coefficients", "step", "missing", "scalar", "types"]
+)
 def test_from_json_rejects_other_data(name: str) -> None:
     data = motion_model().to_json()
     if name == "missing":
         del data["origin"]
+    elif name == "scalar":
+        data["components"] = array_to_json(np.float32(1))
+    elif name == "types":
+        data["rows"] = array_to_json(ROWS.astype(np.float32))
     elif name == "step":
         data["step"] = 0.0
     else:
@@ -133,8 +147,6 @@ def test_from_json_rejects_other_data(name: str) -> None:
 
 def replace_array(array: np.ndarray) -> dict[str, object]:
     """The array without its first row, or with a value that is not finite, as JSON data."""
-    from vid2vid_cli.conditioning.annotation_json import array_to_json
-
     if array.ndim < 4:
         return array_to_json(array[1:])
     changed = array.copy()

@@ -83,6 +83,13 @@ def test_fit_finds_how_far_hair_and_background_follow_the_face(bank: ReferenceBa
         assert offsets[1:15, [0, 15]] == pytest.approx(0, abs=1.2)
 
 
+def test_fit_ignores_a_false_detection(bank: ReferenceBank) -> None:
+    tiny_face = Annotation(SIZE, SIZE, 1.0, {"face": place_face(schematic_face(), FACE_SCALE / 30, 20, 20)})
+    model = fit_linear_motion(replace(bank, annotations=(*bank.annotations[:-1], (tiny_face,))), gap_frames=2)
+    assert model is not None
+    assert max(model.coefficients.shape) < 50
+
+
 def test_fit_is_repeatable(bank: ReferenceBank) -> None:
     first, second = (fit_linear_motion(bank, gap_frames=2) for _ in range(2))
     assert first is not None

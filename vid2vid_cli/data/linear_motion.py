@@ -33,8 +33,10 @@ POINT_RADIUS, POINT_NOISE = 0.2, 1.0
 """Radius of the basis functions at the points in root mean square radii of the points, and their regularisation."""
 
 
-MAX_NODES = 1 << 12
+MAX_NODES = 256
 """Limit of the sides of the grid."""
+MAX_REMAP_SIDE = 32000
+"""Limit of the sides of OpenCV's maps."""
 _ARRAYS = (
     "rows",
     "mean_shape",
@@ -81,9 +83,10 @@ class LinearMotion:
         try:
             arrays = {name: array_from_json(data[name]) for name in _ARRAYS}
             model = LinearMotion(step=float(data["step"]), **arrays)
+            is_valid = model.is_valid
         except (TypeError, KeyError, AttributeError, OverflowError, zlib.error) as error:
             raise ValueError(f"it is not a motion model ({type(error).__name__}: {error})") from None
-        if not model.is_valid:
+        if not is_valid:
             raise ValueError("the arrays of the motion model do not fit each other")
         return model
 
@@ -101,10 +104,17 @@ class LinearMotion:
             "origin": (2,),
             "coefficients": (*self.coefficients.shape[:2], 2, num_values),
         }
-        has_values = num_rows > 0 and self.coefficients.size > 0 and max(self.coefficients.shape) < MAX_NODES
+        has_types = self.rows.dtype == np.uint16 and all(getattr(self, n).dtype == np.float32 for n in _ARRAYS[1:])
+        has_values = num_rows > 0 and self.coefficients.size > 0 and max(self.coefficients.shape) <= MAX_NODES
         has_scale = 0 < self.step < np.inf and bool((self.place_scale > 0).all())
         has_shapes = all(getattr(self, name).shape == shape for name, shape in shapes.items())
-        return has_values and has_scale and has_shapes and all(np.isfinite(getattr(self, n)).all() for n in _ARRAYS)
+        return (
+            has_types
+            and has_values
+            and has_scale
+            and has_shapes
+            and all(np.isfinite(getattr(self, n)).all() for n in _ARRAYS)
+        )
 
     def mirrored(self, flip_rows: NDArray[np.intp]) -> LinearMotion:
         """The model of the flipped frames, or of the original ones if it is that of the flipped ones."""
@@ -150,8 +160,13 @@ class LinearMotion:
         """The field (gh, gw, 2) at positions (m,), bilinear; outside the grid as on its sides."""
         columns = ((positions.real - self.origin[0]) / self.step).astype(np.float32)
         rows = ((positions.imag - self.origin[1]) / self.step).astype(np.float32)
-        values = cv2.remap(field, columns[None], rows[None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-        return as_complex(values)
+        values = [
+            cv2.remap(field, columns[None, part], rows[None, part], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[
+                0
+            ]
+            for part in (slice(i, i + MAX_REMAP_SIDE) for i in range(0, len(positions), MAX_REMAP_SIDE))
+        ]
+        return as_complex(np.concatenate(values))
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def _run_training(
     perceptual, choice = load_chosen_network(job.config.losses, runtime, process_group, on_event)
     if choice.network is not None:  # a resumed run uses the same one
         job = replace(job, config=job.config.with_settings({"losses.perceptual_network": choice.network}))
-    config, samplers = job.config, build_samplers(job.datasets, job.config)
+    config, samplers = job.config, build_samplers(job.datasets, job.config, fits_motion=True)
     sampler = mix_samplers(samplers, config)
     state = build_train_state(config, job.training_data.condition_spec(config), runtime)
     start = partial(start_run, request, job, runtime, state, exit_stack)

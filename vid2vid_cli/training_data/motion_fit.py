@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -15,6 +15,7 @@ from vid2vid_cli.conditioning.alignment import grid_nodes
 from vid2vid_cli.core.geometry import GRID_STEP, FloatArray, UInt8Array
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.data.linear_motion import (
+    MAX_NODES,
     NUM_PLACE_VALUES,
     LinearMotion,
     PointPose,
@@ -46,6 +47,8 @@ TEXTURE_LEVEL, ERROR_LEVEL = 30.0, 100.0
 """Squared grey levels: of the gradient at which the flow has half of its weight, and of the error after warping."""
 RIDGE = 5e-4
 """Regularisation relative to the squared differences of the poses, which the flow's weights in [0, 1) multiply."""
+MAX_SIZE_RATIO = 3.0
+"""Frames whose points are this much larger or smaller than in the median frame are false detections: without model."""
 MIN_GAIN = 0.02
 """A model is used if it lowers the mean error of the pairs that it was not fitted to by this share."""
 
@@ -61,15 +64,27 @@ def fit_linear_motion(bank: ReferenceBank, gap_frames: int) -> LinearMotion | No
     rows = np.flatnonzero(np.isfinite(points).all(axis=0))
     if len(rows) < MIN_POINTS:
         return None
-    shapes = _fit_shapes(points, rows)
+    is_used = _has_usual_size(points[:, rows])
+    if is_used.sum() < MIN_FRAMES:
+        return None
+    shapes = _fit_shapes(points[is_used], rows)
     fit = _Fit(bank, points, shapes)
-    pairs = _choose_pairs(bank, gap_frames)
+    pairs = [pair for pair in _choose_pairs(bank, gap_frames) if is_used[list(pair)].all()]
     num_fitted = round((1 - VALIDATION_SHARE) * len(pairs))
     if num_fitted in (0, len(pairs)):
         return None
-    model = fit.fit_coefficients(pairs[:num_fitted])
+    model = fit.fit_coefficients(pairs[:num_fitted], np.flatnonzero(is_used))
+    if model is None:
+        return None
     plain_error, error = (fit.mean_error(candidate, pairs[num_fitted:]) for candidate in (shapes, model))
     return model if error < (1 - MIN_GAIN) * plain_error else None
+
+
+def _has_usual_size(points: Positions) -> NDArray[np.bool_]:
+    """(k,) whether the size of the points (k, n) is within MAX_SIZE_RATIO of the median."""
+    log_radii = np.log(np.maximum(points.std(axis=1), 1e-9))
+    is_usual: NDArray[np.bool_] = np.abs(log_radii - np.median(log_radii)) < np.log(MAX_SIZE_RATIO)
+    return is_usual
 
 
 def _fit_shapes(points: Positions, rows: NDArray[np.int64]) -> LinearMotion:
@@ -135,15 +150,17 @@ class _Fit:
         self._pixels = self._to_scene(np.stack([x, y], axis=-1))
         self._nodes = self._to_scene(grid_nodes(self._height, self._width))
 
-    def fit_coefficients(self, pairs: Sequence[tuple[int, int]]) -> LinearMotion:
-        """The model of the flow of `pairs`."""
-        poses = [self._pose(index) for index in range(len(self._points))]
+    def fit_coefficients(self, pairs: Sequence[tuple[int, int]], frames: NDArray[np.intp]) -> LinearMotion | None:
+        """The model of the flow of `pairs`, which are among `frames`; None if the subject is too small in the image."""
+        poses = {int(index): self._pose(int(index)) for index in frames}
         width = self._width / self._height
         corners: Positions = np.array([width, -width]) / 2 + np.array([[0.5j], [-0.5j]])
-        spans = np.concatenate([pose.normalise(corners.ravel()) for pose in poses])
+        spans = np.concatenate([pose.normalise(corners.ravel()) for pose in poses.values()])
         origin = complex(spans.real.min(), spans.imag.min())
         columns = int(np.ceil((spans.real.max() - origin.real) / GRID_STEP_RADII)) + 1
         rows = int(np.ceil((spans.imag.max() - origin.imag) / GRID_STEP_RADII)) + 1
+        if max(rows, columns) > MAX_NODES:
+            return None
         y, x = np.mgrid[:rows, :columns]
         nodes: Positions = origin + GRID_STEP_RADII * (x + 1j * y)
         differences = np.stack([poses[reference].values - poses[frame].values for frame, reference in pairs])
@@ -155,7 +172,7 @@ class _Fit:
             products += residuals[..., None] * difference
         ridge = RIDGE * np.diag((differences**2).sum(axis=0)) + 1e-9 * np.eye(size)
         coefficients = np.linalg.solve(squares[:, :, None] + ridge, products[..., None])[..., 0]
-        limits = np.ptp([pose.values for pose in poses], axis=0)
+        limits = np.ptp([pose.values for pose in poses.values()], axis=0)
         return replace(
             self._shapes,
             max_differences=limits.astype(np.float32),
@@ -172,7 +189,7 @@ class _Fit:
         return float(np.mean(errors))
 
     def _residual_flow(
-        self, pair: tuple[int, int], poses: Sequence[PointPose], nodes: Positions
+        self, pair: tuple[int, int], poses: Mapping[int, PointPose], nodes: Positions
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(gh, gw) weights at the nodes, and (gh, gw, 2) the weighted motion beyond the similarity transform."""
         frame, reference = pair

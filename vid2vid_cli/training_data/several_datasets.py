@@ -64,13 +64,16 @@ def _mismatch(folders: tuple[Path, Path], what: str, first: str, other: str) -> 
     )
 
 
-def build_samplers(datasets: Sequence[TrainingData], config: Config) -> tuple[ClipSampler, ...]:
+def build_samplers(
+    datasets: Sequence[TrainingData], config: Config, *, fits_motion: bool = False
+) -> tuple[ClipSampler, ...]:
     """The sampler of each dataset, whose reference frames are those of the same dataset.
 
+    `fits_motion`: as in `TrainingData.build_sampler`.
     Raises TooFewFramesError, also if a dataset has fewer reference frames than each generated frame needs.
     """
     max_ratio = min(resolution_ratio(data.view) for data in datasets)  # references of a batch have one size
-    samplers = tuple(data.build_sampler(config, max_ratio) for data in datasets)
+    samplers = tuple(data.build_sampler(config, max_ratio, fits_motion=fits_motion) for data in datasets)
     for data, sampler in zip(datasets, samplers, strict=True):
         bank = None if sampler.reference_source is None else sampler.reference_source.bank
         if bank is not None and len(samplers) > 1 and len(bank) < bank.num_per_frame:

@@ -102,18 +102,22 @@ class TrainingData:
         """The dataset of domain B; None without one."""
         return None if self.domain_b is None else self.domain_b.dataset.folder
 
-    def build_sampler(self, config: Config, max_reference_ratio: float = MAX_RESOLUTION_RATIO) -> ClipSampler:
+    def build_sampler(
+        self, config: Config, max_reference_ratio: float = MAX_RESOLUTION_RATIO, *, fits_motion: bool = False
+    ) -> ClipSampler:
         """Build the clip sampler with the augmentation of the config. Raises TooFewFramesError.
 
-        `max_reference_ratio`: as in `collect_references`.
+        `max_reference_ratio`: as in `collect_references`. `fits_motion`: for a training, which takes some seconds more.
         """
-        sampler = self._build_sampler(config, config.runtime.seed, max_reference_ratio)
+        sampler = self._build_sampler(config, config.runtime.seed, max_reference_ratio, fits_motion=fits_motion)
         if self.domain_b is None:
             return sampler
         seed_b = config.runtime.seed + DOMAIN_B_SEED
         return UnpairedSampler(sampler, self.domain_b._build_sampler(config, seed_b, max_reference_ratio))
 
-    def _build_sampler(self, config: Config, seed: int, max_reference_ratio: float) -> ClipSampler:
+    def _build_sampler(
+        self, config: Config, seed: int, max_reference_ratio: float, *, fits_motion: bool = False
+    ) -> ClipSampler:
         return ClipSampler(
             self.dataset,
             self.conditioners,
@@ -131,7 +135,7 @@ class TrainingData:
             region_names=self.region_names,
             is_label_prediction=config.generator.target == "labels",
             thing_class_ids=thing_class_ids(self.conditioners, config) if config.style.feature_channels else None,
-            reference_source=self._collect_references(config, max_reference_ratio),
+            reference_source=self._collect_references(config, max_reference_ratio, fits_motion=fits_motion),
             attributes=self._scale_attributes(config),
         )
 
@@ -148,7 +152,7 @@ class TrainingData:
             lambda: load_conditioners([(record.name, record.options) for record in self.dataset.manifest.conditioners]),
         )
 
-    def _collect_references(self, config: Config, max_ratio: float) -> ReferenceSource | None:
+    def _collect_references(self, config: Config, max_ratio: float, *, fits_motion: bool) -> ReferenceSource | None:
         if not config.generator.num_references:
             return None
         ranges = valid_ranges(self.dataset, [c.spec.name for c in self.conditioners], "train")
@@ -163,7 +167,8 @@ class TrainingData:
         )
         num_frames = sum(frame_range.num_frames for frame_range in ranges)
         gap_frames = min(config.data.reference_gap * float(self.dataset.fps), MAX_GAP_SHARE * num_frames)
-        bank = replace(bank, motion=fit_linear_motion(bank, round(gap_frames)))
+        if fits_motion:
+            bank = replace(bank, motion=fit_linear_motion(bank, round(gap_frames)))
         return ReferenceSource(bank, round(gap_frames))
 
     def checkpoint_metadata(
