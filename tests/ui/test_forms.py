@@ -69,12 +69,21 @@ def test_train_transfer_and_resume_arguments(project: Project) -> None:
         ({**PREPARE, "extra": "--out 'x"}, "extra"),
         ({**PREPARE, "extra": "--out ../x"}, "extra"),
         ({**PREPARE, "extra": ["--out"]}, "extra"),
+        ({**PREPARE, "conditioners": ["edges", "labels=../x"]}, "conditioners"),
+        ({**PREPARE, "extra": """-C 'labels.input_dir="../.."'"""}, "extra"),
     ],
 )
 def test_wrong_values_name_the_field(project: Project, values: dict[str, object], field: str) -> None:
     with pytest.raises(FieldError) as caught:
         FORMS["prepare"].build_arguments(values, project)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("preset", ["../secret.yaml", "/etc/secret.yaml", "~/secret.yaml", "runs/../../secret.yaml"])
+def test_preset_outside_is_refused(project: Project, preset: str) -> None:
+    with pytest.raises(FieldError) as caught:
+        FORMS["train"].build_arguments({"data": "datasets/a", "preset": preset}, project)
+    assert caught.value.field == "preset"
 
 
 def test_output_folder_outside_is_refused(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -68,6 +68,19 @@ def test_relative_is_a_word_of_a_command(project: Project) -> None:
         ["--config", "link/x.yaml"],
         ["--out", "~/x"],
         ["--remove", "car@../x"],
+        ["--set", 'data.attributes_file="/etc/passwd"'],
+        ["--set", "data.attributes_file='../secret/x.mp4'"],
+        ["--set", "data.files=[/etc/passwd]"],
+        ["--set", "data.files=[clips,clips/../..]"],
+        ["--set", "data={attributes_file: /etc/passwd}"],
+        ["--set", "data.files= ../secret"],
+        ["--set", 'data.attributes_file="link.mp4"'],
+        ["--set", "data.files=[~/x.csv, clips]"],
+        ["--set", 'data.attributes_file="clips dir/../.."'],
+        ["--set", r'data.attributes_file="\x2fetc\x2fpasswd"'],
+        ["-C", 'labels.input_dir="../.."'],
+        ["-Clabels.input_dir=['..']"],
+        ["--set", "data.files=[" + "a," * 200 + "]"],
     ],
 )
 def test_check_words_refuses_paths_outside(project: Project, words: list[str]) -> None:
@@ -78,6 +91,8 @@ def test_check_words_refuses_paths_outside(project: Project, words: list[str]) -
 def test_check_words_accepts_options(project: Project) -> None:
     words = ["--fps", "30000/1001", "--set", "losses.l1=20", "--end", "1:30", "--out", "datasets/new", "-c", "edges"]
     project.check_words([*words, "--remove", "car@0%,0%,50%,100%", "--background", "#00ff00", "--attribute", "a=-1.5"])
+    project.check_words(["--set", 'data.attributes_file="clips/a b.csv"', "--set", "losses.scales=[1, 0.5, 2e-3]"])
+    project.check_words(["--set", "generator={base_channels: 8, kind: 'fast'}"])
 
 
 def test_project_needs_a_folder(tmp_path: Path) -> None:

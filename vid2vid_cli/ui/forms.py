@@ -68,6 +68,10 @@ class FormField:
             return self._checked_path(text, project)
         if isinstance(self.option, Option):
             self._check_value(text, self.option)
+        try:
+            project.check_words([text])  # a preset may be a file, and a conditioner may name one
+        except OutsideProjectError as error:
+            raise FieldError(self.name, f"{self.label}: {error}") from error
         return text
 
     def _checked_reference(self, text: str) -> str:

@@ -10,8 +10,10 @@ from pathlib import Path
 from vid2vid_cli.core.errors import ConfigError, MissingFileError
 from vid2vid_cli.core.paths import printable
 
-_PART_SEPARATORS = re.compile(r"[=,@:]")
-"""Separators before a path within the word of an option, such as labels.input_dir=FOLDER and published:CKPT."""
+_PART_SEPARATORS = re.compile(r"""[=,@:'"\[\]{}\s]""")
+"""Separators of a path within the word of an option, such as labels.input_dir=FOLDER, published:CKPT and ["FILE"]."""
+MAX_PART_SEPARATORS = 100
+"""Limit of a word: every part between two separators is looked up as a path."""
 _GLUED_FLAG = re.compile(r"-[A-Za-z](?=.)")
 
 
@@ -63,6 +65,8 @@ class Project:
     def check_words(self, words: Sequence[str]) -> None:
         """Raise OutsideProjectError if a word of a command line contains a path that leads out of the project."""
         for word in words:
+            if '"' in word and "\\" in word:  # escapes of YAML, which may stand for any character
+                raise OutsideProjectError(f"{printable(word)}: a backslash between quotation marks is not accepted.")
             for candidate in _path_candidates(word):
                 if candidate.startswith("~") or not self._contains(candidate):
                     raise OutsideProjectError(f"{printable(word)}: a path leads out of the project folder {self.root}.")
@@ -72,9 +76,18 @@ class Project:
 
 
 def _path_candidates(word: str) -> Iterator[str]:
-    """A word of a command line and its parts that may be paths."""
-    yield word
-    if match := _GLUED_FLAG.match(word):
-        yield word[match.end() :]
-    for match in _PART_SEPARATORS.finditer(word):
-        yield word[match.end() :]
+    """A word of a command line and its parts that may be paths, which may contain separators themselves.
+
+    Raises OutsideProjectError: more than MAX_PART_SEPARATORS.
+    """
+    separators = list(_PART_SEPARATORS.finditer(word))
+    if len(separators) > MAX_PART_SEPARATORS:
+        raise OutsideProjectError(
+            f"{printable(word[:40])}...: it has more than {MAX_PART_SEPARATORS} separators, too many to check them. "
+            "Write the setting into a file, and give its path."
+        )
+    flag = _GLUED_FLAG.match(word)
+    starts = [0, *([flag.end()] if flag else []), *(match.end() for match in separators)]
+    stops = [*(match.start() for match in separators), len(word)]
+    for start in starts:
+        yield from (word[start:stop] for stop in stops if start < stop)
