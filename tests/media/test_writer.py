@@ -24,7 +24,7 @@ from vid2vid_cli.core.errors import ConfigError, DiskFullError, NoFramesError, P
 from vid2vid_cli.media import encode, writer
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.media.writer import VideoWriter
+from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter, is_rendered
 
 
 @pytest.fixture(params=["pyav", "ffmpeg"])
@@ -279,3 +279,11 @@ def test_writer_output_decodes_with_ffmpeg(tmp_path: Path) -> None:
     run_ffmpeg("-xerror", "-i", path, "-f", "null", "-")
     run_ffmpeg("-i", path, tmp_path / "%03d.png")
     assert len(list(tmp_path.glob("*.png"))) == 100
+
+
+def test_is_rendered_by_the_comment(tmp_path: Path) -> None:
+    frames = [np.zeros((16, 16, 3), np.uint8)]
+    assert is_rendered(write_frames(tmp_path / "a.mp4", frames, comment=f"{SYNTHETIC_COMMENT} Made with x."))
+    assert not is_rendered(write_frames(tmp_path / "b.mp4", frames, comment="holiday"))
+    (tmp_path / "c.mp4").write_bytes(b"partial")
+    assert not is_rendered(tmp_path / "c.mp4")

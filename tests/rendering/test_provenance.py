@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from helpers.video_files import write_video
 from vid2vid_cli.core.errors import ConfigError, MissingFileError
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.media.reader import VideoReader
+from vid2vid_cli.pipelines.batch import plan_pairs
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
-from vid2vid_cli.rendering.provenance import IDENTITY_LABEL, SYNTHETIC_SOURCE, load_signing_key
+from vid2vid_cli.rendering.provenance import IDENTITY_LABEL, SYNTHETIC_SOURCE, is_signed, load_signing_key
 from vid2vid_cli.rendering.render_identity import read_identity
+from vid2vid_cli.requests.batch import TransferBatchRequest
 
 c2pa = pytest.importorskip("c2pa")
 from cryptography.hazmat.primitives import serialization  # noqa: E402
@@ -73,6 +76,28 @@ def test_videos_are_signed_as_synthetic_and_play_as_before(run_folder: Path) -> 
         read_manifest(plain.path)
     report_video = result.report_path.with_name("comparison.mp4")
     assert report_video.read_bytes() == result.compare_path.read_bytes()
+
+
+def test_skip_done_signs_what_has_no_manifest(run_folder: Path) -> None:
+    """A plain video of the same identity is done without --provenance, and only then."""
+    key = write_key(Path("key.pem"), ec.generate_private_key(ec.SECP256R1()))
+    request = TransferBatchRequest(
+        (Path("clip.mp4"),), (run_folder,), device="cpu", precision="fp32", compare=False, skip_done=True
+    )
+
+    def plan(request: TransferBatchRequest) -> tuple[str, bool]:
+        (pair,) = plan_pairs(request, ignore_events)
+        return pair.path.name, pair.is_done
+
+    path = run_transfer(run_folder, compare=False).path
+    assert not is_signed(path)
+    assert plan(request) == (path.name, True)
+    signed_request = replace(request, provenance=key)
+    assert plan(signed_request) == ("clip_as_blob-2.mp4", False)
+    assert plan(replace(signed_request, overwrite=True)) == (path.name, False)
+    run_transfer(run_folder, compare=False, provenance=key, overwrite=True)
+    assert is_signed(path)
+    assert plan(signed_request) == plan(request) == (path.name, True)
 
 
 def test_changed_video_does_not_validate(run_folder: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
-from vid2vid_cli.rendering.render_identity import SAMPLE_BYTES, sample_file
+from vid2vid_cli.rendering.render_identity import SAMPLE_BYTES, identify_render, sample_file
+from vid2vid_cli.requests.render import TransferRequest
 
 
 def test_sample_file_depends_on_size_begin_and_end(tmp_path: Path) -> None:
@@ -40,3 +42,14 @@ def test_sample_file_of_gigabytes_takes_no_time(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(64 << 30)
     assert sample_file(path, 16)
+
+
+def test_signing_is_no_part_of_the_identity(tmp_path: Path) -> None:
+    """The frames of a signed video are those of an unsigned one."""
+    for name in ("model.onnx", "clip.mp4"):
+        (tmp_path / name).write_bytes(b"1")
+    checkpoint = tmp_path / "model.onnx"
+    request = TransferRequest(tmp_path / "clip.mp4", checkpoint)
+    identity = identify_render(checkpoint, request)
+    assert identify_render(checkpoint, replace(request, provenance=Path("key.pem"))) == identity
+    assert identify_render(checkpoint, replace(request, max_frames=2)).options != identity.options

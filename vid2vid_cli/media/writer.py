@@ -13,7 +13,7 @@ from av.error import FFmpegError
 
 from vid2vid_cli.core.errors import ConfigError, NoFramesError, Vid2VidError
 from vid2vid_cli.core.geometry import ImageArray
-from vid2vid_cli.media.container import is_truncated
+from vid2vid_cli.media.container import is_truncated, read_comment
 from vid2vid_cli.media.encode import EncodeJob, Encoder, PyAVEncoder, X264Preset, has_libx264
 from vid2vid_cli.media.ffmpeg_binary import FFmpegEncoder
 from vid2vid_cli.media.os_errors import write_error
@@ -149,3 +149,11 @@ class VideoWriter:
     def _to_write_error(self, error: FFmpegError | OSError) -> Vid2VidError:
         error_number = error.errno or 0
         return write_error(self.path, OSError(error_number, error.strerror or str(error)))
+
+
+def is_rendered(path: Path) -> bool:
+    """Whether the comment of a file states that vid2vid rendered it; False for one that is being written."""
+    try:
+        return read_comment(path).startswith(SYNTHETIC_COMMENT)
+    except Vid2VidError:
+        return False

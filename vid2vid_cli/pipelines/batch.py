@@ -23,11 +23,13 @@ from vid2vid_cli.media.input_paths import (
 )
 from vid2vid_cli.media.output_formats import OutputFormat, format_of_suffix
 from vid2vid_cli.media.probe import IMAGE_SUFFIXES
+from vid2vid_cli.media.writer import is_rendered
 from vid2vid_cli.pipelines.synthesize import synthesize
 from vid2vid_cli.pipelines.transfer import transfer, transfer_file_name
 from vid2vid_cli.rendering.loaded_model import CheckpointFile, ModelLoader, open_checkpoint
 from vid2vid_cli.rendering.output_path import OutputNames, choose_format, report_folder, synthesized_file_name
-from vid2vid_cli.rendering.render_identity import identify_render, is_rendered, read_identity
+from vid2vid_cli.rendering.provenance import is_signed
+from vid2vid_cli.rendering.render_identity import identify_render, read_identity
 from vid2vid_cli.rendering.video_output import RenderResult
 from vid2vid_cli.reports.report import REPORT_FILE_NAME
 from vid2vid_cli.requests.batch import BatchRequest, SynthesizeBatchRequest, TransferBatchRequest
@@ -227,6 +229,8 @@ def _plan_pair(
     def is_done(path: Path) -> bool:
         found, expected = read_identity(path), identify_render(checkpoint.path, pair_request)
         difference = "by an unknown checkpoint" if found is None else expected.describe_difference(found)
+        if not difference and pair_request.provenance is not None and not is_signed(path):
+            difference = "without the manifest of --provenance"
         differences.append(f"{path} was made {difference}")
         return not difference
 

@@ -95,6 +95,18 @@ def sign_videos(
     emit(InfoEvent(f"C2PA manifest in {', '.join(path.name for path in videos)}, signed with {signer}"))
 
 
+def is_signed(video: Path) -> bool:
+    """Whether a video has a manifest of `sign_videos`, with any key. Raises MissingPackageError."""
+    _require_package()
+    import c2pa
+
+    try:
+        with c2pa.Reader(str(video)) as reader:
+            return IDENTITY_LABEL in reader.json()
+    except c2pa.C2paError:  # no manifest, or a damaged one
+        return False
+
+
 def build_manifest(title: str, identity: RenderIdentity, *, is_composite: bool) -> dict[str, Any]:
     """The manifest of a video. `is_composite`: generated pixels are pasted on frames of a camera."""
     agent = {"name": "vid2vid-cli", "version": __version__}
@@ -120,8 +132,7 @@ def load_signing_key(path: Path) -> SigningKey:
     Raises MissingPackageError, MissingFileError, PermissionDeniedError, ConfigError (no key, an encrypted or
     unsupported one, or the first certificate is of another key).
     """
-    if importlib.util.find_spec("c2pa") is None:
-        raise MissingPackageError("--provenance requires the package c2pa, which is not installed.", INSTALL_COMMAND)
+    _require_package()
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
@@ -146,6 +157,11 @@ def load_signing_key(path: Path) -> SigningKey:
         b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in chain),
         chain[0].issuer == chain[0].subject,
     )
+
+
+def _require_package() -> None:
+    if importlib.util.find_spec("c2pa") is None:
+        raise MissingPackageError("--provenance requires the package c2pa, which is not installed.", INSTALL_COMMAND)
 
 
 def _choose_algorithm(key: Any, path: Path) -> str:

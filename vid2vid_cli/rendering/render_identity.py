@@ -32,8 +32,13 @@ from vid2vid_cli.requests.render import SynthesizeRequest, TransferRequest
 NUM_DIGITS = 16
 SAMPLE_BYTES, NUM_SAMPLES = 1 << 16, 16
 """Size and number of the parts of a file that are read to identify it: reading gigabytes takes minutes."""
-IRRELEVANT_FIELDS = {"source", "target", "checkpoint", "out", "compare", "overwrite", "device", "command", "resume"}
-"""Fields of a request that are recorded in other ways, or that do not change the generated frames."""
+IRRELEVANT_FIELDS = {
+    *("source", "target", "checkpoint", "out", "compare", "overwrite", "device", "command", "resume", "provenance")
+}
+"""Fields of a request that are recorded in other ways, or that do not change the generated frames.
+
+Every other field changes the digest of the options, so that videos that were made before it existed are not `done`.
+"""
 _PATTERN = re.compile(
     rf"checkpoint ([0-9a-f]{{{NUM_DIGITS}}}), source ([0-9a-f]{{{NUM_DIGITS}}}), options ([0-9a-f]{{{NUM_DIGITS}}})"
 )
@@ -125,14 +130,6 @@ def read_identity(video: Path) -> RenderIdentity | None:
     except Vid2VidError:
         return None
     return RenderIdentity(match[1], match[2], match[3]) if match else None
-
-
-def is_rendered(video: Path) -> bool:
-    """Whether the comment of a video states that vid2vid rendered it."""
-    try:
-        return read_comment(video).startswith(SYNTHETIC_COMMENT)
-    except Vid2VidError:
-        return False
 
 
 def _digest(data: Any) -> str:

@@ -13,9 +13,8 @@ from vid2vid_cli.core.parsing import parse_json
 from vid2vid_cli.data.dataset import DATASETS_FOLDER
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME, read_manifest
 from vid2vid_cli.engine.event_log import EVENT_LOG_NAME, read_last_step
-from vid2vid_cli.media.container import read_comment
 from vid2vid_cli.media.input_paths import VIDEO_SUFFIXES
-from vid2vid_cli.media.writer import SYNTHETIC_COMMENT
+from vid2vid_cli.media.writer import is_rendered
 from vid2vid_cli.reports.report import REPORT_FILE_NAME
 from vid2vid_cli.ui.project import OutsideProjectError, Project
 
@@ -45,7 +44,7 @@ class Listing:
             if len(videos) > MAX_VIDEOS:
                 notes.append(f"{len(videos) - MAX_VIDEOS} more videos are not listed; type their path.")
                 videos = sorted(videos, key=_modified, reverse=True)[:MAX_VIDEOS]
-            rendered = {path for path in videos if self._read(path, _is_rendered)}
+            rendered = {path for path in videos if self._read(path, is_rendered)}
             runs = [self._describe_run(path) for path in self._folders(RUNS_FOLDER, CONFIG_FILE_NAME, notes)]
             models = [path for path in files if path.suffix.lower() in CHECKPOINT_SUFFIXES]
             targets = [str(run["path"]) for run in runs if run["checkpoint"]]
@@ -148,14 +147,6 @@ class Listing:
     def _existing(self, path: Path) -> str:
         """The name of a file, with its time as a query so that browsers load a changed one; "" if it does not exist."""
         return f"{self._name(path)}?{int(_modified(path))}" if path.is_file() else ""
-
-
-def _is_rendered(path: Path) -> bool:
-    """Whether the comment of a file states that vid2vid rendered it; False for one that is being written."""
-    try:
-        return read_comment(path).startswith(SYNTHETIC_COMMENT)
-    except Vid2VidError:
-        return False
 
 
 def _read_step(log: Path) -> dict[str, Any]:
