@@ -118,6 +118,7 @@ class RenderOptions(TypedDict, total=False):
     precision: str
     backend: str
     provider: str
+    compile: bool
     start: float
     end: float | None
     max_frames: int | None

@@ -179,6 +179,8 @@ def test_exported_file_errors(tmp_path: Path) -> None:
         (".ckpt", {"provider": "cpu"}, ConfigError),
         (".onnx", {"backend": "torch"}, ConfigError),
         (".onnx", {"precision": "bf16"}, ConfigError),
+        (".onnx", {"precision": "fp16"}, ConfigError),
+        (".onnx", {"compiled_model": "vid2vid"}, ConfigError),
         (".onnx", {"provider": "coreml"}, DeviceError),
     ],
 )

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers.factories import FPS, HEIGHT, NUM_FRAMES, WIDTH, blob_frame
 from helpers.video_files import click_track, find_clicks, write_video
 
 from vid2vid_cli.core.errors import (
     AudioOnlyError,
+    DeviceError,
     ForeignCheckpointError,
     MissingFileError,
     NoDetectionError,
@@ -21,6 +23,7 @@ from vid2vid_cli.core.errors import (
     RunError,
     Vid2VidError,
 )
+from vid2vid_cli.engine import compilation
 from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import Event, InfoEvent, ProgressEvent, WarningEvent, ignore_events
 from vid2vid_cli.media.images import save_png
@@ -180,3 +183,23 @@ def test_transfer_bad_input_has_exit_codes(blob_video: Path, run_folder: Path) -
     (Path("half") / "config.yaml").touch()
     with pytest.raises(RunError, match="half"):
         run_transfer(blob_video, Path("half"))
+
+
+def test_transfer_compiles_the_generator(blob_video: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a backend that generates no code; real code generation takes minutes, see tests/engine."""
+    monkeypatch.setattr(compilation, "BACKEND", "eager")
+    options: dict[str, Any] = {"device": "cpu", "precision": "fp32", "compare": False, "max_frames": 3}
+    expected = transfer(TransferRequest(blob_video, run_folder, Path("a.mkv"), **options), ignore_events)
+    events: list[Event] = []
+    request = TransferRequest(blob_video, run_folder, Path("b.mkv"), **options, compile=True)
+    try:
+        result = transfer(request, events.append)
+    finally:
+        torch._dynamo.reset()
+    notices = [event.message for event in events if isinstance(event, InfoEvent)]
+    assert any("compiled" in notice and "fp32" in notice for notice in notices)
+    for first, second in zip(VideoReader(result.path), VideoReader(expected.path), strict=True):
+        np.testing.assert_allclose(first.astype(int), second.astype(int), atol=1)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(DeviceError, match="no-such-compiler"):
+        plan_transfer(request)

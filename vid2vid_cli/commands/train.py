@@ -66,6 +66,14 @@ def train(
         int | None,
         typer.Option(min=0, metavar="N", help="Random seed. Default: 0.", rich_help_panel=HARDWARE_PANEL),
     ] = None,
+    compile_: Annotated[
+        bool,
+        typer.Option(
+            "--compile",
+            help="Compile the networks with torch.compile (runtime.compile): minutes at the start.",
+            rich_help_panel=HARDWARE_PANEL,
+        ),
+    ] = False,
     log_to: Annotated[
         list[str] | None,
         typer.Option(
@@ -107,6 +115,7 @@ def train(
             "--out": request.out,
             "--seed": seed,
             "--log": log_to,
+            "--compile": compile_ or None,
         },
     )
     from vid2vid_cli.config.resolve import check_overrides, resolve_config
@@ -123,6 +132,7 @@ def train(
         "--steps": ("schedule.max_steps", request.max_steps),
         "--seed": ("runtime.seed", seed),
         "--log": ("checkpoint.log_to", log_to),
+        "--compile": ("runtime.compile", compile_ or None),
     }
     resolved = resolve_config(request.preset or None, config, settings or (), flag_values)
     if num_processes > ProcessGroup.from_env().world_size and not dry_run:

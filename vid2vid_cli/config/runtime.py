@@ -21,6 +21,11 @@ class RuntimeConfig(ConfigSection):
     gradient_checkpointing: bool = Field(
         False, description="Recompute activations in the backward pass: about a third slower, much less memory."
     )
+    compile: bool = Field(
+        False,
+        description="Compile generator and discriminators with torch.compile (`--compile`): minutes at the start. "
+        "Needs a C++ compiler.",
+    )
     seed: int = Field(0, ge=0, description="Seed of all random numbers, together with the step.")
 
 

@@ -26,6 +26,8 @@ class Runtime:
     device: torch.device
     precision: Precision
     channels_last: bool
+    is_compiled: bool = False
+    """Whether networks are compiled by torch.compile; see `engine.compilation`."""
 
     def autocast(self) -> AbstractContextManager[Any]:
         """A context with mixed precision for bf16 and fp16; it has no effect for fp32."""
@@ -46,7 +48,8 @@ class Runtime:
 
     def describe(self) -> str:
         """Human-readable, such as `cpu, fp32, channels_last`."""
-        return f"{self.device}, {self.precision}{', channels_last' if self.channels_last else ''}"
+        formats = ", channels_last" * self.channels_last + ", compiled" * self.is_compiled
+        return f"{self.device}, {self.precision}{formats}"
 
 
 def choose_device(requested: str) -> torch.device:

@@ -200,8 +200,9 @@ def _time_sizes(model: LoadedModel, request: BenchRequest, emit: EventHandler) -
         for size in request.sizes:
             emit(InfoEvent(f"{model.metadata.name}: generator at {size} px, {name}"))
             try:
+                shape = model.input_shape((size, max(1, round(width * size / height))))
                 timing: GeneratorTiming | str = time_generator(
-                    model, runtime, (size, max(1, round(width * size / height))), request.max_seconds
+                    model.sequential_generator, runtime, shape, request.max_seconds
                 )
             except (RuntimeError, ValueError) as error:
                 timing = str(error).splitlines()[0]

@@ -20,7 +20,6 @@ from vid2vid_cli.rendering.dataset_clips import (
     select_frame_ranges,
     starts_sequence,
 )
-from vid2vid_cli.rendering.hardware import choose_hardware
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import LabelEdits, build_label_edits
 from vid2vid_cli.rendering.label_video import open_label_sources
@@ -28,11 +27,11 @@ from vid2vid_cli.rendering.layers import check_layers
 from vid2vid_cli.rendering.loaded_model import (
     CheckpointFile,
     LoadedModel,
-    ModelLoader,
     check_direction,
     direction_rows,
     open_checkpoint,
 )
+from vid2vid_cli.rendering.model_loader import ModelLoader, check_hardware
 from vid2vid_cli.rendering.output_path import (
     choose_format,
     choose_render_path,
@@ -60,9 +59,7 @@ def plan_synthesize(request: SynthesizeRequest) -> DryRun:
     checkpoint = open_checkpoint(request.checkpoint, "frames")
     check_direction(checkpoint, request.direction)
     check_layers(request.save, checkpoint.metadata, checkpoint.path)
-    choose_hardware(
-        checkpoint.path, request.device, request.precision, backend=request.backend, provider=request.provider
-    )
+    check_hardware(checkpoint, request)
     parse_styles(request.style_options, checkpoint.metadata)
     rows = [("checkpoint", checkpoint.size_text), *direction_rows(checkpoint.metadata, request.direction)]
     if _is_dataset(request):

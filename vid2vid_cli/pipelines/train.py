@@ -12,6 +12,7 @@ from pathlib import Path
 from vid2vid_cli.core.errors import DiskFullError, DivergenceError
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine.build import count_parameters
+from vid2vid_cli.engine.compilation import compile_errors, compile_networks
 from vid2vid_cli.engine.curriculum import batch_repeats, clip_length, training_phases
 from vid2vid_cli.engine.distributed import ProcessGroup, RankStoppedError
 from vid2vid_cli.engine.dry_run import DryRun
@@ -19,7 +20,6 @@ from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent, Wa
 from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.loop import StopCondition, train_loop
 from vid2vid_cli.engine.run_folder import RunFolder
-from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.torchrun import join_process_group
 from vid2vid_cli.engine.train_context import TrainContext
@@ -31,6 +31,7 @@ from vid2vid_cli.training.duration import DurationCheck, plan_duration
 from vid2vid_cli.training.interrupt import Interrupt
 from vid2vid_cli.training.job import (
     choose_job_runtime,
+    choose_training_runtime,
     open_train_job,
     resolve_stop_condition,
     resolve_train_job,
@@ -74,7 +75,7 @@ def plan_train(request: TrainRequest) -> DryRun:
     job = resolve_train_job(request, ProcessGroup(world_size=request.num_processes))
     config, training_data = job.config, job.training_data
     stop_condition = resolve_stop_condition(request, config, 0.0)
-    runtime = choose_runtime(request.device, config.runtime.precision, config.runtime.channels_last, is_training=True)
+    runtime = choose_training_runtime(request.device, config.runtime.precision, config)
     state = build_train_state(config, training_data.condition_spec(config), runtime)
     warm_start_summary = (
         warm_start(state, find_init_weights(request.init_from)).describe() if request.init_from is not None else ""
@@ -133,6 +134,9 @@ def _run_training(
     start = partial(start_run, request, job, runtime, state, exit_stack)
     run, resume_extra, start_message = process_group.run_on_main(start)
     process_group.broadcast_state(state, runtime.device)
+    if runtime.is_compiled:
+        compile_networks(state.trainable_networks().values())
+        exit_stack.enter_context(compile_errors())
     history, emit = open_listeners(
         run, config, on_event, step=state.step, exit_stack=exit_stack, is_main=process_group.is_main
     )

@@ -10,9 +10,8 @@ import torch
 
 from vid2vid_cli.conditioning.alignment import grid_nodes
 from vid2vid_cli.core.types import FrameReferences
-from vid2vid_cli.engine.rollout import rollout
+from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
-from vid2vid_cli.rendering.loaded_model import LoadedModel
 
 MIN_FRAMES, MAX_FRAMES = 3, 60
 
@@ -26,19 +25,31 @@ class GeneratorTiming:
     cpu_ms_per_frame: float
 
 
-def time_generator(model: LoadedModel, runtime: Runtime, size: tuple[int, int], max_seconds: float) -> GeneratorTiming:
-    """Generate random frames of `size` (height, width) for at most `max_seconds`, but at least MIN_FRAMES.
+@dataclass(frozen=True)
+class InputShape:
+    """The inputs of a generator for one frame."""
+
+    height: int
+    width: int
+    num_channels: int
+    """Of the condition."""
+    num_references: int
+    """Reference frames per frame."""
+
+
+def time_generator(
+    generator: SequentialGenerator, runtime: Runtime, shape: InputShape, max_seconds: float
+) -> GeneratorTiming:
+    """Generate random frames for at most `max_seconds`, but at least MIN_FRAMES.
 
     The frames of the reference bank, if any, are random too, at the resolution of the generated frames. The time does
     not depend on the values. Raises RuntimeError or ValueError for a size that the generator cannot generate.
     """
-    height, width = size
-    channels = model.metadata.condition_spec.input_channels
     rng = torch.Generator().manual_seed(0)
-    condition = torch.rand(1, channels, height, width, generator=rng).to(runtime.device) * 2 - 1
+    condition = torch.rand(1, shape.num_channels, shape.height, shape.width, generator=rng).to(runtime.device) * 2 - 1
     condition = runtime.to_memory_format(condition)
-    references = None if model.reference_bank is None else repeat(_random_references(model, runtime, size))
-    outputs = rollout(model.sequential_generator, repeat(condition), references=references)
+    references = repeat(_random_references(runtime, shape)) if shape.num_references else None
+    outputs = rollout(generator, repeat(condition), references=references)
     with torch.inference_mode(), runtime.autocast():
         for _ in range(2):  # selects kernels; the first frame has no past
             next(outputs)
@@ -52,10 +63,8 @@ def time_generator(model: LoadedModel, runtime: Runtime, size: tuple[int, int], 
     return GeneratorTiming(num_frames, 1000 * seconds / num_frames, 1000 * cpu_seconds / num_frames)
 
 
-def _random_references(model: LoadedModel, runtime: Runtime, size: tuple[int, int]) -> FrameReferences:
-    assert model.reference_bank is not None
-    height, width = size
-    count = model.reference_bank.num_per_frame
+def _random_references(runtime: Runtime, shape: InputShape) -> FrameReferences:
+    height, width, count = shape.height, shape.width, shape.num_references
     images = (torch.rand(1, count, 3, height, width) * 2 - 1).to(runtime.device)
     axes = [torch.linspace(-1, 1, num_nodes) for num_nodes in grid_nodes(height, width).shape[:2]]
     y, x = torch.meshgrid(*axes, indexing="ij")

@@ -7,6 +7,8 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from torch import nn
+
 from vid2vid_cli.conditioning import Conditioner, View
 from vid2vid_cli.config.config import UNPAIRED_MODELS
 from vid2vid_cli.config.generator import Target
@@ -14,6 +16,7 @@ from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
+from vid2vid_cli.engine.compilation import compile_errors, compile_networks
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.engine.onnx_files import is_exported, load_export_metadata, metadata_path
 from vid2vid_cli.engine.onnx_generator import OnnxGenerator
@@ -27,12 +30,12 @@ from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.networks.translation import Direction, TranslationGenerator
 from vid2vid_cli.networks.vaegan import VaeGanGenerator
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
+from vid2vid_cli.rendering.generator_timing import InputShape, time_generator
 from vid2vid_cli.rendering.hardware import Hardware, choose_hardware
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame, load_initial_frame
 from vid2vid_cli.rendering.latent_options import build_attribute_path, build_latent_path
-from vid2vid_cli.rendering.layers import check_layers
 from vid2vid_cli.rendering.style_options import build_style_assigner
-from vid2vid_cli.requests.render import Layer, StyleOptions, SynthesizeRequest, TransferRequest
+from vid2vid_cli.requests.render import Layer, StyleOptions
 from vid2vid_cli.training_data.reference_collection import load_reference_bank
 
 
@@ -78,6 +81,11 @@ class LoadedModel:
     def runtime(self) -> Runtime:
         """Device and precision of the conditions and of other networks."""
         return self.hardware.runtime
+
+    def input_shape(self, size: tuple[int, int]) -> InputShape:
+        """The inputs of the generator for frames of `size` (height, width)."""
+        num_references = 0 if self.reference_bank is None else self.reference_bank.num_per_frame
+        return InputShape(*size, self.metadata.condition_spec.input_channels, num_references)
 
     def pass_frames(self, num_frames: int) -> None:
         """Continue a moving style after the frames that an interrupted command has generated."""
@@ -181,61 +189,38 @@ def direction_rows(metadata: CheckpointMetadata, direction: Direction | None) ->
 
 
 def load_model(
-    checkpoint: CheckpointFile, device: str, precision: str, *, backend: str = "auto", provider: str = "auto"
+    checkpoint: CheckpointFile,
+    device: str,
+    precision: str,
+    *,
+    backend: str = "auto",
+    provider: str = "auto",
+    is_compiled: bool = False,
 ) -> LoadedModel:
-    """Load the generator.
+    """Load the generator, and compile it.
 
-    Raises the errors of `choose_hardware`, of `load_checkpoint`, and of `OnnxGenerator` for an exported file.
+    Raises the errors of `choose_hardware`, of `load_checkpoint`, of `OnnxGenerator` for an exported file, and
+    DeviceError if it cannot be compiled.
     """
     path, metadata = checkpoint.path, checkpoint.metadata
-    hardware = choose_hardware(path, device, precision, backend=backend, provider=provider)
+    compiled_model = metadata.model if is_compiled else ""
+    hardware = choose_hardware(
+        path, device, precision, backend=backend, provider=provider, compiled_model=compiled_model
+    )
     generator: Generator | OnnxGenerator
     if hardware.provider:
         generator = OnnxGenerator(path, metadata, hardware.provider)
     else:
         generator, _ = load_checkpoint(path, hardware.runtime)
-    return LoadedModel(
+    model = LoadedModel(
         path,
         metadata,
         generator,
         hardware=hardware,
         reference_bank=load_reference_bank(metadata_path(path) if is_exported(path) else path, metadata),
     )
-
-
-class ModelLoader:
-    """Loads the models of requests. The last one is kept, so that a series of requests loads each model once."""
-
-    def __init__(self) -> None:
-        self._loaded: tuple[tuple[Path, str, str, str, str], LoadedModel] | None = None
-
-    def load(
-        self,
-        checkpoint: CheckpointFile,
-        request: SynthesizeRequest | TransferRequest,
-        *,
-        has_real_frames: bool,
-        num_frames: int,
-        emit: EventHandler,
-    ) -> LoadedModel:
-        """The model with the direction, the styles and the initial frame of a request; see `with_options`.
-
-        Raises the errors of `load_model` and `with_options`.
-        """
-        check_layers(request.save, checkpoint.metadata, checkpoint.path)
-        key = (checkpoint.path, request.device, request.precision, request.backend, request.provider)
-        if self._loaded is None or self._loaded[0] != key:
-            self._loaded = None  # releases the memory of the previous model
-            model = load_model(
-                checkpoint, request.device, request.precision, backend=request.backend, provider=request.provider
-            )
-            self._loaded = key, model
-        model = replace(self._loaded[1], layers=request.save)
-        emit(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.hardware.describe()}"))
-        return model.with_direction(request.direction, emit).with_options(
-            request.style_options,
-            request.initial_frame,
-            has_real_frames=has_real_frames,
-            num_frames=num_frames,
-            emit=emit,
-        )
+    if hardware.runtime.is_compiled and isinstance(generator, nn.Module):
+        compile_networks([generator])
+        with compile_errors():
+            time_generator(generator, hardware.runtime, model.input_shape(metadata.output_size), 0.0)
+    return model

@@ -13,6 +13,7 @@ from vid2vid_cli.requests.shared import (
     Backend,
     Checkpoint,
     Compare,
+    Compile,
     ConditionerOptions,
     DatasetSplit,
     Device,
@@ -74,8 +75,6 @@ InitialFrame = Annotated[
         RENDER_PANEL,
     ),
 ]
-
-
 Direction = Annotated[
     Literal["a2b", "b2a"] | None,
     Option(
@@ -203,6 +202,7 @@ class RenderRequest(PathCheckedRequest):
     precision: Precision = "auto"
     backend: Backend = "auto"
     provider: Provider = "auto"
+    compile: Compile = False
     start: Start = 0.0
     end: End = None
     max_frames: MaxFrames = None

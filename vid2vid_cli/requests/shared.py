@@ -54,6 +54,14 @@ Provider = Annotated[
     Literal["auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"],
     Option("Execution provider of onnxruntime. auto: a GPU that --device allows, or cpu.", panel=HARDWARE_PANEL),
 ]
+Compile = Annotated[
+    bool,
+    Option(
+        "Compile the generator with torch.compile, for long videos: minutes at the first time. Needs a C++ compiler.",
+        ("--compile",),
+        panel=HARDWARE_PANEL,
+    ),
+]
 Start = Annotated[
     float,
     Option(

@@ -14,6 +14,7 @@ from vid2vid_cli.config.resolve import ResolvedConfig
 from vid2vid_cli.config.savp import MIN_VIDEO_FRAMES
 from vid2vid_cli.core.errors import ConfigError, TooFewFramesError
 from vid2vid_cli.data.clip_sampler import ClipSampler
+from vid2vid_cli.engine.compilation import check_compilable
 from vid2vid_cli.engine.distributed import ProcessGroup
 from vid2vid_cli.engine.loop import StopCondition
 from vid2vid_cli.engine.run_folder import (
@@ -185,14 +186,23 @@ def resolve_stop_condition(request: TrainRequest, config: Config, previous_secon
 
 
 def choose_job_runtime(request: TrainRequest, job: TrainJob, process_group: ProcessGroup) -> Runtime:
-    """The device of this process, with the precision and memory format that the main process chooses."""
+    """The device of this process, with the precision and memory format that the main process chooses.
+
+    Raises the errors of `choose_training_runtime`.
+    """
     requested_device = process_group.local_device(request.device)
     is_same_device = job.resumed_record is not None and request.device in ("auto", job.resumed_record.device)
     precision = job.resumed_record.precision if job.resumed_record and is_same_device else job.config.runtime.precision
-    runtime = process_group.run_on_main(
-        lambda: choose_runtime(requested_device, precision, job.config.runtime.channels_last, is_training=True)
-    )
+    runtime = process_group.run_on_main(lambda: choose_training_runtime(requested_device, precision, job.config))
     return replace(runtime, device=choose_device(requested_device))
+
+
+def choose_training_runtime(device: str, precision: str, config: Config) -> Runtime:
+    """Device, precision and memory format of a training. Raises DeviceError, and the errors of `check_compilable`."""
+    runtime = choose_runtime(device, precision, config.runtime.channels_last, is_training=True)
+    if config.runtime.compile:
+        check_compilable(config.model, runtime.device)
+    return replace(runtime, is_compiled=config.runtime.compile)
 
 
 def start_run(

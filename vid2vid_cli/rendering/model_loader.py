@@ -1,0 +1,76 @@
+"""Loading the models of requests that render video."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from vid2vid_cli.engine.events import EventHandler, InfoEvent
+from vid2vid_cli.rendering.hardware import choose_hardware
+from vid2vid_cli.rendering.layers import check_layers
+from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model
+from vid2vid_cli.requests.render import SynthesizeRequest, TransferRequest
+
+
+def check_hardware(checkpoint: CheckpointFile, request: SynthesizeRequest | TransferRequest) -> None:
+    """Raise the errors of `choose_hardware` for the options of a request."""
+    choose_hardware(
+        checkpoint.path,
+        request.device,
+        request.precision,
+        backend=request.backend,
+        provider=request.provider,
+        compiled_model=checkpoint.metadata.model if request.compile else "",
+    )
+
+
+class ModelLoader:
+    """Loads the models of requests. The last one is kept, so that a series of requests loads each model once."""
+
+    def __init__(self) -> None:
+        self._loaded: tuple[tuple[Path, str, str, str, str, bool], LoadedModel] | None = None
+
+    def load(
+        self,
+        checkpoint: CheckpointFile,
+        request: SynthesizeRequest | TransferRequest,
+        *,
+        has_real_frames: bool,
+        num_frames: int,
+        emit: EventHandler,
+    ) -> LoadedModel:
+        """The model with the direction, the styles and the initial frame of a request; see `with_options`.
+
+        Raises the errors of `load_model` and `with_options`.
+        """
+        check_layers(request.save, checkpoint.metadata, checkpoint.path)
+        key = (
+            checkpoint.path,
+            request.device,
+            request.precision,
+            request.backend,
+            request.provider,
+            request.compile,
+        )
+        if self._loaded is None or self._loaded[0] != key:
+            self._loaded = None  # releases the memory of the previous model
+            if request.compile:
+                emit(InfoEvent("the generator is compiled, which takes minutes at the first time"))
+            model = load_model(
+                checkpoint,
+                request.device,
+                request.precision,
+                backend=request.backend,
+                provider=request.provider,
+                is_compiled=request.compile,
+            )
+            self._loaded = key, model
+        model = replace(self._loaded[1], layers=request.save)
+        emit(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.hardware.describe()}"))
+        return model.with_direction(request.direction, emit).with_options(
+            request.style_options,
+            request.initial_frame,
+            has_real_frames=has_real_frames,
+            num_frames=num_frames,
+            emit=emit,
+        )
