@@ -95,6 +95,13 @@ def to_precision(text: str) -> Precision:
     raise ConfigError(f"{text!r} is not a precision.", f"Use auto, {', '.join(_DTYPES)}.")
 
 
+def cpu_runtimes() -> tuple[Runtime, ...]:
+    """What a generator may be fastest with on the CPU: the default first."""
+    device = torch.device("cpu")
+    runtimes = (Runtime(device, "fp32", True), Runtime(device, "fp32", False))
+    return (*runtimes, Runtime(device, "bf16", True)) if _has_cpu_bf16() else runtimes
+
+
 def _auto_precision(device: torch.device) -> Precision:
     """The fastest precision: on a GPU by its compute capability, on a CPU with bf16 instructions by measurement."""
     if device.type == "cuda":

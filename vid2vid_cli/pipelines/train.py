@@ -12,7 +12,6 @@ from pathlib import Path
 from vid2vid_cli.core.errors import DiskFullError, DivergenceError
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine.build import count_parameters
-from vid2vid_cli.engine.compilation import compile_errors, compile_networks
 from vid2vid_cli.engine.curriculum import batch_repeats, clip_length, training_phases
 from vid2vid_cli.engine.distributed import ProcessGroup, RankStoppedError
 from vid2vid_cli.engine.dry_run import DryRun
@@ -35,6 +34,7 @@ from vid2vid_cli.training.job import (
     open_train_job,
     resolve_stop_condition,
     resolve_train_job,
+    share_state,
     start_run,
 )
 from vid2vid_cli.training.metric_log import open_listeners
@@ -133,10 +133,7 @@ def _run_training(
     state = build_train_state(config, job.training_data.condition_spec(config), runtime)
     start = partial(start_run, request, job, runtime, state, exit_stack)
     run, resume_extra, start_message = process_group.run_on_main(start)
-    process_group.broadcast_state(state, runtime.device)
-    if runtime.is_compiled:
-        compile_networks(state.trainable_networks().values())
-        exit_stack.enter_context(compile_errors())
+    share_state(state, runtime, process_group, exit_stack)
     history, emit = open_listeners(
         run, config, on_event, step=state.step, exit_stack=exit_stack, is_main=process_group.is_main
     )

@@ -1,19 +1,30 @@
-"""Time of a generator per frame at any size, on random input."""
+"""Time of a generator per frame at any size, on random input, and the choice of the fastest runtime by it."""
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import repeat
 
 import torch
 
 from vid2vid_cli.conditioning.alignment import grid_nodes
-from vid2vid_cli.core.types import FrameReferences
+from vid2vid_cli.core.types import FrameOutput, FrameReferences
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
+from vid2vid_cli.networks.composite import CompositeGenerator
+from vid2vid_cli.networks.fast import FastGenerator
+from vid2vid_cli.networks.resnet import ResNetGenerator
+from vid2vid_cli.networks.unet import UNetGenerator
 
 MIN_FRAMES, MAX_FRAMES = 3, 60
+NUM_WARMUP_FRAMES, NUM_ROUNDS, MAX_SECONDS = 2, 4, 0.5
+MIN_GAIN, MIN_SECONDS = 1.15, 0.004
+"""A choice of less gain, or for shorter frames, is not worth its dependence on noise."""
+MeasuredGenerator = CompositeGenerator | FastGenerator | UNetGenerator | ResNetGenerator
+_choices: dict[tuple[object, ...], Runtime] = {}
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,10 @@ class InputShape:
     num_references: int
     """Reference frames per frame."""
 
+    def divided_by(self, divisor: int) -> InputShape:
+        """The inputs for frames of a part of the height and the width."""
+        return replace(self, height=max(1, self.height // divisor), width=max(1, self.width // divisor))
+
 
 def time_generator(
     generator: SequentialGenerator, runtime: Runtime, shape: InputShape, max_seconds: float
@@ -45,11 +60,7 @@ def time_generator(
     The frames of the reference bank, if any, are random too, at the resolution of the generated frames. The time does
     not depend on the values. Raises RuntimeError or ValueError for a size that the generator cannot generate.
     """
-    rng = torch.Generator().manual_seed(0)
-    condition = torch.rand(1, shape.num_channels, shape.height, shape.width, generator=rng).to(runtime.device) * 2 - 1
-    condition = runtime.to_memory_format(condition)
-    references = repeat(_random_references(runtime, shape)) if shape.num_references else None
-    outputs = rollout(generator, repeat(condition), references=references)
+    outputs = _random_frames(generator, runtime, shape)
     with torch.inference_mode(), runtime.autocast():
         for _ in range(2):  # selects kernels; the first frame has no past
             next(outputs)
@@ -61,6 +72,61 @@ def time_generator(
             num_frames += 1
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     return GeneratorTiming(num_frames, 1000 * seconds / num_frames, 1000 * cpu_seconds / num_frames)
+
+
+def choose_fastest(generator: MeasuredGenerator, runtimes: Sequence[Runtime], shape: InputShape) -> Runtime:
+    """The fastest of several runtimes on the CPU, whose memory format the generator then has.
+
+    The first one, unless another takes MIN_GAIN times less: near a tie, noise would decide. Frames are generated in
+    turn, for about MAX_SECONDS: smaller ones, or none, if that is too short. Measured once per process for an
+    architecture and a size, so that all results of a process are made alike.
+    """
+    key = (type(generator), sum(weight.numel() for weight in generator.parameters()), shape, tuple(runtimes))
+    if key not in _choices:
+        _choices[key] = _measure_fastest(generator, runtimes, shape)
+    _set_memory_format(generator, _choices[key])
+    return _choices[key]
+
+
+def _measure_fastest(generator: MeasuredGenerator, runtimes: Sequence[Runtime], shape: InputShape) -> Runtime:
+    (quarter_seconds,) = _frame_seconds(generator, runtimes[:1], shape.divided_by(4), 1)
+    num_frames = len(runtimes) * (NUM_ROUNDS + NUM_WARMUP_FRAMES)
+    affordable = [divisor for divisor in (1, 2, 4) if quarter_seconds * num_frames * (4 / divisor) ** 2 <= MAX_SECONDS]
+    if not affordable:
+        return runtimes[0]
+    seconds = _frame_seconds(generator, runtimes, shape.divided_by(affordable[0]), NUM_ROUNDS)
+    fastest = min(seconds)
+    is_relevant = seconds[0] >= MIN_SECONDS and fastest * MIN_GAIN <= seconds[0]
+    return runtimes[seconds.index(fastest)] if is_relevant else runtimes[0]
+
+
+def _frame_seconds(
+    generator: MeasuredGenerator, runtimes: Sequence[Runtime], shape: InputShape, num_rounds: int
+) -> list[float]:
+    """The shortest time of a frame with each runtime; they alternate, because other processes disturb single frames."""
+    streams = [_random_frames(generator, runtime, shape) for runtime in runtimes]
+    seconds = [math.inf] * len(runtimes)
+    for round_index in range(num_rounds + NUM_WARMUP_FRAMES):
+        for index, (runtime, stream) in enumerate(zip(runtimes, streams, strict=True)):
+            _set_memory_format(generator, runtime)
+            with torch.inference_mode(), runtime.autocast():
+                start = time.perf_counter()
+                next(stream)
+                if round_index >= NUM_WARMUP_FRAMES:
+                    seconds[index] = min(seconds[index], time.perf_counter() - start)
+    return seconds
+
+
+def _set_memory_format(generator: MeasuredGenerator, runtime: Runtime) -> None:
+    generator.to(memory_format=torch.channels_last if runtime.channels_last else torch.contiguous_format)
+
+
+def _random_frames(generator: SequentialGenerator, runtime: Runtime, shape: InputShape) -> Iterator[FrameOutput]:
+    rng = torch.Generator().manual_seed(0)
+    condition = torch.rand(1, shape.num_channels, shape.height, shape.width, generator=rng).to(runtime.device) * 2 - 1
+    condition = runtime.to_memory_format(condition)
+    references = repeat(_random_references(runtime, shape)) if shape.num_references else None
+    return rollout(generator, repeat(condition), references=references)
 
 
 def _random_references(runtime: Runtime, shape: InputShape) -> FrameReferences:

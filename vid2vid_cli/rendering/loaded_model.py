@@ -22,7 +22,7 @@ from vid2vid_cli.engine.onnx_files import is_exported, load_export_metadata, met
 from vid2vid_cli.engine.onnx_generator import OnnxGenerator
 from vid2vid_cli.engine.rollout import SequentialGenerator
 from vid2vid_cli.engine.run_folder import resolve_checkpoint
-from vid2vid_cli.engine.runtime import Runtime
+from vid2vid_cli.engine.runtime import Runtime, cpu_runtimes
 from vid2vid_cli.engine.styles import StyleAssigner
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator, LatentPath
 from vid2vid_cli.networks.fader import FaderGenerator
@@ -30,7 +30,12 @@ from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.networks.translation import Direction, TranslationGenerator
 from vid2vid_cli.networks.vaegan import VaeGanGenerator
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
-from vid2vid_cli.rendering.generator_timing import InputShape, time_generator
+from vid2vid_cli.rendering.generator_timing import (
+    InputShape,
+    MeasuredGenerator,
+    choose_fastest,
+    time_generator,
+)
 from vid2vid_cli.rendering.hardware import Hardware, choose_hardware
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame, load_initial_frame
 from vid2vid_cli.rendering.latent_options import build_attribute_path, build_latent_path
@@ -219,6 +224,10 @@ def load_model(
         hardware=hardware,
         reference_bank=load_reference_bank(metadata_path(path) if is_exported(path) else path, metadata),
     )
+    is_free = precision == "auto" and hardware.runtime.device.type == "cpu" and not hardware.runtime.is_compiled
+    if is_free and isinstance(generator, MeasuredGenerator):
+        runtime = choose_fastest(generator, cpu_runtimes(), model.input_shape(metadata.output_size))
+        return replace(model, hardware=replace(hardware, runtime=runtime))
     if hardware.runtime.is_compiled and isinstance(generator, nn.Module):
         compile_networks([generator])
         with compile_errors():

@@ -14,7 +14,7 @@ from vid2vid_cli.config.resolve import ResolvedConfig
 from vid2vid_cli.config.savp import MIN_VIDEO_FRAMES
 from vid2vid_cli.core.errors import ConfigError, TooFewFramesError
 from vid2vid_cli.data.clip_sampler import ClipSampler
-from vid2vid_cli.engine.compilation import check_compilable
+from vid2vid_cli.engine.compilation import check_compilable, compile_errors, compile_networks
 from vid2vid_cli.engine.distributed import ProcessGroup
 from vid2vid_cli.engine.loop import StopCondition
 from vid2vid_cli.engine.run_folder import (
@@ -232,3 +232,14 @@ def start_run(
     run = create_run(job.run_path, job.config, record, request.command, overwrite=request.overwrite)
     exit_stack.enter_context(lock_run(run))
     return run, {"elapsed_seconds": 0.0}, start_message
+
+
+def share_state(state: TrainState, runtime: Runtime, process_group: ProcessGroup, exit_stack: ExitStack) -> None:
+    """Copy the state of the main process to all processes, and compile its networks if `runtime` is compiled.
+
+    Errors of the compilation, which is done in the first steps, become DeviceError until `exit_stack` ends.
+    """
+    process_group.broadcast_state(state, runtime.device)
+    if runtime.is_compiled:
+        compile_networks(state.trainable_networks().values())
+        exit_stack.enter_context(compile_errors())

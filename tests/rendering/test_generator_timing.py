@@ -1,0 +1,78 @@
+"""The choice of precision and memory format by the time of frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from networks.test_fast import tiny_generator
+
+from vid2vid_cli.engine.runtime import Runtime, cpu_runtimes
+from vid2vid_cli.rendering import generator_timing
+from vid2vid_cli.rendering.generator_timing import InputShape, choose_fastest
+
+CPU = torch.device("cpu")
+RUNTIMES = Runtime(CPU, "fp32", True), Runtime(CPU, "fp32", False), Runtime(CPU, "bf16", True)
+
+
+@pytest.fixture(autouse=True)
+def _no_earlier_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generator_timing, "_choices", {})
+
+
+def shape_of(generator: Any, size: int) -> InputShape:
+    return InputShape(size, size, generator.condition_channels, 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ([0.021, 0.020, 0.026], 0),
+        ([0.021, 0.017, 0.026], 1),
+        ([0.021, 0.017, 0.015], 2),
+        ([0.002, 0.001, 0.001], 0),
+        ([0.021, 0.021, 0.020], 0),
+    ],
+)
+def test_choose_fastest_changes_the_default_for_a_clear_gain(
+    seconds: list[float], expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def measure(_: Any, runtimes: Sequence[Runtime], shape: InputShape, num_rounds: int) -> list[float]:
+        calls.append(shape.height)
+        return [1e-3] if len(runtimes) == 1 else seconds
+
+    monkeypatch.setattr(generator_timing, "_frame_seconds", measure)
+    generator = tiny_generator()
+    for _ in range(2):  # measured once
+        assert choose_fastest(generator, RUNTIMES, shape_of(generator, 64)) == RUNTIMES[expected]
+    assert calls == [16, 64]
+    weight = generator.image_head.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) is RUNTIMES[expected].channels_last
+
+
+@pytest.mark.parametrize(("quarter_seconds", "sizes"), [(0.002, [16, 32]), (0.01, [16, 16]), (1.0, [16])])
+def test_choose_fastest_takes_little_time(
+    quarter_seconds: float, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def measure(_: Any, runtimes: Sequence[Runtime], shape: InputShape, num_rounds: int) -> list[float]:
+        calls.append(shape.height)
+        return [quarter_seconds] * len(runtimes)
+
+    monkeypatch.setattr(generator_timing, "_frame_seconds", measure)
+    generator = tiny_generator()
+    assert choose_fastest(generator, RUNTIMES, shape_of(generator, 64)) == RUNTIMES[0]
+    assert calls == sizes
+
+
+def test_choose_fastest_measures_real_frames() -> None:
+    generator = tiny_generator().eval()
+    start = time.process_time()
+    assert choose_fastest(generator, cpu_runtimes(), shape_of(generator, 64)) in cpu_runtimes()
+    assert time.process_time() - start < 10
