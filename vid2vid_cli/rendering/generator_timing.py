@@ -21,6 +21,8 @@ from vid2vid_cli.networks.unet import UNetGenerator
 
 MIN_FRAMES, MAX_FRAMES = 3, 60
 NUM_WARMUP_FRAMES, NUM_ROUNDS, MAX_SECONDS = 2, 4, 0.5
+MIN_SIDE = 64
+"""In pixels: the deepest maps of smaller frames may have a single cell, which cannot be normalised."""
 MIN_GAIN, MIN_SECONDS = 1.15, 0.004
 """A choice of less gain, or for shorter frames, is not worth its dependence on noise."""
 MeasuredGenerator = CompositeGenerator | FastGenerator | UNetGenerator | ResNetGenerator
@@ -48,8 +50,9 @@ class InputShape:
     """Reference frames per frame."""
 
     def divided_by(self, divisor: int) -> InputShape:
-        """The inputs for frames of a part of the height and the width."""
-        return replace(self, height=max(1, self.height // divisor), width=max(1, self.width // divisor))
+        """The inputs for frames of a part of the height and the width, but at least of MIN_SIDE pixels."""
+        height, width = (max(side // divisor, min(side, MIN_SIDE)) for side in (self.height, self.width))
+        return replace(self, height=height, width=width)
 
 
 def time_generator(
@@ -83,7 +86,10 @@ def choose_fastest(generator: MeasuredGenerator, runtimes: Sequence[Runtime], sh
     """
     key = (type(generator), sum(weight.numel() for weight in generator.parameters()), shape, tuple(runtimes))
     if key not in _choices:
-        _choices[key] = _measure_fastest(generator, runtimes, shape)
+        try:
+            _choices[key] = _measure_fastest(generator, runtimes, shape)
+        except (RuntimeError, ValueError):  # a network that cannot generate smaller frames is not measured
+            _choices[key] = runtimes[0]
     _set_memory_format(generator, _choices[key])
     return _choices[key]
 
@@ -106,7 +112,10 @@ def _frame_seconds(
     """The shortest time of a frame with each runtime; they alternate, because other processes disturb single frames."""
     streams = [_random_frames(generator, runtime, shape) for runtime in runtimes]
     seconds = [math.inf] * len(runtimes)
+    deadline = time.perf_counter() + MAX_SECONDS
     for round_index in range(num_rounds + NUM_WARMUP_FRAMES):
+        if round_index > NUM_WARMUP_FRAMES and time.perf_counter() > deadline:
+            break  # the machine is busy
         for index, (runtime, stream) in enumerate(zip(runtimes, streams, strict=True)):
             _set_memory_format(generator, runtime)
             with torch.inference_mode(), runtime.autocast():
