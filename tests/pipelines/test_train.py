@@ -93,7 +93,7 @@ def test_train_writes_expected_files(run_folder: Path) -> None:
     metadata = load_metadata(folder.checkpoint_path)
     assert (metadata.name, metadata.fps, metadata.crop) == ("blob", "30000/1001", "subject")
     assert metadata.condition_spec.channels == 1
-    assert metadata.training.keys() == {"steps", "seconds", "dataset", "psnr_val"}
+    assert metadata.training.keys() == {"steps", "seconds", "dataset", "footage_seconds", "psnr_val"}
     assert metadata.training["steps"] == 4
     assert metadata.training["dataset"] == "blob"
     assert (metadata.height, metadata.width, metadata.crop_view().height) == (40, 56, 24)
