@@ -173,7 +173,7 @@ def test_page_beyond_the_limit_connects_as_soon_as_another_is_closed(tmp_path: P
     for _ in range(MAX_VIEWERS):
         state.viewers.acquire()
     with open_page(server.url, tmp_path / "profile") as page:
-        page.wait_for("document.querySelector('#connection').textContent !== ''")
+        page.wait_for("document.querySelector('#connection').textContent.includes('Trying again')")
         (tmp_path / "project" / "new.mp4").touch()
         state.viewers.release()
         page.wait_for("document.querySelector('#prepare-videos')?.value === 'new.mp4'")
