@@ -2,7 +2,7 @@
 
     python benchmarks/picture.py FOLDER
 
-trains `fast` for 360 steps and writes FOLDER/results.png: twice source, condition and result. A smaller,
+trains `tiny` for 500 steps and writes FOLDER/results.png: twice source, condition and result. A smaller,
 more distant head drives a model of a larger one.
 """
 
@@ -34,8 +34,7 @@ from vid2vid_cli.requests.train import TrainRequest
 FPS = 25
 FACE_SIZE = 192
 ROW_WIDTH = 1024
-SETTINGS = ("data.height=192", "schedule.image_warmup_steps=150")
-NUM_STEPS = 360
+NUM_STEPS = 500
 
 
 def write_face_clip(path: Path, *, seed: int, num_frames: int, half_height: float) -> Path:
@@ -65,9 +64,9 @@ def face_rows(folder: Path) -> list[NDArray[np.uint8]]:
     dataset = prepare(
         PrepareRequest(videos=(target,), conditioners=("landmarks",), out=folder / "face"), ignore_events
     ).path
-    config = resolve_config("fast", None, SETTINGS, {}).config
+    config = resolve_config("tiny", None, (), {}).config
     trained = train(
-        TrainRequest(config=config, preset="fast", data=dataset, out=folder / "face_run", max_steps=NUM_STEPS),
+        TrainRequest(config=config, preset="tiny", data=dataset, out=folder / "face_run", max_steps=NUM_STEPS),
         ignore_events,
     )
     request = TransferRequest(source=driver, target=trained.checkpoint, out=folder / "face.mp4")
