@@ -21,7 +21,7 @@ from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines import batch
 from vid2vid_cli.pipelines.batch import PairResult, plan_pairs, render_pairs
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
-from vid2vid_cli.rendering import loaded_model
+from vid2vid_cli.rendering import model_loader
 from vid2vid_cli.requests.batch import SynthesizeBatchRequest, TransferBatchRequest
 
 SETTINGS: dict[str, Any] = {"device": "cpu", "precision": "fp32", "compare": False}
@@ -55,9 +55,9 @@ def states(results: list[PairResult]) -> list[tuple[str, str]]:
 
 def test_batch_loads_model_once_and_equals_single_transfers(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Path] = []
-    load_model = loaded_model.load_model
+    load_model = model_loader.load_model
     monkeypatch.setattr(
-        loaded_model,
+        model_loader,
         "load_model",
         lambda checkpoint, *args, **kwargs: loaded.append(checkpoint.path) or load_model(checkpoint, *args, **kwargs),
     )
