@@ -13,7 +13,7 @@ from vid2vid_cli.core.geometry import View
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.rendering.background import parse_background, subject_index
 from vid2vid_cli.rendering.colour_match import match_colours
-from vid2vid_cli.rendering.pasting import blend, change_view, fit_similarity, matrix_view, warp_mask
+from vid2vid_cli.rendering.pasting import blend, fit_similarity, matrix_view, warp_mask
 
 
 @pytest.mark.parametrize(("text", "kind"), [("target", "target"), ("source", "source"), ("alpha", "alpha")])
@@ -90,7 +90,7 @@ def test_fit_similarity_recovers_the_map() -> None:
 def test_change_view_maps_pixels_of_one_view_to_another() -> None:
     first, second = View.from_box((10, 20, 50, 60), 80, 80), View.from_box((0, 0, 100, 100), 300, 300)
     point = np.array([[30.0, 40.0]])
-    matrix = change_view(first, second)
+    matrix = first.matrix_to(second)
     moved = matrix_view(matrix, 300, 300).transform_points(first.transform_points(point))
     assert np.allclose(moved, second.transform_points(point))
 

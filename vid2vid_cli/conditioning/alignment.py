@@ -57,11 +57,15 @@ def align_points(
 
 def fit_similarity(points: NDArray[np.float64], targets: NDArray[np.float64]) -> AffineMatrix:
     """The rotation, scale and translation (2, 3) from points (n, 2) to targets (n, 2), by least squares."""
-    complex_points, complex_targets = (array @ np.array([1, 1j]) for array in (points, targets))
-    offsets = complex_points - complex_points.mean()
-    factor = (complex_targets * offsets.conj()).sum() / max(float((np.abs(offsets) ** 2).sum()), 1e-9)
-    shift = complex_targets.mean() - factor * complex_points.mean()
+    factor, shift = fit_complex_similarity(*(array @ np.array([1, 1j]) for array in (points, targets)))
     return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
+
+
+def fit_complex_similarity(points: NDArray[np.complex128], targets: NDArray[np.complex128]) -> tuple[complex, complex]:
+    """Factor and shift that map points x + iy (n,) closest to targets (n,), by least squares."""
+    offsets = points - points.mean()
+    factor = complex((targets * offsets.conj()).sum() / max(float((np.abs(offsets) ** 2).sum()), 1e-12))
+    return factor, complex(targets.mean() - factor * points.mean())
 
 
 def _spline_offsets(

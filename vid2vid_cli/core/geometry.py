@@ -80,6 +80,11 @@ class View:
         scaling = np.array([[scale_x, 0, (scale_x - 1) / 2], [0, scale_y, (scale_y - 1) / 2]])
         return replace(self.compose(scaling), height=height, width=width, cropped_from=None)
 
+    def matrix_to(self, other: View) -> NDArray[np.float64]:
+        """The (2, 3) map from output pixels of this view to those of another view of the same frame."""
+        inverse = np.linalg.inv(np.vstack([self.array, [0.0, 0.0, 1.0]]))
+        return np.asarray(other.array @ inverse)
+
     def hflip(self, frame_width: int) -> View:
         """The view that maps the mirrored frame, `frame_width` pixels wide, to the mirror image of this view's output.
 

@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vid2vid_cli.conditioning.alignment import fit_complex_similarity
 from vid2vid_cli.conditioning.annotation_json import array_from_json, array_to_json
 from vid2vid_cli.core.geometry import FloatArray
 
@@ -37,6 +38,8 @@ MAX_NODES = 256
 """Limit of the sides of the grid."""
 MAX_REMAP_SIDE = 32000
 """Limit of the sides of OpenCV's maps."""
+MIN_FACTOR = 1e-9
+"""Of points that fit the shape at no size."""
 _ARRAYS = (
     "rows",
     "mean_shape",
@@ -197,11 +200,19 @@ class PointPose:
 
 def fit_to_shape(points: Positions, shape: Positions) -> tuple[complex, complex]:
     """Factor and shift that map points (n,) to a shape with the centre 0, by least squares."""
-    centre = points.mean()
-    offsets = points - centre
-    factor = complex((shape * offsets.conj()).sum() / max(float((np.abs(offsets) ** 2).sum()), 1e-12))
-    factor = factor if abs(factor) > 1e-9 else 1e-9 + 0j
-    return factor, complex(-factor * centre)
+    factor, shift = fit_complex_similarity(points, shape)
+    return (factor, shift) if abs(factor) > MIN_FACTOR else (complex(MIN_FACTOR), complex(-MIN_FACTOR * points.mean()))
+
+
+def to_scene(pixels: NDArray[Any], height: int, width: int) -> Positions:
+    """Pixels (..., 2) of an image -> positions (...)."""
+    return (as_complex(pixels) - (width - 1) / 2 - 0.5j * (height - 1)) / height
+
+
+def to_pixels(positions: Positions, height: int, width: int) -> FloatArray:
+    """The inverse of `to_scene`."""
+    x, y = positions.real * height + (width - 1) / 2, positions.imag * height + (height - 1) / 2
+    return np.stack([x, y], axis=-1).astype(np.float32)
 
 
 def place_values(factor: complex, shift: complex) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from vid2vid_cli.conditioning.alignment import align_points, grid_nodes
 from vid2vid_cli.conditioning.bone_alignment import BONE_WIDTH, align_bones, bone_costs, bone_proximity
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 from vid2vid_cli.data.encoded_frames import EncodedFrames
-from vid2vid_cli.data.linear_motion import LinearMotion, Positions, as_complex
+from vid2vid_cli.data.linear_motion import LinearMotion, Positions, to_pixels, to_scene
 from vid2vid_cli.data.reference_background import CELL_SIZE, ReferenceBackgrounds, ReferenceFrame
 from vid2vid_cli.data.reference_descriptors import (
     Annotations,
@@ -110,7 +110,7 @@ class ReferenceBank:
 
         The limbs of a body are replaced by the background, if other reference frames show it.
         """
-        to_view = replace(view, matrix=_as_rows(_compose_inverse(view, self.view)), cropped_from=None)
+        to_view = replace(view, matrix=_as_rows(self.view.matrix_to(view)), cropped_from=None)
         image = self.frames[index]
         if self._backgrounds is not None:
             image = self._backgrounds.fill(index, image)
@@ -125,7 +125,7 @@ class ReferenceBank:
         `annotations` through `views` are in pixels of the output. `base`: the view of the dataset's frames at the
         output, which places what does not move with the subject.
         """
-        matrix = _compose_inverse(self.view, base)
+        matrix = base.matrix_to(self.view)
         size = base.height, base.width
         points, reference_points, bones = corresponding_points(
             self.conditioners, (annotations, views), (self.annotations[index], self.view)
@@ -146,7 +146,7 @@ class ReferenceBank:
         """Positions as in `AlignedReference` by `motion`; None without it or if points are missing."""
         if self.motion is None:
             return None
-        matrix = _compose_inverse(self.output_view, base)
+        matrix = base.matrix_to(self.output_view)
         nodes, points = (
             self._to_scene(positions @ matrix[:, :2].T + matrix[:, 2])
             for positions in (grid_nodes(base.height, base.width), self._points_and_bones(annotations, views)[0])
@@ -155,9 +155,7 @@ class ReferenceBank:
         aligned = self.motion.align(nodes, points, reference_points)
         if aligned is None:
             return None
-        half_sides = np.array([self.view.width - 1, self.view.height - 1]) / (2 * self.view.height)
-        scaled = np.stack([aligned.real, aligned.imag]) / np.maximum(half_sides, 1e-6)[:, None, None]
-        return np.clip(scaled, -2, 2).astype(np.float32)
+        return self._normalise(to_pixels(aligned, self.view.height, self.view.width))
 
     @property
     def scene_points(self) -> Positions | None:
@@ -167,8 +165,7 @@ class ReferenceBank:
 
     def _to_scene(self, positions: NDArray[np.floating]) -> Positions:
         """Pixels (..., 2) of `output_view` -> positions (...) of `LinearMotion`."""
-        height, width = self.output_view.height, self.output_view.width
-        return (as_complex(positions) - (width - 1) / 2 - 0.5j * (height - 1)) / height
+        return to_scene(positions, self.output_view.height, self.output_view.width)
 
     def differences(self, annotations: Sequence[Annotation], views: Sequence[View]) -> FloatArray:
         """(k, p) differences of a frame from the reference frames in p parts: the bones, otherwise one.
@@ -218,13 +215,6 @@ class ReferenceBank:
         scaled = positions * (2 / np.maximum(frame_sides - 1, 1)) - 1
         normalised: FloatArray = np.clip(scaled, -2, 2).transpose(2, 0, 1).astype(np.float32)
         return normalised
-
-
-def _compose_inverse(view: View, base: View) -> NDArray[np.float64]:
-    """(2, 3) the map from pixels of `base`'s image to pixels of `view`'s image."""
-    inverse = np.linalg.inv(np.vstack([base.array, [0, 0, 1]]))
-    matrix: NDArray[np.float64] = view.array @ inverse
-    return matrix
 
 
 def _as_rows(matrix: NDArray[np.float64]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:

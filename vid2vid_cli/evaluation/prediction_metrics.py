@@ -10,13 +10,11 @@ from torch import Tensor
 from vid2vid_cli.evaluation.measured import Measured, measured_frames
 from vid2vid_cli.evaluation.metric_info import is_better
 from vid2vid_cli.evaluation.perceptual import DistanceToClip, PerceptualMetric
-from vid2vid_cli.metrics.image import psnr, sharpness, ssim
+from vid2vid_cli.metrics.image import MAX_PSNR, psnr, sharpness, ssim
 from vid2vid_cli.networks.flow_estimator import DISFlow
 from vid2vid_cli.ops.warp import warp_repeatedly
 
 MODEL, COPY_LAST, CONSTANT_FLOW = "model", "copy_last", "constant_flow"
-MAX_PSNR = 100.0
-"""Limit in dB of the PSNR of equal frames, so that the mean is finite."""
 MIN_SSIM_SIDE = 11
 
 

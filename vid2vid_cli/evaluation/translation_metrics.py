@@ -9,12 +9,9 @@ from torch import Tensor
 from vid2vid_cli.engine.inference import translate_frames
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.evaluation.measured import Measured, measured_frames, measured_warping
-from vid2vid_cli.metrics.image import psnr, ssim
+from vid2vid_cli.metrics.image import MAX_PSNR, psnr, ssim
 from vid2vid_cli.networks.flow_estimator import clip_flow
 from vid2vid_cli.networks.translation import TranslationGenerator, opposite
-
-MAX_PSNR = 100.0
-"""Limit in dB of the PSNR of equal frames, so that the mean is finite."""
 
 
 class TranslationMetrics:

@@ -8,6 +8,8 @@ from torch import Tensor
 
 DATA_RANGE = 2.0
 """From -1 to 1."""
+MAX_PSNR = 100.0
+"""Limit in dB of the PSNR of equal frames, so that the mean is finite."""
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """ITU-R BT.601."""
 MIN_DETAIL = DATA_RANGE / 255

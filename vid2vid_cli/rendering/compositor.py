@@ -16,7 +16,6 @@ from vid2vid_cli.rendering.colour_match import match_colours
 from vid2vid_cli.rendering.frames import RenderedFrame
 from vid2vid_cli.rendering.pasting import (
     blend,
-    change_view,
     fit_similarity,
     matrix_view,
     point_positions,
@@ -126,7 +125,7 @@ class Compositor:
                 can_rotate=self._conditioner.subject == "face",
             )
         else:
-            matrix = change_view(self._generated_view, canvas_view)
+            matrix = self._generated_view.matrix_to(canvas_view)
         return matrix_view(matrix, height, width)
 
     def _source_canvas(self, frame: RenderedFrame) -> ImageArray:

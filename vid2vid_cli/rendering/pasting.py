@@ -64,9 +64,3 @@ def fit_similarity(
         factor = complex(max(factor.real, 1e-3), 0.0)
     shift = w_mean - factor * z_mean
     return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
-
-
-def change_view(first: View, second: View) -> NDArray[np.float64]:
-    """The (2, 3) map from pixels of one view of a frame to those of another one."""
-    inverse = np.linalg.inv(np.vstack([first.array, [0.0, 0.0, 1.0]]))
-    return np.asarray(second.array @ inverse)

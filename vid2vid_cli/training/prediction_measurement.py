@@ -14,13 +14,11 @@ from vid2vid_cli.engine.inference import evenly_spaced, to_uint8_image
 from vid2vid_cli.engine.prediction import continue_clip, default_num_samples
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.media.contact_sheet import contact_sheet
-from vid2vid_cli.metrics.image import psnr
+from vid2vid_cli.metrics.image import MAX_PSNR, psnr
 from vid2vid_cli.training.samples import NUM_COLUMNS, SPLIT_NAMES, choose_sample_range
 from vid2vid_cli.training_data.training_data import TrainingData
 
 NUM_SAMPLES = 3
-MAX_PSNR = 100.0
-"""Limit in dB of the PSNR of equal frames, so that the mean is finite."""
 
 
 class PredictionMeasurement:

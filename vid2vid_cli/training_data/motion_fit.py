@@ -23,6 +23,8 @@ from vid2vid_cli.data.linear_motion import (
     as_complex,
     fit_to_shape,
     place_values,
+    to_pixels,
+    to_scene,
 )
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.media.images import resize_image
@@ -147,8 +149,8 @@ class _Fit:
         self._load_frame = cache(self._read_frame)
         y, x = np.mgrid[: self._height, : self._width].astype(np.float32)
         self._node_columns, self._node_rows = x / GRID_STEP, y / GRID_STEP
-        self._pixels = self._to_scene(np.stack([x, y], axis=-1))
-        self._nodes = self._to_scene(grid_nodes(self._height, self._width))
+        self._pixels = to_scene(np.stack([x, y], axis=-1), self._height, self._width)
+        self._nodes = to_scene(grid_nodes(self._height, self._width), self._height, self._width)
 
     def fit_coefficients(self, pairs: Sequence[tuple[int, int]], frames: NDArray[np.intp]) -> LinearMotion | None:
         """The model of the flow of `pairs`, which are among `frames`; None if the subject is too small in the image."""
@@ -204,9 +206,8 @@ class _Fit:
         error_weights = 1 / (1 + cv2.GaussianBlur(grey_error, (0, 0), FLOW_SIGMA) / ERROR_LEVEL)
         weights = confidence[0, 0].numpy() * self._texture_weights(image) * error_weights
         layers = np.stack([weights, weights * residual.real, weights * residual.imag], axis=-1).astype(np.float32)
-        blurred_layers = cv2.GaussianBlur(layers, (0, 0), FLOW_SIGMA)
-        x, y = self._to_pixels(poses[frame].denormalise(nodes))
-        sampled = cv2.remap(blurred_layers, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+        blurred_layers = np.asarray(cv2.GaussianBlur(layers, (0, 0), FLOW_SIGMA))
+        sampled = self._sample(blurred_layers, poses[frame].denormalise(nodes), cv2.BORDER_CONSTANT)
         return sampled[..., 0].astype(np.float64), sampled[..., 1:].astype(np.float64)
 
     @staticmethod
@@ -232,15 +233,9 @@ class _Fit:
     def _read_frame(self, index: int) -> UInt8Array:
         return resize_image(self._bank.frames[index], self._height, self._width)
 
-    def _to_scene(self, pixels: FloatArray) -> Positions:
-        """Pixels (..., 2) of the fit's frames -> positions (...) of `LinearMotion`."""
-        return (as_complex(pixels) - (self._width - 1) / 2 - 0.5j * (self._height - 1)) / self._height
-
-    def _to_pixels(self, positions: Positions) -> tuple[FloatArray, FloatArray]:
-        x = positions.real * self._height + (self._width - 1) / 2
-        y = positions.imag * self._height + (self._height - 1) / 2
-        return x.astype(np.float32), y.astype(np.float32)
-
-    def _sample(self, image: NDArray[Any], positions: Positions) -> NDArray[Any]:
-        """The image at positions (h, w), bilinear."""
-        return cv2.remap(image, *self._to_pixels(positions), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    def _sample(
+        self, image: NDArray[Any], positions: Positions, border_mode: int = cv2.BORDER_REPLICATE
+    ) -> NDArray[Any]:
+        """The image at positions (gh, gw), bilinear."""
+        pixels = to_pixels(positions, self._height, self._width)
+        return cv2.remap(image, pixels[..., 0], pixels[..., 1], cv2.INTER_LINEAR, borderMode=border_mode)
