@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
+from vid2vid_cli.evaluation.baselines import COPY_LAST
 from vid2vid_cli.evaluation.measured import Measured, measured_frames
 from vid2vid_cli.evaluation.metric_info import is_better
 from vid2vid_cli.evaluation.perceptual import DistanceToClip, PerceptualMetric
+from vid2vid_cli.evaluation.result import MODEL
 from vid2vid_cli.metrics.image import MAX_PSNR, psnr, sharpness, ssim
 from vid2vid_cli.networks.flow_estimator import DISFlow
 from vid2vid_cli.ops.warp import warp_repeatedly
 
-MODEL, COPY_LAST, CONSTANT_FLOW = "model", "copy_last", "constant_flow"
+CONSTANT_FLOW = "constant_flow"
 MIN_SSIM_SIDE = 11
 
 

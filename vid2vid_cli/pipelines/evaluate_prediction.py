@@ -15,9 +15,10 @@ from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.engine.events import EventHandler, FrameProgress
 from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.prediction import continue_clip
+from vid2vid_cli.evaluation.baselines import COPY_LAST
 from vid2vid_cli.evaluation.measured import Measured
 from vid2vid_cli.evaluation.perceptual import choose_perceptual_metric
-from vid2vid_cli.evaluation.prediction_metrics import CONSTANT_FLOW, COPY_LAST, measure_samples
+from vid2vid_cli.evaluation.prediction_metrics import CONSTANT_FLOW, measure_samples
 from vid2vid_cli.evaluation.recorder import ComparisonRecorder
 from vid2vid_cli.evaluation.result import REAL, EvaluatedClip, Evaluation
 from vid2vid_cli.networks.savp import SavpGenerator

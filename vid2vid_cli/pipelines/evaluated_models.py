@@ -16,6 +16,7 @@ from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.evaluation.baselines import COPY_LAST, NEAREST, NEAREST_ALIGNED
 from vid2vid_cli.evaluation.own_dataset import find_own_dataset
+from vid2vid_cli.evaluation.prediction_metrics import CONSTANT_FLOW
 from vid2vid_cli.evaluation.result import CONDITION, MODEL, REAL
 from vid2vid_cli.rendering.loaded_model import CheckpointFile, check_direction, open_checkpoint
 from vid2vid_cli.requests.measure import EvaluateModelsRequest, EvaluateRequest
@@ -23,7 +24,7 @@ from vid2vid_cli.training_data.open_data import open_data_for_checkpoint
 from vid2vid_cli.training_data.training_data import TrainingData
 
 AnyEvaluateRequest = EvaluateRequest | EvaluateModelsRequest
-RESERVED_NAMES = {MODEL, REAL, CONDITION, NEAREST, NEAREST_ALIGNED, COPY_LAST, "constant_flow"}
+RESERVED_NAMES = {MODEL, REAL, CONDITION, NEAREST, NEAREST_ALIGNED, COPY_LAST, CONSTANT_FLOW}
 """Rows and panels that are not those of one of several models."""
 
 

@@ -25,7 +25,8 @@ from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent
 from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.prediction import continue_clip
 from vid2vid_cli.evaluation.measured import Measured, mean_metrics
-from vid2vid_cli.evaluation.prediction_metrics import MODEL, measure_samples
+from vid2vid_cli.evaluation.prediction_metrics import measure_samples
+from vid2vid_cli.evaluation.result import MODEL
 from vid2vid_cli.media.contact_sheet import side_by_side
 from vid2vid_cli.media.files import write_text
 from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
