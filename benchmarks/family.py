@@ -43,8 +43,10 @@ PAIRED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "vid2vid": ("tiny", ()),
     "fast, no references": ("fast", (*FAST, "generator.num_references=0")),
     "fast, 2 references": ("fast", FAST),
+    "few-shot (SPADE), blended": ("fast", (*FAST, "generator.kind=spade")),
+    "few-shot (SPADE)": ("fast", (*FAST, "generator.kind=spade", "generator.blend_references=false")),
 }
-"""Member -> preset and settings. vid2vid is `composite`; few-shot vid2vid is represented by the references."""
+"""Member -> preset and settings. vid2vid is `composite`. Few-shot vid2vid: "blended" adds the blend of `fast`, without it as published."""
 SMALL_UNPAIRED = (
     *("generator.base_channels=16", "generator.num_res_blocks=3", "discriminators.image.base_channels=16"),
     "data.crop=center",

@@ -89,6 +89,16 @@ def test_model_variant_dump_yaml_round_trip(tmp_path: Path) -> None:
         ),
         (["generator.kind=composite", "generator.num_references=2"], ["generator.num_references=2", "kind=fast"]),
         (["generator.kind=fast", "generator.num_references=5"], ["generator.num_references=5", "4"]),
+        (["generator.kind=spade"], ["generator.kind=spade", "generator.num_references of at least 1"]),
+        (
+            ["generator.kind=spade", "generator.num_references=1", "generator.num_scales=2"],
+            ["generator.kind=spade", "generator.num_scales=1"],
+        ),
+        (
+            ["generator.kind=spade", "generator.num_references=1", "generator.upsample=resize"],
+            ["generator.upsample:", "spade", "(from --set)"],
+        ),
+        (["generator.kind=fast", "generator.blend_references=false"], ["generator.blend_references:", "fast"]),
         (["model=pix2pixhd", "losses.flow=3"], ["losses.flow:", "generator.flow", "(from --set)"]),
         (["model=stylegan"], ["model=stylegan:", "'vid2vid', 'pix2pixhd'"]),
         (["model=pix2pix", "data.height=100", "generator.num_downsamples=8"], ["129"]),

@@ -1,4 +1,4 @@
-"""pix2pixHD, pix2pix and the fast generator: training, resuming, saving and generation."""
+"""pix2pixHD, pix2pix, the fast and the few-shot generator: training, resuming, saving and generation."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import pytest
 import torch
 from engine.test_checkpoint import make_metadata
 from helpers.factories import CPU, copy_weights, random_clips, tensors_equal, tiny_config, tiny_state
+from networks.test_reference_blend import with_references
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.model_variants import variant_overrides
-from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.core.types import ClipBatch, ConditionSpec
 from vid2vid_cli.engine.build import count_parameters
 from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
 from vid2vid_cli.engine.inference import generate_clip
@@ -22,15 +23,18 @@ from vid2vid_cli.engine.state_files import load_train_state, save_train_state
 from vid2vid_cli.engine.step import train_step
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.fast import FastGenerator
+from vid2vid_cli.networks.spade import SpadeGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 from vid2vid_cli.ops.resample import downsample2x
 
 
 def model_config(model: str, **sections: dict[str, object]) -> Config:
-    """The tiny configuration with the overrides of a model family, or with the fast generator."""
+    """The tiny configuration with the overrides of a model family, or with another generator of vid2vid."""
     overrides: dict[str, dict[str, object]] = {}
-    if model == "fast":
-        overrides["generator"] = {"kind": "fast", "past_frames": 1, "patch_size": 2, "num_downsamples": 2}
+    if model in ("fast", "spade"):
+        overrides["generator"] = {"kind": model, "past_frames": 1, "patch_size": 2, "num_downsamples": 2}
+    if model == "spade":
+        overrides["generator"]["num_references"] = 2
     for key, value in variant_overrides({"model": model, "data.height": 24}).items():
         *path, name = key.split(".")
         section_name = path[0] if len(path) == 1 else f"{path[1]}_discriminator"
@@ -41,7 +45,13 @@ def model_config(model: str, **sections: dict[str, object]) -> Config:
 
 
 MODELS = ("pix2pixhd", "pix2pix")
-GENERATORS = {"pix2pixhd": CompositeGenerator, "pix2pix": UNetGenerator, "fast": FastGenerator}
+GENERATORS = {"pix2pixhd": CompositeGenerator, "pix2pix": UNetGenerator, "fast": FastGenerator, "spade": SpadeGenerator}
+
+
+def model_clips(model: str, seed: int = 0, **sizes: int) -> ClipBatch:
+    """Random clips, with references for a generator that needs them."""
+    batch = random_clips(seed, **sizes)
+    return with_references(batch) if model == "spade" else batch
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -65,7 +75,7 @@ def test_frame_wise_model_has_no_motion_losses(model: str) -> None:
 @pytest.mark.parametrize("model", GENERATORS)
 def test_resumed_training_is_bit_exact_with_dropout(model: str, tmp_path: Path) -> None:
     config = model_config(
-        model, data={"height": 64}, generator={"num_downsamples": {"pix2pix": 6, "fast": 2}.get(model, 1)}
+        model, data={"height": 64}, generator={"num_downsamples": {"pix2pix": 6, "fast": 2, "spade": 2}.get(model, 1)}
     )
 
     context, uninterrupted = tiny_state(config)
@@ -74,7 +84,7 @@ def test_resumed_training_is_bit_exact_with_dropout(model: str, tmp_path: Path) 
     def run_steps(state: TrainState, steps: range) -> None:
         for step in steps:
             torch.manual_seed(step * 17 + len(steps))  # other uses of the global generator must not matter
-            train_step(context, state, random_clips(step, length=2, size=64))
+            train_step(context, state, model_clips(model, step, length=2, size=64))
 
     if model == "pix2pix":
         assert any(isinstance(module, torch.nn.Dropout) for module in uninterrupted.generator.modules())
@@ -86,7 +96,7 @@ def test_resumed_training_is_bit_exact_with_dropout(model: str, tmp_path: Path) 
     assert tensors_equal(copy_weights(resumed.image_discriminator), copy_weights(uninterrupted.image_discriminator))
 
 
-@pytest.mark.parametrize("model", GENERATORS)
+@pytest.mark.parametrize("model", ["pix2pixhd", "pix2pix", "fast"])  # spade: commands/test_spade.py
 def test_checkpoint_generates_same_frames_as_training_state(model: str, tmp_path: Path) -> None:
     config = model_config(model)
     state = tiny_state(config, make_metadata().condition_spec.channels)[1]
@@ -105,16 +115,19 @@ def test_checkpoint_generates_same_frames_as_training_state(model: str, tmp_path
 def test_training_overfits_tiny_clip(model: str) -> None:
     config = model_config(model, optimizer={"lr": 2e-3, "ema_decay": 0.5}, losses={"l1": 20.0, "adversarial": 0.1})
     context, state = tiny_state(config)
-    clip = random_clips(length=2)
-    losses = [train_step(context, state, clip)["l1"] for _ in range(30)]
+    clip = model_clips(model, length=2)
+    # The references are noise, whose weight has to become small.
+    num_steps = 60 if model == "spade" else 30
+    losses = [train_step(context, state, clip)["l1"] for _ in range(num_steps)]
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_estimate_model_size_of_unet() -> None:
-    config = model_config("pix2pix", runtime={"precision": "fp32"})
+@pytest.mark.parametrize("model", ["pix2pix", "spade"])
+def test_estimate_model_size(model: str) -> None:
+    config = model_config(model, runtime={"precision": "fp32"})
     size = estimate_model_size(config, ConditionSpec(1), 24, 24)
     assert size.parameter_counts["generator, scale 0"] == count_parameters(tiny_state(config)[1].generator)
-    assert "temporal_discriminators" not in size.parameter_counts
+    assert ("temporal_discriminators" in size.parameter_counts) is (model == "spade")
 
 
 def test_freeze_coarse_steps_freezes_global_generator() -> None:

@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-import torch
 from engine.test_step import build_inputs, gradients
 from helpers.factories import CPU, random_clips, tiny_config, tiny_state
-from networks.test_reference_blend import random_references
+from networks.test_reference_blend import with_references
 from torch import Tensor, nn
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import resolve_config
-from vid2vid_cli.core.types import ClipBatch, ClipReferences, ConditionSpec
+from vid2vid_cli.core.types import ClipBatch, ConditionSpec
 from vid2vid_cli.engine.families import paired
 from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.step import train_step
@@ -36,23 +35,7 @@ SIZE, NUM_STEPS = 32, 2
 def clips(seed: int, *, has_references: bool) -> ClipBatch:
     """A clip of four frames; if required with two references, the same for each of them."""
     batch = random_clips(seed, size=SIZE)
-    length = batch.frames.shape[1]
-    if not has_references:
-        return batch
-    references = random_references(SIZE, SIZE, seed=seed)
-
-    def repeat(tensor: Tensor) -> Tensor:
-        return tensor[:, None].expand(-1, length, *tensor.shape[1:]).contiguous()
-
-    return replace(
-        batch,
-        references=ClipReferences(
-            references.images,
-            references.static_images,
-            torch.arange(2).expand(1, length, 2).contiguous(),
-            *map(repeat, (references.positions, references.weights, references.log_weights)),
-        ),
-    )
+    return with_references(batch, seed) if has_references else batch
 
 
 def step_losses(config: Config, *, channels_last: bool) -> list[dict[str, float]]:
@@ -64,11 +47,12 @@ def step_losses(config: Config, *, channels_last: bool) -> list[dict[str, float]
     return [train_step(context, state, clips(seed, has_references=has_references)) for seed in range(NUM_STEPS)]
 
 
-@pytest.mark.parametrize("preset", ["tiny", "fast"])
-def test_losses_are_equal_in_both_memory_formats(preset: str) -> None:
-    """To rounding; `fast` has references."""
-    config = resolve_config(preset, None, SMALL, {}).config
-    assert (config.generator.num_references > 0) == (preset == "fast")
+@pytest.mark.parametrize("kind", ["composite", "fast", "spade"])
+def test_losses_are_equal_in_both_memory_formats(kind: str) -> None:
+    """To rounding; `fast` and `spade` have references."""
+    settings = [*SMALL, *([] if kind == "composite" else [f"generator.kind={kind}"])]
+    config = resolve_config("tiny" if kind == "composite" else "fast", None, settings, {}).config
+    assert (config.generator.num_references > 0) == (kind != "composite")
     contiguous, channels_last = (step_losses(config, channels_last=is_last) for is_last in (False, True))
     assert [list(losses) for losses in contiguous] == [list(losses) for losses in channels_last]
     for first, second in zip(contiguous, channels_last, strict=True):

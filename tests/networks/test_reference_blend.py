@@ -10,7 +10,7 @@ from networks.test_fast import random_inputs, tiny_generator
 from torch import Tensor, nn
 
 from vid2vid_cli.conditioning.alignment import GRID_STEP, grid_nodes
-from vid2vid_cli.core.types import FrameReferences
+from vid2vid_cli.core.types import ClipBatch, ClipReferences, FrameReferences
 from vid2vid_cli.data.reference_weights import MIN_LOG_WEIGHT
 from vid2vid_cli.networks import reference_blend
 from vid2vid_cli.networks.fast import FastGenerator
@@ -36,6 +36,25 @@ def random_references(
     noise = torch.rand(positions.shape, generator=rng) * 2 - 1
     weights = torch.full((1, count), 1 / count)
     return FrameReferences(images, static_images, positions + jitter * noise, weights, torch.zeros_like(positions))
+
+
+def with_references(batch: ClipBatch, seed: int = 2) -> ClipBatch:
+    """A batch of one clip with two references, the same for each frame."""
+    length, _, height, width = batch.frames.shape[1:]
+    references = random_references(height, width, seed=seed)
+
+    def repeat(tensor: Tensor) -> Tensor:
+        return tensor[:, None].expand(-1, length, *tensor.shape[1:]).contiguous()
+
+    return replace(
+        batch,
+        references=ClipReferences(
+            references.images,
+            references.static_images,
+            torch.arange(2).expand(1, length, 2).contiguous(),
+            *map(repeat, (references.positions, references.weights, references.log_weights)),
+        ),
+    )
 
 
 def make_generator(**changes: object) -> FastGenerator:

@@ -46,6 +46,7 @@ SMALL = {"base_channels": 4, "num_downsamples": 1, "num_res_blocks": 2, "kernel_
 KINDS: dict[str, dict[str, Any]] = {
     "composite": {"num_scales": 2, "past_frames": 2, "num_local_res_blocks": 1},
     "fast": {"past_frames": 1, "num_downsamples": 2, "patch_size": 4, "num_references": 2},
+    "spade": {"past_frames": 1, "num_downsamples": 3, "patch_size": 4, "num_references": 2},
     "unet": {"past_frames": 0, "flow": False, "num_downsamples": 2},
     "resnet": {"past_frames": 0, "flow": False},
 }
@@ -57,11 +58,14 @@ def make_file(folder: Path, kind: str) -> tuple[Generator, OnnxGenerator]:
     data = {"height": 32}
     config = tiny_config(generator={**SMALL, "kind": kind, **KINDS[kind]}, data=data).generator
     generator = build_generator(config, ConditionSpec(1)).eval().requires_grad_(False)
-    if kind in ("composite", "fast"):  # the flow heads are zero before the training
+    if kind in ("composite", "fast", "spade"):  # the flow heads are zero before the training
         for name, weight in generator.named_parameters():
             if "flow_head" in name:
                 torch.nn.init.normal_(weight, 0, 0.1)
-    metadata = make_metadata(generator=config.model_copy(update={"num_references": 0}))
+    is_spade = kind == "spade"  # as fast: the metadata of this test have no reference frames
+    metadata = make_metadata(
+        generator=config.model_copy(update={"num_references": 0, "kind": "fast" if is_spade else kind})
+    )
     path = folder / f"{kind}.onnx"
     entries = save_export_metadata(path, metadata, path)
     export_graph(check_exportable(generator, kind, half=False), path, metadata=entries)
@@ -97,7 +101,7 @@ def test_exported_generator_equals_torch(kind: str, tmp_path: Path) -> None:
     generator, exported = make_file(tmp_path, kind)
     for size, num_references in (((24, 24), 2), ((29, 43), 3)):
         for initial_frames in (None, torch.rand(1, 1, 3, *size)):
-            count = num_references if kind == "fast" else 0
+            count = num_references if kind in ("fast", "spade") else 0
             with torch.inference_mode():
                 expected = list(random_rollout(generator, size, count, initial_frames))
                 actual = list(random_rollout(exported, size, count, initial_frames))
@@ -108,7 +112,7 @@ def test_exported_generator_equals_torch(kind: str, tmp_path: Path) -> None:
             flows = [(a.flow, b.flow) for a, b in zip(expected, actual, strict=True) if a.flow is not None]
             for flow, exported_flow in flows[:1]:  # later frames amplify the rounding errors of the first
                 torch.testing.assert_close(exported_flow, flow, atol=1e-3, rtol=1e-3)
-            has_motion = kind in ("composite", "fast")
+            has_motion = kind in ("composite", "fast", "spade")
             assert torch.equal(expected[1].image, expected[1].raw) != has_motion
 
 

@@ -27,10 +27,11 @@ def min_side(num_downsamples: int, num_scales: int) -> int:
 class GeneratorConfig(ConfigSection):
     """Architecture of the generator."""
 
-    kind: Literal["composite", "fast", "unet", "resnet", "savp"] = Field(
+    kind: Literal["composite", "fast", "spade", "unet", "resnet", "savp"] = Field(
         "composite",
         description="composite: vid2vid's coarse-to-fine generator, and pix2pixHD's with past_frames=0 and flow=false; "
-        "fast: a lightweight sequential generator for CPU inference; unet: pix2pix's; "
+        "fast: a lightweight sequential generator for CPU inference; spade: few-shot vid2vid's, whose weights depend "
+        "on reference frames; unet: pix2pix's; "
         "resnet: CycleGAN's; savp: SAVP's recurrent generator.",
         json_schema_extra=nvidia("netG"),
     )
@@ -73,8 +74,8 @@ class GeneratorConfig(ConfigSection):
     )
     patch_size: Literal[2, 4, 8] = Field(
         4,
-        description="kind=fast: side of the pixel patches that are the generator's input and output tokens. The first "
-        "downsamplings are these patches.",
+        description="kind=fast, spade: side of the pixel patches that are the generator's input and output tokens. The "
+        "first downsamplings are these patches.",
     )
     num_downsamples: int = Field(
         3,
@@ -114,8 +115,13 @@ class GeneratorConfig(ConfigSection):
         0,
         ge=0,
         le=4,
-        description="kind=fast: training frames that are inputs of each frame: the nearest ones, aligned and blended "
-        "with the synthesised image. The .ckpt then contains real frames. 0: none.",
+        description="kind=fast, spade: training frames that are inputs of each frame: the nearest ones, aligned and "
+        "blended with the synthesised image. The .ckpt then contains real frames. 0: none.",
+    )
+    blend_references: bool = Field(
+        True,
+        description="kind=spade: blend the aligned references with the synthesised image, as kind=fast does. false: "
+        "they modulate its features only, as published.",
     )
     foreground_classes: tuple[str, ...] = Field(
         (),
@@ -189,16 +195,22 @@ class GeneratorConfig(ConfigSection):
                 "generator.kind=savp continues past frames: it needs generator.past_frames of at least 1, "
                 "generator.flow=false and generator.num_scales=1"
             )
-        if self.kind == "fast" and (self.num_scales > 1 or self.foreground_classes):
+        if self.kind in ("fast", "spade") and (self.num_scales > 1 or self.foreground_classes):
             raise ValueError(
-                "generator.kind=fast has one scale and no foreground branch: it needs generator.num_scales=1 and "
-                "generator.foreground_classes=[]"
+                f"generator.kind={self.kind} has one scale and no foreground branch: it needs generator.num_scales=1 "
+                "and generator.foreground_classes=[]"
             )
-        if self.num_references and self.kind != "fast":
+        if self.num_references and self.kind not in ("fast", "spade"):
             raise ValueError(
-                f"generator.num_references={self.num_references} needs generator.kind=fast, and it is {self.kind}"
+                f"generator.num_references={self.num_references} needs generator.kind=fast or spade, and it is "
+                f"{self.kind}"
             )
-        if self.kind == "fast" and self.patch_size >> self.num_downsamples > 1:
+        if self.kind == "spade" and not self.num_references:
+            raise ValueError(
+                "generator.kind=spade generates its weights from reference frames: it needs generator.num_references "
+                "of at least 1"
+            )
+        if self.kind in ("fast", "spade") and self.patch_size >> self.num_downsamples > 1:
             raise ValueError(
                 f"generator.patch_size={self.patch_size} needs generator.num_downsamples of at least "
                 f"{self.patch_size.bit_length() - 1}, and it is {self.num_downsamples}"

@@ -9,13 +9,15 @@ from vid2vid_cli.config.unpaired import UnpairedConfig
 
 COMPOSITE_ONLY = ("num_local_res_blocks", "kernel_size", "foreground_after_warp", "condition_range")
 UNET_ONLY = ("conv_bias", "dropout", "skip_connections")
+SPADE_ONLY = ("blend_references",)
 SAVP_ONLY = ("latent_encoder", "transformation", "num_transformations")
 UNSUPPORTED = {
-    "composite": (*UNET_ONLY, *SAVP_ONLY, "patch_size"),
-    "fast": (*COMPOSITE_ONLY, *UNET_ONLY, *SAVP_ONLY, "upsample"),
-    "unet": (*COMPOSITE_ONLY, *SAVP_ONLY, "num_res_blocks", "patch_size"),
-    "resnet": (*sorted({*COMPOSITE_ONLY} - {"kernel_size"}), *UNET_ONLY, *SAVP_ONLY, "patch_size"),
-    "savp": (*COMPOSITE_ONLY, *UNET_ONLY, "num_res_blocks", "norm", "upsample", "patch_size"),
+    "composite": (*UNET_ONLY, *SAVP_ONLY, *SPADE_ONLY, "patch_size"),
+    "fast": (*COMPOSITE_ONLY, *UNET_ONLY, *SAVP_ONLY, *SPADE_ONLY, "upsample"),
+    "spade": (*COMPOSITE_ONLY, *UNET_ONLY, *SAVP_ONLY, "upsample"),
+    "unet": (*COMPOSITE_ONLY, *SAVP_ONLY, *SPADE_ONLY, "num_res_blocks", "patch_size"),
+    "resnet": (*sorted({*COMPOSITE_ONLY} - {"kernel_size"}), *UNET_ONLY, *SAVP_ONLY, *SPADE_ONLY, "patch_size"),
+    "savp": (*COMPOSITE_ONLY, *UNET_ONLY, *SPADE_ONLY, "num_res_blocks", "norm", "upsample", "patch_size"),
 }
 """Settings of the generator that a kind does not use."""
 UNPAIRED_SETTINGS = (

@@ -17,6 +17,7 @@ from vid2vid_cli.networks.discriminator import MultiScaleDiscriminator
 from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.resnet import ResNetGenerator
 from vid2vid_cli.networks.savp import SavpGenerator
+from vid2vid_cli.networks.spade import SpadeGenerator
 from vid2vid_cli.networks.style_encoder import StyleEncoder
 from vid2vid_cli.networks.translation import SingleGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
@@ -40,6 +41,20 @@ def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> S
                 num_res_blocks=config.num_res_blocks,
                 norm=config.norm,
                 num_references=config.num_references,
+                style_encoder=style_encoder,
+            )
+        case "spade":
+            return SpadeGenerator(
+                condition_spec.input_channels,
+                past_frames=config.past_frames,
+                has_flow=config.flow,
+                flow_multiplier=config.flow_multiplier,
+                patch_size=config.patch_size,
+                base_channels=config.base_channels,
+                num_downsamples=config.num_downsamples,
+                num_res_blocks=config.num_res_blocks,
+                norm=config.norm,
+                blends_references=config.blend_references,
                 style_encoder=style_encoder,
             )
         case "resnet":

@@ -27,6 +27,7 @@ from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.networks.resnet import ResNetGenerator
+from vid2vid_cli.networks.spade import SpadeGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
 OPSET = 18
@@ -41,7 +42,7 @@ REFERENCE_INPUTS = (
     "reference_weights",
     "reference_log_weights",
 )
-ExportableGenerator = CompositeGenerator | FastGenerator | UNetGenerator | ResNetGenerator
+ExportableGenerator = CompositeGenerator | FastGenerator | SpadeGenerator | UNetGenerator | ResNetGenerator
 
 
 def check_exportable(generator: Generator, name: str, *, half: bool) -> ExportableGenerator:
@@ -114,7 +115,7 @@ def example_inputs(
         scale_height, scale_width = (scale_height + 1) // 2, (scale_width + 1) // 2
     if has_first_frame_input(generator):
         inputs["first_frame"], axes["first_frame"] = torch.zeros(1), ()
-    if isinstance(generator, FastGenerator) and generator.reference_blend is not None:
+    if isinstance(generator, FastGenerator | SpadeGenerator) and generator.reference_blend is not None:
         grid_size = grid_nodes(height, width).shape[:2]
         reference_shapes = (
             (1, num_references, 3, height + 2, width + 4),
@@ -134,7 +135,7 @@ def has_first_frame_input(generator: ExportableGenerator) -> bool:
     return any(name.endswith("occlusion_head") for name, _ in generator.named_modules())
 
 
-def _size_divisor(generator: CompositeGenerator | FastGenerator | ResNetGenerator) -> int:
+def _size_divisor(generator: CompositeGenerator | FastGenerator | SpadeGenerator | ResNetGenerator) -> int:
     return generator.size_multiple if isinstance(generator, ResNetGenerator) else generator.size_divisor
 
 

@@ -46,7 +46,7 @@ class OnnxGenerator:
         """
         config = metadata.generator
         self.path, self.provider = path, provider
-        self.past_frames: int = config.past_frames if config.kind in ("composite", "fast") else 0
+        self.past_frames: int = config.past_frames if config.kind in ("composite", "fast", "spade") else 0
         self.num_scales: int = config.num_scales if config.kind == "composite" else 1
         self.window_size: int = self.past_frames + 1 if config.kind == "composite" else 1
         self._session = _open_session(path, provider)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -126,11 +127,11 @@ def output_conv(in_channels: int, out_channels: int, kernel_size: int) -> nn.Con
     return nn.Conv2d(in_channels, out_channels, kernel_size, 1, kernel_size // 2, padding_mode="reflect")
 
 
-def maybe_checkpoint(layer: nn.Module, x: Tensor, *, enabled: bool) -> Tensor:
+def maybe_checkpoint(layer: Callable[[Tensor], Tensor], x: Tensor, *, enabled: bool) -> Tensor:
     """`layer(x)`, with gradient checkpointing if `enabled` and gradients are recorded."""
     if enabled and torch.is_grad_enabled():
-        return checkpoint(layer, x, use_reentrant=False)  # type: ignore[no-any-return]
-    return layer(x)  # type: ignore[no-any-return]
+        return checkpoint(layer, x, use_reentrant=False)
+    return layer(x)
 
 
 @torch.no_grad()

@@ -76,7 +76,7 @@ class FastGenerator(nn.Module):
             conv_block(base_channels << level, base_channels << level + 1, 3, norm, stride=2) for level in levels
         )
         self.middle = nn.Sequential(*(ResidualBlock(base_channels << len(levels), norm) for _ in range(num_res_blocks)))
-        self.up = nn.ModuleList(_upsample2x(base_channels << level) for level in reversed(levels))
+        self.up = nn.ModuleList(upsample2x(base_channels << level) for level in reversed(levels))
         self.merge = nn.ModuleList(
             conv_block(base_channels << level, base_channels << level, 3, norm) for level in reversed(levels)
         )
@@ -100,9 +100,9 @@ class FastGenerator(nn.Module):
         """Initialise all weights; heads of flow and references start from no motion and equal weights."""
         init_weights(self)
         for head in (self.image_head, self.occlusion_head):
-            _icnr_init(head, self.patch_size)
+            icnr_init(head, self.patch_size)
         for up in self.up:
-            _icnr_init(up.get_submodule("0"), 2)
+            icnr_init(up.get_submodule("0"), 2)
         if self.flow_head is not None:
             # The initial flow is zero instead of about 20 random pixels.
             nn.init.zeros_(self.flow_head.weight)
@@ -173,13 +173,13 @@ class FastGenerator(nn.Module):
         self.gradient_checkpointing = enabled
 
 
-def _upsample2x(out_channels: int) -> nn.Sequential:
+def upsample2x(out_channels: int) -> nn.Sequential:
     """Sub-pixel upsampling, (b, 2 * out_channels, h, w) -> (b, out_channels, 2 h, 2 w)."""
     return nn.Sequential(nn.Conv2d(2 * out_channels, 4 * out_channels, 1), nn.PixelShuffle(2))
 
 
 @torch.no_grad()
-def _icnr_init(layer: nn.Module | None, patch_size: int) -> None:
+def icnr_init(layer: nn.Module | None, patch_size: int) -> None:
     """Initialise all pixels of a patch alike, which avoids checkerboard artefacts (Aitken et al., arXiv:1707.02937)."""
     if isinstance(layer, nn.Conv2d):
         layer.weight.copy_(layer.weight[:: patch_size**2].repeat_interleave(patch_size**2, 0))

@@ -8,6 +8,7 @@ from vid2vid_cli.networks.fader import FaderGenerator
 from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.resnet import ResNetGenerator
 from vid2vid_cli.networks.savp import SavpGenerator
+from vid2vid_cli.networks.spade import SpadeGenerator
 from vid2vid_cli.networks.translation import TranslationGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 from vid2vid_cli.networks.vaegan import VaeGanGenerator
@@ -15,6 +16,7 @@ from vid2vid_cli.networks.vaegan import VaeGanGenerator
 Generator = (
     CompositeGenerator
     | FastGenerator
+    | SpadeGenerator
     | UNetGenerator
     | ResNetGenerator
     | TranslationGenerator

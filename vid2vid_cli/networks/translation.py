@@ -11,9 +11,10 @@ from vid2vid_cli.core.types import FrameOutput
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.resnet import ResNetGenerator
+from vid2vid_cli.networks.spade import SpadeGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
-SingleGenerator = CompositeGenerator | FastGenerator | UNetGenerator | ResNetGenerator
+SingleGenerator = CompositeGenerator | FastGenerator | SpadeGenerator | UNetGenerator | ResNetGenerator
 """A generator that is one network."""
 Direction = Literal["a2b", "b2a"]
 DIRECTIONS: tuple[Direction, ...] = ("a2b", "b2a")

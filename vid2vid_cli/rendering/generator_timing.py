@@ -17,6 +17,7 @@ from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.resnet import ResNetGenerator
+from vid2vid_cli.networks.spade import SpadeGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
 MIN_FRAMES, MAX_FRAMES = 3, 60
@@ -25,7 +26,7 @@ MIN_SIDE = 64
 """In pixels: the deepest maps of smaller frames may have a single cell, which cannot be normalised."""
 MIN_GAIN, MIN_SECONDS = 1.15, 0.004
 """A choice of less gain, or for shorter frames, is not worth its dependence on noise."""
-MeasuredGenerator = CompositeGenerator | FastGenerator | UNetGenerator | ResNetGenerator
+MeasuredGenerator = CompositeGenerator | FastGenerator | SpadeGenerator | UNetGenerator | ResNetGenerator
 _choices: dict[tuple[object, ...], Runtime] = {}
 
 

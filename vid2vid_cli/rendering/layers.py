@@ -27,10 +27,14 @@ def check_layers(layers: Sequence[Layer], metadata: CheckpointMetadata, path: Pa
     if layers and is_exported(path):
         raise ConfigError(f"--save {layers[0]}: {path} is an exported file; it computes frames only.", "Use the .ckpt.")
     generator = metadata.generator
-    available = {"flow": generator.flow, "mask": generator.flow, "references": generator.num_references > 0}
+    is_blended = generator.num_references > 0 and (generator.kind != "spade" or generator.blend_references)
+    available = {"flow": generator.flow, "mask": generator.flow, "references": is_blended}
     for layer in layers:
         if not available.get(layer, True):
-            setting = "generator.num_references=0" if layer == "references" else "generator.flow=false"
+            setting = "generator.flow=false"
+            if layer == "references":
+                name = "blend_references=false" if generator.num_references else "num_references=0"
+                setting = f"generator.{name}"
             names = [name for name in ("raw", *available) if available.get(name, True)]
             raise ConfigError(
                 f"--save {layer}: {path} was trained with {setting}, so there is nothing to save.",
