@@ -44,19 +44,7 @@ def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> S
                 style_encoder=style_encoder,
             )
         case "spade":
-            return SpadeGenerator(
-                condition_spec.input_channels,
-                past_frames=config.past_frames,
-                has_flow=config.flow,
-                flow_multiplier=config.flow_multiplier,
-                patch_size=config.patch_size,
-                base_channels=config.base_channels,
-                num_downsamples=config.num_downsamples,
-                num_res_blocks=config.num_res_blocks,
-                norm=config.norm,
-                blends_references=config.blend_references,
-                style_encoder=style_encoder,
-            )
+            return _build_spade_generator(config, condition_spec, style_encoder)
         case "resnet":
             return ResNetGenerator(
                 condition_spec.input_channels,
@@ -90,6 +78,24 @@ def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> S
                 skip_connections=config.skip_connections,
                 style_encoder=style_encoder,
             )
+
+
+def _build_spade_generator(
+    config: GeneratorConfig, condition_spec: ConditionSpec, style_encoder: StyleEncoder | None
+) -> SpadeGenerator:
+    return SpadeGenerator(
+        condition_spec.input_channels,
+        past_frames=config.past_frames,
+        has_flow=config.flow,
+        flow_multiplier=config.flow_multiplier,
+        patch_size=config.patch_size,
+        base_channels=config.base_channels,
+        num_downsamples=config.num_downsamples,
+        num_res_blocks=config.num_res_blocks,
+        norm=config.norm,
+        blends_references=config.blend_references,
+        style_encoder=style_encoder,
+    )
 
 
 def _build_composite_generator(
