@@ -46,7 +46,7 @@ PAIRED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "few-shot (SPADE), blended": ("fast", (*FAST, "generator.kind=spade")),
     "few-shot (SPADE)": ("fast", (*FAST, "generator.kind=spade", "generator.blend_references=false")),
 }
-"""Member -> preset and settings. vid2vid is `composite`. Few-shot vid2vid is "blended" as `fast` is, or as published."""
+"""Member -> preset, settings. vid2vid is `composite`. Few-shot vid2vid is "blended" as `fast` is, or as published."""
 SMALL_UNPAIRED = (
     *("generator.base_channels=16", "generator.num_res_blocks=3", "discriminators.image.base_channels=16"),
     "data.crop=center",
