@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from helpers.factories import NUM_FRAMES, blob_frame, make_blob_video
 from helpers.synthetic_people import hand_keypoints, person_keypoints
 from helpers.video_files import write_video
 
-from vid2vid_cli.conditioning import Annotation, Conditioner, View
+from vid2vid_cli.conditioning import Annotation, Conditioner, VideoFrame, View
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.generator import GeneratorConfig
@@ -28,13 +29,8 @@ from vid2vid_cli.rendering.render_source import report_omitted_parts
 from vid2vid_cli.rendering.retargeter import Retargeter, is_mostly_outside
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
 from vid2vid_cli.rendering.source_reader import open_source_reader
-from vid2vid_cli.rendering.source_video import (
-    SCAN_FRAMES,
-    SourceScan,
-    SourceVideo,
-    scan_windows,
-    split_shots,
-)
+from vid2vid_cli.rendering.source_scan import SCAN_FRAMES, SourceScan, scan_windows
+from vid2vid_cli.rendering.source_video import SourceVideo, split_shots
 
 
 @pytest.fixture(autouse=True)
@@ -198,7 +194,8 @@ def test_retargeter_has_a_view_per_conditioner(tmp_path: Path) -> None:
     assert annotated_frame.annotations[1].points["dot"].tolist() == [[10, 11]], (
         "conditioners do not exchange annotations"
     )
-    assert annotated_frame.frame.shape == (24, 18, 3)
+    assert annotated_frame.cropped_frame is not None
+    assert annotated_frame.cropped_frame.shape == (24, 18, 3)
 
 
 def test_retargeter_disabled_uses_source_view(tmp_path: Path) -> None:
@@ -320,6 +317,58 @@ def test_source_video_scan_raises_without_detection(tmp_path: Path) -> None:
     with pytest.raises(NoDetectionError, match=r"dots.*a\.mov") as caught:
         source.scan(ignore_events)
     assert "vid2vid plugins show dots" in caught.value.hint
+
+
+class CountingDots(Dots):
+    """Reads three frames ahead; the x of each dot is the mean of its frame, the y the number of frames before it."""
+
+    num_read: ClassVar[int] = 0
+
+    def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
+        pending: deque[tuple[int, VideoFrame]] = deque()
+
+        def take() -> Annotation:
+            index, frame = pending.popleft()
+            return Annotation(
+                *frame.rgb.shape[:2],
+                1.0,
+                {"dot": np.array([[frame.rgb.mean() + 256 * frame.is_cut, index]], np.float32)},
+            )
+
+        for numbered_frame in enumerate(frames):
+            CountingDots.num_read += 1
+            pending.append(numbered_frame)
+            if len(pending) > 3:
+                yield take()
+        while pending:
+            yield take()
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "is_reduced"),
+    [(SCAN_FRAMES + 20, False), (SCAN_FRAMES + 2, True), (SCAN_FRAMES, False), (2, True)],
+)
+def test_source_video_annotates_scanned_frames_once(tmp_path: Path, num_frames: int, is_reduced: bool) -> None:
+    """As if the video had not been scanned, also if the conditioner reads frames ahead."""
+    path = make_blob_video(tmp_path / "a.mp4", num_frames)
+    full_reader = VideoReader(path) if is_reduced else None
+
+    def open_source() -> SourceVideo:
+        reader = VideoReader(path, size=(20, 28)) if is_reduced else VideoReader(path)
+        return SourceVideo(path, reader, (CountingDots(), Dots()), full_reader=full_reader)
+
+    scanned, other = open_source(), open_source()
+    scanned.scan(ignore_events)
+    CountingDots.num_read = 0
+    frames = list(scanned.annotate())
+    assert CountingDots.num_read == max(0, num_frames - SCAN_FRAMES - 3)
+    expected = list(other.annotate())
+    assert len(frames) == len(expected) == num_frames
+    for frame, expected_frame in zip(frames, expected, strict=True):
+        assert np.array_equal(frame.frame, expected_frame.frame)
+        for annotation, expected_annotation in zip(frame.annotations, expected_frame.annotations, strict=True):
+            np.testing.assert_array_equal(annotation.points["dot"], expected_annotation.points["dot"])
+    assert len(list(scanned.annotate())) == num_frames, "once more, without what the scan has kept"
 
 
 # Options

@@ -32,8 +32,6 @@ Positions = NDArray[np.complex128]
 NUM_PLACE_VALUES = 4
 POINT_RADIUS, POINT_NOISE = 0.2, 1.0
 """Radius of the basis functions at the points in root mean square radii of the points, and their regularisation."""
-
-
 MAX_NODES = 256
 """Limit of the sides of the grid."""
 MAX_REMAP_SIDE = 32000
@@ -111,13 +109,8 @@ class LinearMotion:
         has_values = num_rows > 0 and self.coefficients.size > 0 and max(self.coefficients.shape) <= MAX_NODES
         has_scale = 0 < self.step < np.inf and bool((self.place_scale > 0).all())
         has_shapes = all(getattr(self, name).shape == shape for name, shape in shapes.items())
-        return (
-            has_types
-            and has_values
-            and has_scale
-            and has_shapes
-            and all(np.isfinite(getattr(self, n)).all() for n in _ARRAYS)
-        )
+        is_finite = all(np.isfinite(getattr(self, name)).all() for name in _ARRAYS)
+        return has_types and has_values and has_scale and has_shapes and is_finite
 
     def mirrored(self, flip_rows: NDArray[np.intp]) -> LinearMotion:
         """The model of the flipped frames, or of the original ones if it is that of the flipped ones."""
@@ -144,8 +137,8 @@ class LinearMotion:
         moved = pose.normalise(queries)
         moved = reference_pose.denormalise(moved + self._interpolate(field, moved))
         offsets = reference_points[is_known] - moved[nodes.size :]
-        operator = _point_operator(nodes.tobytes(), known_points.tobytes(), POINT_RADIUS * pose.radius)
-        return (moved[: nodes.size] + operator @ offsets).reshape(nodes.shape)
+        kernels = _point_kernels(nodes.tobytes(), known_points.tobytes(), POINT_RADIUS * pose.radius)
+        return (moved[: nodes.size] + _interpolate_offsets(*kernels, offsets)).reshape(nodes.shape)
 
     def pose(self, points: Positions) -> PointPose | None:
         """The pose of all points (m,); None if one that the model needs is missing."""
@@ -228,17 +221,28 @@ def as_complex(pairs: NDArray[Any]) -> Positions:
 
 
 @lru_cache(maxsize=4)
-def _point_operator(node_bytes: bytes, point_bytes: bytes, radius: float) -> NDArray[np.float64]:
-    """The matrix (nodes, n) from offsets at n points to those at nodes; all references of a frame share it."""
+def _point_kernels(node_bytes: bytes, point_bytes: bytes, radius: float) -> tuple[NDArray[np.float64], FloatArray]:
+    """The basis functions of n points at the points (n, n), regularised, and at the nodes (nodes, n).
+
+    All references of a frame share them.
+    """
     nodes, points = (np.frombuffer(data, np.complex128) for data in (node_bytes, point_bytes))
+    system = _basis(points, points, radius) + POINT_NOISE * np.eye(len(points))
+    return system, _basis(nodes.astype(np.complex64), points.astype(np.complex64), np.float32(radius))
 
-    def kernel(positions: Positions) -> NDArray[np.float64]:
-        values = np.subtract.outer(positions.real, points.real) ** 2  # an array per axis: complex numbers are slow
-        values += np.subtract.outer(positions.imag, points.imag) ** 2
-        values *= -0.5 / radius**2
-        result: NDArray[np.float64] = np.exp(values, out=values)
-        return result
 
-    system = kernel(points) + POINT_NOISE * np.eye(len(points))
-    operator: NDArray[np.float64] = np.linalg.solve(system, kernel(nodes).T).T.astype(np.float64)  # symmetric system
-    return operator
+def _basis(positions: NDArray[Any], points: NDArray[Any], radius: Any) -> NDArray[Any]:
+    values = np.subtract.outer(positions.real, points.real) ** 2  # an array per axis: complex numbers are slow
+    values += np.subtract.outer(positions.imag, points.imag) ** 2
+    values *= -0.5 / radius**2
+    result: NDArray[Any] = np.exp(values, out=values)
+    return result
+
+
+def _interpolate_offsets(system: NDArray[np.float64], node_basis: FloatArray, offsets: Positions) -> Positions:
+    """Offsets of n points -> offsets (nodes,).
+
+    The system is solved for the offsets of the points, with two right-hand sides, rather than for all nodes.
+    """
+    weights = np.linalg.solve(system, np.stack([offsets.real, offsets.imag], axis=1))
+    return as_complex(node_basis @ weights.astype(np.float32))

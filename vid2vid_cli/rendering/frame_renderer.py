@@ -136,7 +136,7 @@ class FrameRenderer:
     @torch.inference_mode()
     def _initial_frames(self, conditioned_frames: Sequence[_ConditionedFrame]) -> torch.Tensor | None:
         """The initial frames for these frames of a clip, (1, n, 3, h, w); None for zeros."""
-        sources = [conditioned.source.frame for conditioned in conditioned_frames]
+        sources = [conditioned.source.cropped_frame for conditioned in conditioned_frames]
         frames = [None if frame is None else frame_to_tensor(frame)[None] for frame in sources]
         num_channels = sum(conditioner.num_channels for conditioner in self.conditioners)  # without the styles
         conditions = [self._to_batch(conditioned.conditions[:num_channels]) for conditioned in conditioned_frames]
@@ -178,6 +178,6 @@ class FrameRenderer:
         images = {"result": blend_alpha(rendered_frame.image) if result is None else result}
         if [conditioner.spec.name for conditioner in self.conditioners] != [FRAME_CONDITIONER]:  # it is the source
             images = {"condition": condition_image(self.conditioners, source.annotations, self.views), **images}
-        if source.frame is not None:
-            images = {"source": source.frame, **images}
+        if source.cropped_frame is not None:
+            images = {"source": source.cropped_frame, **images}
         return images

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from torch import Tensor
 
 from vid2vid_cli.conditioning import Annotation, Conditioner
-from vid2vid_cli.core.geometry import ImageArray
-from vid2vid_cli.media.images import Image
+from vid2vid_cli.core.geometry import ImageArray, View
+from vid2vid_cli.media.images import Image, view_image
 from vid2vid_cli.requests.render import Layer
 
 
@@ -37,6 +38,13 @@ class AnnotatedFrame:
     """Quality of each detection, 0 where the last annotation is repeated; () if it is not recorded."""
     original: OriginalFrame | None = None
     """None unless the result is pasted on it."""
+    crop: View | None = None
+    """Through which the frame is shown; None: the whole frame."""
+
+    @cached_property
+    def cropped_frame(self) -> ImageArray | None:
+        """`frame` through `crop`. Computed when it is first read: only a comparison video shows it on most frames."""
+        return self.frame if self.frame is None or self.crop is None else view_image(self.frame, self.crop)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ from vid2vid_cli.media.image_header import is_animation
 from vid2vid_cli.media.probe import IMAGE_SUFFIXES
 from vid2vid_cli.rendering.source_conditioners import ConditionerOptions, load_source_conditioners
 from vid2vid_cli.rendering.source_reader import open_source_reader
-from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo
+from vid2vid_cli.rendering.source_scan import SourceScan
+from vid2vid_cli.rendering.source_video import SourceVideo
 from vid2vid_cli.rendering.time_range import TimeRange
 
 MAX_OUTSIDE_SHARE = 0.2

@@ -13,7 +13,8 @@ from vid2vid_cli.core.errors import NoDetectionError
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, WarningEvent
 from vid2vid_cli.media.live_capture import LiveCapture
 from vid2vid_cli.rendering.frames import AnnotatedFrame, is_missing
-from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo
+from vid2vid_cli.rendering.source_scan import SourceScan
+from vid2vid_cli.rendering.source_video import SourceVideo
 
 MAX_IN_FLIGHT = 2
 """Frames between capture and output: one that is generated while the next one is annotated. More only add latency."""

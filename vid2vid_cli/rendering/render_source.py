@@ -15,7 +15,8 @@ from vid2vid_cli.rendering.label_edits import LabelEdits, source_frame_size
 from vid2vid_cli.rendering.label_video import has_points_outside
 from vid2vid_cli.rendering.loaded_model import LoadedModel
 from vid2vid_cli.rendering.retargeter import Retargeter
-from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo, split_shots
+from vid2vid_cli.rendering.source_scan import SourceScan
+from vid2vid_cli.rendering.source_video import SourceVideo, split_shots
 from vid2vid_cli.rendering.video_output import Composite, RenderClip, RenderResult, VideoOutput, write_video
 
 

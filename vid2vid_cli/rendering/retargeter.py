@@ -9,9 +9,9 @@ from itertools import tee
 
 import numpy as np
 
-from vid2vid_cli.conditioning import Annotation, view_image
+from vid2vid_cli.conditioning import Annotation
 from vid2vid_cli.conditioning.combine import merge_statistics
-from vid2vid_cli.core.geometry import ImageArray, View
+from vid2vid_cli.core.geometry import View
 from vid2vid_cli.data.cropping import crop_view
 from vid2vid_cli.data.detection_gaps import DetectionGaps
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
@@ -22,7 +22,8 @@ from vid2vid_cli.rendering.frames import (
     hold_last_annotation,
     is_missing,
 )
-from vid2vid_cli.rendering.source_video import SourceScan, SourceVideo
+from vid2vid_cli.rendering.source_scan import SourceScan
+from vid2vid_cli.rendering.source_video import SourceVideo
 
 
 class Retargeter:
@@ -70,7 +71,8 @@ class Retargeter:
 
         def queue_frames() -> Iterator[AnnotatedFrame]:
             for source_frame in source_frames:
-                pending_frames.append(replace(source_frame, frame=self._crop(source_frame.frame)))
+                frame = source_frame.frame if self.source.has_frames else None
+                pending_frames.append(replace(source_frame, frame=frame, crop=self.source_view))
                 yield source_frame
 
         copies = tee(queue_frames(), len(self.views))
@@ -103,9 +105,6 @@ class Retargeter:
             return None
         annotations = hold_last_annotation(original.annotations, self._last_originals, self.source.conditioners)
         return replace(original, annotations=annotations)
-
-    def _crop(self, frame: ImageArray | None) -> ImageArray | None:
-        return view_image(frame, self.source_view) if frame is not None and self.source.has_frames else None
 
     def _retarget(self, index: int, source_frames: Iterable[AnnotatedFrame]) -> Iterator[Annotation]:
         """The annotations of one conditioner, in pixels of the frames that its view crops."""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice, pairwise, tee
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,37 +18,29 @@ import numpy as np
 from vid2vid_cli.conditioning import (
     Annotation,
     Conditioner,
-    Statistics,
     VideoContext,
     VideoFrame,
     View,
     detect_cuts,
 )
-from vid2vid_cli.conditioning.combine import describe_missing_parts
-from vid2vid_cli.core.errors import NoDetectionError
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.prefetch import prefetch
-from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent, WarningEvent
-from vid2vid_cli.engine.inference import evenly_spaced
+from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent
 from vid2vid_cli.media.blank_reader import FrameSource
 from vid2vid_cli.media.decode import picture_times
 from vid2vid_cli.media.images import resize_image
 from vid2vid_cli.media.reader import VideoReader
+from vid2vid_cli.rendering.annotation_stream import AnnotationStream
 from vid2vid_cli.rendering.frames import AnnotatedFrame, OriginalFrame
-
-SCAN_FRAMES = 96
-"""Maximum number of frames from which the statistics of a source are computed."""
-MAX_SCAN_WINDOWS = 16
-"""Maximum number of positions at which these frames are read; each one opens the file and seeks."""
+from vid2vid_cli.rendering.source_scan import SCAN_FRAMES, SourceScan, scan_windows, summarise_scan
 
 
 @dataclass(frozen=True)
-class SourceScan:
-    """The result of `SourceVideo.scan`, per conditioner."""
+class _Head:
+    """The annotations of the first frames of a video, and the stream that continues them."""
 
-    statistics: tuple[Statistics, ...]
-    first_annotations: tuple[Annotation, ...]
-    """The first annotation with a detection; it stands for missing detections at the start."""
+    stream: AnnotationStream
+    annotations: tuple[tuple[Annotation, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +60,8 @@ class SourceVideo:
     """Reads the frames at their full size for `annotate`, which reduces them; None: `reader` is read."""
     notices: list[str] = field(default_factory=list, compare=False)
     """Sentences about the video and the files that the conditioners read; filled by `annotate`."""
+    _heads: list[_Head] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What `scan` has annotated, for `annotate`; at most one."""
 
     @property
     def _has_input_files(self) -> bool:
@@ -103,30 +97,30 @@ class SourceVideo:
         """
         windows = scan_windows(self.reader.num_frames or SCAN_FRAMES, self.reader.seekable_indices)
         self._report_coverage(windows, emit)
-        conditioners = self.bind_conditioners([index for window in windows for index in window])
-        annotations_per_conditioner: list[list[Annotation]] = [[] for _ in conditioners]
-        with closing(prefetch(self._read_windows(windows), depth=4)) as frames:
-            copies = tee(frames, len(conditioners))
-            streams = [conditioner.annotate(copy) for conditioner, copy in zip(conditioners, copies, strict=True)]
-            for index, annotations in enumerate(zip(*streams, strict=True)):
-                for conditioner_annotations, annotation in zip(annotations_per_conditioner, annotations, strict=True):
-                    conditioner_annotations.append(annotation)
-                emit(ProgressEvent("scan source", index + 1, sum(map(len, windows))))
-        pairs = list(zip(self.conditioners, annotations_per_conditioner, strict=True))
-        first_annotations = tuple(
-            self._first_detection(conditioner, sequence)
-            for conditioner, sequence in zip(conditioners, annotations_per_conditioner, strict=True)
-        )
-        for conditioner, sequence in pairs:
-            missing_parts = describe_missing_parts(conditioner, sequence)
-            if missing_parts:
-                emit(
-                    WarningEvent(
-                        f"{self.path}: {conditioner.spec.name} did not detect most of the body: {missing_parts} "
-                        "missing. The result shows what was detected."
-                    )
-                )
-        return SourceScan(tuple(conditioner.statistics(sequence) for conditioner, sequence in pairs), first_annotations)
+        stream = AnnotationStream(self.bind_conditioners())
+        annotations_by_frame: list[tuple[Annotation, ...]] = []
+        try:
+            for annotations in self._annotate_windows(windows, stream):
+                annotations_by_frame.append(annotations)
+                emit(ProgressEvent("scan source", len(annotations_by_frame), sum(map(len, windows))))
+            result = summarise_scan(self.path, stream.conditioners, annotations_by_frame, self.has_frames, emit)
+        except BaseException:
+            stream.close()
+            raise
+        self._heads[:] = [_Head(stream, tuple(annotations_by_frame[: len(windows[0])]))]
+        return result
+
+    def _annotate_windows(self, windows: Sequence[range], stream: AnnotationStream) -> Iterator[tuple[Annotation, ...]]:
+        """The annotations of the frames of all windows. `stream` annotates the first one; `annotate` continues it."""
+        first, *others = windows
+        with closing(prefetch(self.decoded_reader, depth=4)) as images:
+            frames = self._mark_cuts(map(self._reduce, images), self.decoded_reader)
+            yield from islice(stream.annotate(frames), len(first))
+        if others:
+            conditioners = self.bind_conditioners([index for window in others for index in window])
+            other_stream = AnnotationStream(conditioners)
+            with closing(other_stream), closing(prefetch(self._read_windows(others), depth=4)) as frames:
+                yield from other_stream.annotate(frames)
 
     def _read_windows(self, windows: Sequence[range]) -> Iterator[VideoFrame]:
         """Yield the frames of all windows. The first frame of a later window counts as a cut."""
@@ -154,61 +148,45 @@ class SourceVideo:
                 )
             )
 
-    def _first_detection(self, conditioner: Conditioner, annotations: Sequence[Annotation]) -> Annotation:
-        for annotation in annotations:
-            if annotation.quality > 0:
-                return annotation
-        name = conditioner.spec.name
-        if not self.has_frames:
-            raise NoDetectionError(
-                f"{name}: the files of {self.path} contain no points on any of {len(annotations)} frames.",
-                "Check that these are the label files of the video.",
-            )
-        message = f"{name}: no detection on any of {len(annotations)} frames of {self.path}."
-        raise NoDetectionError(
-            " ".join([message, *(conditioner.video_context.notices if conditioner.video_context else ())]),
-            f"Use a video that shows the subject larger; `vid2vid plugins show {name}` lists options that may help.",
-        )
-
     @property
     def decoded_reader(self) -> FrameSource:
         """The reader that `annotate` reads."""
         return self.full_reader or self.reader
 
     def annotate(self) -> Generator[AnnotatedFrame, None, None]:
-        """Yield every frame with its annotations. A few frames are decoded ahead."""
+        """Yield every frame with its annotations. A few frames are decoded ahead.
+
+        Frames that `scan` has annotated in this order are decoded again, but not annotated.
+        """
         pending_frames: deque[VideoFrame] = deque()
         full_images: deque[ImageArray] = deque()
-        with closing(prefetch(self.decoded_reader, depth=4)) as decoded_frames:
+        head = self._heads.pop() if self._heads else _Head(AnnotationStream(self.bind_conditioners()))
+        num_read = head.stream.num_read
+        with closing(head.stream), closing(prefetch(self.decoded_reader, depth=4)) as decoded_frames:
 
             def reduce_frames() -> Iterator[ImageArray]:
                 for image in decoded_frames:
                     full_images.append(image)
-                    yield image if self.full_reader is None else self._reduce(image)
+                    yield self._reduce(image)
 
             def queue_frames() -> Iterator[VideoFrame]:
                 for frame in self._mark_cuts(reduce_frames(), self.decoded_reader):
                     pending_frames.append(frame)
                     yield frame
 
-            copies = tee(queue_frames(), len(self.conditioners))
-            streams = [c.annotate(copy) for c, copy in zip(self.bind_conditioners(), copies, strict=True)]
-            for annotations in zip(*streams, strict=True):
+            frames = enumerate(queue_frames())
+            unread_frames = (frame for index, frame in frames if index >= num_read)
+            for annotations in chain(head.annotations, head.stream.annotate(unread_frames)):
+                if not pending_frames:
+                    next(frames)
                 frame, full_image = pending_frames.popleft(), full_images.popleft()
                 original = OriginalFrame(full_image, annotations) if self.keeps_originals else None
                 yield AnnotatedFrame(frame.rgb, frame.is_cut, annotations, original=original)
 
     def _reduce(self, image: ImageArray) -> ImageArray:
+        if self.full_reader is None:
+            return image
         return resize_image(image, self.reader.height, self.reader.width).astype(np.uint8, copy=False)
-
-
-def scan_windows(num_frames: int, seekable_indices: Sequence[int]) -> list[range]:
-    """Index ranges of at most SCAN_FRAMES frames in all, spread over a video; each starts at a seekable index."""
-    if num_frames <= SCAN_FRAMES:
-        return [range(num_frames)]
-    starts = [seekable_indices[position] for position in evenly_spaced(len(seekable_indices), MAX_SCAN_WINDOWS)]
-    length = SCAN_FRAMES // len(starts)
-    return [range(start, min(start + length, stop)) for start, stop in pairwise([*starts, num_frames])]
 
 
 def split_shots(annotated_frames: Iterator[AnnotatedFrame]) -> Iterator[Iterator[AnnotatedFrame]]:

@@ -174,11 +174,11 @@ def encode_reference_styles(
     source = SourceVideo(image_path, open_source_reader(image_path, metadata), tuple(conditioners))
     retargeter = Retargeter(source, source.scan(ignore_events), metadata, retarget=False)
     annotated_frame = next(retargeter.retarget_shot(source.annotate()))
-    if annotated_frame.frame is None or metadata.style_bank is None:
+    if annotated_frame.cropped_frame is None or metadata.style_bank is None:
         return {}
     instance_reader = InstanceReader(conditioners, retargeter.views, metadata.style_bank.thing_class_ids)
     instances = torch.from_numpy(instance_reader(annotated_frame.annotations))[None, None]
-    frames = frame_to_tensor(annotated_frame.frame)[None, None]
+    frames = frame_to_tensor(annotated_frame.cropped_frame)[None, None]
     with runtime.autocast():
         instance_features = pool_styles(
             encoder, ClipBatch(frames[:, :, :1], frames, instances=instances).to(runtime.device)
