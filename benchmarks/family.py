@@ -1,10 +1,12 @@
 """Every member of the family, trained for the same time (or number of steps) on the same clip: docs/family.md.
 
-    python benchmarks/family.py VIDEO [--seconds 300 | --steps 1000] [--size 64] [--only paired|unpaired|prediction]
-        [--out FOLDER]
+    python benchmarks/family.py VIDEO [--seconds 300 | --cpu-seconds 300 | --steps 1000] [--size 64]
+        [--only paired|unpaired|prediction] [--members "NAME;NAME"] [--out FOLDER]
 
 Paired: landmarks to frames. Unpaired: domain A is the first half of the clip, B the second half with red and blue
 exchanged. Prediction: see `prediction.py`. Prints one Markdown table each; the sample sheets of all runs are in FOLDER.
+--cpu-seconds measures the processor time of a step first, so that other programs do not shorten a training; with
+OMP_NUM_THREADS=1 it is the time of one core.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ import argparse
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -23,7 +26,7 @@ from benchmarks import prediction
 from benchmarks.inputs import Case, Log
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.core.markdown import format_number, format_table
-from vid2vid_cli.engine.events import ignore_events
+from vid2vid_cli.engine.events import Event, StepEvent, ignore_events
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
@@ -62,10 +65,13 @@ UNPAIRED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "DiscoGAN": ("cyclegan", ("model=discogan", *SMALL_UNET)),
     "DiscoGAN, temporal": ("cyclegan", ("model=discogan", *SMALL_UNET, *TEMPORAL)),
 }
+COUNTS = ("steps", "cpu_seconds")
 METRICS = {
-    "paired": ("psnr", "ssim", "landmark_error", "warping_error", "warping_error_real"),
+    "paired": ("psnr", "ssim", "sharpness", "landmark_error", "warping_error", "warping_error_real"),
     "unpaired": ("cycle_psnr", "cycle_ssim", "warping_error", "warping_error_real"),
 }
+CALIBRATION_STEPS = 40
+"""Half of them are single frames, as in a training that is not longer than two warm-ups of its preset."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,8 @@ class FamilyPlan:
     seconds: float | None = 300.0
     """Training time of each member; None: `steps`."""
     steps: int | None = None
+    cpu_seconds: float | None = None
+    """Processor time of each training, from which its steps are computed."""
     device: str = "cpu"
     members: Sequence[str] = (*PAIRED, *UNPAIRED)
 
@@ -124,27 +132,58 @@ def measure(table: str, video: Path, folder: Path, plan: FamilyPlan, log: Log) -
             max_seconds=plan.seconds,
             device=plan.device,
         )
-        trained = train(request, ignore_events)
+        if plan.cpu_seconds is not None:
+            request = replace(request, max_steps=_steps_in(plan.cpu_seconds, request, folder / "calibration"))
+        clock = _StepClock()
+        trained = train(request, clock)
         sheets = sorted((trained.path / "samples").glob("*.png"))
         shutil.copy(sheets[-1], folder / f"{table}_{name.replace(' ', '_')}.png")
         evaluation = EvaluateRequest(
             trained.path, dataset, folder / f"evaluation_{table}_{index}", device=plan.device, report=False
         )
-        rows[name] = {**evaluate(evaluation, ignore_events).metrics, "steps": trained.num_steps}
+        rows[name] = {
+            **evaluate(evaluation, ignore_events).metrics,
+            "steps": trained.num_steps,
+            "cpu_seconds": clock.seconds,
+        }
         log(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in rows[name].items()))
     return rows
+
+
+class _StepClock:
+    """Measures the processor time of this process from the first step to the last."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepEvent):
+            self.times.append(time.process_time())
+
+    @property
+    def seconds(self) -> float:
+        return self.times[-1] - self.times[0]
+
+
+def _steps_in(cpu_seconds: float, request: TrainRequest, folder: Path) -> int:
+    """The number of steps that take a processor time, by a short training."""
+    clock = _StepClock()
+    train(replace(request, out=folder, max_steps=CALIBRATION_STEPS, overwrite=True), clock)
+    return max(1, round(cpu_seconds * (len(clock.times) - 1) / clock.seconds))
 
 
 def format_results(table: str, rows: Mapping[str, Mapping[str, float]], plan: FamilyPlan) -> str:
     """The Markdown table."""
     names = [name for name in METRICS[table] if any(name in metrics for metrics in rows.values())]
-    cells = [[row, *(_format(name, metrics.get(name)) for name in (*names, "steps"))] for row, metrics in rows.items()]
+    cells = [[row, *(_format(name, metrics.get(name)) for name in (*names, *COUNTS))] for row, metrics in rows.items()]
     length = f"{plan.steps} steps" if plan.seconds is None else f"{plan.seconds:g} seconds"
-    return format_table(f"{table}, {plan.size} pixels, {length} each", ["", *names, "steps"], cells)
+    if plan.cpu_seconds is not None:
+        length = f"{plan.cpu_seconds:g} seconds of processor time"
+    return format_table(f"{table}, {plan.size} pixels, {length} each", ["", *names, *COUNTS], cells)
 
 
 def _format(name: str, value: float | None) -> str:
-    if value is None or name == "steps":
+    if value is None or name in COUNTS:
         return "–" if value is None else f"{value:.0f}"
     return f"{value:.4f}" if name.startswith("warping") else format_number(value)
 
@@ -154,12 +193,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path)
     parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--cpu-seconds", type=float)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--only", choices=TABLES)
+    parser.add_argument("--members", help="those of PAIRED and UNPAIRED to train, separated by semicolons")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(arguments)
-    plan = FamilyPlan(args.size, None if args.steps else args.seconds, args.steps)
+    if args.cpu_seconds and args.only not in ("paired", "unpaired"):
+        parser.error("--cpu-seconds needs --only paired or --only unpaired")
+    seconds = None if args.steps or args.cpu_seconds else args.seconds
+    plan = FamilyPlan(args.size, seconds, args.steps, args.cpu_seconds)
+    if args.members:
+        plan = replace(plan, members=tuple(args.members.split(";")))
     try:
         with tempfile.TemporaryDirectory() as temporary:
             folder = args.out if args.out is not None else Path(temporary)

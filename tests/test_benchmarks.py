@@ -268,6 +268,16 @@ def test_family_measures_a_member_and_keeps_its_sample_sheet(blob_video: Path, t
     assert "| cycle_psnr |" in family.format_results("unpaired", rows, plan)
 
 
+def test_family_trains_for_a_processor_time(blob_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(family, "CALIBRATION_STEPS", 3)
+    plan = family.FamilyPlan(size=32, seconds=None, cpu_seconds=1.0, members=("DiscoGAN",))
+    row = family.measure("unpaired", blob_video, tmp_path, plan, check_line)["DiscoGAN"]
+    assert row["steps"] > 1
+    assert row["cpu_seconds"] == pytest.approx(1.0, abs=0.8)
+    with pytest.raises(SystemExit):
+        family.main([str(blob_video), "--cpu-seconds", "1"])
+
+
 @pytest.mark.parametrize("members", [family.PAIRED, family.UNPAIRED])
 def test_settings_of_all_members_are_valid(members: Mapping[str, tuple[str, tuple[str, ...]]]) -> None:
     for preset, settings in members.values():

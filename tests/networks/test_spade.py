@@ -164,7 +164,7 @@ def test_first_frame_equals_a_frame_that_trusts_nothing() -> None:
 
 
 def test_warped_last_frame_modulates_where_it_is_trusted() -> None:
-    generator, (window, past) = tiny_generator(), random_inputs(HEIGHT, WIDTH)
+    generator, (window, past) = tiny_generator(base_channels=16), random_inputs(HEIGHT, WIDTH)
     references, changed = random_references(HEIGHT, WIDTH), [past[0].clone()]
     changed[0][..., :20] *= -1
     generator.past_patch_embed.requires_grad_(False).weight.zero_()  # the other input of the last frame

@@ -86,14 +86,14 @@ class SpadeGenerator(nn.Module):
             base, patch_size=patch_size, flow_multiplier=flow_multiplier, size_divisor=self.size_divisor
         )
         self.reference_encoder = ReferenceEncoder(base, patch_size, self.num_levels)
-        self.attention = ReferenceAttention(top, 2 * base)
-        self.code = nn.Sequential(nn.Linear(top, 2 * base), nn.LayerNorm(2 * base))
+        self.attention = ReferenceAttention(top, base)
+        self.code = nn.Sequential(nn.Linear(top, base), nn.LayerNorm(base))
         self.last_frame_embed = nn.Conv2d(4, base, patch_size, patch_size, bias=False) if past_frames else None
         num_images = 1 if self.last_frame_embed is None else 2
         self.level_conditions = nn.ModuleList(nn.Conv2d(base << level, base, 1) for level in (*levels, self.num_levels))
         block_levels = [self.num_levels] * (num_res_blocks - num_flow_blocks) + list(reversed(levels))
         self.blocks = nn.ModuleList(
-            MultiSpadeBlock(base << level, base, 2 * base, num_images, norm) for level in block_levels
+            MultiSpadeBlock(base << level, base, base, num_images, norm) for level in block_levels
         )
         self.block_levels = block_levels
         self.up = nn.ModuleList(upsample2x(base << level) for level in reversed(levels))

@@ -65,25 +65,24 @@ class GeneratedModulation(nn.Module):
     def __init__(self, channels: int, condition_channels: int, code_channels: int) -> None:
         """`channels`: of the modulated features. `code_channels`: of the vector from which weights are generated."""
         super().__init__()
-        self.condition_channels = condition_channels
-        self.hidden_weights = nn.Linear(code_channels, condition_channels**2 * 9)
-        self.modulation_weights = nn.Linear(code_channels, 2 * channels * condition_channels)
+        self.condition_channels, self.hidden_channels = condition_channels, condition_channels // 2
+        self.hidden_weights = nn.Linear(code_channels, self.hidden_channels * condition_channels * 9)
+        self.modulation_weights = nn.Linear(code_channels, 2 * channels * self.hidden_channels)
 
     @torch.no_grad()
     def init_weights(self) -> None:
         """Start from weights of the usual variance: the bias is what all references share."""
         hidden_std = RELU_GAIN * (9 * self.condition_channels) ** -0.5
-        modulation_std = MODULATION_GAIN * self.condition_channels**-0.5
+        modulation_std = MODULATION_GAIN * self.hidden_channels**-0.5
         for layer, std in ((self.hidden_weights, hidden_std), (self.modulation_weights, modulation_std)):
             nn.init.normal_(layer.bias, 0.0, std)
             nn.init.normal_(layer.weight, 0.0, std)
 
     def forward(self, condition: Tensor, code: Tensor) -> tuple[Tensor, Tensor]:
         """(b, condition_channels, h, w), (b, code_channels) -> gamma and beta (b, channels, h, w)."""
-        size = self.condition_channels
-        hidden_weights = self.hidden_weights(code).view(-1, size, size, 3, 3)
+        hidden_weights = self.hidden_weights(code).view(-1, self.hidden_channels, self.condition_channels, 3, 3)
         hidden = F.relu(convolve_items(condition, hidden_weights))
-        modulation_weights = self.modulation_weights(code).view(len(code), -1, size, 1, 1)
+        modulation_weights = self.modulation_weights(code).view(len(hidden), -1, self.hidden_channels, 1, 1)
         gamma, beta = convolve_items(hidden, modulation_weights).chunk(2, 1)
         return gamma, beta
 
@@ -94,14 +93,14 @@ class ImageModulation(nn.Module):
     def __init__(self, channels: int, embedding_channels: int) -> None:
         super().__init__()
         # Without biases, so that zeros have no effect.
-        self.hidden = nn.Conv2d(embedding_channels, embedding_channels, 3, 1, 1, bias=False)
-        self.modulation = nn.Conv2d(embedding_channels, 2 * channels, 1, bias=False)
+        hidden_channels = embedding_channels // 2
+        self.hidden = nn.Conv2d(embedding_channels, hidden_channels, 3, 1, 1, bias=False)
+        self.modulation = nn.Conv2d(hidden_channels, 2 * channels, 1, bias=False)
 
     def init_weights(self) -> None:
         """Start from a modulation that is as strong as that by the condition."""
-        embedding_channels = self.hidden.in_channels
-        nn.init.normal_(self.hidden.weight, 0.0, RELU_GAIN * (9 * embedding_channels) ** -0.5)
-        nn.init.normal_(self.modulation.weight, 0.0, MODULATION_GAIN * embedding_channels**-0.5)
+        nn.init.normal_(self.hidden.weight, 0.0, RELU_GAIN * (9 * self.hidden.in_channels) ** -0.5)
+        nn.init.normal_(self.modulation.weight, 0.0, MODULATION_GAIN * self.modulation.in_channels**-0.5)
 
     def forward(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """(b, embedding_channels, h, w) -> gamma and beta (b, channels, h, w)."""
