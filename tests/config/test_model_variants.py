@@ -98,6 +98,10 @@ def test_model_variant_dump_yaml_round_trip(tmp_path: Path) -> None:
             ["generator.kind=spade", "generator.num_references=1", "generator.upsample=resize"],
             ["generator.upsample:", "spade", "(from --set)"],
         ),
+        (
+            ["model=cyclegan", "generator.kind=fast", "generator.num_references=1"],
+            ["model=cyclegan", "generator.num_references=0"],
+        ),
         (["generator.kind=fast", "generator.blend_references=false"], ["generator.blend_references:", "fast"]),
         (["model=pix2pixhd", "losses.flow=3"], ["losses.flow:", "generator.flow", "(from --set)"]),
         (["model=stylegan"], ["model=stylegan:", "'vid2vid', 'pix2pixhd'"]),

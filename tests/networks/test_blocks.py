@@ -66,8 +66,8 @@ def test_batch_norm_of_large_image_is_exact() -> None:
     assert layer(image).is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize(("channels", "groups"), [(64, 4), (8, 1)])
-def test_group_norm_has_sixteen_channels_per_group(channels: int, groups: int) -> None:
+@pytest.mark.parametrize(("channels", "groups"), [(64, 4), (8, 1), (52, 2), (37, 1)])
+def test_group_norm_has_about_sixteen_channels_per_group(channels: int, groups: int) -> None:
     assert norm_layer(channels, "group").num_groups == groups
 
 

@@ -141,6 +141,8 @@ class Config(ConfigSection):
             )
         if self.is_unpaired and self.generator.past_frames:
             raise ValueError(f"model={self.model} translates single frames: it needs generator.past_frames=0")
+        if self.is_unpaired and self.generator.num_references:
+            raise ValueError(f"model={self.model} has no reference frames: it needs generator.num_references=0")
         if self.is_unpaired and self.losses.temporal_warp and self.schedule.clip_length < 2:
             raise ValueError("losses.temporal_warp needs consecutive frames: schedule.clip_length=2")
         return self

@@ -63,7 +63,9 @@ def norm_layer(channels: int, norm: Norm) -> nn.Module:
     if norm == "batch":
         return BatchNorm(channels)
     if norm == "group":
-        return nn.GroupNorm(max(1, channels // 16), channels)
+        largest = max(1, channels // 16)
+        num_groups = next(number for number in range(largest, 0, -1) if channels % number == 0)
+        return nn.GroupNorm(num_groups, channels)
     return InstanceNorm(channels, channels, affine=norm != "instance_no_affine")
 
 
