@@ -88,7 +88,7 @@ def _measure_case(case: Case, inputs: BenchmarkInputs, log: Log, plan: DataPlan)
     dataset = _prepare_street(inputs.folder, plan.street_size) if needs_labels else inputs.dataset
     job = resolve_train_job(TrainRequest(config=case.config, data=dataset), SINGLE_PROCESS)
     batch_size = job.config.schedule.batch_size
-    sampler = job.training_data.build_sampler(job.config)
+    sampler = job.samplers[0]
     length = min(job.config.schedule.clip_length, sampler.max_range_length)
     batch = sampler.sample_batch(0, length)
     before = time.process_time()

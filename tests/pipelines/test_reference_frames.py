@@ -17,6 +17,7 @@ from vid2vid_cli.config.config import Config
 from vid2vid_cli.core import checkpoint_header
 from vid2vid_cli.core.errors import TruncatedCheckpointError
 from vid2vid_cli.core.geometry import ImageArray, View
+from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import Event, InfoEvent, ignore_events
@@ -87,6 +88,19 @@ def test_checkpoint_contains_reference_frames(disc_run: TrainResult) -> None:
     assert np.isfinite(bank.descriptors).all()
     generator, _ = load_checkpoint(disc_run.checkpoint, CPU)
     assert not any("references." in name for name in generator.state_dict())
+
+
+def test_train_collects_the_references_once(disc_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    banks: list[ReferenceBank] = []
+    collect = training_data.collect_references
+
+    def count_banks(*args: Any, **settings: Any) -> ReferenceBank:
+        banks.append(collect(*args, **settings))
+        return banks[-1]
+
+    monkeypatch.setattr(training_data, "collect_references", count_banks)
+    run_train(disc_dataset, max_steps=1)
+    assert len(banks) == 1
 
 
 @pytest.mark.parametrize("kind", ["fast", "spade"])

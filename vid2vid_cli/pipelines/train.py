@@ -49,7 +49,7 @@ from vid2vid_cli.training.start_notices import (
     job_references,
     start_notices,
 )
-from vid2vid_cli.training_data.several_datasets import build_samplers, list_folders, mix_samplers, plan_datasets
+from vid2vid_cli.training_data.several_datasets import fit_reference_motion, list_folders, mix_samplers, plan_datasets
 
 __all__ = ["TrainRequest", "TrainResult", "plan_train", "train"]
 
@@ -83,11 +83,10 @@ def plan_train(request: TrainRequest) -> DryRun:
     num_discriminator_parameters = sum(
         count_parameters(network) for name, network in state.trainable_networks().items() if name != "generator"
     )
-    samplers = build_samplers(job.datasets, config)
-    reference_notices = job_references(job, samplers, config.schedule.clip_length)
+    reference_notices = job_references(job, config.schedule.clip_length)
     return DryRun(
         (
-            *plan_datasets(job.datasets, samplers, config),
+            *plan_datasets(job.datasets, job.samplers, config),
             ("conditioners", ", ".join(conditioner.spec.name for conditioner in training_data.conditioners)),
             ("image size", training_data.describe_size()),
             *(("domain B", notice) for notice in describe_domain_b(training_data)),
@@ -96,7 +95,7 @@ def plan_train(request: TrainRequest) -> DryRun:
             ("discriminators", f"{num_discriminator_parameters / 1e6:.2f} million parameters"),
             *((("initial weights", f"{request.init_from}: {warm_start_summary}"),) if warm_start_summary else ()),
             *(("reference frames", notice) for notice in reference_notices),
-            *(("attributes", notice) for notice in job_attributes(job, samplers)),
+            *(("attributes", notice) for notice in job_attributes(job)),
             *plan_perceptual_network(config.losses, runtime.device),
             ("device", runtime.describe()),
             ("batch size", describe_batch(ProcessGroup(world_size=request.num_processes), config)),
@@ -128,8 +127,8 @@ def _run_training(
     perceptual, choice = load_chosen_network(job.config.losses, runtime, process_group, on_event)
     if choice.network is not None:  # a resumed run uses the same one
         job = replace(job, config=job.config.with_settings({"losses.perceptual_network": choice.network}))
-    config, samplers = job.config, build_samplers(job.datasets, job.config, fits_motion=True)
-    sampler = mix_samplers(samplers, config)
+    fit_reference_motion(job.samplers)
+    config, sampler = job.config, mix_samplers(job.samplers, job.config)
     state = build_train_state(config, job.training_data.condition_spec(config), runtime)
     start = partial(start_run, request, job, runtime, state, exit_stack)
     run, resume_extra, start_message = process_group.run_on_main(start)
@@ -144,7 +143,7 @@ def _run_training(
     previous_seconds = float(resume_extra["elapsed_seconds"])
     stop_condition = resolve_stop_condition(request, config, previous_seconds)
     length_schedule = partial(clip_length, config, max_length=sampler.max_range_length)
-    notices = start_notices(request, job, samplers, length_schedule((stop_condition.max_steps or sys.maxsize) - 1))
+    notices = start_notices(request, job, length_schedule((stop_condition.max_steps or sys.maxsize) - 1))
     for message in filter(None, (start_message, choice.notice, *notices)):
         emit(InfoEvent(message))
     context = TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual, process_group=process_group)
@@ -171,7 +170,7 @@ def _run_training(
             run,
             config,
             job.datasets,
-            samplers=samplers,
+            samplers=job.samplers,
             runtime=runtime,
             state=state,
             resume_extra=resume_extra,

@@ -61,6 +61,8 @@ class TrainJob:
 
     config: Config
     datasets: tuple[TrainingData, ...]
+    samplers: tuple[ClipSampler, ...]
+    """The sampler of each dataset, with its reference frames."""
     run_path: Path
     resumed_record: RunRecord | None
     """Record of the run to be resumed; None for a new run."""
@@ -92,7 +94,10 @@ def open_train_job(request: TrainRequest, process_group: ProcessGroup) -> TrainJ
         return job.config, folders, job.training_data.folder_b, job.run_path, job.resumed_record
 
     config, folders, folder_b, run_path, record = process_group.run_on_main(find_on_main)
-    return local_jobs[0] if local_jobs else TrainJob(config, open_datasets(folders, config, folder_b), run_path, record)
+    if local_jobs:
+        return local_jobs[0]
+    datasets = open_datasets(folders, config, folder_b)
+    return TrainJob(config, datasets, build_samplers(datasets, config), run_path, record)
 
 
 def _adjust_schedule(request: TrainRequest, training_data: TrainingData) -> Config:
@@ -115,30 +120,30 @@ def resolve_train_job(request: TrainRequest, process_group: ProcessGroup) -> Tra
     """Resolve a request without writing anything. Raises the errors of `train` that occur before training."""
     if request.resume is not None:
         run = find_run(request.resume)
-        record, config = run.load_record(), run.load_config()
-        job = TrainJob(config, open_datasets(find_run_datasets(run), config, find_run_dataset_b(run)), run.path, record)
+        record, config, run_path = run.load_record(), run.load_config(), run.path
+        datasets = open_datasets(find_run_datasets(run), config, find_run_dataset_b(run))
     else:
         _check_domains(request)
         folders = request.datasets or (find_dataset(None, request.config, request.preset),)
         datasets = open_datasets(folders, request.config, request.data_b)
         run_path = choose_run_folder(request.out, *folders, overwrite=request.overwrite)
-        job = TrainJob(_adjust_schedule(request, datasets[0]), datasets, run_path, None)
-    check_log_packages(job.config.checkpoint.log_to)
-    samplers = build_samplers(job.datasets, job.config)
-    if job.config.model == "vaegan":
-        for data, sampler in zip(job.datasets, samplers, strict=True):
-            for attribute in data.load_attributes(job.config):
+        config, record = _adjust_schedule(request, datasets[0]), None
+    check_log_packages(config.checkpoint.log_to)
+    samplers = build_samplers(datasets, config)
+    if config.model == "vaegan":
+        for data, sampler in zip(datasets, samplers, strict=True):
+            for attribute in data.load_attributes(config):
                 split_frames(data, sampler, attribute)
-    if job.config.generator.target == "labels":
-        build_label_channels(job.training_data.conditioners)
-    if job.config.generator.target == "future_frames":
+    if config.generator.target == "labels":
+        build_label_channels(datasets[0].conditioners)
+    if config.generator.target == "future_frames":
         for sampler in samplers:
-            _check_prediction_length(job.config, sampler)
-    if job.config.generator.target != "frames":
-        for data, sampler in zip(job.datasets, samplers, strict=True):
-            choose_sample_range(data, sampler.ranges, job.config.num_initial_frames)
-    process_group.shard(job.config.schedule.batch_size)
-    return job
+            _check_prediction_length(config, sampler)
+    if config.generator.target != "frames":
+        for data, sampler in zip(datasets, samplers, strict=True):
+            choose_sample_range(data, sampler.ranges, config.num_initial_frames)
+    process_group.shard(config.schedule.batch_size)
+    return TrainJob(config, datasets, samplers, run_path, record)
 
 
 def _check_prediction_length(config: Config, sampler: ClipSampler) -> None:

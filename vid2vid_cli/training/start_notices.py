@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from vid2vid_cli.conditioning import FRAME_CONDITIONER
@@ -66,20 +64,20 @@ def describe_references(config: Config, sampler: ClipSampler, clip_length: int) 
     return tuple(notices)
 
 
-def job_references(job: TrainJob, samplers: Sequence[ClipSampler], clip_length: int) -> list[str]:
+def job_references(job: TrainJob, clip_length: int) -> list[str]:
     """Notices on the reference frames of all datasets, with their names if there are several."""
     notices = []
-    for data, sampler in zip(job.datasets, samplers, strict=True):
-        prefix = f"{data.dataset.manifest.name}: " if len(samplers) > 1 else ""
+    for data, sampler in zip(job.datasets, job.samplers, strict=True):
+        prefix = f"{data.dataset.manifest.name}: " if len(job.samplers) > 1 else ""
         notices += [prefix + notice for notice in describe_references(job.config, sampler, clip_length)]
     return notices
 
 
-def job_attributes(job: TrainJob, samplers: Sequence[ClipSampler]) -> list[str]:
+def job_attributes(job: TrainJob) -> list[str]:
     """Notices on the attributes of frames of each dataset: their source, and the frames that have no value."""
     notices = []
-    for data, sampler in zip(job.datasets, samplers, strict=True):
-        prefix = f"{data.dataset.manifest.name}: " if len(samplers) > 1 else ""
+    for data, sampler in zip(job.datasets, job.samplers, strict=True):
+        prefix = f"{data.dataset.manifest.name}: " if len(job.samplers) > 1 else ""
         notices += [prefix + notice for notice in describe_attributes(job.config, data, sampler)]
     return notices
 
@@ -117,9 +115,7 @@ def describe_preset(request: TrainRequest) -> str:
     return f"{name} (no --preset given: {request.preset_reason})" if request.preset_reason else name
 
 
-def start_notices(
-    request: TrainRequest, job: TrainJob, samplers: Sequence[ClipSampler], final_length: int
-) -> list[str]:
+def start_notices(request: TrainRequest, job: TrainJob, final_length: int) -> list[str]:
     """What was chosen for the user, the part of the frames that is used, what is not used, and the references.
 
     `final_length`: frames of the longest clips.
@@ -130,9 +126,9 @@ def start_notices(
         job.describe_missing_regions(request),
         describe_unreachable_strides(request, job.config, final_length),
         *describe_domain_b(job.training_data),
-        *describe_datasets(job.datasets, samplers, job.config),
-        *job_references(job, samplers, final_length),
-        *job_attributes(job, samplers),
+        *describe_datasets(job.datasets, job.samplers, job.config),
+        *job_references(job, final_length),
+        *job_attributes(job),
     ]
     return [notice for notice in notices if notice]
 

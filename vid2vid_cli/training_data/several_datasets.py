@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vid2vid_cli.config.config import Config
@@ -10,6 +11,7 @@ from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError, TooFewFra
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.data.batch_sampler import BatchSampler, MixedSampler
 from vid2vid_cli.data.clip_sampler import ClipSampler
+from vid2vid_cli.training_data.motion_fit import fit_linear_motion
 from vid2vid_cli.training_data.open_data import open_training_data
 from vid2vid_cli.training_data.reference_collection import resolution_ratio
 from vid2vid_cli.training_data.training_data import TrainingData
@@ -64,16 +66,13 @@ def _mismatch(folders: tuple[Path, Path], what: str, first: str, other: str) -> 
     )
 
 
-def build_samplers(
-    datasets: Sequence[TrainingData], config: Config, *, fits_motion: bool = False
-) -> tuple[ClipSampler, ...]:
+def build_samplers(datasets: Sequence[TrainingData], config: Config) -> tuple[ClipSampler, ...]:
     """The sampler of each dataset, whose reference frames are those of the same dataset.
 
-    `fits_motion`: as in `TrainingData.build_sampler`.
     Raises TooFewFramesError, also if a dataset has fewer reference frames than each generated frame needs.
     """
     max_ratio = min(resolution_ratio(data.view) for data in datasets)  # references of a batch have one size
-    samplers = tuple(data.build_sampler(config, max_ratio, fits_motion=fits_motion) for data in datasets)
+    samplers = tuple(data.build_sampler(config, max_ratio) for data in datasets)
     for data, sampler in zip(datasets, samplers, strict=True):
         bank = None if sampler.reference_source is None else sampler.reference_source.bank
         if bank is not None and len(samplers) > 1 and len(bank) < bank.num_per_frame:
@@ -83,6 +82,15 @@ def build_samplers(
                 "Leave the dataset out, or reduce generator.num_references.",
             )
     return samplers
+
+
+def fit_reference_motion(samplers: Sequence[ClipSampler]) -> None:
+    """Fit how each part of the reference frames follows the points; takes some seconds, which only a training needs."""
+    for sampler in samplers:
+        source = sampler.reference_source
+        if source is not None:
+            motion = fit_linear_motion(source.bank, source.gap_frames)
+            sampler.reference_source = replace(source, bank=replace(source.bank, motion=motion))
 
 
 def mix_samplers(samplers: Sequence[ClipSampler], config: Config) -> BatchSampler:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ from vid2vid_cli.training_data.dataset_conditioners import (
     class_channel_indices,
     thing_class_ids,
 )
-from vid2vid_cli.training_data.motion_fit import fit_linear_motion
 from vid2vid_cli.training_data.reference_collection import MAX_RESOLUTION_RATIO, collect_references
 
 MAX_GAP_SHARE = 0.1
@@ -102,22 +101,18 @@ class TrainingData:
         """The dataset of domain B; None without one."""
         return None if self.domain_b is None else self.domain_b.dataset.folder
 
-    def build_sampler(
-        self, config: Config, max_reference_ratio: float = MAX_RESOLUTION_RATIO, *, fits_motion: bool = False
-    ) -> ClipSampler:
+    def build_sampler(self, config: Config, max_reference_ratio: float = MAX_RESOLUTION_RATIO) -> ClipSampler:
         """Build the clip sampler with the augmentation of the config. Raises TooFewFramesError.
 
-        `max_reference_ratio`: as in `collect_references`. `fits_motion`: for a training, which takes some seconds more.
+        `max_reference_ratio`: as in `collect_references`.
         """
-        sampler = self._build_sampler(config, config.runtime.seed, max_reference_ratio, fits_motion=fits_motion)
+        sampler = self._build_sampler(config, config.runtime.seed, max_reference_ratio)
         if self.domain_b is None:
             return sampler
         seed_b = config.runtime.seed + DOMAIN_B_SEED
         return UnpairedSampler(sampler, self.domain_b._build_sampler(config, seed_b, max_reference_ratio))
 
-    def _build_sampler(
-        self, config: Config, seed: int, max_reference_ratio: float, *, fits_motion: bool = False
-    ) -> ClipSampler:
+    def _build_sampler(self, config: Config, seed: int, max_reference_ratio: float) -> ClipSampler:
         return ClipSampler(
             self.dataset,
             self.conditioners,
@@ -135,7 +130,7 @@ class TrainingData:
             region_names=self.region_names,
             is_label_prediction=config.generator.target == "labels",
             thing_class_ids=thing_class_ids(self.conditioners, config) if config.style.feature_channels else None,
-            reference_source=self._collect_references(config, max_reference_ratio, fits_motion=fits_motion),
+            reference_source=self._collect_references(config, max_reference_ratio),
             attributes=self._scale_attributes(config),
         )
 
@@ -152,7 +147,7 @@ class TrainingData:
             lambda: load_conditioners([(record.name, record.options) for record in self.dataset.manifest.conditioners]),
         )
 
-    def _collect_references(self, config: Config, max_ratio: float, *, fits_motion: bool) -> ReferenceSource | None:
+    def _collect_references(self, config: Config, max_ratio: float) -> ReferenceSource | None:
         if not config.generator.num_references:
             return None
         ranges = valid_ranges(self.dataset, [c.spec.name for c in self.conditioners], "train")
@@ -167,8 +162,6 @@ class TrainingData:
         )
         num_frames = sum(frame_range.num_frames for frame_range in ranges)
         gap_frames = min(config.data.reference_gap * float(self.dataset.fps), MAX_GAP_SHARE * num_frames)
-        if fits_motion:
-            bank = replace(bank, motion=fit_linear_motion(bank, round(gap_frames)))
         return ReferenceSource(bank, round(gap_frames))
 
     def checkpoint_metadata(
