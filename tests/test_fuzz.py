@@ -40,7 +40,7 @@ from vid2vid_cli.dataset_builder.clip_files import ClipPaths
 from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.event_log import read_event_log, read_last_step
-from vid2vid_cli.engine.run_folder import RunFolder, find_run_dataset
+from vid2vid_cli.engine.run_folder import RunFolder, find_run_datasets
 from vid2vid_cli.engine.state_files import STATE_FILE_NAME, load_train_state, read_pointer, save_train_state
 from vid2vid_cli.engine.weight_files import save_weights
 from vid2vid_cli.rendering.parse_edits import parse_edits
@@ -167,7 +167,7 @@ def test_run_folder(tmp_path: Path, config: bytes, record: bytes) -> None:
     run = RunFolder(tmp_path / "run")
     attempt(run.load_config)
     attempt(run.load_record)
-    attempt(lambda: find_run_dataset(run))
+    attempt(lambda: find_run_datasets(run))
     attempt(lambda: inspect_path(run.path))
 
 

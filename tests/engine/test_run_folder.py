@@ -21,7 +21,7 @@ from vid2vid_cli.engine.run_folder import (
     create_run,
     find_last_state,
     find_run,
-    find_run_dataset,
+    find_run_datasets,
     lock_run,
     resolve_checkpoint,
 )
@@ -72,20 +72,20 @@ def test_find_run_dataset_searches_known_locations(tmp_path: Path, monkeypatch: 
         dataclasses.replace(RUN_RECORD, dataset=str(tmp_path / RUN_RECORD.dataset)),
         "",
     )
-    assert find_run_dataset(run) == Path("datasets/clip")
+    assert find_run_datasets(run)[0] == Path("datasets/clip")
     absolute_run = RunFolder(run.path.absolute())
     (tmp_path / "away").mkdir()
     monkeypatch.chdir(tmp_path / "away")
-    assert find_run_dataset(absolute_run) == tmp_path / "datasets/clip"
+    assert find_run_datasets(absolute_run)[0] == tmp_path / "datasets/clip"
     old_run = create_run(tmp_path / "runs/former", tiny_config(), RUN_RECORD, "")
-    assert find_run_dataset(old_run) == tmp_path / "datasets/clip"
+    assert find_run_datasets(old_run)[0] == tmp_path / "datasets/clip"
     moved_run = create_run(
         Path("deep/m"), tiny_config(), dataclasses.replace(RUN_RECORD, dataset="/gone/datasets/clip"), ""
     )
     with pytest.raises(MissingFileError, match="/gone/datasets/clip"):
-        find_run_dataset(moved_run)
+        find_run_datasets(moved_run)
     Path("datasets/clip").mkdir(parents=True)
-    assert find_run_dataset(moved_run) == Path("datasets/clip")
+    assert find_run_datasets(moved_run)[0] == Path("datasets/clip")
 
 
 def test_choose_run_folder_never_overwrites_other_folders() -> None:
@@ -182,6 +182,19 @@ def test_resolve_checkpoint_accepts_run_folder() -> None:
     run.checkpoint_path.touch()
     assert resolve_checkpoint(run.path) == run.checkpoint_path
     assert resolve_checkpoint(Path("else.ckpt")) == Path("else.ckpt")
+
+
+def test_resolve_checkpoint_of_renamed_run_folder_finds_its_only_checkpoint() -> None:
+    run = create_run(Path("runs/clip"), tiny_config(), RUN_RECORD, "")
+    run.checkpoint_path.touch()
+    renamed = run.path.rename("runs/renamed")
+    assert resolve_checkpoint(renamed) == renamed / "clip.ckpt"
+    (renamed / "clip_other.ckpt").touch()
+    with pytest.raises(RunError, match=r"no renamed\.ckpt.*clip\.ckpt, clip_other\.ckpt") as caught:
+        resolve_checkpoint(renamed)
+    assert str(renamed / "clip.ckpt") in caught.value.hint
+    (renamed / "renamed.ckpt").touch()
+    assert resolve_checkpoint(renamed) == renamed / "renamed.ckpt"
 
 
 def test_load_config_of_runs_without_size_rule_keeps_their_height() -> None:

@@ -209,7 +209,7 @@ def track_resume_command(terminal: Terminal, gpus: int | None) -> EventHandler:
 def print_train_result(terminal: Terminal, result: TrainResult) -> None:
     """Print the checkpoint and the command that renders the validation frames with it."""
     from vid2vid_cli.data.manifest import read_manifest
-    from vid2vid_cli.engine.run_folder import RunFolder, find_run_dataset
+    from vid2vid_cli.engine.run_folder import RunFolder, find_run_datasets
 
     metrics_text = "".join(f"; {name} {value:.4g}" for name, value in result.metrics.items())
     json_fields = {
@@ -221,7 +221,7 @@ def print_train_result(terminal: Terminal, result: TrainResult) -> None:
     }
     run_folder = RunFolder(result.path)
     action = "synthesize" if run_folder.load_config().generator.target == "frames" else "predict"
-    dataset = find_run_dataset(run_folder)
+    dataset = find_run_datasets(run_folder)[0]
     split = "val" if read_manifest(dataset).splits.val else "all"
     next_command = shell_command("vid2vid", action, result.checkpoint, dataset, "--split", split)
     if run_folder.load_config().is_unpaired:

@@ -114,11 +114,6 @@ class RunFolder:
             raise RunError(f"{path} is damaged: {error}", _NEW_RUN_HINT) from None
 
 
-def find_run_dataset(run: RunFolder) -> Path:
-    """The first dataset of a run; as `find_run_datasets`."""
-    return find_run_datasets(run)[0]
-
-
 def find_run_datasets(run: RunFolder) -> tuple[Path, ...]:
     """The datasets of a run; relative paths if they are below the current folder.
 
@@ -238,13 +233,19 @@ def find_last_state(run: RunFolder) -> Path:
 
 
 def resolve_checkpoint(path: Path) -> Path:
-    """The `.ckpt` for a path: a file, the result of a run, or hf:ORG/NAME[@REVISION]. Raises RunError, HubError."""
+    """The `.ckpt` for a path: a file, the result of a run, or hf:ORG/NAME[@REVISION]. Raises RunError, HubError.
+
+    The folder of a run can have been renamed: then its only `.ckpt` is the result.
+    """
     if not (path := fetch_checkpoint(path)).is_dir() or not (path / CONFIG_FILE_NAME).is_file():
         return path
-    result = RunFolder(path).checkpoint_path
-    if not result.is_file():
+    result, found = RunFolder(path).checkpoint_path, sorted(path.glob("*.ckpt"))
+    if result in found or len(found) == 1:
+        return result if result in found else found[0]
+    if found:
+        names = ", ".join(each.name for each in found)
         raise RunError(
-            f"{path} has no checkpoint yet",
-            f"Continue the training: {shell_command('vid2vid', 'train', '--resume', path)}",
+            f"{path} has no {result.name}, but several others: {names}", f"Name the file, such as {found[0]}"
         )
-    return result
+    resume = shell_command("vid2vid", "train", "--resume", path)
+    raise RunError(f"{path} has no checkpoint yet", f"Continue the training: {resume}")
