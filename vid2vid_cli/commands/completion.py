@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from vid2vid_cli.core.log_names import LOG_NAMES
+
 Completer = Callable[[str], list[str]]
 """The beginning of a word -> the values that begin with it."""
 
@@ -40,7 +42,7 @@ def complete_datasets_and_runs(incomplete: str) -> list[str]:
 
 def complete_logs(incomplete: str) -> list[str]:
     """The values of `train --log`."""
-    return _matching(("tensorboard", "wandb", "trackio", "csv"), incomplete)
+    return _matching(LOG_NAMES, incomplete)
 
 
 _BY_METAVAR: dict[str, Completer] = {

@@ -13,6 +13,7 @@ import typer
 
 from vid2vid_cli.commands import completion, options
 from vid2vid_cli.commands.request_options import expand_request
+from vid2vid_cli.core.log_names import LOG_NAMES
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.requests.shared import HARDWARE_PANEL, OUTPUT_PANEL
 from vid2vid_cli.requests.train import DURATION_PANEL, TrainRequest
@@ -78,7 +79,7 @@ def train(
         list[str] | None,
         typer.Option(
             "--log",
-            metavar="tensorboard|wandb|trackio|csv",
+            metavar="|".join(LOG_NAMES),
             help="Also write losses, learning rates, speed and samples there (checkpoint.log_to). May be repeated.",
             autocompletion=completion.complete_logs,
             rich_help_panel=OUTPUT_PANEL,

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from vid2vid_cli.config.base import ConfigSection, nvidia
+from vid2vid_cli.core.log_names import LogName
 
 
 class RuntimeConfig(ConfigSection):
@@ -45,7 +46,7 @@ class CheckpointConfig(ConfigSection):
         description="Whether the .ckpt contains the discriminators, which another training can start from (--from, "
         "`adapt`). They take 13 MB with `fast` on faces, whose generator takes 6 MB.",
     )
-    log_to: tuple[Literal["tensorboard", "wandb", "trackio", "csv"], ...] = Field(
+    log_to: tuple[LogName, ...] = Field(
         (),
         description="Where losses, learning rates, speed, quality and sample sheets are also written (`--log`); "
         "events.jsonl of the run always has them.",

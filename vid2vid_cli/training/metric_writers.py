@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from vid2vid_cli.config.resolve import flatten_settings
 from vid2vid_cli.core.errors import MissingPackageError
+from vid2vid_cli.core.log_names import LogName
 from vid2vid_cli.engine.run_folder import RunFolder
 from vid2vid_cli.media.files import atomic_write, write_text
 from vid2vid_cli.media.images import load_image
@@ -189,13 +190,12 @@ class TrackioWriter:
             self._library.finish()
 
 
-WRITERS: dict[str, type[TensorBoardWriter | CsvWriter | WandbWriter | TrackioWriter]] = {
+WRITERS: dict[LogName, type[TensorBoardWriter | CsvWriter | WandbWriter | TrackioWriter]] = {
     "tensorboard": TensorBoardWriter,
     "wandb": WandbWriter,
     "trackio": TrackioWriter,
     "csv": CsvWriter,
 }
-"""The writer of each name that `checkpoint.log_to` may contain."""
 
 
 def check_log_packages(names: Sequence[str]) -> None:
