@@ -19,12 +19,12 @@ from vid2vid_cli.engine.run_folder import (
     RunRecord,
     choose_run_folder,
     create_run,
-    find_last_state,
     find_run,
     find_run_datasets,
     lock_run,
     resolve_checkpoint,
 )
+from vid2vid_cli.engine.state_files import find_last_state
 
 RUN_RECORD = RunRecord(dataset="datasets/clip", preset="tiny", precision="fp32", device="cpu")
 
@@ -150,7 +150,7 @@ def test_run_folder_rejects_invalid_runs() -> None:
         find_run("photos")
     run = create_run(Path("r"), tiny_config(), RUN_RECORD, "")
     with pytest.raises(RunError, match="r"):
-        find_last_state(run)
+        find_last_state(run.checkpoints)
     for text in ("{half", "[]", '{"strange": 1}'):
         (run.path / "run.json").write_text(text)
         with pytest.raises(RunError, match=r"run\.json"):

@@ -139,6 +139,12 @@ def shell_command(*words: str | Path) -> str:
     return shlex.join(texts)
 
 
+def find_run_checkpoints(run_folder: Path) -> list[Path]:
+    """NAME.ckpt of the folder NAME of a run; without it, all `.ckpt` files: the folder can have been renamed."""
+    own = run_folder / f"{run_folder.resolve().name}.ckpt"
+    return [own] if own.is_file() else sorted(run_folder.glob("*.ckpt"))
+
+
 def _iterate_paths(request: Any) -> Iterator[tuple[str, Path]]:
     for field in fields(request):
         value = getattr(request, field.name)

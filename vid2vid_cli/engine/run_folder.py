@@ -19,11 +19,17 @@ from vid2vid_cli.config.presets import read_yaml
 from vid2vid_cli.config.resolve import config_from_mapping, dump_yaml
 from vid2vid_cli.core.errors import ConfigError, MissingFileError, OutputExistsError, RunError
 from vid2vid_cli.core.parsing import parse_json, shorten
-from vid2vid_cli.core.paths import MAX_NAME_BYTES, RESERVED_BYTES, check_output_parent, shell_command, shorten_name
+from vid2vid_cli.core.paths import (
+    MAX_NAME_BYTES,
+    RESERVED_BYTES,
+    check_output_parent,
+    find_run_checkpoints,
+    shell_command,
+    shorten_name,
+)
 from vid2vid_cli.engine.folder_lock import acquire_folder_lock
 from vid2vid_cli.engine.hub import fetch_checkpoint
 from vid2vid_cli.engine.runtime import describe_environment
-from vid2vid_cli.engine.state_files import read_pointer
 from vid2vid_cli.media.files import unique_path, write_text
 from vid2vid_cli.media.os_errors import write_error
 
@@ -221,17 +227,6 @@ def find_run(path_or_newest: Path | str) -> RunFolder:
     return RunFolder(path)
 
 
-def find_last_state(run: RunFolder) -> Path:
-    """The folder of the newest training state of a run. Raises RunError if there is none."""
-    state_folder = read_pointer(run.checkpoints, "last")
-    if state_folder is None:
-        raise RunError(
-            f"{run.path} has no training state: it was stopped before its first checkpoint",
-            "Start it again with the same options and --overwrite.",
-        )
-    return state_folder
-
-
 def resolve_checkpoint(path: Path) -> Path:
     """The `.ckpt` for a path: a file, the result of a run, or hf:ORG/NAME[@REVISION]. Raises RunError, HubError.
 
@@ -239,13 +234,12 @@ def resolve_checkpoint(path: Path) -> Path:
     """
     if not (path := fetch_checkpoint(path)).is_dir() or not (path / CONFIG_FILE_NAME).is_file():
         return path
-    result, found = RunFolder(path).checkpoint_path, sorted(path.glob("*.ckpt"))
-    if result in found or len(found) == 1:
-        return result if result in found else found[0]
+    found = find_run_checkpoints(path)
+    if len(found) == 1:
+        return found[0]
     if found:
-        names = ", ".join(each.name for each in found)
-        raise RunError(
-            f"{path} has no {result.name}, but several others: {names}", f"Name the file, such as {found[0]}"
-        )
+        names = ", ".join(file.name for file in found)
+        missing = RunFolder(path).checkpoint_path.name
+        raise RunError(f"{path} has no {missing}, but several others: {names}", f"Give one of the files: {found[0]}")
     resume = shell_command("vid2vid", "train", "--resume", path)
     raise RunError(f"{path} has no checkpoint yet", f"Continue the training: {resume}")

@@ -68,6 +68,17 @@ def read_pointer(folder: Path, name: str) -> Path | None:
     return checkpoint_folder if (checkpoint_folder / STATE_FILE_NAME).is_file() else None
 
 
+def find_last_state(folder: Path) -> Path:
+    """The checkpoint folder of the newest state of a run, in its folder `checkpoints`. Raises RunError if none is."""
+    checkpoint_folder = read_pointer(folder, "last")
+    if checkpoint_folder is None:
+        raise RunError(
+            f"{folder.parent} has no training state: it was stopped before its first checkpoint",
+            "Start it again with the same options and --overwrite.",
+        )
+    return checkpoint_folder
+
+
 def load_train_state(checkpoint_folder: Path, state: TrainState, runtime: Runtime) -> dict[str, Any]:
     """Restore a state that `save_train_state` wrote and return its `extra`.
 

@@ -22,7 +22,6 @@ from vid2vid_cli.engine.run_folder import (
     RunRecord,
     choose_run_folder,
     create_run,
-    find_last_state,
     find_run,
     find_run_dataset_b,
     find_run_datasets,
@@ -30,7 +29,7 @@ from vid2vid_cli.engine.run_folder import (
 )
 from vid2vid_cli.engine.runtime import Runtime, choose_device, choose_runtime
 from vid2vid_cli.engine.state import TrainState
-from vid2vid_cli.engine.state_files import load_train_state
+from vid2vid_cli.engine.state_files import find_last_state, load_train_state
 from vid2vid_cli.engine.warm_start import find_init_licence, find_init_weights, warm_start
 from vid2vid_cli.rendering.label_channels import build_label_channels
 from vid2vid_cli.requests.train import TrainRequest
@@ -217,7 +216,7 @@ def start_run(
     if job.resumed_record:
         run = find_run(job.run_path)
         exit_stack.enter_context(lock_run(run))
-        resume_extra = load_train_state(find_last_state(run), state, runtime)
+        resume_extra = load_train_state(find_last_state(run.checkpoints), state, runtime)
         return run, resume_extra, f"resumed at step {state.step}"
     folders = [str(data.dataset.folder.absolute()) for data in job.datasets]
     record = RunRecord(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.core.parsing import parse_json
+from vid2vid_cli.core.paths import find_run_checkpoints
 from vid2vid_cli.data.dataset import DATASETS_FOLDER
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME, read_manifest
 from vid2vid_cli.engine.event_log import EVENT_LOG_NAME, read_last_step
@@ -83,14 +84,14 @@ class Listing:
         samples = sorted((folder / "samples").glob("step_*.png"))
         log = folder / EVENT_LOG_NAME
         step = self._read(log, _read_step)
-        checkpoint = folder / f"{folder.name}.ckpt"
+        checkpoints = find_run_checkpoints(folder)
         return {
             "path": self._name(folder),
             "modified": _modified(log if log.is_file() else folder),
             "step": step.get("step", 0),
             "max_steps": step.get("max_steps"),
             "losses": step.get("losses", {}),
-            "checkpoint": self._existing(checkpoint),
+            "checkpoint": self._existing(checkpoints[0]) if len(checkpoints) == 1 else "",
             "can_resume": (folder / "checkpoints" / "last").exists(),
             "sample": self._existing(samples[-1]) if samples else "",
             "video": self._existing(folder / "progress.mp4") or self._existing(folder / "samples" / "newest.mp4"),
