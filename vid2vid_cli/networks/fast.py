@@ -14,13 +14,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pixel_shuffle
+from torch.nn.functional import interpolate
 
 from vid2vid_cli.core.types import FLOW_MULTIPLIER, FrameOutput, FrameReferences, check_shape
 from vid2vid_cli.networks.blocks import Norm, ResidualBlock, conv_block, init_weights, maybe_checkpoint, norm_layer
 from vid2vid_cli.networks.reference_blend import ReferenceBlend
 from vid2vid_cli.networks.style_encoder import StyleEncoder
-from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
+from vid2vid_cli.ops.resample import crop_to, pad_to_multiple, patches_to_pixels
 from vid2vid_cli.ops.warp import warp
 
 REFERENCE_OCCLUSION_BIAS = 3.0
@@ -135,7 +135,7 @@ class FastGenerator(nn.Module):
             grid, embeddings, mean_embedding = self.reference_blend.embed(references, height, width)
             features, aligned = features + mean_embedding, (grid, embeddings)
         features = self._forward_features(features)
-        raw = crop_to(torch.tanh(pixel_shuffle(self.image_head(features).float(), self.patch_size)), height, width)
+        raw = crop_to(torch.tanh(patches_to_pixels(self.image_head(features).float(), self.patch_size)), height, width)
         weights = None
         if self.reference_blend is not None and references is not None and aligned is not None:
             raw, weights = self.reference_blend.blend(features, aligned[1], aligned[0], references, raw)
@@ -145,7 +145,7 @@ class FastGenerator(nn.Module):
         flow = crop_to(
             interpolate(coarse_flow.contiguous(), scale_factor=self.patch_size, mode="bilinear"), height, width
         )
-        mask = torch.sigmoid(pixel_shuffle(self.occlusion_head(features).float(), self.patch_size))
+        mask = torch.sigmoid(patches_to_pixels(self.occlusion_head(features).float(), self.patch_size))
         occlusion = crop_to(mask, height, width)
         image = torch.lerp(warp(past[0][:, -1].float(), flow), raw, occlusion)
         return FrameOutput(image, raw, flow=flow, occlusion=occlusion, reference_weights=weights)

@@ -12,11 +12,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, pixel_shuffle
+from torch.nn.functional import interpolate
 
 from vid2vid_cli.core.geometry import GRID_STEP
 from vid2vid_cli.core.types import FrameReferences
-from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
+from vid2vid_cli.ops.resample import crop_to, pad_to_multiple, patches_to_pixels
 
 LOGIT_SCALE = 4.0
 """Factor on the logits of the weights; raises the learning rate of the choice between the candidates."""
@@ -73,13 +73,16 @@ class ReferenceBlend(nn.Module):
         logits = self.weight_head(merged).float().view(batch, num_references, 2, self.patch_size**2, *merged.shape[2:])
         raw_logit = self.raw_weight_head(features).float()[:, None]
         prior = upsample_log_weights(references.log_weights, self.patch_size, *merged.shape[-2:])[:, :, :, None]
-        all_logits = torch.cat([(LOGIT_SCALE * logits + prior).flatten(1, 2), LOGIT_SCALE * raw_logit], 1)
-        weights = pixel_shuffle(torch.softmax(all_logits, 1).flatten(1, 2), self.patch_size)  # (b, 2 n + 1, h, w)
-        weights = crop_to(weights, height, width)
+        scaled = torch.add(prior, logits, alpha=LOGIT_SCALE).flatten(1, 2)
+        all_logits = torch.cat([scaled, LOGIT_SCALE * raw_logit], 1)
+        weights = patches_to_pixels(torch.softmax(all_logits, 1).flatten(1, 2), self.patch_size)
+        weights = crop_to(weights, height, width)  # (b, 2 n + 1, h, w)
         sampled = sampled.view(batch, num_references, 3, height, width)
-        aligned = (weights[:, :-1:2, None] * sampled).sum(1)
-        static = (weights[:, 1::2, None] * references.static_images).sum(1)
-        return weights[:, -1:] * synthesised + aligned + static, weights.detach()
+        image = weights[:, -1:] * synthesised
+        for index in range(num_references):
+            image = torch.addcmul(image, weights[:, 2 * index, None], sampled[:, index])
+            image = torch.addcmul(image, weights[:, 2 * index + 1, None], references.static_images[:, index])
+        return image, weights.detach()
 
     def _merge_features(self, features: Tensor, embeddings: Tensor) -> Tensor:
         """`merge` of the trunk's features with each embedding, (b, n, c, h', w').
