@@ -66,7 +66,7 @@ def bank() -> ReferenceBank:
 
 
 def test_fit_finds_how_far_hair_and_background_follow_the_face(bank: ReferenceBank) -> None:
-    model = fit_linear_motion(bank, gap_frames=2)
+    model = fit_linear_motion([(bank, 2)])
     assert model is not None
     fitted = replace(bank, motion=model)
     shift, shifts = -1.0, [(item.points["face"] - annotation(0).points["face"])[0, 0] for (item,) in bank.annotations]
@@ -85,13 +85,14 @@ def test_fit_finds_how_far_hair_and_background_follow_the_face(bank: ReferenceBa
 
 def test_fit_ignores_a_false_detection(bank: ReferenceBank) -> None:
     tiny_face = Annotation(SIZE, SIZE, 1.0, {"face": place_face(schematic_face(), FACE_SCALE / 30, 20, 20)})
-    model = fit_linear_motion(replace(bank, annotations=(*bank.annotations[:-1], (tiny_face,))), gap_frames=2)
+    with_tiny_face = replace(bank, annotations=(*bank.annotations[:-1], (tiny_face,)))
+    model = fit_linear_motion([(with_tiny_face, 2)])
     assert model is not None
     assert max(model.coefficients.shape) < 50
 
 
 def test_fit_is_repeatable(bank: ReferenceBank) -> None:
-    first, second = (fit_linear_motion(bank, gap_frames=2) for _ in range(2))
+    first, second = (fit_linear_motion([(bank, 2)]) for _ in range(2))
     assert first is not None
     assert second is not None
     assert first.to_json() == second.to_json()
@@ -100,10 +101,10 @@ def test_fit_is_repeatable(bank: ReferenceBank) -> None:
 
 
 def test_fit_needs_frames_points_and_a_gain(bank: ReferenceBank) -> None:
-    assert fit_linear_motion(make_bank(MIN_FRAMES - 1), gap_frames=2) is None
-    assert fit_linear_motion(bank, gap_frames=100) is None
+    assert fit_linear_motion([(make_bank(MIN_FRAMES - 1), 2)]) is None
+    assert fit_linear_motion([(bank, 100)]) is None
     still = replace(bank, frames=EncodedFrames([encode_jpeg(draw_frame(0))] * len(bank)))
     unmoved = replace(still, annotations=tuple((annotation(0.0),) for _ in range(len(bank))))
-    assert fit_linear_motion(unmoved, gap_frames=2) is None
+    assert fit_linear_motion([(unmoved, 2)]) is None
     without_points = replace(bank, annotations=tuple((Annotation(SIZE, SIZE, 1.0, {}),) for _ in range(len(bank))))
-    assert fit_linear_motion(without_points, gap_frames=2) is None
+    assert fit_linear_motion([(without_points, 2)]) is None

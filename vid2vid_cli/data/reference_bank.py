@@ -66,6 +66,8 @@ class ReferenceBank:
     """Frames that were selected too, but did not fit into a checkpoint."""
     motion: LinearMotion | None = None
     """Aligns frames, in place of a spline."""
+    common_motion: LinearMotion | None = None
+    """The model of the subjects of all datasets of a training; not used for these frames."""
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -46,6 +46,8 @@ class ReferenceRecord(BaseModel):
     """View of the dataset's frames at the size of the stored images, as `View.to_json`."""
     motion: dict[str, Any] | None = None
     """The model that aligns the frames, as `LinearMotion.to_json`; None: they are aligned by a spline."""
+    common_motion: dict[str, Any] | None = None
+    """The model of all subjects of a training on several datasets, with which training on another subject starts."""
 
     @field_validator("view")
     @classmethod

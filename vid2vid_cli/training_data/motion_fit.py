@@ -2,83 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning.alignment import grid_nodes
-from vid2vid_cli.core.geometry import GRID_STEP, FloatArray, UInt8Array
-from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.data.linear_motion import (
     MAX_NODES,
     NUM_PLACE_VALUES,
     LinearMotion,
-    PointPose,
     Positions,
-    as_complex,
     fit_to_shape,
     place_values,
-    to_pixels,
-    to_scene,
 )
 from vid2vid_cli.data.reference_bank import ReferenceBank
-from vid2vid_cli.media.images import resize_image
-from vid2vid_cli.networks.flow_estimator import DISFlow
+from vid2vid_cli.training_data.motion_pairs import MotionPairs, choose_pairs
 
 MIN_FRAMES = 40
 MIN_POINTS = 6
-MAX_SIDE = 192
-"""Size of the frames that the flow is computed on, in pixels: it is as good as at 256."""
-NUM_PAIRS = 160
-VALIDATION_SHARE = 0.2
-NUM_NEIGHBOURS = 4
-"""A frame is paired with one of this number of nearest references outside the gap, as in training."""
 MAX_COMPONENTS, FRAMES_PER_COMPONENT, MIN_DEVIATION = 8, 40, 1e-3
 """Principal components of the points' shape: their number, fewer for few frames, where the motion of more components is
 noise, and their least standard deviation in radii of the points."""
 GRID_STEP_RADII = 0.33
 """Distance of the grid's nodes in root mean square radii of the points."""
-FLOW_SIGMA = 3.0
-"""Pixels. Standard deviation of the window that the flow at a node is averaged over, weighted by its confidence."""
-TEXTURE_LEVEL, ERROR_LEVEL = 30.0, 100.0
-"""Squared grey levels: of the gradient at which the flow has half of its weight, and of the error after warping."""
 RIDGE = 5e-4
 """Regularisation relative to the squared differences of the poses, which the flow's weights in [0, 1) multiply."""
+PRIOR_PAIRS = 3.0
+"""Weight of the coefficients of other subjects in the fit to few frames, as a number of pairs."""
 MAX_SIZE_RATIO = 3.0
 """Frames whose points are this much larger or smaller than in the median frame are false detections: without model."""
 MIN_GAIN = 0.02
 """A model is used if it lowers the mean error of the pairs that it was not fitted to by this share."""
 
 
-def fit_linear_motion(bank: ReferenceBank, gap_frames: int) -> LinearMotion | None:
-    """The model of the bank's frames; None without points, with bones, with few frames, or if it is of no use.
+def fit_linear_motion(
+    banks: Sequence[tuple[ReferenceBank, int]], prior: LinearMotion | None = None
+) -> LinearMotion | None:
+    """One model of the frames of all banks; None without points, with bones, with few frames, or if it is of no use.
 
-    Pairs are at least `gap_frames` apart in time, as references are in training.
+    `banks`: each with the number of frames by which a frame and its reference are apart in time at least, as in
+    training. `prior`: the model of other subjects, for banks with fewer than MIN_FRAMES frames; it is corrected by the
+    frames of the banks.
     """
-    points = bank.scene_points if len(bank) >= MIN_FRAMES else None
-    if points is None:
+    points = [bank.scene_points for bank, _ in banks]
+    known_points = [positions for positions in points if positions is not None]
+    if len(known_points) < len(points) or len({positions.shape[1] for positions in known_points}) != 1:
         return None
-    rows = np.flatnonzero(np.isfinite(points).all(axis=0))
+    stacked = np.concatenate(known_points)
+    rows = np.flatnonzero(np.isfinite(stacked).all(axis=0))
     if len(rows) < MIN_POINTS:
         return None
-    is_used = _has_usual_size(points[:, rows])
-    if is_used.sum() < MIN_FRAMES:
+    is_used = [_has_usual_size(positions[:, rows]) for positions in known_points]
+    if len(stacked) >= MIN_FRAMES:
+        prior = None
+    if prior is not None:
+        if not np.isin(prior.rows, rows).all():
+            return None
+        shapes = replace(prior, coefficients=np.zeros_like(prior.coefficients))
+    elif sum(map(np.sum, is_used)) >= MIN_FRAMES:
+        shapes = _fit_shapes(np.concatenate([p[used] for p, used in zip(known_points, is_used, strict=True)]), rows)
+    else:
         return None
-    shapes = _fit_shapes(points[is_used], rows)
-    fit = _Fit(bank, points, shapes)
-    pairs = [pair for pair in _choose_pairs(bank, gap_frames) if is_used[list(pair)].all()]
-    num_fitted = round((1 - VALIDATION_SHARE) * len(pairs))
-    if num_fitted in (0, len(pairs)):
+    fits = [
+        MotionPairs(bank, positions, shapes, choose_pairs(bank, gap, used, crosses_clips=prior is not None))
+        for (bank, gap), positions, used in zip(banks, known_points, is_used, strict=True)
+    ]
+    if any(not fit.fitted_pairs or not fit.held_out_pairs for fit in fits):
         return None
-    model = fit.fit_coefficients(pairs[:num_fitted], np.flatnonzero(is_used))
+    model = _fit_coefficients(fits, shapes, prior)
     if model is None:
         return None
-    plain_error, error = (fit.mean_error(candidate, pairs[num_fitted:]) for candidate in (shapes, model))
+    plain_error, error = (np.mean([fit.mean_error(candidate) for fit in fits]) for candidate in (shapes, model))
     return model if error < (1 - MIN_GAIN) * plain_error else None
 
 
@@ -121,121 +116,43 @@ def _fit_shapes(points: Positions, rows: NDArray[np.int64]) -> LinearMotion:
     )
 
 
-def _choose_pairs(bank: ReferenceBank, gap_frames: int) -> list[tuple[int, int]]:
-    """Pairs of a frame and a near reference, of the same clip; in the same order each time."""
-    generator = np.random.default_rng(0)
-    clips, times = np.array(bank.frame_ids).T
-    pairs = []
-    for _ in range(NUM_PAIRS):
-        index = int(generator.integers(len(bank)))
-        distances = bank.distances(bank.descriptors[index])
-        is_apart = (clips == clips[index]) & (np.abs(times - times[index]) >= max(gap_frames, 1))
-        candidates = np.flatnonzero(is_apart)
-        nearest = candidates[distances[candidates].argsort(kind="stable")[:NUM_NEIGHBOURS]]
-        if len(nearest):
-            pairs.append((index, int(nearest[int(generator.integers(len(nearest)))])))
-    return pairs
+def _fit_coefficients(
+    fits: Sequence[MotionPairs], shapes: LinearMotion, prior: LinearMotion | None
+) -> LinearMotion | None:
+    """The model of the flow of all fitted pairs; None if a subject is too small in the image.
 
-
-class _Fit:
-    """The frames and poses of a fit."""
-
-    def __init__(self, bank: ReferenceBank, points: Positions, shapes: LinearMotion) -> None:
-        self._bank, self._points, self._shapes = bank, points, shapes
-        height, width = bank.output_view.height, bank.output_view.width
-        scale = min(1.0, MAX_SIDE / max(height, width))
-        self._height, self._width = (max(round(scale * size), 1) for size in (height, width))
-        self._flow = DISFlow()
-        self._load_frame = cache(self._read_frame)
-        y, x = np.mgrid[: self._height, : self._width].astype(np.float32)
-        self._node_columns, self._node_rows = x / GRID_STEP, y / GRID_STEP
-        self._pixels = to_scene(np.stack([x, y], axis=-1), self._height, self._width)
-        self._nodes = to_scene(grid_nodes(self._height, self._width), self._height, self._width)
-
-    def fit_coefficients(self, pairs: Sequence[tuple[int, int]], frames: NDArray[np.intp]) -> LinearMotion | None:
-        """The model of the flow of `pairs`, which are among `frames`; None if the subject is too small in the image."""
-        poses = {int(index): self._pose(int(index)) for index in frames}
-        width = self._width / self._height
-        corners: Positions = np.array([width, -width]) / 2 + np.array([[0.5j], [-0.5j]])
-        spans = np.concatenate([pose.normalise(corners.ravel()) for pose in poses.values()])
+    Without `prior` the coefficients are drawn to 0, relative to the differences of the poses; with it, to its own.
+    """
+    if prior is None:
+        spans = np.concatenate([fit.normalised_corners() for fit in fits])
         origin = complex(spans.real.min(), spans.imag.min())
         columns = int(np.ceil((spans.real.max() - origin.real) / GRID_STEP_RADII)) + 1
         rows = int(np.ceil((spans.imag.max() - origin.imag) / GRID_STEP_RADII)) + 1
         if max(rows, columns) > MAX_NODES:
             return None
-        y, x = np.mgrid[:rows, :columns]
-        nodes: Positions = origin + GRID_STEP_RADII * (x + 1j * y)
-        differences = np.stack([poses[reference].values - poses[frame].values for frame, reference in pairs])
-        size = differences.shape[1]
-        squares, products = np.zeros((rows, columns, size, size)), np.zeros((rows, columns, 2, size))
-        for pair, difference in zip(pairs, differences, strict=True):
-            weights, residuals = self._residual_flow(pair, poses, nodes)
+        limits = np.ptp(np.concatenate([fit.pose_values() for fit in fits]), axis=0).astype(np.float32)
+        shapes = replace(
+            shapes,
+            max_differences=limits,
+            origin=np.array([origin.real, origin.imag], np.float32),
+            step=GRID_STEP_RADII,
+        )
+    else:
+        rows, columns = prior.coefficients.shape[:2]
+    y, x = np.mgrid[:rows, :columns]
+    nodes: Positions = complex(*shapes.origin) + shapes.step * (x + 1j * y)
+    differences = np.concatenate([fit.pose_differences() for fit in fits])
+    size = differences.shape[1]
+    squares, products = np.zeros((rows, columns, size, size)), np.zeros((rows, columns, 2, size))
+    for fit in fits:
+        for pair, difference in zip(fit.fitted_pairs, fit.pose_differences(), strict=True):
+            weights, residuals = fit.residual_flow(pair, nodes)
             squares += weights[..., None, None] * np.outer(difference, difference)
             products += residuals[..., None] * difference
+    if prior is None:
         ridge = RIDGE * np.diag((differences**2).sum(axis=0)) + 1e-9 * np.eye(size)
-        coefficients = np.linalg.solve(squares[:, :, None] + ridge, products[..., None])[..., 0]
-        limits = np.ptp([pose.values for pose in poses.values()], axis=0)
-        return replace(
-            self._shapes,
-            max_differences=limits.astype(np.float32),
-            origin=np.array([origin.real, origin.imag], np.float32),
-            coefficients=coefficients.astype(np.float32),
-        )
-
-    def mean_error(self, model: LinearMotion, pairs: Sequence[tuple[int, int]]) -> float:
-        """Mean absolute difference of the frames from their aligned references."""
-        errors = []
-        for frame, reference in pairs:
-            aligned = self._sample(self._load_frame(reference), self._align(model, frame, reference))
-            errors.append(np.abs(aligned.astype(np.float32) - self._load_frame(frame)).mean())
-        return float(np.mean(errors))
-
-    def _residual_flow(
-        self, pair: tuple[int, int], poses: Mapping[int, PointPose], nodes: Positions
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(gh, gw) weights at the nodes, and (gh, gw, 2) the weighted motion beyond the similarity transform."""
-        frame, reference = pair
-        start = self._align(self._shapes, frame, reference)
-        image, aligned = self._load_frame(frame), self._sample(self._load_frame(reference), start)
-        flow, confidence = self._flow(frame_to_tensor(aligned)[None], frame_to_tensor(image)[None])
-        moved = self._pixels + as_complex(flow[0].permute(1, 2, 0).numpy()) / self._height
-        start_parts = np.stack([start.real, start.imag], axis=-1).astype(np.float32)
-        total = as_complex(self._sample(start_parts, moved))
-        residual = poses[reference].normalise(total) - poses[frame].normalise(self._pixels)
-        grey_error = (self._sample(self._load_frame(reference), total).astype(np.float32) - image).mean(axis=-1) ** 2
-        error_weights = 1 / (1 + cv2.GaussianBlur(grey_error, (0, 0), FLOW_SIGMA) / ERROR_LEVEL)
-        weights = confidence[0, 0].numpy() * self._texture_weights(image) * error_weights
-        layers = np.stack([weights, weights * residual.real, weights * residual.imag], axis=-1).astype(np.float32)
-        blurred_layers = np.asarray(cv2.GaussianBlur(layers, (0, 0), FLOW_SIGMA))
-        sampled = self._sample(blurred_layers, poses[frame].denormalise(nodes), cv2.BORDER_CONSTANT)
-        return sampled[..., 0].astype(np.float64), sampled[..., 1:].astype(np.float64)
-
-    @staticmethod
-    def _texture_weights(image: UInt8Array) -> FloatArray:
-        """(h, w) in [0, 1): the flow of areas without texture is arbitrary."""
-        grey = image.mean(axis=-1).astype(np.float32)
-        x_gradient, y_gradient = (cv2.Sobel(grey, -1, dx, 1 - dx, scale=1 / 8) for dx in (1, 0))
-        squares = np.asarray(cv2.GaussianBlur(x_gradient**2 + y_gradient**2, (0, 0), FLOW_SIGMA), np.float32)
-        return squares / (squares + np.float32(TEXTURE_LEVEL))
-
-    def _align(self, model: LinearMotion, frame: int, reference: int) -> Positions:
-        """Where each pixel (h, w) of a frame is in a reference."""
-        aligned = model.align(self._nodes, self._points[frame], self._points[reference])
-        assert aligned is not None
-        parts = np.stack([aligned.real, aligned.imag], axis=-1).astype(np.float32)
-        return as_complex(cv2.remap(parts, self._node_columns, self._node_rows, cv2.INTER_LINEAR))
-
-    def _pose(self, index: int) -> PointPose:
-        pose = self._shapes.pose(self._points[index])
-        assert pose is not None
-        return pose
-
-    def _read_frame(self, index: int) -> UInt8Array:
-        return resize_image(self._bank.frames[index], self._height, self._width)
-
-    def _sample(
-        self, image: NDArray[Any], positions: Positions, border_mode: int = cv2.BORDER_REPLICATE
-    ) -> NDArray[Any]:
-        """The image at positions (gh, gw), bilinear."""
-        pixels = to_pixels(positions, self._height, self._width)
-        return cv2.remap(image, pixels[..., 0], pixels[..., 1], cv2.INTER_LINEAR, borderMode=border_mode)
+    else:
+        ridge = PRIOR_PAIRS * np.eye(size)
+        products += PRIOR_PAIRS * prior.coefficients
+    coefficients = np.linalg.solve(squares[:, :, None] + ridge, products[..., None])[..., 0]
+    return replace(shapes, coefficients=coefficients.astype(np.float32))

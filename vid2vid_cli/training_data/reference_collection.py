@@ -129,6 +129,7 @@ def record_references(bank: ReferenceBank) -> ReferenceRecord:
         file_sizes=bank.frames.file_sizes,
         view=bank.view.to_json(),
         motion=None if bank.motion is None else bank.motion.to_json(),
+        common_motion=None if bank.common_motion is None else bank.common_motion.to_json(),
     )
 
 

@@ -11,6 +11,7 @@ from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError, TooFewFra
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.data.batch_sampler import BatchSampler, MixedSampler
 from vid2vid_cli.data.clip_sampler import ClipSampler
+from vid2vid_cli.data.linear_motion import LinearMotion
 from vid2vid_cli.training_data.motion_fit import fit_linear_motion
 from vid2vid_cli.training_data.open_data import open_training_data
 from vid2vid_cli.training_data.reference_collection import resolution_ratio
@@ -84,13 +85,20 @@ def build_samplers(datasets: Sequence[TrainingData], config: Config) -> tuple[Cl
     return samplers
 
 
-def fit_reference_motion(samplers: Sequence[ClipSampler]) -> None:
-    """Fit how each part of the reference frames follows the points; takes some seconds, which only a training needs."""
+def fit_reference_motion(samplers: Sequence[ClipSampler], prior: LinearMotion | None = None) -> None:
+    """Fit how each part of the reference frames follows the points; takes some seconds, which only a training needs.
+
+    `prior`: the model of the subjects of the initial weights, for datasets with few frames. With several datasets, a
+    model of all of them is fitted too, for adapting the trained networks to another subject.
+    """
+    sources = [source for sampler in samplers if (source := sampler.reference_source) is not None]
+    common = fit_linear_motion([(source.bank, source.gap_frames) for source in sources]) if len(sources) > 1 else None
     for sampler in samplers:
         source = sampler.reference_source
         if source is not None:
-            motion = fit_linear_motion(source.bank, source.gap_frames)
-            sampler.reference_source = replace(source, bank=replace(source.bank, motion=motion))
+            motion = fit_linear_motion([(source.bank, source.gap_frames)], prior or common)
+            bank = replace(source.bank, motion=motion, common_motion=common)
+            sampler.reference_source = replace(source, bank=bank)
 
 
 def mix_samplers(samplers: Sequence[ClipSampler], config: Config) -> BatchSampler:
