@@ -9,6 +9,7 @@ import pytest
 from helpers.factories import CPU, copy_weights, make_blob_video, tensors_equal, tiny_config
 
 from vid2vid_cli.core.errors import MissingFileError, NotAVideoError, RunError, Vid2VidError
+from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import Event, InfoEvent, ignore_events
@@ -38,6 +39,9 @@ def test_adapt_prepares_and_trains_from_all_networks(run_folder: Path, video: Pa
     assert metadata.output_size == base_metadata.output_size
     assert metadata.conditioners[0].options == base_metadata.conditioners[0].options
     assert metadata.training["dataset"] == "new"
+    clips = Dataset(Path("datasets/new")).manifest.clips
+    assert [clip.num_frames for clip in clips] == [2] * 5
+    assert clips[-1].start_seconds > 0.3  # the frames are spread over the video
     messages = " ".join(event.message for event in events if isinstance(event, InfoEvent))
     assert "tensors loaded" in messages
     assert "randomly initialised" not in messages

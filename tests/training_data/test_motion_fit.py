@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import cv2
 import numpy as np
@@ -13,11 +15,14 @@ from vid2vid_cli.conditioning import Annotation, View
 from vid2vid_cli.conditioning.alignment import grid_nodes
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.geometry import UInt8Array
+from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.encoded_frames import EncodedFrames
 from vid2vid_cli.data.reference_bank import ReferenceBank
+from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.media.images import encode_jpeg
 from vid2vid_cli.training_data.motion_fit import MIN_FRAMES, fit_linear_motion
 from vid2vid_cli.training_data.reference_collection import record_references
+from vid2vid_cli.training_data.several_datasets import fit_reference_motion
 
 SIZE = 128
 FACE_SCALE = 20.0
@@ -49,14 +54,20 @@ def annotation(shift: float) -> Annotation:
     return Annotation(SIZE, SIZE, 1.0, {"face": points})
 
 
-def make_bank(num_frames: int = 60) -> ReferenceBank:
-    shifts = np.random.default_rng(0).uniform(-6, 6, num_frames)
+def make_bank(num_frames: int = 60, seed: int = 0, num_clips: int = 1) -> ReferenceBank:
+    shifts = np.random.default_rng(seed).uniform(-6, 6, num_frames)
     view = View.from_box((0, 0, SIZE, SIZE), SIZE, SIZE)
     conditioners = (load_conditioner("landmarks", {"iris": False}),)
     files = EncodedFrames([encode_jpeg(draw_frame(shift)) for shift in shifts])
     annotations = tuple((annotation(shift),) for shift in shifts)
     return ReferenceBank(
-        files, annotations, conditioners, view, view, 2, tuple((0, index) for index in range(num_frames))
+        files,
+        annotations,
+        conditioners,
+        view,
+        view,
+        2,
+        tuple((i % num_clips, i // num_clips) for i in range(num_frames)),
     )
 
 
@@ -108,3 +119,42 @@ def test_fit_needs_frames_points_and_a_gain(bank: ReferenceBank) -> None:
     assert fit_linear_motion([(unmoved, 2)]) is None
     without_points = replace(bank, annotations=tuple((Annotation(SIZE, SIZE, 1.0, {}),) for _ in range(len(bank))))
     assert fit_linear_motion([(without_points, 2)]) is None
+
+
+def test_fit_of_several_banks_is_a_prior_for_few_frames(bank: ReferenceBank) -> None:
+    common = fit_linear_motion([(bank, 2), (make_bank(seed=1), 2)])
+    assert common is not None
+    few = make_bank(10, seed=2, num_clips=5)
+    assert fit_linear_motion([(few, 2)]) is None
+    model = fit_linear_motion([(few, 2)], common)
+    assert model is not None
+    assert model.mean_shape.tolist() == common.mean_shape.tolist()
+    assert model.coefficients.tolist() != common.coefficients.tolist()  # corrected by the few frames
+    assert float(np.abs(model.coefficients - common.coefficients).mean()) < 0.2 * np.abs(common.coefficients).mean()
+    own = fit_linear_motion([(bank, 2)], common)
+    alone = fit_linear_motion([(bank, 2)])
+    assert own is not None
+    assert alone is not None
+    assert own.to_json() == alone.to_json()  # enough frames of its own
+
+
+def test_fit_refuses_a_prior_of_other_points(bank: ReferenceBank) -> None:
+    common = fit_linear_motion([(bank, 2)])
+    assert common is not None
+    other_rows = replace(common, rows=(common.rows + 1000).astype(np.uint16))
+    assert fit_linear_motion([(make_bank(10, seed=2, num_clips=5), 2)], other_rows) is None
+
+
+def test_fit_reference_motion_fits_each_subject_and_all_of_them(bank: ReferenceBank) -> None:
+    banks = bank, make_bank(seed=1), make_bank(10, seed=2, num_clips=5)
+    samplers = [SimpleNamespace(reference_source=ReferenceSource(item, 2)) for item in banks]
+    fit_reference_motion(cast("list[ClipSampler]", samplers))
+    fitted = [sampler.reference_source.bank for sampler in samplers]
+    common = [item.common_motion for item in fitted]
+    assert common[0] is not None
+    assert common[0] == common[1] == common[2]
+    assert record_references(fitted[1]).common_motion == common[0].to_json()
+    models = [item.motion for item in fitted]
+    assert None not in models
+    assert models[0].mean_shape.tolist() != models[1].mean_shape.tolist()
+    assert models[2].mean_shape.tolist() == common[0].mean_shape.tolist()  # too few frames for a model of its own

@@ -14,7 +14,6 @@ import numpy as np
 from vid2vid_cli.conditioning import Conditioner, VideoContext, View
 from vid2vid_cli.conditioning.checked_class import checked_conditioner
 from vid2vid_cli.conditioning.requirements import check_conditioners
-from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.geometry import UInt8Array
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.data.manifest import SCHEMA_VERSION, FrameFormat
@@ -25,6 +24,7 @@ from vid2vid_cli.dataset_builder.inputs import (
     find_input_videos,
     load_requested_conditioners,
 )
+from vid2vid_cli.dataset_builder.request_check import check_request, check_sidecar_files
 from vid2vid_cli.dataset_builder.sidecar_files import (
     SidecarFiles,
     bind_files,
@@ -35,6 +35,7 @@ from vid2vid_cli.dataset_builder.sidecar_files import (
 from vid2vid_cli.media.decode import picture_times
 from vid2vid_cli.media.probe import Probe, image_files, probe
 from vid2vid_cli.media.reader import VideoReader, num_frames_before
+from vid2vid_cli.media.spread_reader import SpreadReader
 from vid2vid_cli.requests.prepare import PrepareRequest
 
 
@@ -75,11 +76,11 @@ class PrepareJob:
     remarks: tuple[str, ...] = ()
     """Messages for the user about how the input was interpreted."""
 
-    def open_reader(self, input_video: InputVideo) -> VideoReader:
+    def open_reader(self, input_video: InputVideo) -> VideoReader | SpreadReader:
         """A reader of the frames at the dataset's frame rate, before cropping."""
         request, video_probe = self.request, input_video.probe
         has_source_size = input_video.decode_size == (video_probe.height, video_probe.width)
-        return VideoReader(
+        reader = VideoReader(
             input_video.path,
             fps=self.fps,
             size=None if has_source_size else input_video.decode_size,
@@ -88,8 +89,9 @@ class PrepareJob:
             max_frames=request.max_frames,
             video_probe=video_probe,
         )
+        return reader if request.num_spread_frames is None else SpreadReader(reader, request.num_spread_frames)
 
-    def decode_frames(self, reader: VideoReader) -> Generator[UInt8Array, None, None]:
+    def decode_frames(self, reader: VideoReader | SpreadReader) -> Generator[UInt8Array, None, None]:
         """Yield the frames to store, (h, w, 3) uint8 RGB; a background thread decodes a few frames in advance."""
         height, width = self.frame_size
 
@@ -129,7 +131,7 @@ class PrepareJob:
             bind_files(conditioner, input_video.sidecar_files).bind(video_context) for conditioner in self.conditioners
         ]
 
-    def check_sidecar_files(self) -> list[str]:
+    def open_sidecar_files(self) -> list[str]:
         """Open the annotation files of all videos without reading frames; the notices about them.
 
         Raises: the errors of `annotate` about files that do not match their video.
@@ -146,7 +148,7 @@ class PrepareJob:
         """Whether cuts are detected in a video."""
         return self.request.split_shots and not input_video.is_single_shot
 
-    def known_cuts(self, reader: VideoReader) -> Set[int]:
+    def known_cuts(self, reader: VideoReader | SpreadReader) -> Set[int]:
         """Frames that begin a new clip without detection: the `discontinuities` of the reader, which may grow."""
         return reader.discontinuities if self.request.split_shots else frozenset()
 
@@ -164,7 +166,7 @@ def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner] | None
     Raises: ConfigError, MissingPackageError, PluginError, MissingFileError, DatasetError, InputFileMismatchError
     (annotation files of a video), and the errors of `media.probe.probe`.
     """
-    _check_request(request)
+    check_request(request)
     input_videos = find_input_videos(request.videos, request.domain)
     if conditioners is None:
         names = tuple(dict.fromkeys(request.conditioners or input_videos.conditioners))
@@ -177,6 +179,7 @@ def make_job(request: PrepareRequest, conditioners: Sequence[Conditioner] | None
     frame_size, decode_sizes = choose_frame_sizes(
         [(video_probe.height, video_probe.width) for video_probe in probes], request.max_short_side
     )
+    check_sidecar_files(request, sidecar_files)
     hashes = [sha256_of_path(path) for path in paths]
     inputs = tuple(
         InputVideo(path, sha256, video_probe, decode_size, files, sequence.split, sequence.is_single_shot)
@@ -226,23 +229,6 @@ def _job_identity(
         "sidecar_sha256": [sha256_by_option(item.sidecar_files) for item in inputs],
         "splits": [[item.split, item.is_single_shot] for item in inputs],
     }
+    if request.num_spread_frames is not None:
+        fields["num_spread_frames"] = request.num_spread_frames
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
-
-
-def _check_request(request: PrepareRequest) -> None:
-    if not request.videos:
-        raise ConfigError("No video was given.", "vid2vid prepare --conditioner landmarks VIDEO")
-    if not 0 <= request.val_fraction < 1:
-        raise ConfigError(
-            f"val_fraction={request.val_fraction}: the fraction must be at least 0 and below 1.", "--val-fraction 0.2"
-        )
-    if request.max_short_side is not None and request.max_short_side < 16:
-        raise ConfigError(f"size={request.max_short_side}: frames need at least 16 pixels.", "--size 512")
-    if request.fps is not None and request.fps <= 0:
-        raise ConfigError(f"fps={request.fps}: the frame rate must be above 0.", "--fps 25")
-    if request.start < 0 or (request.end is not None and request.end <= request.start):
-        raise ConfigError(
-            f"The time range from {request.start} s to {request.end} s is empty.", "Set --end to a time after --start."
-        )
-    if request.max_frames is not None and request.max_frames < 2:
-        raise ConfigError(f"max_frames={request.max_frames}: a dataset needs at least 2 frames.", "--max-frames 300")

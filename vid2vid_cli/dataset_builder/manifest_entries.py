@@ -21,6 +21,7 @@ from vid2vid_cli.data.manifest import (
 from vid2vid_cli.dataset_builder.clip_files import ClipPaths, ClipResult
 from vid2vid_cli.dataset_builder.dataset_layouts import SequenceSplit
 from vid2vid_cli.dataset_builder.job import PrepareJob
+from vid2vid_cli.media.spread_reader import SpreadReader
 
 MIN_SPLIT_FRAMES = 5
 """Number of frames of the shortest shot that is divided into training and validation frames."""
@@ -36,20 +37,21 @@ def draft_manifest(
     for source_index, (input_video, paths, clip_result) in enumerate(
         zip(job.inputs, clip_paths, clip_results, strict=True)
     ):
+        reader = job.open_reader(input_video)
         for first_index, num_frames in clip_result.shots:
+            index_in_source = reader.source_index(first_index) if isinstance(reader, SpreadReader) else first_index
             num_train_frames = num_training_frames(num_frames, job.request.val_fraction, input_video.split)
             if num_train_frames:
                 train_spans.append((len(clips), 0, num_train_frames))
             if num_train_frames < num_frames:
                 val_spans.append((len(clips), num_train_frames, num_frames))
-            start = job.request.start + float(first_index / job.fps)
             clips.append(
                 ClipRecord(
                     name=paths.name,
                     start_index=first_index,
                     num_frames=num_frames,
                     source_index=source_index,
-                    start_seconds=start,
+                    start_seconds=job.request.start + float(index_in_source / job.fps),
                 )
             )
     return Manifest(

@@ -91,7 +91,9 @@ def _prepare_request(request: AdaptRequest, base: _Base) -> PrepareRequest:
         (request.video,),
         tuple(conditioner.name for conditioner in conditioners),
         options={conditioner.name: options_for_new_source(conditioner) for conditioner in conditioners},
-        max_frames=request.max_frames,
+        start=request.start,
+        end=request.end,
+        num_spread_frames=request.max_frames,
         val_fraction=PrepareRequest.val_fraction if request.max_frames is None else 0.0,
     )
 

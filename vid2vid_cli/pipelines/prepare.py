@@ -71,7 +71,7 @@ def plan_prepare(request: PrepareRequest) -> DryRun:
     dataset_folder = _choose_dataset_folder(job)
     num_expected = job.num_expected_frames()
     has_cut_detection = any(map(job.should_split_shots, job.inputs))
-    rows = [("input format", remark) for remark in (*job.remarks, *job.check_sidecar_files())]
+    rows = [("input format", remark) for remark in (*job.remarks, *job.open_sidecar_files())]
     rows += [("video", str(item.path)) for item in job.inputs]
     rows += [("conditioner", f"{item.spec.name} ({item.spec.summary})") for item in job.conditioners]
     rows += [
@@ -241,6 +241,8 @@ def _prepare_clips(
 
 
 def _describe_cuts(job: PrepareJob, input_video: InputVideo, result: ClipResult) -> str:
+    if job.request.num_spread_frames is not None:
+        return f"{input_video.path}: {result.num_frames} frames are used, in {len(result.shots)} places of the video."
     times = [f"{float(cut / job.fps):.2f}" for cut in result.cuts]
     listed_times = ", ".join(times if len(times) <= MAX_LISTED_CUTS else [*times[:MAX_LISTED_CUTS], "..."])
     return f"{input_video.path}: {len(result.shots)} shots, cuts at {listed_times} s; each shot becomes a clip."

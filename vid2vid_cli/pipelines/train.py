@@ -38,18 +38,19 @@ from vid2vid_cli.training.job import (
     start_run,
 )
 from vid2vid_cli.training.metric_log import open_listeners
+from vid2vid_cli.training.motion_prior import find_motion_prior, save_motion_prior
 from vid2vid_cli.training.perceptual import load_chosen_network, plan_perceptual_network
 from vid2vid_cli.training.report import RunReport
 from vid2vid_cli.training.start_notices import (
     describe_batch,
     describe_domain_b,
-    describe_hardware,
+    describe_job,
     describe_preset,
     job_attributes,
     job_references,
     start_notices,
 )
-from vid2vid_cli.training_data.several_datasets import fit_reference_motion, list_folders, mix_samplers, plan_datasets
+from vid2vid_cli.training_data.several_datasets import fit_reference_motion, mix_samplers, plan_datasets
 
 __all__ = ["TrainRequest", "TrainResult", "plan_train", "train"]
 
@@ -127,24 +128,23 @@ def _run_training(
     perceptual, choice = load_chosen_network(job.config.losses, runtime, process_group, on_event)
     if choice.network is not None:  # a resumed run uses the same one
         job = replace(job, config=job.config.with_settings({"losses.perceptual_network": choice.network}))
-    fit_reference_motion(job.samplers)
+    fit_reference_motion(job.samplers, motion_prior := find_motion_prior(job, request.init_from))
     config, sampler = job.config, mix_samplers(job.samplers, job.config)
     state = build_train_state(config, job.training_data.condition_spec(config), runtime)
-    start = partial(start_run, request, job, runtime, state, exit_stack)
-    run, resume_extra, start_message = process_group.run_on_main(start)
+    run, resume_extra, origin = process_group.run_on_main(partial(start_run, request, job, runtime, state, exit_stack))
+    process_group.run_on_main(partial(save_motion_prior, run, motion_prior))
     share_state(state, runtime, process_group, exit_stack)
     history, emit = open_listeners(
         run, config, on_event, step=state.step, exit_stack=exit_stack, is_main=process_group.is_main
     )
-    hardware = describe_hardware(runtime, process_group, config)
-    emit(InfoEvent(f"{list_folders(job.datasets)} -> {run.path} on {hardware}"))
+    emit(InfoEvent(describe_job(job, run.path, runtime, process_group)))
     if choice.warning:
         emit(WarningEvent(choice.warning))
     previous_seconds = float(resume_extra["elapsed_seconds"])
     stop_condition = resolve_stop_condition(request, config, previous_seconds)
     length_schedule = partial(clip_length, config, max_length=sampler.max_range_length)
     notices = start_notices(request, job, length_schedule((stop_condition.max_steps or sys.maxsize) - 1))
-    for message in filter(None, (start_message, choice.notice, *notices)):
+    for message in filter(None, (origin, choice.notice, *notices)):
         emit(InfoEvent(message))
     context = TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual, process_group=process_group)
     stream = sampler.iter_batches(

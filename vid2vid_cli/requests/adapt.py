@@ -7,7 +7,7 @@ from typing import Annotated
 from vid2vid_cli.core.paths import PathCheckedRequest
 from vid2vid_cli.requests import parsers
 from vid2vid_cli.requests.option import Argument, Option
-from vid2vid_cli.requests.shared import Device, OutputPath, Overwrite
+from vid2vid_cli.requests.shared import Device, End, OutputPath, Overwrite, Start
 from vid2vid_cli.requests.train import DURATION_PANEL
 
 
@@ -33,8 +33,10 @@ class AdaptRequest(PathCheckedRequest):
     max_steps: Annotated[int | None, Option("Training steps.", ("--steps",), "N", DURATION_PANEL, min=1)] = None
     max_frames: Annotated[
         int | None,
-        Option("Use the first N frames of the video, all of them for training.", ("--frames",), "N", min=2),
+        Option("Use N frames, spread over the video in up to 10 places, all for training.", ("--frames",), "N", min=2),
     ] = None
+    start: Start = 0.0
+    end: End = None
     device: Device = "auto"
     overwrite: Overwrite = False
     command: str = "vid2vid adapt"

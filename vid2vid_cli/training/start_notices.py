@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from vid2vid_cli.conditioning import FRAME_CONDITIONER
@@ -14,7 +16,7 @@ from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training.attribute_directions import describe_split
 from vid2vid_cli.training.job import TrainJob
 from vid2vid_cli.training_data.reference_collection import MAX_ANNOTATION_BYTES, MAX_FRAMES_BYTES, MAX_RECORD_BYTES
-from vid2vid_cli.training_data.several_datasets import describe_datasets
+from vid2vid_cli.training_data.several_datasets import describe_datasets, list_folders
 from vid2vid_cli.training_data.training_data import TrainingData
 
 STRIDE_SETTINGS = (
@@ -152,7 +154,7 @@ def describe_unreachable_strides(request: TrainRequest, config: Config, max_leng
     )
 
 
-def describe_hardware(runtime: Runtime, process_group: ProcessGroup, config: Config) -> str:
-    """Device and precision, with several processes also the batch size."""
-    batch = f", batch size {describe_batch(process_group, config)}"
-    return runtime.describe() + batch * (process_group.world_size > 1)
+def describe_job(job: TrainJob, run: Path, runtime: Runtime, process_group: ProcessGroup) -> str:
+    """Datasets, run folder, device and precision, with several processes also the batch size."""
+    batch = f", batch size {describe_batch(process_group, job.config)}" if process_group.world_size > 1 else ""
+    return f"{list_folders(job.datasets)} -> {run} on {runtime.describe()}{batch}"

@@ -64,11 +64,12 @@ def fit_linear_motion(
         shapes = _fit_shapes(np.concatenate([p[used] for p, used in zip(known_points, is_used, strict=True)]), rows)
     else:
         return None
-    fits = [
+    all_pairs = [
         MotionPairs(bank, positions, shapes, choose_pairs(bank, gap, used, crosses_clips=prior is not None))
         for (bank, gap), positions, used in zip(banks, known_points, is_used, strict=True)
     ]
-    if any(not fit.fitted_pairs or not fit.held_out_pairs for fit in fits):
+    fits = [pairs for pairs in all_pairs if pairs.fitted_pairs and pairs.held_out_pairs]
+    if not fits:
         return None
     model = _fit_coefficients(fits, shapes, prior)
     if model is None:
