@@ -1,7 +1,7 @@
 """Stochastic video prediction and its variants, each trained for the same time or number of steps on the same clip.
 
     python benchmarks/prediction.py [VIDEO] [--minutes 5 | --steps 1000] [--size 32] [--samples 20] [--frames 10]
-        [--only deterministic|vae|gan|savp] [--out FOLDER]
+        [--only VARIANT] [--channels 16] [--out FOLDER]
 
 Prints one Markdown table: mean and best sample, sample diversity, and the baselines. Without VIDEO: shapes that bounce
 in random directions, made by `moving_shapes.py`. Prepares the last fifth of the video for validation.
@@ -36,10 +36,14 @@ WITHOUT_GAN = ("losses.posterior_adversarial=0", "losses.posterior_features=0", 
 VARIANTS: Mapping[str, tuple[str, ...]] = {
     "deterministic": (*WITHOUT_GAN, "generator.latent_channels=0"),
     "vae": WITHOUT_GAN,
+    "vae_published_latents": (
+        *WITHOUT_GAN,
+        *("generator.latent_injection=all", "generator.motion_encoder=false", "generator.transformation=cdna"),
+    ),
     "gan": ("generator.latent_encoder=false", "losses.kl=0", "losses.prior_features=10"),
     "savp": (),
 }
-SHORT_SCHEDULE = ("optimizer.ema_decay=0.98", "optimizer.lr=1e-3", "schedule.batch_size=4")
+PRESET = "savp_small"
 
 
 @dataclass(frozen=True)
@@ -63,18 +67,19 @@ class PredictionPlan:
     def config(self, variant: str) -> Config:
         """The configuration of a variant."""
         settings = (
-            *SHORT_SCHEDULE,
             f"data.height={self.size}",
             f"generator.base_channels={self.base_channels}",
             f"savp.discriminator_channels={max(4, self.base_channels // 2)}",
             f"generator.num_downsamples={3 if self.size >= 64 else 2}",
-            f"savp.kl_anneal_start={self.expected_steps // 3}",
-            f"savp.kl_anneal_steps={self.expected_steps // 3}",
-            f"savp.scheduled_sampling_k={max(1, self.expected_steps // 30)}",
-            "losses.kl=0.1",
+            f"savp.kl_anneal_start={self.expected_steps // 5}",
+            f"savp.kl_anneal_steps={self.expected_steps * 3 // 10}",
+            f"savp.scheduled_sampling_k={max(1, self.expected_steps // 15)}",
+            # With a time limit, the number of steps is not known in advance.
+            f"schedule.lr_decay_start={self.steps // 2 if self.steps else 'null'}",
+            f"schedule.lr_decay_steps={max(1, (self.steps or 0) // 2)}",
             *VARIANTS[variant],
         )
-        return resolve_config("savp", None, settings).config
+        return resolve_config(PRESET, None, settings).config
 
 
 def measure(plan: PredictionPlan, video: Path | None, folder: Path, log: Log) -> dict[str, Mapping[str, float]]:
@@ -90,7 +95,7 @@ def measure(plan: PredictionPlan, video: Path | None, folder: Path, log: Log) ->
         log(f"{variant}: training")
         request = TrainRequest(
             plan.config(variant),
-            "savp",
+            PRESET,
             dataset,
             folder / variant,
             max_steps=plan.steps,
@@ -134,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--frames", type=int, default=10)
     parser.add_argument("--only", choices=list(VARIANTS))
@@ -141,6 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     plan = PredictionPlan(
         size=args.size,
+        base_channels=args.channels,
         minutes=None if args.steps else args.minutes,
         steps=args.steps,
         expected_steps=args.steps or 500,

@@ -142,7 +142,7 @@ def test_settings_of_the_other_kind_of_model_are_refused(preset: str, setting: s
 
 
 def test_savp_resolves_on_its_preset_and_on_tiny() -> None:
-    for preset in ("savp", "tiny"):
+    for preset in ("savp", "savp_small", "tiny"):
         config = resolve_config(preset, None, ["model=savp"]).config
         assert (config.generator.kind, config.generator.target, config.generator.flow) == (
             "savp",
@@ -162,6 +162,8 @@ def test_savp_resolves_on_its_preset_and_on_tiny() -> None:
         ("savp", ["generator.past_frames=0"], ["generator.past_frames"]),
         ("savp", ["schedule.initial_frames=zeros"], ["schedule.initial_frames=real"]),
         ("savp", ["generator.latent_encoder=false"], ["generator.latent_encoder=false", "losses.kl=0"]),
+        ("savp", ["generator.latent_injection=input"], ["generator.latent_injection=input", "all or norm"]),
+        ("bicyclegan", ["generator.latent_injection=norm"], ["generator.latent_injection=norm", "all or input"]),
         ("savp", ["schedule.clip_length=2"], ["schedule.clip_length=2", "3 predicted", "4"]),
         ("savp", ["losses.temporal_warp=1"], ["losses.temporal_warp", "model=savp"]),
     ],

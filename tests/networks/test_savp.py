@@ -15,7 +15,7 @@ def count(network: nn.Module) -> int:
     return sum(weight.numel() for weight in network.parameters())
 
 
-def tiny_generator(**settings: int | bool | Transformation) -> SavpGenerator:
+def tiny_generator(**settings: int | bool | str) -> SavpGenerator:
     defaults = {"base_channels": 4, "num_downsamples": 2, "latent_channels": 2}
     torch.manual_seed(0)
     return SavpGenerator(**{**defaults, **settings})  # type: ignore[arg-type]
@@ -139,6 +139,14 @@ def test_deterministic_generator_has_neither_latents_nor_encoder() -> None:
     assert generator.encoder is None
     output, _ = generator(images(), None, generator.start(images()))
     assert output.shape == (2, 3, 16, 16)
+
+
+def test_latents_after_the_normalisation_leave_the_inputs_as_they_are() -> None:
+    generator, published = tiny_generator(latent_injection="norm"), tiny_generator()
+    assert generator.cell.down[0][0].in_channels == published.cell.down[0][0].in_channels - 2 == 6
+    image = images()
+    first, second = (generator(image, torch.full((2, 2), value), generator.start(image))[0] for value in (-2.0, 2.0))
+    assert not torch.allclose(first, second, atol=1e-4)
 
 
 def test_latent_encoder_depends_on_adjacent_frames_only() -> None:

@@ -98,6 +98,8 @@ class Config(ConfigSection):
                 "style.feature_channels=0, because its style is one latent per video; they are "
                 f"{generator.kind}, {generator.latent_channels} and {num_features}"
             )
+        if generator.latent_injection == "norm":
+            raise ValueError("model=bicyclegan cannot have generator.latent_injection=norm: use all or input")
         weights = self.losses.weights()
         if not any(weights[name] for name in ("adversarial", "random_adversarial", "l1")):
             raise ValueError(
@@ -153,6 +155,8 @@ class Config(ConfigSection):
             raise ValueError(f"model={self.model} cannot have generator.kind={self.generator.kind}")
         if self.model != "savp":
             return self
+        if self.generator.latent_injection == "input":
+            raise ValueError("model=savp cannot have generator.latent_injection=input: use all or norm")
         if self.schedule.initial_frames != "real":
             raise ValueError("model=savp continues real frames: it needs schedule.initial_frames=real")
         num_predicted = self.generator.past_frames - 1 + self.schedule.clip_length

@@ -151,10 +151,11 @@ class GeneratorConfig(ConfigSection):
         description="model=fader, vaegan: attributes that synthesis can change: columns of data.attributes_file, or "
         "measurements of the dataset's conditioners, such as mouth_open (landmarks).",
     )
-    latent_injection: Literal["all", "input"] = Field(
+    latent_injection: Literal["all", "input", "norm"] = Field(
         "all",
-        description="model=bicyclegan: the latent is concatenated with the input of all levels of the encoder, or only "
-        "with the conditions.",
+        description="all: the latent is concatenated with the input of all levels of the encoder (model=bicyclegan) or "
+        "of all convolutions (kind=savp, as published). input, model=bicyclegan: only with the conditions. norm, "
+        "kind=savp: it scales and shifts the features after each normalisation.",
     )
 
     latent_channels: int = Field(
@@ -168,6 +169,12 @@ class GeneratorConfig(ConfigSection):
         True,
         description="kind=savp: an encoder of adjacent frames gives the latents of real frames (posterior). false: "
         "latents are always random, as in SAVP's GAN without VAE.",
+    )
+    motion_encoder: bool = Field(
+        False,
+        description="kind=savp: the latent encoder gets matching costs of the frames, has no instance normalisation, "
+        "and normalises the means of the latents over the batch, so that they are used after fewer steps. false: the "
+        "published encoder.",
     )
     transformation: Literal["cdna", "flow"] = Field(
         "cdna",

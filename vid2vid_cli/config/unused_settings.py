@@ -10,7 +10,7 @@ from vid2vid_cli.config.unpaired import UnpairedConfig
 COMPOSITE_ONLY = ("num_local_res_blocks", "kernel_size", "foreground_after_warp", "condition_range")
 UNET_ONLY = ("conv_bias", "dropout", "skip_connections")
 SPADE_ONLY = ("blend_references",)
-SAVP_ONLY = ("latent_encoder", "transformation", "num_transformations")
+SAVP_ONLY = ("latent_encoder", "motion_encoder", "transformation", "num_transformations")
 UNSUPPORTED = {
     "composite": (*UNET_ONLY, *SAVP_ONLY, *SPADE_ONLY, "patch_size"),
     "fast": (*COMPOSITE_ONLY, *UNET_ONLY, *SAVP_ONLY, *SPADE_ONLY, "upsample"),
@@ -40,7 +40,7 @@ UNUSED_BY_SAVP = (
     *("losses.temporal_warp", "discriminators.temporal.frame_strides", "discriminators.region.names", "conditioners"),
     *("schedule.frames_per_update", "schedule.bptt_frames"),
 )
-BICYCLEGAN_SETTINGS = ("generator.latent_injection", "losses.random_adversarial", "losses.latent")
+BICYCLEGAN_SETTINGS = ("losses.random_adversarial", "losses.latent")
 LATENT_SETTINGS = ("generator.latent_channels", "losses.kl")
 UNUSED_BY_BICYCLEGAN = (
     *("losses.feature_matching", "losses.perceptual", "losses.temporal_warp", "losses.temporal_adversarial"),
@@ -81,6 +81,8 @@ def unused_settings(config: Config) -> dict[str, str]:
         reasons |= dict.fromkeys(UNUSED_BY_BICYCLEGAN, "model=bicyclegan does not use it")
     else:
         reasons |= dict.fromkeys(BICYCLEGAN_SETTINGS, "only model=bicyclegan uses it")
+    if config.model not in ("bicyclegan", "savp"):
+        reasons["generator.latent_injection"] = "only model=bicyclegan and model=savp use it"
     if config.model == "fader":
         reasons |= dict.fromkeys(UNUSED_BY_FADER, "model=fader does not use it")
     else:

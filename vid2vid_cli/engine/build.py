@@ -65,6 +65,8 @@ def build_generator(config: GeneratorConfig, condition_spec: ConditionSpec) -> S
                 has_encoder=config.latent_encoder,
                 transformation=config.transformation,
                 num_transformations=config.num_transformations,
+                latent_injection="norm" if config.latent_injection == "norm" else "all",
+                has_motion_encoder=config.motion_encoder,
             )
         case "unet":
             return UNetGenerator(

@@ -102,6 +102,8 @@ class TrainState:
 
     @torch.no_grad()
     def update_ema(self, decay: float) -> None:
-        """ema = decay * ema + (1 - decay) * weights."""
+        """ema = decay * ema + (1 - decay) * weights. Buffers (running statistics) are copied."""
         for ema_weight, weight in zip(self.generator_ema.parameters(), self.generator.parameters(), strict=True):
             ema_weight.lerp_(weight, 1.0 - decay)
+        for ema_buffer, buffer in zip(self.generator_ema.buffers(), self.generator.buffers(), strict=True):
+            ema_buffer.copy_(buffer)

@@ -10,7 +10,6 @@ The encoder estimates z_t from x_t and x_{t+1}. Inside, frames are in [0, 1], as
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,7 +19,18 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from vid2vid_cli.core.types import check_shape
-from vid2vid_cli.networks.video_layers import CDNATransform, ConvLSTM, FlowTransform, LSTMState, instance_norm
+from vid2vid_cli.networks.latent_encoder import LatentEncoder, MotionEncoder
+from vid2vid_cli.networks.video_layers import (
+    CDNATransform,
+    ConvLSTM,
+    FlowTransform,
+    LSTMState,
+    append_latent,
+    init_weights,
+    modulate,
+    norm_conv,
+    norm_conv_relu,
+)
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 
 Transformation = Literal["cdna", "flow"]
@@ -30,8 +40,9 @@ NUM_LSTM_LEVELS = 3
 """Innermost levels with convolutional LSTMs; 64 pixels have three levels."""
 NUM_FIXED_CANDIDATES = 3
 """Candidates in addition to the transformed images: previous frame, first frame, synthesised image."""
-ENCODER_CHANNELS = 64
-LOG_VARIANCE_LIMIT = 10.0
+LatentInjection = Literal["all", "norm"]
+MODULATION_STD = 0.1
+"""Deviation of the initial weights of latent_injection=norm: latents change features from the start."""
 
 
 @dataclass(frozen=True)
@@ -55,36 +66,57 @@ class SavpCell(nn.Module):
         latent_channels: int,
         transformation: Transformation,
         num_transformations: int,
+        latent_injection: LatentInjection,
     ) -> None:
+        """`latent_injection` all: the latent is concatenated with the input of each convolution, as published. norm: it
+        scales and shifts the features after each normalisation, which removes inputs that are constant over the frame,
+        except for the effect of the zero padding.
+        """
         super().__init__()
         self.latent_channels = latent_channels
+        appended_channels = latent_channels if latent_injection == "all" else 0
+        self._has_appended_latent = bool(appended_channels)
         self.latent_lstm = nn.LSTMCell(latent_channels, latent_channels) if latent_channels else None
         channels = [base_channels * min(1 << level, MAX_CHANNEL_MULTIPLIER) for level in range(num_downsamples)]
         first_lstm_depth = max(1, num_downsamples - NUM_LSTM_LEVELS + 1)
         self.down, self.up, self.lstms = nn.ModuleList(), nn.ModuleList(), nn.ModuleDict()
+        modulation_sizes: dict[str, int] = {}
         in_channels = 6
         for depth, out_channels in enumerate(channels, 1):
             kernel_size = 5 if depth == 1 else 3
-            self.down.append(_conv(in_channels + latent_channels, out_channels, kernel_size, has_pooling=True))
+            self.down.append(norm_conv(in_channels + appended_channels, out_channels, kernel_size, has_pooling=True))
+            modulation_sizes[f"down{depth}"] = 2 * out_channels
             if depth >= first_lstm_depth:
-                self.lstms[f"down{depth}"] = ConvLSTM(out_channels + latent_channels, out_channels)
+                modulation_sizes[f"down{depth}_gates"] = 4 * out_channels
+                self.lstms[f"down{depth}"] = ConvLSTM(out_channels + appended_channels, out_channels)
             in_channels = out_channels
         for depth in reversed(range(num_downsamples)):
             out_channels = channels[max(depth - 1, 0)]
             skip_channels = 0 if depth == num_downsamples - 1 else channels[depth]
-            self.up.append(_conv(in_channels + skip_channels + latent_channels, out_channels, 3))
+            self.up.append(norm_conv(in_channels + skip_channels + appended_channels, out_channels, 3))
+            modulation_sizes[f"up{depth}"] = 2 * out_channels
             if depth >= first_lstm_depth:
-                self.lstms[f"up{depth}"] = ConvLSTM(out_channels + latent_channels, out_channels)
+                modulation_sizes[f"up{depth}_gates"] = 4 * out_channels
+                self.lstms[f"up{depth}"] = ConvLSTM(out_channels + appended_channels, out_channels)
             in_channels = out_channels
         self.transform: CDNATransform | FlowTransform = (
             CDNATransform(channels[-1], num_transformations)
             if transformation == "cdna"
             else FlowTransform(in_channels, num_transformations)
         )
-        self.scratch = nn.Sequential(_conv(in_channels, in_channels, 3), nn.Conv2d(in_channels, 3, 3, padding=1))
-        self.mask_features = _conv(in_channels, in_channels, 3)
+        self.scratch = nn.Sequential(norm_conv_relu(in_channels), nn.Conv2d(in_channels, 3, 3, padding=1))
+        self.mask_features = norm_conv_relu(in_channels)
         num_candidates = num_transformations + NUM_FIXED_CANDIDATES
         self.masks = nn.Conv2d(in_channels + 3 * num_candidates, num_candidates, 3, padding=1)
+        if not latent_channels or latent_injection != "norm":
+            modulation_sizes.clear()
+        self.modulations = nn.ModuleDict(
+            {name: nn.Linear(latent_channels, size) for name, size in modulation_sizes.items()}
+        )
+        init_weights(self)
+        for weight in self.modulations.parameters():
+            if weight.ndim == 2:
+                nn.init.normal_(weight, std=MODULATION_STD)
 
     def new_state(self, first_image: Tensor) -> ClipState:
         """The state before the first frame of a clip."""
@@ -98,12 +130,17 @@ class SavpCell(nn.Module):
         if self.latent_lstm is not None:
             latent_state = self.latent_lstm(latent, latent_state)
         code = None if latent_state is None else latent_state[0]
+        appended = code if self._has_appended_latent else None
+
+        def modulation(name: str) -> Tensor | None:
+            return self.modulations[name](code)[:, :, None, None] if name in self.modulations else None
 
         def run(conv: nn.Module, features: Tensor, name: str) -> Tensor:
-            features = conv(_append_latent(features, code))
+            features = F.relu(modulate(conv(append_latent(features, appended)), modulation(name)))
             if name not in self.lstms:
                 return features
-            new_lstms[name] = self.lstms[name](_append_latent(features, code), old_lstms[name])
+            features = append_latent(features, appended)
+            new_lstms[name] = self.lstms[name](features, old_lstms[name], modulation(f"{name}_gates"))
             return new_lstms[name][0]
 
         features = torch.cat([image, state.first_image], 1)
@@ -131,27 +168,6 @@ class SavpCell(nn.Module):
         return torch.softmax(self.masks(inputs).float(), 1)
 
 
-class LatentEncoder(nn.Module):
-    """q(z_t | x_t, x_{t+1}): mean and logarithm of the variance of a normal distribution."""
-
-    def __init__(self, latent_channels: int, base_channels: int = ENCODER_CHANNELS) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(6, base_channels, 4, 2, 1), nn.LeakyReLU(0.2)]
-        for level in (1, 2):
-            in_channels, out_channels = base_channels << level - 1, base_channels << level
-            layers += [nn.Conv2d(in_channels, out_channels, 4, 2, 1, bias=False), instance_norm(out_channels)]
-            layers.append(nn.LeakyReLU(0.2))
-        self.features = nn.Sequential(*layers)
-        self.mean = nn.Linear(base_channels << 2, latent_channels)
-        self.log_variance = nn.Linear(base_channels << 2, latent_channels)
-
-    def forward(self, pairs: Tensor) -> tuple[Tensor, Tensor]:
-        """Adjacent frames (b, 6, h, w) in [0, 1] -> two tensors (b, z)."""
-        features = self.features(pairs).mean((2, 3))
-        log_variance = self.log_variance(features).clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
-        return self.mean(features), log_variance
-
-
 class SavpGenerator(nn.Module):
     """Continues clips: recurrent cell and, for a model with latents and `has_encoder`, the latent encoder."""
 
@@ -165,8 +181,13 @@ class SavpGenerator(nn.Module):
         has_encoder: bool = True,
         transformation: Transformation = "cdna",
         num_transformations: int = 4,
+        latent_injection: LatentInjection = "all",
+        has_motion_encoder: bool = False,
     ) -> None:
-        """`past_frames`: real frames that are continued. `latent_channels` 0: a deterministic model."""
+        """`past_frames`: real frames that are continued. `latent_channels` 0: a deterministic model.
+
+        `has_motion_encoder`: the encoder is a MotionEncoder rather than the published LatentEncoder.
+        """
         super().__init__()
         self.num_scales = 1
         self.past_frames = past_frames
@@ -181,9 +202,11 @@ class SavpGenerator(nn.Module):
             latent_channels=latent_channels,
             transformation=transformation,
             num_transformations=num_transformations,
+            latent_injection=latent_injection,
         )
-        self.encoder = LatentEncoder(latent_channels) if latent_channels and has_encoder else None
-        _init_weights(self)
+        self.encoder: LatentEncoder | MotionEncoder | None = None
+        if latent_channels and has_encoder:
+            self.encoder = MotionEncoder(latent_channels) if has_motion_encoder else LatentEncoder(latent_channels)
 
     def start(self, first_frame: Tensor) -> ClipState:
         """The state before the first frame (b, 3, h, w) of a clip; nothing of another clip is left in it."""
@@ -216,32 +239,3 @@ class SavpGenerator(nn.Module):
     def set_gradient_checkpointing(self, enabled: bool) -> None:
         """Enable gradient checkpointing: about a third slower, much less memory."""
         self.gradient_checkpointing = enabled
-
-
-def _conv(in_channels: int, out_channels: int, kernel_size: int, *, has_pooling: bool = False) -> nn.Sequential:
-    """Convolution, 2x2 average pooling if requested, instance normalisation, ReLU."""
-    conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
-    pooling = [nn.AvgPool2d(2)] if has_pooling else []
-    return nn.Sequential(conv, *pooling, instance_norm(out_channels), nn.ReLU())
-
-
-def _append_latent(features: Tensor, code: Tensor | None) -> Tensor:
-    """Tile a latent (b, z) and append it to feature maps (b, c, h, w)."""
-    if code is None:
-        return features
-    return torch.cat([features, code[:, :, None, None].expand(-1, -1, *features.shape[-2:]).to(features.dtype)], 1)
-
-
-@torch.no_grad()
-def _init_weights(network: nn.Module) -> None:
-    """Normal distribution with deviation 0.02, cut at 0.04; biases zero, as published; the LSTM as in TensorFlow."""
-    limit = math.erf(math.sqrt(2))
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            module.weight.uniform_(-limit, limit).erfinv_().mul_(0.02 * math.sqrt(2))
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.LSTMCell):
-            for weight in module.parameters():
-                nn.init.zeros_(weight) if weight.ndim == 1 else nn.init.xavier_uniform_(weight)
-            module.bias_hh[module.hidden_size : 2 * module.hidden_size] = 1  # the forget gate

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,6 +26,33 @@ def instance_norm(channels: int) -> InstanceNorm:
     return InstanceNorm(channels, channels, eps=NORM_EPS)
 
 
+def norm_conv(in_channels: int, out_channels: int, kernel_size: int, *, has_pooling: bool = False) -> nn.Sequential:
+    """Convolution, 2x2 average pooling if requested, instance normalisation."""
+    conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
+    pooling = [nn.AvgPool2d(2)] if has_pooling else []
+    return nn.Sequential(conv, *pooling, instance_norm(out_channels))
+
+
+def norm_conv_relu(channels: int) -> nn.Sequential:
+    """3x3 convolution, instance normalisation, ReLU."""
+    return nn.Sequential(*norm_conv(channels, channels, 3), nn.ReLU())
+
+
+def modulate(features: Tensor, scale_and_shift: Tensor | None) -> Tensor:
+    """Scale and shift feature maps (b, c, h, w) by (b, 2c, 1, 1)."""
+    if scale_and_shift is None:
+        return features
+    scale, shift = scale_and_shift.chunk(2, 1)
+    return features * (1 + scale) + shift
+
+
+def append_latent(features: Tensor, code: Tensor | None) -> Tensor:
+    """Tile a latent (b, z) and append it to feature maps (b, c, h, w)."""
+    if code is None:
+        return features
+    return torch.cat([features, code[:, :, None, None].expand(-1, -1, *features.shape[-2:]).to(features.dtype)], 1)
+
+
 class ConvLSTM(nn.Module):
     """Convolutional LSTM (Shi et al., NIPS 2015) with instance normalisation of the gates and of the cell.
 
@@ -37,13 +66,18 @@ class ConvLSTM(nn.Module):
         self.gate_norm = instance_norm(4 * channels)
         self.cell_norm = instance_norm(channels)
 
-    def forward(self, features: Tensor, state: LSTMState | None) -> LSTMState:
-        """(b, c, h, w) and the state of the frame before, None for the first frame of a clip -> the new state."""
+    def forward(self, features: Tensor, state: LSTMState | None, gate_shift: Tensor | None = None) -> LSTMState:
+        """(b, c, h, w) and the state of the frame before, None for the first frame of a clip -> the new state.
+
+        `gate_shift` (b, 4 channels, 1, 1) is added to the normalised gates.
+        """
         if state is None:
             zeros = features.new_zeros(len(features), self.channels, *features.shape[-2:])
             state = zeros, zeros
         hidden, cell = state
         gates = self.gate_norm(self.gates(torch.cat([features, hidden], 1)))
+        if gate_shift is not None:
+            gates = gates + gate_shift
         input_gate, candidate, forget_gate, output_gate = gates.chunk(4, 1)
         cell = cell * torch.sigmoid(forget_gate + 1) + torch.sigmoid(input_gate) * torch.tanh(candidate)
         cell = self.cell_norm(cell)
@@ -106,3 +140,18 @@ class FlowTransform(nn.Module):
         """(b, 3, h, w), (b, c, h, w) -> the warped images (b, n, 3, h, w)."""
         flows = self.flows(features)
         return torch.stack([warp(image, flow) for flow in flows.split(2, 1)], 1)
+
+
+@torch.no_grad()
+def init_weights(network: nn.Module) -> None:
+    """Normal distribution with deviation 0.02, cut at 0.04; biases zero, as published; the LSTM as in TensorFlow."""
+    limit = math.erf(math.sqrt(2))
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.weight.uniform_(-limit, limit).erfinv_().mul_(0.02 * math.sqrt(2))
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.LSTMCell):
+            for weight in module.parameters():
+                nn.init.zeros_(weight) if weight.ndim == 1 else nn.init.xavier_uniform_(weight)
+            module.bias_hh[module.hidden_size : 2 * module.hidden_size] = 1  # the forget gate

@@ -184,6 +184,61 @@ def test_samples_depend_on_their_seed_only() -> None:
     assert (first[:, 0] - first[:, 1]).abs().max() > 1e-3
 
 
+def jumping_squares(seed: int, batch_size: int = 8, length: int = 5) -> Tensor:
+    """Clips (b, t, 3, h, w) of a square that moves two pixels per frame, each time in one of four random directions."""
+    generator = torch.Generator().manual_seed(seed)
+    directions = torch.tensor([(0, 2), (0, -2), (2, 0), (-2, 0)])
+    clips = torch.full((batch_size, length, 3, SIZE, SIZE), -0.5)
+    for clip in clips:
+        position = torch.randint(0, SIZE - 5, (2,), generator=generator)
+        for frame in clip:
+            y, x = position.tolist()
+            frame[:, y : y + 5, x : x + 5] = 0.8
+            step = directions[int(torch.randint(4, (), generator=generator))]
+            inside = bool(((position + step >= 0) & (position + step <= SIZE - 5)).all())
+            position = position + (step if inside else -step)
+    return clips
+
+
+def error_with_latents_of(state: SavpState, frames: Tensor, shift: int) -> float:
+    """Mean L1 of the next frames with the encoded latents of the clip that is `shift` further in the batch."""
+    generator = state.generator
+    generator.eval()
+    with torch.no_grad():
+        latents = generator.encode(frames)[0].roll(shift, 0)
+        clip_state, errors = generator.start(frames[:, 0]), []
+        for index in range(frames.shape[1] - 1):
+            predicted, clip_state = generator(frames[:, index], latents[:, index], clip_state)
+            errors.append((predicted - frames[:, index + 1]).abs().mean())
+    generator.train()
+    return float(torch.stack(errors).mean())
+
+
+def test_latents_are_used_after_seconds_with_the_motion_encoder() -> None:
+    """The latents of another clip give another motion."""
+    settings = {
+        **{"generator.motion_encoder": True, "generator.latent_injection": "norm", "generator.transformation": "flow"},
+        **{"generator.base_channels": 8, "generator.latent_channels": 4, "optimizer.lr": 3e-3, "losses.kl": 0},
+        **{"savp.scheduled_sampling_k": 900, **WITHOUT_GAN},
+    }
+    context, state = new_training(savp_config(settings))
+    for step in range(90):
+        frames = jumping_squares(step)
+        train_step(context, state, ClipBatch(frames, frames))
+    frames = jumping_squares(1000, batch_size=16)
+    assert error_with_latents_of(state, frames, 1) > 1.2 * error_with_latents_of(state, frames, 0)
+
+
+def test_ema_has_the_running_statistics_of_the_motion_encoder() -> None:
+    context, state = new_training(savp_config({"generator.motion_encoder": True}))
+    initial = [buffer.clone() for buffer in state.generator.buffers()]
+    train_step(context, state, batch_of(0))
+    trained, ema = list(state.generator.buffers()), list(state.generator_ema.buffers())
+    assert len(trained) == 3
+    assert not any(torch.equal(old, new) for old, new in zip(initial, trained, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(trained, ema, strict=True))
+
+
 def test_moving_square_is_predicted_better_than_by_copying_the_last_frame() -> None:
     settings = {"generator.latent_channels": 0, "generator.base_channels": 8, "optimizer.lr": 5e-3, **WITHOUT_GAN}
     context, state = new_training(savp_config({**settings, "optimizer.ema_decay": 0.8, "savp.scheduled_sampling_k": 5}))
