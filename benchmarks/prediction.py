@@ -34,14 +34,14 @@ from vid2vid_cli.requests.train import TrainRequest
 
 WITHOUT_GAN = ("losses.posterior_adversarial=0", "losses.posterior_features=0", "losses.prior_adversarial=0")
 VARIANTS: Mapping[str, tuple[str, ...]] = {
-    "deterministic": (*WITHOUT_GAN, "generator.latent_channels=0"),
     "vae": WITHOUT_GAN,
+    "deterministic": (*WITHOUT_GAN, "generator.latent_channels=0"),
+    "savp": (),
+    "gan": ("generator.latent_encoder=false", "losses.kl=0", "losses.prior_features=10"),
     "vae_published_latents": (
         *WITHOUT_GAN,
         *("generator.latent_injection=all", "generator.motion_encoder=false", "generator.transformation=cdna"),
     ),
-    "gan": ("generator.latent_encoder=false", "losses.kl=0", "losses.prior_features=10"),
-    "savp": (),
 }
 PRESET = "savp_small"
 
@@ -71,9 +71,9 @@ class PredictionPlan:
             f"generator.base_channels={self.base_channels}",
             f"savp.discriminator_channels={max(4, self.base_channels // 2)}",
             f"generator.num_downsamples={3 if self.size >= 64 else 2}",
-            f"savp.kl_anneal_start={self.expected_steps // 5}",
+            f"savp.kl_anneal_start={self.expected_steps * 2 // 5}",
             f"savp.kl_anneal_steps={self.expected_steps * 3 // 10}",
-            f"savp.scheduled_sampling_k={max(1, self.expected_steps // 15)}",
+            f"savp.scheduled_sampling_k={max(1, self.expected_steps // 10)}",
             # With a time limit, the number of steps is not known in advance.
             f"schedule.lr_decay_start={self.steps // 2 if self.steps else 'null'}",
             f"schedule.lr_decay_steps={max(1, (self.steps or 0) // 2)}",
@@ -116,6 +116,7 @@ def measure(plan: PredictionPlan, video: Path | None, folder: Path, log: Log) ->
             ),
             ignore_events,
         )
+        log(f"{variant}: {result.rows}")
         for row, metrics in result.rows.items():
             if row == "model" or row.startswith("best_of_"):
                 rows[f"{variant}, {'mean' if row == 'model' else row}"] = {**metrics, "steps": trained.num_steps}
