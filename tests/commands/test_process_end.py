@@ -11,24 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from helpers.slow_plugin import add_slow_plugin
 
 from vid2vid_cli.__main__ import BLAS_THREADS_VARIABLE, limit_blas_threads
 from vid2vid_cli.core.python_process import code_command, module_command
-
-SLOW_PLUGIN = """
-import time
-from vid2vid_edges.conditioner import Edges
-from vid2vid_cli.conditioning import ConditionerSpec
-
-SPEC = ConditionerSpec("slow", "edges, slowly", "image", "slow_plugin:Slow")
-
-class Slow(Edges):
-    spec = SPEC
-    def annotate(self, frames):
-        for annotation in super().annotate(frames):
-            time.sleep(0.3)
-            yield annotation
-"""
 
 
 def start(folder: Path, *args: str) -> subprocess.Popen[str]:
@@ -67,10 +53,7 @@ def running_processes(group: int) -> list[str]:
 def test_prepare_ends_with_signal_as_with_ctrl_c(
     blob_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "slow_plugin.py").write_text(SLOW_PLUGIN)
-    monkeypatch.syspath_prepend(str(tmp_path / "plugins"))
-    monkeypatch.setenv("VID2VID_PLUGINS", "slow=slow_plugin:SPEC")
+    add_slow_plugin(tmp_path, monkeypatch)
     process = start(tmp_path, "prepare", "-c", "slow", str(blob_video))
     assert process.stderr is not None
     assert "prepare" in process.stderr.readline()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from helpers.local_server import QuietHandler, serve_requests
 
 
 @dataclass
@@ -24,7 +24,7 @@ class FileServer:
 def serve_file(server: FileServer) -> Iterator[FileServer]:
     """Serve `server.content` on 127.0.0.1; `server.url` is its address."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             range_header = self.headers.get("Range", "")
             server.requests.append(range_header)
@@ -40,14 +40,5 @@ def serve_file(server: FileServer) -> Iterator[FileServer]:
             self.end_headers()
             self.wfile.write(body[: server.max_bytes_per_request])
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    http_server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.url = f"http://127.0.0.1:{http_server.server_port}"
-    threading.Thread(target=http_server.serve_forever, daemon=True).start()
-    try:
+    with serve_requests(Handler) as server.url:
         yield server
-    finally:
-        http_server.shutdown()
-        http_server.server_close()

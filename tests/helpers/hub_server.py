@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha1, sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from helpers.local_server import QuietHandler, serve_requests
 
 TOKEN = "hf_valid"
 READ_ONLY_TOKEN = "hf_read"
@@ -59,17 +59,11 @@ def serve_hub() -> Iterator[HubServer]:
     """Serve an empty hub on 127.0.0.1; `url` is the value for HF_ENDPOINT."""
     hub = HubServer()
     handler = type("Handler", (_Handler,), {"hub": hub})
-    http_server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    hub.url = f"http://127.0.0.1:{http_server.server_port}"
-    threading.Thread(target=http_server.serve_forever, daemon=True).start()
-    try:
+    with serve_requests(handler) as hub.url:
         yield hub
-    finally:
-        http_server.shutdown()
-        http_server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     hub: HubServer
     protocol_version = "HTTP/1.1"
 
@@ -84,9 +78,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         self._answer()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
     def _answer(self) -> None:
         body = self._read_body()

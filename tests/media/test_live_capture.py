@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from helpers.local_server import QuietHandler, serve_requests
 from helpers.video_files import frame_number, numbered_frame, write_video
 
 from vid2vid_cli.core.errors import CameraError, ConfigError, MissingFileError, NotAVideoError
@@ -53,50 +53,36 @@ def test_capture_reduces_large_frames_and_loops(numbered_video: Path) -> None:
     assert capture.take() is None
 
 
-class Camera:
-    """A network camera: sends `images` as MJPEG, and then nothing, but leaves the connection open."""
-
-    def __init__(self, num_images: int) -> None:
-        self.is_over = threading.Event()
-        camera, jpeg = self, encode_jpeg(numbered_frame(5))
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=b")
-                self.end_headers()
-                for _ in range(num_images):
-                    head = f"--b\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                    self.wfile.write(head.encode() + jpeg + b"\r\n")
-                    time.sleep(0.005)
-                camera.is_over.wait(20)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}/video"
-
-
 @pytest.fixture
-def camera() -> Iterator[Camera]:
-    network_camera = Camera(60)
-    yield network_camera
-    network_camera.is_over.set()
-    network_camera.server.shutdown()
-    network_camera.server.server_close()
+def camera_url() -> Iterator[str]:
+    """A network camera: sends 60 images as MJPEG, and then nothing, but leaves the connection open."""
+    is_over, jpeg = threading.Event(), encode_jpeg(numbered_frame(5))
+
+    class Handler(QuietHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=b")
+            self.end_headers()
+            for _ in range(60):
+                head = f"--b\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                self.wfile.write(head.encode() + jpeg + b"\r\n")
+                time.sleep(0.005)
+            is_over.wait(20)
+
+    with serve_requests(Handler) as url:
+        yield f"{url}/video"
+        is_over.set()
 
 
-def test_capture_network_camera_that_stops_is_one_error(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_capture_network_camera_that_stops_is_one_error(camera_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (live_capture, live_input):
         monkeypatch.setattr(module, "LOST_SECONDS", 0.5)
-    with LiveCapture(camera.url, max_short_side=512) as capture:
+    with LiveCapture(camera_url, max_short_side=512) as capture:
         frames = map(frame_number, capture)
         assert next(frames) == 5
         with pytest.raises(CameraError) as raised:
             list(frames)
-    assert camera.url in raised.value.message
+    assert camera_url in raised.value.message
 
 
 @pytest.mark.parametrize(

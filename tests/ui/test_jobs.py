@@ -8,24 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.slow_plugin import add_slow_plugin
 
 from vid2vid_cli.ui.job import Job
 from vid2vid_cli.ui.jobs import MAX_KEPT, MAX_WAITING, Jobs, TooManyJobsError
-
-SLOW_PLUGIN = """
-import time
-from vid2vid_edges.conditioner import Edges
-from vid2vid_cli.conditioning import ConditionerSpec
-
-SPEC = ConditionerSpec("slow", "edges, slowly", "image", "slow_plugin:Slow")
-
-class Slow(Edges):
-    spec = SPEC
-    def annotate(self, frames):
-        for annotation in super().annotate(frames):
-            time.sleep(0.3)
-            yield annotation
-"""
 
 
 @pytest.fixture
@@ -34,14 +20,6 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
     yield jobs
     jobs.close()
     assert jobs.num_active == 0
-
-
-def add_plugin(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    """Make `code` the conditioner `slow` of all processes; modules in the working folder are not imported."""
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "slow_plugin.py").write_text(code)
-    monkeypatch.syspath_prepend(str(folder / "plugins"))
-    monkeypatch.setenv("VID2VID_PLUGINS", "slow=slow_plugin:SPEC")
 
 
 def wait_for(condition: Callable[[], Any]) -> None:
@@ -65,7 +43,7 @@ def test_failed_commands_have_the_message_of_the_command(jobs: Jobs) -> None:
 
 
 def test_queue_progress_and_stop(jobs: Jobs, blob_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    add_plugin(tmp_path, monkeypatch, SLOW_PLUGIN)
+    add_slow_plugin(tmp_path, monkeypatch)
     first = jobs.start("prepare", ["prepare", "-c", "slow", str(blob_video)])
     second = jobs.start("transfer", ["inspect", "none.ckpt"])
     third = jobs.start("prepare", ["inspect", "none.ckpt"])
@@ -86,7 +64,7 @@ def test_queue_progress_and_stop(jobs: Jobs, blob_video: Path, tmp_path: Path, m
 
 
 def test_close_stops_what_runs_and_waits(tmp_path: Path, blob_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    add_plugin(tmp_path, monkeypatch, SLOW_PLUGIN)
+    add_slow_plugin(tmp_path, monkeypatch)
     jobs = Jobs(tmp_path)
     running = jobs.start("prepare", ["prepare", "-c", "slow", str(blob_video)])
     waiting = jobs.start("prepare", ["prepare", "-c", "slow", str(blob_video)])
@@ -99,7 +77,7 @@ def test_close_stops_what_runs_and_waits(tmp_path: Path, blob_video: Path, monke
 
 def test_stop_ends_by_force_at_last(jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ignore_signals = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-    add_plugin(tmp_path, monkeypatch, ignore_signals + "open('ready', 'w').close()\ntime.sleep(60)\n")
+    add_slow_plugin(tmp_path, monkeypatch, ignore_signals + "open('ready', 'w').close()\ntime.sleep(60)\n")
     job = jobs.start("prepare", ["prepare", "-c", "slow", "x.mp4"])
     wait_for((tmp_path / "ready").exists)
     for _ in range(3):
