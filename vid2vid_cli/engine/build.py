@@ -5,16 +5,19 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.discriminators import ImageConfig, PatchConfig
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.config.losses import LossConfig
 from vid2vid_cli.config.optimizer import OptimizerSettings
 from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.chunk import DiscriminatorInputFormat
+from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.training_losses import LossSettings
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.discriminator import MultiScaleDiscriminator
 from vid2vid_cli.networks.fast import FastGenerator
+from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.networks.resnet import ResNetGenerator
 from vid2vid_cli.networks.savp import SavpGenerator
 from vid2vid_cli.networks.spade import SpadeGenerator
@@ -144,6 +147,19 @@ def build_optimizer(config: OptimizerSettings, *networks: nn.Module) -> torch.op
     if config.algorithm == "rmsprop":
         return torch.optim.RMSprop(weights, config.lr, weight_decay=config.weight_decay)
     return torch.optim.Adam(weights, config.lr, config.betas, weight_decay=config.weight_decay, fused=True)
+
+
+def prepare_networks(
+    config: Config, runtime: Runtime, generator: Generator, *discriminators: nn.Module
+) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    """Prepare new networks for training on `runtime`; returns the optimisers of generator and discriminators."""
+    generator.set_gradient_checkpointing(config.runtime.gradient_checkpointing)
+    for network in (generator, *discriminators):
+        runtime.prepare_module(network)
+    return (
+        build_optimizer(config.optimizer.generator, generator),
+        build_optimizer(config.optimizer.discriminators, *discriminators),
+    )
 
 
 def build_discriminator(config: PatchConfig, in_channels: int, height: int) -> MultiScaleDiscriminator:

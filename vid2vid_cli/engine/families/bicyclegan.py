@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.types import ClipBatch, ConditionSpec
-from vid2vid_cli.engine.build import build_discriminator, build_optimizer, loss_settings
+from vid2vid_cli.engine.build import build_discriminator, loss_settings, prepare_networks
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
@@ -82,18 +82,10 @@ def build_bicycle_generator(config: GeneratorConfig, condition_spec: ConditionSp
 def build_bicycle_state(config: Config, condition_spec: ConditionSpec, runtime: Runtime) -> BicycleState:
     """New networks and optimisers. The discriminators get frames without conditions, as published."""
     generator = build_bicycle_generator(config.generator, condition_spec)
-    generator.set_gradient_checkpointing(config.runtime.gradient_checkpointing)
     discriminators = nn.ModuleDict(
         {name: build_discriminator(config.discriminators.image, 3, config.data.height) for name in (ENCODED, RANDOM)}
     )
-    for network in (generator, discriminators):
-        runtime.prepare_module(network)
-    return BicycleState(
-        generator,
-        discriminators,
-        build_optimizer(config.optimizer.generator, generator),
-        build_optimizer(config.optimizer.discriminators, discriminators),
-    )
+    return BicycleState(generator, discriminators, *prepare_networks(config, runtime, generator, discriminators))
 
 
 def train_on_clips(context: TrainContext, state: BicycleState, batch: ClipBatch) -> list[dict[str, Tensor]]:

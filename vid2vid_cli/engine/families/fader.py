@@ -9,7 +9,7 @@ from torch import Tensor
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.types import ClipBatch, ConditionSpec, ShapeError
-from vid2vid_cli.engine.build import build_optimizer, loss_settings
+from vid2vid_cli.engine.build import loss_settings, prepare_networks
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
@@ -49,16 +49,8 @@ def build_fader_generator(config: GeneratorConfig, condition_spec: ConditionSpec
 def build_fader_state(config: Config, condition_spec: ConditionSpec, runtime: Runtime) -> FaderState:
     """New networks and optimisers."""
     generator = build_fader_generator(config.generator, condition_spec)
-    generator.set_gradient_checkpointing(config.runtime.gradient_checkpointing)
     classifier = AttributeClassifier(generator.code_channels, generator.num_attributes)
-    for network in (generator, classifier):
-        runtime.prepare_module(network)
-    return FaderState(
-        generator,
-        classifier,
-        build_optimizer(config.optimizer.generator, generator),
-        build_optimizer(config.optimizer.discriminators, classifier),
-    )
+    return FaderState(generator, classifier, *prepare_networks(config, runtime, generator, classifier))
 
 
 def train_on_clips(context: TrainContext, state: FaderState, batch: ClipBatch) -> list[dict[str, Tensor]]:

@@ -16,10 +16,10 @@ from vid2vid_cli.engine import training_losses
 from vid2vid_cli.engine.build import (
     build_discriminator,
     build_generator,
-    build_optimizer,
     condition_and_output_channels,
     discriminator_input_format,
     loss_settings,
+    prepare_networks,
 )
 from vid2vid_cli.engine.chunk import Chunk, gather_chunk
 from vid2vid_cli.engine.curriculum import is_warmup_end
@@ -66,7 +66,6 @@ class PairedState(TrainState):
 def build_paired_state(config: Config, condition_spec: ConditionSpec, runtime: Runtime) -> PairedState:
     """New networks and optimisers."""
     generator = build_generator(config.generator, condition_spec)
-    generator.set_gradient_checkpointing(config.runtime.gradient_checkpointing)
     condition_channels, out_channels = condition_and_output_channels(config.generator, condition_spec)
     discriminator_channels = condition_channels + out_channels
     image_discriminator = build_discriminator(config.discriminators.image, discriminator_channels, config.data.height)
@@ -82,17 +81,16 @@ def build_paired_state(config: Config, condition_spec: ConditionSpec, runtime: R
     region_discriminators = nn.ModuleDict(
         {name: build_discriminator(region, discriminator_channels, crop_size) for name in region.names}
     )
-    for network in (generator, image_discriminator, temporal_discriminators, region_discriminators):
-        runtime.prepare_module(network)
+    generator_optimizer, discriminator_optimizer = prepare_networks(
+        config, runtime, generator, image_discriminator, temporal_discriminators, region_discriminators
+    )
     return PairedState(
         generator=generator,
         image_discriminator=image_discriminator,
         temporal_discriminators=temporal_discriminators,
         region_discriminators=region_discriminators,
-        generator_optimizer=build_optimizer(config.optimizer.generator, generator),
-        discriminator_optimizer=build_optimizer(
-            config.optimizer.discriminators, image_discriminator, temporal_discriminators, region_discriminators
-        ),
+        generator_optimizer=generator_optimizer,
+        discriminator_optimizer=discriminator_optimizer,
     )
 
 

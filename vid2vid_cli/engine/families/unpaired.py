@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.types import ClipBatch, ConditionSpec, ReferenceFlow
-from vid2vid_cli.engine.build import build_discriminator, build_generator, build_optimizer, loss_settings
+from vid2vid_cli.engine.build import build_discriminator, build_generator, loss_settings, prepare_networks
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.image_history import ImageHistory
 from vid2vid_cli.engine.reference_flow import estimate_reference_flow
@@ -70,17 +70,15 @@ def build_translation_generator(config: GeneratorConfig, condition_spec: Conditi
 def build_unpaired_state(config: Config, condition_spec: ConditionSpec, runtime: Runtime) -> UnpairedState:
     """New networks and optimisers."""
     generator = build_translation_generator(config.generator, condition_spec)
-    generator.set_gradient_checkpointing(config.runtime.gradient_checkpointing)
     discriminators = nn.ModuleDict(
         {direction: build_discriminator(config.discriminators.image, 3, config.data.height) for direction in DIRECTIONS}
     )
-    for network in (generator, discriminators):
-        runtime.prepare_module(network)
+    generator_optimizer, discriminator_optimizer = prepare_networks(config, runtime, generator, discriminators)
     return UnpairedState(
         generator,
         discriminators,
-        generator_optimizer=build_optimizer(config.optimizer.generator, generator),
-        discriminator_optimizer=build_optimizer(config.optimizer.discriminators, discriminators),
+        generator_optimizer=generator_optimizer,
+        discriminator_optimizer=discriminator_optimizer,
         history_size=config.unpaired.history_size,
     )
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.core.types import ClipBatch, ConditionSpec
-from vid2vid_cli.engine.build import build_optimizer, loss_settings
+from vid2vid_cli.engine.build import loss_settings, prepare_networks
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
@@ -56,18 +56,10 @@ def build_vaegan_generator(config: GeneratorConfig, condition_spec: ConditionSpe
 def build_vaegan_state(config: Config, condition_spec: ConditionSpec, runtime: Runtime) -> VaeGanState:
     """New networks and optimisers."""
     generator = build_vaegan_generator(config.generator, condition_spec)
-    generator.set_gradient_checkpointing(config.runtime.gradient_checkpointing)
     discriminator = VaeGanDiscriminator(
         base_channels=config.discriminators.image.base_channels, num_downsamples=config.generator.num_downsamples
     )
-    for network in (generator, discriminator):
-        runtime.prepare_module(network)
-    return VaeGanState(
-        generator,
-        discriminator,
-        build_optimizer(config.optimizer.generator, generator),
-        build_optimizer(config.optimizer.discriminators, discriminator),
-    )
+    return VaeGanState(generator, discriminator, *prepare_networks(config, runtime, generator, discriminator))
 
 
 def train_on_clips(context: TrainContext, state: VaeGanState, batch: ClipBatch) -> list[LossTerms]:
