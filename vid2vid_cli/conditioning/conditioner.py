@@ -193,7 +193,7 @@ class Conditioner(ABC):
 
         NaN: not detected. Default: points in multiples of the image's height, or the condition at a low resolution.
         """
-        return describe_annotation(self, annotation, view)
+        return describe_annotation(annotation.points, view, lambda small_view: self.render(annotation, small_view))
 
     def bones(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
         """Return point name -> pairs of rows that move as rigid parts, by which reference frames are aligned; or {}.

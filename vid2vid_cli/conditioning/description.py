@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vid2vid_cli.core.geometry import FloatArray, View
-
-if TYPE_CHECKING:
-    from vid2vid_cli.conditioning.conditioner import Annotation, Conditioner
 
 SMALL_SIDE = 16
 """Side of the images that annotations without points are compared on."""
 
 
-def describe_annotation(conditioner: Conditioner, annotation: Annotation, view: View) -> FloatArray:
-    """The default of `Conditioner.describe`, (d,) float32.
+def describe_annotation(
+    points: Mapping[str, FloatArray], view: View, render: Callable[[View], NDArray[Any]]
+) -> FloatArray:
+    """The default of `Conditioner.describe` for an annotation with `points`, which `render` renders; (d,) float32.
 
     Points in multiples of the image's height; without points, the condition reduced to SMALL_SIDE x SMALL_SIDE. Both
     are in coordinates of the output, so that position and size of the subject count.
     """
-    if annotation.points:
-        points = np.concatenate([rows[:, :2] for rows in annotation.points.values()])
-        return (view.transform_points(points) / view.height).astype(np.float32).ravel()
-    small_view = view.resize(SMALL_SIDE, SMALL_SIDE)
-    return conditioner.render(annotation, small_view).astype(np.float32).ravel() / np.float32(SMALL_SIDE)
+    if points:
+        rows = np.concatenate([array[:, :2] for array in points.values()])
+        return (view.transform_points(rows) / view.height).astype(np.float32).ravel()
+    return render(view.resize(SMALL_SIDE, SMALL_SIDE)).astype(np.float32).ravel() / np.float32(SMALL_SIDE)
