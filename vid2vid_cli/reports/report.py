@@ -23,6 +23,7 @@ from vid2vid_cli.reports.series import BlockSeries
 
 REPORT_FILE_NAME = "report.html"
 TEMPLATE_FOLDER = Path(__file__).with_name("templates")
+SCRIPT_NAMES = ("player.js", "report.js")
 Better = Literal["higher", "lower", ""]
 MAX_STRIP_VALUES = 4000
 """Values per strip: more than there are pixels in a row."""
@@ -157,7 +158,7 @@ def write_report(path: Path, report: Report) -> None:
         warnings=list(dict.fromkeys(report.warnings)),
         plots=[(curve, draw_curve(curve, report.phases)) for curve in report.curves if curve.points],
         style=Markup((TEMPLATE_FOLDER / "report.css").read_text(encoding="utf-8")),
-        script=Markup((TEMPLATE_FOLDER / "report.js").read_text(encoding="utf-8")),
+        script=Markup("".join((TEMPLATE_FOLDER / name).read_text(encoding="utf-8") for name in SCRIPT_NAMES)),
         data=Markup(_script_data(report)),
         written=time.strftime("%Y-%m-%d %H:%M:%S"),
     )
