@@ -10,61 +10,22 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
+from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-import cv2
-import numpy as np
+from typing import Any, NamedTuple
 
 from benchmarks.inputs import BenchmarkInputs, Log
+from benchmarks.prepare_cases import CASES, PrepareCase, find_clip, write_labels
 from vid2vid_cli.conditioning import VideoFrame
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import MissingPackageError, MissingWeightsError
 from vid2vid_cli.core.markdown import format_number, format_table
 from vid2vid_cli.dataset_builder.job import make_job
 from vid2vid_cli.engine.events import ignore_events
-from vid2vid_cli.media.label_images import save_indexed_png
-from vid2vid_cli.media.looped_clip import write_looped_clip
-from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.media.synthetic import synthetic_clip
-from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 
-Content = Literal["face", "body", "street"]
-REAL_CLIPS: dict[Content, str] = {
-    "face": "face/talking_man",
-    "body": "pose/dancing_woman",
-    "street": "street/bikes",
-}
-"""Clips of the development data."""
-NUM_CLASSES = 8
 MIN_FRAMES = 8
-
-
-@dataclass(frozen=True)
-class PrepareCase:
-    """A conditioner to measure, on footage in which it detects something."""
-
-    name: str
-    content: Content = "face"
-    options: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def title(self) -> str:
-        return f"{self.name} {self.options.get('backend', '')}".strip()
-
-
-CASES = (
-    PrepareCase("landmarks", options={"backend": "mediapipe"}),
-    PrepareCase("landmarks", options={"backend": "dlib"}),
-    PrepareCase("pose", "body"),
-    PrepareCase("segmentation", options={"backend": "selfie"}),
-    PrepareCase("edges", "street"),
-    PrepareCase("labels", options={"classes": str(NUM_CLASSES)}),
-)
 
 
 @dataclass(frozen=True)
@@ -107,7 +68,7 @@ class _PrepareBench:
         self.num_frames, self.short_side = plan.max_frames, plan.short_side
         self.options = dict(case.options)
         if case.name == "labels":
-            self.options["input_dir"] = str(_write_labels(clip, folder / "labels"))
+            self.options["input_dir"] = str(write_labels(clip, folder / "labels"))
         job = make_job(self._request(), [load_conditioner(case.name, self.options)])
         self.conditioner = job.bind_conditioners(job.inputs[0])[0]
         self.decoded = list(islice(job.decode_frames(job.open_reader(job.inputs[0])), plan.num_decoded))
@@ -241,7 +202,9 @@ def _create_benches(folder: Path, plan: PreparePlan, log: Log) -> list[_PrepareB
     for number, case in enumerate(plan.cases):
         case_folder = folder / str(number)
         case_folder.mkdir(parents=True)
-        clip = _find_clip(case.content, case_folder, plan)
+        clip = find_clip(
+            case.content, case_folder, data=plan.data, num_frames=plan.max_frames, short_side=plan.short_side
+        )
         if clip is None:
             log(f"prepare: {case.title} skipped: no clip with a {case.content}")
             continue
@@ -250,28 +213,3 @@ def _create_benches(folder: Path, plan: PreparePlan, log: Log) -> list[_PrepareB
         except (MissingPackageError, MissingWeightsError) as error:
             log(f"prepare: {case.title} skipped: {error.message}")
     return benches
-
-
-def _find_clip(content: Content, folder: Path, plan: PreparePlan) -> Path | None:
-    """A clip of at least `max_frames` frames."""
-    real = plan.data / f"{REAL_CLIPS[content]}.mp4" if plan.data is not None else None
-    if real is not None and real.is_file():
-        num_frames = VideoReader(real).num_frames
-        is_long_enough = num_frames is not None and num_frames >= plan.max_frames
-        return real if is_long_enough else write_looped_clip(real, plan.max_frames, folder / "looped.mp4")
-    if content == "body":
-        return None
-    with VideoWriter(folder / "short.mp4", Fraction(25)) as writer:
-        for frame in synthetic_clip(min(plan.max_frames, 40), plan.short_side, plan.short_side * 4 // 3):
-            writer.write(frame)
-    return write_looped_clip(folder / "short.mp4", plan.max_frames, folder / "synthetic.mp4")
-
-
-def _write_labels(clip: Path, folder: Path) -> Path:
-    """A label map for each frame: its brightness, quantised."""
-    folder.mkdir()
-    for index, frame in enumerate(VideoReader(clip)):
-        blurred = cv2.GaussianBlur(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (0, 0), 4)
-        labels = (np.asarray(blurred) // (256 // NUM_CLASSES)).astype(np.uint8)
-        save_indexed_png(folder / f"{index:06d}.png", labels)
-    return folder

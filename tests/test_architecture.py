@@ -258,8 +258,17 @@ def test_files_and_functions_are_short(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("path", sorted((REPO / PACKAGE / "ui" / "page").iterdir()), ids=relative_path)
-def test_page_files_are_short(path: Path) -> None:
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        path
+        for folder in (f"{PACKAGE}/ui/page", f"{PACKAGE}/reports/templates", "benchmarks")
+        for path in (REPO / folder).iterdir()
+        if path.is_file()
+    ),
+    ids=relative_path,
+)
+def test_pages_and_benchmarks_are_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MAX_FILE_LINES
 
 

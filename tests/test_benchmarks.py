@@ -30,6 +30,7 @@ from benchmarks import (
 from benchmarks.inputs import BenchmarkInputs, Case, create_inputs
 from benchmarks.moving_shapes import moving_shapes
 from benchmarks.peak import measure_peak
+from benchmarks.prepare_cases import CASES, PrepareCase
 from vid2vid_cli.core.errors import MissingFileError
 from vid2vid_cli.core.markdown import describe_machine
 from vid2vid_cli.engine.runtime import choose_runtime
@@ -156,8 +157,8 @@ def test_prepare_benchmark_skips_unavailable_cases(benchmark_inputs: BenchmarkIn
     """Cases without a clip or a weight file are skipped with a line in the log."""
     lines: list[str] = []
     weights = {"backend": "litert", "weights": "nowhere.tflite"}
-    cases = (prepare.PrepareCase("edges"), prepare.CASES[-1], prepare.PrepareCase("pose", "body"))
-    cases += (prepare.PrepareCase("segmentation", options=weights),)
+    cases = (PrepareCase("edges"), CASES[-1], PrepareCase("pose", "body"))
+    cases += (PrepareCase("segmentation", options=weights),)
     plan = prepare.PreparePlan(cases, short_side=64, max_frames=12, seconds=5.0, num_rounds=2)
     results = prepare.measure(benchmark_inputs, lines.append, plan)
     assert list(results["cases"]) == ["edges", "labels"]
