@@ -3,7 +3,8 @@
 The square of a hand that is not tracked lies on the extension of the forearm, and is measured twice, because the wrist
 may be bent. The square of a tracked hand follows from its last points (as in MediaPipe Hands: Zhang et al.,
 arXiv:2006.10214), moved with the forearm. While both wrists are visible, the hands take turns: one is measured, the
-other keeps its shape and moves with its forearm. A hand that moves with its forearm is measured on every third frame.
+other keeps its shape and moves with its forearm. A hand that moves with its forearm is measured on every third or
+fourth frame, one that is not found on every second.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SQUARE_SCALE, SQUARE_SHIFT = 2.0, 0.1
 PALM_POINTS = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
 MIN_PRESENCE, MIN_SEARCH_PRESENCE = 0.5, 0.7
 """Minimum presence of a tracked hand, and of one that is not tracked."""
-MIN_REFINE_PRESENCE = 0.05
+MIN_REFINE_PRESENCE = 0.2
 """Minimum presence in the search square for a second measurement."""
 MAX_PALM_LENGTH, MIN_SIDE_PROB = 0.42, 0.35
 """A palm longer than this, in forearm lengths, must be of the arm's side with this probability: it may belong to
@@ -44,9 +45,11 @@ MAX_WRIST_DISTANCE = 0.5
 MIN_HAND_DISTANCE = 0.3
 """Minimum mean distance of the points of both hands in palm lengths; closer ones are the same hand."""
 
-STEADY_DISTANCE, STEADY_INTERVAL = 0.4, 3
-"""A hand whose points were measured within this mean distance, in palm lengths, of where it was expected, is measured
-again after this number of frames."""
+STEADY_INTERVALS = ((0.1, 0.97, 4), (0.4, 0.0, 3))
+"""A hand whose points were measured within a mean distance, in palm lengths, of where it was expected, with at least a
+presence, is measured again after a number of frames."""
+MAX_FAILED_SEARCHES, SEARCH_INTERVAL = 3, 2
+"""A hand that was not found this number of times in a row is searched on every second frame."""
 WRIST_NOISE = 0.1
 """Noise of the body's joints in forearm lengths: hands follow smaller motions of the forearm only in part."""
 
@@ -71,15 +74,18 @@ class HandTracker:
         """Frames since the last measurement of each hand."""
         self._intervals = dict.fromkeys(ARM_JOINTS, 1)
         """Frames from the last measurement of each hand to the next one."""
+        self._failed_searches = dict.fromkeys(ARM_JOINTS, 0)
+        """Number of times in a row that each hand was not found."""
 
     def track(self, frame: UInt8Array, frame_index: int, body: FloatArray) -> dict[str, FloatArray]:
         """Points (21, 3) of both hands of `body` (25, 3); NaN where a hand is not detected."""
         if self._body is None or frame_index != self._frame_index + 1:
             self._hands = {}
+            self._intervals, self._failed_searches = dict.fromkeys(ARM_JOINTS, 1), dict.fromkeys(ARM_JOINTS, 0)
         visible_names = [name for name, (_, wrist) in ARM_JOINTS.items() if is_confident(body, wrist)]
         moved_hands = {name: self._move(name, body) for name in visible_names if name in self._hands}
         due_names = [name for name in visible_names if self._ages[name] + 1 >= self._intervals[name]]
-        due_names = visible_names if not self._hands else self._select_oldest(due_names, body)
+        due_names = self._select_oldest(due_names, body) if self._hands else due_names
         self._hands = moved_hands
         self._ages = {name: age + 1 for name, age in self._ages.items()}
         for name in due_names:
@@ -102,14 +108,16 @@ class HandTracker:
             hand = self._network.measure(frame, square_around_hand(tracked_hand[:, :2].astype(np.float64), name))
         if hand is None or hand.presence < MIN_PRESENCE:
             hand = self._search(name, frame, body)
-        if hand is not None and belongs_to_arm(hand, body, name):
-            points = np.column_stack([hand.positions, np.full(NUM_HAND_POINTS, hand.presence)])
-            self._hands[name] = points.astype(np.float32)
-            if tracked_hand is not None:
-                distances = np.linalg.norm(tracked_hand[:, :2] - hand.positions, axis=1)
-                is_steady = float(distances.mean()) < STEADY_DISTANCE * palm_length(hand.positions)
-                self._intervals[name] = STEADY_INTERVAL if is_steady else 1
-            self._remove_duplicate(body)
+        if hand is None or not belongs_to_arm(hand, body, name):
+            self._failed_searches[name] += 1
+            self._intervals[name] = SEARCH_INTERVAL if self._failed_searches[name] >= MAX_FAILED_SEARCHES else 1
+            return
+        self._failed_searches[name] = 0
+        points = np.column_stack([hand.positions, np.full(NUM_HAND_POINTS, hand.presence)])
+        self._hands[name] = points.astype(np.float32)
+        if tracked_hand is not None:
+            self._intervals[name] = measurement_interval(tracked_hand, hand)
+        self._remove_duplicate(body)
 
     def _search(self, name: str, frame: UInt8Array, body: FloatArray) -> MeasuredHand | None:
         """Measure the hand of an arm twice, the second time in the square around the first result."""
@@ -147,6 +155,18 @@ class HandTracker:
         squared_motion = float((offsets**2).sum(axis=1).mean())
         points[:, :2] += offsets * squared_motion / (squared_motion + (WRIST_NOISE * forearm_length(body, name)) ** 2)
         return points
+
+
+def measurement_interval(expected: FloatArray, hand: MeasuredHand) -> int:
+    """Frames until a tracked hand, which was expected at the points (21, 3), is measured again."""
+    distances = np.linalg.norm(expected[:, :2] - hand.positions, axis=1)
+    error = float(distances.mean()) / max(palm_length(hand.positions), 1e-6)
+    intervals = (
+        interval
+        for max_error, min_presence, interval in STEADY_INTERVALS
+        if error < max_error and hand.presence >= min_presence
+    )
+    return next(intervals, 1)
 
 
 def is_confident(body: FloatArray, joint: int) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vid2vid_cli.core.errors import DeviceError
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.pipelines.bench import BenchRequest, FileTiming, ModelTiming, StageTiming, bench
 from vid2vid_cli.pipelines.bench_tables import format_bench
@@ -40,6 +41,14 @@ def test_bench_measures_a_checkpoint(blob_video: Path, run_folder: Path) -> None
     assert list(model.generator) == ["24, torch, fp32", "40, torch, fp32", "24, torch, bf16", "40, torch, bf16"]
     assert all(isinstance(value, GeneratorTiming) and value.num_frames >= 3 for value in model.generator.values())
     assert {"generate", "8", "24, torch, fp32"} <= parse_rows(result.to_markdown()).keys()
+
+
+def test_bench_refuses_to_compile_without_compiler(
+    blob_video: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(DeviceError, match="no-such-compiler"):
+        bench(BenchRequest((run_folder,), source=blob_video, num_frames=8, device="cpu", compile=True), ignore_events)
 
 
 def test_bench_tables_give_rates_shares_and_growth() -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from helpers.video_files import solid_frame, write_video
 
-from vid2vid_cli.core.errors import CameraError, ConfigError, NoDetectionError
+from vid2vid_cli.core.errors import CameraError, ConfigError, DeviceError, NoDetectionError
+from vid2vid_cli.engine import compilation
 from vid2vid_cli.engine.events import Event, InfoEvent, ProgressEvent, ignore_events
 from vid2vid_cli.media import live_capture
 from vid2vid_cli.media.live_capture import LiveCapture
@@ -56,6 +58,22 @@ def test_live_writes_a_file_in_real_time(blob_video: Path, run_folder: Path, tmp
     assert reader.width > 3 * 24  # source, condition and result
     # One second of frames, each as long as until the next one, however many were dropped.
     assert len(list(reader)) / reader.fps == pytest.approx(1.0, abs=0.5)
+
+
+def test_live_compiles_the_generator(blob_video: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a backend that generates no code."""
+    monkeypatch.setattr(compilation, "BACKEND", "eager")
+    events: list[Event] = []
+    try:
+        result = run_live(run_folder, blob_video, compile=True, emit=events.append)
+    finally:
+        torch._dynamo.reset()
+    assert result.summary.num_shown > 0
+    notices = [event.message for event in events if isinstance(event, InfoEvent)]
+    assert any("fp32" in notice and "compiled" in notice for notice in notices)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(DeviceError, match="no-such-compiler"):
+        run_live(run_folder, blob_video, compile=True)
 
 
 def test_live_ends_normally_with_ctrl_c(blob_video: Path, run_folder: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,9 +94,11 @@ def test_hands_take_turns() -> None:
     assert network.names == ["left_hand"] * 3
 
 
-def test_steady_hands_are_measured_on_every_third_frame() -> None:
+@pytest.mark.parametrize(("presence", "expected"), [(0.9, [1, 1, 0] * 4), (0.99, [1, 1, 0, 0] * 3)])
+def test_steady_hands_are_measured_less_often(presence: float, expected: list[int]) -> None:
+    """On every third frame, on every fourth one if the network is certain."""
     body = person_keypoints(160, 30, 200)
-    network = ScriptedNetwork(hands_of(body))
+    network = ScriptedNetwork({n: replace(hand, presence=presence) for n, hand in hands_of(body).items()})
     tracker = HandTracker(network)
     tracker.track(FRAME, 0, body)
     counts = []
@@ -103,7 +106,23 @@ def test_steady_hands_are_measured_on_every_third_frame() -> None:
         network.names.clear()
         assert detected_names(tracker.track(FRAME, index, body)) == ["left_hand", "right_hand"]
         counts.append(len(network.names))
-    assert counts == [1, 1, 0] * 4
+    assert counts == expected
+
+
+def test_hands_that_are_not_found_are_searched_on_every_second_frame() -> None:
+    """From the third time on; a cut begins anew, and a hand that is there again is found."""
+    body = person_keypoints(160, 30, 200)
+    network = ScriptedNetwork({name: replace(hand, presence=0.01) for name, hand in hands_of(body).items()})
+    tracker = HandTracker(network)
+    counts = []
+    for index in (0, 1, 2, 3, 4, 5, 6, 100, 101, 102, 103, 104):
+        network.names.clear()
+        assert detected_names(tracker.track(FRAME, index, body)) == []
+        counts.append(len(network.names))
+    assert counts == [2, 2, 2, 0, 2, 0, 2, 2, 2, 2, 0, 2]
+    network.hands = hands_of(body)
+    assert detected_names(tracker.track(FRAME, 105, body)) == []
+    assert detected_names(tracker.track(FRAME, 106, body)) == ["left_hand", "right_hand"]
 
 
 def test_hand_moves_with_its_forearm_until_its_turn() -> None:

@@ -1,7 +1,8 @@
 """torch.compile: kernels that are generated and compiled for a network and its input sizes.
 
 Networks are compiled as one graph (fullgraph): what cannot be compiled is an error, and nothing runs uncompiled
-unnoticed.
+unnoticed. The mode is torch's default one on all devices. CUDA graphs (mode "reduce-overhead") are not used: each
+replay writes its outputs into the same memory, which would overwrite the past frames of the rollout.
 """
 
 from __future__ import annotations

@@ -22,7 +22,13 @@ from vid2vid_cli.media.synthetic import synthetic_clip
 from vid2vid_cli.pipelines.bench_tables import format_bench
 from vid2vid_cli.pipelines.prepare import prepare
 from vid2vid_cli.rendering.generator_timing import GeneratorTiming, time_generator
-from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model, open_checkpoint
+from vid2vid_cli.rendering.loaded_model import (
+    COMPILE_NOTICE,
+    CheckpointFile,
+    LoadedModel,
+    load_model,
+    open_checkpoint,
+)
 from vid2vid_cli.rendering.transfer_stages import STAGES, TransferStages
 from vid2vid_cli.requests.bench import BenchRequest
 from vid2vid_cli.requests.prepare import PrepareRequest
@@ -105,7 +111,9 @@ def bench(request: BenchRequest, on_event: EventHandler) -> BenchResult:
         checkpoints = opened or [_untrained_checkpoint(clips[0], folder, on_event)]
         results = []
         for checkpoint in checkpoints:
-            model = load_model(checkpoint, request.device, "auto")
+            if request.compile:
+                on_event(InfoEvent(COMPILE_NOTICE))
+            model = load_model(checkpoint, request.device, "auto", is_compiled=request.compile)
             on_event(InfoEvent(f"{model.metadata.name} on {model.hardware.describe()}: stages"))
             stages = TransferStages(model, clips[0], folder / "stages.mp4", max_frames=request.num_frames)
             timings = _time_stages(stages)
@@ -114,7 +122,7 @@ def bench(request: BenchRequest, on_event: EventHandler) -> BenchResult:
             files = []
             for clip in clips:
                 on_event(InfoEvent(f"{model.metadata.name}: from file to file, {clip.stem} frames"))
-                files.append(_time_transfer(clip, checkpoint, folder / "out.mp4", request.device))
+                files.append(_time_transfer(clip, checkpoint, folder / "out.mp4", request))
             results.append(
                 ModelTiming(
                     model.metadata.name,
@@ -172,8 +180,9 @@ def _time_call(call: Callable[[], object], num_frames: int) -> StageTiming:
     return StageTiming(1000 * seconds / num_frames, 1000 * cpu_seconds / num_frames)
 
 
-def _time_transfer(clip: Path, checkpoint: CheckpointFile, out: Path, device: str) -> FileTiming:
-    arguments = ["transfer", str(clip), "--target", str(checkpoint.path), "--out", str(out), "--device", device]
+def _time_transfer(clip: Path, checkpoint: CheckpointFile, out: Path, request: BenchRequest) -> FileTiming:
+    arguments = ["transfer", str(clip), "--target", str(checkpoint.path), "--out", str(out), "--device", request.device]
+    arguments += ["--compile"] if request.compile else []
     command = code_command(_MEASURED_CLI, *arguments, "--no-compare", "--overwrite", "--json", "--quiet")
     start, first_frame_time, records = time.monotonic(), 0.0, {}
     with start_process(command, stderr=subprocess.DEVNULL) as process:
@@ -211,10 +220,12 @@ def _time_sizes(model: LoadedModel, request: BenchRequest, emit: EventHandler) -
 
 
 def _runtimes(model: LoadedModel) -> Sequence[tuple[Runtime, str]]:
-    """The runtimes of a model and their names: torch in both precisions, or onnxruntime."""
+    """The runtimes of a model and their names: torch in both precisions, a compiled generator, or onnxruntime."""
     runtime = model.runtime
     if model.hardware.provider:
         return [(runtime, model.hardware.describe())]
+    if runtime.is_compiled:
+        return [(runtime, f"torch, {runtime.precision}, compiled")]
     return [
         (Runtime(runtime.device, precision, runtime.channels_last), f"torch, {precision}")
         for precision in ("fp32", "bf16")

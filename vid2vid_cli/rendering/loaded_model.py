@@ -43,6 +43,8 @@ from vid2vid_cli.rendering.style_options import build_style_assigner
 from vid2vid_cli.requests.render import Layer, StyleOptions
 from vid2vid_cli.training_data.reference_collection import load_reference_bank
 
+COMPILE_NOTICE = "the generator is compiled, which takes minutes at the first time"
+
 
 @dataclass(frozen=True)
 class CheckpointFile:
@@ -230,6 +232,9 @@ def load_model(
         return replace(model, hardware=replace(hardware, runtime=runtime))
     if hardware.runtime.is_compiled and isinstance(generator, nn.Module):
         compile_networks([generator])
+        shape = model.input_shape(metadata.output_size)
         with compile_errors():
-            time_generator(generator, hardware.runtime, model.input_shape(metadata.output_size), 0.0)
+            # One reference more while another is faded out: compiled now, not in the middle of a video.
+            for num_references in sorted({shape.num_references, shape.num_references + (shape.num_references > 0)}):
+                time_generator(generator, hardware.runtime, replace(shape, num_references=num_references), 0.0)
     return model

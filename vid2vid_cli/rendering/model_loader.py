@@ -8,7 +8,7 @@ from pathlib import Path
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.rendering.hardware import choose_hardware
 from vid2vid_cli.rendering.layers import check_layers
-from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model
+from vid2vid_cli.rendering.loaded_model import COMPILE_NOTICE, CheckpointFile, LoadedModel, load_model
 from vid2vid_cli.requests.render import SynthesizeRequest, TransferRequest
 
 
@@ -55,7 +55,7 @@ class ModelLoader:
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None  # releases the memory of the previous model
             if request.compile:
-                emit(InfoEvent("the generator is compiled, which takes minutes at the first time"))
+                emit(InfoEvent(COMPILE_NOTICE))
             model = load_model(
                 checkpoint,
                 request.device,

@@ -7,7 +7,7 @@ from typing import Annotated
 from vid2vid_cli.core.paths import PathCheckedRequest
 from vid2vid_cli.requests import parsers
 from vid2vid_cli.requests.option import Argument, Option
-from vid2vid_cli.requests.shared import Device
+from vid2vid_cli.requests.shared import Compile, Device
 
 
 @dataclass(frozen=True)
@@ -50,3 +50,4 @@ class BenchRequest(PathCheckedRequest):
         Option("Longest time for the generator at one size.", ("--max-time",), "TIME", parse=parsers.duration),
     ] = 10.0
     device: Device = "auto"
+    compile: Compile = False

@@ -11,6 +11,7 @@ from vid2vid_cli.requests.render import Direction, InitialFrame, Retarget
 from vid2vid_cli.requests.shared import (
     OUTPUT_PANEL,
     Backend,
+    Compile,
     ConditionerOptions,
     Device,
     Overwrite,
@@ -75,3 +76,4 @@ class LiveRequest(PathCheckedRequest):
     precision: Precision = "auto"
     backend: Backend = "auto"
     provider: Provider = "auto"
+    compile: Compile = False

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.factories import CPU, copy_weights, random_clips, tensors_equal, tiny_config
-from helpers.family_checks import check_resumed_training_equals_uninterrupted
+from helpers.family_checks import check_fp16_training_equals_fp32, check_resumed_training_equals_uninterrupted
 from torch import Tensor
 
 from vid2vid_cli.config.config import Config
@@ -178,3 +178,7 @@ def test_config_without_a_term_on_images_is_refused() -> None:
         bicycle_config({"losses.adversarial": 0, "losses.random_adversarial": 0, "losses.l1": 0})
     with pytest.raises(ValueError, match="feature_channels"):
         bicycle_config({"style.feature_channels": 3})
+
+
+def test_fp16_training_equals_fp32() -> None:
+    check_fp16_training_equals_fp32(bicycle_config(), new_training, batch_of)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.factories import CPU, copy_weights, tensors_equal, tiny_config
-from helpers.family_checks import check_resumed_training_equals_uninterrupted
+from helpers.family_checks import check_fp16_training_equals_fp32, check_resumed_training_equals_uninterrupted
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.types import ClipBatch, ConditionSpec, ShapeError
@@ -131,3 +131,7 @@ def test_attribute_changes_the_frame_and_not_the_rest() -> None:
     assert float((images[-1.0] - frames).abs().mean()) < 0.15
     assert float((images[1.0] - images[-1.0])[inside].mean()) > 0.6  # 1.2 in the data
     assert float((images[1.0] - images[-1.0])[~inside].abs().mean()) < 0.3
+
+
+def test_fp16_training_equals_fp32() -> None:
+    check_fp16_training_equals_fp32(fader_config(), new_training, batch_of)

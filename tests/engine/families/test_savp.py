@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.factories import CPU, copy_weights, tensors_equal, tiny_config
+from helpers.family_checks import check_fp16_training_equals_fp32
 from torch import Tensor
 
 from vid2vid_cli.config.config import Config
@@ -248,3 +249,7 @@ def test_moving_square_is_predicted_better_than_by_copying_the_last_frame() -> N
     predicted = torch.cat(list(islice(continue_clip(state.generator_ema, frames[:2], [0], CPU), 3)))
     copy_last = frames[1:2].expand(3, -1, -1, -1)
     assert float((psnr(predicted, frames[2:5]) - psnr(copy_last, frames[2:5])).mean()) > 2
+
+
+def test_fp16_training_equals_fp32() -> None:
+    check_fp16_training_equals_fp32(savp_config(), new_training, batch_of)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.factories import CPU, copy_weights, tensors_equal, tiny_config
+from helpers.family_checks import check_fp16_training_equals_fp32
 from torch import Tensor
 
 from vid2vid_cli.config.config import Config
@@ -176,3 +177,7 @@ def test_training_learns_a_colour_mapping() -> None:
         with torch.no_grad():
             translated = state.generator_ema.translate(frames, direction)
         assert float((translated - expected).abs().mean()) < 0.5 * float((frames - expected).abs().mean())
+
+
+def test_fp16_training_equals_fp32() -> None:
+    check_fp16_training_equals_fp32(unpaired_config(), new_training, batch_of)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.factories import CPU, tiny_config
-from helpers.family_checks import check_resumed_training_equals_uninterrupted
+from helpers.family_checks import check_fp16_training_equals_fp32, check_resumed_training_equals_uninterrupted
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import resolve_config
@@ -164,3 +164,7 @@ def test_codes_keep_frames_apart() -> None:
         images = state.generator_ema(frames, ()).image
     centres = images[:, :, 6:10, 6:10].mean((1, 2, 3))
     assert float(centres[:2].min() - centres[2:].max()) > 0.8
+
+
+def test_fp16_training_equals_fp32() -> None:
+    check_fp16_training_equals_fp32(vaegan_config(), new_training, batch_of)
