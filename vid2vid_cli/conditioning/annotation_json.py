@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from vid2vid_cli.conditioning.conditioner import Annotation
 from vid2vid_cli.conditioning.plugin_results import annotation_problem
 
-MAX_ARRAY_BYTES = 1 << 28
-"""Limit of an array: an RGB image of 9459 x 9459 pixels."""
+MAX_ANNOTATION_BYTES = 1 << 28
+"""Limit of the arrays of an annotation: an RGB image of 9459 x 9459 pixels."""
 
 
 def annotation_to_json(annotation: Annotation) -> dict[str, Any]:
@@ -30,10 +30,13 @@ def annotation_to_json(annotation: Annotation) -> dict[str, Any]:
     }
 
 
-def annotation_from_json(data: Mapping[str, Any]) -> Annotation:
-    """The inverse of `annotation_to_json`. Raises ValueError for other data."""
+def annotation_from_json(data: Mapping[str, Any], max_bytes: int = MAX_ANNOTATION_BYTES) -> Annotation:
+    """The inverse of `annotation_to_json`. Raises ValueError for other data, and for more than `max_bytes` of arrays.
+
+    Some kilobytes of JSON can contain an array of gigabytes; it is refused before it is decompressed.
+    """
     try:
-        annotation = _annotation_from_json(data)
+        annotation = _annotation_from_json(data, max_bytes)
     except (TypeError, KeyError, AttributeError, OverflowError, zlib.error) as error:
         raise ValueError(f"it is not an annotation ({type(error).__name__}: {error})") from None
     if problem := annotation_problem(annotation):
@@ -41,11 +44,14 @@ def annotation_from_json(data: Mapping[str, Any]) -> Annotation:
     return annotation
 
 
-def _annotation_from_json(data: Mapping[str, Any]) -> Annotation:
-    points = {name: array_from_json(array_data) for name, array_data in data["points"].items()}
-    images = {name: array_from_json(array_data) for name, array_data in data["images"].items()}
+def _annotation_from_json(data: Mapping[str, Any], max_bytes: int) -> Annotation:
+    arrays: dict[str, dict[str, NDArray[Any]]] = {"points": {}, "images": {}}
+    for kind, loaded in arrays.items():
+        for name, array_data in data[kind].items():
+            loaded[name] = array_from_json(array_data, max_bytes)
+            max_bytes -= loaded[name].nbytes
     height, width = operator.index(data["height"]), operator.index(data["width"])
-    return Annotation(height, width, float(data["quality"]), points, images)
+    return Annotation(height, width, float(data["quality"]), arrays["points"], arrays["images"])
 
 
 def array_to_json(array: NDArray[Any]) -> dict[str, Any]:
@@ -59,13 +65,16 @@ def array_to_json(array: NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def array_from_json(data: Mapping[str, Any]) -> NDArray[Any]:
-    """The inverse of `array_to_json`, for uint8, uint16 and float32. Raises ValueError and others for other data."""
+def array_from_json(data: Mapping[str, Any], max_bytes: int) -> NDArray[Any]:
+    """The inverse of `array_to_json`, for uint8, uint16 and float32. Raises ValueError and others for other data.
+
+    An array of more than `max_bytes` is not decompressed.
+    """
     dtype = np.dtype(data["dtype"])
     if dtype not in (np.uint8, np.uint16, np.float32):
         raise ValueError(f"it contains an array of {dtype}")
     num_bytes = math.prod(data["shape"]) * dtype.itemsize
-    if not 0 <= num_bytes <= MAX_ARRAY_BYTES:
-        raise ValueError(f"it contains an array of {num_bytes} bytes")
+    if not 0 <= num_bytes <= max_bytes:
+        raise ValueError(f"it contains an array of {num_bytes} bytes, and at most {max_bytes} are read")
     content = zlib.decompressobj().decompress(base64.b64decode(data["data"]), num_bytes + 1)
     return np.frombuffer(content, dtype).reshape(data["shape"]).copy()  # writeable, as the arrays of a dataset

@@ -32,8 +32,10 @@ Positions = NDArray[np.complex128]
 NUM_PLACE_VALUES = 4
 POINT_RADIUS, POINT_NOISE = 0.2, 1.0
 """Radius of the basis functions at the points in root mean square radii of the points, and their regularisation."""
-MAX_NODES = 256
-"""Limit of the sides of the grid."""
+MAX_NODES = 128
+"""Limit of the sides of the grid: 42 radii of the points."""
+MAX_ARRAY_BYTES = 1 << 21
+"""Limit of each array; the coefficients of MAX_NODES x MAX_NODES nodes and 12 values have 1.6 MB."""
 MAX_REMAP_SIDE = 32000
 """Limit of the sides of OpenCV's maps."""
 MIN_FACTOR = 1e-9
@@ -82,7 +84,7 @@ class LinearMotion:
     def from_json(data: Mapping[str, Any]) -> LinearMotion:
         """The inverse of `to_json`. Raises ValueError for other data."""
         try:
-            arrays = {name: array_from_json(data[name]) for name in _ARRAYS}
+            arrays = {name: array_from_json(data[name], MAX_ARRAY_BYTES) for name in _ARRAYS}
             model = LinearMotion(step=float(data["step"]), **arrays)
             is_valid = model.is_valid
         except (TypeError, KeyError, AttributeError, OverflowError, zlib.error) as error:

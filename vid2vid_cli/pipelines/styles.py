@@ -120,13 +120,12 @@ def _generate_images(
 
 def _read_example_annotations(checkpoint: CheckpointFile, bank: StyleBank) -> list[Annotation]:
     """The annotations in the checkpoint. Raises TruncatedCheckpointError unless there is one for each conditioner."""
+    if len(bank.example_annotations) != len(checkpoint.metadata.conditioners):
+        raise damaged_error(checkpoint.path, f"it contains {len(bank.example_annotations)} example annotations")
     try:
-        annotations = [annotation_from_json(data) for data in bank.example_annotations]
+        return [annotation_from_json(data) for data in bank.example_annotations]
     except ValueError as error:
         raise damaged_error(checkpoint.path, f"an example annotation cannot be read: {error}") from None
-    if len(annotations) != len(checkpoint.metadata.conditioners):
-        raise damaged_error(checkpoint.path, f"it contains {len(annotations)} example annotations")
-    return annotations
 
 
 def _choose_frame(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from vid2vid_cli.media.image_header import open_image
 from vid2vid_cli.media.images import encode_jpeg
 
 MAX_RECORD_BYTES = 24_000_000
-"""Limit of the annotations in a `.ckpt`, whose header has at most 32 MB."""
+"""Limit of the annotations in a `.ckpt`, whose header has at most 32 MB; two motion models have at most 4 MB."""
 MAX_FRAMES_BYTES = 64_000_000
 """Limit of the images in a `.ckpt`."""
 MAX_ANNOTATION_BYTES = 1 << 28
@@ -170,13 +171,14 @@ def load_reference_bank(path: Path, metadata: CheckpointMetadata) -> ReferenceBa
 
 def _load_annotations(record: ReferenceRecord, frame_size: tuple[int, int]) -> tuple[Annotations, ...]:
     """The annotations of all reference frames, which are in pixels of frames of `frame_size`. Raises ValueError."""
-    annotations, num_bytes = [], 0
-    for items in record.annotations:
-        annotations.append(tuple(map(annotation_from_json, items)))
-        for annotation in annotations[-1]:
-            if (annotation.height, annotation.width) != frame_size:
-                raise ValueError(f"the annotation is for {annotation.width}x{annotation.height} pixels")
-            num_bytes += _count_array_bytes(annotation)
-        if num_bytes > MAX_ANNOTATION_BYTES:
-            raise ValueError(f"the annotations are more than {MAX_ANNOTATION_BYTES} bytes")
-    return tuple(annotations)
+    num_bytes = 0
+
+    def load(item: dict[str, Any]) -> Annotation:
+        nonlocal num_bytes
+        annotation = annotation_from_json(item, MAX_ANNOTATION_BYTES - num_bytes)
+        if (annotation.height, annotation.width) != frame_size:
+            raise ValueError(f"the annotation is for {annotation.width}x{annotation.height} pixels")
+        num_bytes += _count_array_bytes(annotation)
+        return annotation
+
+    return tuple(tuple(map(load, items)) for items in record.annotations)
