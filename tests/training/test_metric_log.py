@@ -76,13 +76,13 @@ def test_failed_writer_is_left_out_with_one_warning(run: RunFolder) -> None:
     log_steps(run, config_with_log("csv"), range(0, 4), remove_file)
     warnings = [event.message for event in events if isinstance(event, WarningEvent)]
     assert len(warnings) == 1
-    assert "log_to=csv" in warnings[0]
+    assert "--log csv" in warnings[0]
     assert sum(isinstance(event, StepEvent) for event in events) == 4
 
 
 def test_writer_that_cannot_be_opened_is_an_error(run: RunFolder) -> None:
     (run.path / "metrics.csv").mkdir()
-    with pytest.raises(ConfigError, match="log_to=csv"):
+    with pytest.raises(ConfigError, match="--log csv"):
         log_steps(run, config_with_log("csv"), range(0, 1))
 
 

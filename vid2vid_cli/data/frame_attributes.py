@@ -152,9 +152,9 @@ def _read_row(place: str, cells: Mapping[str, str], tables: Mapping[str, FloatAr
     try:
         frame, values = int(cells[FRAME_COLUMN]), {name: float(cells[name]) for name in tables}
     except ValueError as error:
-        raise ConfigError(f"{place}: {error}.", "Write numbers, with a point.") from None
+        raise ConfigError(f"{place}: {error}.", "Write numbers with a decimal point, such as 0.5.") from None
     if not np.isfinite(list(values.values())).all():
-        raise ConfigError(f"{place}: a value is not finite.", "Write numbers, with a point.")
+        raise ConfigError(f"{place}: a value is not finite.", "Write numbers with a decimal point, such as 0.5.")
     for name, table in tables.items():
         _check_frame(place, frame, len(table), dataset)
         table[frame] = values[name]

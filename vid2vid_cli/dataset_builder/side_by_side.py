@@ -79,7 +79,7 @@ def divide_images(images: SideBySideImages, out: Path, direction: PairDirection,
         width = image.shape[1]
         if width % 2:
             raise NotAVideoError(
-                f"{path} is {width} pixels wide, and cannot contain two images of one width side by side.",
+                f"{path} is {width} pixels wide; two images of equal width side by side have an even width.",
                 "--side-by-side is for images that contain A and B; leave it out for others.",
             )
         halves = {"A": image[:, : width // 2], "B": image[:, width // 2 :]}

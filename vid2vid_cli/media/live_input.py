@@ -134,5 +134,5 @@ def _camera_device(source: str) -> tuple[str, str]:
 
     cameras = [device for device in enumerate_input_devices(container_format) if "video" in device.media_types]
     if int(source) >= len(cameras):
-        raise CameraError(f"camera {source} does not exist: {len(cameras)} cameras were found.", CAMERA_HINT)
+        raise CameraError(f"camera {source} does not exist. Cameras found, from 0 on: {len(cameras)}.", CAMERA_HINT)
     return f"video={cameras[int(source)].name}", container_format

@@ -198,10 +198,10 @@ def _existing_path(text: str) -> Path:
 
 def _no_given_frames_error(metadata: CheckpointMetadata, checkpoint: Path) -> ConfigError:
     path = _default_image_checkpoint(metadata, checkpoint)
-    missing_text = "" if path is None else f" and {path} does not exist"
+    missing_text = "" if path is None else f", and {path} does not exist"
     return ConfigError(
-        f"--initial-frame published needs {metadata.generator.past_frames} given frames: the source is not a dataset "
-        f"with real frames{missing_text}.",
+        f"--initial-frame published starts from {metadata.generator.past_frames} given frames, and there are none: the "
+        f"source is not a dataset, whose real frames would be used{missing_text}.",
         "Name the frame-wise model that generates them: --initial-frame published:CKPT",
     )
 

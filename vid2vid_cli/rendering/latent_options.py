@@ -34,7 +34,8 @@ def check_latent_options(style_options: StyleOptions, metadata: CheckpointMetada
             )
     if style_options.seed is not None and style_options.reference_image is not None:
         raise ConfigError(
-            f"--style-seed {style_options.seed} and --style-from {style_options.reference_image} are two styles.",
+            f"--style-seed {style_options.seed} and --style-from {style_options.reference_image} both set the style of "
+            "the video.",
             "Remove one of them, or move from one to the other: --style-from PHOTO --style-to N.",
         )
     if (

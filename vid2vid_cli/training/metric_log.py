@@ -76,7 +76,7 @@ class MetricLog:
                 function(writer)
             except Exception as error:
                 del self._writers[name]
-                self._emit(WarningEvent(f"log_to={name} failed and is left out: {type(error).__name__}: {error}"))
+                self._emit(WarningEvent(f"--log {name} failed and is left out: {type(error).__name__}: {error}"))
 
 
 def open_listeners(
@@ -97,7 +97,7 @@ def open_listeners(
             writers[name] = WRITERS[name](run, settings, step)
         except Exception as error:
             raise ConfigError(
-                f"log_to={name} cannot be started: {type(error).__name__}: {error}.",
+                f"--log {name} cannot be started: {type(error).__name__}: {error}.",
                 _START_HINTS.get(name, "Train without it."),
             ) from error
         emit(InfoEvent(f"log: {writers[name].description}"))

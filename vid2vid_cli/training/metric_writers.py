@@ -203,7 +203,7 @@ def check_log_packages(names: Sequence[str]) -> None:
     for name in names:
         if name != "csv" and importlib.util.find_spec(name) is None:
             raise MissingPackageError(
-                f"log_to={name} requires the package {name}, which is not installed.",
+                f"--log {name} requires the package {name}, which is not installed.",
                 f'pip install "vid2vid-cli[{name}]"',
             )
 

@@ -60,8 +60,8 @@ def describe_references(config: Config, sampler: ClipSampler, clip_length: int) 
     num_close, num_clips = source.count_close_clips(sampler.ranges, clip_length)
     if num_close:
         notices.append(
-            f"data.reference_gap={config.data.reference_gap:g}: references of {num_close} of {num_clips} possible "
-            "clips of the training are closer in time, because there are too few others"
+            f"data.reference_gap={config.data.reference_gap:g}: {num_close} of {num_clips} possible clips of the "
+            "training have references that are closer in time, because there are too few others"
         )
     return tuple(notices)
 
@@ -97,8 +97,8 @@ def describe_attributes(config: Config, data: TrainingData, sampler: ClipSampler
         num_missing = len(attribute.values) - len(values)
         missing = f"; {num_missing} frames without a value are left out" if num_missing else ""
         notices.append(
-            f"attribute {attribute.name} ({attribute.source}): from {values.min():.4g} (-1) to {values.max():.4g} (+1)"
-            f"{missing}"
+            f"attribute {attribute.name} ({attribute.source}): values from {values.min():.4g} to {values.max():.4g} "
+            f"are scaled to -1 to 1{missing}"
         )
     return notices
 
