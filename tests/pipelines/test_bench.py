@@ -59,7 +59,8 @@ def test_bench_tables_give_rates_shares_and_growth() -> None:
     model = ModelTiming("m", (256, 128), ("edges",), "cpu", stages, files, generator)
     text = format_bench(MACHINE, (480, 640), [asdict(model)])
     rows = parse_rows(text)
-    assert rows["generate"] == ["50.0", "60.0", "20.0"]
+    assert rows["generate"] == ["50.0", "60.0", "94 %", "20.0"]
+    assert rows["compare and encode"] == ["90.0", "90.0", "–", "11.1"]
     assert rows["100"][:2] == ["10.0", "50 %"]  # of the 20 frames/s of the generator, not of the comparison
     assert rows["128, torch, fp32"] == ["10.0", "20.0", "100"]
     assert "128x256" in text

@@ -24,18 +24,26 @@ def _model_tables(model: Mapping[str, Any], source_size: tuple[int, int]) -> lis
     height, width = model["output_size"]
     title = f"{model['name']}, {width}x{height}, {' and '.join(model['conditioners'])}, {model['hardware']}"
     stages = model["stages"]
-    stage_rows = [
-        [name, format_number(stage["ms_per_frame"]), format_number(stage["cpu_ms_per_frame"]), _rate(stage)]
-        for name, stage in stages.items()
-    ]
     needed = {name: stage for name, stage in stages.items() if name != COMPARISON_STAGE}
     total = sum(stage["cpu_ms_per_frame"] for stage in needed.values())
+    stage_rows = [
+        [
+            name,
+            format_number(stage["ms_per_frame"]),
+            format_number(stage["cpu_ms_per_frame"]),
+            f"{100 * stage['cpu_ms_per_frame'] / total:.0f} %" if name in needed and total else "–",
+            _rate(stage),
+        ]
+        for name, stage in stages.items()
+    ]
     note = (
         f"Source {source_size[1]}x{source_size[0]}. Each stage alone; `transfer` runs them concurrently. Without a "
         f"comparison video, all of them take {format_number(total)} ms of CPU time a frame."
     )
     tables = [
-        format_table(f"Stages: {title}", ["stage", "ms a frame", "CPU ms a frame", "frames/s"], stage_rows, note),
+        format_table(
+            f"Stages: {title}", ["stage", "ms a frame", "CPU ms a frame", "share", "frames/s"], stage_rows, note
+        ),
         _file_table(model, needed),
     ]
     return [*tables, _size_table(model)] if model["generator"] else tables

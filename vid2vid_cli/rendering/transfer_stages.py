@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -55,6 +56,14 @@ class TransferStages:
         """Decode and resize the frames."""
         return list(self.source.reader)
 
+    def decode_and_drop(self) -> None:
+        """Decode as a transfer does, which does not keep the frames: memory for all of them takes time."""
+        deque(self.source.reader, maxlen=0)
+
+    def draw_and_drop(self) -> None:
+        """Retarget and draw as a transfer does, which does not keep the conditions."""
+        deque(self._iterate_drawn(), maxlen=0)
+
     def detect(self) -> list[tuple[Annotation, ...]]:
         """Annotate the frames, each conditioner on its own."""
         frames = [VideoFrame(frame) for frame in self.frames]
@@ -63,17 +72,19 @@ class TransferStages:
 
     def draw(self) -> tuple[list[AnnotatedFrame], list[torch.Tensor]]:
         """Retarget the annotations and render the condition channels (c, h, w)."""
+        drawn = list(self._iterate_drawn())
+        return [frame for frame, _ in drawn], [conditions for _, conditions in drawn]
+
+    def _iterate_drawn(self) -> Iterator[tuple[AnnotatedFrame, torch.Tensor]]:
         annotated = (
             AnnotatedFrame(frame, False, annotations)
             for frame, annotations in zip(self.frames, self.detections, strict=True)
         )
-        source_frames = list(self.retargeter.retarget_shot(annotated))
         renderer = self.renderer
-        channels = (
-            render_conditions(renderer.conditioners, frame.annotations, renderer.views) for frame in source_frames
-        )
         channels_last = self.runtime.channels_last and renderer.generator.window_size == 1
-        return source_frames, [condition_to_tensor(array, channels_last=channels_last) for array in channels]
+        for frame in self.retargeter.retarget_shot(annotated):
+            channels = render_conditions(renderer.conditioners, frame.annotations, renderer.views)
+            yield frame, condition_to_tensor(channels, channels_last=channels_last)
 
     def select_references(self) -> list[SelectedReferences]:
         """Select and align the reference frames; [] for a model without."""
@@ -117,9 +128,9 @@ class TransferStages:
 
 
 STAGES: dict[str, Callable[[TransferStages], object]] = {
-    "decode": TransferStages.decode,
+    "decode": TransferStages.decode_and_drop,
     "detect": TransferStages.detect,
-    "retarget and draw": TransferStages.draw,
+    "retarget and draw": TransferStages.draw_and_drop,
     "select and align references": TransferStages.select_references,
     "generate": TransferStages.generate,
     "encode": TransferStages.encode,
