@@ -141,7 +141,7 @@ def condition_and_output_channels(config: GeneratorConfig, condition_spec: Condi
     return (0, condition_spec.channels) if config.target == "labels" else (condition_spec.channels, 3)
 
 
-def build_optimizer(config: OptimizerSettings, *networks: nn.Module) -> torch.optim.Optimizer:
+def _build_optimizer(config: OptimizerSettings, *networks: nn.Module) -> torch.optim.Optimizer:
     """One optimiser for the weights of all `networks`."""
     weights = [weight for network in networks for weight in network.parameters()]
     if config.algorithm == "rmsprop":
@@ -157,8 +157,8 @@ def prepare_networks(
     for network in (generator, *discriminators):
         runtime.prepare_module(network)
     return (
-        build_optimizer(config.optimizer.generator, generator),
-        build_optimizer(config.optimizer.discriminators, *discriminators),
+        _build_optimizer(config.optimizer.generator, generator),
+        _build_optimizer(config.optimizer.discriminators, *discriminators),
     )
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.losses import VIDEO_GAN_TERMS
 from vid2vid_cli.core.types import ClipBatch, ConditionSpec
-from vid2vid_cli.engine.build import build_generator, build_optimizer, loss_settings
+from vid2vid_cli.engine.build import build_generator, loss_settings, prepare_networks
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
@@ -75,16 +75,14 @@ def build_savp_state(config: Config, condition_spec: ConditionSpec, runtime: Run
     """New networks and optimisers."""
     generator = build_generator(config.generator, condition_spec)
     assert isinstance(generator, SavpGenerator)
-    generator.set_gradient_checkpointing(config.runtime.gradient_checkpointing)
     channels = config.savp.discriminator_channels
     discriminators = nn.ModuleDict({name: VideoDiscriminator(channels) for name in (POSTERIOR, PRIOR)})
-    for network in (generator, discriminators):
-        runtime.prepare_module(network)
+    generator_optimizer, discriminator_optimizer = prepare_networks(config, runtime, generator, discriminators)
     return SavpState(
         generator,
         discriminators,
-        generator_optimizer=build_optimizer(config.optimizer.generator, generator),
-        discriminator_optimizer=build_optimizer(config.optimizer.discriminators, discriminators),
+        generator_optimizer=generator_optimizer,
+        discriminator_optimizer=discriminator_optimizer,
     )
 
 
