@@ -25,6 +25,8 @@ from vid2vid_cli.training_data.training_data import TrainingData
 NEAREST: Final = "nearest"
 NEAREST_ALIGNED: Final = "nearest_aligned"
 COPY_LAST: Final = "copy_last"
+ALIGNED_RESOLUTION_RATIO = 1.4
+"""Resolution of the frames that are aligned: bilinear samples of larger ones skip pixels, which counts as sharpness."""
 FrameId = tuple[int, int]
 """Clip and index in the dataset."""
 
@@ -136,9 +138,9 @@ class Baselines:
         return frame_to_tensor(view_image(frame, self._training_data.view))
 
     def _load_aligned_frame(self, frame_id: FrameId, nearest_id: FrameId) -> Tensor:
-        """The frame `nearest_id`, aligned with the annotations of `frame_id` and sampled as by the generators."""
+        """The frame `nearest_id`, aligned with the annotations of `frame_id`."""
         data, view = self._training_data, self._training_data.view
-        bank_view = enlarge_view(view)
+        bank_view = enlarge_view(view, ALIGNED_RESOLUTION_RATIO)
         frame = view_image(data.dataset.load_frame(*nearest_id), bank_view)
         annotations = _load_annotations(data, nearest_id)
         bank = ReferenceBank(EncodedFrames([]), (annotations,), data.conditioners, bank_view, view, num_per_frame=1)
