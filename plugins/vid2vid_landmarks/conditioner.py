@@ -50,6 +50,7 @@ from vid2vid_landmarks.topology import (
     IRIS_FLIP_INDICES,
     IRIS_SHAPES,
     NUM_POINTS,
+    SHAPE_PARTS,
 )
 from vid2vid_landmarks.tracking import FaceTracker, LandmarkSmoother, face_quality
 
@@ -62,6 +63,7 @@ class Landmarks(Conditioner):
     supports_retargeting: ClassVar[bool] = True
     input_option: ClassVar[str] = "input_dir"
     flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = {"face": FLIP_INDICES, "iris": IRIS_FLIP_INDICES}
+    shape_parts: ClassVar[Mapping[str, Mapping[str, tuple[int, ...]]]] = SHAPE_PARTS
     region_names: ClassVar[tuple[str, ...]] = ("face", "eyes", "mouth")
     error_units: ClassVar[Mapping[str, str]] = {"landmark_error": "%", "gaze_error": "%"}
     subject = "face"

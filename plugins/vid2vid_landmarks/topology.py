@@ -68,6 +68,11 @@ IRIS_SHAPES = {"iris": (2 * NUM_IRIS_POINTS, 2)}
 """Shapes of the point sets of an annotation."""
 IRIS_PARTS = (tuple(range(68, 73)), tuple(range(73, 78)))
 """Rows of the irises below the 68 points."""
+SHAPE_PARTS = {
+    "eyes": {"face": tuple(range(36, 48)), "iris": tuple(range(2 * NUM_IRIS_POINTS))},
+    "mouth": {"face": tuple(range(48, 68))},
+}
+"""Parts that expressions and looks change by themselves."""
 IRIS_FLIP_INDICES = (*range(NUM_IRIS_POINTS, 2 * NUM_IRIS_POINTS), *range(NUM_IRIS_POINTS))
 """Both eyes are exchanged; the order of their points refers to the corners."""
 

@@ -9,7 +9,8 @@ import pytest
 from helpers.motion_models import NUM_VALUES, ROWS, face, motion_model
 
 from vid2vid_cli.conditioning.annotation_json import array_to_json
-from vid2vid_cli.data.linear_motion import LinearMotion, Positions
+from vid2vid_cli.data.linear_motion import LinearMotion
+from vid2vid_cli.data.scene_positions import Positions
 
 NODES: Positions = (np.linspace(-0.6, 0.6, 7) + 1j * np.linspace(-0.5, 0.5, 5)[:, None]).astype(np.complex128)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from helpers.synthetic_faces import place_face, schematic_face
 
-from vid2vid_cli.data.linear_motion import LinearMotion, Positions, as_complex
+from vid2vid_cli.data.linear_motion import LinearMotion
+from vid2vid_cli.data.scene_positions import Positions, as_complex
 
 NUM_VALUES = 5
 ROWS = np.arange(68, dtype=np.uint16)

@@ -82,10 +82,10 @@ class Conditioner(ABC):
     has_detector: ClassVar[bool] = True
     """Whether the conditioner can annotate any video; False: it only reads existing labels."""
     flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = {}
-    """Point name -> source row for each row after a horizontal flip, for one person (e.g. left eye <-> right eye).
-
-    Not needed for points without sides, nor for sides that the names express, such as `left_hand` and `right_hand`.
-    """
+    """Point name -> source row for each row after a horizontal flip, of one person (left eye <-> right eye); not needed
+    for points without sides, nor for sides that the names express, such as `left_hand` and `right_hand`."""
+    shape_parts: ClassVar[Mapping[str, Mapping[str, tuple[int, ...]]]] = {}
+    """Parts that change their shape by themselves, such as the mouth: name -> point name -> rows."""
     region_names: ClassVar[tuple[str, ...]] = ()
     """Names of the boxes that `region_boxes` may return, such as face, eyes, mouth, hands."""
     part_names: ClassVar[tuple[str, ...]] = ()

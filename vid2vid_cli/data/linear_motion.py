@@ -26,9 +26,8 @@ from numpy.typing import NDArray
 from vid2vid_cli.conditioning.alignment import fit_complex_similarity
 from vid2vid_cli.conditioning.annotation_json import array_from_json, array_to_json
 from vid2vid_cli.core.geometry import FloatArray
+from vid2vid_cli.data.scene_positions import Positions, as_complex
 
-Positions = NDArray[np.complex128]
-"""x + iy in heights of the reference frames, from their centre."""
 NUM_PLACE_VALUES = 4
 POINT_RADIUS, POINT_NOISE = 0.2, 1.0
 """Radius of the basis functions at the points in root mean square radii of the points, and their regularisation."""
@@ -142,6 +141,13 @@ class LinearMotion:
         kernels = _point_kernels(nodes.tobytes(), known_points.tobytes(), POINT_RADIUS * pose.radius)
         return (moved[: nodes.size] + _interpolate_offsets(*kernels, offsets)).reshape(nodes.shape)
 
+    def normalise(self, points: Positions) -> Positions | None:
+        """The points of a frame in coordinates u, unflipped; None if one that the model needs is missing."""
+        if self.flip_rows is not None:
+            points = -points.conj()[self.flip_rows]
+        pose = self.pose(points)
+        return None if pose is None else pose.normalise(points)
+
     def pose(self, points: Positions) -> PointPose | None:
         """The pose of all points (m,); None if one that the model needs is missing."""
         used = points[self.rows] if len(points) > int(self.rows.max()) else np.full(1, np.nan)
@@ -199,27 +205,10 @@ def fit_to_shape(points: Positions, shape: Positions) -> tuple[complex, complex]
     return (factor, shift) if abs(factor) > MIN_FACTOR else (complex(MIN_FACTOR), complex(-MIN_FACTOR * points.mean()))
 
 
-def to_scene(pixels: NDArray[Any], height: int, width: int) -> Positions:
-    """Pixels (..., 2) of an image -> positions (...)."""
-    return (as_complex(pixels) - (width - 1) / 2 - 0.5j * (height - 1)) / height
-
-
-def to_pixels(positions: Positions, height: int, width: int) -> FloatArray:
-    """The inverse of `to_scene`."""
-    x, y = positions.real * height + (width - 1) / 2, positions.imag * height + (height - 1) / 2
-    return np.stack([x, y], axis=-1).astype(np.float32)
-
-
 def place_values(factor: complex, shift: complex) -> NDArray[np.float64]:
     """(4,) x and y of the centre, logarithm of the radius, angle."""
     centre = -shift / factor
     return np.array([centre.real, centre.imag, -np.log(abs(factor)), np.angle(factor)])
-
-
-def as_complex(pairs: NDArray[Any]) -> Positions:
-    """(..., 2) -> (...) x + iy."""
-    result: Positions = pairs[..., 0].astype(np.float64) + 1j * pairs[..., 1].astype(np.float64)
-    return result
 
 
 @lru_cache(maxsize=4)

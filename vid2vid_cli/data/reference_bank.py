@@ -18,7 +18,7 @@ from vid2vid_cli.conditioning.alignment import align_points, grid_nodes
 from vid2vid_cli.conditioning.bone_alignment import BONE_WIDTH, align_bones, bone_costs, bone_proximity
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 from vid2vid_cli.data.encoded_frames import EncodedFrames
-from vid2vid_cli.data.linear_motion import LinearMotion, Positions, to_pixels, to_scene
+from vid2vid_cli.data.linear_motion import LinearMotion
 from vid2vid_cli.data.reference_background import CELL_SIZE, ReferenceBackgrounds, ReferenceFrame
 from vid2vid_cli.data.reference_descriptors import (
     Annotations,
@@ -26,7 +26,9 @@ from vid2vid_cli.data.reference_descriptors import (
     descriptor_distances,
     with_points_of,
 )
-from vid2vid_cli.data.reference_points import corresponding_points, flip_rows
+from vid2vid_cli.data.reference_parts import PartShapes
+from vid2vid_cli.data.reference_points import corresponding_points, flip_rows, shape_part_rows
+from vid2vid_cli.data.scene_positions import Positions, to_pixels, to_scene
 from vid2vid_cli.media.images import resize_image
 
 MISSING_BONE_COST = 0.2
@@ -120,27 +122,33 @@ class ReferenceBank:
         return frame
 
     def align(
-        self, index: int, annotations: Sequence[Annotation], views: Sequence[View], base: View
+        self,
+        index: int,
+        annotations: Sequence[Annotation],
+        views: Sequence[View],
+        base: View,
+        differences: FloatArray | None = None,
     ) -> AlignedReference:
         """Sampling positions in reference `index` for a frame.
 
         `annotations` through `views` are in pixels of the output. `base`: the view of the dataset's frames at the
-        output, which places what does not move with the subject.
+        output, which places what does not move with the subject. `differences`: (p,), a row of those of the frame.
         """
         matrix = base.matrix_to(self.view)
-        size = base.height, base.width
         points, reference_points, bones = corresponding_points(
             self.conditioners, (annotations, views), (self.annotations[index], self.view)
         )
         if bones:
-            aligned = align_bones(points, reference_points, matrix, size, bones)
+            aligned = align_bones(points, reference_points, matrix, (base.height, base.width), bones)
             fields = aligned.mismatch, aligned.log_visibility, aligned.proximity
             return AlignedReference(self._normalise(aligned.positions), *fields)
         positions = self._align_by_motion(index, annotations, views, base)
         if positions is None:
-            positions = self._normalise(align_points(points, reference_points, matrix, size))
-        zeros = np.zeros(positions.shape[1:], np.float32)
-        return AlignedReference(positions, zeros, zeros, zeros)
+            positions = self._normalise(align_points(points, reference_points, matrix, (base.height, base.width)))
+        zeros = mismatch = np.zeros(positions.shape[1:], np.float32)
+        if self._part_shapes is not None and differences is not None and len(differences) > 1:
+            mismatch = self._part_shapes.mismatch(differences, *self._nodes_and_points(annotations, views, base))
+        return AlignedReference(positions, mismatch, zeros, zeros)
 
     def _align_by_motion(
         self, index: int, annotations: Sequence[Annotation], views: Sequence[View], base: View
@@ -148,16 +156,23 @@ class ReferenceBank:
         """Positions as in `AlignedReference` by `motion`; None without it or if points are missing."""
         if self.motion is None:
             return None
-        matrix = base.matrix_to(self.output_view)
-        nodes, points = (
-            self._to_scene(positions @ matrix[:, :2].T + matrix[:, 2])
-            for positions in (grid_nodes(base.height, base.width), self._points_and_bones(annotations, views)[0])
-        )
+        nodes, points = self._nodes_and_points(annotations, views, base)
         reference_points = self._to_scene(self._reference_points[index])
         aligned = self.motion.align(nodes, points, reference_points)
         if aligned is None:
             return None
         return self._normalise(to_pixels(aligned, self.view.height, self.view.width))
+
+    def _nodes_and_points(
+        self, annotations: Sequence[Annotation], views: Sequence[View], base: View
+    ) -> tuple[Positions, Positions]:
+        """The nodes (gh, gw) of a frame through `base`, and its points (n,), as positions of `LinearMotion`."""
+        matrix = base.matrix_to(self.output_view)
+        nodes, points = (
+            self._to_scene(positions @ matrix[:, :2].T + matrix[:, 2])
+            for positions in (grid_nodes(base.height, base.width), self._points_and_bones(annotations, views)[0])
+        )
+        return nodes, points
 
     @property
     def scene_points(self) -> Positions | None:
@@ -170,15 +185,26 @@ class ReferenceBank:
         return to_scene(positions, self.output_view.height, self.output_view.width)
 
     def differences(self, annotations: Sequence[Annotation], views: Sequence[View]) -> FloatArray:
-        """(k, p) differences of a frame from the reference frames in p parts: the bones, otherwise one.
+        """(k, p) differences of a frame from the reference frames in p parts: the bones, otherwise all and its parts.
 
-        Those of bones are in heights of the output; a missing bone differs by MISSING_BONE_COST.
+        Of bones in heights of the output; a missing bone differs by MISSING_BONE_COST. Otherwise the distance of the
+        descriptors, and the differences of `PartShapes`.
         """
         points, bones = self._points_and_bones(annotations, views)
         if not bones:
-            return self.distances(self.describe(annotations, views))[:, None]
+            distances = self.distances(self.describe(annotations, views))[:, None]
+            shapes = self._part_shapes and self._part_shapes.differences(self._to_scene(points))
+            return distances if shapes is None else np.concatenate([distances, shapes], axis=1)
         costs = bone_costs(points, self._reference_points, bones) / self.output_view.height
         return np.where(np.isfinite(costs), costs, MISSING_BONE_COST).astype(np.float32)
+
+    @cached_property
+    def _part_shapes(self) -> PartShapes | None:
+        """The shapes of the parts of all frames; None without `motion`, which gives the coordinates, or parts."""
+        rows = shape_part_rows(self.conditioners, self.annotations[0])
+        if self.motion is None or not rows:
+            return None
+        return PartShapes(self.motion, rows, self._to_scene(self._reference_points))
 
     def _points_and_bones(
         self, annotations: Sequence[Annotation], views: Sequence[View]

@@ -55,6 +55,20 @@ def flip_rows(conditioners: Sequence[Conditioner], annotations: Sequence[Annotat
     return np.empty(0, np.intp)
 
 
+def shape_part_rows(
+    conditioners: Sequence[Conditioner], annotations: Sequence[Annotation]
+) -> tuple[NDArray[np.intp], ...]:
+    """The rows of each of `Conditioner.shape_parts`, among all points of the first conditioner that has points."""
+    for conditioner, annotation in zip(conditioners, annotations, strict=True):
+        if annotation.points:
+            lengths = [len(points) for points in annotation.points.values()]
+            offsets = dict(zip(annotation.points, accumulate(lengths, initial=0), strict=False))
+            parts = conditioner.shape_parts.values()
+            rows = ([offsets[n] + row for n in part if n in offsets for row in part[n]] for part in parts)
+            return tuple(np.array(part, np.intp) for part in rows if part)
+    return ()
+
+
 def _offset_bones(
     conditioner: Conditioner, annotation: Annotation, offsets: Mapping[str, int]
 ) -> list[tuple[int, int]]:

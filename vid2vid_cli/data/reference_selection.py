@@ -65,8 +65,11 @@ class ReferenceSelector:
 
     def __call__(self, annotations: Sequence[Annotation], views: Sequence[View]) -> SelectedReferences:
         """The references of the next frame: `num_per_frame`, and one more while one is faded out."""
-        indices, weights = self.select(self._bank.differences(annotations, views))
-        return align_references(self._bank, indices, weights, annotations, views=views, base=self._bank.output_view)
+        differences = self._bank.differences(annotations, views)
+        indices, weights = self.select(differences)
+        return align_references(
+            self._bank, indices, weights, annotations, differences, views=views, base=self._bank.output_view
+        )
 
     def select(self, differences: FloatArray) -> tuple[list[int], list[float]]:
         """Indices and weights of the references of the next frame, by the differences (k, p) of `differences`."""
@@ -151,17 +154,19 @@ class ReferenceSource:
         # The augmentation does not change the choice, and moves the background too. In synthesis, the view is that of
         # another video, and the background is that of the training frames.
         described_views, base = (bank.output_views, view) if is_training else (views, bank.output_view)
+        frame_differences = [bank.differences(annotations, described_views) for annotations in annotations_by_frame]
         if is_training:
-            middle_annotations = annotations_by_frame[len(annotations_by_frame) // 2]
-            differences = bank.differences(middle_annotations, described_views) + self._penalties(clip_spec)[:, None]
+            differences = frame_differences[len(frame_differences) // 2] + self._penalties(clip_spec)[:, None]
             chosen = choose_references(differences, bank.num_per_frame)
             choices = [(chosen, [1 / len(chosen)] * len(chosen))] * len(annotations_by_frame)
         else:
             selector = ReferenceSelector(bank)
-            choices = [selector.select(bank.differences(a, described_views)) for a in annotations_by_frame]
+            choices = [selector.select(differences) for differences in frame_differences]
         selections = [
-            align_references(bank, indices, weights, annotations, views=views, base=base)
-            for (indices, weights), annotations in zip(choices, annotations_by_frame, strict=True)
+            align_references(bank, indices, weights, annotations, differences, views=views, base=base)
+            for (indices, weights), annotations, differences in zip(
+                choices, annotations_by_frame, frame_differences, strict=True
+            )
         ]
         return _stack_selections(bank, selections, base)
 
@@ -191,12 +196,16 @@ def align_references(
     indices: Sequence[int],
     weights: Sequence[float],
     annotations: Sequence[Annotation],
+    differences: FloatArray,
     *,
     views: Sequence[View],
     base: View,
 ) -> SelectedReferences:
-    """References aligned with a frame; `annotations`, `views` and `base` as in `ReferenceBank.align`."""
-    aligned = [bank.align(index, annotations, views, base) for index in indices]
+    """References aligned with a frame; `annotations`, `views` and `base` as in `ReferenceBank.align`.
+
+    `differences`: (k, p) of `ReferenceBank.differences`.
+    """
+    aligned = [bank.align(index, annotations, views, base, differences[index]) for index in indices]
     return SelectedReferences(
         np.array(indices, dtype=np.int64),
         np.stack([reference.positions for reference in aligned]),

@@ -8,15 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.data.linear_motion import (
-    MAX_NODES,
-    NUM_PLACE_VALUES,
-    LinearMotion,
-    Positions,
-    fit_to_shape,
-    place_values,
-)
+from vid2vid_cli.data.linear_motion import MAX_NODES, NUM_PLACE_VALUES, LinearMotion, fit_to_shape, place_values
 from vid2vid_cli.data.reference_bank import ReferenceBank
+from vid2vid_cli.data.scene_positions import Positions
 from vid2vid_cli.training_data.motion_pairs import MotionPairs, choose_pairs
 
 MIN_FRAMES = 40

@@ -1,0 +1,84 @@
+"""Parts of a subject that change their shape by themselves: each may come from another reference frame.
+
+One frame looks to the side with a closed mouth, another one speaks and looks ahead. References are chosen so that one
+of them has the right eyes and one the right mouth, and near a part the one whose part has the right shape is preferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vid2vid_cli.core.geometry import FloatArray
+from vid2vid_cli.data.linear_motion import LinearMotion
+from vid2vid_cli.data.scene_positions import Positions
+
+SHAPE_WEIGHT = 0.3
+"""Weight of the difference of a shape, in root mean square radii of all points, beside the distance of descriptors."""
+DISTANCE_SCALE = 100.0 / 60.0
+"""Factor on the distance of descriptors in the mismatch, which holds where no part is near."""
+PART_RADIUS = 0.2
+"""Standard deviation of the area of a part around its points, in root mean square radii of all points."""
+
+
+class PartShapes:
+    """The shapes of the parts of all reference frames, in the coordinates of their motion model."""
+
+    def __init__(self, motion: LinearMotion, parts: Sequence[NDArray[np.intp]], points: Positions) -> None:
+        """`parts`: rows of `points` (k, n), those of all frames."""
+        self._motion, self._parts = motion, tuple(tuple(rows.tolist()) for rows in parts)
+        unknown = np.full(points.shape[1], np.nan + 0j)
+        normalised = [motion.normalise(frame) for frame in points]
+        self._points = np.stack([unknown if frame is None else frame for frame in normalised])
+
+    def differences(self, points: Positions) -> FloatArray | None:
+        """(n,) points of a frame -> (k, parts) root mean square differences; None if the frame has no pose.
+
+        The mean offset of a part is no difference of its shape. Points that are missing in either frame are left out.
+        """
+        normalised = self._motion.normalise(points)
+        if normalised is None:
+            return None
+        columns = []
+        for rows in map(list, self._parts):
+            offsets = self._points[:, rows] - normalised[rows]
+            is_known = np.isfinite(offsets)
+            counts = np.maximum(is_known.sum(axis=1), 1)
+            offsets = np.where(is_known, offsets, 0)
+            variances = (np.abs(offsets) ** 2).sum(axis=1) / counts - np.abs(offsets.sum(axis=1) / counts) ** 2
+            columns.append(np.sqrt(np.maximum(variances, 0)))
+        return SHAPE_WEIGHT * np.stack(columns, axis=1).astype(np.float32)
+
+    def mismatch(self, differences: FloatArray, nodes: Positions, points: Positions) -> FloatArray:
+        """The mismatch (gh, gw) of a reference with the differences (1 + parts,) of `ReferenceBank.differences`.
+
+        `nodes` (gh, gw) and `points` (n,) of the frame: near the points of a part the difference of its shape counts,
+        elsewhere that of the descriptors.
+        """
+        shares = _part_shares(nodes.tobytes(), nodes.shape, points.tobytes(), self._parts)
+        near_parts = np.tensordot(differences[1:] / SHAPE_WEIGHT, shares, 1)
+        elsewhere = DISTANCE_SCALE * differences[0] * (1 - shares.max(axis=0))
+        mismatch: FloatArray = (near_parts + elsewhere).astype(np.float32)
+        return mismatch
+
+
+@lru_cache(maxsize=4)
+def _part_shares(
+    node_bytes: bytes, shape: tuple[int, int], point_bytes: bytes, parts: tuple[tuple[int, ...], ...]
+) -> FloatArray:
+    """(parts, gh, gw) 1 at the points of a part, 0 far from them. All references of a frame have the same."""
+    nodes, points = (np.frombuffer(data, np.complex128) for data in (node_bytes, point_bytes))
+    known_points = points[np.isfinite(points)]
+    radius = PART_RADIUS * float(np.sqrt((np.abs(known_points - known_points.mean()) ** 2).mean()))
+    shares = np.zeros((len(parts), nodes.size), np.float32)
+    for share, rows in zip(shares, parts, strict=True):
+        part_points = points[list(rows)]
+        part_points = part_points[np.isfinite(part_points)]
+        if len(part_points):
+            offsets = nodes[:, None] - part_points
+            squares = (offsets.real**2 + offsets.imag**2).min(axis=1)
+            share[:] = np.exp(-0.5 * squares / max(radius, 1e-9) ** 2)
+    return shares.reshape(len(parts), *shape)
