@@ -27,6 +27,11 @@ FAULTS: Mapping[str, tuple[str, str, str]] = {
         VISUALIZE,
         "    def bones(self):\n        return {'body': ((0, 1),)}\n\n" + VISUALIZE,
     ),
+    "shape parts without points": (
+        "test_describe_and_bones",
+        VISUALIZE,
+        "    shape_parts = {'mouth': {'face': (0, 99)}}\n\n" + VISUALIZE,
+    ),
     "descriptor of another length": (
         "test_describe_and_bones",
         VISUALIZE,

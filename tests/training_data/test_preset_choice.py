@@ -58,7 +58,7 @@ def test_choose_preset_of_frames_alone_is_unpaired() -> None:
 
 def test_is_gpu_preset_leaves_out_presets_for_any_conditioner() -> None:
     assert {name for name in preset_names() if not is_gpu_preset(name)} == {
-        *("tiny", "fast", "cyclegan", "savp", "bicyclegan", "fader", "vaegan"),
+        *("tiny", "fast", "cyclegan", "savp", "savp_small", "bicyclegan", "fader", "vaegan"),
     }
     assert not is_gpu_preset("")
     assert not is_gpu_preset("mine.yaml")

@@ -58,14 +58,22 @@ def flip_rows(conditioners: Sequence[Conditioner], annotations: Sequence[Annotat
 def shape_part_rows(
     conditioners: Sequence[Conditioner], annotations: Sequence[Annotation]
 ) -> tuple[NDArray[np.intp], ...]:
-    """The rows of each of `Conditioner.shape_parts`, among all points of the first conditioner that has points."""
+    """The rows of each of `Conditioner.shape_parts`, among all points of the first conditioner that has points.
+
+    Raises PluginError.
+    """
     for conditioner, annotation in zip(conditioners, annotations, strict=True):
-        if annotation.points:
-            lengths = [len(points) for points in annotation.points.values()]
-            offsets = dict(zip(annotation.points, accumulate(lengths, initial=0), strict=False))
-            parts = conditioner.shape_parts.values()
-            rows = ([offsets[n] + row for n in part if n in offsets for row in part[n]] for part in parts)
-            return tuple(np.array(part, np.intp) for part in rows if part)
+        if not annotation.points:
+            continue
+        lengths = {name: len(points) for name, points in annotation.points.items()}
+        offsets = dict(zip(lengths, accumulate(lengths.values(), initial=0), strict=False))
+        for name, row in chain.from_iterable(part.items() for part in conditioner.shape_parts.values()):
+            if name in lengths and not 0 <= min(row, default=0) <= max(row, default=0) < lengths[name]:
+                problem = f"the points {name!r} have only {lengths[name]} rows"
+                raise plugin_fault(conditioner.spec.name, "shape_parts", problem)
+        parts = conditioner.shape_parts.values()
+        rows = ([offsets[name] + row for name in part if name in offsets for row in part[name]] for part in parts)
+        return tuple(np.array(part, np.intp) for part in rows if part)
     return ()
 
 

@@ -66,6 +66,9 @@ class RenderTests(ContractSetup):
         assert len(set(shapes)) == 1, f"the descriptors have different lengths: {sorted(set(shapes))}"
         bones = conditioner.bones()
         assert not (problem := bones_problem(bones)), f"bones: {problem}"
+        for name, rows in (item for part in conditioner.shape_parts.values() for item in part.items()):
+            num_points = len(annotations[0].points.get(name, rows))
+            assert max(rows, default=-1) < num_points, f"shape_parts: {name!r} has only {num_points} points"
         for name, pairs in bones.items():
             num_points = len(annotations[0].points.get(name, ()))
             assert not pairs or max(map(max, pairs)) < num_points, f"bones: {name!r} has only {num_points} points"
