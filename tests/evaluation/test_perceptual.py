@@ -9,7 +9,8 @@ import torch
 from helpers.perceptual_weights import remove_perceptual_weights, write_perceptual_weights
 
 from vid2vid_cli.engine.events import Event, InfoEvent
-from vid2vid_cli.evaluation.perceptual import choose_perceptual_metric
+from vid2vid_cli.evaluation import perceptual
+from vid2vid_cli.evaluation.perceptual import DistanceToClip, choose_perceptual_metric
 from vid2vid_cli.networks.perceptual import METRIC_NAMES
 
 CPU = torch.device("cpu")
@@ -59,3 +60,14 @@ def test_metric_is_distance_of_each_image(monkeypatch: pytest.MonkeyPatch) -> No
     images, targets = torch.rand(2, 3, 3, 32, 32) * 2 - 1
     with torch.no_grad():
         torch.testing.assert_close(metric(images, targets), metric.loss.distance(images, targets))
+
+
+def test_distance_to_clip_is_the_same_for_any_number_of_images_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_perceptual_weights(monkeypatch, "efficientnet_lite0")
+    metric, _ = choose_perceptual_metric([], CPU, lambda event: None)
+    assert metric is not None
+    images, targets = torch.rand(2, 5, 3, 32, 32) * 2 - 1
+    expected = metric(images[2:], targets[2:])
+    for num_images in (1, 2, 3):
+        monkeypatch.setattr(perceptual, "MAX_PIXELS_AT_ONCE", num_images * 32 * 32)
+        torch.testing.assert_close(DistanceToClip(metric, targets)(images[2:]), expected)

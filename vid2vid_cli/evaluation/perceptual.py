@@ -22,6 +22,8 @@ from vid2vid_cli.networks.perceptual import (
 
 PERCEPTUAL_DISTANCE = "perceptual_distance"
 """Name of the metric where it could not be computed, because no network determines its full name."""
+MAX_PIXELS_AT_ONCE = 1 << 16
+"""Pixels of the images that the network gets at once; small images take most of their time for its calls."""
 MAX_CACHED_BYTES = 1 << 29
 """Memory for the features of the real frames of a clip; those of further frames are computed for each row again."""
 
@@ -57,10 +59,13 @@ class DistanceToClip:
     def __call__(self, images: Tensor) -> Tensor:
         """Images (t', 3, h, w) in [-1, 1] of the last t' frames -> (t',)."""
         first = len(self._targets) - len(images)
-        distances = [
-            self._metric.loss.distance_to_features(image[None].to(self._metric.device), self._load(first + index))
-            for index, image in enumerate(images)
-        ]
+        num_at_once = max(1, MAX_PIXELS_AT_ONCE // (images.shape[-2] * images.shape[-1]))
+        distances = []
+        for start in range(0, len(images), num_at_once):
+            some_images = images[start : start + num_at_once].to(self._metric.device)
+            targets = [self._load(first + start + index) for index in range(len(some_images))]
+            target_features = [torch.cat(layer) for layer in zip(*targets, strict=True)]
+            distances.append(self._metric.loss.distance_to_features(some_images, target_features))
         return torch.cat(distances).cpu()
 
     def _load(self, index: int) -> list[Tensor]:
