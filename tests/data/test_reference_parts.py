@@ -65,6 +65,31 @@ def test_mismatch_is_that_of_the_part_nearby() -> None:
     assert shapes.mismatch(np.array([1.0, 0.0, 0.0], np.float32), nodes, points)[0, 2] > 1
 
 
+def test_differences_of_a_missing_part_are_the_largest() -> None:
+    frames = np.stack([face(), changed(MOUTH, 3.0), face()])
+    frames = np.concatenate([frames, frames[:, MOUTH]], axis=1)  # a part of its own points
+    frames[2, 68:] = np.nan
+    shapes = PartShapes(motion_model(), (np.arange(68, 88),), frames)
+    differences = shapes.differences(frames[0])
+    assert differences is not None
+    assert differences[0, 0] == pytest.approx(0, abs=1e-6)
+    assert differences[2, 0] == differences[1, 0] > 0.01
+
+
+def test_mismatch_of_flipped_frames_is_on_the_right_side() -> None:
+    left_eye = np.arange(36, 42)
+    flip_rows = np.array(load_conditioner("landmarks", {}).flip_indices["face"], np.intp)
+    points = face()
+    flipped = -points.conj()[flip_rows]
+    nodes = np.array([[points[left_eye].mean(), -points[left_eye].mean().conjugate()]])
+    differences = np.array([0.0, 0.1], np.float32)
+    near, far = PartShapes(motion_model(), (left_eye,), points[None]).mismatch(differences, nodes, points)[0]
+    assert near > 10 * far
+    mirrored = PartShapes(motion_model().mirrored(flip_rows), (left_eye,), flipped[None])
+    far, near = mirrored.mismatch(differences, nodes, flipped)[0]
+    assert near > 10 * far
+
+
 def make_bank(gaps: list[tuple[float, float]]) -> ReferenceBank:
     """Frames of a face with these heights of the eyes and gaps of the mouth."""
     view = View.from_box((0, 0, SIZE, SIZE), SIZE, SIZE)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers.factories import CPU, copy_weights, make_blob_video, tensors_equal, tiny_config
 
-from vid2vid_cli.core.errors import MissingFileError, NotAVideoError, RunError, Vid2VidError
+from vid2vid_cli.core.errors import ConfigError, MissingFileError, NotAVideoError, RunError, Vid2VidError
 from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import load_metadata
@@ -48,6 +48,19 @@ def test_adapt_prepares_and_trains_from_all_networks(run_folder: Path, video: Pa
     config = RunFolder(result.path).load_config()
     assert config.losses == tiny_config().losses
     assert not tensors_equal(*(copy_weights(load_checkpoint(path, CPU)[0]) for path in (base, result.checkpoint)))
+
+
+def test_adapt_refuses_a_single_frame(run_folder: Path, video: Path) -> None:
+    for num_frames in (0, 1):
+        with pytest.raises(ConfigError, match=f"frames={num_frames}"):
+            adapt(AdaptRequest(run_folder / "blob.ckpt", video, max_frames=num_frames, max_steps=1), ignore_events)
+
+
+def test_adapt_says_how_many_frames_a_short_video_has(run_folder: Path, video: Path) -> None:
+    events: list[Event] = []
+    request = AdaptRequest(run_folder / "blob.ckpt", video, max_frames=500, max_steps=1, device="cpu")
+    adapt(request, events.append)
+    assert any("all 14 frames" in event.message for event in events if isinstance(event, InfoEvent))
 
 
 def test_adapt_does_not_log_where_the_base_was_logged(run_folder: Path, video: Path) -> None:

@@ -21,6 +21,7 @@ from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.media.images import encode_jpeg
 from vid2vid_cli.training_data.motion_fit import MIN_FRAMES, fit_linear_motion
+from vid2vid_cli.training_data.motion_pairs import choose_pairs
 from vid2vid_cli.training_data.reference_collection import record_references
 from vid2vid_cli.training_data.several_datasets import fit_reference_motion
 
@@ -138,6 +139,12 @@ def test_fit_of_several_banks_is_a_prior_for_few_frames(bank: ReferenceBank) -> 
     assert own.to_json() == alone.to_json()  # enough frames of its own
 
 
+def test_pairs_are_different_so_that_held_out_ones_are_not_fitted() -> None:
+    few = make_bank(10, seed=2, num_clips=5)
+    pairs = choose_pairs(few, 2, np.ones(10, bool), crosses_clips=True)
+    assert len(pairs) == len(set(pairs)) > 20
+
+
 def test_fit_refuses_a_prior_of_other_points(bank: ReferenceBank) -> None:
     common = fit_linear_motion([(bank, 2)])
     assert common is not None
@@ -148,7 +155,7 @@ def test_fit_refuses_a_prior_of_other_points(bank: ReferenceBank) -> None:
 def test_fit_reference_motion_fits_each_subject_and_all_of_them(bank: ReferenceBank) -> None:
     banks = bank, make_bank(seed=1), make_bank(10, seed=2, num_clips=5)
     samplers = [SimpleNamespace(reference_source=ReferenceSource(item, 2)) for item in banks]
-    fit_reference_motion(cast("list[ClipSampler]", samplers))
+    assert fit_reference_motion(cast("list[ClipSampler]", samplers)) == []
     fitted = [sampler.reference_source.bank for sampler in samplers]
     common = [item.common_motion for item in fitted]
     assert common[0] is not None
@@ -158,3 +165,11 @@ def test_fit_reference_motion_fits_each_subject_and_all_of_them(bank: ReferenceB
     assert None not in models
     assert models[0].mean_shape.tolist() != models[1].mean_shape.tolist()
     assert models[2].mean_shape.tolist() == common[0].mean_shape.tolist()  # too few frames for a model of its own
+
+
+def test_fit_reference_motion_says_what_few_frames_use(bank: ReferenceBank) -> None:
+    prior = fit_linear_motion([(bank, 2)])
+    sampler = SimpleNamespace(reference_source=ReferenceSource(make_bank(10, seed=2, num_clips=5), 1))
+    notices = fit_reference_motion(cast("list[ClipSampler]", [sampler]), prior)
+    assert len(notices) == 1
+    assert "10 frames" in notices[0]

@@ -20,6 +20,7 @@ SHAPE_WEIGHT = 0.3
 """Weight of the difference of a shape, in root mean square radii of all points, beside the distance of descriptors."""
 DISTANCE_SCALE = 100.0 / 60.0
 """Factor on the distance of descriptors in the mismatch, which holds where no part is near."""
+MIN_KNOWN_POINTS = 2
 PART_RADIUS = 0.2
 """Standard deviation of the area of a part around its points, in root mean square radii of all points."""
 
@@ -49,6 +50,9 @@ class PartShapes:
             counts = np.maximum(is_known.sum(axis=1), 1)
             offsets = np.where(is_known, offsets, 0)
             variances = (np.abs(offsets) ** 2).sum(axis=1) / counts - np.abs(offsets.sum(axis=1) / counts) ** 2
+            known = is_known.sum(axis=1) >= MIN_KNOWN_POINTS
+            # A part that is missing in a reference is as different as the most different one.
+            variances = np.where(known, variances, variances[known].max(initial=0))
             columns.append(np.sqrt(np.maximum(variances, 0)))
         return SHAPE_WEIGHT * np.stack(columns, axis=1).astype(np.float32)
 
@@ -58,6 +62,8 @@ class PartShapes:
         `nodes` (gh, gw) and `points` (n,) of the frame: near the points of a part the difference of its shape counts,
         elsewhere that of the descriptors.
         """
+        if self._motion.flip_rows is not None:
+            points = points[self._motion.flip_rows]  # the rows of parts are those of unflipped frames
         shares = _part_shares(nodes.tobytes(), nodes.shape, points.tobytes(), self._parts)
         near_parts = np.tensordot(differences[1:] / SHAPE_WEIGHT, shares, 1)
         elsewhere = DISTANCE_SCALE * differences[0] * (1 - shares.max(axis=0))

@@ -27,6 +27,8 @@ def check_request(request: PrepareRequest) -> None:
         )
     if request.max_frames is not None and request.max_frames < 2:
         raise ConfigError(f"max_frames={request.max_frames}: a dataset needs at least 2 frames.", "--max-frames 300")
+    if request.num_spread_frames is not None and request.num_spread_frames < 2:
+        raise ConfigError(f"frames={request.num_spread_frames}: a training needs at least 2 frames.", "--frames 10")
 
 
 def check_sidecar_files(request: PrepareRequest, sidecar_files: Sequence[SidecarFiles]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import closing
 from itertools import chain, islice
 
 from vid2vid_cli.core.geometry import ImageArray
@@ -32,7 +33,7 @@ class SpreadReader:
     """Reads only the frames in runs of another reader; each run begins a clip."""
 
     def __init__(self, reader: VideoReader, num_selected: int) -> None:
-        self._reader = reader
+        self._reader, self._num_selected = reader, num_selected
         self.runs = spread_runs(reader.num_frames or num_selected, num_selected)
         self.num_frames = sum(map(len, self.runs))
         self.discontinuities: set[int] = set()
@@ -40,18 +41,32 @@ class SpreadReader:
         self.warnings, self.remarks = reader.warnings, reader.remarks
 
     def __iter__(self) -> Generator[ImageArray, None, None]:
-        """Yield the selected frames in order."""
-        positions = {index: position for position, index in enumerate(chain.from_iterable(self.runs))}
-        last_index = self.runs[-1][-1]
-        self.discontinuities |= {positions[run.start] for run in self.runs} - {0}
-        for index, frame in enumerate(self._reader):
-            if index in positions:
-                if index in self._reader.discontinuities:
-                    self.discontinuities.add(positions[index])
-                yield frame
-            if index == last_index:
-                return
+        """Yield the selected frames in order; what lies between the runs is skipped where the file allows it."""
+        position = 0
+        for run in self.runs:
+            if position:
+                self.discontinuities.add(position)
+            part = self._reader.select_range(run.start, run.stop)
+            with closing(_iterate(part, len(run))) as frames:
+                for index, frame in enumerate(frames):
+                    if index in part.discontinuities:
+                        self.discontinuities.add(position)
+                    yield frame
+                    position += 1
+            self.warnings += [warning for warning in part.warnings if warning not in self.warnings]
 
     def source_index(self, position: int) -> int:
         """The number in the video of the selected frame `position`."""
         return next(islice(chain.from_iterable(self.runs), position, None))
+
+    def describe(self) -> str:
+        """Human-readable: how many frames are used."""
+        if self.num_frames < self._num_selected:
+            return f"all {self.num_frames} frames are used: it has no more."
+        places = "1 place" if len(self.runs) == 1 else f"{len(self.runs)} places"
+        return f"{self.num_frames} frames are used, from {places} of the video."
+
+
+def _iterate(reader: VideoReader, count: int) -> Generator[ImageArray, None, None]:
+    """The first `count` frames."""
+    yield from islice(reader, count)

@@ -78,11 +78,10 @@ class ReferenceBlend(nn.Module):
         weights = patches_to_pixels(torch.softmax(all_logits, 1).flatten(1, 2), self.patch_size)
         weights = crop_to(weights, height, width)  # (b, 2 n + 1, h, w)
         sampled = sampled.view(batch, num_references, 3, height, width)
-        image = weights[:, -1:] * synthesised
-        for index in range(num_references):
-            image = torch.addcmul(image, weights[:, 2 * index, None], sampled[:, index])
-            image = torch.addcmul(image, weights[:, 2 * index + 1, None], references.static_images[:, index])
-        return image, weights.detach()
+        # Sums, not a loop: an exported graph would have a fixed number of references.
+        aligned = (weights[:, :-1:2, None] * sampled).sum(1)
+        static = (weights[:, 1::2, None] * references.static_images).sum(1)
+        return weights[:, -1:] * synthesised + aligned + static, weights.detach()
 
     def _merge_features(self, features: Tensor, embeddings: Tensor) -> Tensor:
         """`merge` of the trunk's features with each embedding, (b, n, c, h', w').

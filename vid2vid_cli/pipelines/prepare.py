@@ -37,6 +37,7 @@ from vid2vid_cli.engine import events
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import ArtifactEvent, EventHandler, InfoEvent, ProgressEvent, WarningEvent
 from vid2vid_cli.media.input_paths import expand_patterns
+from vid2vid_cli.media.spread_reader import SpreadReader
 from vid2vid_cli.requests.prepare import PrepareRequest
 
 __all__ = ["PrepareRequest", "PrepareResult", "plan_prepare", "prepare", "prepare_with_conditioners"]
@@ -228,7 +229,10 @@ def _prepare_clips(
                 f"{input_video.path} has {result.num_frames} frame in the selected range; at least 2 are required.",
                 "Use a longer video, or a longer range with --start, --end and --max-frames.",
             )
-        if result.cuts:
+        reader = job.open_reader(input_video)
+        if isinstance(reader, SpreadReader):
+            emit(InfoEvent(f"{input_video.path}: {reader.describe()}"))
+        elif result.cuts:
             emit(InfoEvent(_describe_cuts(job, input_video, result)))
         clip_results.append(result)
         num_previous += result.num_frames
@@ -241,8 +245,6 @@ def _prepare_clips(
 
 
 def _describe_cuts(job: PrepareJob, input_video: InputVideo, result: ClipResult) -> str:
-    if job.request.num_spread_frames is not None:
-        return f"{input_video.path}: {result.num_frames} frames are used, in {len(result.shots)} places of the video."
     times = [f"{float(cut / job.fps):.2f}" for cut in result.cuts]
     listed_times = ", ".join(times if len(times) <= MAX_LISTED_CUTS else [*times[:MAX_LISTED_CUTS], "..."])
     return f"{input_video.path}: {len(result.shots)} shots, cuts at {listed_times} s; each shot becomes a clip."

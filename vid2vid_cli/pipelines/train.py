@@ -128,7 +128,8 @@ def _run_training(
     perceptual, choice = load_chosen_network(job.config.losses, runtime, process_group, on_event)
     if choice.network is not None:  # a resumed run uses the same one
         job = replace(job, config=job.config.with_settings({"losses.perceptual_network": choice.network}))
-    fit_reference_motion(job.samplers, motion_prior := find_motion_prior(job, request.init_from))
+    motion_prior = process_group.run_on_main(partial(find_motion_prior, job, request.init_from))
+    motion_notices = fit_reference_motion(job.samplers, motion_prior)
     config, sampler = job.config, mix_samplers(job.samplers, job.config)
     state = build_train_state(config, job.training_data.condition_spec(config), runtime)
     run, resume_extra, origin = process_group.run_on_main(partial(start_run, request, job, runtime, state, exit_stack))
@@ -144,7 +145,7 @@ def _run_training(
     stop_condition = resolve_stop_condition(request, config, previous_seconds)
     length_schedule = partial(clip_length, config, max_length=sampler.max_range_length)
     notices = start_notices(request, job, length_schedule((stop_condition.max_steps or sys.maxsize) - 1))
-    for message in filter(None, (origin, choice.notice, *notices)):
+    for message in filter(None, (origin, choice.notice, *motion_notices, *notices)):
         emit(InfoEvent(message))
     context = TrainContext(config, runtime, DISFlow(), perceptual_loss=perceptual, process_group=process_group)
     stream = sampler.iter_batches(

@@ -82,7 +82,7 @@ class PrepareRequest(PathCheckedRequest):
     max_frames: MaxFrames = None
     """Applies to each video."""
     num_spread_frames: int | None = None
-    """Only this number of frames of each video, see `media.spread_reader`: of `adapt`."""
+    """Only this number of frames of each video, spread over it; set by `adapt --frames`."""
     val_fraction: Annotated[
         float,
         Option("Fraction at the end of each shot that is kept for validation.", panel=FRAME_PANEL, min=0, max=0.9),

@@ -18,10 +18,13 @@ FILE_NAME = "motion_prior.json"
 
 
 def find_motion_prior(job: TrainJob, init_from: Path | None) -> LinearMotion | None:
-    """The model in the `.ckpt` of the initial weights, or that of a resumed run; None if it has none.
+    """The model in the `.ckpt` of the initial weights, or that of a resumed run; None if there is none.
 
-    Raises TruncatedCheckpointError (invalid model in the `.ckpt`), RunError (in the run folder).
+    Also None for other conditioners, whose points differ. Raises TruncatedCheckpointError (invalid model in the
+    `.ckpt`), RunError (in the run folder).
     """
+    if not job.config.generator.num_references:
+        return None
     if job.resumed_record is not None:
         path = job.run_path / FILE_NAME
         try:
@@ -30,10 +33,17 @@ def find_motion_prior(job: TrainJob, init_from: Path | None) -> LinearMotion | N
             return None
         except (OSError, ValueError) as error:
             raise RunError(f"{path} is damaged: {error}", "Start a new run: vid2vid train") from None
-    if init_from is None or not (checkpoint := resolve_checkpoint(init_from)).is_file():
+    if init_from is None:
         return None
-    references = load_metadata(checkpoint).references
-    data = None if references is None else references.common_motion or references.motion
+    try:
+        checkpoint = resolve_checkpoint(init_from)
+    except RunError:  # an unfinished run, whose state contains the weights
+        return None
+    metadata = load_metadata(checkpoint)
+    names = [conditioner.spec.name for conditioner in job.training_data.conditioners]
+    if metadata.references is None or [conditioner.name for conditioner in metadata.conditioners] != names:
+        return None
+    data = metadata.references.common_motion or metadata.references.motion
     try:
         return None if data is None else LinearMotion.from_json(data)
     except ValueError as error:

@@ -48,13 +48,14 @@ def fit_linear_motion(
     if len(rows) < MIN_POINTS:
         return None
     is_used = [_has_usual_size(positions[:, rows]) for positions in known_points]
-    if len(stacked) >= MIN_FRAMES:
+    num_used = sum(int(used.sum()) for used in is_used)
+    if num_used >= MIN_FRAMES:
         prior = None
     if prior is not None:
         if not np.isin(prior.rows, rows).all():
             return None
         shapes = replace(prior, coefficients=np.zeros_like(prior.coefficients))
-    elif sum(map(np.sum, is_used)) >= MIN_FRAMES:
+    elif num_used >= MIN_FRAMES:
         shapes = _fit_shapes(np.concatenate([p[used] for p, used in zip(known_points, is_used, strict=True)]), rows)
     else:
         return None

@@ -34,13 +34,13 @@ TEXTURE_LEVEL, ERROR_LEVEL = 30.0, 100.0
 def choose_pairs(
     bank: ReferenceBank, gap_frames: int, is_used: NDArray[np.bool_], *, crosses_clips: bool
 ) -> list[tuple[int, int]]:
-    """Pairs of a used frame and a near reference; in the same order each time.
+    """Different pairs of a used frame and a near reference; in the same order each time.
 
     `gap_frames`: least distance in one clip; `crosses_clips`: frames of other clips are references too.
     """
     generator = np.random.default_rng(0)
     clips, times = np.array(bank.frame_ids).T
-    pairs = []
+    pairs: dict[tuple[int, int], None] = {}
     for _ in range(NUM_PAIRS):
         index = int(generator.integers(len(bank)))
         distances = bank.distances(bank.descriptors[index])
@@ -51,8 +51,8 @@ def choose_pairs(
         candidates = np.flatnonzero(is_apart & is_used)
         nearest = candidates[distances[candidates].argsort(kind="stable")[:NUM_NEIGHBOURS]]
         if len(nearest) and is_used[index]:
-            pairs.append((index, int(nearest[int(generator.integers(len(nearest)))])))
-    return pairs
+            pairs[index, int(nearest[int(generator.integers(len(nearest)))])] = None
+    return list(pairs)
 
 
 class MotionPairs:

@@ -12,7 +12,7 @@ from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.data.batch_sampler import BatchSampler, MixedSampler
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.linear_motion import LinearMotion
-from vid2vid_cli.training_data.motion_fit import fit_linear_motion
+from vid2vid_cli.training_data.motion_fit import MIN_FRAMES, fit_linear_motion
 from vid2vid_cli.training_data.open_data import open_training_data
 from vid2vid_cli.training_data.reference_collection import resolution_ratio
 from vid2vid_cli.training_data.training_data import TrainingData
@@ -85,20 +85,31 @@ def build_samplers(datasets: Sequence[TrainingData], config: Config) -> tuple[Cl
     return samplers
 
 
-def fit_reference_motion(samplers: Sequence[ClipSampler], prior: LinearMotion | None = None) -> None:
+def fit_reference_motion(samplers: Sequence[ClipSampler], prior: LinearMotion | None = None) -> list[str]:
     """Fit how each part of the reference frames follows the points; takes some seconds, which only a training needs.
 
     `prior`: the model of the subjects of the initial weights, for datasets with few frames. With several datasets, a
-    model of all of them is fitted too, for adapting the trained networks to another subject.
+    model of all of them is fitted too, for adapting the trained networks to another subject. Returns notices on
+    datasets with few frames.
     """
     sources = [source for sampler in samplers if (source := sampler.reference_source) is not None]
     common = fit_linear_motion([(source.bank, source.gap_frames) for source in sources]) if len(sources) > 1 else None
+    notices = []
     for sampler in samplers:
         source = sampler.reference_source
         if source is not None:
             motion = fit_linear_motion([(source.bank, source.gap_frames)], prior or common)
             bank = replace(source.bank, motion=motion, common_motion=common)
             sampler.reference_source = replace(source, bank=bank)
+            if prior is not None and len(bank) < MIN_FRAMES:
+                notices.append(
+                    f"how the picture follows the points is taken from the initial model and corrected by {len(bank)} "
+                    "frames"
+                    if motion is not None
+                    else "how the picture follows the points in the initial model does not hold for these frames: the "
+                    "references are aligned by a spline"
+                )
+    return notices
 
 
 def mix_samplers(samplers: Sequence[ClipSampler], config: Config) -> BatchSampler:
