@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
@@ -25,7 +26,7 @@ from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, Condition
 from vid2vid_cli.engine.events import Event, EventHandler, InfoEvent, ignore_events
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.rendering.frames import AnnotatedFrame
-from vid2vid_cli.rendering.render_source import report_omitted_parts
+from vid2vid_cli.rendering.render_source import report_omitted_parts, scan_sources
 from vid2vid_cli.rendering.retargeter import Retargeter, is_mostly_outside
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
 from vid2vid_cli.rendering.source_reader import open_source_reader
@@ -369,6 +370,42 @@ def test_source_video_annotates_scanned_frames_once(tmp_path: Path, num_frames: 
         for annotation, expected_annotation in zip(frame.annotations, expected_frame.annotations, strict=True):
             np.testing.assert_array_equal(annotation.points["dot"], expected_annotation.points["dot"])
     assert len(list(scanned.annotate())) == num_frames, "once more, without what the scan has kept"
+
+
+class OpenDots(Dots):
+    """Counts the streams that are not closed."""
+
+    num_open: ClassVar[int] = 0
+
+    def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
+        OpenDots.num_open += 1
+        try:
+            yield from super().annotate(frames)
+        finally:
+            OpenDots.num_open -= 1
+
+
+@pytest.mark.parametrize(("num_sources", "num_open"), [(1, 1), (3, 0)])
+def test_scan_sources_leaves_no_detectors_of_several_sources(tmp_path: Path, num_sources: int, num_open: int) -> None:
+    """Those of one source are used again by `annotate`; a second scan closes those of the first."""
+    path = make_blob_video(tmp_path / "a.mp4", SCAN_FRAMES + 2)
+    sources = [SourceVideo(path, VideoReader(path), (OpenDots(),)) for _ in range(num_sources)]
+    for _ in range(2):
+        assert len(scan_sources(sources, ignore_events)) == num_sources
+        assert OpenDots.num_open == num_open
+    assert [len(list(source.annotate())) for source in sources] == [SCAN_FRAMES + 2] * num_sources
+    assert OpenDots.num_open == 0
+
+
+def test_source_video_annotate_does_not_keep_scanned_annotations(tmp_path: Path) -> None:
+    path = make_blob_video(tmp_path / "a.mp4", 6)
+    source = SourceVideo(path, VideoReader(path), (Dots(),))
+    source.scan(ignore_events)
+    annotated_frames = source.annotate()
+    second = weakref.ref(list(islice(annotated_frames, 2))[1].annotations[0])
+    next(annotated_frames)
+    assert second() is None
+    annotated_frames.close()
 
 
 # Options

@@ -39,7 +39,7 @@ def render_sources(
 
     Raises NoDetectionError and the errors of `render_clips`.
     """
-    scans = [source.scan(emit) for source in sources]
+    scans = scan_sources(sources, emit)
     retargeters = [
         Retargeter(source, scan, model.metadata, retarget=retarget) for source, scan in zip(sources, scans, strict=True)
     ]
@@ -57,6 +57,11 @@ def render_sources(
         for conditioner, gaps in zip(retargeter.source.conditioners, retargeter.gaps, strict=True):
             warn_held_annotations(f"{retargeter.source.path}: {conditioner.spec.name}", gaps, emit)
     return result
+
+
+def scan_sources(sources: Sequence[SourceVideo], emit: EventHandler) -> list[SourceScan]:
+    """The scan of each source. Detectors stay loaded for a single source only. Raises NoDetectionError."""
+    return [source.scan(emit, keeps_head=len(sources) == 1) for source in sources]
 
 
 def warn_held_annotations(name: str, gaps: DetectionGaps, emit: EventHandler) -> None:

@@ -40,7 +40,7 @@ class _Head:
     """The annotations of the first frames of a video, and the stream that continues them."""
 
     stream: AnnotationStream
-    annotations: tuple[tuple[Annotation, ...], ...] = ()
+    annotations: deque[tuple[Annotation, ...]] = field(default_factory=deque)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class SourceVideo:
     notices: list[str] = field(default_factory=list, compare=False)
     """Sentences about the video and the files that the conditioners read; filled by `annotate`."""
     _heads: list[_Head] = field(default_factory=list, init=False, repr=False, compare=False)
-    """What `scan` has annotated, for `annotate`; at most one."""
+    """What `scan` has annotated, for `annotate`; at most one. Its stream keeps the detectors."""
 
     @property
     def _has_input_files(self) -> bool:
@@ -86,17 +86,22 @@ class SourceVideo:
         )
         return tuple(conditioner.bind(video_context) for conditioner in self.conditioners)
 
-    def scan(self, emit: EventHandler) -> SourceScan:
+    def scan(self, emit: EventHandler, *, keeps_head: bool = True) -> SourceScan:
         """Annotate up to SCAN_FRAMES frames and compute the statistics of the source from them.
 
         A video of up to SCAN_FRAMES frames is read completely. From a longer one, equally many consecutive frames are
         read from each of up to MAX_SCAN_WINDOWS evenly spaced keyframes, which are reached by seeking. Few keyframes
         (x264 writes one in 250 frames) leave most of a short video unread; an InfoEvent reports this.
 
+        `keeps_head`: keep the annotations of the first window and the detectors for `annotate`, which continues there.
+        False: `annotate` starts again, and memory does not grow with the number of scanned sources.
+
         Raises NoDetectionError if a conditioner has no detection on any of these frames.
         """
         windows = scan_windows(self.reader.num_frames or SCAN_FRAMES, self.reader.seekable_indices)
         self._report_coverage(windows, emit)
+        while self._heads:
+            self._heads.pop().stream.close()
         stream = AnnotationStream(self.bind_conditioners())
         annotations_by_frame: list[tuple[Annotation, ...]] = []
         try:
@@ -107,7 +112,10 @@ class SourceVideo:
         except BaseException:
             stream.close()
             raise
-        self._heads[:] = [_Head(stream, tuple(annotations_by_frame[: len(windows[0])]))]
+        if keeps_head:
+            self._heads.append(_Head(stream, deque(annotations_by_frame[: len(windows[0])])))
+        else:
+            stream.close()
         return result
 
     def _annotate_windows(self, windows: Sequence[range], stream: AnnotationStream) -> Iterator[tuple[Annotation, ...]]:
@@ -176,7 +184,8 @@ class SourceVideo:
 
             frames = enumerate(queue_frames())
             unread_frames = (frame for index, frame in frames if index >= num_read)
-            for annotations in chain(head.annotations, head.stream.annotate(unread_frames)):
+            scanned = (head.annotations.popleft() for _ in range(len(head.annotations)))
+            for annotations in chain(scanned, head.stream.annotate(unread_frames)):
                 if not pending_frames:
                     next(frames)
                 frame, full_image = pending_frames.popleft(), full_images.popleft()
