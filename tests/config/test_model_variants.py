@@ -174,6 +174,24 @@ def test_savp_rejects_unsupported_combinations(preset: str, settings: list[str],
     assert [part for part in parts if part not in caught.value.message] == []
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "cause"),
+    [
+        ("generator.motion_encoder", "true", ["generator.latent_encoder=false", "losses.kl=0"]),
+        ("generator.motion_encoder", "true", ["generator.latent_channels=0"]),
+        ("generator.latent_encoder", "false", ["generator.latent_channels=0"]),
+        ("generator.latent_injection", "norm", ["generator.latent_channels=0"]),
+    ],
+)
+def test_savp_refuses_settings_of_latents_that_it_does_not_have(key: str, value: str, cause: list[str]) -> None:
+    """Only explicit ones: the preset sets them too."""
+    resolve_config("savp_small", None, cause)
+    with pytest.raises(ConfigError) as caught:
+        resolve_config("savp_small", None, [*cause, f"{key}={value}"])
+    assert caught.value.message.startswith(f"{key}: ")
+    assert cause[0] in caught.value.message
+
+
 def test_wgan_needs_weight_clipping() -> None:
     with pytest.raises(ConfigError, match="weight_clip"):
         resolve_config("cyclegan", None, ["model=dualgan", "losses.gan_mode=wgan"])

@@ -40,6 +40,7 @@ UNUSED_BY_SAVP = (
     *("losses.temporal_warp", "discriminators.temporal.frame_strides", "discriminators.region.names", "conditioners"),
     *("schedule.frames_per_update", "schedule.bptt_frames"),
 )
+SAVP_LATENT_SETTINGS = tuple(f"generator.{name}" for name in ("latent_encoder", "motion_encoder", "latent_injection"))
 BICYCLEGAN_SETTINGS = ("losses.random_adversarial", "losses.latent")
 LATENT_SETTINGS = ("generator.latent_channels", "losses.kl")
 UNUSED_BY_BICYCLEGAN = (
@@ -75,6 +76,10 @@ def unused_settings(config: Config) -> dict[str, str]:
         reasons |= dict.fromkeys(UNPAIRED_SETTINGS, f"model={config.model} is not unpaired")
     if config.model == "savp":
         reasons |= dict.fromkeys(UNUSED_BY_SAVP, "model=savp does not use it")
+        if not generator.latent_encoder:
+            reasons["generator.motion_encoder"] = "there is no encoder (generator.latent_encoder=false)"
+        if not generator.latent_channels:
+            reasons |= dict.fromkeys(SAVP_LATENT_SETTINGS, "the model has no latents (generator.latent_channels=0)")
     else:
         reasons |= dict.fromkeys(SAVP_SETTINGS, "only model=savp uses it")
     if config.model == "bicyclegan":
