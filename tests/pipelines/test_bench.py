@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from vid2vid_cli.core.errors import DeviceError
-from vid2vid_cli.engine.events import ignore_events
+from vid2vid_cli.core.errors import ConfigError, DeviceError
+from vid2vid_cli.engine.checkpoint_metadata import load_metadata
+from vid2vid_cli.engine.events import Event, ignore_events
+from vid2vid_cli.engine.onnx_files import save_export_metadata
+from vid2vid_cli.engine.weight_files import save_weights
 from vid2vid_cli.pipelines.bench import BenchRequest, FileTiming, ModelTiming, StageTiming, bench
 from vid2vid_cli.pipelines.bench_tables import format_bench
 from vid2vid_cli.rendering.generator_timing import GeneratorTiming
@@ -49,6 +54,29 @@ def test_bench_refuses_to_compile_without_compiler(
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(DeviceError, match="no-such-compiler"):
         bench(BenchRequest((run_folder,), source=blob_video, num_frames=8, device="cpu", compile=True), ignore_events)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".ckpt"])
+def test_bench_checks_all_checkpoints_before_it_measures(
+    blob_video: Path, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """The second one, an exported file or of a model that cannot be compiled, is refused before the first is loaded."""
+    monkeypatch.setenv("CXX", sys.executable)  # any program: nothing is compiled
+    (checkpoint,) = run_folder.glob("*.ckpt")
+    other, metadata = tmp_path / f"other{suffix}", load_metadata(checkpoint)
+    if suffix == ".onnx":
+        other.touch()
+        save_export_metadata(other, metadata, checkpoint)
+    else:
+        other_metadata = {**metadata.model_dump(mode="json"), "model": "bicyclegan"}
+        save_weights(other, {}, json.dumps(other_metadata))
+    request = BenchRequest(
+        (checkpoint, other), source=blob_video, num_frames=4, long_frames=0, device="cpu", compile=True
+    )
+    events: list[Event] = []
+    with pytest.raises(ConfigError, match="--compile"):
+        bench(request, events.append)
+    assert events == []
 
 
 def test_bench_tables_give_rates_shares_and_growth() -> None:

@@ -22,6 +22,7 @@ from vid2vid_cli.media.synthetic import synthetic_clip
 from vid2vid_cli.pipelines.bench_tables import format_bench
 from vid2vid_cli.pipelines.prepare import prepare
 from vid2vid_cli.rendering.generator_timing import GeneratorTiming, time_generator
+from vid2vid_cli.rendering.hardware import choose_hardware
 from vid2vid_cli.rendering.loaded_model import (
     COMPILE_NOTICE,
     CheckpointFile,
@@ -101,10 +102,14 @@ class BenchResult:
 def bench(request: BenchRequest, on_event: EventHandler) -> BenchResult:
     """Measure each checkpoint in turn; nothing is written outside a temporary folder.
 
-    Raises the errors of `transfer`, and those of `prepare` without a checkpoint.
+    Raises the errors of `transfer`, and those of `prepare` without a checkpoint. Options that do not fit one of the
+    checkpoints are an error before anything is measured.
     """
     machine = machine_info(request.device)
     opened = [open_checkpoint(path, "frames") for path in request.checkpoints]
+    for checkpoint in opened:
+        compiled_model = checkpoint.metadata.model if request.compile else ""
+        choose_hardware(checkpoint.path, request.device, "auto", compiled_model=compiled_model)
     with tempfile.TemporaryDirectory(prefix="vid2vid_bench_") as name:
         folder = Path(name)
         clips = _write_clips(request, folder)
