@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from vid2vid_cli.conditioning import Annotation
-from vid2vid_cli.conditioning.annotation_json import annotation_from_json, annotation_to_json, array_to_json
+from vid2vid_cli.conditioning.annotation_json import (
+    annotation_from_json,
+    annotation_to_json,
+    annotations_from_json,
+    array_to_json,
+)
 from vid2vid_cli.data.linear_motion import LinearMotion
 
 SIDE = 1 << 11
@@ -25,6 +30,13 @@ def test_annotation_from_json_limits_all_arrays_together() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5 * SIDE**2
+
+
+def test_annotations_from_json_share_the_limit() -> None:
+    documents = [{**annotation_to_json(Annotation(SIDE, SIDE, 1.0)), "images": {"a": ZEROS}}] * 3
+    assert len(annotations_from_json(documents, max_bytes=3 * SIDE**2)) == 3
+    with pytest.raises(ValueError, match=f"at most {SIDE**2 - 1} are read"):
+        annotations_from_json(documents, max_bytes=3 * SIDE**2 - 1)
 
 
 def test_motion_from_json_refuses_large_arrays_before_they_are_decompressed() -> None:

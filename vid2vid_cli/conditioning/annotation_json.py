@@ -6,7 +6,7 @@ import base64
 import math
 import operator
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,22 @@ def annotation_from_json(data: Mapping[str, Any], max_bytes: int = MAX_ANNOTATIO
     if problem := annotation_problem(annotation):
         raise ValueError(problem)
     return annotation
+
+
+def annotations_from_json(
+    items: Iterable[Mapping[str, Any]], max_bytes: int = MAX_ANNOTATION_BYTES
+) -> list[Annotation]:
+    """Annotations with at most `max_bytes` of arrays together. Raises the error of `annotation_from_json`."""
+    annotations: list[Annotation] = []
+    for data in items:
+        annotations.append(annotation_from_json(data, max_bytes))
+        max_bytes -= count_array_bytes(annotations[-1])
+    return annotations
+
+
+def count_array_bytes(annotation: Annotation) -> int:
+    """The size of the arrays of an annotation, which `max_bytes` limits."""
+    return sum(array.nbytes for array in (*annotation.points.values(), *annotation.images.values()))
 
 
 def _annotation_from_json(data: Mapping[str, Any], max_bytes: int) -> Annotation:

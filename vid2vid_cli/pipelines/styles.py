@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
-from vid2vid_cli.conditioning.annotation_json import annotation_from_json
+from vid2vid_cli.conditioning.annotation_json import annotations_from_json
 from vid2vid_cli.conditioning.combine import condition_image, load_conditioners
 from vid2vid_cli.conditioning.instances import InstanceIds, InstanceReader, instance_class
 from vid2vid_cli.core.checkpoint_header import damaged_error
@@ -123,7 +123,7 @@ def _read_example_annotations(checkpoint: CheckpointFile, bank: StyleBank) -> li
     if len(bank.example_annotations) != len(checkpoint.metadata.conditioners):
         raise damaged_error(checkpoint.path, f"it contains {len(bank.example_annotations)} example annotations")
     try:
-        return [annotation_from_json(data) for data in bank.example_annotations]
+        return annotations_from_json(bank.example_annotations)
     except ValueError as error:
         raise damaged_error(checkpoint.path, f"an example annotation cannot be read: {error}") from None
 

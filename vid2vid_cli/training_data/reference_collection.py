@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View, view_image
-from vid2vid_cli.conditioning.annotation_json import annotation_from_json, annotation_to_json
+from vid2vid_cli.conditioning.annotation_json import annotation_from_json, annotation_to_json, count_array_bytes
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.core.checkpoint_header import damaged_error
 from vid2vid_cli.core.errors import NotAVideoError
@@ -86,7 +86,7 @@ def collect_references(
         annotations = load_annotations(frame_id)
         num_image_bytes += len(file)
         num_record_bytes += sum(len(json.dumps(annotation_to_json(annotation))) for annotation in annotations)
-        num_array_bytes += sum(map(_count_array_bytes, annotations))
+        num_array_bytes += sum(map(count_array_bytes, annotations))
         is_full = (
             num_image_bytes > MAX_FRAMES_BYTES
             or num_record_bytes > MAX_RECORD_BYTES
@@ -106,10 +106,6 @@ def collect_references(
         tuple(selected_ids),
         num_left_out=len(ranked_ids) - len(selected),
     )
-
-
-def _count_array_bytes(annotation: Annotation) -> int:
-    return sum(array.nbytes for array in (*annotation.points.values(), *annotation.images.values()))
 
 
 def resolution_ratio(view: View) -> float:
@@ -178,7 +174,7 @@ def _load_annotations(record: ReferenceRecord, frame_size: tuple[int, int]) -> t
         annotation = annotation_from_json(item, MAX_ANNOTATION_BYTES - num_bytes)
         if (annotation.height, annotation.width) != frame_size:
             raise ValueError(f"the annotation is for {annotation.width}x{annotation.height} pixels")
-        num_bytes += _count_array_bytes(annotation)
+        num_bytes += count_array_bytes(annotation)
         return annotation
 
     return tuple(tuple(map(load, items)) for items in record.annotations)
