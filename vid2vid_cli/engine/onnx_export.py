@@ -69,7 +69,7 @@ def check_exportable(generator: Generator, name: str, *, half: bool) -> Exportab
 def export_graph(
     generator: ExportableGenerator, path: Path, *, half: bool = False, metadata: dict[str, str] | None = None
 ) -> None:
-    """Write one step of `generator` as an ONNX file; height, width and number of references are dynamic, the batch is1.
+    """Write one step of `generator` as an ONNX file; height, width and number of references are dynamic.
 
     The batch is one. `half`: convolutions are in fp16, everything else stays in fp32.
     `metadata`: added to the file's `metadata_props`.
