@@ -56,6 +56,8 @@ def test_requests_have_metadata_on_command_line_fields(request_class: type) -> N
     internal_fields = {"command"}
     if request_class is TrainRequest:
         internal_fields |= {"config", "chosen_settings", "setting_origins", "resume", "num_processes", "preset_reason"}
+    if request_class is PrepareRequest:
+        internal_fields.add("num_spread_frames")  # set by `adapt --frames`
     assert plain_fields - nested_fields - {"command"} == internal_fields - {"command"}
 
 
