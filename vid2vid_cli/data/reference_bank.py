@@ -142,26 +142,21 @@ class ReferenceBank:
             aligned = align_bones(points, reference_points, matrix, (base.height, base.width), bones)
             fields = aligned.mismatch, aligned.log_visibility, aligned.proximity
             return AlignedReference(self._normalise(aligned.positions), *fields)
-        positions = self._align_by_motion(index, annotations, views, base)
+        placed = None if self.motion is None else self._nodes_and_points(annotations, views, base)
+        positions = None if placed is None else self._align_by_motion(index, *placed)
         if positions is None:
             positions = self._normalise(align_points(points, reference_points, matrix, (base.height, base.width)))
         zeros = mismatch = np.zeros(positions.shape[1:], np.float32)
-        if self._part_shapes is not None and differences is not None and len(differences) > 1:
-            mismatch = self._part_shapes.mismatch(differences, *self._nodes_and_points(annotations, views, base))
+        if self._part_shapes is not None and placed is not None and differences is not None and len(differences) > 1:
+            mismatch = self._part_shapes.mismatch(differences, *placed)
         return AlignedReference(positions, mismatch, zeros, zeros)
 
-    def _align_by_motion(
-        self, index: int, annotations: Sequence[Annotation], views: Sequence[View], base: View
-    ) -> FloatArray | None:
+    def _align_by_motion(self, index: int, nodes: Positions, points: Positions) -> FloatArray | None:
         """Positions as in `AlignedReference` by `motion`; None without it or if points are missing."""
         if self.motion is None:
             return None
-        nodes, points = self._nodes_and_points(annotations, views, base)
-        reference_points = self._to_scene(self._reference_points[index])
-        aligned = self.motion.align(nodes, points, reference_points)
-        if aligned is None:
-            return None
-        return self._normalise(to_pixels(aligned, self.view.height, self.view.width))
+        aligned = self.motion.align(nodes, points, self._to_scene(self._reference_points[index]))
+        return None if aligned is None else self._normalise(to_pixels(aligned, self.view.height, self.view.width))
 
     def _nodes_and_points(
         self, annotations: Sequence[Annotation], views: Sequence[View], base: View

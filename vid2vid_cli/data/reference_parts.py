@@ -19,7 +19,8 @@ from vid2vid_cli.data.scene_positions import Positions
 SHAPE_WEIGHT = 0.3
 """Weight of the difference of a shape, in root mean square radii of all points, beside the distance of descriptors."""
 DISTANCE_SCALE = 100.0 / 60.0
-"""Factor on the distance of descriptors in the mismatch, which holds where no part is near."""
+"""Factor on the distance of descriptors in the mismatch, which holds where no part is near: 100 after the factor 60,
+`reference_weights.MISMATCH_SCALE`."""
 MIN_KNOWN_POINTS = 2
 PART_RADIUS = 0.2
 """Standard deviation of the area of a part around its points, in root mean square radii of all points."""

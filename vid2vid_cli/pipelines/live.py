@@ -25,13 +25,8 @@ from vid2vid_cli.rendering.live_file import LiveFile
 from vid2vid_cli.rendering.live_page import LivePage
 from vid2vid_cli.rendering.live_source import LiveSource, measure_source
 from vid2vid_cli.rendering.live_statistics import LiveStatistics, LiveSummary
-from vid2vid_cli.rendering.loaded_model import (
-    COMPILE_NOTICE,
-    LoadedModel,
-    check_direction,
-    load_model,
-    open_checkpoint,
-)
+from vid2vid_cli.rendering.loaded_model import LoadedModel, check_direction, open_checkpoint
+from vid2vid_cli.rendering.model_loader import load_requested_model
 from vid2vid_cli.rendering.output_path import choose_output_path
 from vid2vid_cli.rendering.retargeter import Retargeter
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
@@ -193,16 +188,7 @@ def _open_job(request: LiveRequest, emit: EventHandler) -> _LiveJob:
     conditioners = _load_conditioners(request, metadata)
     capture = LiveCapture(request.source, max_short_side=max_short_side(metadata), is_looped=request.loop)
     name = capture.live_input.describe()
-    if request.compile:
-        emit(InfoEvent(COMPILE_NOTICE))
-    model = load_model(
-        checkpoint,
-        request.device,
-        request.precision,
-        backend=request.backend,
-        provider=request.provider,
-        is_compiled=request.compile,
-    ).with_direction(request.direction, emit)
+    model = load_requested_model(checkpoint, request, emit).with_direction(request.direction, emit)
     emit(InfoEvent(f"{name} -> {metadata.name} on {model.hardware.describe()}"))
     return _LiveJob(
         request,

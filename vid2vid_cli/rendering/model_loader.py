@@ -9,6 +9,7 @@ from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.rendering.hardware import choose_hardware
 from vid2vid_cli.rendering.layers import check_layers
 from vid2vid_cli.rendering.loaded_model import COMPILE_NOTICE, CheckpointFile, LoadedModel, load_model
+from vid2vid_cli.requests.live import LiveRequest
 from vid2vid_cli.requests.render import SynthesizeRequest, TransferRequest
 
 
@@ -21,6 +22,22 @@ def check_hardware(checkpoint: CheckpointFile, request: SynthesizeRequest | Tran
         backend=request.backend,
         provider=request.provider,
         compiled_model=checkpoint.metadata.model if request.compile else "",
+    )
+
+
+def load_requested_model(
+    checkpoint: CheckpointFile, request: SynthesizeRequest | TransferRequest | LiveRequest, emit: EventHandler
+) -> LoadedModel:
+    """The model with the hardware options of a request, and a notice if it is compiled. Raises as `load_model`."""
+    if request.compile:
+        emit(InfoEvent(COMPILE_NOTICE))
+    return load_model(
+        checkpoint,
+        request.device,
+        request.precision,
+        backend=request.backend,
+        provider=request.provider,
+        is_compiled=request.compile,
     )
 
 
@@ -54,17 +71,7 @@ class ModelLoader:
         )
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None  # releases the memory of the previous model
-            if request.compile:
-                emit(InfoEvent(COMPILE_NOTICE))
-            model = load_model(
-                checkpoint,
-                request.device,
-                request.precision,
-                backend=request.backend,
-                provider=request.provider,
-                is_compiled=request.compile,
-            )
-            self._loaded = key, model
+            self._loaded = key, load_requested_model(checkpoint, request, emit)
         model = replace(self._loaded[1], layers=request.save)
         emit(InfoEvent(f"{request.source} -> {model.metadata.name} on {model.hardware.describe()}"))
         return model.with_direction(request.direction, emit).with_options(
