@@ -16,7 +16,7 @@ from helpers.fake_conditioners import write_png_video
 from helpers.reference_banks import blob_annotation, blob_bank, full_view
 
 from vid2vid_cli.conditioning import View
-from vid2vid_cli.core.types import ClipReferences, FrameReferences
+from vid2vid_cli.core.types import ClipReferences, FrameReferences, to_float_image
 from vid2vid_cli.data.augmentation import ClipAugmentation, ClipSpec
 from vid2vid_cli.data.clip_sampler import ClipSampler, load_clip
 from vid2vid_cli.data.dataset import Dataset, FrameRange
@@ -155,7 +155,9 @@ def test_sampled_batches_keep_the_gap(blob_dataset: Dataset) -> None:
     assert batch.references.images.dtype == torch.uint8
     assert batch.references.indices.shape == batch.references.weights.shape == (2, 3, 2)
     assert torch.allclose(batch.references.weights.sum(2), torch.ones(2, 3))
-    assert batch.to("cpu").references.images.abs().max() <= 1
+    moved = batch.to("cpu").references
+    assert moved.images.dtype == torch.uint8
+    assert moved.static_images.abs().max() <= 1
 
 
 def test_close_clips_are_counted(blob_dataset: Dataset) -> None:
@@ -180,7 +182,7 @@ def test_short_dataset_uses_references_within_the_gap(blob_dataset: Dataset) -> 
 def resample(references: FrameReferences, size: int) -> torch.Tensor:
     """The aligned references (n, 3, size, size)."""
     grid = upsample_positions(references.positions[0], size, size)
-    return F.grid_sample(references.images[0], grid, padding_mode="border", align_corners=True)
+    return F.grid_sample(to_float_image(references.images[0]), grid, padding_mode="border", align_corners=True)
 
 
 def unbind(references: ClipReferences | None) -> Iterator[FrameReferences]:

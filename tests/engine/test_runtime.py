@@ -72,3 +72,12 @@ def test_training_on_a_cpu_uses_the_contiguous_format() -> None:
     assert not choose_runtime("cpu", "fp32", is_training=True).channels_last
     assert choose_runtime("cpu", "fp32", True, is_training=True).channels_last
     assert choose_runtime("cpu", "fp32").channels_last
+
+
+def test_inference_limits_the_threads_of_its_block() -> None:
+    before = torch.get_num_threads()
+    with runtime.Runtime(torch.device("cpu"), "fp32", False, num_threads=before + 1).inference():
+        assert torch.get_num_threads() == before + 1
+        assert torch.is_inference_mode_enabled()
+    assert torch.get_num_threads() == before
+    assert not torch.is_inference_mode_enabled()

@@ -39,6 +39,15 @@ def test_instance_norm_of_small_maps_is_exact_in_synthesis(norm: Norm, side: int
     assert without_gradients.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_instance_norm_of_small_maps_keeps_bf16() -> None:
+    layer = norm_layer(6, "instance")
+    image = torch.randn(1, 6, 9, 7, generator=torch.Generator().manual_seed(0)).bfloat16()
+    with torch.no_grad():
+        normalised, expected = layer(image), layer(image.float())
+    assert normalised.dtype == torch.bfloat16
+    assert torch.equal(normalised, expected.bfloat16())
+
+
 def test_instance_no_affine_has_no_parameters() -> None:
     layer, image = norm_layer(6, "instance_no_affine"), torch.rand(2, 6, 5, 7)
     init_weights(nn.Sequential(layer))

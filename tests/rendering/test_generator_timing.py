@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ RUNTIMES = Runtime(CPU, "fp32", True), Runtime(CPU, "fp32", False), Runtime(CPU,
 @pytest.fixture(autouse=True)
 def _no_earlier_choices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generator_timing, "_choices", {})
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 def shape_of(generator: Any, size: int) -> InputShape:
@@ -50,12 +52,14 @@ def test_choose_fastest_changes_the_default_for_a_clear_gain(
     generator = tiny_generator()
     for _ in range(2):  # measured once
         assert choose_fastest(generator, RUNTIMES, shape_of(generator, 512)) == RUNTIMES[expected]
-    assert calls == [128, 512]
+    assert calls == [128, 256, 512, 512]
     weight = generator.image_head.weight
     assert weight.is_contiguous(memory_format=torch.channels_last) is RUNTIMES[expected].channels_last
 
 
-@pytest.mark.parametrize(("quarter_seconds", "sizes"), [(0.002, [128, 256]), (0.01, [128, 128]), (1.0, [128])])
+@pytest.mark.parametrize(
+    ("quarter_seconds", "sizes"), [(0.002, [128, 256, 512, 512]), (0.02, [128, 128]), (1.0, [128])]
+)
 def test_choose_fastest_takes_little_time(
     quarter_seconds: float, sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,9 +75,33 @@ def test_choose_fastest_takes_little_time(
     assert calls == sizes
 
 
+@pytest.mark.parametrize(
+    ("seconds", "num_threads", "environment", "expected"),
+    [
+        (0.04, 4, None, 3),  # a quarter of 40 ms is gained by the fourth thread, less than the other stages take
+        (0.04, 2, None, 1),
+        (0.04, 1, None, 0),
+        (0.08, 2, None, 0),  # half of 80 ms is more
+        (0.04, 2, "2", 0),
+    ],
+)
+def test_one_thread_is_left_to_the_other_stages(
+    seconds: float, num_threads: int, environment: str | None, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    if environment is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", environment)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: num_threads)
+    monkeypatch.setattr(generator_timing, "_frame_seconds", lambda _, runtimes, *__: [seconds] * len(runtimes))
+    monkeypatch.setattr(generator_timing, "MAX_SECONDS", 100)
+    generator = tiny_generator()
+    assert choose_fastest(generator, RUNTIMES, shape_of(generator, 512)).num_threads == expected
+
+
 @pytest.mark.parametrize("size", [24, 64])
 def test_choose_fastest_measures_real_frames(size: int) -> None:
     generator = tiny_generator().eval()
     start = time.process_time()
-    assert choose_fastest(generator, cpu_runtimes(), shape_of(generator, size)) in cpu_runtimes()
+    chosen = choose_fastest(generator, cpu_runtimes(), shape_of(generator, size))
+    assert replace(chosen, num_threads=0) in cpu_runtimes()
     assert time.process_time() - start < 10

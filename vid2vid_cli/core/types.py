@@ -44,7 +44,7 @@ class FrameReferences:
     """Reference frames for one generated frame, and where each of its pixels is found in them."""
 
     images: Tensor
-    """(b, n, 3, H, W) in [-1, 1], at their own resolution."""
+    """(b, n, 3, H, W) uint8, or float in [-1, 1], at their own resolution."""
     static_images: Tensor
     """(b, n, 3, h, w) the same frames without alignment, in the view of the generated frame."""
     positions: Tensor
@@ -62,7 +62,7 @@ class ClipReferences:
     """Reference frames for each frame of a batch of clips."""
 
     images: Tensor
-    """(b, k, 3, H, W) in [-1, 1]; uint8 until `to` converts them."""
+    """(b, k, 3, H, W) as in `FrameReferences`."""
     static_images: Tensor
     """(b, k, 3, h, w) as in `FrameReferences`; uint8 until `to` converts them."""
     indices: Tensor
@@ -82,14 +82,14 @@ class ClipReferences:
             yield FrameReferences(self.images[rows, indices], self.static_images[rows, indices], *others)
 
     def to(self, device: object) -> ClipReferences:
-        """The references on another device, with float images."""
+        """The references on another device, with float static images."""
         images, static_images, *others = (
             tensor.to(device)  # type: ignore[call-overload]
             for tensor in (
                 self.images, self.static_images, self.indices, self.positions, self.weights, self.log_weights
             )
         )  # fmt: skip
-        return ClipReferences(_to_float_image(images), _to_float_image(static_images), *others)
+        return ClipReferences(images, to_float_image(static_images), *others)
 
     @staticmethod
     def concatenate(clips: Sequence[ClipReferences]) -> ClipReferences:
@@ -104,7 +104,7 @@ class ClipReferences:
         )
 
 
-def _to_float_image(image: Tensor) -> Tensor:
+def to_float_image(image: Tensor) -> Tensor:
     """uint8 -> float in [-1, 1]; float tensors are unchanged."""
     return image if image.is_floating_point() else image.float().div_(127.5).sub_(1)
 

@@ -122,10 +122,9 @@ class ReferenceLoader:
         )
 
     def _load_images(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        frame = self._bank.frames[index]
-        static_frame = self._bank.static_frame(index, self._bank.output_view)
-        image, static_image = (frame_to_tensor(array).to(self._device) for array in (frame, static_frame))
-        return image, static_image
+        image = torch.from_numpy(np.ascontiguousarray(self._bank.frames[index].transpose(2, 0, 1)))
+        static_image = frame_to_tensor(self._bank.static_frame(index, self._bank.output_view))
+        return image.to(self._device), static_image.to(self._device)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import platform
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,6 +29,21 @@ class Runtime:
     channels_last: bool
     is_compiled: bool = False
     """Whether networks are compiled by torch.compile; see `engine.compilation`."""
+    num_threads: int = 0
+    """Of an operation of torch in `inference`; 0: torch's default."""
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """A context for synthesis in this thread: inference mode, precision and number of threads."""
+        num_threads = torch.get_num_threads()
+        if self.num_threads:
+            torch.set_num_threads(self.num_threads)
+        try:
+            with torch.inference_mode(), self.autocast():
+                yield
+        finally:
+            if self.num_threads:
+                torch.set_num_threads(num_threads)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """A context with mixed precision for bf16 and fp16; it has no effect for fp32."""

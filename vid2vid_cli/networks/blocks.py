@@ -42,7 +42,7 @@ class InstanceNorm(nn.GroupNorm):
 
     On the CPU in channels_last the GroupNorm kernel is several times faster than InstanceNorm's, except on small maps;
     it also loses three digits if a channel hardly varies. In synthesis, which has a batch of one, small maps therefore
-    use batch normalisation, which is the same function there, six times as fast and exact.
+    use batch normalisation, which is the same function there, six times as fast and exact; of bf16, 30 times as fast.
     """
 
     MIN_GROUP_NORM_CELLS = 1024
@@ -51,9 +51,10 @@ class InstanceNorm(nn.GroupNorm):
     def forward(self, x: Tensor) -> Tensor:
         """(b, c, h, w) -> (b, c, h, w)"""
         is_small = len(x) == 1 and x.shape[-2] * x.shape[-1] < self.MIN_GROUP_NORM_CELLS
-        if not is_small or torch.is_grad_enabled() or x.device.type != "cpu" or x.dtype != torch.float32:
+        if not is_small or torch.is_grad_enabled() or x.device.type != "cpu":
             return super().forward(x)
-        return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
+        normalised = F.batch_norm(x.float(), None, None, self.weight, self.bias, training=True, eps=self.eps)
+        return normalised.to(x.dtype)
 
 
 def norm_layer(channels: int, norm: Norm) -> nn.Module:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from vid2vid_cli.core.geometry import GRID_STEP
-from vid2vid_cli.core.types import FrameReferences
+from vid2vid_cli.core.types import FrameReferences, to_float_image
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple, patches_to_pixels
 
 LOGIT_SCALE = 4.0
@@ -131,6 +131,10 @@ def upsample_log_weights(log_weights: Tensor, patch_size: int, height: int, widt
 
 
 def _sample(references: FrameReferences, grid: Tensor) -> Tensor:
-    """The references at a grid (b n, h, w, 2), (b n, 3, h, w)."""
-    images = references.images.flatten(0, 1)
+    """The references at a grid (b n, h, w, 2), (b n, 3, h, w) in [-1, 1].
+
+    On the CPU, uint8 references are sampled more than twice as fast, although they are converted each time: float
+    images are too large to stay in the cache from frame to frame.
+    """
+    images = to_float_image(references.images.flatten(0, 1))
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=True)

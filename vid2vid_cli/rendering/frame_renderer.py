@@ -119,8 +119,8 @@ class FrameRenderer:
                 past_frames=past_frames,
             )
             while True:
-                # Inference mode and autocast apply to the whole thread: they must end before the yield.
-                with torch.inference_mode(), self.runtime.autocast():
+                # These settings apply to the whole thread: they must end before the yield.
+                with self.runtime.inference():
                     output = next(outputs, None)
                     if output is None:
                         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from itertools import repeat
 import torch
 
 from vid2vid_cli.conditioning.alignment import grid_nodes
-from vid2vid_cli.core.types import FrameOutput, FrameReferences
+from vid2vid_cli.core.types import FrameOutput, FrameReferences, to_float_image
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.networks.composite import CompositeGenerator
@@ -21,11 +22,13 @@ from vid2vid_cli.networks.spade import SpadeGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
 MIN_FRAMES, MAX_FRAMES = 3, 60
-NUM_WARMUP_FRAMES, NUM_ROUNDS, MAX_SECONDS = 2, 4, 0.5
+NUM_WARMUP_FRAMES, NUM_ROUNDS, MAX_SECONDS = 2, 2, 0.6
 MIN_SIDE = 64
 """In pixels: the deepest maps of smaller frames may have a single cell, which cannot be normalised."""
 MIN_GAIN, MIN_SECONDS = 1.15, 0.004
 """A choice of less gain, or for shorter frames, is not worth its dependence on noise."""
+OTHER_STAGES_SECONDS = 0.03
+"""What decoding, detection, drawing and encoding of a frame take of one core, and more where they compete for it."""
 MeasuredGenerator = CompositeGenerator | FastGenerator | SpadeGenerator | UNetGenerator | ResNetGenerator
 _choices: dict[tuple[object, ...], Runtime] = {}
 
@@ -65,7 +68,7 @@ def time_generator(
     not depend on the values. Raises RuntimeError or ValueError for a size that the generator cannot generate.
     """
     outputs = _random_frames(generator, runtime, shape)
-    with torch.inference_mode(), runtime.autocast():
+    with runtime.inference():
         for _ in range(2):  # selects kernels; the first frame has no past
             next(outputs)
         _synchronise(runtime)
@@ -84,6 +87,9 @@ def choose_fastest(generator: MeasuredGenerator, runtimes: Sequence[Runtime], sh
     The first one, unless another takes MIN_GAIN times less: near a tie, noise would decide. Frames are generated in
     turn, for about MAX_SECONDS: smaller ones, or none, if that is too short. Measured once per process for an
     architecture and a size, so that all results of a process are made alike.
+
+    Of several threads, one is left to the other stages of a video, if that costs less than they take: all operations
+    of torch wait for a thread that shares its core. OMP_NUM_THREADS disables that.
     """
     key = (type(generator), sum(weight.numel() for weight in generator.parameters()), shape, tuple(runtimes))
     if key not in _choices:
@@ -96,15 +102,23 @@ def choose_fastest(generator: MeasuredGenerator, runtimes: Sequence[Runtime], sh
 
 
 def _measure_fastest(generator: MeasuredGenerator, runtimes: Sequence[Runtime], shape: InputShape) -> Runtime:
-    (quarter_seconds,) = _frame_seconds(generator, runtimes[:1], shape.divided_by(4), 1)
+    num_threads = 0 if "OMP_NUM_THREADS" in os.environ else torch.get_num_threads() - 1
+    limited = [replace(runtime, num_threads=num_threads) for runtime in runtimes]
     num_frames = len(runtimes) * (NUM_ROUNDS + NUM_WARMUP_FRAMES)
-    affordable = [divisor for divisor in (1, 2, 4) if quarter_seconds * num_frames * (4 / divisor) ** 2 <= MAX_SECONDS]
-    if not affordable:
+    divisor = 4
+    (first_seconds,) = _frame_seconds(generator, limited[:1], shape.divided_by(divisor), 1)
+    if first_seconds * num_frames > MAX_SECONDS:
         return runtimes[0]
-    seconds = _frame_seconds(generator, runtimes, shape.divided_by(affordable[0]), NUM_ROUNDS)
+    while divisor > 1 and 4 * first_seconds * num_frames <= MAX_SECONDS:
+        divisor //= 2
+        (first_seconds,) = _frame_seconds(generator, limited[:1], shape.divided_by(divisor), 1)
+    seconds = _frame_seconds(generator, limited, shape.divided_by(divisor), NUM_ROUNDS)
     fastest = min(seconds)
     is_relevant = seconds[0] >= MIN_SECONDS and fastest * MIN_GAIN <= seconds[0]
-    return runtimes[seconds.index(fastest)] if is_relevant else runtimes[0]
+    chosen = seconds.index(fastest) if is_relevant else 0
+    # At best, all threads divide the time of n - 1 threads by n / (n - 1), which saves an nth.
+    possible_gain = seconds[chosen] * divisor**2 / (num_threads + 1)
+    return (limited if possible_gain <= OTHER_STAGES_SECONDS else runtimes)[chosen]
 
 
 def _frame_seconds(
@@ -119,7 +133,7 @@ def _frame_seconds(
             break  # the machine is busy
         for index, (runtime, stream) in enumerate(zip(runtimes, streams, strict=True)):
             _set_memory_format(generator, runtime)
-            with torch.inference_mode(), runtime.autocast():
+            with runtime.inference():
                 start = time.perf_counter()
                 next(stream)
                 if round_index >= NUM_WARMUP_FRAMES:
@@ -141,12 +155,12 @@ def _random_frames(generator: SequentialGenerator, runtime: Runtime, shape: Inpu
 
 def _random_references(runtime: Runtime, shape: InputShape) -> FrameReferences:
     height, width, count = shape.height, shape.width, shape.num_references
-    images = (torch.rand(1, count, 3, height, width) * 2 - 1).to(runtime.device)
+    images = torch.randint(256, (1, count, 3, height, width), dtype=torch.uint8).to(runtime.device)
     axes = [torch.linspace(-1, 1, num_nodes) for num_nodes in grid_nodes(height, width).shape[:2]]
     y, x = torch.meshgrid(*axes, indexing="ij")
     positions = torch.stack([x, y])[None, None].repeat(1, count, 1, 1, 1).to(runtime.device)
     weights = torch.full((1, count), 1 / count, device=runtime.device)
-    return FrameReferences(images, images, positions, weights, torch.zeros_like(positions))
+    return FrameReferences(images, to_float_image(images), positions, weights, torch.zeros_like(positions))
 
 
 def _synchronise(runtime: Runtime) -> None:

@@ -98,7 +98,7 @@ class TransferStages:
         device, bank = self.runtime.device, self.renderer.reference_bank
         conditions = (channels[None].to(device).float() for channels in self.conditions[:num_frames])
         references = None if bank is None else map(ReferenceLoader(bank, device).load, self.references)
-        with torch.inference_mode(), self.runtime.autocast():
+        with self.runtime.inference():
             outputs = rollout(self.renderer.generator, conditions, references=references)
             return [to_uint8_image(output.image[0]) for output in outputs]
 
