@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import count, islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -394,6 +396,23 @@ def test_scan_sources_leaves_no_detectors_of_several_sources(tmp_path: Path, num
         assert len(scan_sources(sources, ignore_events)) == num_sources
         assert OpenDots.num_open == num_open
     assert [len(list(source.annotate())) for source in sources] == [SCAN_FRAMES + 2] * num_sources
+    assert OpenDots.num_open == 0
+
+
+def test_source_video_is_scanned_ahead(tmp_path: Path) -> None:
+    """The result is the same; a scan that is not read ends with the block, also with an error."""
+    path = make_blob_video(tmp_path / "a.mp4", SCAN_FRAMES + 2)
+    ahead, plain = (SourceVideo(path, VideoReader(path), (OpenDots(),)) for _ in range(2))
+    num_threads = threading.active_count()
+    with ahead.scanned_ahead():
+        assert threading.active_count() > num_threads
+        scan = ahead.scan(ignore_events)
+    expected = plain.scan(ignore_events)
+    assert scan.statistics == expected.statistics
+    assert [len(list(source.annotate())) for source in (ahead, plain)] == [SCAN_FRAMES + 2] * 2
+    with suppress(ZeroDivisionError), ahead.scanned_ahead():
+        raise ZeroDivisionError
+    assert threading.active_count() == num_threads
     assert OpenDots.num_open == 0
 
 

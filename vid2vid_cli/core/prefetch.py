@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
 from itertools import islice
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Key = TypeVar("Key")
+LOW_PRIORITY = 10
+"""Niceness."""
 
 
 class _EndOfStream:
@@ -21,30 +26,45 @@ class _EndOfStream:
         self.error = error
 
 
-def prefetch(source: Iterable[Item], depth: int = 4) -> Generator[Item, None, None]:
-    """Yield the items of `source` in order; a background thread computes up to `depth` items in advance.
+class Prefetcher(Generic[Item]):
+    """Iterates over the items of `source` in order; a background thread computes up to `depth` items in advance.
 
-    An exception in the source is raised at its position in the order. If the consumer closes the generator early, the
-    thread ends at its next item and closes the source.
+    An exception in the source is raised at its position in the order. After `close`, the thread ends at its next item
+    and closes the source. `has_low_priority`: other threads run first if there are too few cores (on Linux, where
+    threads have a priority).
     """
-    item_queue: queue.Queue[Item | _EndOfStream] = queue.Queue(maxsize=depth)
-    stop_event = threading.Event()
 
-    def put_item(item: Item | _EndOfStream) -> bool:
-        while not stop_event.is_set():
-            try:
-                item_queue.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
+    def __init__(self, source: Iterable[Item], depth: int = 4, *, has_low_priority: bool = False) -> None:
+        self._source, self._has_low_priority = source, has_low_priority
+        self._queue: queue.Queue[Item | _EndOfStream] = queue.Queue(maxsize=depth)
+        self._stop_event = threading.Event()
+        self._thread = threading.Thread(target=self._fill_queue, daemon=True)
+        self._thread.start()
 
-    def fill_queue() -> None:
-        iterator = iter(source)
+    def __iter__(self) -> Iterator[Item]:
+        """Yield the remaining items."""
+        while True:
+            item = self._queue.get()
+            if isinstance(item, _EndOfStream):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stop_event.set()
+        self._thread.join(timeout=10)
+
+    def _fill_queue(self) -> None:
+        if self._has_low_priority and sys.platform == "linux":
+            with suppress(OSError):  # a sandbox may forbid it
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
+        iterator = iter(self._source)
         error: BaseException | None = None
         try:
             for item in iterator:
-                if not put_item(item):
+                if not self._put(item):
                     break
         except BaseException as exception:
             error = exception
@@ -52,21 +72,22 @@ def prefetch(source: Iterable[Item], depth: int = 4) -> Generator[Item, None, No
             close = getattr(iterator, "close", None)
             if close is not None:
                 close()
-        put_item(_EndOfStream(error))
+        self._put(_EndOfStream(error))
 
-    thread = threading.Thread(target=fill_queue, daemon=True)
-    thread.start()
-    try:
-        while True:
-            item = item_queue.get()
-            if isinstance(item, _EndOfStream):
-                if item.error is not None:
-                    raise item.error
-                return
-            yield item
-    finally:
-        stop_event.set()
-        thread.join(timeout=10)
+    def _put(self, item: Item | _EndOfStream) -> bool:
+        while not self._stop_event.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+
+def prefetch(source: Iterable[Item], depth: int = 4, *, has_low_priority: bool = False) -> Generator[Item, None, None]:
+    """Yield the items of a `Prefetcher`, which begins with the first item and is closed with this generator."""
+    with closing(Prefetcher(source, depth, has_low_priority=has_low_priority)) as prefetcher:
+        yield from prefetcher
 
 
 def prefetch_map(

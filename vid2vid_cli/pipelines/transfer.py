@@ -98,31 +98,32 @@ def transfer(request: TransferRequest, on_event: EventHandler, model_loader: Mod
     )
     num_frames = source.reader.num_frames or 0
     model_loader = model_loader or ModelLoader()
-    model = model_loader.load(checkpoint, request, has_real_frames=False, num_frames=num_frames, emit=emit)
-    identity = identify_render(checkpoint.path, request)
-    output = VideoOutput(
-        out,
-        compare_path(out) if request.compare else None,
-        source.reader.fps,
-        output_format=output_format,
-        has_alpha=paste is not None and paste.background.kind == "alpha",
-        audio_path=request.source,
-        audio_start=request.start + float(model.initial_frame.num_given_frames / source.reader.fps),
-        comment=identity.to_comment(),
-        identity=identity.to_manifest(request.source, model.hardware, source.conditioners),
-        resume=request.resume,
-        layers=request.save,
-    )
-    result = render_sources(
-        [source],
-        replace(model, bit_depth=output_format.bit_depth),
-        label_edits,
-        output,
-        retarget=request.retarget,
-        stage="transfer",
-        emit=emit,
-        paste=paste,
-    )
+    with source.scanned_ahead():
+        model = model_loader.load(checkpoint, request, has_real_frames=False, num_frames=num_frames, emit=emit)
+        identity = identify_render(checkpoint.path, request)
+        output = VideoOutput(
+            out,
+            compare_path(out) if request.compare else None,
+            source.reader.fps,
+            output_format=output_format,
+            has_alpha=paste is not None and paste.background.kind == "alpha",
+            audio_path=request.source,
+            audio_start=request.start + float(model.initial_frame.num_given_frames / source.reader.fps),
+            comment=identity.to_comment(),
+            identity=identity.to_manifest(request.source, model.hardware, source.conditioners),
+            resume=request.resume,
+            layers=request.save,
+        )
+        result = render_sources(
+            [source],
+            replace(model, bit_depth=output_format.bit_depth),
+            label_edits,
+            output,
+            retarget=request.retarget,
+            stage="transfer",
+            emit=emit,
+            paste=paste,
+        )
     return finish_render(result, request, model, emit.warnings, on_event)
 
 

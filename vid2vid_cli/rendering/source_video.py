@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice, pairwise
 from pathlib import Path
@@ -24,7 +24,7 @@ from vid2vid_cli.conditioning import (
     detect_cuts,
 )
 from vid2vid_cli.core.geometry import ImageArray
-from vid2vid_cli.core.prefetch import prefetch
+from vid2vid_cli.core.prefetch import Prefetcher, prefetch
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent
 from vid2vid_cli.media.blank_reader import FrameSource
 from vid2vid_cli.media.decode import picture_times
@@ -41,6 +41,21 @@ class _Head:
 
     stream: AnnotationStream
     annotations: deque[tuple[Annotation, ...]] = field(default_factory=deque)
+
+
+@dataclass(frozen=True)
+class _RunningScan:
+    """A scan whose frames a thread annotates."""
+
+    windows: Sequence[range]
+    stream: AnnotationStream
+    """Annotates the first window."""
+    annotations: Prefetcher[tuple[Annotation, ...]]
+
+    def close(self) -> None:
+        """End the thread, and release the detectors."""
+        self.annotations.close()
+        self.stream.close()
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,8 @@ class SourceVideo:
     """Sentences about the video and the files that the conditioners read; filled by `annotate`."""
     _heads: list[_Head] = field(default_factory=list, init=False, repr=False, compare=False)
     """What `scan` has annotated, for `annotate`; at most one. Its stream keeps the detectors."""
+    _running_scans: list[_RunningScan] = field(default_factory=list, init=False, repr=False, compare=False)
+    """At most one."""
 
     @property
     def _has_input_files(self) -> bool:
@@ -86,6 +103,21 @@ class SourceVideo:
         )
         return tuple(conditioner.bind(video_context) for conditioner in self.conditioners)
 
+    @contextmanager
+    def scanned_ahead(self) -> Iterator[None]:
+        """A context in which a thread annotates the frames of `scan`, while a model is loaded."""
+        self._running_scans.append(self._start_scan())
+        try:
+            yield
+        finally:
+            while self._running_scans:
+                self._running_scans.pop().close()
+
+    def _start_scan(self) -> _RunningScan:
+        windows = scan_windows(self.reader.num_frames or SCAN_FRAMES, self.reader.seekable_indices)
+        stream = AnnotationStream(self.bind_conditioners())
+        return _RunningScan(windows, stream, Prefetcher(self._annotate_windows(windows, stream), SCAN_FRAMES))
+
     def scan(self, emit: EventHandler, *, keeps_head: bool = True) -> SourceScan:
         """Annotate up to SCAN_FRAMES frames and compute the statistics of the source from them.
 
@@ -98,24 +130,24 @@ class SourceVideo:
 
         Raises NoDetectionError if a conditioner has no detection on any of these frames.
         """
-        windows = scan_windows(self.reader.num_frames or SCAN_FRAMES, self.reader.seekable_indices)
-        self._report_coverage(windows, emit)
         while self._heads:
             self._heads.pop().stream.close()
-        stream = AnnotationStream(self.bind_conditioners())
+        scan = self._running_scans.pop() if self._running_scans else self._start_scan()
+        windows, stream = scan.windows, scan.stream
         annotations_by_frame: list[tuple[Annotation, ...]] = []
         try:
-            for annotations in self._annotate_windows(windows, stream):
+            self._report_coverage(windows, emit)
+            for annotations in scan.annotations:
                 annotations_by_frame.append(annotations)
                 emit(ProgressEvent("scan source", len(annotations_by_frame), sum(map(len, windows))))
             result = summarise_scan(self.path, stream.conditioners, annotations_by_frame, self.has_frames, emit)
         except BaseException:
-            stream.close()
+            scan.close()
             raise
         if keeps_head:
             self._heads.append(_Head(stream, deque(annotations_by_frame[: len(windows[0])])))
         else:
-            stream.close()
+            scan.close()
         return result
 
     def _annotate_windows(self, windows: Sequence[range], stream: AnnotationStream) -> Iterator[tuple[Annotation, ...]]:
