@@ -5,7 +5,7 @@
 
 Paired: landmarks to frames. Unpaired: domain A is the first half of the clip, B the second half with red and blue
 exchanged. Prediction: see `prediction.py`. Prints one Markdown table each; the sample sheets of all runs are in FOLDER.
---cpu-seconds measures the processor time of a step first, so that other programs do not shorten a training; with
+--cpu-seconds is the processor time of the steps, so that other programs do not shorten a training; with
 OMP_NUM_THREADS=1 it is the time of one core.
 """
 
@@ -15,7 +15,6 @@ import argparse
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,19 +22,26 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import prediction
-from benchmarks.inputs import Case, Log
+from benchmarks.inputs import Case, Log, format_metric, train_for
 from vid2vid_cli.core.errors import Vid2VidError
-from vid2vid_cli.core.markdown import format_number, format_table
-from vid2vid_cli.engine.events import Event, StepEvent, ignore_events
+from vid2vid_cli.core.markdown import format_table
+from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.train import train
 from vid2vid_cli.requests.train import TrainRequest
 
 TABLES = ("paired", "unpaired", "prediction")
-CONSTANT_LR = ("schedule.lr_decay_start=null",)
+SHORT_TRAINING = (
+    "schedule.lr_decay_start=null",  # the number of steps may not be known in advance
+    *(
+        "checkpoint.save_interval=1000000",
+        "checkpoint.save_interval_minutes=1000",
+        "checkpoint.sample_interval=1000000",
+    ),
+)
+"""Settings of all members. Saved and measured at the end only, so that the time is that of the steps."""
 FAST = ("losses.perceptual=0",)
 CVAE_GAN = ("losses.random_adversarial=0", "losses.latent=0")
 PAIRED: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -70,8 +76,6 @@ METRICS = {
     "paired": ("psnr", "ssim", "sharpness", "landmark_error", "warping_error", "warping_error_real"),
     "unpaired": ("cycle_psnr", "cycle_ssim", "warping_error", "warping_error_real"),
 }
-CALIBRATION_STEPS = 40
-"""Half of them are single frames, as in a training that is not longer than two warm-ups of its preset."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class FamilyPlan:
     """Training time of each member; None: `steps`."""
     steps: int | None = None
     cpu_seconds: float | None = None
-    """Processor time of each training, from which its steps are computed."""
+    """Processor time of each training, in place of `seconds` and `steps`."""
     device: str = "cpu"
     members: Sequence[str] = (*PAIRED, *UNPAIRED)
 
@@ -92,7 +96,7 @@ def split_domains(video: Path, folder: Path) -> tuple[Path, Path]:
     """Write the videos of both domains: the halves of the clip, the second one with red and blue exchanged."""
     paths = folder / "domain_a.mp4", folder / "domain_b.mp4"
     reader = VideoReader(video)
-    half = reader.num_frames // 2
+    half = (reader.num_frames or sum(1 for _ in reader)) // 2
     with VideoWriter(paths[0], reader.fps, crf=10) as first, VideoWriter(paths[1], reader.fps, crf=10) as second:
         for index, frame in enumerate(reader):
             if index < half:
@@ -123,7 +127,7 @@ def measure(table: str, video: Path, folder: Path, plan: FamilyPlan, log: Log) -
             continue
         log(f"{name}: training")
         request = TrainRequest(
-            Case(preset, plan.size, (*CONSTANT_LR, *settings)).config,
+            Case(preset, plan.size, (*SHORT_TRAINING, *settings)).config,
             preset,
             dataset,
             folder / f"{table}_{index}",
@@ -132,10 +136,7 @@ def measure(table: str, video: Path, folder: Path, plan: FamilyPlan, log: Log) -
             max_seconds=plan.seconds,
             device=plan.device,
         )
-        if plan.cpu_seconds is not None:
-            request = replace(request, max_steps=_steps_in(plan.cpu_seconds, request, folder / "calibration"))
-        clock = _StepClock()
-        trained = train(request, clock)
+        trained, cpu_seconds = train_for(request, plan.cpu_seconds)
         sheets = sorted((trained.path / "samples").glob("*.png"))
         shutil.copy(sheets[-1], folder / f"{table}_{name.replace(' ', '_')}.png")
         evaluation = EvaluateRequest(
@@ -144,48 +145,22 @@ def measure(table: str, video: Path, folder: Path, plan: FamilyPlan, log: Log) -
         rows[name] = {
             **evaluate(evaluation, ignore_events).metrics,
             "steps": trained.num_steps,
-            "cpu_seconds": clock.seconds,
+            "cpu_seconds": cpu_seconds,
         }
         log(f"{name}: " + ", ".join(f"{key} {value:.4g}" for key, value in rows[name].items()))
     return rows
 
 
-class _StepClock:
-    """Measures the processor time of this process from the first step to the last."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, StepEvent):
-            self.times.append(time.process_time())
-
-    @property
-    def seconds(self) -> float:
-        return self.times[-1] - self.times[0]
-
-
-def _steps_in(cpu_seconds: float, request: TrainRequest, folder: Path) -> int:
-    """The number of steps that take a processor time, by a short training."""
-    clock = _StepClock()
-    train(replace(request, out=folder, max_steps=CALIBRATION_STEPS, overwrite=True), clock)
-    return max(1, round(cpu_seconds * (len(clock.times) - 1) / clock.seconds))
-
-
 def format_results(table: str, rows: Mapping[str, Mapping[str, float]], plan: FamilyPlan) -> str:
     """The Markdown table."""
     names = [name for name in METRICS[table] if any(name in metrics for metrics in rows.values())]
-    cells = [[row, *(_format(name, metrics.get(name)) for name in (*names, *COUNTS))] for row, metrics in rows.items()]
+    cells = [
+        [row, *(format_metric(name, metrics.get(name)) for name in (*names, *COUNTS))] for row, metrics in rows.items()
+    ]
     length = f"{plan.steps} steps" if plan.seconds is None else f"{plan.seconds:g} seconds"
     if plan.cpu_seconds is not None:
         length = f"{plan.cpu_seconds:g} seconds of processor time"
     return format_table(f"{table}, {plan.size} pixels, {length} each", ["", *names, *COUNTS], cells)
-
-
-def _format(name: str, value: float | None) -> str:
-    if value is None or name in COUNTS:
-        return "–" if value is None else f"{value:.0f}"
-    return f"{value:.4f}" if name.startswith("warping") else format_number(value)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -206,6 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = FamilyPlan(args.size, seconds, args.steps, args.cpu_seconds)
     if args.members:
         plan = replace(plan, members=tuple(args.members.split(";")))
+    if unknown := sorted(set(plan.members) - set(PAIRED) - set(UNPAIRED)):
+        parser.error(f"unknown members: {'; '.join(unknown)}")
     try:
         with tempfile.TemporaryDirectory() as temporary:
             folder = args.out if args.out is not None else Path(temporary)

@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.inputs import Log
+from benchmarks.inputs import Log, format_metric
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.core.markdown import describe_machine, format_table
@@ -31,9 +31,6 @@ from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.train import train
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.tools.machine_info import machine_info
-
-DECIMALS: Mapping[str, int] = {"ssim": 3, "warping_error": 4}
-"""Of two other metrics; 2 by default."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +84,9 @@ def format_results(plan: HeldOutPlan, results: Mapping[str, Any]) -> str:
     rows = [
         [
             name,
-            _format_metric(name, float(np.mean([run[name] for run in runs]))),
-            *(_format_metric(name, run[name]) for run in runs),
-            *(_format_metric(name, row.get(name)) for row in baselines.values()),
+            format_metric(name, float(np.mean([run[name] for run in runs]))),
+            *(format_metric(name, run[name]) for run in runs),
+            *(format_metric(name, row.get(name)) for row in baselines.values()),
         ]
         for name in names
     ]
@@ -98,10 +95,6 @@ def format_results(plan: HeldOutPlan, results: Mapping[str, Any]) -> str:
     settings = "".join(f" --set {setting}" for setting in plan.settings)
     note = f"{limit}; {', '.join(map(str, results['steps']))} steps."
     return format_table(f"{plan.video.name}, --preset {plan.preset}{settings}", header, rows, note)
-
-
-def _format_metric(name: str, value: float | None) -> str:
-    return "–" if value is None or not np.isfinite(value) else f"{value:.{DECIMALS.get(name, 2)}f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,18 +5,71 @@ The speed of a generator does not depend on its weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import resolve_config
-from vid2vid_cli.engine.events import ignore_events
+from vid2vid_cli.engine.events import Event, StepEvent, ignore_events
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
+from vid2vid_cli.pipelines.train import TrainRequest, TrainResult, train
 from vid2vid_cli.training_data.untrained_checkpoint import save_untrained_checkpoint
 
 Log = Callable[[str], None]
 """Receives lines about the progress."""
+DECIMALS: Mapping[str, int] = {
+    **dict.fromkeys(("ssim", "cycle_ssim"), 3),
+    **dict.fromkeys(("warping_error", "warping_error_real", "sample_diversity"), 4),
+    **dict.fromkeys(("steps", "cpu_seconds"), 0),
+}
+"""Of a metric in a table; 2 by default."""
+
+
+def format_metric(name: str, value: float | None) -> str:
+    """The value of a metric in a table; a dash if it was not measured."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{DECIMALS.get(name, 2)}f}"
+
+
+class StepClock:
+    """Measures the processor time of this process from the first step to the last; optionally ends the training."""
+
+    def __init__(self, limit: float | None = None) -> None:
+        self.limit = limit
+        """Seconds after which SIGINT is sent, with which `train` finishes the step and saves; None: never."""
+        self.times: list[float] = []
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepEvent):
+            self.times.append(time.process_time())
+            if self.is_over:
+                signal.raise_signal(signal.SIGINT)
+
+    @property
+    def seconds(self) -> float:
+        return self.times[-1] - self.times[0]
+
+    @property
+    def is_over(self) -> bool:
+        return self.limit is not None and self.seconds >= self.limit
+
+
+def train_for(request: TrainRequest, cpu_seconds: float | None) -> tuple[TrainResult, float]:
+    """Train for a processor time; None: as the request says. Returns the result and the seconds of the steps.
+
+    The processor time of a step depends on other programs, so that the number of steps cannot be computed before.
+    """
+    clock = StepClock(cpu_seconds)
+    try:
+        return train(request, clock), clock.seconds
+    except KeyboardInterrupt:
+        if not clock.is_over:
+            raise
+    # One step more: an interrupted training has no final sample sheet.
+    return train(replace(request, resume=request.out, max_steps=len(clock.times) + 1), ignore_events), clock.seconds
 
 
 @dataclass(frozen=True)

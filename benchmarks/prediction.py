@@ -1,15 +1,17 @@
 """Stochastic video prediction and its variants, each trained for the same time or number of steps on the same clip.
 
     python benchmarks/prediction.py [VIDEO] [--minutes 5 | --steps 1000] [--size 32] [--samples 20] [--frames 10]
-        [--only VARIANT] [--channels 16] [--out FOLDER]
+        [--variants "NAME;NAME"] [--channels 16] [--out FOLDER]
 
 Prints one Markdown table: mean and best sample, sample diversity, and the baselines. Without VIDEO: shapes that bounce
-in random directions, made by `moving_shapes.py`. Prepares the last fifth of the video for validation.
+in random directions, made by `moving_shapes.py`. Prepares the last fifth of the video for validation. A variant is
+trained to predict as many frames as it is measured on (--frames). The last sample sheet of each is in FOLDER.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,17 +21,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.inputs import Log
+from benchmarks.inputs import Log, format_metric, train_for
 from benchmarks.moving_shapes import FPS, moving_shapes
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import Vid2VidError
-from vid2vid_cli.core.markdown import format_number, format_table
+from vid2vid_cli.core.markdown import format_table
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
-from vid2vid_cli.pipelines.train import train
 from vid2vid_cli.requests.train import TrainRequest
 
 WITHOUT_GAN = ("losses.posterior_adversarial=0", "losses.posterior_features=0", "losses.prior_adversarial=0")
@@ -68,6 +69,8 @@ class PredictionPlan:
         """The configuration of a variant."""
         settings = (
             f"data.height={self.size}",
+            f"schedule.clip_length={self.num_frames}",
+            f"schedule.max_clip_length={self.num_frames}",
             f"generator.base_channels={self.base_channels}",
             f"savp.discriminator_channels={max(4, self.base_channels // 2)}",
             f"generator.num_downsamples={3 if self.size >= 64 else 2}",
@@ -83,7 +86,7 @@ class PredictionPlan:
 
 
 def measure(plan: PredictionPlan, video: Path | None, folder: Path, log: Log) -> dict[str, Mapping[str, float]]:
-    """Train and evaluate each variant: name of the row -> metrics, with the steps of the variant."""
+    """Train and evaluate each variant: name of the row -> metrics, steps and processor time."""
     if video is None:
         video = folder / "shapes.mp4"
         with VideoWriter(video, Fraction(FPS), crf=10) as writer:
@@ -102,7 +105,9 @@ def measure(plan: PredictionPlan, video: Path | None, folder: Path, log: Log) ->
             max_seconds=None if plan.minutes is None else 60 * plan.minutes,
             device=plan.device,
         )
-        trained = train(request, ignore_events)
+        trained, cpu_seconds = train_for(request, None)
+        sheets = sorted((trained.path / "samples").glob("*.png"))
+        shutil.copy(sheets[-1], folder / f"{variant}.png")
         is_deterministic = variant == "deterministic"
         result = evaluate(
             EvaluateRequest(
@@ -119,7 +124,8 @@ def measure(plan: PredictionPlan, video: Path | None, folder: Path, log: Log) ->
         log(f"{variant}: {result.rows}")
         for row, metrics in result.rows.items():
             if row == "model" or row.startswith("best_of_"):
-                rows[f"{variant}, {'mean' if row == 'model' else row}"] = {**metrics, "steps": trained.num_steps}
+                counts = {"steps": trained.num_steps, "cpu_seconds": cpu_seconds}
+                rows[f"{variant}, {'mean' if row == 'model' else row}"] = {**metrics, **counts}
             else:
                 rows[row] = metrics
     return rows
@@ -128,7 +134,7 @@ def measure(plan: PredictionPlan, video: Path | None, folder: Path, log: Log) ->
 def format_results(rows: Mapping[str, Mapping[str, float]], plan: PredictionPlan) -> str:
     """The Markdown table."""
     names = list(dict.fromkeys(name for metrics in rows.values() for name in metrics))
-    cells = [[row, *(format_number(metrics.get(name)) for name in names)] for row, metrics in rows.items()]
+    cells = [[row, *(format_metric(name, metrics.get(name)) for name in names)] for row, metrics in rows.items()]
     title = f"{plan.num_frames} predicted frames of {plan.size}x{plan.size}"
     return format_table(title, ["", *names], cells)
 
@@ -143,9 +149,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--frames", type=int, default=10)
-    parser.add_argument("--only", choices=list(VARIANTS))
+    parser.add_argument("--variants", default=";".join(VARIANTS), help="separated by semicolons")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(arguments)
+    variants = tuple(args.variants.split(";"))
+    if unknown := sorted(set(variants) - set(VARIANTS)):
+        parser.error(f"unknown variants: {', '.join(unknown)}; known: {', '.join(VARIANTS)}")
     plan = PredictionPlan(
         size=args.size,
         base_channels=args.channels,
@@ -154,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         expected_steps=args.steps or 500,
         num_samples=args.samples,
         num_frames=args.frames,
-        variants=(args.only,) if args.only else tuple(VARIANTS),
+        variants=variants,
     )
     try:
         with tempfile.TemporaryDirectory() as temporary:

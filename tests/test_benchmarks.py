@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks import (
     adapt,
+    attributes,
     data,
     family,
     held_out,
@@ -36,7 +37,7 @@ from vid2vid_cli.core.markdown import describe_machine
 from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.media.looped_clip import write_looped_clip
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.media.synthetic import synthetic_clip
+from vid2vid_cli.media.synthetic import synthetic_clip, synthetic_face
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.tools.machine_info import machine_info
 
@@ -269,12 +270,12 @@ def test_family_measures_a_member_and_keeps_its_sample_sheet(blob_video: Path, t
     assert "| cycle_psnr |" in family.format_results("unpaired", rows, plan)
 
 
-def test_family_trains_for_a_processor_time(blob_video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(family, "CALIBRATION_STEPS", 3)
+def test_family_trains_for_a_processor_time(blob_video: Path, tmp_path: Path) -> None:
     plan = family.FamilyPlan(size=32, seconds=None, cpu_seconds=1.0, members=("DiscoGAN",))
     row = family.measure("unpaired", blob_video, tmp_path, plan, check_line)["DiscoGAN"]
     assert row["steps"] > 1
-    assert row["cpu_seconds"] == pytest.approx(1.0, abs=0.8)
+    assert 1.0 <= row["cpu_seconds"] < 1.8
+    assert (tmp_path / "unpaired_DiscoGAN.png").is_file()
     with pytest.raises(SystemExit):
         family.main([str(blob_video), "--cpu-seconds", "1"])
 
@@ -282,7 +283,7 @@ def test_family_trains_for_a_processor_time(blob_video: Path, tmp_path: Path, mo
 @pytest.mark.parametrize("members", [family.PAIRED, family.UNPAIRED])
 def test_settings_of_all_members_are_valid(members: Mapping[str, tuple[str, tuple[str, ...]]]) -> None:
     for preset, settings in members.values():
-        assert Case(preset, 64, (*family.CONSTANT_LR, *settings)).config.data.height == 64
+        assert Case(preset, 64, (*family.SHORT_TRAINING, *settings)).config.data.height == 64
 
 
 def test_prediction_measures_each_variant_beside_the_baselines(tmp_path: Path) -> None:
@@ -301,3 +302,34 @@ def test_prediction_measures_each_variant_beside_the_baselines(tmp_path: Path) -
     assert rows["savp, best_of_2"]["psnr"] >= rows["savp, mean"]["psnr"]
     assert rows["savp, mean"]["steps"] == 1
     assert "| savp, best_of_2 |" in prediction.format_results(rows, plan)
+    assert (tmp_path / "savp.png").is_file()
+    with pytest.raises(SystemExit):
+        prediction.main(["--variants", "svap"])
+
+
+def test_attributes_are_measured_on_the_synthesised_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """After one step no face is detected, which is a dash, not a number."""
+    with VideoWriter(tmp_path / "face.mp4", Fraction(25)) as writer:
+        for index in range(15):
+            writer.write(synthetic_face(96, 96, half_height=36, mouth_openness=index % 3 / 2))
+    plan = attributes.AttributePlan(
+        size=32,
+        steps=1,
+        attributes=("mouth_open",),
+        members=("VAE-GAN",),
+        settings=("generator.base_channels=4", "generator.latent_channels=4", "schedule.batch_size=2"),
+    )
+    rows = attributes.measure(plan, tmp_path / "face.mp4", tmp_path, check_line)
+    assert list(rows) == ["VAE-GAN", "real frames"]
+    assert 0 < rows["real frames"]["mouth_open"] < 1
+    assert {"psnr", "mouth_open=-2", "mouth_open", "mouth_open=+2", "cpu_seconds"} <= rows["VAE-GAN"].keys()
+    videos = [tmp_path / "run_0" / f"mouth_open_{value}.mkv" for value in ("-2", "+0", "+2")]
+    lowered, unchanged, raised = (np.stack(list(VideoReader(video))) for video in videos)
+    assert (lowered != unchanged).any()
+    assert (raised != unchanged).any()
+    header, *table = attributes.format_results(rows, plan).splitlines()[2:]
+    assert header.count("mouth_open") == 3
+    assert table[1].startswith("| VAE-GAN |")
+    assert "nan" not in table[1]
+    assert attributes.main([str(tmp_path / "absent.mp4"), "--members=VAE-GAN"]) == 1
+    assert "absent.mp4" in capsys.readouterr().err

@@ -41,6 +41,16 @@ def test_prepare_reads_one_domain(horses: Path, domain: str, value: int, counts:
     assert abs(int(dataset.load_frame(0, 0).mean()) - value) <= 1
 
 
+def test_images_of_different_sizes_stay_one_sequence(horses: Path) -> None:
+    """In a video, a change of the size begins a clip; here each image would become one, too short for a dataset."""
+    for index in range(4):
+        image = np.full((40, 32 + 8 * index, 3), 60 * index, np.uint8)
+        for phase in ("train", "test"):
+            save_png(horses / f"{phase}A" / f"{index}.png", image)
+    manifest = Dataset(prepare(PrepareRequest((horses,), domain="A"), ignore_events).path).manifest
+    assert [clip.num_frames for clip in manifest.clips] == [4, 4]
+
+
 def test_prepare_asks_for_the_domain(horses: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         plan_prepare(PrepareRequest((horses,), ("none",)))

@@ -149,8 +149,12 @@ class PrepareJob:
         return self.request.split_shots and not input_video.is_single_shot
 
     def known_cuts(self, reader: VideoReader | SpreadReader) -> Set[int]:
-        """Frames that begin a new clip without detection: the `discontinuities` of the reader, which may grow."""
-        return reader.discontinuities if self.request.split_shots else frozenset()
+        """Frames that begin a new clip without detection: the `discontinuities` of the reader, which may grow.
+
+        The images of a domain are unrelated, of any size, and stay one clip.
+        """
+        is_split = self.request.split_shots and self.request.domain is None
+        return reader.discontinuities if is_split else frozenset()
 
     def num_expected_frames(self) -> int | None:
         """Expected number of frames of the dataset; None if the length of a video is unknown."""

@@ -187,8 +187,9 @@ class CheckpointMetadata(BaseModel):
                 f"Use it with: {shell_command('vid2vid', 'predict', path, 'CLIP')} --renderer CHECKPOINT",
             )
         raise ConfigError(
-            f"{path} generates frames (generator.target=frames) and cannot predict label maps.",
-            "Train a prediction model on the same dataset: vid2vid train --set model=predict",
+            f"{path} (model={self.model}) generates frames (generator.target=frames) and cannot continue a clip.",
+            "Train a model that predicts label maps: vid2vid train --set model=predict; or frames: vid2vid train "
+            "--preset savp",
         )
 
 

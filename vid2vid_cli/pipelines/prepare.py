@@ -239,7 +239,7 @@ def _prepare_clips(
     if not any(num_frames > 1 for result in clip_results for _, num_frames in result.shots):
         raise TooFewFramesError(
             f"A cut was detected at every frame of {job.inputs[0].path}; a shot needs at least 2 frames.",
-            "If the video is a single shot: --no-split-shots",
+            "If it is a single shot, or a folder of unrelated images: --no-split-shots",
         )
     return clip_results
 

@@ -152,7 +152,7 @@ def _check_prediction_length(config: Config, sampler: ClipSampler) -> None:
     if sampler.max_range_length < required:
         raise TooFewFramesError(
             f"{sampler.dataset.folder} has at most {sampler.max_range_length} consecutive training frames; model=savp "
-            f"needs {required}: the first {config.num_initial_frames} are continued, and {min_predicted} predicted.",
+            f"needs {required}: {config.num_initial_frames} are given, and all but the first one are predicted.",
             "Prepare a longer video.",
         )
 
