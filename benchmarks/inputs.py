@@ -58,7 +58,7 @@ class StepClock:
 
 
 def train_for(request: TrainRequest, cpu_seconds: float | None) -> tuple[TrainResult, float]:
-    """Train for a processor time; None: as the request says. Returns the result and the seconds of the steps.
+    """Train for a processor time; None: to the limits of the request. Returns the result and the seconds of the steps.
 
     The processor time of a step depends on other programs, so that the number of steps cannot be computed before.
     """
