@@ -36,9 +36,9 @@ from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.tools.machine_info import machine_info
 
 DATA = Path(os.environ.get("VID2VID_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-BASE_VIDEOS = ("talking_man.mp4", "turning_man.mp4", "man_with_glasses.mp4")
+BASE_VIDEOS = ("talking_man.mp4", "turning_man.mp4", "man_with_glasses.mp4", "carphone_pristine.mp4")
 NEW_VIDEO = "woman_expressions.mp4"
-METRICS = ("psnr", "ssim", "landmark_error", "gaze_error", "sharpness")
+METRICS = ("psnr", "ssim", "landmark_error", "gaze_error", "sharpness", "warping_error")
 TIME_RATIO = 10
 
 

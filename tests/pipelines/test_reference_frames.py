@@ -23,10 +23,12 @@ from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import Event, InfoEvent, ignore_events
 from vid2vid_cli.engine.inference import to_uint8_image
+from vid2vid_cli.engine.run_folder import RunFolder
 from vid2vid_cli.engine.weight_files import load_network_weights, load_reference_frames, save_weights
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines import evaluate_paired
+from vid2vid_cli.pipelines.adapt import AdaptRequest, adapt
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize
@@ -35,6 +37,7 @@ from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.loaded_model import load_model, open_checkpoint
 from vid2vid_cli.training_data import reference_collection, training_data
+from vid2vid_cli.training_data.motion_fit import MIN_FRAMES
 from vid2vid_cli.training_data.open_data import open_training_data
 from vid2vid_cli.training_data.reference_collection import load_reference_bank
 
@@ -248,6 +251,19 @@ def test_warm_start_without_references(disc_dataset: Path, disc_run: TrainResult
     assert load_metadata(with_references.checkpoint).references is not None
     from_references = run_train(disc_dataset, out=Path("again"), init_from=disc_run.checkpoint, max_steps=1)
     assert num_references(from_references.checkpoint) == 6
+
+
+@pytest.mark.parametrize(("max_frames", "expected"), [(10, 3), (None, 2)])
+def test_adapt_gives_few_frames_more_references(
+    max_frames: int | None, expected: int, disc_run: TrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    video, events = make_blob_video(tmp_path / "new.mp4", MIN_FRAMES), list[Event]()
+    request = AdaptRequest(disc_run.path, video, max_frames=max_frames, max_steps=1, device="cpu")
+    result = adapt(request, events.append)
+    assert RunFolder(result.path).load_config().generator.num_references == expected
+    assert any("3 reference frames" in text for text in messages_of(events)) is (expected == 3)
+    assert not any("randomly initialised" in text for text in messages_of(events))
 
 
 @pytest.mark.parametrize("conditioner", ["edges", "labels"])

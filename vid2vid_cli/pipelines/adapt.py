@@ -19,11 +19,15 @@ from vid2vid_cli.pipelines.train import TrainResult, train
 from vid2vid_cli.requests.adapt import AdaptRequest
 from vid2vid_cli.requests.prepare import PrepareRequest
 from vid2vid_cli.requests.train import TrainRequest
+from vid2vid_cli.training_data.motion_fit import MIN_FRAMES
 from vid2vid_cli.training_data.training_data import options_for_new_source
 
 __all__ = ["AdaptRequest", "adapt", "plan_adapt"]
 
 DEFAULT_SECONDS = 60.0
+NUM_REFERENCES_OF_FEW = 3
+"""With fewer than MIN_FRAMES frames, each generated frame has at least this number of references, because the nearest
+frame is often far away. The networks treat all references alike, so that a base of two takes three."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,22 @@ def adapt(request: AdaptRequest, on_event: EventHandler) -> TrainResult:
     ConfigError (a model of label maps); the errors of `prepare` and `train`.
     """
     base = _open_base(request.base)
-    dataset = prepare(_prepare_request(request, base), on_event).path
-    on_event(InfoEvent(f"training from {request.base} on {dataset}"))
+    dataset = prepare(_prepare_request(request, base), on_event)
+    on_event(InfoEvent(f"training from {request.base} on {dataset.path}"))
+    config, num_references = base.config, base.config.generator.num_references
+    if dataset.num_frames < MIN_FRAMES and 0 < num_references < NUM_REFERENCES_OF_FEW:
+        config = config.with_settings({"generator.num_references": NUM_REFERENCES_OF_FEW})
+        on_event(
+            InfoEvent(
+                f"each frame has {NUM_REFERENCES_OF_FEW} reference frames in place of the base's {num_references}, "
+                f"because there are only {dataset.num_frames} frames"
+            )
+        )
     max_steps, max_seconds = _limits(request)
     return train(
         TrainRequest(
-            base.config,
-            data=dataset,
+            config,
+            data=dataset.path,
             out=request.out,
             init_from=request.base,
             max_steps=max_steps,
