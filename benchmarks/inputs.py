@@ -39,14 +39,17 @@ class StepClock:
 
     def __init__(self, limit: float | None = None) -> None:
         self.limit = limit
-        """Seconds after which SIGINT is sent, with which `train` finishes the step and saves; None: never."""
+        """Seconds after which SIGTERM is sent, with which `train` finishes the step and saves; None: never.
+
+        Not SIGINT, which a shell lets programs in the background ignore.
+        """
         self.times: list[float] = []
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, StepEvent):
             self.times.append(time.process_time())
             if self.is_over:
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(signal.SIGTERM)
 
     @property
     def seconds(self) -> float:

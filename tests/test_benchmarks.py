@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -272,7 +273,11 @@ def test_family_measures_a_member_and_keeps_its_sample_sheet(blob_video: Path, t
 
 def test_family_trains_for_a_processor_time(blob_video: Path, tmp_path: Path) -> None:
     plan = family.FamilyPlan(size=32, seconds=None, cpu_seconds=1.0, members=("DiscoGAN",))
-    row = family.measure("unpaired", blob_video, tmp_path, plan, check_line)["DiscoGAN"]
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in the background of a shell
+    try:
+        row = family.measure("unpaired", blob_video, tmp_path, plan, check_line)["DiscoGAN"]
+    finally:
+        signal.signal(signal.SIGINT, previous)
     assert row["steps"] > 1
     assert 1.0 <= row["cpu_seconds"] < 1.8
     assert (tmp_path / "unpaired_DiscoGAN.png").is_file()
