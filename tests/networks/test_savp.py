@@ -34,6 +34,26 @@ def test_parameter_counts_are_the_published_ones() -> None:
     assert round(count(discriminator.head) / 1e3, 1) == 65.5
 
 
+@pytest.mark.parametrize("num_frames", [4, 6])
+def test_gradients_of_short_clips_are_those_of_fp32(num_frames: int) -> None:
+    """With few frames, oneDNN's bf16 kernels read memory that other tensors had."""
+    clip = torch.randn(2, num_frames, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    gradients = {}
+    for is_bf16 in (False, True):
+        torch.manual_seed(0)
+        discriminator = VideoDiscriminator(4)
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
+            loss = discriminator(clip)[-1].sum()
+        garbage = [torch.full((2**size,), torch.nan, dtype=torch.bfloat16) for size in range(6, 18) for _ in range(8)]
+        del garbage
+        loss.backward()
+        gradients[is_bf16] = [weight.grad for weight in discriminator.parameters() if weight.ndim == 5]
+    for exact, mixed in zip(gradients[False], gradients[True], strict=True):
+        assert exact is not None
+        assert mixed is not None
+        assert (mixed - exact).norm() < 0.3 * exact.norm()
+
+
 def test_video_discriminator_layers_have_the_published_shapes() -> None:
     outputs = VideoDiscriminator(4)(torch.zeros(1, 10, 3, 64, 64))
     sizes = [(10, 64, 64), (9, 32, 32), (9, 32, 32), (8, 16, 16), (8, 16, 16), (4, 8, 8), (4, 8, 8)]
