@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers.factories import NUM_FRAMES, blob_frame
 from helpers.video_files import write_video
 
 from vid2vid_cli.core.errors import OutputExistsError, RunError
 from vid2vid_cli.engine.events import Event, InfoEvent, ProgressEvent, ignore_events
 from vid2vid_cli.engine.run_folder import resolve_checkpoint
+from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer, transfer
-from vid2vid_cli.rendering import unfinished_video
+from vid2vid_cli.rendering import loaded_model, unfinished_video
 from vid2vid_cli.rendering.render_identity import identify_render
 from vid2vid_cli.rendering.unfinished_video import UnfinishedVideo, unfinished_folder
 from vid2vid_cli.rendering.video_output import VideoOutput
@@ -81,6 +84,23 @@ def test_transfer_continues_an_interrupted_video(source: Path, run_folder: Path,
     assert probe(result.compare_path).num_frames == NUM_FRAMES
     names = [f"{name}{suffix}" for name in ("out", "whole") for suffix in (".mkv", "_compare.mp4", "_report")]
     assert sorted(os.listdir()) == sorted([*names, "s.mov"])  # noqa: PTH208
+
+
+def test_interrupted_video_is_continued_with_its_precision(
+    source: Path, run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which one is the fastest is measured, and another result would be refused."""
+    runtimes = [Runtime(torch.device("cpu"), *values) for values in (("bf16", True), ("fp32", False))]
+    first, second = (lambda *_, runtime=runtime: replace(runtime, num_threads=1) for runtime in runtimes)
+    monkeypatch.setattr(loaded_model, "choose_fastest", first)
+    expected = transfer(transfer_request(source, run_folder, "whole.mkv", precision="auto"), ignore_events)
+    with pytest.raises(KeyboardInterrupt):
+        transfer(transfer_request(source, run_folder, precision="auto"), interrupt_at(13))
+    monkeypatch.setattr(loaded_model, "choose_fastest", second)
+    other = transfer(transfer_request(source, run_folder, "other.mkv", precision="auto"), ignore_events)
+    result = transfer(transfer_request(source, run_folder, precision="auto"), ignore_events)
+    assert result.num_earlier_frames == 10
+    assert result.path.read_bytes() == expected.path.read_bytes() != other.path.read_bytes()
 
 
 @pytest.mark.parametrize("out", ["images", "out.gif"])

@@ -123,7 +123,7 @@ def _synthesize_dataset(
     output_format = choose_format(request.format, request.out, has_alpha=False)
     out = choose_render_path(request, synthesized_file_name(request.source, output_format), output_format)
     num_frames = sum(frame_range.num_frames for frame_range in frame_ranges)
-    model = model_loader.load(checkpoint, request, has_real_frames=True, num_frames=num_frames, emit=emit)
+    model = model_loader.load(checkpoint, request, out, has_real_frames=True, num_frames=num_frames, emit=emit)
     model = replace(model, bit_depth=output_format.bit_depth)
     identity = identify_render(checkpoint.path, request)
     output = VideoOutput(
@@ -172,6 +172,7 @@ def _synthesize_labels(
     model = model_loader.load(
         checkpoint,
         request,
+        out,
         has_real_frames=_has_real_frames(request, sources),
         num_frames=sum(source.reader.num_frames or 0 for source in sources),
         emit=emit,

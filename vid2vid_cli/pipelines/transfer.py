@@ -99,7 +99,7 @@ def transfer(request: TransferRequest, on_event: EventHandler, model_loader: Mod
     num_frames = source.reader.num_frames or 0
     model_loader = model_loader or ModelLoader()
     with source.scanned_ahead():
-        model = model_loader.load(checkpoint, request, has_real_frames=False, num_frames=num_frames, emit=emit)
+        model = model_loader.load(checkpoint, request, out, has_real_frames=False, num_frames=num_frames, emit=emit)
         identity = identify_render(checkpoint.path, request)
         output = VideoOutput(
             out,

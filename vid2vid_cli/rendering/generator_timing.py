@@ -82,7 +82,7 @@ def time_generator(
 
 
 def choose_fastest(generator: MeasuredGenerator, runtimes: Sequence[Runtime], shape: InputShape) -> Runtime:
-    """The fastest of several runtimes on the CPU, whose memory format the generator then has.
+    """The fastest of several runtimes on the CPU, for which `set_memory_format` prepares the generator.
 
     The first one, unless another takes MIN_GAIN times less: near a tie, noise would decide. Frames are generated in
     turn, for about MAX_SECONDS: smaller ones, or none, if that is too short. Measured once per process for an
@@ -97,7 +97,6 @@ def choose_fastest(generator: MeasuredGenerator, runtimes: Sequence[Runtime], sh
             _choices[key] = _measure_fastest(generator, runtimes, shape)
         except (RuntimeError, ValueError):  # a network that cannot generate smaller frames is not measured
             _choices[key] = runtimes[0]
-    _set_memory_format(generator, _choices[key])
     return _choices[key]
 
 
@@ -132,7 +131,7 @@ def _frame_seconds(
         if round_index > NUM_WARMUP_FRAMES and time.perf_counter() > deadline:
             break  # the machine is busy
         for index, (runtime, stream) in enumerate(zip(runtimes, streams, strict=True)):
-            _set_memory_format(generator, runtime)
+            set_memory_format(generator, runtime)
             with runtime.inference():
                 start = time.perf_counter()
                 next(stream)
@@ -141,7 +140,8 @@ def _frame_seconds(
     return seconds
 
 
-def _set_memory_format(generator: MeasuredGenerator, runtime: Runtime) -> None:
+def set_memory_format(generator: MeasuredGenerator, runtime: Runtime) -> None:
+    """Convert the weights to the memory format of a runtime."""
     generator.to(memory_format=torch.channels_last if runtime.channels_last else torch.contiguous_format)
 
 

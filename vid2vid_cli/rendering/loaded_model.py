@@ -34,6 +34,7 @@ from vid2vid_cli.rendering.generator_timing import (
     InputShape,
     MeasuredGenerator,
     choose_fastest,
+    set_memory_format,
     time_generator,
 )
 from vid2vid_cli.rendering.hardware import Hardware, choose_hardware
@@ -203,8 +204,9 @@ def load_model(
     backend: str = "auto",
     provider: str = "auto",
     is_compiled: bool = False,
+    runtime: Runtime | None = None,
 ) -> LoadedModel:
-    """Load the generator, and compile it.
+    """Load the generator, and compile it. `runtime`: used in place of a measured one on the CPU.
 
     Raises the errors of `choose_hardware`, of `load_checkpoint`, of `OnnxGenerator` for an exported file, and
     DeviceError if it cannot be compiled.
@@ -228,7 +230,9 @@ def load_model(
     )
     is_free = precision == "auto" and hardware.runtime.device.type == "cpu" and not hardware.runtime.is_compiled
     if is_free and isinstance(generator, MeasuredGenerator):
-        runtime = choose_fastest(generator, cpu_runtimes(), model.input_shape(metadata.output_size))
+        if runtime is None:
+            runtime = choose_fastest(generator, cpu_runtimes(), model.input_shape(metadata.output_size))
+        set_memory_format(generator, runtime)
         return replace(model, hardware=replace(hardware, runtime=runtime))
     if hardware.runtime.is_compiled and isinstance(generator, nn.Module):
         compile_networks([generator])

@@ -16,11 +16,12 @@ import torch
 from vid2vid_cli import __version__
 from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.core.checkpoint_header import read_checksum
-from vid2vid_cli.core.errors import Vid2VidError
+from vid2vid_cli.core.errors import ConfigError, Vid2VidError
 from vid2vid_cli.core.paths import expand_home
 from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.sidecar_files import sha256_of_path
 from vid2vid_cli.engine.onnx_files import is_exported
+from vid2vid_cli.engine.runtime import Runtime, to_precision
 from vid2vid_cli.media.container import read_comment
 from vid2vid_cli.media.files import natural_sort_key, sha256_of_files
 from vid2vid_cli.media.os_errors import read_error
@@ -39,6 +40,7 @@ IRRELEVANT_FIELDS = {
 
 Every other field changes the digest of the options, so that videos that were made before it existed are not `done`.
 """
+RUNTIME_KEY = "the precision or the number of threads"
 _PATTERN = re.compile(
     rf"checkpoint ([0-9a-f]{{{NUM_DIGITS}}}), source ([0-9a-f]{{{NUM_DIGITS}}}), options ([0-9a-f]{{{NUM_DIGITS}}})"
 )
@@ -66,14 +68,26 @@ class RenderIdentity:
     def to_manifest(self, source: Path, hardware: Hardware, conditioners: Sequence[Conditioner]) -> dict[str, str]:
         """What an unfinished video must have in common with a command that continues it: frame for frame the same."""
         fingerprints = [conditioner.fingerprint() for conditioner in conditioners]
-        software = [__version__, torch.__version__, hardware.describe(), fingerprints]
+        runtime = hardware.runtime
+        software = [__version__, torch.__version__, runtime.device.type, hardware.provider, runtime.is_compiled]
         return {
             "the checkpoint": self.checkpoint,
             "the source": f"{self.source} {_modification_time(source)}",
             "the options": self.option_values,
             **{f"the file of {option}": digest for option, digest in self.option_files.items()},
-            "the software or the device": _digest(software)[:NUM_DIGITS],
+            "the software or the device": _digest([*software, fingerprints])[:NUM_DIGITS],
+            RUNTIME_KEY: json.dumps([runtime.precision, runtime.channels_last, runtime.num_threads]),
         }
+
+    @staticmethod
+    def recorded_runtime(manifest: Mapping[str, str]) -> Runtime | None:
+        """The runtime on the CPU in the result of `to_manifest`; None without a valid one."""
+        try:
+            name, channels_last, num_threads = json.loads(manifest[RUNTIME_KEY])
+            precision = to_precision(name)
+        except (KeyError, ValueError, TypeError, ConfigError):
+            return None
+        return Runtime(torch.device("cpu"), precision, bool(channels_last), num_threads=int(num_threads))
 
     def describe_difference(self, other: RenderIdentity) -> str:
         """How a video with the identity `other` was made differently; "" if it was not."""

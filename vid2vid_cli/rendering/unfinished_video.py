@@ -60,6 +60,12 @@ def _read_manifest(folder: Path) -> dict[str, Any] | None:
     return manifest if isinstance(manifest, dict) and set(manifest) == names else None
 
 
+def read_identity(path: Path) -> Mapping[str, str]:
+    """The `identity` that the unfinished video of `path` was begun with; {} if there is none."""
+    manifest = _read_manifest(unfinished_folder(path))
+    return {} if manifest is None else manifest["identity"]
+
+
 class UnfinishedVideo:
     """The segments of a video and of its comparison. A context manager.
 
