@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from vid2vid_cli.core.prefetch import LOW_PRIORITY, Prefetcher, prefetch, prefetch_map
+from vid2vid_cli.core.prefetch import Prefetcher, prefetch, prefetch_map
 
 
 def test_prefetch_keeps_order() -> None:
@@ -64,17 +62,6 @@ def test_closing_prefetch_closes_source_and_thread() -> None:
     stream.close()
     assert closed.wait(5)
     assert threading.active_count() == before
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
-def test_prefetch_lowers_the_priority_of_its_thread_only() -> None:
-    def source() -> Iterator[int]:
-        yield os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-
-    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    assert list(prefetch(source())) == [before]
-    assert list(prefetch(source(), has_low_priority=True)) == [max(before, LOW_PRIORITY)]
-    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
 
 
 def test_prefetcher_begins_before_it_is_read() -> None:

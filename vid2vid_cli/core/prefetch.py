@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from itertools import islice
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Key = TypeVar("Key")
-LOW_PRIORITY = 10
-"""Niceness."""
 
 
 class _EndOfStream:
@@ -30,12 +26,11 @@ class Prefetcher(Generic[Item]):
     """Iterates over the items of `source` in order; a background thread computes up to `depth` items in advance.
 
     An exception in the source is raised at its position in the order. After `close`, the thread ends at its next item
-    and closes the source. `has_low_priority`: other threads run first if there are too few cores (on Linux, where
-    threads have a priority).
+    and closes the source.
     """
 
-    def __init__(self, source: Iterable[Item], depth: int = 4, *, has_low_priority: bool = False) -> None:
-        self._source, self._has_low_priority = source, has_low_priority
+    def __init__(self, source: Iterable[Item], depth: int = 4) -> None:
+        self._source = source
         self._queue: queue.Queue[Item | _EndOfStream] = queue.Queue(maxsize=depth)
         self._stop_event = threading.Event()
         self._thread = threading.Thread(target=self._fill_queue, daemon=True)
@@ -57,9 +52,6 @@ class Prefetcher(Generic[Item]):
         self._thread.join(timeout=10)
 
     def _fill_queue(self) -> None:
-        if self._has_low_priority and sys.platform == "linux":
-            with suppress(OSError):  # a sandbox may forbid it
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
         iterator = iter(self._source)
         error: BaseException | None = None
         try:
@@ -84,9 +76,9 @@ class Prefetcher(Generic[Item]):
         return False
 
 
-def prefetch(source: Iterable[Item], depth: int = 4, *, has_low_priority: bool = False) -> Generator[Item, None, None]:
+def prefetch(source: Iterable[Item], depth: int = 4) -> Generator[Item, None, None]:
     """Yield the items of a `Prefetcher`, which begins with the first item and is closed with this generator."""
-    with closing(Prefetcher(source, depth, has_low_priority=has_low_priority)) as prefetcher:
+    with closing(Prefetcher(source, depth)) as prefetcher:
         yield from prefetcher
 
 

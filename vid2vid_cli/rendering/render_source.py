@@ -112,7 +112,7 @@ def _iterate_shots(model: LoadedModel, retargeters: Sequence[Retargeter]) -> Ite
     for retargeter in retargeters:
         source = retargeter.source
         renderer = model.renderer(source.conditioners, retargeter.views)
-        with closing(prefetch(source.annotate(), depth=4, has_low_priority=True)) as annotated_frames:
+        with closing(prefetch(source.annotate(), depth=4)) as annotated_frames:
             num_given_frames = model.initial_frame.num_given_frames
             for shot in split_shots(annotated_frames):
                 yield RenderClip(renderer, retargeter.retarget_shot(shot), source_frame_size(source), num_given_frames)
