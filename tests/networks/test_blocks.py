@@ -39,6 +39,12 @@ def test_instance_norm_of_small_maps_is_exact_in_synthesis(norm: Norm, side: int
     assert without_gradients.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_instance_norm_of_small_maps_accepts_float64() -> None:
+    layer, image = norm_layer(6, "instance").double(), torch.rand(1, 6, 9, 7, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.allclose(layer(image), nn.functional.instance_norm(image))
+
+
 def test_instance_norm_of_small_maps_keeps_bf16() -> None:
     layer = norm_layer(6, "instance")
     image = torch.randn(1, 6, 9, 7, generator=torch.Generator().manual_seed(0)).bfloat16()

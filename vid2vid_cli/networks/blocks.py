@@ -51,7 +51,7 @@ class InstanceNorm(nn.GroupNorm):
     def forward(self, x: Tensor) -> Tensor:
         """(b, c, h, w) -> (b, c, h, w)"""
         is_small = len(x) == 1 and x.shape[-2] * x.shape[-1] < self.MIN_GROUP_NORM_CELLS
-        if not is_small or torch.is_grad_enabled() or x.device.type != "cpu":
+        if not is_small or torch.is_grad_enabled() or x.device.type != "cpu" or x.dtype == torch.float64:
             return super().forward(x)
         normalised = F.batch_norm(x.float(), None, None, self.weight, self.bias, training=True, eps=self.eps)
         return normalised.to(x.dtype)
