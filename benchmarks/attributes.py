@@ -11,9 +11,7 @@ are in FOLDER.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +20,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.command_line import copy_last_sheet, log_progress, parse_names, print_tables
 from benchmarks.inputs import Case, Log, format_metric, train_for
 from vid2vid_cli.conditioning import Annotation, Conditioner, detect_cuts
 from vid2vid_cli.conditioning.registry import load_conditioner
-from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.core.markdown import format_table
 from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.engine.events import ignore_events
@@ -74,7 +72,7 @@ def measure(plan: AttributePlan, video: Path, folder: Path, log: Log) -> dict[st
             config, "vaegan", dataset, folder / f"run_{index}", max_steps=plan.steps, device=plan.device
         )
         trained, cpu_seconds = train_for(request, None)
-        shutil.copy(sorted((trained.path / "samples").glob("*.png"))[-1], folder / f"{name.replace(' ', '_')}.png")
+        copy_last_sheet(trained.path, folder / f"{name.replace(' ', '_')}.png")
         evaluation = EvaluateRequest(
             trained.path, dataset, folder / f"evaluation_{index}", device=plan.device, report=False
         )
@@ -148,26 +146,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--members", default=";".join(MEMBERS), help="separated by semicolons")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(arguments)
-    members = tuple(args.members.split(";"))
-    if unknown := sorted(set(members) - set(MEMBERS)):
-        parser.error(f"unknown members: {'; '.join(unknown)}; known: {'; '.join(MEMBERS)}")
     plan = AttributePlan(
         size=args.size,
         steps=args.steps,
         attributes=tuple(args.attributes.split(";")),
         value=args.value,
-        members=members,
+        members=parse_names(parser, "members", args.members, tuple(MEMBERS)),
     )
-    try:
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = args.out if args.out is not None else Path(temporary)
-            folder.mkdir(parents=True, exist_ok=True)
-            rows = measure(plan, args.video, folder, lambda text: print(text, file=sys.stderr))
-    except Vid2VidError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(format_results(rows, plan))
-    return 0
+    return print_tables(
+        args.out, lambda folder: [format_results(measure(plan, args.video, folder, log_progress), plan)]
+    )
 
 
 if __name__ == "__main__":

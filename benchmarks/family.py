@@ -12,9 +12,7 @@ OMP_NUM_THREADS=1 it is the time of one core.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +20,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import prediction
+from benchmarks.command_line import copy_last_sheet, log_progress, parse_names, print_tables
 from benchmarks.inputs import Case, Log, format_metric, train_for
-from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.core.markdown import format_table
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.media.reader import VideoReader
@@ -137,8 +135,7 @@ def measure(table: str, video: Path, folder: Path, plan: FamilyPlan, log: Log) -
             device=plan.device,
         )
         trained, cpu_seconds = train_for(request, plan.cpu_seconds)
-        sheets = sorted((trained.path / "samples").glob("*.png"))
-        shutil.copy(sheets[-1], folder / f"{table}_{name.replace(' ', '_')}.png")
+        copy_last_sheet(trained.path, folder / f"{table}_{name.replace(' ', '_')}.png")
         evaluation = EvaluateRequest(
             trained.path, dataset, folder / f"evaluation_{table}_{index}", device=plan.device, report=False
         )
@@ -180,29 +177,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seconds = None if args.steps or args.cpu_seconds else args.seconds
     plan = FamilyPlan(args.size, seconds, args.steps, args.cpu_seconds)
     if args.members:
-        plan = replace(plan, members=tuple(args.members.split(";")))
-    if unknown := sorted(set(plan.members) - set(PAIRED) - set(UNPAIRED)):
-        parser.error(f"unknown members: {'; '.join(unknown)}")
-    try:
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = args.out if args.out is not None else Path(temporary)
-            folder.mkdir(parents=True, exist_ok=True)
-            for table in (args.only,) if args.only else TABLES:
-                if table == "prediction":
-                    minutes = None if plan.seconds is None else plan.seconds / 60
-                    prediction_plan = prediction.PredictionPlan(minutes=minutes, steps=plan.steps)
-                    predicted = prediction.measure(prediction_plan, None, folder, _log)
-                    print(prediction.format_results(predicted, prediction_plan))
-                else:
-                    print(format_results(table, measure(table, args.video, folder, plan, _log), plan))
-    except Vid2VidError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+        plan = replace(plan, members=parse_names(parser, "members", args.members, FamilyPlan.members))
+    tables = (args.only,) if args.only else TABLES
+    return print_tables(args.out, lambda folder: (_measure_table(table, args.video, folder, plan) for table in tables))
 
 
-def _log(text: str) -> None:
-    print(text, file=sys.stderr)
+def _measure_table(table: str, video: Path, folder: Path, plan: FamilyPlan) -> str:
+    if table != "prediction":
+        return format_results(table, measure(table, video, folder, plan, log_progress), plan)
+    minutes = None if plan.seconds is None else plan.seconds / 60
+    prediction_plan = prediction.PredictionPlan(minutes=minutes, steps=plan.steps)
+    predicted = prediction.measure(prediction_plan, None, folder, log_progress)
+    return prediction.format_results(predicted, prediction_plan)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,7 @@ trained to predict as many frames as it is measured on (--frames). The last samp
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,11 +19,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.command_line import copy_last_sheet, log_progress, parse_names, print_tables
 from benchmarks.inputs import Log, format_metric, train_for
 from benchmarks.moving_shapes import FPS, moving_shapes
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import resolve_config
-from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.core.markdown import format_table
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.media.writer import VideoWriter
@@ -106,8 +104,7 @@ def measure(plan: PredictionPlan, video: Path | None, folder: Path, log: Log) ->
             device=plan.device,
         )
         trained, cpu_seconds = train_for(request, None)
-        sheets = sorted((trained.path / "samples").glob("*.png"))
-        shutil.copy(sheets[-1], folder / f"{variant}.png")
+        copy_last_sheet(trained.path, folder / f"{variant}.png")
         is_deterministic = variant == "deterministic"
         result = evaluate(
             EvaluateRequest(
@@ -152,9 +149,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--variants", default=";".join(VARIANTS), help="separated by semicolons")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(arguments)
-    variants = tuple(args.variants.split(";"))
-    if unknown := sorted(set(variants) - set(VARIANTS)):
-        parser.error(f"unknown variants: {', '.join(unknown)}; known: {', '.join(VARIANTS)}")
     plan = PredictionPlan(
         size=args.size,
         base_channels=args.channels,
@@ -163,18 +157,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         expected_steps=args.steps or 500,
         num_samples=args.samples,
         num_frames=args.frames,
-        variants=variants,
+        variants=parse_names(parser, "variants", args.variants, tuple(VARIANTS)),
     )
-    try:
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = args.out if args.out is not None else Path(temporary)
-            folder.mkdir(parents=True, exist_ok=True)
-            rows = measure(plan, args.video, folder, lambda text: print(text, file=sys.stderr))
-    except Vid2VidError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(format_results(rows, plan))
-    return 0
+    return print_tables(
+        args.out, lambda folder: [format_results(measure(plan, args.video, folder, log_progress), plan)]
+    )
 
 
 if __name__ == "__main__":
