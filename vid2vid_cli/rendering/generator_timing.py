@@ -105,12 +105,13 @@ def _measure_fastest(generator: MeasuredGenerator, runtimes: Sequence[Runtime], 
     limited = [replace(runtime, num_threads=num_threads) for runtime in runtimes]
     num_frames = len(runtimes) * (NUM_ROUNDS + NUM_WARMUP_FRAMES)
     divisor = 4
-    (first_seconds,) = _frame_seconds(generator, limited[:1], shape.divided_by(divisor), 1)
-    if first_seconds * num_frames > MAX_SECONDS:
-        return runtimes[0]
-    while divisor > 1 and 4 * first_seconds * num_frames <= MAX_SECONDS:
-        divisor //= 2
+    while divisor > 1:
         (first_seconds,) = _frame_seconds(generator, limited[:1], shape.divided_by(divisor), 1)
+        if divisor == 4 and first_seconds * num_frames > MAX_SECONDS:
+            return runtimes[0]
+        if 4 * first_seconds * num_frames > MAX_SECONDS:
+            break
+        divisor //= 2
     seconds = _frame_seconds(generator, limited, shape.divided_by(divisor), NUM_ROUNDS)
     fastest = min(seconds)
     is_relevant = seconds[0] >= MIN_SECONDS and fastest * MIN_GAIN <= seconds[0]

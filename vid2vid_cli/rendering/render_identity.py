@@ -84,10 +84,9 @@ class RenderIdentity:
         """The runtime on the CPU in the result of `to_manifest`; None without a valid one."""
         try:
             name, channels_last, num_threads = json.loads(manifest[RUNTIME_KEY])
-            precision = to_precision(name)
+            return Runtime(torch.device("cpu"), to_precision(name), bool(channels_last), num_threads=int(num_threads))
         except (KeyError, ValueError, TypeError, ConfigError):
             return None
-        return Runtime(torch.device("cpu"), precision, bool(channels_last), num_threads=int(num_threads))
 
     def describe_difference(self, other: RenderIdentity) -> str:
         """How a video with the identity `other` was made differently; "" if it was not."""
