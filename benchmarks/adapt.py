@@ -22,6 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.command_line import positive_float, positive_int
 from benchmarks.inputs import Log
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import Vid2VidError
@@ -138,11 +139,11 @@ def format_results(results: Mapping[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=60.0, help="training time of the adaptation")
-    parser.add_argument("--steps", type=int, help="steps of the adaptation, in place of --seconds")
-    parser.add_argument("--base-steps", type=int, default=4000)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--frames", type=int, default=10)
+    parser.add_argument("--seconds", type=positive_float, default=60.0, help="training time of the adaptation")
+    parser.add_argument("--steps", type=positive_int, help="steps of the adaptation, in place of --seconds")
+    parser.add_argument("--base-steps", type=positive_int, default=4000)
+    parser.add_argument("--seeds", type=positive_int, default=3)
+    parser.add_argument("--frames", type=positive_int, default=10)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--data", type=Path, default=DATA / "face", help="folder of the videos")
     parser.add_argument("--out", type=Path, help="JSON file for the results")

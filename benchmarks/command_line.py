@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import sys
 import tempfile
@@ -21,6 +22,24 @@ def parse_names(parser: argparse.ArgumentParser, kind: str, text: str, known: Se
     if unknown := sorted(set(names) - set(known)):
         parser.error(f"unknown {kind}: {'; '.join(unknown)}; known: {'; '.join(known)}")
     return names
+
+
+def positive_int(text: str) -> int:
+    """The value of an option that counts something. Raises argparse.ArgumentTypeError."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def positive_float(text: str) -> float:
+    """The value of an option that is a duration or a strength. Raises argparse.ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
 
 
 def print_tables(out: Path | None, measure: Callable[[Path], Iterable[str]]) -> int:

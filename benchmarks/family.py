@@ -20,7 +20,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import prediction
-from benchmarks.command_line import copy_last_sheet, log_progress, parse_names, print_tables
+from benchmarks.command_line import (
+    copy_last_sheet,
+    log_progress,
+    parse_names,
+    positive_float,
+    positive_int,
+    print_tables,
+)
 from benchmarks.inputs import Case, Log, format_metric, train_for
 from vid2vid_cli.core.markdown import format_table
 from vid2vid_cli.engine.events import ignore_events
@@ -134,7 +141,7 @@ def measure(table: str, video: Path, folder: Path, plan: FamilyPlan, log: Log) -
             max_seconds=plan.seconds,
             device=plan.device,
         )
-        trained, cpu_seconds = train_for(request, plan.cpu_seconds)
+        trained, cpu_seconds = train_for(request, plan.cpu_seconds, log)
         copy_last_sheet(trained.path, folder / f"{table}_{name.replace(' ', '_')}.png")
         evaluation = EvaluateRequest(
             trained.path, dataset, folder / f"evaluation_{table}_{index}", device=plan.device, report=False
@@ -164,10 +171,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables; an error is one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path)
-    parser.add_argument("--seconds", type=float, default=300.0)
-    parser.add_argument("--cpu-seconds", type=float)
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--size", type=int, default=64)
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--seconds", type=positive_float, default=300.0)
+    length.add_argument("--cpu-seconds", type=positive_float)
+    length.add_argument("--steps", type=positive_int)
+    parser.add_argument("--size", type=positive_int, default=64)
     parser.add_argument("--only", choices=TABLES)
     parser.add_argument("--members", help="those of PAIRED and UNPAIRED to train, separated by semicolons")
     parser.add_argument("--out", type=Path)
@@ -187,6 +195,9 @@ def _measure_table(table: str, video: Path, folder: Path, plan: FamilyPlan) -> s
         return format_results(table, measure(table, video, folder, plan, log_progress), plan)
     minutes = None if plan.seconds is None else plan.seconds / 60
     prediction_plan = prediction.PredictionPlan(minutes=minutes, steps=plan.steps)
+    log_progress(
+        f"prediction: shapes of {prediction_plan.size} pixels; for {video.name} and other sizes see prediction.py"
+    )
     predicted = prediction.measure(prediction_plan, None, folder, log_progress)
     return prediction.format_results(predicted, prediction_plan)
 

@@ -21,6 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.command_line import positive_float, positive_int
 from benchmarks.inputs import Log, format_metric
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import Vid2VidError
@@ -104,9 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--conditioner", default=HeldOutPlan.conditioner)
     parser.add_argument("--preset", default=HeldOutPlan.preset)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="settings")
-    parser.add_argument("--minutes", type=float, default=HeldOutPlan.minutes)
-    parser.add_argument("--steps", type=int, help="in place of --minutes")
-    parser.add_argument("--seeds", type=int, default=HeldOutPlan.num_seeds)
+    parser.add_argument("--minutes", type=positive_float, default=HeldOutPlan.minutes)
+    parser.add_argument("--steps", type=positive_int, help="in place of --minutes")
+    parser.add_argument("--seeds", type=positive_int, default=HeldOutPlan.num_seeds)
     parser.add_argument("--device", default=HeldOutPlan.device)
     parser.add_argument("--out", type=Path, help="folder in which the dataset and the runs are kept")
     args = parser.parse_args(arguments)

@@ -27,6 +27,8 @@ DECIMALS: Mapping[str, int] = {
     **dict.fromkeys(("steps", "cpu_seconds"), 0),
 }
 """Of a metric in a table; 2 by default."""
+REPORT_SECONDS = 20.0
+"""Time between two lines about the progress of a training."""
 
 
 def format_metric(name: str, value: float | None) -> str:
@@ -37,19 +39,32 @@ def format_metric(name: str, value: float | None) -> str:
 class StepClock:
     """Measures the processor time of this process from the first step to the last; optionally ends the training."""
 
-    def __init__(self, limit: float | None = None) -> None:
+    def __init__(self, log: Log, limit: float | None = None) -> None:
+        self.log = log
         self.limit = limit
         """Seconds after which SIGTERM is sent, with which `train` finishes the step and saves; None: never.
 
         Not SIGINT, which a shell lets programs in the background ignore.
         """
         self.times: list[float] = []
+        self._last_report = time.monotonic()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, StepEvent):
             self.times.append(time.process_time())
+            if time.monotonic() - self._last_report >= REPORT_SECONDS:
+                self._last_report = time.monotonic()
+                self.log(self._describe_progress(event))
             if self.is_over:
                 signal.raise_signal(signal.SIGTERM)
+
+    def _describe_progress(self, event: StepEvent) -> str:
+        """`step 80 of 300, 41 s`; the limit is that of steps, of processor time or of time."""
+        steps = f"step {event.step}" + ("" if event.max_steps is None else f" of {event.max_steps}")
+        if self.limit is not None:
+            return f"{steps}, {self.seconds:.0f} of {self.limit:g} s of processor time"
+        limit = "" if event.max_seconds is None else f" of {event.max_seconds:g}"
+        return f"{steps}, {event.elapsed_seconds:.0f}{limit} s"
 
     @property
     def seconds(self) -> float:
@@ -60,12 +75,12 @@ class StepClock:
         return self.limit is not None and self.seconds >= self.limit
 
 
-def train_for(request: TrainRequest, cpu_seconds: float | None) -> tuple[TrainResult, float]:
+def train_for(request: TrainRequest, cpu_seconds: float | None, log: Log) -> tuple[TrainResult, float]:
     """Train for a processor time; None: to the limits of the request. Returns the result and the seconds of the steps.
 
     The processor time of a step depends on other programs, so that the number of steps cannot be computed before.
     """
-    clock = StepClock(cpu_seconds)
+    clock = StepClock(log, cpu_seconds)
     try:
         return train(request, clock), clock.seconds
     except KeyboardInterrupt:

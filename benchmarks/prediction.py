@@ -19,7 +19,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.command_line import copy_last_sheet, log_progress, parse_names, print_tables
+from benchmarks.command_line import (
+    copy_last_sheet,
+    log_progress,
+    parse_names,
+    positive_float,
+    positive_int,
+    print_tables,
+)
 from benchmarks.inputs import Log, format_metric, train_for
 from benchmarks.moving_shapes import FPS, moving_shapes
 from vid2vid_cli.config.config import Config
@@ -103,7 +110,7 @@ def measure(plan: PredictionPlan, video: Path | None, folder: Path, log: Log) ->
             max_seconds=None if plan.minutes is None else 60 * plan.minutes,
             device=plan.device,
         )
-        trained, cpu_seconds = train_for(request, None)
+        trained, cpu_seconds = train_for(request, None, log)
         copy_last_sheet(trained.path, folder / f"{variant}.png")
         is_deterministic = variant == "deterministic"
         result = evaluate(
@@ -140,12 +147,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; an error is one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path, nargs="?")
-    parser.add_argument("--minutes", type=float, default=5.0)
-    parser.add_argument("--steps", type=int)
-    parser.add_argument("--size", type=int, default=32)
-    parser.add_argument("--channels", type=int, default=16)
-    parser.add_argument("--samples", type=int, default=20)
-    parser.add_argument("--frames", type=int, default=10)
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=positive_float, default=5.0)
+    length.add_argument("--steps", type=positive_int)
+    parser.add_argument("--size", type=positive_int, default=32)
+    parser.add_argument("--channels", type=positive_int, default=16)
+    parser.add_argument("--samples", type=positive_int, default=20)
+    parser.add_argument("--frames", type=positive_int, default=10)
     parser.add_argument("--variants", default=";".join(VARIANTS), help="separated by semicolons")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(arguments)

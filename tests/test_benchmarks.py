@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -20,6 +21,7 @@ from benchmarks import (
     data,
     family,
     held_out,
+    inputs,
     memory,
     prediction,
     prepare,
@@ -29,12 +31,14 @@ from benchmarks import (
     synthesis,
     training,
 )
+from benchmarks.command_line import positive_float
 from benchmarks.inputs import BenchmarkInputs, Case, create_inputs
 from benchmarks.moving_shapes import moving_shapes
 from benchmarks.peak import measure_peak
 from benchmarks.prepare_cases import CASES, PrepareCase
 from vid2vid_cli.core.errors import MissingFileError
 from vid2vid_cli.core.markdown import describe_machine
+from vid2vid_cli.engine.events import StepEvent
 from vid2vid_cli.engine.runtime import choose_runtime
 from vid2vid_cli.media.looped_clip import write_looped_clip
 from vid2vid_cli.media.reader import VideoReader
@@ -324,17 +328,59 @@ def test_attributes_are_measured_on_the_synthesised_frames(tmp_path: Path, capsy
         members=("VAE-GAN",),
         settings=("generator.base_channels=4", "generator.latent_channels=4", "schedule.batch_size=2"),
     )
-    rows = attributes.measure(plan, tmp_path / "face.mp4", tmp_path, check_line)
-    assert list(rows) == ["VAE-GAN", "real frames"]
-    assert 0 < rows["real frames"]["mouth_open"] < 1
-    assert {"psnr", "mouth_open=-2", "mouth_open", "mouth_open=+2", "cpu_seconds"} <= rows["VAE-GAN"].keys()
-    videos = [tmp_path / "run_0" / f"mouth_open_{value}.mkv" for value in ("-2", "+0", "+2")]
+    results = attributes.measure(plan, tmp_path / "face.mp4", tmp_path, check_line)
+    assert {"psnr", "cpu_seconds"} <= results.metrics["VAE-GAN"].keys()
+    numbers = {change.part: change.num_frames for change in results.changes}
+    assert sum(numbers.values()) == 15
+    real = {change.part: change.real for change in results.changes}
+    assert real["training, with it"] > real["training, without it"] + 0.1
+    videos = [tmp_path / "run_0" / f"val_mouth_open_{value}.mkv" for value in ("-2", "+0", "+2")]
     lowered, unchanged, raised = (np.stack(list(VideoReader(video))) for video in videos)
     assert (lowered != unchanged).any()
     assert (raised != unchanged).any()
-    header, *table = attributes.format_results(rows, plan).splitlines()[2:]
-    assert header.count("mouth_open") == 3
-    assert table[1].startswith("| VAE-GAN |")
-    assert "nan" not in table[1]
+    tables = parse_tables(attributes.format_results(results, plan))
+    assert len(tables["VAE-GAN: mouth_open, training, with it"]) == 7
+    assert "nan" not in tables["VAE-GAN: mouth_open, training, with it"]
     assert attributes.main([str(tmp_path / "absent.mp4"), "--members=VAE-GAN"]) == 1
     assert "absent.mp4" in capsys.readouterr().err
+
+
+def test_change_shows_how_often_a_face_is_found() -> None:
+    change = attributes.Change(
+        *("VAE-GAN", "mouth_open", "training, with it", 4, 0.1),
+        means={-1.0: 0.02, 0.0: 0.09, 1.0: float("nan")},
+        found={-1.0: 0.5, 0.0: 1.0, 1.0: 0.0},
+    )
+    cells = [attributes._format_change(change, value) for value in (-1.0, 0.0, 1.0)]
+    assert cells == ["0.020 (50 %)", "0.090", "–"]
+
+
+@pytest.mark.parametrize("program", [family, prediction, attributes])
+def test_steps_of_zero_are_refused(program: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """They counted as no option, and a training without them took five minutes."""
+    with pytest.raises(SystemExit):
+        program.main(["clip.mp4", "--steps", "0"])
+    assert "'0' is not a whole number above 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [("--steps", "5", "--seconds", "5"), ("--steps", "5", "--cpu-seconds", "5")])
+def test_family_has_one_limit(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit):
+        family.main(["clip.mp4", "--only", "paired", *arguments])
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "0", "a"])
+def test_positive_float_refuses_other_values(text: str) -> None:
+    with pytest.raises(ArgumentTypeError):
+        positive_float(text)
+    assert positive_float("0.5") == 0.5
+
+
+def test_step_clock_reports_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "REPORT_SECONDS", 0.0)
+    lines: list[str] = []
+    clock = inputs.StepClock(lines.append)
+    clock(StepEvent(3, 10, {}, elapsed_seconds=4.2))
+    clock(StepEvent(4, None, {}, elapsed_seconds=5.0, max_seconds=30.0))
+    inputs.StepClock(lines.append, limit=60.0)(StepEvent(1, None, {}, elapsed_seconds=1.0))
+    assert lines == ["step 3 of 10, 4 s", "step 4, 5 of 30 s", "step 1, 0 of 60 s of processor time"]
