@@ -192,6 +192,23 @@ def test_savp_refuses_settings_of_latents_that_it_does_not_have(key: str, value:
     assert cause[0] in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("preset", "setting"),
+    [
+        ("fader", "discriminators.image.base_channels=8"),
+        ("fader", "generator.skip_connections=true"),
+        ("savp", "discriminators.image.num_layers=2"),
+        ("savp_small", "discriminators.image.base_channels=8"),
+        ("vaegan", "discriminators.image.num_layers=2"),
+    ],
+)
+def test_settings_of_networks_that_a_model_does_not_have_are_refused(preset: str, setting: str) -> None:
+    resolve_config(preset, None)
+    with pytest.raises(ConfigError) as caught:
+        resolve_config(preset, None, [setting])
+    assert caught.value.message.startswith(setting.partition("=")[0])
+
+
 def test_wgan_needs_weight_clipping() -> None:
     with pytest.raises(ConfigError, match="weight_clip"):
         resolve_config("cyclegan", None, ["model=dualgan", "losses.gan_mode=wgan"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from vid2vid_cli.config.config import ATTRIBUTE_MODELS, Config
+from vid2vid_cli.config.discriminators import ImageConfig
 from vid2vid_cli.config.losses import VIDEO_GAN_TERMS
 from vid2vid_cli.config.savp import SavpConfig
 from vid2vid_cli.config.unpaired import UnpairedConfig
 
+IMAGE_DISCRIMINATOR = tuple(f"discriminators.image.{name}" for name in ImageConfig.model_fields)
 COMPOSITE_ONLY = ("num_local_res_blocks", "kernel_size", "foreground_after_warp", "condition_range")
 UNET_ONLY = ("conv_bias", "dropout", "skip_connections")
 SPADE_ONLY = ("blend_references",)
@@ -39,6 +41,7 @@ UNUSED_BY_SAVP = (
     *("losses.temporal_feature_matching", "losses.region_adversarial", "losses.region_feature_matching"),
     *("losses.temporal_warp", "discriminators.temporal.frame_strides", "discriminators.region.names", "conditioners"),
     *("schedule.frames_per_update", "schedule.bptt_frames"),
+    *IMAGE_DISCRIMINATOR,  # those of savp are of clips: savp.discriminator_channels
 )
 SAVP_LATENT_SETTINGS = tuple(f"generator.{name}" for name in ("latent_encoder", "motion_encoder", "latent_injection"))
 BICYCLEGAN_SETTINGS = ("losses.random_adversarial", "losses.latent")
@@ -53,7 +56,9 @@ ATTRIBUTE_SETTINGS = ("generator.attributes", "data.attributes_file")
 FADER_SETTINGS = ("losses.attribute_adversarial", "schedule.attribute_warmup_steps")
 UNUSED_BY_FADER = (
     *("losses.adversarial", "generator.upsample", "generator.dropout", "generator.conv_bias", "losses.gan_mode"),
+    "generator.skip_connections",
     *UNUSED_BY_BICYCLEGAN,
+    *IMAGE_DISCRIMINATOR,
 )
 UNUSED_BY_VAEGAN = (
     *("generator.dropout", "generator.conv_bias", "generator.skip_connections"),
