@@ -93,9 +93,12 @@ def test_invalid_options_are_refused(run: Path, dataset: Path, options: StyleOpt
 def test_model_without_attributes_refuses_them(dataset: Path, tmp_path: Path) -> None:
     request = TrainRequest(vaegan_config(), "", dataset, tmp_path / "run", device="cpu")
     run_path = train(request, ignore_events).path
-    options = StyleOptions(attributes=("right=1",))
-    with pytest.raises(ConfigError, match="without attributes"):
-        plan_synthesize(SynthesizeRequest(run_path, dataset, style_options=options, device="cpu"))
+    for options, match in (
+        (StyleOptions(attributes=("right=1",)), "without attributes"),
+        (StyleOptions(seed=7), r"model=vaegan\) has no styles"),
+    ):
+        with pytest.raises(ConfigError, match=match):
+            plan_synthesize(SynthesizeRequest(run_path, dataset, style_options=options, device="cpu"))
 
 
 def test_attribute_without_a_training_frame_is_refused(dataset: Path, tmp_path: Path) -> None:

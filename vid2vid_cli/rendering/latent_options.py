@@ -58,7 +58,7 @@ def parse_attributes(style_options: StyleOptions, metadata: CheckpointMetadata) 
     flag = replace(style_options, attributes=()).first_option
     if flag:
         hint = f"Use --attribute {names[0]}=+1." if names else "Remove it."
-        raise ConfigError(f"{flag}: {metadata.name} has attributes, not styles.", hint)
+        raise ConfigError(f"{flag}: {metadata.name} (model={metadata.model}) has no styles.", hint)
     if style_options.attributes and not names:
         raise ConfigError(
             f"--attribute {style_options.attributes[0]}: {metadata.name} was trained without attributes.",
