@@ -57,6 +57,8 @@ def test_measured_attribute_is_scaled_and_unmeasured_frames_are_left_out(dots_da
     assert is_measured[used].all()
     (notice,) = describe_attributes(config, data, sampler)
     assert f"{(~is_measured).sum()} frames" in notice
+    _, notice = describe_attributes(config.with_settings({"augmentation.hflip_prob": 0.5}), data, sampler)
+    assert "augmentation.hflip_prob=0.5" in notice
 
 
 def test_column_of_the_file_precedes_the_measurement(dots_dataset: Path, tmp_path: Path) -> None:

@@ -100,6 +100,11 @@ def describe_attributes(config: Config, data: TrainingData, sampler: ClipSampler
             f"attribute {attribute.name} ({attribute.source}): values from {values.min():.4g} to {values.max():.4g} "
             f"are scaled to -1 to 1{missing}"
         )
+    if config.augmentation.hflip_prob:
+        notices.append(
+            f"augmentation.hflip_prob={config.augmentation.hflip_prob:g}: a flipped frame keeps its values, which are "
+            "wrong for an attribute that a flip changes, such as head_yaw"
+        )
     return notices
 
 
