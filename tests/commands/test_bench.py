@@ -10,5 +10,5 @@ def test_bench_command_measures_an_untrained_generator(run_cli: CliRunner) -> No
     result = run_cli("bench", *options, env={"VID2VID_LOAD_PLUGINS": "edges"})
     assert result.exit_code == 0
     assert result.stdout.startswith("Measured on ")
-    assert "| select and align references |" in result.stdout
+    assert "| select, align and embed references |" in result.stdout
     assert "edges" in result.stderr

@@ -15,6 +15,7 @@ from vid2vid_cli.data.reference_weights import MIN_LOG_WEIGHT
 from vid2vid_cli.networks import reference_blend
 from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.reference_blend import ReferenceBlend, upsample_log_weights, upsample_positions
+from vid2vid_cli.networks.spade import SpadeGenerator
 
 HEADS = "flow_head", "weight_head", "raw_weight_head"
 
@@ -93,8 +94,8 @@ def tiny_blend() -> ReferenceBlend:
 
 def blend_with(blend: ReferenceBlend, references: FrameReferences, synthesised: Tensor) -> Tensor:
     height, width = synthesised.shape[-2:]
-    grid, embeddings, mean = blend.embed(references, height, width)
-    image, weights = blend.blend(torch.ones_like(mean), embeddings, grid, references, synthesised)
+    embedded = blend.embed(references, height, width)
+    image, weights = blend.blend(torch.ones_like(embedded.mean), embedded, references, synthesised)
     assert torch.allclose(weights.sum(1), torch.ones(()))
     return image
 
@@ -108,6 +109,23 @@ def take(references: FrameReferences, rows: list[int], weights: list[float]) -> 
     return FrameReferences(
         images, static_images, positions, torch.tensor([weights]), log_weights.expand_as(positions).contiguous()
     )
+
+
+@torch.no_grad()
+def check_embedded_ahead(generator: FastGenerator | SpadeGenerator) -> None:
+    """Frames are equal, and of embedded references nothing is embedded again: other weights would be noticed."""
+    references, (window, past) = random_references(30, 44), random_inputs(30, 44)
+    assert generator.reference_blend is not None
+    ahead = replace(references, embedded=generator.reference_blend.embed(references, 30, 44))
+    expected = generator(window, past, False, references).image
+    assert torch.equal(generator(window, past, False, ahead).image, expected)
+    generator.reference_blend.patch_embed.weight.mul_(-3.0)
+    assert torch.equal(generator(window, past, False, ahead).image, expected)
+    assert not torch.equal(generator(window, past, False, references).image, expected)
+
+
+def test_references_embedded_ahead_give_the_same_frame() -> None:
+    check_embedded_ahead(trained_generator())
 
 
 def test_grid_step_is_that_of_the_alignment() -> None:

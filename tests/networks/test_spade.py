@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from networks.test_fast import random_inputs
-from networks.test_reference_blend import random_references, take
+from networks.test_reference_blend import check_embedded_ahead, random_references, take
 from torch import Tensor, nn
 
 from vid2vid_cli.core.types import FrameReferences, ShapeError
@@ -219,3 +219,7 @@ def test_compiled_generator_is_one_graph() -> None:
         generator.compile(fullgraph=True, backend="eager")
         assert torch.allclose(generator(window, past, False, references).image, expected, atol=1e-5)
     torch._dynamo.reset()
+
+
+def test_references_embedded_ahead_give_the_same_frame() -> None:
+    check_embedded_ahead(tiny_generator())

@@ -36,7 +36,7 @@ def test_bench_measures_a_checkpoint(blob_video: Path, run_folder: Path) -> None
     result = bench(request, ignore_events)
     (model,) = result.models
     assert result.source_size == (40, 56)
-    assert set(model.stages) == set(STAGES) - {"select and align references"}
+    assert set(model.stages) == set(STAGES) - {"select, align and embed references"}
     assert all(stage.ms_per_frame > 0 for stage in model.stages.values())
     (timing,) = model.files
     assert timing.num_frames == 8

@@ -40,6 +40,18 @@ def check_shape(name: str, tensor: Tensor, axes: str, **sizes: int) -> dict[str,
 
 
 @dataclass(frozen=True)
+class EmbeddedReferences:
+    """What a generator computes from the references of a frame alone, before the condition and the past are known."""
+
+    grid: Tensor
+    """(b n, h, w, 2) positions for `grid_sample` at each pixel of the frame."""
+    embeddings: Tensor
+    """(b, n, c, h', w') of the aligned references; h' and w' count patches of the padded frame."""
+    mean: Tensor
+    """(b, c, h', w') of the embeddings, weighted by `FrameReferences.weights`."""
+
+
+@dataclass(frozen=True)
 class FrameReferences:
     """Reference frames for one generated frame, and where each of its pixels is found in them."""
 
@@ -55,6 +67,9 @@ class FrameReferences:
     log_weights: Tensor
     """(b, n, 2, gh, gw) prior log weights of the reference with and without alignment, where that of the synthesised
     image is 0; every GRID_STEP pixels of the frame. Of equal weights 0."""
+    _: KW_ONLY
+    embedded: EmbeddedReferences | None = None
+    """Computed ahead by the generator that gets these references; None: it computes them itself."""
 
 
 @dataclass(frozen=True)

@@ -130,15 +130,15 @@ class FastGenerator(nn.Module):
         if self.past_patch_embed is not None:
             check_shape("past", past[0], "b p 3 h w", b=sizes["b"], p=self.past_frames, h=height, w=width)
             features = features + self.past_patch_embed(pad_to_multiple(past[0].flatten(1, 2), self.size_divisor))
-        aligned = None
+        embedded = None
         if self.reference_blend is not None and references is not None:
-            grid, embeddings, mean_embedding = self.reference_blend.embed(references, height, width)
-            features, aligned = features + mean_embedding, (grid, embeddings)
+            embedded = self.reference_blend.embed(references, height, width)
+            features = features + embedded.mean
         features = self._forward_features(features)
         raw = crop_to(torch.tanh(patches_to_pixels(self.image_head(features).float(), self.patch_size)), height, width)
         weights = None
-        if self.reference_blend is not None and references is not None and aligned is not None:
-            raw, weights = self.reference_blend.blend(features, aligned[1], aligned[0], references, raw)
+        if self.reference_blend is not None and references is not None and embedded is not None:
+            raw, weights = self.reference_blend.blend(features, embedded, references, raw)
         if self.flow_head is None or self.occlusion_head is None or is_first_frame:
             return FrameOutput(raw, raw, reference_weights=weights)
         coarse_flow = self.flow_head(features).float() * self.flow_multiplier

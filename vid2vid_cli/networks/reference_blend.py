@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from vid2vid_cli.core.geometry import GRID_STEP
-from vid2vid_cli.core.types import FrameReferences, to_float_image
+from vid2vid_cli.core.types import EmbeddedReferences, FrameReferences, to_float_image
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple, patches_to_pixels
 
 LOGIT_SCALE = 4.0
@@ -42,11 +42,10 @@ class ReferenceBlend(nn.Module):
             if head.bias is not None:
                 nn.init.zeros_(head.bias)
 
-    def embed(self, references: FrameReferences, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Align the references: (b n, h, w, 2) grid, (b, n, c, h', w') embeddings and (b, c, h', w') their mean.
-
-        The mean is weighted by `references.weights`; h' and w' count patches of the padded frame.
-        """
+    def embed(self, references: FrameReferences, height: int, width: int) -> EmbeddedReferences:
+        """Align and embed the references of a frame of (height, width); `references.embedded` if it exists."""
+        if references.embedded is not None:
+            return references.embedded
         batch, num_references = references.weights.shape
         grid = upsample_positions(references.positions.flatten(0, 1), height, width)
         aligned, static = _sample(references, grid), references.static_images.flatten(0, 1)
@@ -56,19 +55,19 @@ class ReferenceBlend(nn.Module):
         embeddings = embeddings + F.conv2d(pad_to_multiple(static, self.size_divisor), weight[:, 3:], None, patch_size)
         embeddings = embeddings.view(batch, num_references, *embeddings.shape[1:])
         mean = (references.weights[:, :, None, None, None].to(embeddings.dtype) * embeddings).sum(1)
-        return grid, embeddings, mean
+        return EmbeddedReferences(grid, embeddings, mean)
 
     def blend(
-        self, features: Tensor, embeddings: Tensor, grid: Tensor, references: FrameReferences, synthesised: Tensor
+        self, features: Tensor, embedded: EmbeddedReferences, references: FrameReferences, synthesised: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """(b, c, h', w'), (b, n, c, h', w'), (b n, h, w, 2), synthesised image (b, 3, h, w) -> (b, 3, h, w).
+        """(b, c, h', w'), result of `embed`, references, synthesised image (b, 3, h, w) -> (b, 3, h, w).
 
         Also returns the weights of the candidates, see `FrameOutput.reference_weights`.
         """
         batch, num_references = references.weights.shape
         height, width = synthesised.shape[-2:]
-        merged = self._merge_features(features, embeddings).flatten(0, 1)
-        sampled = _sample(references, grid + self._grid_offset(merged, height, width))
+        merged = self._merge_features(features, embedded.embeddings).flatten(0, 1)
+        sampled = _sample(references, embedded.grid + self._grid_offset(merged, height, width))
         # The softmax is computed on patches, before the pixels are shuffled: fewer operations on strided memory.
         logits = self.weight_head(merged).float().view(batch, num_references, 2, self.patch_size**2, *merged.shape[2:])
         raw_logit = self.raw_weight_head(features).float()[:, None]

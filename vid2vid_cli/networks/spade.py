@@ -134,15 +134,15 @@ class SpadeGenerator(nn.Module):
         warped = past[0][:, -1].float() if self.past_frames else None
         if flow is not None and warped is not None:
             warped = warp(warped, flow)
-        grid, embeddings, _ = self.reference_blend.embed(references, height, width)
-        combined, code, images = self._attend(levels[-1], embeddings, references)
+        embedded = self.reference_blend.embed(references, height, width)
+        combined, code, images = self._attend(levels[-1], embedded.embeddings, references)
         if warped is not None and not (is_first_frame and self.flow_head is not None):
             images.append(self._embed_last_frame(warped, occlusion))
         features = self._synthesise(combined, levels, code, images)
         raw = crop_to(torch.tanh(pixel_shuffle(self.image_head(features).float(), self.patch_size)), height, width)
         weights = None
         if self.blends_references:
-            raw, weights = self.reference_blend.blend(features, embeddings, grid, references, raw)
+            raw, weights = self.reference_blend.blend(features, embedded, references, raw)
         if flow is None or occlusion is None or warped is None:
             return FrameOutput(raw, raw, reference_weights=weights)
         image = torch.lerp(warped, raw, occlusion)

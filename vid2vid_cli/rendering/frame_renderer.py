@@ -17,10 +17,10 @@ from vid2vid_cli.conditioning.combine import condition_image
 from vid2vid_cli.conditioning.instances import InstanceReader
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.prefetch import prefetch
+from vid2vid_cli.core.types import FrameReferences
 from vid2vid_cli.data.clip_sampler import render_conditions
 from vid2vid_cli.data.frame_tensor import condition_to_tensor, frame_to_tensor
 from vid2vid_cli.data.reference_bank import ReferenceBank
-from vid2vid_cli.data.reference_selection import ReferenceLoader, ReferenceSelector, SelectedReferences
 from vid2vid_cli.engine.inference import to_uint8_image, to_uint16_image
 from vid2vid_cli.engine.rollout import PastFrames, SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
@@ -29,6 +29,7 @@ from vid2vid_cli.media.segments import blend_alpha
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame
 from vid2vid_cli.rendering.layers import layer_image
+from vid2vid_cli.rendering.reference_inputs import ReferenceInputs
 from vid2vid_cli.reports.comparison_video import compose_panels
 from vid2vid_cli.requests.render import Layer
 
@@ -40,7 +41,7 @@ class _ConditionedFrame:
     source: AnnotatedFrame
     conditions: torch.Tensor
     """(c, h, w) channels of the conditioners, then of the styles."""
-    references: SelectedReferences | None
+    references: FrameReferences | None
     """Of a model with reference frames."""
 
 
@@ -83,8 +84,8 @@ class FrameRenderer:
     ) -> Iterator[RenderedFrame]:
         """Generate one frame per annotated frame of a clip, in order, except for the first `num_given_frames`.
 
-        Those are the past of the first generated frame. A thread renders the conditions ahead. `resume`: its first
-        frames are passed over, and subtracted from it; the clip may end before all are.
+        Those are the past of the first generated frame. A thread renders the conditions and prepares the references
+        ahead. `resume`: its first frames are passed over, and subtracted from it; the clip may end before all are.
         """
         resume = ResumePoint() if resume is None else resume
         is_continued = resume.num_frames > 0
@@ -94,7 +95,7 @@ class FrameRenderer:
         frames = (frame for frame, _ in zip(annotated_frames, frame_numbers, strict=False))
         with closing(prefetch(self._render_conditions(frames, first_needed), depth=4)) as conditioned_frames:
             pending_frames: list[AnnotatedFrame] = []
-            pending_references: deque[SelectedReferences] = deque()
+            pending_references: deque[FrameReferences] = deque()
             given_frames = list(islice(conditioned_frames, num_passed - max(0, first_needed)))
             first_frames = list(islice(conditioned_frames, 1))
             resume.num_frames = 0 if first_frames else min(resume.num_frames, num_passed - next(frame_numbers))
@@ -109,13 +110,12 @@ class FrameRenderer:
                     yield self._to_batch(conditioned_frame.conditions)
 
             past_frames = PastFrames(list(resume.past)) if is_continued else PastFrames()
-            loader = None if self.reference_bank is None else ReferenceLoader(self.reference_bank, self.runtime.device)
             outputs = rollout(
                 self.generator,
                 iterate_conditions(),
                 initial_frames=None if is_continued else self._initial_frames(given_frames or first_frames),
                 past_conditions=[self._to_batch(given_frame.conditions) for given_frame in given_frames],
-                references=None if loader is None else (loader.load(pending_references.popleft()) for _ in count()),
+                references=None if self.reference_bank is None else (pending_references.popleft() for _ in count()),
                 past_frames=past_frames,
             )
             while True:
@@ -152,9 +152,10 @@ class FrameRenderer:
             if self.style_assigner is None
             else InstanceReader(self.conditioners, self.views, self.style_assigner.bank.thing_class_ids)
         )
-        selector = None if self.reference_bank is None else ReferenceSelector(self.reference_bank)
+        bank = self.reference_bank
+        inputs = None if bank is None else ReferenceInputs(bank, self.generator, self.runtime)
         for index, annotated_frame in enumerate(annotated_frames):
-            references = None if selector is None else selector(annotated_frame.annotations, self.views)
+            selected = None if inputs is None else inputs.select(annotated_frame.annotations, self.views)
             if index < first_index:
                 continue
             channels = render_conditions(self.conditioners, annotated_frame.annotations, self.views)
@@ -164,6 +165,8 @@ class FrameRenderer:
             # concatenated later, which would undo the conversion.
             channels_last = self.runtime.channels_last and self.generator.window_size == 1
             conditions = condition_to_tensor(channels, channels_last=channels_last)
+            height, width = conditions.shape[-2:]
+            references = None if inputs is None or selected is None else inputs.load(selected, height, width)
             yield _ConditionedFrame(annotated_frame, conditions, references)
 
     def comparison_image(self, rendered_frame: RenderedFrame, result: ImageArray | None = None) -> ImageArray:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
 from pathlib import Path
 
 import torch
 
 from vid2vid_cli.conditioning import Annotation, VideoFrame
 from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.core.types import FrameReferences
 from vid2vid_cli.data.clip_sampler import render_conditions
 from vid2vid_cli.data.frame_tensor import condition_to_tensor
-from vid2vid_cli.data.reference_selection import ReferenceLoader, ReferenceSelector, SelectedReferences
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.media.writer import VideoWriter
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
 from vid2vid_cli.rendering.loaded_model import LoadedModel
+from vid2vid_cli.rendering.reference_inputs import ReferenceInputs
 from vid2vid_cli.rendering.retargeter import Retargeter
 from vid2vid_cli.rendering.source_conditioners import load_source_conditioners, require_input_files
 from vid2vid_cli.rendering.source_reader import open_source_reader
@@ -44,7 +46,6 @@ class TransferStages:
         self.frames = self.decode()
         self.detections = self.detect()
         self.source_frames, self.conditions = self.draw()
-        self.references = self.select_references()
         self.images: list[ImageArray] = []
 
     @property
@@ -86,21 +87,35 @@ class TransferStages:
             channels = render_conditions(renderer.conditioners, frame.annotations, renderer.views)
             yield frame, condition_to_tensor(channels, channels_last=channels_last)
 
-    def select_references(self) -> list[SelectedReferences]:
-        """Select and align the reference frames; [] for a model without."""
-        if self.renderer.reference_bank is None:
-            return []
-        selector = ReferenceSelector(self.renderer.reference_bank)
-        return [selector(frame.annotations, self.renderer.views) for frame in self.source_frames]
+    def prepare_references(self) -> None:
+        """Select, align and embed the reference frames as a transfer does, which does not keep them."""
+        deque(self._iterate_references(), maxlen=0)
+
+    def _iterate_references(self) -> Iterator[FrameReferences]:
+        bank = self.renderer.reference_bank
+        assert bank is not None
+        inputs = ReferenceInputs(bank, self.renderer.generator, self.runtime)
+        for frame, conditions in zip(self.source_frames, self.conditions, strict=True):
+            height, width = conditions.shape[-2:]
+            yield inputs.load(inputs.select(frame.annotations, self.renderer.views), height, width)
 
     def generate(self, num_frames: int | None = None) -> list[ImageArray]:
-        """Generate the first `num_frames` frames, or all."""
-        device, bank = self.runtime.device, self.renderer.reference_bank
-        conditions = (channels[None].to(device).float() for channels in self.conditions[:num_frames])
-        references = None if bank is None else map(ReferenceLoader(bank, device).load, self.references)
+        """Generate the first `num_frames` frames, or all; the references are prepared too."""
+        references = self._iterate_references() if self.has_references else None
+        return list(self._iterate_generated(self.conditions[:num_frames], references))
+
+    def generate_and_drop(self) -> None:
+        """Generate frames from one set of references, prepared before: the time does not depend on the values."""
+        references = repeat(next(self._iterate_references())) if self.has_references else None
+        deque(self._iterate_generated(self.conditions, references), maxlen=0)
+
+    def _iterate_generated(
+        self, conditions: Iterable[torch.Tensor], references: Iterable[FrameReferences] | None
+    ) -> Iterator[ImageArray]:
+        batches = (channels[None].to(self.runtime.device).float() for channels in conditions)
         with self.runtime.inference():
-            outputs = rollout(self.renderer.generator, conditions, references=references)
-            return [to_uint8_image(output.image[0]) for output in outputs]
+            for output in rollout(self.renderer.generator, batches, references=references):
+                yield to_uint8_image(output.image[0])
 
     def encode(self) -> None:
         """Encode the generated frames."""
@@ -114,7 +129,6 @@ class TransferStages:
         """Keep the first frames only, and generate them."""
         self.frames, self.detections = self.frames[:num_frames], self.detections[:num_frames]
         self.source_frames, self.conditions = self.source_frames[:num_frames], self.conditions[:num_frames]
-        self.references = self.references[:num_frames]
         self.images = self.generate()
 
     def _comparison_images(self) -> Iterator[ImageArray]:
@@ -131,8 +145,8 @@ STAGES: dict[str, Callable[[TransferStages], object]] = {
     "decode": TransferStages.decode_and_drop,
     "detect": TransferStages.detect,
     "retarget and draw": TransferStages.draw_and_drop,
-    "select and align references": TransferStages.select_references,
-    "generate": TransferStages.generate,
+    "select, align and embed references": TransferStages.prepare_references,
+    "generate": TransferStages.generate_and_drop,
     "encode": TransferStages.encode,
     "compare and encode": TransferStages.compare,
 }

@@ -1,0 +1,44 @@
+"""The reference frames of successive frames as inputs of a generator, computed ahead of the generator's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from vid2vid_cli.conditioning import Annotation, View
+from vid2vid_cli.core.types import FrameReferences
+from vid2vid_cli.data.reference_bank import ReferenceBank
+from vid2vid_cli.data.reference_selection import ReferenceLoader, ReferenceSelector, SelectedReferences
+from vid2vid_cli.engine.rollout import SequentialGenerator
+from vid2vid_cli.engine.runtime import Runtime
+from vid2vid_cli.networks.fast import FastGenerator
+from vid2vid_cli.networks.reference_blend import ReferenceBlend
+from vid2vid_cli.networks.spade import SpadeGenerator
+
+
+class ReferenceInputs:
+    """Selects, aligns, loads and embeds the references of successive frames of a clip."""
+
+    def __init__(self, bank: ReferenceBank, generator: SequentialGenerator, runtime: Runtime) -> None:
+        self._selector, self._loader = ReferenceSelector(bank), ReferenceLoader(bank, runtime.device)
+        self._runtime = runtime
+        # On a GPU, the kernels of all threads run one after another; a compiled or exported generator is one graph.
+        is_divisible = runtime.device.type == "cpu" and not runtime.is_compiled
+        self._blend: ReferenceBlend | None = None
+        if is_divisible and isinstance(generator, FastGenerator | SpadeGenerator):
+            self._blend = generator.reference_blend
+
+    def select(self, annotations: Sequence[Annotation], views: Sequence[View]) -> SelectedReferences:
+        """The references of the next frame; needed for every frame, because later ones depend on earlier ones."""
+        return self._selector(annotations, views)
+
+    def load(self, selected: SelectedReferences, height: int, width: int) -> FrameReferences:
+        """The selected references as inputs for a frame of (height, width), a batch of one.
+
+        What the generator computes of them alone is computed here, if that may take place in another thread.
+        """
+        references = self._loader.load(selected)
+        if self._blend is None:
+            return references
+        with self._runtime.inference():
+            return replace(references, embedded=self._blend.embed(references, height, width))
