@@ -45,10 +45,15 @@ class Runtime:
             if self.num_threads:
                 torch.set_num_threads(num_threads)
 
+    @property
+    def autocast_dtype(self) -> torch.dtype | None:
+        """The type of mixed precision; None for fp32."""
+        return None if self.precision == "fp32" else _DTYPES[self.precision]
+
     def autocast(self) -> AbstractContextManager[Any]:
         """A context with mixed precision for bf16 and fp16; it has no effect for fp32."""
-        is_mixed = self.precision != "fp32"
-        return torch.autocast(self.device.type, _DTYPES[self.precision] if is_mixed else None, enabled=is_mixed)
+        dtype = self.autocast_dtype
+        return torch.autocast(self.device.type, dtype, enabled=dtype is not None)
 
     def prepare_module(self, network: nn.Module) -> nn.Module:
         """Move a network to the device and the memory format, in place."""

@@ -15,7 +15,9 @@ from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.core.python_process import code_command, start_process
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ignore_events
+from vid2vid_cli.engine.rollout import SequentialGenerator
 from vid2vid_cli.engine.runtime import Runtime
+from vid2vid_cli.engine.traced_generator import TracedGenerator
 from vid2vid_cli.media.looped_clip import write_looped_clip, write_looped_frames
 from vid2vid_cli.media.packet_times import DEFAULT_FPS
 from vid2vid_cli.media.synthetic import synthetic_clip
@@ -211,13 +213,14 @@ def _time_sizes(model: LoadedModel, request: BenchRequest, emit: EventHandler) -
     height, width = model.metadata.output_size
     timings: dict[str, GeneratorTiming | str] = {}
     for runtime, name in _runtimes(model):
+        generator: SequentialGenerator = model.generator
+        if model.traced_generator is not None:
+            generator = TracedGenerator(model.traced_generator.generator, runtime)
         for size in request.sizes:
             emit(InfoEvent(f"{model.metadata.name}: generator at {size} px, {name}"))
             try:
                 shape = model.input_shape((size, max(1, round(width * size / height))))
-                timing: GeneratorTiming | str = time_generator(
-                    model.sequential_generator, runtime, shape, request.max_seconds
-                )
+                timing: GeneratorTiming | str = time_generator(generator, runtime, shape, request.max_seconds)
             except (RuntimeError, ValueError) as error:
                 timing = str(error).splitlines()[0]
             timings[f"{size}, {name}"] = timing

@@ -24,6 +24,7 @@ from vid2vid_cli.engine.rollout import SequentialGenerator
 from vid2vid_cli.engine.run_folder import resolve_checkpoint
 from vid2vid_cli.engine.runtime import Runtime, cpu_runtimes
 from vid2vid_cli.engine.styles import StyleAssigner
+from vid2vid_cli.engine.traced_generator import TraceableGenerator, TracedGenerator
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator, LatentPath
 from vid2vid_cli.networks.fader import FaderGenerator
 from vid2vid_cli.networks.generators import Generator
@@ -72,6 +73,8 @@ class LoadedModel:
     hardware: Hardware
     style_assigner: StyleAssigner | None = None
     initial_frame: InitialFrame = ZERO_FRAMES
+    traced_generator: TracedGenerator | None = None
+    """The generator as `rollout` runs it, on the CPU; None for one that is not traced."""
     reference_bank: ReferenceBank | None = None
     latent_path: LatentPath | None = None
     """The generator with a latent or attributes, of a model that has them."""
@@ -83,7 +86,7 @@ class LoadedModel:
     @property
     def sequential_generator(self) -> SequentialGenerator:
         """The generator of frames in order, with the style of the options."""
-        return self.generator if self.latent_path is None else self.latent_path
+        return self.latent_path or self.traced_generator or self.generator
 
     @property
     def runtime(self) -> Runtime:
@@ -233,7 +236,7 @@ def load_model(
         if runtime is None:
             runtime = choose_fastest(generator, cpu_runtimes(), model.input_shape(metadata.output_size))
         set_memory_format(generator, runtime)
-        return replace(model, hardware=replace(hardware, runtime=runtime))
+        model = replace(model, hardware=replace(hardware, runtime=runtime))
     if hardware.runtime.is_compiled and isinstance(generator, nn.Module):
         compile_networks([generator])
         shape = model.input_shape(metadata.output_size)
@@ -241,4 +244,6 @@ def load_model(
             # One reference more while another is faded out: compiled now, not in the middle of a video.
             for num_references in sorted({shape.num_references, shape.num_references + (shape.num_references > 0)}):
                 time_generator(generator, hardware.runtime, replace(shape, num_references=num_references), 0.0)
+    if isinstance(generator, TraceableGenerator) and model.runtime.device.type == "cpu" and not is_compiled:
+        return replace(model, traced_generator=TracedGenerator(generator, model.runtime))
     return model

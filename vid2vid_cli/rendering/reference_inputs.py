@@ -11,9 +11,7 @@ from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_selection import ReferenceLoader, ReferenceSelector, SelectedReferences
 from vid2vid_cli.engine.rollout import SequentialGenerator
 from vid2vid_cli.engine.runtime import Runtime
-from vid2vid_cli.networks.fast import FastGenerator
-from vid2vid_cli.networks.reference_blend import ReferenceBlend
-from vid2vid_cli.networks.spade import SpadeGenerator
+from vid2vid_cli.engine.traced_generator import TracedGenerator
 
 
 class ReferenceInputs:
@@ -23,10 +21,7 @@ class ReferenceInputs:
         self._selector, self._loader = ReferenceSelector(bank), ReferenceLoader(bank, runtime.device)
         self._runtime = runtime
         # On a GPU, the kernels of all threads run one after another; a compiled or exported generator is one graph.
-        is_divisible = runtime.device.type == "cpu" and not runtime.is_compiled
-        self._blend: ReferenceBlend | None = None
-        if is_divisible and isinstance(generator, FastGenerator | SpadeGenerator):
-            self._blend = generator.reference_blend
+        self._blend = generator.generator.reference_blend if isinstance(generator, TracedGenerator) else None
 
     def select(self, annotations: Sequence[Annotation], views: Sequence[View]) -> SelectedReferences:
         """The references of the next frame; needed for every frame, because later ones depend on earlier ones."""

@@ -88,12 +88,13 @@ class TransferStages:
             yield frame, condition_to_tensor(channels, channels_last=channels_last)
 
     def prepare_references(self) -> None:
-        """Select, align and embed the reference frames as a transfer does, which does not keep them."""
+        """Select, align and embed the reference frames, if any, as a transfer does, which does not keep them."""
         deque(self._iterate_references(), maxlen=0)
 
     def _iterate_references(self) -> Iterator[FrameReferences]:
         bank = self.renderer.reference_bank
-        assert bank is not None
+        if bank is None:
+            return
         inputs = ReferenceInputs(bank, self.renderer.generator, self.runtime)
         for frame, conditions in zip(self.source_frames, self.conditions, strict=True):
             height, width = conditions.shape[-2:]
