@@ -16,7 +16,8 @@ from vid2vid_cli.engine.runtime import Runtime, choose_runtime
 from vid2vid_cli.media.looped_clip import write_looped_clip
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.transfer import transfer
-from vid2vid_cli.rendering.loaded_model import load_model, open_checkpoint
+from vid2vid_cli.rendering.checkpoint_file import open_checkpoint
+from vid2vid_cli.rendering.loaded_model import load_model
 from vid2vid_cli.rendering.transfer_stages import STAGES, TransferStages
 from vid2vid_cli.rendering.video_output import RenderResult
 from vid2vid_cli.requests.render import TransferRequest

@@ -22,8 +22,9 @@ from vid2vid_cli.pipelines import transfer as transfer_pipeline
 from vid2vid_cli.pipelines.batch import PairResult, plan_pairs, render_pairs
 from vid2vid_cli.pipelines.prepare import PrepareResult
 from vid2vid_cli.pipelines.train import TrainResult
+from vid2vid_cli.rendering.checkpoint_file import open_checkpoint
 from vid2vid_cli.rendering.frame_generator import FrameGenerator
-from vid2vid_cli.rendering.loaded_model import load_model, open_checkpoint
+from vid2vid_cli.rendering.loaded_model import load_model
 from vid2vid_cli.rendering.video_output import RenderResult
 from vid2vid_cli.requests.background import BackgroundOptions
 from vid2vid_cli.requests.batch import TransferBatchRequest

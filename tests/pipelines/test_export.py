@@ -39,8 +39,9 @@ from vid2vid_cli.metrics.image import psnr
 from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.pipelines.export import ExportRequest, export
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
+from vid2vid_cli.rendering.checkpoint_file import open_checkpoint
 from vid2vid_cli.rendering.hardware import choose_hardware
-from vid2vid_cli.rendering.loaded_model import load_model, open_checkpoint
+from vid2vid_cli.rendering.loaded_model import load_model
 
 SMALL = {"base_channels": 4, "num_downsamples": 1, "num_res_blocks": 2, "kernel_size": 3}
 KINDS: dict[str, dict[str, Any]] = {

@@ -34,8 +34,9 @@ from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, TrainResult, train
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
+from vid2vid_cli.rendering.checkpoint_file import open_checkpoint
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
-from vid2vid_cli.rendering.loaded_model import load_model, open_checkpoint
+from vid2vid_cli.rendering.loaded_model import load_model
 from vid2vid_cli.training_data import reference_collection, training_data
 from vid2vid_cli.training_data.motion_fit import MIN_FRAMES
 from vid2vid_cli.training_data.open_data import open_training_data

@@ -26,7 +26,7 @@ from vid2vid_cli.media.probe import IMAGE_SUFFIXES
 from vid2vid_cli.media.writer import is_rendered
 from vid2vid_cli.pipelines.synthesize import synthesize
 from vid2vid_cli.pipelines.transfer import transfer, transfer_file_name
-from vid2vid_cli.rendering.loaded_model import CheckpointFile, open_checkpoint
+from vid2vid_cli.rendering.checkpoint_file import CheckpointFile, open_checkpoint
 from vid2vid_cli.rendering.model_loader import ModelLoader
 from vid2vid_cli.rendering.output_path import OutputNames, choose_format, report_folder, synthesized_file_name
 from vid2vid_cli.rendering.provenance import is_signed

@@ -23,15 +23,10 @@ from vid2vid_cli.media.packet_times import DEFAULT_FPS
 from vid2vid_cli.media.synthetic import synthetic_clip
 from vid2vid_cli.pipelines.bench_tables import format_bench
 from vid2vid_cli.pipelines.prepare import prepare
+from vid2vid_cli.rendering.checkpoint_file import CheckpointFile, open_checkpoint
 from vid2vid_cli.rendering.generator_timing import GeneratorTiming, time_generator
 from vid2vid_cli.rendering.hardware import choose_hardware
-from vid2vid_cli.rendering.loaded_model import (
-    COMPILE_NOTICE,
-    CheckpointFile,
-    LoadedModel,
-    load_model,
-    open_checkpoint,
-)
+from vid2vid_cli.rendering.loaded_model import COMPILE_NOTICE, LoadedModel, load_model
 from vid2vid_cli.rendering.transfer_stages import STAGES, TransferStages
 from vid2vid_cli.requests.bench import BenchRequest
 from vid2vid_cli.requests.prepare import PrepareRequest

@@ -18,7 +18,7 @@ from vid2vid_cli.evaluation.baselines import COPY_LAST, NEAREST, NEAREST_ALIGNED
 from vid2vid_cli.evaluation.own_dataset import find_own_dataset
 from vid2vid_cli.evaluation.prediction_metrics import CONSTANT_FLOW
 from vid2vid_cli.evaluation.result import CONDITION, MODEL, REAL
-from vid2vid_cli.rendering.loaded_model import CheckpointFile, check_direction, open_checkpoint
+from vid2vid_cli.rendering.checkpoint_file import CheckpointFile, check_direction, open_checkpoint
 from vid2vid_cli.requests.measure import EvaluateModelsRequest, EvaluateRequest
 from vid2vid_cli.training_data.open_data import open_data_for_checkpoint
 from vid2vid_cli.training_data.training_data import TrainingData

@@ -20,8 +20,9 @@ from vid2vid_cli.engine.onnx_generator import OnnxGenerator
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.media.files import atomic_write
 from vid2vid_cli.metrics.image import psnr
+from vid2vid_cli.rendering.checkpoint_file import open_checkpoint
 from vid2vid_cli.rendering.dataset_clips import read_annotated_frames
-from vid2vid_cli.rendering.loaded_model import LoadedModel, load_model, open_checkpoint
+from vid2vid_cli.rendering.loaded_model import LoadedModel, load_model
 from vid2vid_cli.rendering.output_path import choose_output_path
 from vid2vid_cli.requests.export import ExportRequest
 from vid2vid_cli.requests.render import StyleOptions

@@ -19,13 +19,14 @@ from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent, WarningEvent
 from vid2vid_cli.media.live_capture import LiveCapture
+from vid2vid_cli.rendering.checkpoint_file import check_direction, open_checkpoint
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.frames import RenderedFrame
 from vid2vid_cli.rendering.live_file import LiveFile
 from vid2vid_cli.rendering.live_page import LivePage
 from vid2vid_cli.rendering.live_source import LiveSource, measure_source
 from vid2vid_cli.rendering.live_statistics import LiveStatistics, LiveSummary
-from vid2vid_cli.rendering.loaded_model import LoadedModel, check_direction, open_checkpoint
+from vid2vid_cli.rendering.loaded_model import LoadedModel
 from vid2vid_cli.rendering.model_loader import load_requested_model
 from vid2vid_cli.rendering.output_path import choose_output_path
 from vid2vid_cli.rendering.retargeter import Retargeter

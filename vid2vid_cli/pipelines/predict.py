@@ -23,6 +23,7 @@ from vid2vid_cli.media.contact_sheet import side_by_side
 from vid2vid_cli.media.files import write_text
 from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
 from vid2vid_cli.pipelines.predict_frames import PredictResult, predict_frames
+from vid2vid_cli.rendering.checkpoint_file import CheckpointFile, open_checkpoint
 from vid2vid_cli.rendering.forecast import (
     Forecast,
     ForecastClip,
@@ -34,7 +35,7 @@ from vid2vid_cli.rendering.forecast import (
 )
 from vid2vid_cli.rendering.forecast_input import ForecastInput, open_dataset_input, open_video_input
 from vid2vid_cli.rendering.label_channels import LabelChannels, build_label_channels
-from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model, open_checkpoint
+from vid2vid_cli.rendering.loaded_model import LoadedModel, load_model
 from vid2vid_cli.rendering.output_path import choose_output_path
 from vid2vid_cli.requests.measure import PredictRequest
 

@@ -32,8 +32,9 @@ from vid2vid_cli.media.files import write_text
 from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
 from vid2vid_cli.networks.savp import SavpGenerator
 from vid2vid_cli.pipelines.evaluate_prediction import check_num_samples
+from vid2vid_cli.rendering.checkpoint_file import CheckpointFile
 from vid2vid_cli.rendering.forecast_input import open_dataset_input
-from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model
+from vid2vid_cli.rendering.loaded_model import LoadedModel, load_model
 from vid2vid_cli.rendering.output_path import choose_output_path
 from vid2vid_cli.rendering.source_reader import open_source_reader
 from vid2vid_cli.rendering.source_video import SourceVideo

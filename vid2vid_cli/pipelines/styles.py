@@ -28,7 +28,8 @@ from vid2vid_cli.engine.inference import evenly_spaced, generate_clip, to_uint8_
 from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice
 from vid2vid_cli.media.contact_sheet import contact_sheet
 from vid2vid_cli.media.images import save_png
-from vid2vid_cli.rendering.loaded_model import CheckpointFile, LoadedModel, load_model, open_checkpoint
+from vid2vid_cli.rendering.checkpoint_file import CheckpointFile, open_checkpoint
+from vid2vid_cli.rendering.loaded_model import LoadedModel, load_model
 from vid2vid_cli.rendering.output_path import choose_output_path
 from vid2vid_cli.requests.measure import ShowStylesRequest
 from vid2vid_cli.training_data.open_data import open_data_for_checkpoint

@@ -13,6 +13,7 @@ from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
 from vid2vid_cli.dataset_builder.foreign_datasets import parse_layout
 from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import EventHandler, WarningRecorder
+from vid2vid_cli.rendering.checkpoint_file import CheckpointFile, check_direction, direction_rows, open_checkpoint
 from vid2vid_cli.rendering.dataset_clips import (
     find_audio,
     find_gaps,
@@ -24,13 +25,7 @@ from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import LabelEdits, build_label_edits
 from vid2vid_cli.rendering.label_video import open_label_sources
 from vid2vid_cli.rendering.layers import check_layers
-from vid2vid_cli.rendering.loaded_model import (
-    CheckpointFile,
-    LoadedModel,
-    check_direction,
-    direction_rows,
-    open_checkpoint,
-)
+from vid2vid_cli.rendering.loaded_model import LoadedModel
 from vid2vid_cli.rendering.model_loader import ModelLoader, check_hardware
 from vid2vid_cli.rendering.output_path import (
     choose_format,

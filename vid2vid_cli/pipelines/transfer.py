@@ -15,14 +15,10 @@ from vid2vid_cli.engine.dry_run import DryRun
 from vid2vid_cli.engine.events import EventHandler, WarningRecorder
 from vid2vid_cli.media.output_formats import OutputFormat
 from vid2vid_cli.rendering.background import PasteOptions, parse_background, subject_index
+from vid2vid_cli.rendering.checkpoint_file import check_direction, direction_rows, open_checkpoint
 from vid2vid_cli.rendering.initial_frame import choose_initial_frame
 from vid2vid_cli.rendering.label_edits import build_label_edits
 from vid2vid_cli.rendering.layers import check_layers
-from vid2vid_cli.rendering.loaded_model import (
-    check_direction,
-    direction_rows,
-    open_checkpoint,
-)
 from vid2vid_cli.rendering.model_loader import ModelLoader, check_hardware
 from vid2vid_cli.rendering.output_path import choose_format, choose_render_path, compare_path, output_rows
 from vid2vid_cli.rendering.render_identity import identify_render

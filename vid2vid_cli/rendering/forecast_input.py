@@ -22,9 +22,9 @@ from vid2vid_cli.data.cropping import crop_view
 from vid2vid_cli.data.dataset import FrameRange, Split, valid_ranges
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.engine.events import EventHandler
+from vid2vid_cli.rendering.checkpoint_file import CheckpointFile
 from vid2vid_cli.rendering.forecast import ForecastClip
 from vid2vid_cli.rendering.label_video import open_label_sources
-from vid2vid_cli.rendering.loaded_model import CheckpointFile
 from vid2vid_cli.rendering.source_conditioners import ConditionerOptions, load_source_conditioners
 from vid2vid_cli.rendering.source_reader import open_source_reader
 from vid2vid_cli.rendering.source_video import SourceVideo

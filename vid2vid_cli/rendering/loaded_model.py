@@ -1,4 +1,4 @@
-"""Opening a checkpoint for inference: metadata, generator, runtime, styles and initial frame."""
+"""A checkpoint that is ready for inference: generator, runtime, styles and initial frame."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from typing import Literal
 from torch import nn
 
 from vid2vid_cli.conditioning import Conditioner, View
-from vid2vid_cli.config.config import UNPAIRED_MODELS
-from vid2vid_cli.config.generator import Target
-from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.engine.checkpoint import load_checkpoint
-from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.compilation import compile_errors, compile_networks
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
-from vid2vid_cli.engine.onnx_files import is_exported, load_export_metadata, metadata_path
+from vid2vid_cli.engine.onnx_files import is_exported, metadata_path
 from vid2vid_cli.engine.onnx_generator import OnnxGenerator
 from vid2vid_cli.engine.rollout import SequentialGenerator
-from vid2vid_cli.engine.run_folder import resolve_checkpoint
-from vid2vid_cli.engine.runtime import Runtime, cpu_runtimes
+from vid2vid_cli.engine.runtime import Runtime, choose_device, choose_runtime, cpu_runtimes
 from vid2vid_cli.engine.styles import StyleAssigner
 from vid2vid_cli.engine.traced_generator import TraceableGenerator, TracedGenerator
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator, LatentPath
@@ -30,6 +26,7 @@ from vid2vid_cli.networks.fader import FaderGenerator
 from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.networks.translation import Direction, TranslationGenerator
 from vid2vid_cli.networks.vaegan import VaeGanGenerator
+from vid2vid_cli.rendering.checkpoint_file import CheckpointFile, describe_direction
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer
 from vid2vid_cli.rendering.generator_timing import (
     InputShape,
@@ -46,20 +43,6 @@ from vid2vid_cli.requests.render import Layer, StyleOptions
 from vid2vid_cli.training_data.reference_collection import load_reference_bank
 
 COMPILE_NOTICE = "the generator is compiled, which takes minutes at the first time"
-
-
-@dataclass(frozen=True)
-class CheckpointFile:
-    """A `.ckpt` whose metadata has been read."""
-
-    path: Path
-    metadata: CheckpointMetadata
-
-    @property
-    def size_text(self) -> str:
-        """Name and size of the generated frames, for --dry-run."""
-        height, width = self.metadata.output_size
-        return f"{self.metadata.name}, {width}x{height}"
 
 
 @dataclass(frozen=True)
@@ -163,42 +146,6 @@ class LoadedModel:
         )
 
 
-def open_checkpoint(path: Path, *targets: Target) -> CheckpointFile:
-    """Read the metadata of a `.ckpt`, of an exported file or of the result in a run folder.
-
-    Raises ConfigError if it generates none of `targets`, and the errors of `resolve_checkpoint`, `load_metadata`
-    and `load_export_metadata`.
-    """
-    checkpoint_path = resolve_checkpoint(path)
-    metadata = (load_export_metadata if is_exported(checkpoint_path) else load_metadata)(checkpoint_path)
-    metadata.require_target(checkpoint_path, *targets)
-    return CheckpointFile(checkpoint_path, metadata)
-
-
-def check_direction(checkpoint: CheckpointFile, direction: Direction | None) -> None:
-    """Raise ConfigError for a direction that is given for a model that has one only."""
-    model = checkpoint.metadata.model
-    if direction is not None and model not in UNPAIRED_MODELS:
-        raise ConfigError(
-            f"--direction {direction}: {checkpoint.path} (model={model}) has no directions.",
-            "Leave it out. Only unpaired models, such as model=cyclegan, translate in both directions.",
-        )
-
-
-def describe_direction(metadata: CheckpointMetadata, direction: Direction) -> str:
-    """The direction, and the datasets that it leads from and to."""
-    names = [str(metadata.training.get(key, "unknown")) for key in ("dataset", "dataset_b")]
-    source, target = names if direction == "a2b" else reversed(names)
-    return f"direction {direction}: {source} to {target}"
-
-
-def direction_rows(metadata: CheckpointMetadata, direction: Direction | None) -> tuple[tuple[str, str], ...]:
-    """The row of --dry-run on the direction; () for a model without."""
-    if metadata.model not in UNPAIRED_MODELS:
-        return ()
-    return (("direction", describe_direction(metadata, direction or "a2b").removeprefix("direction ")),)
-
-
 def load_model(
     checkpoint: CheckpointFile,
     device: str,
@@ -216,8 +163,15 @@ def load_model(
     """
     path, metadata = checkpoint.path, checkpoint.metadata
     compiled_model = metadata.model if is_compiled else ""
+    is_free = precision == "auto" and not is_compiled and not is_exported(path)
+    is_measured = is_free and choose_device(device).type == "cpu"
     hardware = choose_hardware(
-        path, device, precision, backend=backend, provider=provider, compiled_model=compiled_model
+        path,
+        device,
+        "fp32" if is_measured else precision,
+        backend=backend,
+        provider=provider,
+        compiled_model=compiled_model,
     )
     generator: Generator | OnnxGenerator
     if hardware.provider:
@@ -231,11 +185,11 @@ def load_model(
         hardware=hardware,
         reference_bank=load_reference_bank(metadata_path(path) if is_exported(path) else path, metadata),
     )
-    is_free = precision == "auto" and hardware.runtime.device.type == "cpu" and not hardware.runtime.is_compiled
-    if is_free and isinstance(generator, MeasuredGenerator):
-        if runtime is None:
-            runtime = choose_fastest(generator, cpu_runtimes(), model.input_shape(metadata.output_size))
-        set_memory_format(generator, runtime)
+    if is_measured:
+        if isinstance(generator, MeasuredGenerator):
+            runtime = runtime or choose_fastest(generator, cpu_runtimes(), model.input_shape(metadata.output_size))
+            set_memory_format(generator, runtime)
+        runtime = runtime or choose_runtime("cpu")  # by a typical convolution
         model = replace(model, hardware=replace(hardware, runtime=runtime))
     if hardware.runtime.is_compiled and isinstance(generator, nn.Module):
         compile_networks([generator])

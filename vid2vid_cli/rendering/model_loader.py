@@ -7,9 +7,10 @@ from pathlib import Path
 
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.engine.runtime import Runtime
+from vid2vid_cli.rendering.checkpoint_file import CheckpointFile
 from vid2vid_cli.rendering.hardware import choose_hardware
 from vid2vid_cli.rendering.layers import check_layers
-from vid2vid_cli.rendering.loaded_model import COMPILE_NOTICE, CheckpointFile, LoadedModel, load_model
+from vid2vid_cli.rendering.loaded_model import COMPILE_NOTICE, LoadedModel, load_model
 from vid2vid_cli.rendering.render_identity import RenderIdentity
 from vid2vid_cli.rendering.unfinished_video import read_identity
 from vid2vid_cli.requests.live import LiveRequest
