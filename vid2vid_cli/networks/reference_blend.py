@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 
 from vid2vid_cli.core.geometry import GRID_STEP
 from vid2vid_cli.core.types import EmbeddedReferences, FrameReferences, to_float_image
-from vid2vid_cli.ops.resample import crop_to, pad_to_multiple, patches_to_pixels
+from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 
 LOGIT_SCALE = 4.0
 """Factor on the logits of the weights; raises the learning rate of the choice between the candidates."""
@@ -32,8 +32,9 @@ class ReferenceBlend(nn.Module):
         self.patch_embed = nn.Conv2d(6, channels, patch_size, patch_size)
         self.merge = nn.Sequential(nn.Conv2d(2 * channels, channels, 3, 1, 1), nn.ReLU(inplace=True))
         self.flow_head = nn.Conv2d(channels, 2, 3, 1, 1)
-        self.weight_head = nn.Conv2d(channels, 2 * patch_size**2, 3, 1, 1)
-        self.raw_weight_head = nn.Conv2d(channels, patch_size**2, 3, 1, 1)
+        # One weight per patch: weights per pixel give patterns of pixels where the candidates differ.
+        self.weight_head = nn.Conv2d(channels, 2, 3, 1, 1)
+        self.raw_weight_head = nn.Conv2d(channels, 1, 3, 1, 1)
 
     def init_heads(self) -> None:
         """Start from the geometric alignment and equal weights; called after `init_weights`."""
@@ -68,13 +69,12 @@ class ReferenceBlend(nn.Module):
         height, width = synthesised.shape[-2:]
         merged = self._merge_features(features, embedded.embeddings).flatten(0, 1)
         sampled = _sample(references, embedded.grid + self._grid_offset(merged, height, width))
-        # The softmax is computed on patches, before the pixels are shuffled: fewer operations on strided memory.
-        logits = self.weight_head(merged).float().view(batch, num_references, 2, self.patch_size**2, *merged.shape[2:])
-        raw_logit = self.raw_weight_head(features).float()[:, None]
-        prior = upsample_log_weights(references.log_weights, self.patch_size, *merged.shape[-2:])[:, :, :, None]
-        scaled = torch.add(prior, logits, alpha=LOGIT_SCALE).flatten(1, 2)
-        all_logits = torch.cat([scaled, LOGIT_SCALE * raw_logit], 1)
-        weights = patches_to_pixels(torch.softmax(all_logits, 1).flatten(1, 2), self.patch_size)
+        logits = self.weight_head(merged).float().view(batch, num_references, 2, *merged.shape[2:])
+        prior = upsample_log_weights(references.log_weights, self.patch_size, *merged.shape[-2:])
+        candidates = torch.add(prior, logits, alpha=LOGIT_SCALE).flatten(1, 2)
+        raw_logit = self.raw_weight_head(features).float()
+        patch_weights = torch.softmax(torch.cat([candidates, LOGIT_SCALE * raw_logit], 1), 1)
+        weights = interpolate(patch_weights, scale_factor=self.patch_size, mode="bilinear")
         weights = crop_to(weights, height, width)  # (b, 2 n + 1, h, w)
         sampled = sampled.view(batch, num_references, 3, height, width)
         # Sums, not a loop: an exported graph would have a fixed number of references.
