@@ -44,7 +44,7 @@ def test_scales_use_image_pyramid_finest_first() -> None:
     assert list(discriminator.discriminators) == list(pyramid)
     assert [len(output) for output in outputs] == [4, 4, 4]
     for output, expected_output in zip(outputs, expected, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(output, expected_output, strict=True))
+        assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(output, expected_output, strict=True))
 
 
 @pytest.mark.parametrize(("height", "width"), [(61, 97), (97, 61), (16, 33), (16, 16), (19, 130)])
@@ -108,3 +108,15 @@ def test_max_channels_limits_coarser_scales() -> None:
     assert first_channels(4, 8) == [4, 8, 8]
     assert first_channels(4, None) == [4, 4, 4]
     assert first_channels(8, 4) == [8, 8, 8]
+
+
+def test_memory_format_of_the_input_does_not_matter() -> None:
+    """On the CPU, images are converted for the first layer only; all features are contiguous."""
+    discriminator = MultiScaleDiscriminator(5, height=32, num_scales=2, base_channels=4, num_layers=2)
+    image = torch.rand(2, 5, 32, 40)
+    for first, second in zip(
+        discriminator(image), discriminator(image.contiguous(memory_format=torch.channels_last)), strict=True
+    ):
+        for feature, other in zip(first, second, strict=True):
+            assert feature.is_contiguous()
+            assert torch.equal(feature, other)
