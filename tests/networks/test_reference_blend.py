@@ -124,6 +124,15 @@ def check_embedded_ahead(generator: FastGenerator | SpadeGenerator) -> None:
     assert not torch.equal(generator(window, past, False, references).image, expected)
 
 
+def test_synthesis_prefers_the_best_candidate_more_than_training() -> None:
+    generator, references, (window, past) = trained_generator(), random_references(32, 48), random_inputs(32, 48)
+    with torch.no_grad():
+        in_training = generator.train()(window, past, False, references).reference_weights
+        in_synthesis = generator.eval()(window, past, False, references).reference_weights
+    assert torch.allclose(in_synthesis.sum(1), torch.ones(()))
+    assert in_synthesis.max(1).values.mean() > in_training.max(1).values.mean() + 0.02
+
+
 def test_references_embedded_ahead_give_the_same_frame() -> None:
     check_embedded_ahead(trained_generator())
 

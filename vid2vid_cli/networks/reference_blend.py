@@ -19,7 +19,9 @@ from vid2vid_cli.core.types import EmbeddedReferences, FrameReferences, to_float
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 
 LOGIT_SCALE = 4.0
-"""Factor on the logits of the weights; raises the learning rate of the choice between the candidates."""
+"""Factor on the logits of the weights in training; raises the learning rate of the choice between the candidates."""
+SYNTHESIS_LOGIT_SCALE = 6.0
+"""In synthesis. L1 prefers the mean of candidates between which it cannot decide, and the mean is blurred."""
 
 
 class ReferenceBlend(nn.Module):
@@ -71,9 +73,10 @@ class ReferenceBlend(nn.Module):
         sampled = _sample(references, embedded.grid + self._grid_offset(merged, height, width))
         logits = self.weight_head(merged).float().view(batch, num_references, 2, *merged.shape[2:])
         prior = upsample_log_weights(references.log_weights, self.patch_size, *merged.shape[-2:])
-        candidates = torch.add(prior, logits, alpha=LOGIT_SCALE).flatten(1, 2)
+        scale = LOGIT_SCALE if self.training else SYNTHESIS_LOGIT_SCALE
+        candidates = torch.add(prior, logits, alpha=scale).flatten(1, 2)
         raw_logit = self.raw_weight_head(features).float()
-        patch_weights = torch.softmax(torch.cat([candidates, LOGIT_SCALE * raw_logit], 1), 1)
+        patch_weights = torch.softmax(torch.cat([candidates, scale * raw_logit], 1), 1)
         weights = interpolate(patch_weights, scale_factor=self.patch_size, mode="bilinear")
         weights = crop_to(weights, height, width)  # (b, 2 n + 1, h, w)
         sampled = sampled.view(batch, num_references, 3, height, width)
