@@ -22,7 +22,7 @@ from vid2vid_cli.networks.spade import SpadeGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
 MIN_FRAMES, MAX_FRAMES = 3, 60
-NUM_WARMUP_FRAMES, NUM_ROUNDS, MAX_SECONDS = 2, 2, 0.6
+NUM_WARMUP_FRAMES, NUM_ROUNDS, MAX_SECONDS = 1, 2, 0.6
 MIN_SIDE = 64
 """In pixels: the deepest maps of smaller frames may have a single cell, which cannot be normalised."""
 MIN_GAIN, MIN_SECONDS = 1.15, 0.004

@@ -14,7 +14,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from vid2vid_cli.media.files import write_text
@@ -145,6 +144,9 @@ class Report:
 
 def write_report(path: Path, report: Report) -> None:
     """Write the page. Raises DiskFullError, PermissionDeniedError."""
+    # Imported here: its compiler takes a tenth of a second, before the first frame of a video.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         loader=FileSystemLoader(TEMPLATE_FOLDER),
         autoescape=True,
