@@ -26,6 +26,7 @@ from vid2vid_cli.core.checkpoint_header import (
     read_header,
     verify_checksum,
 )
+from vid2vid_cli.core.errors import TruncatedCheckpointError
 from vid2vid_cli.media.files import atomic_write
 
 Weights = Mapping[str, Tensor]
@@ -82,13 +83,21 @@ def check_weight_table(path: Path, network: nn.Module) -> None:
     for name in sorted(expected.keys() | actual.keys()):
         if name not in actual or name not in expected:
             reason = "has no weights" if name not in actual else "has unknown weights"
-            raise damaged_error(path, f"it {reason} {name}")
+            raise _unfitting_error(path, f"it {reason} {name}")
         if actual[name] != expected[name]:
             (dtype, shape), (expected_dtype, expected_shape) = actual[name], expected[name]
-            raise damaged_error(
+            raise _unfitting_error(
                 path,
                 f"the weights {name} are {dtype} {shape}, and the architecture has {expected_dtype} {expected_shape}",
             )
+
+
+def _unfitting_error(path: Path, reason: str) -> TruncatedCheckpointError:
+    """The error for weights of another network than that of the metadata."""
+    return TruncatedCheckpointError(
+        f"{path} was made by another version of vid2vid, or is damaged: {reason}",
+        "Use that version, train again with this one, or copy the file again.",
+    )
 
 
 def load_network_weights(path: Path) -> dict[str, dict[str, Tensor]]:
