@@ -1,7 +1,7 @@
-"""Runs a generator on the CPU as a graph, which torch executes without the Python interpreter.
+"""Runs a generator on the CPU as a graph, which torch executes without the GIL (Python's global interpreter lock).
 
-A frame of a small network is some hundred short operations. In Python, each of them waits for the interpreter's lock
-while the threads that decode, detect and encode hold it, which takes a quarter of the time. The graph is recorded by
+A frame of a small network is some hundred short operations. Called from Python, each of them waits for the GIL while
+the threads that decode, detect and encode hold it, which takes a quarter of the time. The graph is recorded by
 torch.jit.trace, and contains the same operations: frames are equal bit for bit.
 """
 
