@@ -103,20 +103,23 @@ class TransferStages:
     def generate(self, num_frames: int | None = None) -> list[ImageArray]:
         """Generate the first `num_frames` frames, or all; the references are prepared too."""
         references = self._iterate_references() if self.has_references else None
-        return list(self._iterate_generated(self.conditions[:num_frames], references))
+        return self._generate(self.conditions[:num_frames], references)
 
-    def generate_and_drop(self) -> None:
-        """Generate frames from one set of references, prepared before: the time does not depend on the values."""
+    def generate_from_prepared(self) -> list[ImageArray]:
+        """Generate all frames from the references of the first one: the time does not depend on the values.
+
+        One more reference, while another is faded out, is not measured.
+        """
         references = repeat(next(self._iterate_references())) if self.has_references else None
-        deque(self._iterate_generated(self.conditions, references), maxlen=0)
+        return self._generate(self.conditions, references)
 
-    def _iterate_generated(
+    def _generate(
         self, conditions: Iterable[torch.Tensor], references: Iterable[FrameReferences] | None
-    ) -> Iterator[ImageArray]:
+    ) -> list[ImageArray]:
         batches = (channels[None].to(self.runtime.device).float() for channels in conditions)
         with self.runtime.inference():
-            for output in rollout(self.renderer.generator, batches, references=references):
-                yield to_uint8_image(output.image[0])
+            outputs = rollout(self.renderer.generator, batches, references=references)
+            return [to_uint8_image(output.image[0]) for output in outputs]
 
     def encode(self) -> None:
         """Encode the generated frames."""
@@ -147,7 +150,7 @@ STAGES: dict[str, Callable[[TransferStages], object]] = {
     "detect": TransferStages.detect,
     "retarget and draw": TransferStages.draw_and_drop,
     "select, align and embed references": TransferStages.prepare_references,
-    "generate": TransferStages.generate_and_drop,
+    "generate": TransferStages.generate_from_prepared,
     "encode": TransferStages.encode,
     "compare and encode": TransferStages.compare,
 }
