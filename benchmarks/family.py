@@ -180,8 +180,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--members", help="those of PAIRED and UNPAIRED to train, separated by semicolons")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args(arguments)
-    if args.cpu_seconds and args.only not in ("paired", "unpaired"):
-        parser.error("--cpu-seconds needs --only paired or --only unpaired")
     seconds = None if args.steps or args.cpu_seconds else args.seconds
     plan = FamilyPlan(args.size, seconds, args.steps, args.cpu_seconds)
     if args.members:
@@ -194,7 +192,7 @@ def _measure_table(table: str, video: Path, folder: Path, plan: FamilyPlan) -> s
     if table != "prediction":
         return format_results(table, measure(table, video, folder, plan, log_progress), plan)
     minutes = None if plan.seconds is None else plan.seconds / 60
-    prediction_plan = prediction.PredictionPlan(minutes=minutes, steps=plan.steps)
+    prediction_plan = prediction.PredictionPlan(minutes=minutes, steps=plan.steps, cpu_seconds=plan.cpu_seconds)
     log_progress(
         f"prediction: shapes of {prediction_plan.size} pixels; for {video.name} and other sizes see prediction.py"
     )

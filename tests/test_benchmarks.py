@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from benchmarks import (
     adapt,
@@ -22,6 +24,7 @@ from benchmarks import (
     family,
     held_out,
     inputs,
+    label_prediction,
     memory,
     prediction,
     prepare,
@@ -36,14 +39,20 @@ from benchmarks.inputs import BenchmarkInputs, Case, create_inputs
 from benchmarks.moving_shapes import moving_shapes
 from benchmarks.peak import measure_peak
 from benchmarks.prepare_cases import CASES, PrepareCase
+from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.core.errors import MissingFileError
 from vid2vid_cli.core.markdown import describe_machine
+from vid2vid_cli.core.types import FrameOutput
+from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.engine.events import StepEvent
 from vid2vid_cli.engine.runtime import choose_runtime
+from vid2vid_cli.evaluation.measured import mean_metrics
 from vid2vid_cli.media.looped_clip import write_looped_clip
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.synthetic import synthetic_clip, synthetic_face
 from vid2vid_cli.media.writer import VideoWriter
+from vid2vid_cli.rendering.forecast import ForecastClip
+from vid2vid_cli.rendering.label_channels import build_label_channels
 from vid2vid_cli.tools.machine_info import machine_info
 
 TOY_OVERRIDES = (
@@ -286,8 +295,6 @@ def test_family_trains_for_a_processor_time(blob_video: Path, tmp_path: Path) ->
     assert row["steps"] > 1
     assert 1.0 <= row["cpu_seconds"] < 1.8
     assert (tmp_path / "unpaired_DiscoGAN.png").is_file()
-    with pytest.raises(SystemExit):
-        family.main([str(blob_video), "--cpu-seconds", "1"])
 
 
 @pytest.mark.parametrize("members", [family.PAIRED, family.UNPAIRED])
@@ -296,25 +303,120 @@ def test_settings_of_all_members_are_valid(members: Mapping[str, tuple[str, tupl
         assert Case(preset, 64, (*family.SHORT_TRAINING, *settings)).config.data.height == 64
 
 
+TINY_PREDICTION = prediction.PredictionPlan(
+    size=16,
+    base_channels=4,
+    minutes=None,
+    steps=1,
+    num_samples=2,
+    num_frames=4,
+    num_shape_frames=60,
+    variants=("deterministic", "savp"),
+)
+
+
 def test_prediction_measures_each_variant_beside_the_baselines(tmp_path: Path) -> None:
-    plan = prediction.PredictionPlan(
-        size=16,
-        base_channels=4,
-        minutes=None,
-        steps=1,
-        num_samples=2,
-        num_frames=4,
-        num_shape_frames=60,
-        variants=("deterministic", "savp"),
-    )
-    rows = prediction.measure(plan, None, tmp_path, check_line)
+    rows = prediction.measure(TINY_PREDICTION, None, tmp_path, check_line)
     assert list(rows) == ["deterministic, mean", "copy_last", "constant_flow", "savp, mean", "savp, best_of_2"]
     assert rows["savp, best_of_2"]["psnr"] >= rows["savp, mean"]["psnr"]
     assert rows["savp, mean"]["steps"] == 1
-    assert "| savp, best_of_2 |" in prediction.format_results(rows, plan)
+    assert "| savp, best_of_2 |" in prediction.format_results(rows, TINY_PREDICTION)
     assert (tmp_path / "savp.png").is_file()
     with pytest.raises(SystemExit):
         prediction.main(["--variants", "svap"])
+
+
+def test_label_prediction_is_compared_with_the_same_frames(tmp_path: Path) -> None:
+    """The baselines are those of the models that predict frames, beside the IoU of label maps."""
+    frames_plan, labels_plan = (replace(TINY_PREDICTION, variants=(name,)) for name in ("deterministic", "predict"))
+    (tmp_path / "frames").mkdir()
+    rows = prediction.measure(labels_plan, None, tmp_path, check_line)
+    expected = prediction.measure(frames_plan, None, tmp_path / "frames", check_line)
+    for baseline in ("copy_last", "constant_flow"):
+        assert rows[baseline] == {**expected[baseline], "iou": rows[baseline]["iou"]}
+    assert rows["predict, mean"].keys() == {*expected["deterministic, mean"], "iou"}
+    assert rows["predict, mean"]["steps"] == 1
+    assert (tmp_path / "predict.png").is_file()
+
+
+def test_prediction_trains_for_a_processor_time(
+    blob_video: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plan = replace(TINY_PREDICTION, steps=None, cpu_seconds=0.5, variants=("deterministic",))
+    row = prediction.measure(plan, None, tmp_path, check_line)["deterministic, mean"]
+    assert row["steps"] > 1
+    assert 0.5 <= row["cpu_seconds"] < 1.3
+    plans: list[prediction.PredictionPlan] = []
+
+    def measure(plan: prediction.PredictionPlan, *_: Any) -> dict[str, Any]:
+        plans.append(plan)
+        return {}
+
+    monkeypatch.setattr(prediction, "measure", measure)
+    assert family.main([str(blob_video), "--only", "prediction", "--cpu-seconds", "7"]) == 0
+    assert prediction.main(["--cpu-seconds", "7"]) == 0
+    assert [(plan.minutes, plan.steps, plan.cpu_seconds) for plan in plans] == [(None, None, 7.0)] * 2
+
+
+def shape_clip(indices: Sequence[int]) -> ForecastClip:
+    """Label maps and frames of shapes, two of them known."""
+    frames = list(moving_shapes(max(indices) + 1, 32))
+    maps = torch.from_numpy(np.stack([label_prediction.class_map(frames[index]) for index in indices])).long()
+    conditions = torch.nn.functional.one_hot(maps, 3).permute(0, 3, 1, 2).float() * 2 - 1
+    images = torch.stack([frame_to_tensor(frames[index]) for index in indices])
+    return ForecastClip(conditions[:2], images[:2], conditions[2:], images[2:])
+
+
+class KnownMaps:
+    """A generator of given label maps (t, c, h, w), one after another."""
+
+    num_scales, past_frames, window_size = 1, 2, 1
+
+    def __init__(self, maps: Sequence[Tensor]) -> None:
+        self.maps = iter(maps)
+
+    def __call__(self, window: Tensor, past: Sequence[Tensor], is_first_frame: bool = False) -> FrameOutput:
+        image = next(self.maps)[None]
+        return FrameOutput(image, image)
+
+
+def measure_maps(clip: ForecastClip, maps: Sequence[Tensor], tmp_path: Path) -> dict[str, dict[str, float]]:
+    options = {"format": "ids", "classes": label_prediction.class_records(), "input_dir": str(tmp_path)}
+    channels = build_label_channels(load_conditioners([("labels", options)]))
+    rows = label_prediction.measure_clip(KnownMaps(maps), clip, channels, runtime=choose_runtime("cpu"), metric=None)
+    return {row: mean_metrics([measured.means]) for row, measured in rows.items()}
+
+
+def test_label_maps_have_the_metrics_of_frames_in_their_colours(tmp_path: Path) -> None:
+    """Repeated maps are as good as the repeated frame, and true maps differ from the frames at antialiased borders."""
+    clip = shape_clip(range(12))
+    rows = measure_maps(clip, [clip.conditions[-1]] * 10, tmp_path)
+    assert rows["model"]["iou"] == rows["copy_last"]["iou"] < 80
+    assert rows["model"]["psnr"] == pytest.approx(rows["copy_last"]["psnr"], abs=0.7)
+    assert clip.next_conditions is not None
+    true_maps = measure_maps(clip, list(clip.next_conditions), tmp_path)
+    assert true_maps["model"]["iou"] == 100
+    assert true_maps["model"]["psnr"] > rows["copy_last"]["psnr"] + 5
+    reversed_maps = measure_maps(clip, list(clip.next_conditions.flip(0)), tmp_path)
+    assert reversed_maps["model"]["iou"] < 90
+
+
+def test_prediction_of_labels_needs_the_shapes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured: list[tuple[Path | None, Sequence[str]]] = []
+
+    def measure(plan: prediction.PredictionPlan, video: Path | None, *_: Any) -> dict[str, Any]:
+        measured.append((video, plan.variants))
+        return {}
+
+    monkeypatch.setattr(prediction, "measure", measure)
+    with pytest.raises(SystemExit):
+        prediction.main(["clip.mp4", "--variants", "vae;predict"])
+    assert "clip.mp4 has none" in capsys.readouterr().err
+    assert prediction.main([]) == prediction.main(["clip.mp4"]) == prediction.main(["--variants", "predict"]) == 0
+    savp = tuple(prediction.VARIANTS)
+    assert measured == [(None, (*savp, "predict")), (Path("clip.mp4"), savp), (None, ("predict",))]
 
 
 def test_attributes_are_measured_on_the_synthesised_frames(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
