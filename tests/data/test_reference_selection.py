@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,13 +22,14 @@ from vid2vid_cli.data.augmentation import ClipAugmentation, ClipSpec
 from vid2vid_cli.data.clip_sampler import ClipSampler, load_clip
 from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
+from vid2vid_cli.data.reference_bank import AlignedReference, ReferenceBank
 from vid2vid_cli.data.reference_selection import (
     FADE_FRAMES,
     ReferenceLoader,
     ReferenceSelector,
     ReferenceSource,
 )
-from vid2vid_cli.data.reference_weights import SWITCH_RATIO
+from vid2vid_cli.data.reference_weights import STATIC_PENALTY, SWITCH_RATIO, SYNTHESIS_STATIC_PENALTY
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.networks.reference_blend import upsample_positions
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with_conditioners
@@ -262,3 +264,21 @@ def test_other_dataset_is_measured_as_it_is_synthesized() -> None:
             assert torch.equal(getattr(streamed, name), getattr(expected, name))
     static_frames = [bank.static_frame(index, bank.output_view) for index in range(len(bank))]
     assert any(torch.equal(streamed.static_images[0, 0], frame_to_tensor(frame)) for frame in static_frames)
+
+
+@pytest.mark.parametrize(("is_training", "penalty"), [(True, STATIC_PENALTY), (False, SYNTHESIS_STATIC_PENALTY)])
+def test_limbs_without_alignment_have_less_weight_in_synthesis(
+    is_training: bool, penalty: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    align = ReferenceBank.align
+
+    def align_limbs(*arguments: Any) -> AlignedReference:
+        aligned = align(*arguments)
+        return replace(aligned, proximity=np.ones_like(aligned.proximity))
+
+    monkeypatch.setattr(ReferenceBank, "align", align_limbs)
+    collected = ReferenceSource(blob_bank((0, 6, 12, 18))).clip_references(
+        [(blob_annotation(9),)], ClipSpec(full_view(), FrameRange(0, 9, 10)), full_view(), is_training=is_training
+    )
+    assert SYNTHESIS_STATIC_PENALTY > STATIC_PENALTY
+    assert torch.allclose(collected.log_weights[..., 1, :, :], torch.tensor(-penalty))

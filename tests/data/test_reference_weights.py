@@ -71,8 +71,9 @@ def test_fade_is_linear_where_one_reference_is_better() -> None:
 
 def test_hidden_limbs_and_static_limbs_lose_weight() -> None:
     references = [aligned(0, visibility=-5.0), aligned(0, proximity=1.0)]
-    log_weights = prior_log_weights(references, [0.5, 0.5], 2)[..., 0, 0]
-    assert log_weights == pytest.approx(np.array([(-5, 0), (0, -3)]), abs=1e-5)
+    for penalty in (3, 9):
+        log_weights = prior_log_weights(references, [0.5, 0.5], 2, static_penalty=penalty)[..., 0, 0]
+        assert log_weights == pytest.approx(np.array([(-5, 0), (0, -penalty)]), abs=1e-5)
 
 
 def test_logarithm_of_zero_is_finite() -> None:

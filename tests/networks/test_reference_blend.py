@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -124,13 +125,49 @@ def check_embedded_ahead(generator: FastGenerator | SpadeGenerator) -> None:
     assert not torch.equal(generator(window, past, False, references).image, expected)
 
 
-def test_synthesis_prefers_the_best_candidate_more_than_training() -> None:
+def test_detail_in_synthesis_prefers_the_best_reference_more_than_training() -> None:
     generator, references, (window, past) = trained_generator(), random_references(32, 48), random_inputs(32, 48)
     with torch.no_grad():
         in_training = generator.train()(window, past, False, references).reference_weights
         in_synthesis = generator.eval()(window, past, False, references).reference_weights
     assert torch.allclose(in_synthesis.sum(1), torch.ones(()))
-    assert in_synthesis.max(1).values.mean() > in_training.max(1).values.mean() + 0.02
+    assert (in_synthesis[:, -1] < in_training[:, -1]).float().mean() > 0.9  # the synthesised image
+    best_of_references = [
+        (weights[:, :-1].max(1).values / weights[:, :-1].sum(1)).mean() for weights in (in_training, in_synthesis)
+    ]
+    assert best_of_references[1] > best_of_references[0] + 0.02
+
+
+def test_detail_in_synthesis_has_other_weights_than_the_means_of_patches() -> None:
+    """Two aligned references and a synthesised image of one colour each, with textures whose mean in a patch is 0."""
+    rows, columns = torch.arange(32)[:, None], torch.arange(48)
+    patterns = torch.broadcast_tensors((rows + columns) % 2, rows % 2, columns % 2)
+    textures = torch.stack(patterns)[:, None].expand(-1, 3, -1, -1) * 0.2 - 0.1
+    colours = torch.tensor([0.5, -0.5, 0.2]).view(3, 1, 1, 1)
+    candidates = colours + textures
+    references = random_references(32, 48, jitter=0)
+    log_weights = torch.full_like(references.log_weights, MIN_LOG_WEIGHT)
+    share = math.log(0.25 / 0.75)
+    log_weights[:, 0, 0], log_weights[:, 1, 0] = 1.0, 0.4 + share
+    weights = torch.tensor([[0.75, 0.25]])
+    references = replace(references, images=candidates[None, :2], log_weights=log_weights, weights=weights)
+    blend, scale = tiny_blend(), reference_blend.DETAIL_PRIOR_SCALE
+    soft = torch.tensor([1.0, 0.4 + share, 0.0]).softmax(0).view(3, 1, 1, 1)
+    detail = torch.tensor([scale, 0.4 * scale + share, -reference_blend.DETAIL_SYNTHESIS_PENALTY])
+    detail = detail.softmax(0).view(3, 1, 1, 1)
+    assert detail[0] > soft[0] + 0.1
+    assert torch.allclose(blend_with(blend, references, candidates[2:]), (soft * candidates).sum(0), atol=1e-5)
+    in_synthesis = blend_with(blend.eval(), references, candidates[2:])
+    assert torch.allclose(in_synthesis, (soft * colours + detail * textures).sum(0), atol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(61, 97), (16, 16)])
+def test_frames_in_synthesis_are_in_range_at_any_size(height: int, width: int) -> None:
+    generator, (window, past) = trained_generator().eval(), random_inputs(height, width)
+    with torch.no_grad():
+        raw = generator(window, past, False, random_references(height, width)).raw
+    assert raw.shape == (1, 3, height, width)
+    assert 0.5 < raw.abs().max() <= 1
 
 
 def test_references_embedded_ahead_give_the_same_frame() -> None:

@@ -222,7 +222,7 @@ class FrameOutput:
     """(b, 1, h, w); None if `flow` is None."""
     reference_weights: Tensor | None = None
     """(b, 2 n + 1, h, w) weights with the sum 1 of each reference, aligned and as it is, and of the synthesised image;
-    without gradients. None for a model without references."""
+    without gradients; in synthesis those of the detail. None for a model without references."""
     coarse_images: tuple[Tensor, ...] = ()
     """(b, 3, h', w') final images of the coarser scales, each half as large, rounded up; the next coarser first."""
 

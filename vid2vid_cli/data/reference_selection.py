@@ -19,6 +19,8 @@ from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_descriptors import FAR_DISTANCE
 from vid2vid_cli.data.reference_weights import (
     MIN_LOG_WEIGHT,
+    STATIC_PENALTY,
+    SYNTHESIS_STATIC_PENALTY,
     choose_references,
     find_replacement,
     prior_log_weights,
@@ -162,7 +164,16 @@ class ReferenceSource:
             selector = ReferenceSelector(bank)
             choices = [selector.select(differences) for differences in frame_differences]
         selections = [
-            align_references(bank, indices, weights, annotations, differences, views=views, base=base)
+            align_references(
+                bank,
+                indices,
+                weights,
+                annotations,
+                differences,
+                views=views,
+                base=base,
+                static_penalty=STATIC_PENALTY if is_training else SYNTHESIS_STATIC_PENALTY,
+            )
             for (indices, weights), annotations, differences in zip(
                 choices, annotations_by_frame, frame_differences, strict=True
             )
@@ -199,6 +210,7 @@ def align_references(
     *,
     views: Sequence[View],
     base: View,
+    static_penalty: float = SYNTHESIS_STATIC_PENALTY,
 ) -> SelectedReferences:
     """References aligned with a frame; `annotations`, `views` and `base` as in `ReferenceBank.align`.
 
@@ -209,7 +221,7 @@ def align_references(
         np.array(indices, dtype=np.int64),
         np.stack([reference.positions for reference in aligned]),
         np.array(weights, dtype=np.float32),
-        prior_log_weights(aligned, weights, bank.num_per_frame),
+        prior_log_weights(aligned, weights, bank.num_per_frame, static_penalty=static_penalty),
     )
 
 

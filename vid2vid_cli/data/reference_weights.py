@@ -20,7 +20,9 @@ MEAN_SHARE = 1e-3
 MISMATCH_SCALE = 60.0
 """Factor on the mismatch of bones: of two references, the one whose limb is turned less has nearly all the weight."""
 STATIC_PENALTY = 3.0
-"""Subtracted on the limbs from the log weight of a reference without alignment."""
+"""Subtracted on the limbs from the log weight of a reference without alignment, in training."""
+SYNTHESIS_STATIC_PENALTY = 9.0
+"""In synthesis, where limbs are translucent otherwise. In training, the network would compensate it."""
 MIN_LOG_WEIGHT = -30.0
 """In place of the logarithm of 0, which cannot be interpolated."""
 
@@ -64,7 +66,13 @@ def find_replacement(differences: FloatArray, current: Sequence[int]) -> tuple[i
     return replacement
 
 
-def prior_log_weights(aligned: Sequence[AlignedReference], weights: Sequence[float], num_per_frame: int) -> FloatArray:
+def prior_log_weights(
+    aligned: Sequence[AlignedReference],
+    weights: Sequence[float],
+    num_per_frame: int,
+    *,
+    static_penalty: float = SYNTHESIS_STATIC_PENALTY,
+) -> FloatArray:
     """(n, 2, gh, gw) log weights of n references, aligned and static, before the network's; of the synthesised image 0.
 
     `weights`: the shares of the references, with the sum 1. More than `num_per_frame`: the last one is faded out, the
@@ -84,7 +92,7 @@ def prior_log_weights(aligned: Sequence[AlignedReference], weights: Sequence[flo
     proximity = np.stack([reference.proximity for reference in aligned])
     floor = np.exp(MIN_LOG_WEIGHT)
     aligned_weights = np.log(np.maximum(num_per_frame * aligned_shares, floor)) + visibility
-    static_weights = np.log(np.maximum(num_per_frame * shares, floor))[:, None, None] - STATIC_PENALTY * proximity
+    static_weights = np.log(np.maximum(num_per_frame * shares, floor))[:, None, None] - static_penalty * proximity
     stacked = np.stack([aligned_weights, static_weights], axis=1)
     log_weights: FloatArray = np.maximum(stacked, MIN_LOG_WEIGHT).astype(np.float32)
     return log_weights

@@ -5,6 +5,10 @@
 where w, v and w_h, a softmax at each pixel, have the sum 1. The positions align each reference by geometry; a residual
 flow is learned. Both are added before the reference is sampled, once, at its own resolution, because resampling twice
 blurs. The reference without alignment gives what does not move.
+
+In synthesis two bands are blended by different weights (Burt and Adelson, ACM Transactions on Graphics 1983): what a
+mean over patches keeps by soft weights, which hide seams, and the detail by weights that are nearly one-hot, because
+the mean of two textures that do not coincide is blurred.
 """
 
 from __future__ import annotations
@@ -19,9 +23,17 @@ from vid2vid_cli.core.types import EmbeddedReferences, FrameReferences, to_float
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 
 LOGIT_SCALE = 4.0
-"""Factor on the logits of the weights in training; raises the learning rate of the choice between the candidates."""
-SYNTHESIS_LOGIT_SCALE = 6.0
-"""In synthesis. L1 prefers the mean of candidates between which it cannot decide, and the mean is blurred."""
+"""Factor on the logits of the weights; raises the learning rate of the choice between the candidates."""
+DETAIL_LOGIT_SCALE = 6.0
+"""For the detail in synthesis. L1 prefers the mean of candidates between which it cannot decide, and the mean is
+blurred."""
+DETAIL_PRIOR_SCALE = 2.0
+"""Factor on the log weights that the alignment gives, for the detail in synthesis."""
+DETAIL_SYNTHESIS_PENALTY = 2.0
+"""Subtracted from the log weight of the synthesised image, for the detail in synthesis: after minutes of training it
+corrects colours, and its detail is a pattern of its patches."""
+MIN_SHARE = 1e-13
+"""In place of the share 0 of a reference, whose logarithm is not finite."""
 
 
 class ReferenceBlend(nn.Module):
@@ -71,19 +83,32 @@ class ReferenceBlend(nn.Module):
         height, width = synthesised.shape[-2:]
         merged = self._merge_features(features, embedded.embeddings).flatten(0, 1)
         sampled = _sample(references, embedded.grid + self._grid_offset(merged, height, width))
+        images = sampled.view(batch, num_references, 3, height, width), references.static_images, synthesised
         logits = self.weight_head(merged).float().view(batch, num_references, 2, *merged.shape[2:])
         prior = upsample_log_weights(references.log_weights, self.patch_size, *merged.shape[-2:])
-        scale = LOGIT_SCALE if self.training else SYNTHESIS_LOGIT_SCALE
-        candidates = torch.add(prior, logits, alpha=scale).flatten(1, 2)
         raw_logit = self.raw_weight_head(features).float()
-        patch_weights = torch.softmax(torch.cat([candidates, scale * raw_logit], 1), 1)
-        weights = interpolate(patch_weights, scale_factor=self.patch_size, mode="bilinear")
-        weights = crop_to(weights, height, width)  # (b, 2 n + 1, h, w)
-        sampled = sampled.view(batch, num_references, 3, height, width)
-        # Sums, not a loop: an exported graph would have a fixed number of references.
-        aligned = (weights[:, :-1:2, None] * sampled).sum(1)
-        static = (weights[:, 1::2, None] * references.static_images).sum(1)
-        return weights[:, -1:] * synthesised + aligned + static, weights.detach()
+        if self.training:
+            weights = self._upsample(_softmax_weights(prior, logits, raw_logit, LOGIT_SCALE), height, width)
+            return _mix(weights, *images), weights.detach()
+        soft_weights = _softmax_weights(prior, logits, raw_logit, LOGIT_SCALE)
+        # Without the shares of the references, which would be faded over faster than their means.
+        shares = (references.weights / references.weights.amax(1, keepdim=True)).clamp(min=MIN_SHARE).log()
+        detail_prior = DETAIL_PRIOR_SCALE * prior - (DETAIL_PRIOR_SCALE - 1) * shares[:, :, None, None, None]
+        penalised_logit = raw_logit - DETAIL_SYNTHESIS_PENALTY / DETAIL_LOGIT_SCALE
+        detail_weights = _softmax_weights(detail_prior, logits, penalised_logit, DETAIL_LOGIT_SCALE)
+        # Replaces the means over patches by those of the soft weights.
+        difference = _mix(soft_weights - detail_weights, *map(self._average_patches, images))
+        weights = self._upsample(detail_weights, height, width)
+        return (_mix(weights, *images) + self._upsample(difference, height, width)).clamp(-1, 1), weights
+
+    def _upsample(self, patches: Tensor, height: int, width: int) -> Tensor:
+        return crop_to(interpolate(patches, scale_factor=self.patch_size, mode="bilinear"), height, width)
+
+    def _average_patches(self, images: Tensor) -> Tensor:
+        """The means of the patches, (..., 3, h, w) -> (..., 3, h', w')."""
+        padded = pad_to_multiple(images.flatten(0, -4), self.size_divisor)
+        means = F.avg_pool2d(padded, self.patch_size)
+        return means.view(*images.shape[:-2], *means.shape[-2:])
 
     def _merge_features(self, features: Tensor, embeddings: Tensor) -> Tensor:
         """`merge` of the trunk's features with each embedding, (b, n, c, h', w').
@@ -114,6 +139,20 @@ class ReferenceBlend(nn.Module):
         )
         offset = interpolate(offset, scale_factor=self.patch_size, mode="bilinear")
         return crop_to(offset, height, width).permute(0, 2, 3, 1)
+
+
+def _softmax_weights(prior: Tensor, logits: Tensor, raw_logit: Tensor, scale: float) -> Tensor:
+    """Prior and logits (b, n, 2, h', w'), logit of the synthesised image (b, 1, h', w') -> (b, 2 n + 1, h', w')."""
+    of_references = torch.add(prior, logits, alpha=scale).flatten(1, 2)
+    return torch.softmax(torch.cat([of_references, scale * raw_logit], 1), 1)
+
+
+def _mix(weights: Tensor, aligned: Tensor, static: Tensor, synthesised: Tensor) -> Tensor:
+    """The weighted sum, (b, 2 n + 1, h, w), twice (b, n, 3, h, w), (b, 3, h, w) -> (b, 3, h, w)."""
+    # Sums, not a loop: an exported graph would have a fixed number of references.
+    of_aligned = (weights[:, :-1:2, None] * aligned).sum(1)
+    of_static = (weights[:, 1::2, None] * static).sum(1)
+    return weights[:, -1:] * synthesised + of_aligned + of_static
 
 
 def upsample_positions(positions: Tensor, height: int, width: int) -> Tensor:
