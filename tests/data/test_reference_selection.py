@@ -17,7 +17,7 @@ from helpers.fake_conditioners import write_png_video
 from helpers.reference_banks import blob_annotation, blob_bank, full_view
 
 from vid2vid_cli.conditioning import View
-from vid2vid_cli.core.types import ClipReferences, FrameReferences, to_float_image
+from vid2vid_cli.core.types import ClipReferences, FrameReferences
 from vid2vid_cli.data.augmentation import ClipAugmentation, ClipSpec
 from vid2vid_cli.data.clip_sampler import ClipSampler, load_clip
 from vid2vid_cli.data.dataset import Dataset, FrameRange
@@ -184,7 +184,7 @@ def test_short_dataset_uses_references_within_the_gap(blob_dataset: Dataset) -> 
 def resample(references: FrameReferences, size: int) -> torch.Tensor:
     """The aligned references (n, 3, size, size)."""
     grid = upsample_positions(references.positions[0], size, size)
-    return F.grid_sample(to_float_image(references.images[0]), grid, padding_mode="border", align_corners=True)
+    return F.grid_sample(references.images[0], grid, padding_mode="border", align_corners=True)
 
 
 def unbind(references: ClipReferences | None) -> Iterator[FrameReferences]:
@@ -262,6 +262,9 @@ def test_other_dataset_is_measured_as_it_is_synthesized() -> None:
         streamed = loader.load(selector(annotation, (other_view,)))
         for name in ("images", "static_images", "positions", "weights"):
             assert torch.equal(getattr(streamed, name), getattr(expected, name))
+    assert torch.equal(
+        streamed.images[0, 0], frame_to_tensor(bank.frames[int(selector(annotation, (other_view,)).indices[0])])
+    )
     static_frames = [bank.static_frame(index, bank.output_view) for index in range(len(bank))]
     assert any(torch.equal(streamed.static_images[0, 0], frame_to_tensor(frame)) for frame in static_frames)
 

@@ -59,18 +59,6 @@ def with_references(batch: ClipBatch, seed: int = 2) -> ClipBatch:
     )
 
 
-def test_references_may_be_uint8() -> None:
-    """As loaded from a bank; their values are those of float images."""
-    generator, references = trained_generator(), random_references(32, 48)
-    pixels = torch.randint(256, references.images.shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    window, past = torch.rand(1, 1, generator.condition_channels, 32, 48), [torch.rand(1, 1, 3, 32, 48)]
-    images = [
-        generator(window, past, references=replace(references, images=images)).image
-        for images in (pixels, pixels.float() / 127.5 - 1)
-    ]
-    assert torch.allclose(*images, atol=1e-6)
-
-
 def make_generator(**changes: object) -> FastGenerator:
     return tiny_generator(**{"num_references": 2, **changes})  # type: ignore[arg-type]
 

@@ -1,11 +1,12 @@
-"""Downsampling, padding and cropping."""
+"""Downsampling, upsampling, padding and cropping."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
-from vid2vid_cli.ops.resample import crop_to, downsample2x, pad_to_multiple
+from vid2vid_cli.ops.resample import crop_to, downsample2x, pad_to_multiple, upsample_bilinear, upsample_patches
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (7, 9), (61, 97)])
@@ -31,3 +32,33 @@ def test_crop_to_inverts_pad_to_multiple(height: int, width: int) -> None:
     assert padded.shape[-1] - width < 8
     assert torch.equal(crop_to(padded, height, width), image)
     assert torch.equal(padded[..., -1, -1], image[..., -1, -1])
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize(("size", "target"), [((5, 7), (20, 28)), ((41, 28), (321, 217)), ((1, 1), (4, 4))])
+def test_upsample_bilinear_equals_interpolate(
+    size: tuple[int, int], target: tuple[int, int], align_corners: bool
+) -> None:
+    image = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    result = upsample_bilinear(image, *target, align_corners=align_corners)
+    expected = interpolate(image, size=target, mode="bilinear", align_corners=align_corners)
+    assert torch.allclose(result, expected, atol=1e-5)
+    weights = torch.randn(result.shape, generator=torch.Generator().manual_seed(1))
+    gradients = [torch.autograd.grad((image_ * weights).sum(), image)[0] for image_ in (result, expected)]
+    assert torch.allclose(*gradients, atol=1e-4)
+
+
+def test_upsample_bilinear_is_exact_under_autocast_and_in_inference_mode() -> None:
+    """In bfloat16, positions would be wrong by pixels; a cached matrix may be part of a graph with gradients."""
+    image = torch.rand(1, 2, 9, 9).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        result = upsample_bilinear(image, 65, 65, align_corners=True)
+    assert result.dtype == torch.float32
+    assert torch.allclose(result[..., ::8, ::8], image, atol=1e-6)
+    upsample_bilinear(image.requires_grad_(), 65, 65, align_corners=True).sum().backward()
+
+
+def test_upsample_patches_crops_the_padding() -> None:
+    patches = torch.rand(1, 2, 3, 4)
+    expected = interpolate(patches, scale_factor=4, mode="bilinear")[..., :10, :13]
+    assert torch.allclose(upsample_patches(patches, 4, 10, 13), expected, atol=1e-6)

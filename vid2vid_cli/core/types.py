@@ -56,7 +56,7 @@ class FrameReferences:
     """Reference frames for one generated frame, and where each of its pixels is found in them."""
 
     images: Tensor
-    """(b, n, 3, H, W) uint8, or float in [-1, 1], at their own resolution."""
+    """(b, n, 3, H, W) in [-1, 1] at their own resolution."""
     static_images: Tensor
     """(b, n, 3, h, w) the same frames without alignment, in the view of the generated frame."""
     positions: Tensor
@@ -77,7 +77,7 @@ class ClipReferences:
     """Reference frames for each frame of a batch of clips."""
 
     images: Tensor
-    """(b, k, 3, H, W) as in `FrameReferences`."""
+    """(b, k, 3, H, W) as in `FrameReferences`; uint8 until `to` converts them."""
     static_images: Tensor
     """(b, k, 3, h, w) as in `FrameReferences`; uint8 until `to` converts them."""
     indices: Tensor
@@ -97,14 +97,14 @@ class ClipReferences:
             yield FrameReferences(self.images[rows, indices], self.static_images[rows, indices], *others)
 
     def to(self, device: object) -> ClipReferences:
-        """The references on another device, with float static images."""
+        """The references on another device, with float images."""
         images, static_images, *others = (
             tensor.to(device)  # type: ignore[call-overload]
             for tensor in (
                 self.images, self.static_images, self.indices, self.positions, self.weights, self.log_weights
             )
         )  # fmt: skip
-        return ClipReferences(images, to_float_image(static_images), *others)
+        return ClipReferences(to_float_image(images), to_float_image(static_images), *others)
 
     @staticmethod
     def concatenate(clips: Sequence[ClipReferences]) -> ClipReferences:

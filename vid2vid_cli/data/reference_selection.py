@@ -124,7 +124,7 @@ class ReferenceLoader:
         )
 
     def _load_images(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        image = torch.from_numpy(np.ascontiguousarray(self._bank.frames[index].transpose(2, 0, 1)))
+        image = frame_to_tensor(self._bank.frames[index])
         static_image = frame_to_tensor(self._bank.static_frame(index, self._bank.output_view))
         return image.to(self._device), static_image.to(self._device)
 

@@ -16,7 +16,7 @@ from vid2vid_cli.core.errors import (
     TruncatedCheckpointError,
     is_out_of_memory,
 )
-from vid2vid_cli.core.types import FrameOutput, FrameReferences, check_shape, to_float_image
+from vid2vid_cli.core.types import FrameOutput, FrameReferences, check_shape
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.onnx_export import REFERENCE_INPUTS
 from vid2vid_cli.engine.onnx_files import EXPORT_AGAIN_HINT, INSTALL_COMMAND, check_export_entries
@@ -74,7 +74,7 @@ class OnnxGenerator:
         tensors = {"window": window, "first_frame": torch.tensor([float(is_first_frame)])}
         tensors |= {f"past_{scale}": frames for scale, frames in enumerate(past)}
         for item in references:
-            values = (to_float_image(item.images), item.static_images, item.positions, item.weights, item.log_weights)
+            values = (item.images, item.static_images, item.positions, item.weights, item.log_weights)
             tensors |= dict(zip(REFERENCE_INPUTS, values, strict=True))
         feed = {name: tensors[name].float().contiguous().numpy() for name in self._input_names}
         try:

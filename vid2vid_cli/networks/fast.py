@@ -14,13 +14,12 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from vid2vid_cli.core.types import FLOW_MULTIPLIER, FrameOutput, FrameReferences, check_shape
 from vid2vid_cli.networks.blocks import Norm, ResidualBlock, conv_block, init_weights, maybe_checkpoint, norm_layer
 from vid2vid_cli.networks.reference_blend import ReferenceBlend
 from vid2vid_cli.networks.style_encoder import StyleEncoder
-from vid2vid_cli.ops.resample import crop_to, pad_to_multiple, patches_to_pixels
+from vid2vid_cli.ops.resample import crop_to, pad_to_multiple, patches_to_pixels, upsample_patches
 from vid2vid_cli.ops.warp import warp
 
 REFERENCE_OCCLUSION_BIAS = 3.0
@@ -142,9 +141,7 @@ class FastGenerator(nn.Module):
         if self.flow_head is None or self.occlusion_head is None or is_first_frame:
             return FrameOutput(raw, raw, reference_weights=weights)
         coarse_flow = self.flow_head(features).float() * self.flow_multiplier
-        flow = crop_to(
-            interpolate(coarse_flow.contiguous(), scale_factor=self.patch_size, mode="bilinear"), height, width
-        )
+        flow = upsample_patches(coarse_flow, self.patch_size, height, width)
         mask = torch.sigmoid(patches_to_pixels(self.occlusion_head(features).float(), self.patch_size))
         occlusion = crop_to(mask, height, width)
         image = torch.lerp(warp(past[0][:, -1].float(), flow), raw, occlusion)

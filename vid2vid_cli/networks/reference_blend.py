@@ -16,11 +16,10 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from vid2vid_cli.core.geometry import GRID_STEP
-from vid2vid_cli.core.types import EmbeddedReferences, FrameReferences, to_float_image
-from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
+from vid2vid_cli.core.types import EmbeddedReferences, FrameReferences
+from vid2vid_cli.ops.resample import pad_to_multiple, upsample_bilinear, upsample_patches
 
 LOGIT_SCALE = 4.0
 """Factor on the logits of the weights; raises the learning rate of the choice between the candidates."""
@@ -87,10 +86,10 @@ class ReferenceBlend(nn.Module):
         logits = self.weight_head(merged).float().view(batch, num_references, 2, *merged.shape[2:])
         prior = upsample_log_weights(references.log_weights, self.patch_size, *merged.shape[-2:])
         raw_logit = self.raw_weight_head(features).float()
-        if self.training:
-            weights = self._upsample(_softmax_weights(prior, logits, raw_logit, LOGIT_SCALE), height, width)
-            return _mix(weights, *images), weights.detach()
         soft_weights = _softmax_weights(prior, logits, raw_logit, LOGIT_SCALE)
+        if self.training:
+            weights = upsample_patches(soft_weights, self.patch_size, height, width)
+            return _mix(weights, *images), weights.detach()
         # Without the shares of the references, which would be faded over faster than their means.
         shares = (references.weights / references.weights.amax(1, keepdim=True)).clamp(min=MIN_SHARE).log()
         detail_prior = DETAIL_PRIOR_SCALE * prior - (DETAIL_PRIOR_SCALE - 1) * shares[:, :, None, None, None]
@@ -98,11 +97,9 @@ class ReferenceBlend(nn.Module):
         detail_weights = _softmax_weights(detail_prior, logits, penalised_logit, DETAIL_LOGIT_SCALE)
         # Replaces the means over patches by those of the soft weights.
         difference = _mix(soft_weights - detail_weights, *map(self._average_patches, images))
-        weights = self._upsample(detail_weights, height, width)
-        return (_mix(weights, *images) + self._upsample(difference, height, width)).clamp(-1, 1), weights
-
-    def _upsample(self, patches: Tensor, height: int, width: int) -> Tensor:
-        return crop_to(interpolate(patches, scale_factor=self.patch_size, mode="bilinear"), height, width)
+        weights = upsample_patches(detail_weights, self.patch_size, height, width)
+        corrected = _mix(weights, *images) + upsample_patches(difference, self.patch_size, height, width)
+        return corrected.clamp(-1, 1), weights
 
     def _average_patches(self, images: Tensor) -> Tensor:
         """The means of the patches, (..., 3, h, w) -> (..., 3, h', w')."""
@@ -129,7 +126,7 @@ class ReferenceBlend(nn.Module):
             # With NaN in the grid, the CPU gradient of grid_sample writes out of bounds; see `ops.warp`.
             flow = flow.nan_to_num(0.0, 0.0, 0.0)
         # Scalars, as in `ops.warp`: an exported graph would contain the values of a new tensor as constants. Scaled
-        # before it is upsampled, which is linear, and planar, which torch upsamples four times as fast.
+        # before it is upsampled, which is linear.
         offset = torch.stack(
             [
                 flow[:, axis] * (2.0 * self.flow_multiplier / max(size - 1, 1))
@@ -137,8 +134,7 @@ class ReferenceBlend(nn.Module):
             ],
             1,
         )
-        offset = interpolate(offset, scale_factor=self.patch_size, mode="bilinear")
-        return crop_to(offset, height, width).permute(0, 2, 3, 1)
+        return upsample_patches(offset, self.patch_size, height, width).permute(0, 2, 3, 1)
 
 
 def _softmax_weights(prior: Tensor, logits: Tensor, raw_logit: Tensor, scale: float) -> Tensor:
@@ -158,24 +154,20 @@ def _mix(weights: Tensor, aligned: Tensor, static: Tensor, synthesised: Tensor) 
 def upsample_positions(positions: Tensor, height: int, width: int) -> Tensor:
     """Positions (n, 2, gh, gw) at every GRID_STEP pixels -> a grid (n, height, width, 2) for `grid_sample`."""
     rows, columns = ((size - 1) * GRID_STEP + 1 for size in positions.shape[-2:])
-    dense = interpolate(positions, size=(rows, columns), mode="bilinear", align_corners=True)
+    dense = upsample_bilinear(positions, rows, columns, align_corners=True)
     return dense[..., :height, :width].permute(0, 2, 3, 1)
 
 
 def upsample_log_weights(log_weights: Tensor, patch_size: int, height: int, width: int) -> Tensor:
     """(b, n, 2, gh, gw) at every GRID_STEP pixels -> (b, n, 2, height, width) at the centres of patches; 0 outside."""
     rows, columns = ((size - 1) * GRID_STEP // patch_size + 1 for size in log_weights.shape[-2:])
-    corners = interpolate(log_weights.flatten(0, 1).float(), size=(rows, columns), mode="bilinear", align_corners=True)
+    corners = upsample_bilinear(log_weights.flatten(0, 1), rows, columns, align_corners=True)
     centres = F.avg_pool2d(corners, 2, 1)
     padded = F.pad(centres, (0, width - columns + 1, 0, height - rows + 1))
     return padded.view(*log_weights.shape[:3], height, width)
 
 
 def _sample(references: FrameReferences, grid: Tensor) -> Tensor:
-    """The references at a grid (b n, h, w, 2), (b n, 3, h, w) in [-1, 1].
-
-    On the CPU, uint8 references are sampled more than twice as fast, although they are converted each time: float
-    images are too large to stay in the cache from frame to frame.
-    """
-    images = to_float_image(references.images.flatten(0, 1))
+    """The references at a grid (b n, h, w, 2), (b n, 3, h, w) in [-1, 1]."""
+    images = references.images.flatten(0, 1)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=True)

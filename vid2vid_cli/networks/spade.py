@@ -31,7 +31,7 @@ from vid2vid_cli.networks.spade_layers import (
     ReferenceEncoder,
 )
 from vid2vid_cli.networks.style_encoder import StyleEncoder
-from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
+from vid2vid_cli.ops.resample import crop_to, pad_to_multiple, upsample_patches
 from vid2vid_cli.ops.warp import warp
 
 
@@ -169,9 +169,9 @@ class SpadeGenerator(nn.Module):
         for up, merge, skip in zip(self.flow_up, self.flow_merge, reversed(levels[:-1]), strict=True):
             features = maybe_checkpoint(merge, up(features) + skip, enabled=self.gradient_checkpointing)
         coarse_flow = self.flow_head(features).float() * self.flow_multiplier
-        flow = interpolate(coarse_flow.contiguous(), scale_factor=self.patch_size, mode="bilinear")
+        flow = upsample_patches(coarse_flow, self.patch_size, height, width)
         mask = torch.sigmoid(pixel_shuffle(self.occlusion_head(features).float(), self.patch_size))
-        return crop_to(flow, height, width), crop_to(mask, height, width)
+        return flow, crop_to(mask, height, width)
 
     def _attend(
         self, features: Tensor, embeddings: Tensor, references: FrameReferences

@@ -1,7 +1,10 @@
-"""Downsampling, padding to a multiple, cropping, and patches to pixels."""
+"""Downsampling, bilinear upsampling, padding to a multiple, cropping, and patches to pixels."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -9,6 +12,36 @@ from torch import Tensor
 def downsample2x(image: Tensor) -> Tensor:
     """3x3 average pooling with stride 2, (b, c, h, w) -> (b, c, ceil(h / 2), ceil(w / 2)); padding is not counted."""
     return F.avg_pool2d(image, 3, stride=2, padding=1, count_include_pad=False)
+
+
+def upsample_bilinear(image: Tensor, height: int, width: int, *, align_corners: bool = False) -> Tensor:
+    """Bilinear interpolation in float32, (b, c, h, w) -> (b, c, height, width), contiguous.
+
+    On the CPU by a product with one matrix per axis, which is two to eight times as fast as torch's kernel; the results
+    are equal to rounding.
+    """
+    image = image.float().contiguous()
+    if image.device.type != "cpu" or torch.compiler.is_compiling():
+        return F.interpolate(image, size=(height, width), mode="bilinear", align_corners=align_corners)
+    rows = _interpolation_matrix(image.shape[-2], height, align_corners)
+    columns = _interpolation_matrix(image.shape[-1], width, align_corners)
+    with torch.autocast("cpu", enabled=False):
+        return rows @ (image @ columns.t())
+
+
+def upsample_patches(patches: Tensor, patch_size: int, height: int, width: int) -> Tensor:
+    """`upsample_bilinear` of a value per patch, (b, c, h', w') -> (b, c, height, width), cropped as by `crop_to`."""
+    rows, columns = (size * patch_size for size in patches.shape[-2:])
+    return crop_to(upsample_bilinear(patches, rows, columns), height, width)
+
+
+@lru_cache(maxsize=64)
+def _interpolation_matrix(size: int, target_size: int, align_corners: bool) -> Tensor:
+    """(target_size, size): the linear interpolation of `size` values at `target_size` positions."""
+    with torch.inference_mode(False):
+        unit = torch.eye(size, dtype=torch.float64)[None]
+        columns = F.interpolate(unit, size=target_size, mode="linear", align_corners=align_corners)[0]
+        return columns.t().float().contiguous()
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:

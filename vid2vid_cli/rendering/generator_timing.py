@@ -12,7 +12,7 @@ from itertools import repeat
 import torch
 
 from vid2vid_cli.conditioning.alignment import grid_nodes
-from vid2vid_cli.core.types import FrameOutput, FrameReferences, to_float_image
+from vid2vid_cli.core.types import FrameOutput, FrameReferences
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.networks.composite import CompositeGenerator
@@ -156,12 +156,12 @@ def _random_frames(generator: SequentialGenerator, runtime: Runtime, shape: Inpu
 
 def _random_references(runtime: Runtime, shape: InputShape) -> FrameReferences:
     height, width, count = shape.height, shape.width, shape.num_references
-    images = torch.randint(256, (1, count, 3, height, width), dtype=torch.uint8).to(runtime.device)
+    images = torch.rand(1, count, 3, height, width).to(runtime.device) * 2 - 1
     axes = [torch.linspace(-1, 1, num_nodes) for num_nodes in grid_nodes(height, width).shape[:2]]
     y, x = torch.meshgrid(*axes, indexing="ij")
     positions = torch.stack([x, y])[None, None].repeat(1, count, 1, 1, 1).to(runtime.device)
     weights = torch.full((1, count), 1 / count, device=runtime.device)
-    return FrameReferences(images, to_float_image(images), positions, weights, torch.zeros_like(positions))
+    return FrameReferences(images, images, positions, weights, torch.zeros_like(positions))
 
 
 def _synchronise(runtime: Runtime) -> None:
