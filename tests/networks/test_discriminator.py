@@ -121,3 +121,22 @@ def test_memory_format_of_the_input_does_not_matter() -> None:
         for feature, other in zip(first, second, strict=True):
             assert feature.is_contiguous()
             assert torch.equal(feature, other)
+
+
+@pytest.mark.parametrize("num_channels", [0, 3])
+def test_conditions_apart_equal_conditions_in_the_input(num_channels: int) -> None:
+    """Two images of each of two conditions; features and gradients of weights and images are equal to rounding."""
+    torch.manual_seed(0)
+    discriminator = MultiScaleDiscriminator(num_channels + 2, height=32, num_scales=2, base_channels=4, num_layers=2)
+    conditions, images = torch.rand(2, num_channels, 32, 40), torch.rand(4, 2, 32, 40, requires_grad=True)
+    results = []
+    for outputs in (
+        discriminator(images, conditions),
+        discriminator(torch.cat([conditions.repeat(2, 1, 1, 1), images], 1)),
+    ):
+        features = [feature for output in outputs for feature in output]
+        loss = torch.stack([(feature**2).mean() for feature in features]).sum()
+        results.append([*features, *torch.autograd.grad(loss, [images, *discriminator.parameters()])])
+    for apart, together in zip(*results, strict=True):
+        assert apart.shape == together.shape
+        assert torch.allclose(apart, together, atol=1e-5)

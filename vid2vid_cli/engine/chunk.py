@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -26,11 +27,15 @@ class DiscriminatorInputFormat:
 
     def concatenate(self, conditions: Tensor, image: Tensor) -> Tensor:
         """(n, c, h, w), (n, 3, h, w) -> (n, c + 3, h, w)."""
+        return torch.cat([self.scale(conditions, image.dtype), image], 1)
+
+    def scale(self, conditions: Tensor, dtype: torch.dtype) -> Tensor:
+        """The conditions in the range and with the factor of the discriminators."""
         if not conditions.is_floating_point():
-            conditions = conditions.to(image.dtype)
+            conditions = conditions.to(dtype)
         if self.condition_range == (0, 1):
             conditions = (conditions + 1) / 2
-        return torch.cat([self.condition_scale * conditions, image], 1)
+        return conditions if self.condition_scale == 1 else self.condition_scale * conditions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +74,13 @@ class Chunk:
         """Inputs of the image discriminator: final and raw images, which are the same for a model without flow."""
         return [self.image, self.raw] if self.flow is not None else [self.image]
 
-    def discriminator_input(self, image: Tensor) -> Tensor:
-        """Images (n, 3, h, w) concatenated with their conditions, (n, c + 3, h, w)."""
-        return self.input_format.concatenate(self.conditions, image)
+    @cached_property
+    def discriminator_conditions(self) -> Tensor:
+        """(n, c, h, w) conditions as the image discriminator gets them with `real` or one of `fake_images`."""
+        conditions = self.input_format.scale(self.conditions, self.real.dtype)
+        # Converted once, not in each pass, see `MultiScaleDiscriminator.forward`.
+        is_cpu = conditions.device.type == "cpu"
+        return conditions.contiguous(memory_format=torch.channels_last) if is_cpu else conditions
 
     def region_crops(self, names: Sequence[str], crop_size: int) -> RealFakePairs:
         """Square crops of conditions with real and with final images, by region name.

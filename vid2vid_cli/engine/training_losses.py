@@ -37,17 +37,22 @@ def image_losses(
 ) -> LossTerms:
     """The generator's terms on single frames: adversarial, feature_matching, perceptual and l1."""
     generator_loss = GAN_LOSSES[losses.gan_mode][0]
-    with torch.no_grad():
-        has_feature_matching = losses.has_any("feature_matching")
-        real_output = discriminator(chunk.discriminator_input(chunk.real)) if has_feature_matching else []
+    has_feature_matching = losses.has_any("feature_matching")
+    real_output: list[DiscriminatorOutput] = []
+    fake_outputs: list[list[DiscriminatorOutput]] = [[] for _ in chunk.fake_images]
+    if losses.has_any("adversarial", "feature_matching"):
+        conditions = chunk.discriminator_conditions
+        fake_outputs = split_outputs(discriminator(torch.cat(chunk.fake_images), conditions), len(conditions))
+        if has_feature_matching:
+            with torch.no_grad():
+                real_output = discriminator(chunk.real, conditions)
     terms: dict[str, list[Tensor]] = {}
 
     def add_term(name: str, value: Tensor) -> None:
         terms.setdefault(name, []).append(value)
 
-    for image in chunk.fake_images:
-        if losses.has_any("adversarial", "feature_matching"):
-            fake_output = discriminator(chunk.discriminator_input(image))
+    for image, fake_output in zip(chunk.fake_images, fake_outputs, strict=True):
+        if fake_output:
             add_term("adversarial", generator_loss(logits(fake_output)))
             if has_feature_matching:
                 add_term("feature_matching", feature_matching_loss(real_output, fake_output))
@@ -95,12 +100,28 @@ def adversarial_losses(
     return {name: torch.stack(values).sum() for name, values in terms.items()}
 
 
-def discriminator_loss(real: Tensor, fakes: Sequence[Tensor], discriminator: nn.Module, losses: LossSettings) -> Tensor:
-    """A discriminator's loss, summed over `fakes`, each against `real`; all inputs are detached."""
+def discriminator_loss(
+    real: Tensor,
+    fakes: Sequence[Tensor],
+    discriminator: nn.Module,
+    losses: LossSettings,
+    conditions: Tensor | None = None,
+) -> Tensor:
+    """A discriminator's loss, summed over `fakes`, each against `real`; all inputs are detached.
+
+    `conditions`: see `PatchDiscriminator.forward`; None: the images are the whole input.
+    """
     gan_loss = GAN_LOSSES[losses.gan_mode][1]
-    output_logits = logits(discriminator(torch.cat([real, *fakes]).detach()))
-    real_logits, *fakes_logits = zip(*(torch.split(scale, len(real)) for scale in output_logits), strict=True)
+    shared = () if conditions is None else (conditions.detach(),)
+    outputs = discriminator(torch.cat([real, *fakes]).detach(), *shared)
+    real_logits, *fakes_logits = map(logits, split_outputs(outputs, len(real)))
     return torch.stack([gan_loss(real_logits, fake_logits) for fake_logits in fakes_logits]).sum()
+
+
+def split_outputs(outputs: Sequence[DiscriminatorOutput], batch_size: int) -> list[list[DiscriminatorOutput]]:
+    """The outputs of each scale for a batch of k * `batch_size` -> those of each k-th."""
+    split = [[torch.split(features, batch_size) for features in scale] for scale in outputs]
+    return [[[parts[index] for parts in scale] for scale in split] for index in range(len(split[0][0]))]
 
 
 def logits(outputs: Sequence[DiscriminatorOutput]) -> list[Tensor]:

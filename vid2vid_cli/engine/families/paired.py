@@ -183,10 +183,8 @@ def _update_discriminators(
     losses = loss_settings(context.config.losses)
     terms: dict[str, Tensor] = {}
     if context.config.losses.uses_image_discriminator:
-        real = chunk.discriminator_input(chunk.real)
-        fakes = [chunk.discriminator_input(image) for image in chunk.fake_images]
         terms["image_discriminator"] = training_losses.discriminator_loss(
-            real, fakes, state.image_discriminator, losses
+            chunk.real, chunk.fake_images, state.image_discriminator, losses, chunk.discriminator_conditions
         )
     for kind, pairs, discriminators in (
         ("temporal", inputs.temporal_pairs, state.temporal_discriminators),
