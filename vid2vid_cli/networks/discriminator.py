@@ -97,8 +97,9 @@ class MultiScaleDiscriminator(nn.Module):
 
         `conditions`: see `PatchDiscriminator.forward`; they may have no channels.
         """
-        if conditions is not None and conditions.shape[1] == 0:
-            conditions = None
+        if conditions is not None:
+            image = image.to(torch.promote_types(image.dtype, conditions.dtype))  # as if they were concatenated
+            conditions = conditions if conditions.shape[1] else None
         if image.device.type == "cpu":
             # Large images of few channels: pooling, the first convolution and its gradient take a third of the time.
             image = image.contiguous(memory_format=torch.channels_last)

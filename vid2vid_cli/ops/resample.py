@@ -21,7 +21,8 @@ def upsample_bilinear(image: Tensor, height: int, width: int, *, align_corners: 
     are equal to rounding.
     """
     image = image.float().contiguous()
-    if image.device.type != "cpu" or torch.compiler.is_compiling():
+    # A subclass has no values: FakeTensor measures memory.
+    if image.device.type != "cpu" or torch.compiler.is_compiling() or type(image) is not Tensor:
         return F.interpolate(image, size=(height, width), mode="bilinear", align_corners=align_corners)
     rows = _interpolation_matrix(image.shape[-2], height, align_corners)
     columns = _interpolation_matrix(image.shape[-1], width, align_corners)
