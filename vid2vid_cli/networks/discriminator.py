@@ -36,16 +36,14 @@ class PatchDiscriminator(nn.Module):
         With `conditions` (n, c, h, w), the first c channels of the input, `image` (k n, in_channels - c, h, w) contains
         k images of each condition: images of the first k-th of the batch, and so on, in the same order.
         """
-        output: DiscriminatorOutput = []
-        for index, stage in enumerate(self.stages):
-            image = stage(image) if index or conditions is None else self._forward_first(image, conditions)
-            if image.device.type == "cpu":
-                # The gradient of GroupNorm takes eight times as long in channels_last, see `MultiScaleDiscriminator`.
-                image = image.contiguous()
+        image = self._forward_first(image, conditions)
+        output: DiscriminatorOutput = [image.float()]
+        for stage in self.stages[1:]:
+            image = stage(image)
             output.append(image.float())
         return output
 
-    def _forward_first(self, image: Tensor, conditions: Tensor) -> Tensor:
+    def _forward_first(self, image: Tensor, conditions: Tensor | None) -> Tensor:
         """The first stage. Its convolution is linear, so the part of the conditions is computed once for all images.
 
         The input is not concatenated, and has no gradient for conditions: together a quarter of a step's time on a CPU.
@@ -54,11 +52,18 @@ class PatchDiscriminator(nn.Module):
         assert isinstance(stage, nn.Sequential)
         convolution, activation = stage
         assert isinstance(convolution, nn.Conv2d)
-        weight, channels = convolution.weight, conditions.shape[1]
-        stride, padding = convolution.stride, convolution.padding
-        shared = F.conv2d(conditions, weight[:, :channels], convolution.bias, stride, padding)
-        own = F.conv2d(image, weight[:, channels:], None, stride, padding)
-        return activation((own.view(-1, *shared.shape) + shared).flatten(0, 1))  # type: ignore[no-any-return]
+        if conditions is None:
+            features = convolution(image)
+        else:
+            weight, channels = convolution.weight, conditions.shape[1]
+            stride, padding = convolution.stride, convolution.padding
+            shared = F.conv2d(conditions, weight[:, :channels], convolution.bias, stride, padding)
+            own = F.conv2d(image, weight[:, channels:], None, stride, padding)
+            features = (own.view(-1, *shared.shape) + shared).flatten(0, 1)
+        if features.device.type == "cpu":
+            # In channels_last, see `MultiScaleDiscriminator`, the gradient of GroupNorm takes eight times as long.
+            features = features.contiguous()
+        return activation(features)  # type: ignore[no-any-return]
 
 
 class MultiScaleDiscriminator(nn.Module):
