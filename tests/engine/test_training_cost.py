@@ -92,15 +92,18 @@ def test_discriminators_receive_real_and_generated_frames_in_one_pass() -> None:
 
 
 def test_generator_update_computes_no_gradients_for_real_frames_and_discriminators() -> None:
-    """Real frames pass once, for feature matching, without a graph; the discriminators have no gradients."""
+    """Final and raw frames are one pass; real frames pass once, for feature matching, without a graph.
+
+    The discriminators have no gradients.
+    """
     context, state = tiny_state(tiny_config())
     chunk, inputs = build_inputs(context, state)
     passes = record_passes(state.image_discriminator)
     temporal_passes = record_passes(state.temporal_discriminators["1"])
     paired._update_generator(context, state, chunk, inputs)
     num_frames = len(chunk.real)
-    fake_passes = [_Pass(num_frames, True, True)] * len(chunk.fake_images)
-    assert passes == [_Pass(num_frames, False, False), *fake_passes]
+    fake_pass = _Pass(num_frames * len(chunk.fake_images), True, True)
+    assert passes == [fake_pass, _Pass(num_frames, False, False)]
     assert sorted(each.output_has_gradient for each in temporal_passes) == [False, True]
     assert gradients(state.image_discriminator) == gradients(state.temporal_discriminators) == []
     assert not chunk.real.requires_grad
