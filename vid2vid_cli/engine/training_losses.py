@@ -113,8 +113,8 @@ def discriminator_loss(
     """
     gan_loss = GAN_LOSSES[losses.gan_mode][1]
     shared = () if conditions is None else (conditions.detach(),)
-    outputs = discriminator(torch.cat([real, *fakes]).detach(), *shared)
-    real_logits, *fakes_logits = map(logits, split_outputs(outputs, len(real)))
+    output_logits = logits(discriminator(torch.cat([real, *fakes]).detach(), *shared))
+    real_logits, *fakes_logits = zip(*(torch.split(scale, len(real)) for scale in output_logits), strict=True)
     return torch.stack([gan_loss(real_logits, fake_logits) for fake_logits in fakes_logits]).sum()
 
 
