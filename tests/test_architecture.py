@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -142,6 +143,17 @@ def test_imports_follow_layers(path: Path) -> None:
 def test_engine_modules_without_config(path: Path) -> None:
     imports_config = any(package_of(imported.module) == "config" for imported in find_imports(path.read_text()))
     assert imports_config == (path.stem in ENGINE_MODULES_WITH_CONFIG)
+
+
+def test_transfer_starts_its_scan_without_torch() -> None:
+    modules = (
+        *("pipelines.transfer", "pipelines.batch_sources", "rendering.transfer_source", "rendering.source_video"),
+        "rendering.source_scan",
+    )
+    imports = "".join(f"import {PACKAGE}.{module}\n" for module in modules)
+    imports += "import vid2vid_landmarks.conditioner, vid2vid_pose.conditioner\n"
+    command = [sys.executable, "-c", f"{imports}import sys; print('torch' in sys.modules)"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("path", PACKAGE_FILES, ids=relative_path)

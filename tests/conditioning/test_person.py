@@ -9,7 +9,8 @@ import pytest
 from vid2vid_cli.conditioning.person import add_person_option
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.pipelines.prepare import PrepareRequest, plan_prepare
-from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer
+from vid2vid_cli.pipelines.transfer import TransferRequest
+from vid2vid_cli.pipelines.transfer_plan import plan_transfer
 
 
 def test_add_person_option_sets_tracking_conditioners() -> None:

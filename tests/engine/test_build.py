@@ -8,7 +8,7 @@ from helpers.factories import CPU, copy_weights, tensors_equal, tiny_config
 
 from vid2vid_cli.config.presets import preset_names
 from vid2vid_cli.config.resolve import resolve_config
-from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
 from vid2vid_cli.engine.build import build_generator, count_parameters
 from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.ops.resample import downsample2x

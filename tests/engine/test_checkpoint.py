@@ -25,7 +25,7 @@ from vid2vid_cli.core.errors import (
     TruncatedCheckpointError,
 )
 from vid2vid_cli.core.geometry import View
-from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig, load_metadata

@@ -6,9 +6,11 @@ import pytest
 import torch
 from helpers.factories import CPU, CountingGenerator, random_clips, tiny_config
 
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec, FrameOutput
+from vid2vid_cli.core.indices import evenly_spaced
+from vid2vid_cli.core.model_specs import ConditionSpec
+from vid2vid_cli.core.types import ClipBatch, FrameOutput
 from vid2vid_cli.engine.build import build_generator
-from vid2vid_cli.engine.inference import evenly_spaced, generate_clip, to_uint8_image, validation_psnr
+from vid2vid_cli.engine.inference import generate_clip, to_uint8_image, validation_psnr
 from vid2vid_cli.engine.runtime import Runtime
 
 

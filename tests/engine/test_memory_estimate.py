@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers.factories import tiny_config
 
-from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
 from vid2vid_cli.engine.memory_estimate import LiveMemoryCounter, estimate_model_size
 
 CONDITION_SPEC = ConditionSpec(2)

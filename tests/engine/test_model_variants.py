@@ -12,7 +12,8 @@ from networks.test_reference_blend import with_references
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.model_variants import variant_overrides
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
+from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine.build import count_parameters
 from vid2vid_cli.engine.checkpoint import load_checkpoint, save_checkpoint
 from vid2vid_cli.engine.inference import generate_clip

@@ -11,12 +11,14 @@ import pytest
 import torch
 from helpers.factories import CPU, copy_weights, random_clips, tensors_equal, tiny_config
 
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec, ShapeError, StyleEncoderSpec
+from vid2vid_cli.core.model_specs import ConditionSpec, StyleEncoderSpec
+from vid2vid_cli.core.types import ClipBatch, ShapeError
 from vid2vid_cli.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.step import train_step
-from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice, apply_styles, encode_styles
+from vid2vid_cli.engine.style_bank import ClassStyles, StyleAssigner, StyleBank, StyleChoice
+from vid2vid_cli.engine.styles import apply_styles, encode_styles
 from vid2vid_cli.engine.train_context import TrainContext
 from vid2vid_cli.networks.flow_estimator import DISFlow
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import resolve_config
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
+from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine.families import paired
 from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.step import train_step

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec, FrameOutput
+from vid2vid_cli.core.model_specs import ConditionSpec
+from vid2vid_cli.core.types import ClipBatch, FrameOutput
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.cropping import crop_view
 from vid2vid_cli.data.dataset import Dataset

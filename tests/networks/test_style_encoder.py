@@ -6,7 +6,8 @@ import pytest
 import torch
 from helpers.factories import tiny_config
 
-from vid2vid_cli.core.types import ConditionSpec, ShapeError, StyleEncoderSpec
+from vid2vid_cli.core.model_specs import ConditionSpec, StyleEncoderSpec
+from vid2vid_cli.core.types import ShapeError
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.networks.style_encoder import StyleEncoder, instance_average_pool
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from vid2vid_cli.core.model_specs import opposite
 from vid2vid_cli.networks.resnet import ResNetGenerator
-from vid2vid_cli.networks.translation import TranslationGenerator, opposite
+from vid2vid_cli.networks.translation import TranslationGenerator
 from vid2vid_cli.networks.unet import UNetGenerator
 
 

@@ -9,7 +9,7 @@ import torch
 from helpers.nvidia_reference import ImageGenerator, ScaleGenerator, write_network
 
 from vid2vid_cli.core.errors import ConfigError, ForeignCheckpointError, MissingFileError, TruncatedCheckpointError
-from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint_metadata import load_metadata
 from vid2vid_cli.engine.events import ignore_events

@@ -20,6 +20,7 @@ from vid2vid_cli.engine.events import Event, InfoEvent, ProgressEvent, ignore_ev
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines import batch
 from vid2vid_cli.pipelines.batch import PairResult, plan_pairs, render_pairs
+from vid2vid_cli.pipelines.batch_sources import single_request
 from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
 from vid2vid_cli.rendering import model_loader
 from vid2vid_cli.requests.batch import SynthesizeBatchRequest, TransferBatchRequest
@@ -198,8 +199,6 @@ def test_synthesize_renders_several_sources(run_folder: Path, dataset: Path) -> 
 
 def test_single_request_is_kept_for_one_source_and_target(run_folder: Path) -> None:
     request = TransferBatchRequest((Path("a/clip.mp4"),), (run_folder,), person="2", start=1.0, **SETTINGS)
-    assert batch.single_request(request) == TransferRequest(
-        Path("a/clip.mp4"), run_folder, person="2", start=1.0, **SETTINGS
-    )
+    assert single_request(request) == TransferRequest(Path("a/clip.mp4"), run_folder, person="2", start=1.0, **SETTINGS)
     for sources in ((Path("a"),), (Path("a/*.mp4"),), (Path("bad.mp4"), Path("bad.mp4"))):
-        assert batch.single_request(TransferBatchRequest(sources, (run_folder,))) is None
+        assert single_request(TransferBatchRequest(sources, (run_folder,))) is None

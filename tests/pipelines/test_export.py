@@ -19,7 +19,8 @@ from vid2vid_cli.core.errors import (
     TruncatedCheckpointError,
     Vid2VidError,
 )
-from vid2vid_cli.core.types import ConditionSpec, FrameOutput, FrameReferences
+from vid2vid_cli.core.model_specs import ConditionSpec
+from vid2vid_cli.core.types import FrameOutput, FrameReferences
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint import save_checkpoint
 from vid2vid_cli.engine.events import ignore_events

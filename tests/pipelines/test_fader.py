@@ -15,7 +15,8 @@ from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train
-from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer, transfer
+from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
+from vid2vid_cli.pipelines.transfer_plan import plan_transfer
 from vid2vid_cli.rendering.style_options import StyleOptions
 
 

@@ -23,7 +23,8 @@ from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
-from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer, transfer
+from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
+from vid2vid_cli.pipelines.transfer_plan import plan_transfer
 from vid2vid_cli.rendering import loaded_model, unfinished_video
 from vid2vid_cli.rendering.render_identity import identify_render
 from vid2vid_cli.rendering.unfinished_video import UnfinishedVideo, unfinished_folder

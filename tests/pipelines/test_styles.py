@@ -21,7 +21,7 @@ from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
 from vid2vid_cli.engine.events import Event, InfoEvent, WarningEvent, ignore_events
-from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice, group_by_class
+from vid2vid_cli.engine.style_bank import ClassStyles, StyleAssigner, StyleBank, StyleChoice, group_by_class
 from vid2vid_cli.media.images import load_png, save_png
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate

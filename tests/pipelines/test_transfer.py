@@ -30,7 +30,8 @@ from vid2vid_cli.media.images import save_png
 from vid2vid_cli.media.probe import probe
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize
-from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer, transfer
+from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
+from vid2vid_cli.pipelines.transfer_plan import plan_transfer
 from vid2vid_cli.rendering.video_output import RenderResult
 
 

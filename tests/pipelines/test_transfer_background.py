@@ -19,7 +19,8 @@ from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.media.synthetic import synthetic_clip, synthetic_face
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.train import TrainRequest, train
-from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer, transfer
+from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
+from vid2vid_cli.pipelines.transfer_plan import plan_transfer
 from vid2vid_cli.requests.background import BackgroundOptions
 
 pytest.importorskip("mediapipe")

@@ -21,7 +21,8 @@ from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, plan_train, train
-from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer, transfer
+from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
+from vid2vid_cli.pipelines.transfer_plan import plan_transfer
 
 
 def unpaired_config(**settings: Any) -> Config:

@@ -22,7 +22,8 @@ from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.synthesize import SynthesizeRequest, plan_synthesize, synthesize
 from vid2vid_cli.pipelines.train import TrainRequest, train
-from vid2vid_cli.pipelines.transfer import TransferRequest, plan_transfer, transfer
+from vid2vid_cli.pipelines.transfer import TransferRequest, transfer
+from vid2vid_cli.pipelines.transfer_plan import plan_transfer
 from vid2vid_cli.rendering.frames import AnnotatedFrame
 from vid2vid_cli.rendering.label_edits import LabelEdits
 from vid2vid_cli.rendering.parse_edits import parse_edits

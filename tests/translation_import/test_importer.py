@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from vid2vid_cli.cli import app
 from vid2vid_cli.core.errors import ConfigError, ForeignCheckpointError, TruncatedCheckpointError
-from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.events import ignore_events

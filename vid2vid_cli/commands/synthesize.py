@@ -31,7 +31,7 @@ def synthesize(
     """
     from vid2vid_cli.commands.batch import print_batch_plan, run_batch
     from vid2vid_cli.pipelines import synthesize as pipeline
-    from vid2vid_cli.pipelines.batch import single_request
+    from vid2vid_cli.pipelines.batch_sources import single_request
     from vid2vid_cli.terminal import Terminal
 
     with Terminal("synthesize", as_json=json, quiet=quiet) as terminal:

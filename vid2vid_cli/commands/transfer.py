@@ -32,7 +32,7 @@ def transfer(
     """
     from vid2vid_cli.commands.batch import print_batch_plan, run_batch
     from vid2vid_cli.pipelines import transfer as pipeline
-    from vid2vid_cli.pipelines.batch import single_request
+    from vid2vid_cli.pipelines.batch_sources import single_request
     from vid2vid_cli.terminal import Terminal
 
     with Terminal("transfer", as_json=json, quiet=quiet) as terminal:
@@ -42,7 +42,9 @@ def transfer(
             (print_batch_plan if dry_run else run_batch)(request, terminal)
             return
         if dry_run:
-            terminal.print_plan(pipeline.plan_transfer(single))
+            from vid2vid_cli.pipelines.transfer_plan import plan_transfer
+
+            terminal.print_plan(plan_transfer(single))
             return
         terminal.resume_command = options.command_line()
         result = pipeline.transfer(single, terminal.emit)

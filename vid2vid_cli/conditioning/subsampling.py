@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from vid2vid_cli.conditioning.conditioner import Annotation
+from vid2vid_cli.core.indices import evenly_spaced
 
 MAX_STATISTICS_SAMPLES = 96
 """Images that statistics read at most: reading one takes about a tenth of the time of its detection."""
@@ -18,8 +19,8 @@ def subsample(annotations: Sequence[Annotation], max_samples: int = MAX_STATISTI
     If none of these has a detection, yield every annotation that has one. Only one annotation is held at a time.
     """
     has_detection = False
-    for index in np.linspace(0, len(annotations) - 1, min(max_samples, len(annotations))).round().astype(int):
-        annotation = annotations[int(index)]
+    for index in evenly_spaced(len(annotations), max_samples):
+        annotation = annotations[index]
         if annotation.quality > 0:
             has_detection = True
             yield annotation

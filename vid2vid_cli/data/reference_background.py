@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
+from vid2vid_cli.core.indices import evenly_spaced
 from vid2vid_cli.media.images import resize_image
 
 MAX_FRAMES = 32
@@ -56,8 +57,7 @@ class ReferenceBackgrounds:
     def __init__(self, num_frames: int, load_frame: Callable[[int], ReferenceFrame]) -> None:
         """`load_frame`: frame `index` at the size of the generated frames; up to MAX_FRAMES are loaded."""
         self._load_frame = load_frame
-        indices = np.linspace(0, num_frames - 1, min(num_frames, MAX_FRAMES)).round().astype(int).tolist()
-        frames = [load_frame(index) for index in indices]
+        frames = [load_frame(index) for index in evenly_spaced(num_frames, MAX_FRAMES)]
         groups: list[list[ReferenceFrame]] = []
         for frame in frames:
             group = next((group for group in groups if _has_same_background(group[0], frame)), None)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Conditioner, View, view_image
 from vid2vid_cli.core.geometry import UInt8Array
+from vid2vid_cli.core.indices import evenly_spaced
 from vid2vid_cli.core.prefetch import prefetch_map
 from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.dataset_builder.job import PrepareJob
@@ -157,7 +158,7 @@ def select_frames(dataset: Dataset, num_frames: int) -> list[tuple[int, int]]:
     """(clip index, index) of `num_frames` evenly spaced frames in order; includes the frame of lowest quality."""
     frames = [(span.clip_index, index) for span in dataset.frame_ranges() for index in range(span.start, span.stop)]
     worst_index = int(np.argmin(_min_quality(dataset, dataset.frame_ranges())))
-    sampled_indices = np.linspace(0, len(frames) - 1, min(num_frames, len(frames))).round().astype(int).tolist()
+    sampled_indices = evenly_spaced(len(frames), num_frames)
     if worst_index not in sampled_indices:
         nearest_position = min(
             range(len(sampled_indices)), key=lambda position: abs(sampled_indices[position] - worst_index)

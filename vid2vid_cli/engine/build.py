@@ -10,7 +10,7 @@ from vid2vid_cli.config.discriminators import ImageConfig, PatchConfig
 from vid2vid_cli.config.generator import GeneratorConfig
 from vid2vid_cli.config.losses import LossConfig
 from vid2vid_cli.config.optimizer import OptimizerSettings
-from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
 from vid2vid_cli.engine.chunk import DiscriminatorInputFormat
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.training_losses import LossSettings

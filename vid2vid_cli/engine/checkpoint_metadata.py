@@ -7,15 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from vid2vid_cli.conditioning.person import PERSON_OPTION
 from vid2vid_cli.config.config import ModelName
 from vid2vid_cli.config.generator import GeneratorConfig, Target
 from vid2vid_cli.core.checkpoint_header import read_header
 from vid2vid_cli.core.errors import ConfigError, TruncatedCheckpointError
 from vid2vid_cli.core.geometry import View
+from vid2vid_cli.core.model_specs import ConditionSpec
 from vid2vid_cli.core.parsing import check_file_name, check_frame_rate, check_statistics
 from vid2vid_cli.core.paths import shell_command
-from vid2vid_cli.core.types import ConditionSpec
-from vid2vid_cli.engine.styles import StyleBank
+from vid2vid_cli.engine.style_bank import StyleBank
 
 MAX_CONDITION_CHANNELS = 4096
 MAX_FRAME_PIXELS = 1 << 26
@@ -31,6 +32,11 @@ class ConditionerConfig(BaseModel):
     options: dict[str, Any]
     channels: int = Field(ge=1, le=MAX_CONDITION_CHANNELS)
     statistics: Annotated[dict[str, Any], AfterValidator(check_statistics)]
+
+    @property
+    def options_for_new_source(self) -> dict[str, Any]:
+        """The options for another video: without `person`, which selects in one video."""
+        return {name: value for name, value in self.options.items() if name != PERSON_OPTION}
 
 
 class ReferenceRecord(BaseModel):

@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vid2vid_cli.core.model_specs import Direction
 from vid2vid_cli.core.types import ClipBatch, ClipReferences, FrameOutput
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.metrics.image import psnr
-from vid2vid_cli.networks.translation import Direction, TranslationGenerator
+from vid2vid_cli.networks.translation import TranslationGenerator
 
 
 @torch.inference_mode()
@@ -85,8 +86,3 @@ def to_uint16_image(frame: Tensor) -> NDArray[np.uint16]:
     """(3, h, w) in [-1, 1] -> (h, w, 3) uint16."""
     levels = ((frame.detach().float() + 1) * 32767.5).round().clamp(0, 65535)
     return levels.permute(1, 2, 0).cpu().numpy().astype(np.uint16)
-
-
-def evenly_spaced(length: int, num_indices: int) -> list[int]:
-    """Up to `num_indices` evenly spaced indices of a sequence, including the first and the last."""
-    return sorted({round(float(position)) for position in np.linspace(0, length - 1, min(length, num_indices))})

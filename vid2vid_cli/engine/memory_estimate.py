@@ -21,7 +21,8 @@ from torch.utils._pytree import tree_leaves
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.geometry import GRID_STEP
-from vid2vid_cli.core.types import ClipBatch, ClipReferences, ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
+from vid2vid_cli.core.types import ClipBatch, ClipReferences
 from vid2vid_cli.engine.build import count_parameters
 from vid2vid_cli.engine.families.registry import build_train_state, model_family
 from vid2vid_cli.engine.rollout import rollout

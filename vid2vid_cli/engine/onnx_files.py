@@ -12,7 +12,6 @@ from pathlib import Path
 from vid2vid_cli.core.checkpoint_header import REFERENCE_FRAMES_KEY, verify_checksum
 from vid2vid_cli.core.errors import ForeignCheckpointError, MissingFileError
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
-from vid2vid_cli.engine.weight_files import load_reference_frames, save_weights
 from vid2vid_cli.media.files import sha256_of_files
 
 EXPORT_SUFFIX, METADATA_SUFFIX = ".onnx", ".meta"
@@ -39,6 +38,8 @@ def save_export_metadata(path: Path, metadata: CheckpointMetadata, checkpoint: P
     Raises DiskFullError, PermissionDeniedError, TruncatedCheckpointError.
     """
     import torch
+
+    from vid2vid_cli.engine.weight_files import load_reference_frames, save_weights
 
     tensors = {}
     if metadata.references is not None:

@@ -29,7 +29,6 @@ from vid2vid_cli.core.paths import (
 )
 from vid2vid_cli.engine.folder_lock import acquire_folder_lock
 from vid2vid_cli.engine.hub import fetch_checkpoint
-from vid2vid_cli.engine.runtime import describe_environment
 from vid2vid_cli.media.files import unique_path, write_text
 from vid2vid_cli.media.os_errors import write_error
 
@@ -167,6 +166,8 @@ def create_run(path: Path, config: Config, record: RunRecord, command: str, *, o
     `overwrite`: an existing run is deleted; otherwise, if the folder exists by now, the next free name is used. Raises
     OutputExistsError (another process trains in that run), DiskFullError, PermissionDeniedError.
     """
+    from vid2vid_cli.engine.runtime import describe_environment  # imports torch, which reading a run does not need
+
     if overwrite and path.exists():
         with lock_run(RunFolder(path)):
             _remove_folder(path)

@@ -16,7 +16,6 @@ from vid2vid_cli.engine.checkpoint_metadata import ConditionerConfig
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.evaluation.measured import FrameValues, Measured, measured_frames
-from vid2vid_cli.training_data.training_data import options_for_new_source
 
 Detections = Sequence[Sequence[Annotation]]
 """Conditioner -> image -> what was detected."""
@@ -28,7 +27,7 @@ def load_redetectors(configs: Sequence[ConditionerConfig], emit: EventHandler) -
     An InfoEvent reports each one that is omitted for a missing requirement.
     """
     redetectors = []
-    for conditioner in load_conditioners([(config.name, options_for_new_source(config)) for config in configs]):
+    for conditioner in load_conditioners([(config.name, config.options_for_new_source) for config in configs]):
         if type(conditioner).errors is Conditioner.errors:
             continue
         try:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from vid2vid_cli.core.model_specs import opposite
 from vid2vid_cli.engine.inference import translate_frames
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.evaluation.measured import Measured, measured_frames, measured_warping
 from vid2vid_cli.metrics.image import MAX_PSNR, psnr, ssim
 from vid2vid_cli.networks.flow_estimator import clip_flow
-from vid2vid_cli.networks.translation import TranslationGenerator, opposite
+from vid2vid_cli.networks.translation import TranslationGenerator
 
 
 class TranslationMetrics:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vid2vid_cli.core.types import StyleEncoderSpec, check_shape
+from vid2vid_cli.core.model_specs import StyleEncoderSpec
+from vid2vid_cli.core.types import check_shape
 from vid2vid_cli.networks.blocks import Norm, Upsample, build_decoder, build_encoder, init_weights, output_conv
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from torch import Tensor, nn
 
+from vid2vid_cli.core.model_specs import Direction
 from vid2vid_cli.core.types import FrameOutput
 from vid2vid_cli.networks.composite import CompositeGenerator
 from vid2vid_cli.networks.fast import FastGenerator
@@ -16,8 +16,6 @@ from vid2vid_cli.networks.unet import UNetGenerator
 
 SingleGenerator = CompositeGenerator | FastGenerator | SpadeGenerator | UNetGenerator | ResNetGenerator
 """A generator that is one network."""
-Direction = Literal["a2b", "b2a"]
-DIRECTIONS: tuple[Direction, ...] = ("a2b", "b2a")
 
 
 class TranslationGenerator(nn.Module):
@@ -52,8 +50,3 @@ class TranslationGenerator(nn.Module):
         """Enable gradient checkpointing: about a third slower, much less memory."""
         for generator in (self.a2b, self.b2a):
             generator.set_gradient_checkpointing(enabled)
-
-
-def opposite(direction: Direction) -> Direction:
-    """The other direction."""
-    return "b2a" if direction == "a2b" else "a2b"

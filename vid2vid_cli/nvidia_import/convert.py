@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.config.generator import ConditionRange, GeneratorConfig
-from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.published_weights import check_layers
 from vid2vid_cli.engine.weight_files import Weights

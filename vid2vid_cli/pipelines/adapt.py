@@ -20,7 +20,6 @@ from vid2vid_cli.requests.adapt import AdaptRequest
 from vid2vid_cli.requests.prepare import PrepareRequest
 from vid2vid_cli.requests.train import TrainRequest
 from vid2vid_cli.training_data.motion_fit import MIN_FRAMES
-from vid2vid_cli.training_data.training_data import options_for_new_source
 
 __all__ = ["AdaptRequest", "adapt", "plan_adapt"]
 
@@ -103,7 +102,7 @@ def _prepare_request(request: AdaptRequest, base: _Base) -> PrepareRequest:
     return PrepareRequest(
         (request.video,),
         tuple(conditioner.name for conditioner in conditioners),
-        options={conditioner.name: options_for_new_source(conditioner) for conditioner in conditioners},
+        options={conditioner.name: conditioner.options_for_new_source for conditioner in conditioners},
         start=request.start,
         end=request.end,
         num_spread_frames=request.max_frames,

@@ -8,27 +8,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from vid2vid_cli.core.errors import ConfigError, MissingFileError, NotAVideoError, OutputExistsError, Vid2VidError
-from vid2vid_cli.core.paths import check_output_parent, shell_command
-from vid2vid_cli.data.manifest import MANIFEST_FILE_NAME
-from vid2vid_cli.dataset_builder.dataset_layouts import LANDMARKS_ROLE, POSE_ROLE
-from vid2vid_cli.dataset_builder.foreign_datasets import parse_layout
+from vid2vid_cli.core.errors import ConfigError, OutputExistsError, Vid2VidError
+from vid2vid_cli.core.paths import check_output_parent
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
 from vid2vid_cli.media.input_paths import (
-    describe_folder_videos,
     drop_duplicates,
-    expand_patterns,
-    find_folder_videos,
-    list_names,
 )
 from vid2vid_cli.media.output_formats import OutputFormat, format_of_suffix
-from vid2vid_cli.media.probe import IMAGE_SUFFIXES
-from vid2vid_cli.media.writer import is_rendered
+from vid2vid_cli.pipelines.batch_sources import emit_all, expand_sources
 from vid2vid_cli.pipelines.synthesize import synthesize
-from vid2vid_cli.pipelines.transfer import transfer, transfer_file_name
+from vid2vid_cli.pipelines.transfer import transfer
 from vid2vid_cli.rendering.checkpoint_file import CheckpointFile, open_checkpoint
 from vid2vid_cli.rendering.model_loader import ModelLoader
-from vid2vid_cli.rendering.output_path import OutputNames, choose_format, report_folder, synthesized_file_name
+from vid2vid_cli.rendering.output_path import (
+    OutputNames,
+    choose_format,
+    report_folder,
+    synthesized_file_name,
+    transfer_file_name,
+)
 from vid2vid_cli.rendering.provenance import is_signed
 from vid2vid_cli.rendering.render_identity import identify_render, read_identity
 from vid2vid_cli.rendering.video_output import RenderResult
@@ -37,7 +35,6 @@ from vid2vid_cli.requests.batch import BatchRequest, SynthesizeBatchRequest, Tra
 from vid2vid_cli.requests.render import SynthesizeRequest, TransferRequest
 
 PairState = Literal["done", "skipped", "failed", "interrupted", "not started"]
-LABEL_SUFFIXES = {*IMAGE_SUFFIXES, *POSE_ROLE.suffixes, *LANDMARKS_ROLE.suffixes}
 
 
 @dataclass(frozen=True)
@@ -77,16 +74,6 @@ class PairResult:
         return None if self.result is None else self.result.report_path
 
 
-def single_request(request: BatchRequest) -> TransferRequest | SynthesizeRequest | None:
-    """The request for the only source and the only target, if no option is for several videos; otherwise None."""
-    if len(request.sources) > 1 or len(request.targets) > 1 or request.skip_done or request.keep_going:
-        return None
-    source = request.sources[0]
-    if expand_patterns([source]) != (source,) or _find_videos(source):
-        return None
-    return request.with_pair(source, request.targets[0], request.out)
-
-
 def plan_pairs(request: BatchRequest, emit: EventHandler) -> list[Pair]:
     """The pairs of all sources and targets in the order of rendering: all sources of the first target come first.
 
@@ -94,10 +81,10 @@ def plan_pairs(request: BatchRequest, emit: EventHandler) -> list[Pair]:
     `open_checkpoint`, ConfigError and OutputExistsError (--out), NotAVideoError (a folder with videos and images),
     MissingFileError (without --keep-going), PermissionDeniedError.
     """
-    sources = _expand_sources(request, emit)
+    sources = expand_sources(request, emit)
     checkpoints = [open_checkpoint(target, "frames") for target in request.targets]
     checkpoint_paths, remarks = drop_duplicates(checkpoint.path for checkpoint in checkpoints)
-    _emit_all(remarks, emit)
+    emit_all(remarks, emit)
     unique_checkpoints = [c for c in checkpoints if any(c.path is path for path in checkpoint_paths)]
     out_folder, out_file = _split_out(request.out, len(sources) * len(unique_checkpoints))
     output_format = _choose_format(request, out_file)
@@ -141,47 +128,6 @@ def render_pairs(pairs: Sequence[Pair], *, keep_going: bool, emit: EventHandler)
                 return
         else:
             yield PairResult(pair, "done", time.monotonic() - start_time, result=result)
-
-
-def _expand_sources(request: BatchRequest, emit: EventHandler) -> tuple[Path, ...]:
-    sources: list[Path] = []
-    for source in expand_patterns(request.sources):
-        videos = _find_videos(source)
-        if not videos:
-            sources.append(source)
-            continue
-        emit(InfoEvent(describe_folder_videos(source, videos)))
-        if isinstance(request, TransferBatchRequest):  # label videos are rendered by `predict`
-            videos = _without_rendered(source, videos, emit)
-        sources += videos
-    unique_sources, remarks = drop_duplicates(sources)
-    _emit_all(remarks, emit)
-    missing = [source for source in unique_sources if not source.exists()]
-    if missing and not request.keep_going:
-        raise MissingFileError(
-            f"{missing[0]} does not exist; no video was rendered.", "Correct the path, or add --keep-going."
-        )
-    return unique_sources
-
-
-def _find_videos(folder: Path) -> list[Path]:
-    """The videos that a folder stands for; [] for a video, a dataset, or a folder with a file per frame."""
-    if (folder / MANIFEST_FILE_NAME).is_file() or not find_folder_videos(folder, ()) or parse_layout(folder):
-        return []
-    return find_folder_videos(folder, LABEL_SUFFIXES)
-
-
-def _without_rendered(folder: Path, videos: Sequence[Path], emit: EventHandler) -> list[Path]:
-    """The videos that vid2vid has not rendered: the folder may also be that of the output."""
-    rendered = [video for video in videos if is_rendered(video)]
-    remaining = [video for video in videos if video not in rendered]
-    if not remaining:
-        raise NotAVideoError(
-            f"vid2vid rendered all videos of {folder}.", f"Name the videos, such as {shell_command(rendered[0])}."
-        )
-    if rendered:
-        emit(InfoEvent(f"Left out of {folder}, because vid2vid rendered them: {list_names(rendered)}."))
-    return remaining
 
 
 def _split_out(out: Path | None, num_pairs: int) -> tuple[Path, Path | None]:
@@ -240,8 +186,3 @@ def _plan_pair(
         reason = "; ".join(differences) or f"{default_path} is taken"
         emit(InfoEvent(f"{reason}. The video of {source} is written to {path}."))
     return Pair(source, checkpoint.path, replace(pair_request, out=path), path, done)
-
-
-def _emit_all(messages: Sequence[str], emit: EventHandler) -> None:
-    for message in messages:
-        emit(InfoEvent(message))

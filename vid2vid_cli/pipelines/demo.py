@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import MissingPackageError
+from vid2vid_cli.core.indices import evenly_spaced
 from vid2vid_cli.engine.events import EventHandler, InfoEvent
-from vid2vid_cli.engine.inference import evenly_spaced
 from vid2vid_cli.media.contact_sheet import contact_sheet
 from vid2vid_cli.media.images import resize_image, save_png
 from vid2vid_cli.media.reader import VideoReader

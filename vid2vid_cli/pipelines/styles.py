@@ -18,14 +18,15 @@ from vid2vid_cli.conditioning.instances import InstanceIds, InstanceReader, inst
 from vid2vid_cli.core.checkpoint_header import damaged_error
 from vid2vid_cli.core.errors import ConfigError
 from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.core.indices import evenly_spaced
 from vid2vid_cli.core.paths import shorten_name
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.core.types import ClipReferences
 from vid2vid_cli.data.clip_sampler import render_conditions
 from vid2vid_cli.data.reference_selection import repeat_references
 from vid2vid_cli.engine.events import EventHandler, ProgressEvent, WarningEvent
-from vid2vid_cli.engine.inference import evenly_spaced, generate_clip, to_uint8_image
-from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice
+from vid2vid_cli.engine.inference import generate_clip, to_uint8_image
+from vid2vid_cli.engine.style_bank import ClassStyles, StyleAssigner, StyleBank, StyleChoice
 from vid2vid_cli.media.contact_sheet import contact_sheet
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.rendering.checkpoint_file import CheckpointFile, open_checkpoint

@@ -8,10 +8,10 @@ from pathlib import Path
 from vid2vid_cli.config.config import UNPAIRED_MODELS
 from vid2vid_cli.config.generator import Target
 from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.core.model_specs import Direction
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, load_metadata
 from vid2vid_cli.engine.onnx_files import is_exported, load_export_metadata
 from vid2vid_cli.engine.run_folder import resolve_checkpoint
-from vid2vid_cli.networks.translation import Direction
 
 
 @dataclass(frozen=True)

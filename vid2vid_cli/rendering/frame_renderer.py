@@ -24,7 +24,7 @@ from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.engine.inference import to_uint8_image, to_uint16_image
 from vid2vid_cli.engine.rollout import PastFrames, SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
-from vid2vid_cli.engine.styles import StyleAssigner
+from vid2vid_cli.engine.style_bank import StyleAssigner
 from vid2vid_cli.media.segments import blend_alpha
 from vid2vid_cli.rendering.frames import AnnotatedFrame, RenderedFrame
 from vid2vid_cli.rendering.initial_frame import ZERO_FRAMES, InitialFrame

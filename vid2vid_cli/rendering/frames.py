@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from vid2vid_cli.conditioning import Annotation, Conditioner
 from vid2vid_cli.core.geometry import ImageArray, View
 from vid2vid_cli.media.images import Image, view_image
 from vid2vid_cli.requests.render import Layer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Literal
 from torch import nn
 
 from vid2vid_cli.conditioning import Conditioner, View
+from vid2vid_cli.core.model_specs import Direction
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.engine.checkpoint import load_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
@@ -19,12 +20,12 @@ from vid2vid_cli.engine.onnx_files import is_exported, metadata_path
 from vid2vid_cli.engine.onnx_generator import OnnxGenerator
 from vid2vid_cli.engine.rollout import SequentialGenerator
 from vid2vid_cli.engine.runtime import Runtime, choose_device, choose_runtime, cpu_runtimes
-from vid2vid_cli.engine.styles import StyleAssigner
+from vid2vid_cli.engine.style_bank import StyleAssigner
 from vid2vid_cli.engine.traced_generator import TraceableGenerator, TracedGenerator
 from vid2vid_cli.networks.bicyclegan import BicycleGenerator, LatentPath
 from vid2vid_cli.networks.fader import FaderGenerator
 from vid2vid_cli.networks.generators import Generator
-from vid2vid_cli.networks.translation import Direction, TranslationGenerator
+from vid2vid_cli.networks.translation import TranslationGenerator
 from vid2vid_cli.networks.vaegan import VaeGanGenerator
 from vid2vid_cli.rendering.checkpoint_file import CheckpointFile, describe_direction
 from vid2vid_cli.rendering.frame_renderer import FrameRenderer

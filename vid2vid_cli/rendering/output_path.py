@@ -8,6 +8,7 @@ from typing import Literal
 
 from vid2vid_cli.core.errors import ConfigError, OutputExistsError
 from vid2vid_cli.core.paths import check_output_parent, shorten_name
+from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.media.files import unique_path
 from vid2vid_cli.media.output_formats import (
     ALPHA_HINT,
@@ -124,6 +125,12 @@ def output_rows(path: Path, output_format: OutputFormat, *, resume: bool) -> tup
     num_frames = count_unfinished_frames(path) if resume else 0
     unfinished_row = (("continued", f"after {num_frames} frames of an interrupted command"),) if num_frames else ()
     return (("video", str(path)), ("format", output_format.title), *unfinished_row)
+
+
+def transfer_file_name(source: Path, metadata: CheckpointMetadata, output_format: OutputFormat) -> Path:
+    """The default name of the video, <source>_as_<target>.mp4, or of the folder of images."""
+    stem = f"{shorten_name(source.resolve().stem)}_as_{shorten_name(metadata.name, 60)}"
+    return Path(stem + "".join(output_format.suffixes[:1]))
 
 
 def synthesized_file_name(source: Path, output_format: OutputFormat) -> Path:

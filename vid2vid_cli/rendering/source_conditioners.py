@@ -8,7 +8,6 @@ from vid2vid_cli.conditioning import Conditioner
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.core.errors import ConfigError, MissingFileError
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig
-from vid2vid_cli.training_data.training_data import options_for_new_source
 
 ConditionerOptions = Mapping[str, Mapping[str, str]]
 """Conditioner name -> option -> value."""
@@ -29,7 +28,7 @@ def load_source_conditioners(metadata: CheckpointMetadata, options: ConditionerO
             )
     conditioners = load_conditioners(
         [
-            (config.name, {**options_for_new_source(config), **options.get(config.name, {})})
+            (config.name, {**config.options_for_new_source, **options.get(config.name, {})})
             for config in metadata.conditioners
         ]
     )

@@ -10,8 +10,8 @@ from pathlib import Path
 from vid2vid_cli.conditioning import Annotation, Conditioner, Statistics
 from vid2vid_cli.conditioning.combine import describe_missing_parts
 from vid2vid_cli.core.errors import NoDetectionError
+from vid2vid_cli.core.indices import evenly_spaced
 from vid2vid_cli.engine.events import EventHandler, WarningEvent
-from vid2vid_cli.engine.inference import evenly_spaced
 
 SCAN_FRAMES = 96
 """Maximum number of frames from which the statistics of a source are computed."""

@@ -23,7 +23,8 @@ from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ignore_events
 from vid2vid_cli.engine.onnx_generator import OnnxGenerator
 from vid2vid_cli.engine.runtime import Runtime
-from vid2vid_cli.engine.styles import ClassStyles, StyleAssigner, StyleBank, StyleChoice, Vectors, pool_styles
+from vid2vid_cli.engine.style_bank import ClassStyles, StyleAssigner, StyleBank, StyleChoice, Vectors
+from vid2vid_cli.engine.styles import pool_styles
 from vid2vid_cli.networks.generators import Generator
 from vid2vid_cli.rendering.latent_options import check_latent_options, parse_attributes
 from vid2vid_cli.rendering.retargeter import Retargeter

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.config.config import FRAME_CONDITIONER, FRAME_MODELS, Config
 from vid2vid_cli.core.errors import MissingFileError
-from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
 from vid2vid_cli.engine.memory_estimate import ModelSize, estimate_model_size
 
 ASSUMED_FRAME_SIZE = (1080, 1920)

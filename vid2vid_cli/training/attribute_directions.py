@@ -7,11 +7,11 @@ import torch
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.core.indices import evenly_spaced
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.dataset import FrameRange
 from vid2vid_cli.data.frame_attributes import FrameAttribute
 from vid2vid_cli.engine.checkpoint_metadata import AttributeDirection
-from vid2vid_cli.engine.inference import evenly_spaced
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.networks.vaegan import VaeGanGenerator
 from vid2vid_cli.training_data.training_data import TrainingData

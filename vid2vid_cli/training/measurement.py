@@ -19,7 +19,8 @@ from vid2vid_cli.engine.inference import generate_clip, to_uint8_image, validati
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.state_files import read_pointer
-from vid2vid_cli.engine.styles import StyleAssigner, StyleBank, StyleChoice, apply_styles
+from vid2vid_cli.engine.style_bank import StyleAssigner, StyleBank, StyleChoice
+from vid2vid_cli.engine.styles import apply_styles
 from vid2vid_cli.evaluation.baselines import find_baselines
 from vid2vid_cli.evaluation.clip_metrics import ClipMetrics
 from vid2vid_cli.evaluation.comparison import describe_comparison

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.core.indices import evenly_spaced
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.engine.families.savp import SavpState
-from vid2vid_cli.engine.inference import evenly_spaced, to_uint8_image
+from vid2vid_cli.engine.inference import to_uint8_image
 from vid2vid_cli.engine.prediction import continue_clip, default_num_samples
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.media.contact_sheet import contact_sheet

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vid2vid_cli.core.geometry import ImageArray
-from vid2vid_cli.engine.inference import evenly_spaced
+from vid2vid_cli.core.indices import evenly_spaced
 from vid2vid_cli.media.contact_sheet import side_by_side
 from vid2vid_cli.media.images import load_image
 from vid2vid_cli.media.writer import VideoWriter

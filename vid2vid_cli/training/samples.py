@@ -10,9 +10,10 @@ from torch import Tensor
 from vid2vid_cli.conditioning.combine import condition_image
 from vid2vid_cli.core.errors import TooFewFramesError
 from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.core.indices import evenly_spaced
 from vid2vid_cli.core.types import ClipBatch, FrameOutput
 from vid2vid_cli.data.dataset import FrameRange, valid_ranges
-from vid2vid_cli.engine.inference import evenly_spaced, mask_image, to_uint8_image
+from vid2vid_cli.engine.inference import mask_image, to_uint8_image
 from vid2vid_cli.media.contact_sheet import contact_sheet
 from vid2vid_cli.training_data.training_data import TrainingData
 

@@ -12,11 +12,12 @@ from vid2vid_cli.conditioning.annotation_json import annotation_to_json
 from vid2vid_cli.conditioning.combine import instance_classes
 from vid2vid_cli.conditioning.instances import instance_class
 from vid2vid_cli.config.style import StyleConfig
+from vid2vid_cli.core.indices import evenly_spaced
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.dataset import FrameRange
-from vid2vid_cli.engine.inference import evenly_spaced
 from vid2vid_cli.engine.runtime import Runtime
-from vid2vid_cli.engine.styles import ClassStyles, StyleBank, group_by_class, pool_styles
+from vid2vid_cli.engine.style_bank import ClassStyles, StyleBank, group_by_class
+from vid2vid_cli.engine.styles import pool_styles
 from vid2vid_cli.networks.style_encoder import StyleEncoder
 from vid2vid_cli.training_data.training_data import TrainingData
 

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from vid2vid_cli.core.geometry import ImageArray
+from vid2vid_cli.core.indices import evenly_spaced
+from vid2vid_cli.core.model_specs import DIRECTIONS, Direction, opposite
 from vid2vid_cli.data.unpaired_sampler import UnpairedSampler
 from vid2vid_cli.engine.families.unpaired import UnpairedState
-from vid2vid_cli.engine.inference import evenly_spaced, to_uint8_image, translate_frames
+from vid2vid_cli.engine.inference import to_uint8_image, translate_frames
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.media.contact_sheet import contact_sheet
 from vid2vid_cli.metrics.image import psnr
-from vid2vid_cli.networks.translation import DIRECTIONS, Direction, opposite
 from vid2vid_cli.training.samples import NUM_COLUMNS, SPLIT_NAMES, choose_sample_range
 from vid2vid_cli.training_data.training_data import TrainingData
 

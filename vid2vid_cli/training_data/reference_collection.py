@@ -15,6 +15,7 @@ from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.core.checkpoint_header import damaged_error
 from vid2vid_cli.core.errors import NotAVideoError
 from vid2vid_cli.core.geometry import FloatArray
+from vid2vid_cli.core.indices import evenly_spaced
 from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.data.encoded_frames import EncodedFrames
 from vid2vid_cli.data.linear_motion import LinearMotion
@@ -61,10 +62,7 @@ def collect_references(
     It has fewer frames if no more have different annotations, or if they would exceed the limits above.
     """
     frame_ids = [(r.clip_index, index) for r in ranges for index in range(r.start, r.stop)]
-    candidates = [
-        frame_ids[int(i)]
-        for i in np.linspace(0, len(frame_ids) - 1, min(len(frame_ids), MAX_CANDIDATES)).round().astype(int)
-    ]
+    candidates = [frame_ids[index] for index in evenly_spaced(len(frame_ids), MAX_CANDIDATES)]
     views = (view,) * len(conditioners)
 
     def load_annotations(frame_id: tuple[int, int]) -> Annotations:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vid2vid_cli import __version__
 from vid2vid_cli.conditioning import Conditioner, View
 from vid2vid_cli.conditioning.combine import load_conditioners
-from vid2vid_cli.conditioning.person import PERSON_OPTION
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.geometry import FloatArray
-from vid2vid_cli.core.types import ConditionSpec, StyleEncoderSpec
+from vid2vid_cli.core.model_specs import ConditionSpec, StyleEncoderSpec
 from vid2vid_cli.data.augmentation import ClipAugmentation
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.cropping import describe_view
@@ -27,7 +25,7 @@ from vid2vid_cli.engine.checkpoint_metadata import (
     ConditionerConfig,
     ReferenceRecord,
 )
-from vid2vid_cli.engine.styles import StyleBank
+from vid2vid_cli.engine.style_bank import StyleBank
 from vid2vid_cli.training_data.dataset_conditioners import (
     class_channel_indices,
     thing_class_ids,
@@ -194,8 +192,3 @@ class TrainingData:
             references=references,
             attribute_directions=tuple(attribute_directions),
         )
-
-
-def options_for_new_source(config: ConditionerConfig) -> dict[str, Any]:
-    """Options of a checkpoint's conditioner for another video: without `person`, which selects in one video."""
-    return {name: value for name, value in config.options.items() if name != PERSON_OPTION}

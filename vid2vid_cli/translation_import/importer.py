@@ -11,8 +11,8 @@ from vid2vid_cli import __version__
 from vid2vid_cli.conditioning import View
 from vid2vid_cli.conditioning.registry import load_conditioner
 from vid2vid_cli.core.errors import ConfigError
+from vid2vid_cli.core.model_specs import ConditionSpec
 from vid2vid_cli.core.paths import shorten_name
-from vid2vid_cli.core.types import ConditionSpec
 from vid2vid_cli.engine.build import build_generator
 from vid2vid_cli.engine.checkpoint import save_checkpoint
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import resolve_config
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
+from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine.families import bicyclegan
 from vid2vid_cli.engine.families.bicyclegan import BicycleState
 from vid2vid_cli.engine.families.registry import build_train_state

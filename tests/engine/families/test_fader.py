@@ -12,7 +12,8 @@ from helpers.factories import CPU, copy_weights, tensors_equal, tiny_config
 from helpers.family_checks import check_fp16_training_equals_fp32, check_resumed_training_equals_uninterrupted
 
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec, ShapeError
+from vid2vid_cli.core.model_specs import ConditionSpec
+from vid2vid_cli.core.types import ClipBatch, ShapeError
 from vid2vid_cli.engine.families.fader import FaderState
 from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.step import train_step

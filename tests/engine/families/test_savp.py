@@ -14,7 +14,8 @@ from helpers.family_checks import check_fp16_training_equals_fp32
 from torch import Tensor
 
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
+from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.families.savp import SavpState, kl_factor, predict_clips, real_frame_prob
 from vid2vid_cli.engine.prediction import continue_clip

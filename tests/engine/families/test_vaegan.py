@@ -12,7 +12,8 @@ from helpers.family_checks import check_fp16_training_equals_fp32, check_resumed
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.resolve import resolve_config
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
+from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine.build import count_parameters
 from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.families.vaegan import VaeGanState

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec, ShapeError
+from vid2vid_cli.core.model_specs import ConditionSpec
+from vid2vid_cli.core.types import ClipBatch, ShapeError
 from vid2vid_cli.engine.build import loss_settings, prepare_networks
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.runtime import Runtime

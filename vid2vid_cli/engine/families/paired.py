@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
+from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine import training_losses
 from vid2vid_cli.engine.build import (
     build_discriminator,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from vid2vid_cli.config.config import Config
-from vid2vid_cli.core.types import ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
 from vid2vid_cli.engine.families.bicyclegan import BICYCLEGAN
 from vid2vid_cli.engine.families.fader import FADER
 from vid2vid_cli.engine.families.family import ModelFamily

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.losses import VIDEO_GAN_TERMS
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec
+from vid2vid_cli.core.model_specs import ConditionSpec
+from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.engine.build import build_generator, loss_settings, prepare_networks
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.runtime import Runtime

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.config.generator import GeneratorConfig
-from vid2vid_cli.core.types import ClipBatch, ConditionSpec, ReferenceFlow
+from vid2vid_cli.core.model_specs import DIRECTIONS, ConditionSpec, Direction, opposite
+from vid2vid_cli.core.types import ClipBatch, ReferenceFlow
 from vid2vid_cli.engine.build import build_discriminator, build_generator, loss_settings, prepare_networks
 from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.image_history import ImageHistory
@@ -27,7 +28,7 @@ from vid2vid_cli.losses.adversarial import GAN_LOSSES
 from vid2vid_cli.losses.reconstruction import masked_l1, weighted_sum
 from vid2vid_cli.losses.unpaired import cycle_loss, identity_loss
 from vid2vid_cli.networks.savp import SavpGenerator
-from vid2vid_cli.networks.translation import DIRECTIONS, Direction, TranslationGenerator, opposite
+from vid2vid_cli.networks.translation import TranslationGenerator
 from vid2vid_cli.ops.warp import warp
 
 Clips = Mapping[Direction, Tensor]
