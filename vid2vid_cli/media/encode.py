@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import av
+import cv2
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
@@ -23,6 +24,8 @@ from vid2vid_cli.media.output_formats import H264, OutputFormat, can_encode
 X264Preset = Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"]
 """Speed preset of x264: faster presets write larger files at about the same quality for the same `crf`."""
 FASTEST_PRESET = "ultrafast"
+CPU_AVX_512F = 13
+"""OpenCV's number of these instructions (cv::CpuFeatures), which its Python module does not name."""
 
 
 class Encoder(Protocol):
@@ -51,6 +54,15 @@ class EncodeJob:
     comment: str
     audio_path: Path | None
     audio_start: float
+
+    @property
+    def x264_options(self) -> dict[str, str]:
+        """The options of libx264."""
+        options = {"crf": str(self.crf), "preset": self.preset}
+        if cv2.checkHardwareSupport(CPU_AVX_512F):
+            # Its AVX-512 code for mbtree makes the file depend on chance, if sides are not multiples of 128 pixels.
+            options["x264-params"] = "asm=avx2"
+        return options
 
     def open_output(self) -> OutputContainer:
         """Open the output container. Its header is not yet written, so that streams can be added."""
@@ -84,7 +96,7 @@ class PyAVEncoder:
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, coding.pixel_format
         is_h264 = coding is H264
-        stream.options = {"crf": str(job.crf), "preset": job.preset} if is_h264 else dict(coding.options)
+        stream.options = dict(job.x264_options if is_h264 else coding.options)
         job.tag_alpha(stream)
         context = stream.codec_context
         if not coding.is_rgb:

@@ -27,8 +27,10 @@ class FFmpegEncoder:
         tags = "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
         command = [_ffmpeg_program(), "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]
         command += ["-s", f"{width}x{height}", "-r", str(job.fps), "-i", "pipe:0", "-an"]
-        command += ["-vf", f"{scale},format=yuv420p,{tags}", "-c:v", "libx264", "-preset", job.preset]
-        command += ["-crf", str(job.crf), "-f", "mp4", f"file:{self.video_only_path}"]
+        command += ["-vf", f"{scale},format=yuv420p,{tags}", "-c:v", "libx264"]
+        for name, value in job.x264_options.items():
+            command += [f"-{name}", value]
+        command += ["-f", "mp4", f"file:{self.video_only_path}"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=self.stderr_file)
 
     def write(self, frame: ImageArray) -> None:
