@@ -24,7 +24,7 @@ from vid2vid_cli.evaluation import extra_metrics
 from vid2vid_cli.evaluation.output_files import choose_evaluation_folder
 from vid2vid_cli.metrics.image import psnr, sharpness, ssim
 from vid2vid_cli.metrics.temporal import flicker, warping_error
-from vid2vid_cli.networks.flow_estimator import DISFlow
+from vid2vid_cli.networks.flow_estimator import DISFlow, clip_flow
 from vid2vid_cli.networks.perceptual import METRIC_NAMES, load_perceptual_loss
 from vid2vid_cli.pipelines.evaluate import EvaluateModelsRequest, EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.evaluated_models import choose_names
@@ -86,8 +86,11 @@ def test_evaluate_metrics_match_val_frames(run_folder: Path, dataset: Path, tmp_
         "psnr": float(psnr(images, real_images).mean()),
         "ssim": float(ssim(images, real_images).mean()),
         "warping_error": float(warping_error(images, flow, confidence)),
+        "own_warping_error": float(warping_error(images, clip_flow(images)[0], confidence)),
         "flicker": float(flicker(images, real_images).mean()),
-        "warping_error_real": float(warping_error(real_images, flow, confidence)),
+        **dict.fromkeys(
+            ("warping_error_real", "own_warping_error_real"), float(warping_error(real_images, flow, confidence))
+        ),
     }
     assert result.metrics == pytest.approx(expected, rel=1e-5)
     saved = json.loads((out / "metrics.json").read_text())
@@ -107,7 +110,7 @@ def test_evaluate_measures_baselines(run_folder: Path, dataset: Path, tmp_path: 
     result = evaluate(EvaluateRequest(run_folder, dataset, out, device="cpu"), ignore_events)
     assert list(result.rows) == ["model", "nearest", "copy_last", "real"]
     assert 0 < result.rows["nearest"]["psnr"] < math.inf
-    metric_names = {"psnr", "ssim", "sharpness", "warping_error", "flicker"}
+    metric_names = {"psnr", "ssim", "sharpness", "warping_error", "own_warping_error", "flicker"}
     assert all(set(metrics) == metric_names for metrics in result.rows.values())
     real_images = tiny_sampler(dataset).load_range(FrameRange(0, 19, 24)).frames[0]
     copied_images = tiny_sampler(dataset).load_range(FrameRange(0, 18, 23)).frames[0]

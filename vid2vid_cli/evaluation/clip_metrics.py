@@ -63,8 +63,10 @@ class ClipMetrics:
         """The metrics of images of the last frames of the range, (t', 3, h, w) with t' <= t.
 
         `psnr` (dB) is the mean over the frames that differ from the real frame. `warping_error` needs two frames; it is
-        the root mean square over all pixels of the clip. `flicker` needs two frames, `colour_drift` MIN_DRIFT_FRAMES,
-        because the slope of fewer is noise. `detections`: those of the images, if they are known.
+        the root mean square over all pixels of the clip. `own_warping_error` is that by the flow of the images, over
+        the same pixels: it leaves out motion that differs from the real one. `flicker` needs two frames,
+        `colour_drift` MIN_DRIFT_FRAMES, because the slope of fewer is noise. `detections`: those of the images, if
+        they are known.
         """
         num_frames = len(images)
         real_frames = self._real_frames[-num_frames:]
@@ -82,7 +84,10 @@ class ClipMetrics:
         measured = measured_frames({name: tensor.double().numpy() for name, tensor in values.items()})
         if self._flow is not None and num_frames > 1:
             flow, confidence = (tensor[-num_frames:] for tensor in self._flow)
-            measured |= measured_warping(images, flow, confidence) | measured_flicker(images, real_frames)
+            measured |= measured_warping(images, flow, confidence)
+            own_flow, _ = clip_flow(images)
+            measured |= measured_warping(images, own_flow, confidence, "own_warping_error")
+            measured |= measured_flicker(images, real_frames)
         measured |= Measured(self._measure_clip(images, real_frames))
         if self._identities is not None:
             measured |= self._identities.measure(images)

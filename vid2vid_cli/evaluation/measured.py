@@ -40,15 +40,15 @@ def measured_frames(frames: Mapping[str, FrameValues]) -> Measured:
     return Measured(means, frames)
 
 
-def measured_warping(images: Tensor, flow: Tensor, confidence: Tensor) -> Measured:
+def measured_warping(images: Tensor, flow: Tensor, confidence: Tensor, name: str = "warping_error") -> Measured:
     """`warping_error`, see `metrics.temporal`, of images (t, 3, h, w), t >= 2, by the flow of the real clip.
 
-    The mean is the root mean square over all pixels of the clip.
+    `name`: of the metric, if the flow is another one. The mean is the root mean square over all pixels of the clip.
     """
     squared_errors, num_values = squared_warping_errors(images, flow, confidence)
     mean = float((squared_errors.sum() / num_values.sum().clamp(min=1)).sqrt())
     frames = frame_warping_errors(squared_errors, num_values).double().numpy()
-    return Measured({"warping_error": (mean, len(images))}, {"warping_error": frames})
+    return Measured({name: (mean, len(images))}, {name: frames})
 
 
 def measured_flicker(images: Tensor, targets: Tensor) -> Measured:

@@ -16,6 +16,7 @@ DIRECTIONS: Mapping[str, Direction] = {
     "cycle_ssim": "higher",
     "sharpness": "one",
     "warping_error": "lower",
+    "own_warping_error": "lower",
     "flicker": "lower",
     "colour_drift": "lower",
     "style_diversity": "higher",
@@ -36,7 +37,8 @@ SCORE_SUFFIXES = ("_iou", "_pck", "_found")
 """Endings of the names of re-detection metrics whose higher values are better."""
 ARROWS: Mapping[Direction, str] = {"higher": "↑", "lower": "↓", "one": "→1"}
 COMPARED_WITH_REAL = ("psnr", "ssim", "sharpness", "flicker", "colour_drift")
-NOT_COMPARED = ("warping_error", "style_diversity", "perceptual_style_diversity", "sample_diversity")
+WARPING_ERRORS = ("warping_error", "own_warping_error")
+NOT_COMPARED = (*WARPING_ERRORS, "style_diversity", "perceptual_style_diversity", "sample_diversity")
 """A still picture has a low warping error, so a lower one than that of the real frames is no advantage; only models
 with styles or samples have a diversity."""
 SHOWN_PREFIXES = {

@@ -11,14 +11,14 @@ from types import TracebackType
 import numpy as np
 
 from vid2vid_cli.core.geometry import ImageArray
-from vid2vid_cli.evaluation.metric_info import UNITS, is_compared, metric_direction, shown_name
+from vid2vid_cli.evaluation.metric_info import UNITS, WARPING_ERRORS, is_compared, metric_direction, shown_name
 from vid2vid_cli.evaluation.output_files import VIDEO_NAME
 from vid2vid_cli.evaluation.result import EvaluatedClip
 from vid2vid_cli.media.writer import SYNTHETIC_COMMENT, VideoWriter
 from vid2vid_cli.reports.comparison_video import MIN_PANEL_HEIGHT, compose_panels, panels_of
 from vid2vid_cli.reports.report import Better, Mark, Panel, Strip, VideoView, frame_values
 
-FROM_FRAME_BEFORE = ("warping_error", "flicker")
+FROM_FRAME_BEFORE = (*WARPING_ERRORS, "flicker")
 """Metrics that the first frame of a clip does not have."""
 FIRST_FRAME_NOTE = "Warping error and flicker of the first frame of a clip are shown as those of the second."
 PanelImages = Mapping[str, Sequence[ImageArray]]
@@ -59,7 +59,7 @@ class ComparisonRecorder:
             self._writer.write(compose_panels(panels, MIN_PANEL_HEIGHT))
         metrics = dict.fromkeys(metric for model in models for metric in clip.rows[model].frames)
         for metric in metrics:
-            if is_compared(metric) or metric == "warping_error":
+            if is_compared(metric) or metric in WARPING_ERRORS:
                 for model in models:
                     values = clip.rows[model].frames.get(metric, np.full(clip.frame_range.num_frames, np.nan))
                     self._add_values(metric, model if len(models) > 1 else "", values.tolist(), first)

@@ -31,7 +31,8 @@ def evaluate(request: AnyEvaluateRequest, on_event: EventHandler) -> EvaluateRes
     """Generate the frames of a split from their conditions and compare them with the real frames.
 
     `psnr` (dB) and `ssim`: means over frames. `sharpness`: see `metrics.image`. `warping_error`, `warping_error_real`:
-    RMS difference in [0, 1] between frames that are aligned by the flow of the real clip. See `redetection_errors` for
+    RMS difference in [0, 1] between frames that are aligned by the flow of the real clip; `own_warping_error`: by that
+    of the generated frames. See `redetection_errors` for
     the metrics of the conditioners, `load_extra_metrics` for those of `--metric`, `choose_perceptual_metric` for the
     perceptual distance, and `Baselines` for the baselines, to which the same functions are applied.
     An unpaired model has no frames to compare with: see `TranslationMetrics`; for one that predicts frames see
