@@ -35,6 +35,7 @@ from vid2vid_pose.body_statistics import pose_statistics
 from vid2vid_pose.boxes import REGION_NAMES, face_and_hand_boxes
 from vid2vid_pose.distance import measure_body, pose_errors
 from vid2vid_pose.drawing import SkeletonStyle, draw_skeletons
+from vid2vid_pose.interpolation import annotate_every
 from vid2vid_pose.options import PoseOptions
 from vid2vid_pose.retarget import BodyRetargeter, detected_point_names, omit_unknown_parts
 from vid2vid_pose.topology import FLIP_INDICES, NUM_BODY_POINTS, described_points, missing_points, rigid_parts
@@ -100,8 +101,8 @@ class Pose(Conditioner):
             tracker = PoseTracker(
                 backend, person=options.person, num_people=options.num_people, smoothing=options.smoothing
             )
-            for frame in frames:
-                yield tracker.annotate(frame)
+            interval = options.detection_interval if options.input_dir is None else 1
+            yield from annotate_every(frames, tracker.annotate, interval)
             self.report(f"{SPEC.name}.{warning}" for warning in tracker.warnings)
 
     def render(self, annotation: Annotation, view: View) -> FloatArray:
