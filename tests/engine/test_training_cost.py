@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from engine.test_step import build_inputs, gradients
+from engine.test_step import build_inputs
 from helpers.factories import CPU, random_clips, tiny_config, tiny_state
 from networks.test_reference_blend import with_references
 from torch import Tensor, nn
@@ -81,31 +81,14 @@ def record_passes(network: nn.Module) -> list[_Pass]:
 
 
 def test_discriminators_receive_real_and_generated_frames_in_one_pass() -> None:
+    """It serves the losses of generator and discriminators; no gradients are computed for real frames."""
     context, state = tiny_state(tiny_config())
     chunk, inputs = build_inputs(context, state)
     passes = record_passes(state.image_discriminator)
     temporal_passes = record_passes(state.temporal_discriminators["1"])
-    paired._update_discriminators(context, state, chunk, inputs)
+    paired._update_networks(context, state, chunk, inputs, styles=None)
     num_frames = len(chunk.real)
-    assert passes == [_Pass(num_frames * (1 + len(chunk.fake_images)), False, True)]
-    assert temporal_passes == [_Pass(2 * len(inputs.temporal_pairs["1"][0]), False, True)]
-    assert gradients(state.generator) == []
-
-
-def test_generator_update_computes_no_gradients_for_real_frames_and_discriminators() -> None:
-    """Final and raw frames are one pass; real frames pass once, for feature matching, without a graph.
-
-    The discriminators have no gradients.
-    """
-    context, state = tiny_state(tiny_config())
-    chunk, inputs = build_inputs(context, state)
-    passes = record_passes(state.image_discriminator)
-    temporal_passes = record_passes(state.temporal_discriminators["1"])
-    paired._update_generator(context, state, chunk, inputs)
-    num_frames = len(chunk.real)
-    fake_pass = _Pass(num_frames * len(chunk.fake_images), True, True)
-    assert passes == [fake_pass, _Pass(num_frames, False, False)]
-    assert sorted(each.output_has_gradient for each in temporal_passes) == [False, True]
-    assert gradients(state.image_discriminator) == gradients(state.temporal_discriminators) == []
+    assert passes == [_Pass(num_frames * (1 + len(chunk.fake_images)), True, True)]
+    assert temporal_passes == [_Pass(2 * len(inputs.temporal_pairs["1"][0]), True, True)]
     assert not chunk.real.requires_grad
     assert not inputs.temporal_pairs["1"][0].requires_grad

@@ -14,7 +14,7 @@ from vid2vid_cli.core.types import FrameOutput, ReferenceFlow
 from vid2vid_cli.engine import training_losses
 from vid2vid_cli.engine.build import loss_settings
 from vid2vid_cli.engine.chunk import Chunk, DiscriminatorInputFormat, gather_chunk
-from vid2vid_cli.engine.training_losses import LossSettings, adversarial_losses
+from vid2vid_cli.engine.training_losses import LossSettings, RealFakeOutputs, adversarial_losses, discriminate
 from vid2vid_cli.networks.discriminator import MultiScaleDiscriminator
 
 SIDE = 2
@@ -202,10 +202,14 @@ class IdentityDiscriminator(nn.Module):
         return [[image, image.mean((1, 2, 3), keepdim=True)]]
 
 
+def image_outputs(chunk: Chunk) -> RealFakeOutputs:
+    return discriminate(IdentityDiscriminator(), chunk.real, chunk.fake_images, chunk.discriminator_conditions)
+
+
 def test_image_losses_by_hand() -> None:
     """The mean over one condition channel (0) and three colours is 3/4 of the image; one layer has the weight 4."""
     losses = training_losses.image_losses(
-        constant_chunk(), IdentityDiscriminator(), lambda a, b: (a - b).mean(), settings(l1=1.0)
+        constant_chunk(), image_outputs(constant_chunk()), lambda a, b: (a - b).mean(), settings(l1=1.0)
     )
     assert {name: float(term) for name, term in losses.items()} == pytest.approx(
         {
@@ -215,57 +219,45 @@ def test_image_losses_by_hand() -> None:
             "l1": 0.375 + 0.5,
         }
     )
-    names = set(training_losses.image_losses(constant_chunk(), IdentityDiscriminator(), None, settings(l1=0.0)))
-    assert names == {"adversarial", "feature_matching"}
-
-
-@pytest.mark.parametrize(("has_matching", "num_image_calls", "num_temporal_calls"), [(True, 2, 2), (False, 1, 1)])
-def test_real_frames_are_evaluated_for_feature_matching_only(
-    has_matching: bool, num_image_calls: int, num_temporal_calls: int
-) -> None:
-    weights = {} if has_matching else {"feature_matching": 0.0, "temporal_feature_matching": 0.0}
-    pairs = {"1": (constant_chunk().real, constant_chunk().image)}
-    image_discriminator, temporal_discriminator = IdentityDiscriminator(), IdentityDiscriminator()
-    losses = settings(**weights)
-    terms = training_losses.image_losses(constant_chunk(), image_discriminator, None, losses)
-    terms |= adversarial_losses("temporal", pairs, nn.ModuleDict({"1": temporal_discriminator}), losses)
-    assert image_discriminator.num_calls == num_image_calls
-    assert temporal_discriminator.num_calls == num_temporal_calls
-    assert ("feature_matching" in terms, "temporal_feature_matching" in terms) == (has_matching, has_matching)
+    for weights, names in (
+        ({"l1": 0.0}, {"adversarial", "feature_matching"}),
+        ({"l1": 0.0, "feature_matching": 0.0}, {"adversarial"}),
+    ):
+        outputs = image_outputs(constant_chunk())
+        assert set(training_losses.image_losses(constant_chunk(), outputs, None, settings(**weights))) == names
+    assert set(training_losses.image_losses(constant_chunk(), None, None, settings(l1=1.0))) == {"l1"}
 
 
 @pytest.mark.parametrize("kind", ["temporal", "region"])
 def test_adversarial_losses_sum_over_discriminators(kind: Any) -> None:
     first, second = constant_chunk(), constant_chunk(image=1.5)
-    pairs = {"1": (first.real, first.image), "3": (second.real, second.image)}
-    discriminators = nn.ModuleDict({"1": IdentityDiscriminator(), "3": IdentityDiscriminator()})
-    terms = {name: float(term) for name, term in adversarial_losses(kind, pairs, discriminators, settings()).items()}
+    outputs = [discriminate(IdentityDiscriminator(), chunk.real, [chunk.image]) for chunk in (first, second)]
+    terms = {name: float(term) for name, term in adversarial_losses(kind, outputs, settings()).items()}
     adversarial, matching = (0.125 - 1) ** 2 + (1.5 - 1) ** 2, 4 * (0.375 + 1.0)
     assert terms == pytest.approx({f"{kind}_adversarial": adversarial, f"{kind}_feature_matching": matching})
-    assert adversarial_losses(kind, {}, discriminators, settings()) == {}
+    assert adversarial_losses(kind, [], settings()) == {}
+    assert set(adversarial_losses(kind, outputs, settings(**{f"{kind}_feature_matching": 0.0}))) == {
+        f"{kind}_adversarial"
+    }
 
 
-def test_generator_losses_have_no_gradient_for_real_frames() -> None:
+def test_feature_matching_has_no_gradient_for_real_frames() -> None:
     chunk = constant_chunk()
     chunk.real.requires_grad_()
     chunk.image.requires_grad_()
-    losses = training_losses.image_losses(chunk, IdentityDiscriminator(), None, settings())
+    losses = training_losses.image_losses(chunk, image_outputs(chunk), None, settings())
+    temporal = discriminate(IdentityDiscriminator(), chunk.real, [chunk.image])
+    losses |= adversarial_losses("temporal", [temporal], settings())
     torch.stack(list(losses.values())).sum().backward()
-    assert chunk.real.grad is None
+    assert chunk.real.grad is None or not chunk.real.grad.any()
     assert chunk.image.grad is not None
-    fake = chunk.image.detach().requires_grad_()
-    discriminators = nn.ModuleDict({"1": IdentityDiscriminator()})
-    terms = adversarial_losses("temporal", {"1": (chunk.real, fake)}, discriminators, settings())
-    assert float(terms["temporal_adversarial"].detach()) == pytest.approx((0.125 - 1) ** 2)
-    assert float(terms["temporal_feature_matching"].detach()) == pytest.approx(4 * 0.375)
-    torch.stack(list(terms.values())).sum().backward()
-    assert chunk.real.grad is None
-    assert fake.grad is not None
+    assert float(losses["temporal_adversarial"].detach()) == pytest.approx((0.125 - 1) ** 2)
+    assert float(losses["temporal_feature_matching"].detach()) == pytest.approx(4 * 0.375)
 
 
 @pytest.mark.parametrize("gan_mode", ["lsgan", "hinge"])
 def test_discriminator_loss_compares_each_fake_with_real(gan_mode: str) -> None:
-    """One batched forward pass gives the same loss as separate passes; the inputs are detached."""
+    """One batched forward pass gives the same loss as separate passes."""
     torch.manual_seed(0)
     discriminator = MultiScaleDiscriminator(2, height=16, num_scales=2, base_channels=4, num_layers=1)
     losses = settings(gan_mode=gan_mode)
@@ -273,8 +265,5 @@ def test_discriminator_loss_compares_each_fake_with_real(gan_mode: str) -> None:
     gan_loss = training_losses.GAN_LOSSES[gan_mode][1]
     real_logits = training_losses.logits(discriminator(real))
     separate = [gan_loss(real_logits, training_losses.logits(discriminator(fake))) for fake in fakes]
-    batched = training_losses.discriminator_loss(real, fakes, discriminator, losses)
+    batched = training_losses.discriminator_loss(discriminate(discriminator, real, fakes), losses)
     assert float(batched.detach()) == pytest.approx(float((separate[0] + separate[1]).detach()), rel=1e-5)
-    fakes[0].requires_grad_()
-    training_losses.discriminator_loss(real, fakes, discriminator, losses).backward()
-    assert fakes[0].grad is None

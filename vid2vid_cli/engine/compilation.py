@@ -55,8 +55,11 @@ def check_compilable(model: str, device: torch.device) -> None:
 def compile_networks(networks: Iterable[nn.Module]) -> None:
     """Compile networks in place: each at its first call with inputs of a size, and again for other sizes."""
     import torch._dynamo
+    import torch._functorch.config
 
     torch._dynamo.config.recompile_limit = MAX_GRAPHS
+    # Two losses of one pass have a backward pass each, and donated buffers would be overwritten in the first.
+    torch._functorch.config.donated_buffer = False
     for part in (part for network in networks for part in _called_parts(network)):
         part.compile(fullgraph=True, backend=BACKEND)
 

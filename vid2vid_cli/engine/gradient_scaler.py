@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -25,11 +26,16 @@ class GradientScaler:
         """Whether the gradients are not finite at any useful scale."""
         return self._scaler.is_enabled() and self._scaler.get_scale() < MIN_SCALE
 
-    def backward(self, loss: Tensor | None) -> None:
-        """Compute the gradients of a loss times the scale; None: of nothing."""
+    def backward(
+        self, loss: Tensor | None, *, weights: Sequence[Tensor] | None = None, keeps_graph: bool = False
+    ) -> None:
+        """Compute the gradients of a loss times the scale; None: of nothing.
+
+        `weights`: only theirs. `keeps_graph`: another loss of the same graph follows.
+        """
         scaled_loss = self._scaler.scale(torch.zeros((), device=self._device) if loss is None else loss)
         if loss is not None:
-            scaled_loss.backward()  # type: ignore[no-untyped-call]
+            scaled_loss.backward(inputs=weights, retain_graph=keeps_graph)  # type: ignore[no-untyped-call]
 
     def unscale(self, gradient: Tensor) -> Tensor:
         """A gradient that `backward` has computed, without the scale."""

@@ -40,8 +40,20 @@ def update_weights(
     """
     optimizer.zero_grad(set_to_none=True)
     scaler.backward(loss)
+    apply_gradients(context, optimizer, scaler=scaler)
+
+
+def apply_gradients(context: TrainContext, optimizer: torch.optim.Optimizer, *, scaler: GradientScaler) -> None:
+    """One step of an optimiser with the gradients that `scaler` has computed, averaged over all processes."""
     context.process_group.all_reduce_gradients(optimizer)
     scaler.step(optimizer)
+    # Until its context ends, autocast would use the weights that it converted before.
+    torch.clear_autocast_cache()
+
+
+def trained_weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """The weights of an optimiser that are not frozen."""
+    return [weight for group in optimizer.param_groups for weight in group["params"] if weight.requires_grad]
 
 
 def sum_terms(terms: LossTerms) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vid2vid_cli.engine.chunk import Chunk, RealFakePairs
+from vid2vid_cli.engine.chunk import Chunk
 from vid2vid_cli.losses.adversarial import GAN_LOSSES, feature_matching_loss
 from vid2vid_cli.losses.reconstruction import masked_l1
 from vid2vid_cli.networks.discriminator import DiscriminatorOutput
@@ -32,30 +32,48 @@ class LossSettings:
         return any(self.weights[name] > 0 for name in names)
 
 
+@dataclass(frozen=True)
+class RealFakeOutputs:
+    """The outputs of a discriminator for its real and for each of its generated inputs."""
+
+    real: list[DiscriminatorOutput]
+    fakes: list[list[DiscriminatorOutput]]
+
+
+def discriminate(
+    discriminator: nn.Module, real: Tensor, fakes: Sequence[Tensor], conditions: Tensor | None = None
+) -> RealFakeOutputs:
+    """The outputs for real and generated images, which have the same shape, in one pass.
+
+    `conditions`: see `PatchDiscriminator.forward`; None: the images are the whole input.
+    """
+    shared = () if conditions is None else (conditions,)
+    outputs = discriminator(torch.cat([real, *fakes]), *shared)
+    split = [[torch.split(features, len(real)) for features in scale] for scale in outputs]
+    real_output, *fake_outputs = (
+        [[parts[index] for parts in scale] for scale in split] for index in range(1 + len(fakes))
+    )
+    return RealFakeOutputs(real_output, fake_outputs)
+
+
 def image_losses(
-    chunk: Chunk, discriminator: nn.Module, perceptual: PerceptualFunction | None, losses: LossSettings
+    chunk: Chunk, outputs: RealFakeOutputs | None, perceptual: PerceptualFunction | None, losses: LossSettings
 ) -> LossTerms:
-    """The generator's terms on single frames: adversarial, feature_matching, perceptual and l1."""
+    """The generator's terms on single frames: adversarial, feature_matching, perceptual and l1.
+
+    `outputs`: of the image discriminator for `chunk.real` and `chunk.fake_images`; None: the first two have no weight.
+    """
     generator_loss = GAN_LOSSES[losses.gan_mode][0]
-    has_feature_matching = losses.has_any("feature_matching")
-    real_output: list[DiscriminatorOutput] = []
-    fake_outputs: list[list[DiscriminatorOutput]] = [[] for _ in chunk.fake_images]
-    if losses.has_any("adversarial", "feature_matching"):
-        conditions = chunk.discriminator_conditions
-        fake_outputs = split_outputs(discriminator(torch.cat(chunk.fake_images), conditions), len(conditions))
-        if has_feature_matching:
-            with torch.no_grad():
-                real_output = discriminator(chunk.real, conditions)
     terms: dict[str, list[Tensor]] = {}
 
     def add_term(name: str, value: Tensor) -> None:
         terms.setdefault(name, []).append(value)
 
-    for image, fake_output in zip(chunk.fake_images, fake_outputs, strict=True):
-        if fake_output:
-            add_term("adversarial", generator_loss(logits(fake_output)))
-            if has_feature_matching:
-                add_term("feature_matching", feature_matching_loss(real_output, fake_output))
+    for fake_output in [] if outputs is None else outputs.fakes:
+        add_term("adversarial", generator_loss(logits(fake_output)))
+        if outputs is not None and losses.has_any("feature_matching"):
+            add_term("feature_matching", feature_matching_loss(outputs.real, fake_output))
+    for image in chunk.fake_images:
         if perceptual is not None and losses.has_any("perceptual"):
             add_term("perceptual", perceptual(image, chunk.real))
         if losses.has_any("l1"):
@@ -85,43 +103,23 @@ def flow_losses(chunk: Chunk) -> LossTerms:
 
 
 def adversarial_losses(
-    kind: Literal["temporal", "region"], pairs: RealFakePairs, discriminators: nn.ModuleDict, losses: LossSettings
+    kind: Literal["temporal", "region"], outputs: Iterable[RealFakeOutputs], losses: LossSettings
 ) -> LossTerms:
     """The generator's terms of the temporal or the region discriminators, each summed over the discriminators."""
     adversarial_name, matching_name = f"{kind}_adversarial", f"{kind}_feature_matching"
     terms: dict[str, list[Tensor]] = {}
-    for name, (real, fake) in pairs.items():
-        fake_output = discriminators[name](fake)
-        terms.setdefault(adversarial_name, []).append(GAN_LOSSES[losses.gan_mode][0](logits(fake_output)))
-        if losses.has_any(matching_name):
-            with torch.no_grad():
-                real_output = discriminators[name](real)
-            terms.setdefault(matching_name, []).append(feature_matching_loss(real_output, fake_output))
+    for output in outputs:
+        for fake_output in output.fakes:
+            terms.setdefault(adversarial_name, []).append(GAN_LOSSES[losses.gan_mode][0](logits(fake_output)))
+            if losses.has_any(matching_name):
+                terms.setdefault(matching_name, []).append(feature_matching_loss(output.real, fake_output))
     return {name: torch.stack(values).sum() for name, values in terms.items()}
 
 
-def discriminator_loss(
-    real: Tensor,
-    fakes: Sequence[Tensor],
-    discriminator: nn.Module,
-    losses: LossSettings,
-    conditions: Tensor | None = None,
-) -> Tensor:
-    """A discriminator's loss, summed over `fakes`, each against `real`; all inputs are detached.
-
-    `conditions`: see `PatchDiscriminator.forward`; None: the images are the whole input.
-    """
+def discriminator_loss(outputs: RealFakeOutputs, losses: LossSettings) -> Tensor:
+    """A discriminator's loss, summed over the generated inputs, each against the real one."""
     gan_loss = GAN_LOSSES[losses.gan_mode][1]
-    shared = () if conditions is None else (conditions.detach(),)
-    output_logits = logits(discriminator(torch.cat([real, *fakes]).detach(), *shared))
-    real_logits, *fakes_logits = zip(*(torch.split(scale, len(real)) for scale in output_logits), strict=True)
-    return torch.stack([gan_loss(real_logits, fake_logits) for fake_logits in fakes_logits]).sum()
-
-
-def split_outputs(outputs: Sequence[DiscriminatorOutput], batch_size: int) -> list[list[DiscriminatorOutput]]:
-    """The outputs of each scale for a batch of k * `batch_size` -> those of each k-th."""
-    split = [[torch.split(features, batch_size) for features in scale] for scale in outputs]
-    return [[[parts[index] for parts in scale] for scale in split] for index in range(len(split[0][0]))]
+    return torch.stack([gan_loss(logits(outputs.real), logits(fake_output)) for fake_output in outputs.fakes]).sum()
 
 
 def logits(outputs: Sequence[DiscriminatorOutput]) -> list[Tensor]:

@@ -21,6 +21,7 @@ from vid2vid_cli.engine.families.bicyclegan import BicycleState
 from vid2vid_cli.engine.families.registry import build_train_state
 from vid2vid_cli.engine.step import train_step
 from vid2vid_cli.engine.train_context import TrainContext
+from vid2vid_cli.engine.training_losses import RealFakeOutputs, discriminate
 from vid2vid_cli.networks.flow_estimator import DISFlow
 
 SIZE = 16
@@ -104,13 +105,12 @@ def test_latent_term_updates_the_generator_only() -> None:
 def test_discriminators_get_the_halves_of_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     received: list[Tensor] = []
 
-    def record(real: Tensor, fakes: list[Tensor], discriminator: torch.nn.Module, losses: object) -> Tensor:
+    def record(discriminator: torch.nn.Module, real: Tensor, fakes: list[Tensor]) -> RealFakeOutputs:
         assert fakes[0].shape == real.shape
         received.append(real)
-        loss: Tensor = discriminator(real)[0][-1].mean()
-        return loss
+        return discriminate(discriminator, real, fakes)
 
-    monkeypatch.setattr(bicyclegan, "discriminator_loss", record)
+    monkeypatch.setattr(bicyclegan, "discriminate", record)
     for batch_size, first, second in (
         (4, slice(0, 2), slice(2, 4)),
         (3, slice(0, 2), slice(1, 3)),

@@ -21,6 +21,7 @@ from vid2vid_cli.engine.reference_flow import zero_flow
 from vid2vid_cli.engine.state_files import load_train_state, save_train_state
 from vid2vid_cli.engine.step import train_step
 from vid2vid_cli.engine.train_context import TrainContext
+from vid2vid_cli.engine.training_losses import RealFakeOutputs, discriminate
 from vid2vid_cli.networks.flow_estimator import DISFlow
 
 SIZE = 16
@@ -91,11 +92,12 @@ def test_discriminators_get_the_other_domain_as_real(monkeypatch: pytest.MonkeyP
     """The discriminator of a2b compares translated frames with real ones of B."""
     context, state = new_training(unpaired_config())
     received: list[Tensor] = []
-    monkeypatch.setattr(
-        unpaired,
-        "discriminator_loss",
-        lambda real, fakes, discriminator, losses: received.append(real) or discriminator(real)[0][-1].mean(),
-    )
+
+    def record(discriminator: torch.nn.Module, real: Tensor, fakes: list[Tensor]) -> RealFakeOutputs:
+        received.append(real)
+        return discriminate(discriminator, real, fakes)
+
+    monkeypatch.setattr(unpaired, "discriminate", record)
     batch = batch_of(0)
     train_step(context, state, batch)
     assert torch.equal(received[0], batch.frames.flatten(0, 1))

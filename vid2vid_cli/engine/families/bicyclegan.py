@@ -21,7 +21,7 @@ from vid2vid_cli.engine.families.family import ModelFamily
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.train_context import TrainContext, detach_terms, freeze, seeded_rng, sum_terms, update_weights
-from vid2vid_cli.engine.training_losses import LossSettings, LossTerms, discriminator_loss, logits
+from vid2vid_cli.engine.training_losses import LossSettings, LossTerms, discriminate, discriminator_loss, logits
 from vid2vid_cli.losses.adversarial import GAN_LOSSES
 from vid2vid_cli.losses.bicyclegan import kl_divergence
 from vid2vid_cli.losses.reconstruction import weighted_sum
@@ -156,13 +156,11 @@ def _update_discriminators(
     context: TrainContext, state: BicycleState, reals: dict[str, Tensor], fakes: dict[str, Tensor]
 ) -> dict[str, Tensor]:
     losses = loss_settings(context.config.losses)
-    terms = {
-        f"discriminator_{name}": discriminator_loss(
-            reals[name].flatten(0, 1), [fakes[name].flatten(0, 1)], state.discriminators[name], losses
-        )
-        for name, term in ADVERSARIAL_TERMS.items()
-        if losses.has_any(term)
-    }
+    terms: LossTerms = {}
+    for name in (name for name, term in ADVERSARIAL_TERMS.items() if losses.has_any(term)):
+        real, fake = (images[name].flatten(0, 1).detach() for images in (reals, fakes))
+        outputs = discriminate(state.discriminators[name], real, [fake])
+        terms[f"discriminator_{name}"] = discriminator_loss(outputs, losses)
     if not terms:
         return {}
     update_weights(context, state.discriminator_optimizer, sum_terms(terms), scaler=state.discriminator_scaler)

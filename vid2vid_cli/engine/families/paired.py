@@ -5,6 +5,8 @@ A batch of clips is generated chunk by chunk; each chunk updates all networks on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import islice
 
 import torch
@@ -13,7 +15,6 @@ from torch import Tensor, nn
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.model_specs import ConditionSpec
 from vid2vid_cli.core.types import ClipBatch
-from vid2vid_cli.engine import training_losses
 from vid2vid_cli.engine.build import (
     build_discriminator,
     build_generator,
@@ -38,7 +39,24 @@ from vid2vid_cli.engine.rollout import rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.styles import encode_styles
-from vid2vid_cli.engine.train_context import TrainContext, detach_terms, freeze, seeded_rng, sum_terms, update_weights
+from vid2vid_cli.engine.train_context import (
+    TrainContext,
+    apply_gradients,
+    detach_terms,
+    seeded_rng,
+    sum_terms,
+    trained_weights,
+)
+from vid2vid_cli.engine.training_losses import (
+    LossSettings,
+    LossTerms,
+    RealFakeOutputs,
+    adversarial_losses,
+    discriminate,
+    discriminator_loss,
+    flow_losses,
+    image_losses,
+)
 from vid2vid_cli.losses.reconstruction import weighted_sum
 from vid2vid_cli.networks.generators import Generator
 
@@ -62,6 +80,15 @@ class PairedState(TrainState):
         """One discriminator per frame stride; the key is the stride as a string."""
         self.region_discriminators = region_discriminators
         """One discriminator per region name."""
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """What all discriminators compute for a chunk; `image` is None if it is not used."""
+
+    image: RealFakeOutputs | None
+    temporal: Mapping[str, RealFakeOutputs]
+    region: Mapping[str, RealFakeOutputs]
 
 
 def build_paired_state(config: Config, condition_spec: ConditionSpec, runtime: Runtime) -> PairedState:
@@ -147,58 +174,69 @@ def train_on_clips(context: TrainContext, state: PairedState, batch: ClipBatch) 
                 region_pairs=(crops := region_pairs(config, chunk)),
                 mean_weights=context.process_group.global_mean_weights(mean_counts(config, chunk, crops), chunk.real),
             )
-            loss_history.append(
-                _update_generator(context, state, chunk, inputs) | _update_discriminators(context, state, chunk, inputs)
-            )
+            loss_history.append(_update_networks(context, state, chunk, inputs, styles=styled.detached))
         styled.update_encoder(state.generator_optimizer, context.process_group, scaler=state.generator_scaler)
     return loss_history
 
 
-def _update_generator(
-    context: TrainContext, state: PairedState, chunk: Chunk, inputs: DiscriminatorInputs
+def _update_networks(
+    context: TrainContext, state: PairedState, chunk: Chunk, inputs: DiscriminatorInputs, *, styles: Tensor | None
 ) -> dict[str, Tensor]:
-    losses = loss_settings(context.config.losses)
-    with freeze(state.image_discriminator, state.temporal_discriminators, state.region_discriminators):
-        terms = training_losses.image_losses(chunk, state.image_discriminator, context.perceptual_loss, losses)
-        terms |= {
-            name: inputs.mean_weight(CONFIDENT_PIXELS) * term
-            for name, term in training_losses.flow_losses(chunk).items()
-        }
-        terms |= training_losses.adversarial_losses(
-            "temporal", inputs.temporal_pairs, state.temporal_discriminators, losses
-        )
-        for region, pair in inputs.region_pairs.items():
-            for name, term in training_losses.adversarial_losses(
-                "region", {region: pair}, state.region_discriminators, losses
-            ).items():
-                terms[name] = terms.get(name, 0.0) + inputs.mean_weight(region) * term
-        update_weights(
-            context, state.generator_optimizer, weighted_sum(terms, losses.weights), scaler=state.generator_scaler
-        )
-    return detach_terms(terms)
+    """Update all networks with a chunk. `styles`: a leaf of the generator's graph, which gets a gradient too.
 
-
-def _update_discriminators(
-    context: TrainContext, state: PairedState, chunk: Chunk, inputs: DiscriminatorInputs
-) -> dict[str, Tensor]:
+    The losses of both sides come from the same passes of the discriminators. So all gradients are computed before any
+    weight changes, each for the weights of its side only.
+    """
     losses = loss_settings(context.config.losses)
-    terms: dict[str, Tensor] = {}
-    if context.config.losses.uses_image_discriminator:
-        terms["image_discriminator"] = training_losses.discriminator_loss(
-            chunk.real, chunk.fake_images, state.image_discriminator, losses, chunk.discriminator_conditions
-        )
-    for kind, pairs, discriminators in (
-        ("temporal", inputs.temporal_pairs, state.temporal_discriminators),
-        ("region", inputs.region_pairs, state.region_discriminators),
-    ):
-        for name, (real, fake) in pairs.items():
-            loss = training_losses.discriminator_loss(real, [fake], discriminators[name], losses)
-            terms[f"{kind}_discriminator_{name}"] = inputs.mean_weight(name) * loss
+    outputs = _discriminate(context.config, state, chunk, inputs)
+    generator_terms = _generator_terms(context, chunk, inputs, outputs)
+    discriminator_terms = _discriminator_terms(inputs, outputs, losses)
     # A process without a crop of a region may have no terms.
-    update_weights(
-        context, state.discriminator_optimizer, sum_terms(terms) if terms else None, scaler=state.discriminator_scaler
+    discriminator_loss_sum = sum_terms(discriminator_terms) if discriminator_terms else None
+    state.discriminator_optimizer.zero_grad(set_to_none=True)
+    state.generator_optimizer.zero_grad(set_to_none=True)
+    weights = trained_weights(state.discriminator_optimizer)
+    state.discriminator_scaler.backward(discriminator_loss_sum, weights=weights, keeps_graph=True)
+    weights = [*trained_weights(state.generator_optimizer), *([] if styles is None else [styles])]
+    state.generator_scaler.backward(weighted_sum(generator_terms, losses.weights), weights=weights)
+    apply_gradients(context, state.generator_optimizer, scaler=state.generator_scaler)
+    apply_gradients(context, state.discriminator_optimizer, scaler=state.discriminator_scaler)
+    return detach_terms(generator_terms | discriminator_terms)
+
+
+def _discriminate(config: Config, state: PairedState, chunk: Chunk, inputs: DiscriminatorInputs) -> _Outputs:
+    image = None
+    if config.losses.uses_image_discriminator:
+        image = discriminate(
+            state.image_discriminator, chunk.real, chunk.fake_images, chunk.discriminator_conditions.detach()
+        )
+    temporal, region = (
+        {name: discriminate(discriminators[name], real, [fake]) for name, (real, fake) in pairs.items()}
+        for pairs, discriminators in (
+            (inputs.temporal_pairs, state.temporal_discriminators),
+            (inputs.region_pairs, state.region_discriminators),
+        )
     )
-    return detach_terms(terms)
+    return _Outputs(image, temporal, region)
+
+
+def _generator_terms(context: TrainContext, chunk: Chunk, inputs: DiscriminatorInputs, outputs: _Outputs) -> LossTerms:
+    losses = loss_settings(context.config.losses)
+    terms = image_losses(chunk, outputs.image, context.perceptual_loss, losses)
+    terms |= {name: inputs.mean_weight(CONFIDENT_PIXELS) * term for name, term in flow_losses(chunk).items()}
+    terms |= adversarial_losses("temporal", outputs.temporal.values(), losses)
+    for region, output in outputs.region.items():
+        for name, term in adversarial_losses("region", [output], losses).items():
+            terms[name] = terms.get(name, 0.0) + inputs.mean_weight(region) * term
+    return terms
+
+
+def _discriminator_terms(inputs: DiscriminatorInputs, outputs: _Outputs, losses: LossSettings) -> LossTerms:
+    terms = {} if outputs.image is None else {"image_discriminator": discriminator_loss(outputs.image, losses)}
+    for kind, outputs_by_name in (("temporal", outputs.temporal), ("region", outputs.region)):
+        for name, output in outputs_by_name.items():
+            terms[f"{kind}_discriminator_{name}"] = inputs.mean_weight(name) * discriminator_loss(output, losses)
+    return terms
 
 
 PAIRED = ModelFamily(build_generator, build_paired_state, train_on_clips, start_step)

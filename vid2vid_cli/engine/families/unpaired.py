@@ -23,7 +23,7 @@ from vid2vid_cli.engine.reference_flow import estimate_reference_flow
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.state import TrainState
 from vid2vid_cli.engine.train_context import TrainContext, detach_terms, freeze, seeded_rng, sum_terms, update_weights
-from vid2vid_cli.engine.training_losses import LossTerms, discriminator_loss, logits
+from vid2vid_cli.engine.training_losses import LossTerms, discriminate, discriminator_loss, logits
 from vid2vid_cli.losses.adversarial import GAN_LOSSES
 from vid2vid_cli.losses.reconstruction import masked_l1, weighted_sum
 from vid2vid_cli.losses.unpaired import cycle_loss, identity_loss
@@ -147,7 +147,8 @@ def _update_discriminators(context: TrainContext, state: UnpairedState, sources:
     for direction in DIRECTIONS:
         real = sources[opposite(direction)].flatten(0, 1)
         fake = state.history(direction).exchange(outputs[direction].flatten(0, 1))
-        terms[f"discriminator_{direction}"] = discriminator_loss(real, [fake], state.discriminators[direction], losses)
+        real_and_fake = discriminate(state.discriminators[direction], real.detach(), [fake.detach()])
+        terms[f"discriminator_{direction}"] = discriminator_loss(real_and_fake, losses)
     update_weights(context, state.discriminator_optimizer, sum_terms(terms), scaler=state.discriminator_scaler)
     if limit := context.config.unpaired.weight_clip:
         with torch.no_grad():
