@@ -37,7 +37,7 @@ class PoseOptions(Options):
         1,
         ge=1,
         le=4,
-        description="Detect people on every N-th frame, which takes an N-th of the time, and interpolate their points "
+        description="Detect people on every N-th frame only, which is faster, and interpolate their points "
         "on the frames between; 2 suits 25 frames per second and more. Without effect on input_dir.",
     )
     weights: Path | None = Field(

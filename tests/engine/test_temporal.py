@@ -122,7 +122,7 @@ def test_reference_flow_over_stride_matches_known_motion(stride: int) -> None:
 
 @pytest.mark.parametrize(("sampling", "num_sequences"), [("dense", (10, 6)), ("tiled", (5, 3)), ("disjoint", (4, 1))])
 def test_sampling_sets_number_of_sequences(sampling: str, num_sequences: tuple[int, int]) -> None:
-    """Twelve frames in chunks of four; real and generated sequences are evaluated once for both sides."""
+    """Twelve frames in chunks of four; real and generated sequences are evaluated once for all losses."""
     config = tiny_config(temporal_discriminator={"sampling": sampling}, schedule={"frames_per_update": 4})
     context, state = tiny_state(config)
     counts: dict[str, int] = {"1": 0, "3": 0}

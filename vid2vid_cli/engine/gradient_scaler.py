@@ -49,6 +49,8 @@ class GradientScaler:
         previous_scale = self._scaler.get_scale()
         self._scaler.step(optimizer)
         self._scaler.update()
+        # Until its context ends, autocast would use the weights that it converted before.
+        torch.clear_autocast_cache()
         self.num_skipped += self._scaler.get_scale() < previous_scale
 
     def state_dict(self) -> dict[str, Any]:

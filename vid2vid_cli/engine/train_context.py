@@ -47,8 +47,6 @@ def apply_gradients(context: TrainContext, optimizer: torch.optim.Optimizer, *, 
     """One step of an optimiser with the gradients that `scaler` has computed, averaged over all processes."""
     context.process_group.all_reduce_gradients(optimizer)
     scaler.step(optimizer)
-    # Until its context ends, autocast would use the weights that it converted before.
-    torch.clear_autocast_cache()
 
 
 def trained_weights(optimizer: torch.optim.Optimizer) -> list[Tensor]:

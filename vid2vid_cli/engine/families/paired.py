@@ -50,6 +50,7 @@ from vid2vid_cli.engine.train_context import (
 from vid2vid_cli.engine.training_losses import (
     LossSettings,
     LossTerms,
+    PerceptualFunction,
     RealFakeOutputs,
     adversarial_losses,
     discriminate,
@@ -184,12 +185,12 @@ def _update_networks(
 ) -> dict[str, Tensor]:
     """Update all networks with a chunk. `styles`: a leaf of the generator's graph, which gets a gradient too.
 
-    The losses of both sides come from the same passes of the discriminators. So all gradients are computed before any
-    weight changes, each for the weights of its side only.
+    The losses of the generator and of the discriminators come from the same passes. So all gradients are computed
+    before any weight changes, each only for the weights of the networks that its loss trains.
     """
     losses = loss_settings(context.config.losses)
     outputs = _discriminate(context.config, state, chunk, inputs)
-    generator_terms = _generator_terms(context, chunk, inputs, outputs)
+    generator_terms = _generator_terms(chunk, inputs, outputs, context.perceptual_loss, losses)
     discriminator_terms = _discriminator_terms(inputs, outputs, losses)
     # A process without a crop of a region may have no terms.
     discriminator_loss_sum = sum_terms(discriminator_terms) if discriminator_terms else None
@@ -220,9 +221,14 @@ def _discriminate(config: Config, state: PairedState, chunk: Chunk, inputs: Disc
     return _Outputs(image, temporal, region)
 
 
-def _generator_terms(context: TrainContext, chunk: Chunk, inputs: DiscriminatorInputs, outputs: _Outputs) -> LossTerms:
-    losses = loss_settings(context.config.losses)
-    terms = image_losses(chunk, outputs.image, context.perceptual_loss, losses)
+def _generator_terms(
+    chunk: Chunk,
+    inputs: DiscriminatorInputs,
+    outputs: _Outputs,
+    perceptual: PerceptualFunction | None,
+    losses: LossSettings,
+) -> LossTerms:
+    terms = image_losses(chunk, outputs.image, perceptual, losses)
     terms |= {name: inputs.mean_weight(CONFIDENT_PIXELS) * term for name, term in flow_losses(chunk).items()}
     terms |= adversarial_losses("temporal", outputs.temporal.values(), losses)
     for region, output in outputs.region.items():
