@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn.functional import interpolate
+from torch.nn.functional import conv2d, interpolate
 
-from vid2vid_cli.ops.resample import crop_to, downsample2x, pad_to_multiple, upsample_bilinear, upsample_patches
+from vid2vid_cli.ops.resample import (
+    crop_to,
+    downsample2x,
+    pad_to_multiple,
+    patch_conv2d,
+    patches_to_pixels,
+    pixels_to_patches,
+    upsample_bilinear,
+    upsample_patches,
+)
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (7, 9), (61, 97)])
@@ -62,3 +71,33 @@ def test_upsample_patches_crops_the_padding() -> None:
     patches = torch.rand(1, 2, 3, 4)
     expected = interpolate(patches, scale_factor=4, mode="bilinear")[..., :10, :13]
     assert torch.allclose(upsample_patches(patches, 4, 10, 13), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_pixels_to_patches_inverts_patches_to_pixels(channels_last: bool) -> None:
+    patches = torch.rand(2, 3 * 16, 5, 7)
+    result = pixels_to_patches(patches_to_pixels(patches, 4), 4, channels_last=channels_last)
+    assert torch.equal(result, patches)
+    assert result.is_contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("patch_size", [2, 4, 8])
+@pytest.mark.parametrize("channels", [3, 8, 16, 19, 24])
+def test_patch_conv2d_equals_conv2d_in_bf16(channels: int, patch_size: int, memory_format: torch.memory_format) -> None:
+    """On CPUs with AMX, conv2d in bf16 is wrong by its own size for some of these shapes."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(2, channels, 48, 64, generator=generator).requires_grad_()
+    weight = torch.randn(32, channels, patch_size, patch_size, generator=generator)
+    weight, bias = weight.to(memory_format=memory_format).requires_grad_(), torch.randn(32, generator=generator)
+    expected = conv2d(image, weight, bias, patch_size)
+    assert torch.equal(patch_conv2d(image, weight, bias), expected)
+    with torch.autocast("cpu", torch.bfloat16):
+        result = patch_conv2d(image, weight, bias)
+    assert result.dtype == torch.bfloat16
+    assert result.is_contiguous(memory_format=memory_format)
+    factors = torch.randn(expected.shape, generator=generator)
+    gradients = torch.autograd.grad((expected * factors).sum(), (image, weight))
+    bf16_gradients = torch.autograd.grad((result.float() * factors).sum(), (image, weight))
+    for value, exact in zip((result.float(), *bf16_gradients), (expected, *gradients), strict=True):
+        assert (value - exact).norm() < 0.01 * exact.norm()

@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from vid2vid_cli.ops.resample import patch_conv2d
+
 Norm = Literal["instance", "instance_no_affine", "group", "batch", "none"]
 Upsample = Literal["transpose", "resize"]
 ConditionRange = tuple[Literal[-1, 0], Literal[1]]
@@ -55,6 +57,17 @@ class InstanceNorm(nn.GroupNorm):
             return super().forward(x)
         normalised = F.batch_norm(x.float(), None, None, self.weight, self.bias, training=True, eps=self.eps)
         return normalised.to(x.dtype)
+
+
+class PatchEmbed(nn.Conv2d):
+    """A convolution whose stride is the size of its kernel: one cell per patch, `patch_size` pixels high and wide."""
+
+    def __init__(self, in_channels: int, out_channels: int, patch_size: int, *, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, patch_size, patch_size, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, in_channels, h, w) -> (b, out_channels, h / patch_size, w / patch_size)"""
+        return patch_conv2d(x, self.weight, self.bias)
 
 
 def norm_layer(channels: int, norm: Norm) -> nn.Module:

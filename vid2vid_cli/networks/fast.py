@@ -16,7 +16,15 @@ import torch
 from torch import Tensor, nn
 
 from vid2vid_cli.core.types import FLOW_MULTIPLIER, FrameOutput, FrameReferences, check_shape
-from vid2vid_cli.networks.blocks import Norm, ResidualBlock, conv_block, init_weights, maybe_checkpoint, norm_layer
+from vid2vid_cli.networks.blocks import (
+    Norm,
+    PatchEmbed,
+    ResidualBlock,
+    conv_block,
+    init_weights,
+    maybe_checkpoint,
+    norm_layer,
+)
 from vid2vid_cli.networks.reference_blend import ReferenceBlend
 from vid2vid_cli.networks.style_encoder import StyleEncoder
 from vid2vid_cli.ops.resample import crop_to, pad_to_multiple, patches_to_pixels, upsample_patches
@@ -61,10 +69,8 @@ class FastGenerator(nn.Module):
         """Frames are padded to multiples of this number of pixels."""
         self.gradient_checkpointing = False
         levels = range(num_downsamples - (patch_size.bit_length() - 1))
-        self.condition_patch_embed = nn.Conv2d(condition_channels, base_channels, patch_size, patch_size)
-        self.past_patch_embed = (
-            nn.Conv2d(3 * past_frames, base_channels, patch_size, patch_size) if past_frames else None
-        )
+        self.condition_patch_embed = PatchEmbed(condition_channels, base_channels, patch_size)
+        self.past_patch_embed = PatchEmbed(3 * past_frames, base_channels, patch_size) if past_frames else None
         input_layers = [
             norm_layer(base_channels, norm),
             nn.ReLU(inplace=True),

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from vid2vid_cli.core.geometry import GRID_STEP
 from vid2vid_cli.core.types import EmbeddedReferences, FrameReferences
-from vid2vid_cli.ops.resample import pad_to_multiple, upsample_bilinear, upsample_patches
+from vid2vid_cli.networks.blocks import PatchEmbed
+from vid2vid_cli.ops.resample import pad_to_multiple, patch_conv2d, upsample_bilinear, upsample_patches
 
 LOGIT_SCALE = 4.0
 """Factor on the logits of the weights; raises the learning rate of the choice between the candidates."""
@@ -42,7 +43,7 @@ class ReferenceBlend(nn.Module):
         """`channels`: of the trunk's features, one cell per patch. Frames are padded to multiples of `size_divisor`."""
         super().__init__()
         self.patch_size, self.flow_multiplier, self.size_divisor = patch_size, flow_multiplier, size_divisor
-        self.patch_embed = nn.Conv2d(6, channels, patch_size, patch_size)
+        self.patch_embed = PatchEmbed(6, channels, patch_size)
         self.merge = nn.Sequential(nn.Conv2d(2 * channels, channels, 3, 1, 1), nn.ReLU(inplace=True))
         self.flow_head = nn.Conv2d(channels, 2, 3, 1, 1)
         # One weight per patch: weights per pixel give patterns of pixels where the candidates differ.
@@ -64,9 +65,9 @@ class ReferenceBlend(nn.Module):
         grid = upsample_positions(references.positions.flatten(0, 1), height, width)
         aligned, static = _sample(references, grid), references.static_images.flatten(0, 1)
         # Two convolutions in place of a copy of both images into one tensor.
-        weight, bias, patch_size = self.patch_embed.weight, self.patch_embed.bias, self.patch_size
-        embeddings = F.conv2d(pad_to_multiple(aligned, self.size_divisor), weight[:, :3], bias, patch_size)
-        embeddings = embeddings + F.conv2d(pad_to_multiple(static, self.size_divisor), weight[:, 3:], None, patch_size)
+        weight, bias = self.patch_embed.weight, self.patch_embed.bias
+        embeddings = patch_conv2d(pad_to_multiple(aligned, self.size_divisor), weight[:, :3], bias)
+        embeddings = embeddings + patch_conv2d(pad_to_multiple(static, self.size_divisor), weight[:, 3:], None)
         embeddings = embeddings.view(batch, num_references, *embeddings.shape[1:])
         mean = (references.weights[:, :, None, None, None].to(embeddings.dtype) * embeddings).sum(1)
         return EmbeddedReferences(grid, embeddings, mean)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, pixel_shuffle
 
 from vid2vid_cli.core.types import FLOW_MULTIPLIER, FrameOutput, FrameReferences, check_shape
-from vid2vid_cli.networks.blocks import Norm, ResidualBlock, conv_block, init_weights, maybe_checkpoint
+from vid2vid_cli.networks.blocks import Norm, PatchEmbed, ResidualBlock, conv_block, init_weights, maybe_checkpoint
 from vid2vid_cli.networks.fast import REFERENCE_OCCLUSION_BIAS, icnr_init, upsample2x
 from vid2vid_cli.networks.reference_blend import ReferenceBlend
 from vid2vid_cli.networks.spade_layers import (
@@ -71,8 +71,8 @@ class SpadeGenerator(nn.Module):
         self.num_levels = num_downsamples - (patch_size.bit_length() - 1)
         self.blends_references = blends_references
         base, levels, top = base_channels, range(self.num_levels), base_channels << self.num_levels
-        self.condition_patch_embed = nn.Conv2d(condition_channels, base, patch_size, patch_size)
-        self.past_patch_embed = nn.Conv2d(3 * past_frames, base, patch_size, patch_size) if past_frames else None
+        self.condition_patch_embed = PatchEmbed(condition_channels, base, patch_size)
+        self.past_patch_embed = PatchEmbed(3 * past_frames, base, patch_size) if past_frames else None
         self.down = nn.ModuleList([conv_block(base, base, 3, norm)])
         self.down.extend(conv_block(base << level, base << level + 1, 3, norm, stride=2) for level in levels)
         num_flow_blocks = num_res_blocks // 2 if has_flow else 0
@@ -88,7 +88,7 @@ class SpadeGenerator(nn.Module):
         self.reference_encoder = ReferenceEncoder(base, patch_size, self.num_levels)
         self.attention = ReferenceAttention(top, base)
         self.code = nn.Sequential(nn.Linear(top, base), nn.LayerNorm(base))
-        self.last_frame_embed = nn.Conv2d(4, base, patch_size, patch_size, bias=False) if past_frames else None
+        self.last_frame_embed = PatchEmbed(4, base, patch_size, bias=False) if past_frames else None
         num_images = 1 if self.last_frame_embed is None else 2
         self.level_conditions = nn.ModuleList(nn.Conv2d(base << level, base, 1) for level in (*levels, self.num_levels))
         block_levels = [self.num_levels] * (num_res_blocks - num_flow_blocks) + list(reversed(levels))

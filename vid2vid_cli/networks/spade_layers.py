@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vid2vid_cli.networks.blocks import Norm, conv_block, norm_layer
+from vid2vid_cli.networks.blocks import Norm, PatchEmbed, conv_block, norm_layer
 
 MIN_WEIGHT = 1e-9
 """A reference of weight zero has this share of the attention."""
@@ -140,7 +140,7 @@ class ReferenceEncoder(nn.Module):
 
     def __init__(self, base_channels: int, patch_size: int, num_levels: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(3, base_channels, patch_size, patch_size), nn.ReLU(inplace=True)]
+        layers: list[nn.Module] = [PatchEmbed(3, base_channels, patch_size), nn.ReLU(inplace=True)]
         for level in range(num_levels):
             layers.append(conv_block(base_channels << level, base_channels << level + 1, 3, "group", stride=2))
         self.layers = nn.Sequential(*layers)

@@ -1,4 +1,4 @@
-"""Downsampling, bilinear upsampling, padding to a multiple, cropping, and patches to pixels."""
+"""Downsampling, bilinear upsampling, padding to a multiple, cropping, pixels to patches and back."""
 
 from __future__ import annotations
 
@@ -67,3 +67,32 @@ def patches_to_pixels(patches: Tensor, patch_size: int) -> Tensor:
     batch, channels, height, width = patches.shape
     cells = patches.reshape(batch, channels // patch_size**2, patch_size, patch_size, height, width)
     return cells.permute(0, 1, 4, 2, 5, 3).reshape(batch, -1, height * patch_size, width * patch_size)
+
+
+def patch_conv2d(image: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A convolution whose stride is the size of its kernel, (b, c, h, w), (o, c, p, p) -> (b, o, h / p, w / p).
+
+    In bf16 on a CPU the pixels of a patch become channels of a 1x1 convolution: with a stride of 4 or more, oneDNN's
+    AMX kernel (3.12, of torch 2.14) computes wrong values for some numbers of channels, such as 16 and 24.
+    """
+    patch_size = weight.shape[-1]
+    if image.device.type != "cpu" or _convolution_dtype(image) is not torch.bfloat16:
+        return F.conv2d(image, weight, bias, patch_size)
+    is_channels_last = weight.is_contiguous(memory_format=torch.channels_last)
+    cells = pixels_to_patches(image.to(torch.bfloat16), patch_size, channels_last=is_channels_last)
+    return F.conv2d(cells, weight.flatten(1)[..., None, None], bias)
+
+
+def _convolution_dtype(image: Tensor) -> torch.dtype:
+    """The type in which a convolution of this image is computed on the CPU."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else image.dtype
+
+
+def pixels_to_patches(image: Tensor, patch_size: int, *, channels_last: bool) -> Tensor:
+    """The inverse of `patches_to_pixels`, in either memory format."""
+    batch, channels, height, width = image.shape
+    rows, columns = height // patch_size, width // patch_size
+    cells = image.reshape(batch, channels, rows, patch_size, columns, patch_size)
+    if channels_last:
+        return cells.permute(0, 2, 4, 1, 3, 5).reshape(batch, rows, columns, -1).permute(0, 3, 1, 2)
+    return cells.permute(0, 1, 3, 5, 2, 4).reshape(batch, -1, rows, columns)
