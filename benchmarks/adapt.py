@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Vid2VidError as error:
         print(f"Error: {error.message} {error.hint}", file=sys.stderr)
         return error.exit_code
-    print(describe_machine(machine_info(args.device)), format_results(results), sep="\n\n")
+    print(describe_machine(machine_info(args.device, is_training=True)), format_results(results), sep="\n\n")
     if out is not None:
         out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 0

@@ -27,6 +27,7 @@ from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.errors import Vid2VidError
 from vid2vid_cli.core.markdown import describe_machine, format_table
 from vid2vid_cli.engine.events import ignore_events
+from vid2vid_cli.engine.run_folder import RunFolder
 from vid2vid_cli.pipelines.evaluate import EvaluateRequest, evaluate
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare
 from vid2vid_cli.pipelines.train import train
@@ -50,10 +51,14 @@ class HeldOutPlan:
 
 
 def measure(plan: HeldOutPlan, folder: Path, log: Log) -> dict[str, Any]:
-    """Prepare the video, train and evaluate with each seed: {"runs": [metrics], "rows": baselines, "steps": [...]}."""
+    """Prepare the video, train and evaluate with each seed.
+
+    {"runs": metrics per seed, "steps": per seed, "precision": of the trainings, "baselines": metrics per name}
+    """
     dataset = prepare(PrepareRequest((plan.video,), (plan.conditioner,), folder / "data"), ignore_events).path
     runs: list[dict[str, float]] = []
     steps: list[int] = []
+    precision = "auto"
     baselines: dict[str, dict[str, float]] = {}
     for seed in range(plan.num_seeds):
         config = resolve_config(plan.preset, None, (*plan.settings, f"runtime.seed={seed}"), {}).config
@@ -72,9 +77,10 @@ def measure(plan: HeldOutPlan, folder: Path, log: Log) -> dict[str, Any]:
         )
         runs.append(dict(evaluation.rows["model"]))
         steps.append(trained.num_steps)
+        precision = RunFolder(trained.path).load_record().precision
         baselines = {name: dict(metrics) for name, metrics in evaluation.baselines.items()}
         log(f"seed {seed}: {trained.num_steps} steps in {trained.elapsed_seconds:.0f} s: {evaluation.comparison}")
-    return {"runs": runs, "steps": steps, "baselines": baselines}
+    return {"runs": runs, "steps": steps, "precision": precision, "baselines": baselines}
 
 
 def format_results(plan: HeldOutPlan, results: Mapping[str, Any]) -> str:
@@ -127,7 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Vid2VidError as error:
         print(f"Error: {error.message} {error.hint}", file=sys.stderr)
         return error.exit_code
-    print(describe_machine(machine_info(args.device)), format_results(plan, results), sep="\n\n")
+    machine = machine_info(args.device, results["precision"], is_training=True)
+    print(describe_machine(machine), format_results(plan, results), sep="\n\n")
     return 0
 
 

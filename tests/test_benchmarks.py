@@ -246,7 +246,7 @@ def test_adapt_benchmark_compares_with_training_from_nothing(
 def test_held_out_benchmark_measures_seeds_and_baselines(
     benchmark_inputs: BenchmarkInputs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = [f"--set={setting}" for setting in (*TOY_OVERRIDES, "data.height=32")]
+    settings = [f"--set={setting}" for setting in (*TOY_OVERRIDES, "data.height=32", "runtime.precision=bf16")]
     video = write_looped_clip(benchmark_inputs.video, 20, tmp_path / "clip.mp4")
     arguments = [
         str(video),
@@ -257,7 +257,9 @@ def test_held_out_benchmark_measures_seeds_and_baselines(
         *settings,
     ]
     assert held_out.main(arguments) == 0
-    rows = parse_tables(capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert "; cpu, bf16; torch" in printed
+    rows = parse_tables(printed)
     mean, *seeds = map(float, rows["psnr"][:3])
     assert mean == pytest.approx(sum(seeds) / 2, abs=0.02)
     assert {"ssim", "sharpness", "warping_error"} <= rows.keys()

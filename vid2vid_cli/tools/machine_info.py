@@ -14,9 +14,9 @@ from vid2vid_cli.engine.runtime import choose_runtime
 _STATUS = Path("/proc/self/status")
 
 
-def machine_info(device: str) -> dict[str, object]:
-    """Processor, cores, versions and GPU that measurements are made on. Raises DeviceError."""
-    runtime = choose_runtime(device)
+def machine_info(device: str, precision: str = "auto", *, is_training: bool = False) -> dict[str, object]:
+    """Processor, cores, versions and GPU that measurements are made on. Raises DeviceError and ConfigError."""
+    runtime = choose_runtime(device, precision, is_training=is_training)
     return {
         "processor": _processor_name(),
         "cores": num_cores(),
