@@ -11,8 +11,6 @@ from vid2vid_cli.ops.resample import (
     downsample2x,
     pad_to_multiple,
     patch_conv2d,
-    patches_to_pixels,
-    pixels_to_patches,
     upsample_bilinear,
     upsample_patches,
 )
@@ -73,14 +71,6 @@ def test_upsample_patches_crops_the_padding() -> None:
     assert torch.allclose(upsample_patches(patches, 4, 10, 13), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("channels_last", [False, True])
-def test_pixels_to_patches_inverts_patches_to_pixels(channels_last: bool) -> None:
-    patches = torch.rand(2, 3 * 16, 5, 7)
-    result = pixels_to_patches(patches_to_pixels(patches, 4), 4, channels_last=channels_last)
-    assert torch.equal(result, patches)
-    assert result.is_contiguous(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
-
-
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("patch_size", [2, 4, 8])
 @pytest.mark.parametrize("channels", [3, 8, 16, 19, 24])
@@ -91,7 +81,7 @@ def test_patch_conv2d_equals_conv2d_in_bf16(channels: int, patch_size: int, memo
     weight = torch.randn(32, channels, patch_size, patch_size, generator=generator)
     weight, bias = weight.to(memory_format=memory_format).requires_grad_(), torch.randn(32, generator=generator)
     expected = conv2d(image, weight, bias, patch_size)
-    assert torch.equal(patch_conv2d(image, weight, bias), expected)
+    assert torch.allclose(patch_conv2d(image, weight, bias), expected, atol=1e-4)
     with torch.autocast("cpu", torch.bfloat16):
         result = patch_conv2d(image, weight, bias)
     assert result.dtype == torch.bfloat16
