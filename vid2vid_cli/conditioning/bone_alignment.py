@@ -62,30 +62,23 @@ def align_bones(
     nodes = grid_nodes(*size)
     z, static = _as_complex(nodes), _as_complex(nodes @ base[:, :2].T + base[:, 2])
     scale = float(np.sqrt(abs(np.linalg.det(base[:, :2]))))
-    starts, ends = _bone_ends(points, bones)
-    reference_starts, reference_ends = _bone_ends(reference_points, bones)
-    is_known = np.isfinite(starts + ends + reference_starts + reference_ends)
-    frame_distances, proximity = _frame_bones(np.asarray(points, np.float32).tobytes(), tuple(bones), size)
-    positions, mismatch = static, np.zeros(z.shape)
+    frame_ends, reference_ends = _bone_ends(points, bones), _bone_ends(reference_points, bones)
+    is_known = np.isfinite(sum((*frame_ends, *reference_ends)))
+    frame_key = np.asarray(points, np.float32).tobytes(), tuple(bones), size
+    positions, mismatch = static, np.zeros(z.shape, np.float32)
     if is_known.any():
-        start, end, reference_start, reference_end = (
-            array[is_known, None, None] for array in (starts, ends, reference_starts, reference_ends)
-        )
-        (direction, length), (reference_direction, reference_length) = (
-            _directions(vector) for vector in (end - start, reference_end - reference_start)
-        )
-        distances = frame_distances if is_known.all() else frame_distances[is_known]
-        weights = np.exp(-0.5 * (distances / (BONE_WIDTH * _bone_unit(start, end))) ** 2)
-        ratio = reference_length / np.maximum(length * scale, 1e-6)
-        followed_ratio = np.clip(ratio, 1 / MAX_BONE_SCALE, MAX_BONE_SCALE)
-        local = (z - (start + end) / 2) * np.conj(direction)
-        scaled = local.real * followed_ratio + 1j * local.imag * np.sqrt(followed_ratio)
-        moved = (reference_start + reference_end) / 2 + reference_direction * scale * scaled
-        turn = np.abs(reference_direction / direction - 1) + np.abs(np.log(ratio + 1e-3))
-        weight_sum = weights.sum(axis=0) + STATIC_WEIGHT
-        positions = static + (weights * (moved - static)).sum(axis=0) / weight_sum
-        mismatch = (weights * turn).sum(axis=0) / weight_sum
+        start, end, reference_start, reference_end = (array[is_known] for array in (*frame_ends, *reference_ends))
+        weights = _bone_weights(*frame_key, is_known.tobytes())
+        motions, turns = _bone_motions((start, end), (reference_start, reference_end), scale)
+        coefficients = np.concatenate([motions.real, motions.imag, turns[None], np.ones_like(turns)[None]])
+        # A product of matrices: sums over the bones of each coefficient times the bone's weight at each node.
+        real, imaginary, (turn_sum, weight_sum) = np.split(np.tensordot(coefficients, weights, 1), [3, 6])
+        linear, conjugate, constant = real + 1j * imaginary
+        weight_sum += STATIC_WEIGHT
+        positions = (linear * z + conjugate * z.conj() + constant + STATIC_WEIGHT * static) / weight_sum
+        mismatch = turn_sum / weight_sum
     reference_proximity = bone_proximity(positions, reference_points, bones, LIMB_WIDTH)
+    proximity = _frame_proximity(*frame_key)
     hidden = np.maximum(reference_proximity, np.clip(_stretch(positions) / scale - MAX_STRETCH + 1, 0, 2) / 2)
     logits = VISIBILITY_SLOPE * (proximity - hidden + VISIBILITY_OFFSET)
     return BoneAlignment(
@@ -96,18 +89,47 @@ def align_bones(
     )
 
 
-@lru_cache(maxsize=4)
-def _frame_bones(
-    point_bytes: bytes, bones: tuple[tuple[int, int], ...], size: tuple[int, int]
-) -> tuple[FloatArray, FloatArray]:
-    """Distances (bones, gh, gw) of the nodes from each bone, NaN if it is missing, and `bone_proximity`.
+def _bone_motions(
+    ends: tuple[ComplexArray, ComplexArray], reference_ends: tuple[ComplexArray, ComplexArray], scale: float
+) -> tuple[ComplexArray, FloatArray]:
+    """The motion of each bone, (3, bones): a, b, c of a z + b conj(z) + c, and its turn and stretch (bones,).
 
-    All references of a frame share them.
+    Along the bone positions are scaled by r, the ratio of its lengths, across by s, the square root of r. With the
+    direction d of the bone this is (r + s) / 2 z + (r - s) / 2 d^2 conj(z), then turned and moved to the reference.
     """
+    (start, end), (reference_start, reference_end) = ends, reference_ends
+    (direction, length), (reference_direction, reference_length) = (
+        _directions(vector) for vector in (end - start, reference_end - reference_start)
+    )
+    ratio = reference_length / np.maximum(length * scale, 1e-6)
+    along = np.clip(ratio, 1 / MAX_BONE_SCALE, MAX_BONE_SCALE)
+    across = np.sqrt(along)
+    linear = reference_direction * scale * (along + across) / 2 * direction.conj()
+    conjugate = reference_direction * scale * (along - across) / 2 * direction
+    centre, reference_centre = (start + end) / 2, (reference_start + reference_end) / 2
+    constant = reference_centre - linear * centre - conjugate * centre.conj()
+    turn = np.abs(reference_direction / direction - 1) + np.abs(np.log(ratio + 1e-3))
+    return np.stack([linear, conjugate, constant]), turn.astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _bone_weights(
+    point_bytes: bytes, bones: tuple[tuple[int, int], ...], size: tuple[int, int], known_bytes: bytes
+) -> FloatArray:
+    """Weights (known bones, gh, gw) of the bones at the nodes. References that have the same bones share them."""
     points = np.frombuffer(point_bytes, np.float32).reshape(-1, 2)
-    nodes = _as_complex(grid_nodes(*size))
-    starts, ends = (array[:, None, None] for array in _bone_ends(points, bones))
-    return _distances(nodes, starts, ends), bone_proximity(nodes, points, bones, LIMB_WIDTH)
+    is_known = np.frombuffer(known_bytes, bool)
+    starts, ends = (array[is_known] for array in _bone_ends(points, bones))
+    squared = _squared_distances(_as_complex(grid_nodes(*size)), starts, ends)
+    weights: FloatArray = np.exp(squared * np.float32(-0.5 / (BONE_WIDTH * _bone_unit(starts, ends)) ** 2))
+    return weights
+
+
+@lru_cache(maxsize=4)
+def _frame_proximity(point_bytes: bytes, bones: tuple[tuple[int, int], ...], size: tuple[int, int]) -> FloatArray:
+    """`bone_proximity` of the nodes, which all references of a frame share."""
+    points = np.frombuffer(point_bytes, np.float32).reshape(-1, 2)
+    return bone_proximity(_as_complex(grid_nodes(*size)), points, bones, LIMB_WIDTH)
 
 
 def bone_proximity(positions: ComplexArray, points: FloatArray, bones: Bones, width: float) -> FloatArray:
@@ -126,8 +148,8 @@ def bone_proximity(positions: ComplexArray, points: FloatArray, bones: Bones, wi
     is_end = (counts == 1)[np.searchsorted(joints, known)]  # (bones, 2)
     extensions = END_EXTENSION * (ends - starts)
     segments = starts - is_end[:, 0] * extensions, ends + is_end[:, 1] * extensions
-    nearest = _distances(positions, *(array[:, None, None] for array in segments)).min(axis=0)
-    proximity: FloatArray = np.exp(-0.5 * (nearest / radius) ** 2)
+    nearest = _squared_distances(positions, *segments).min(axis=0)
+    proximity: FloatArray = np.exp(nearest * np.float32(-0.5 / radius**2))
     return proximity
 
 
@@ -166,13 +188,17 @@ def _directions(vectors: ComplexArray) -> tuple[ComplexArray, FloatArray]:
     return np.where(lengths > 1e-6, vectors / np.maximum(lengths, 1e-6), 1), lengths
 
 
-def _distances(positions: ComplexArray, starts: ComplexArray, ends: ComplexArray) -> FloatArray:
-    """Distances of positions from line segments; the shapes are broadcast."""
-    vectors = ends - starts
-    offsets = positions - starts
-    along = np.clip((offsets * np.conj(vectors)).real / np.maximum(np.abs(vectors) ** 2, 1e-6), 0, 1)
-    from_line = offsets - along * vectors
-    distances: FloatArray = np.sqrt(from_line.real**2 + from_line.imag**2)  # faster than the absolute value
+def _squared_distances(positions: ComplexArray, starts: ComplexArray, ends: ComplexArray) -> FloatArray:
+    """(bones, rows, columns) squared distances of positions (rows, columns) from line segments (bones,)."""
+    directions, lengths = _directions(ends - starts)
+    # Coordinates along and across each segment, from its start: a rotation, as a product of matrices.
+    rows = np.stack([directions.real, directions.imag, -(directions.conj() * starts).real], 1)
+    across_rows = np.stack([-directions.imag, directions.real, -(directions.conj() * starts).imag], 1)
+    coordinates = np.stack([positions.real, positions.imag, np.ones(positions.shape, np.float32)])
+    along, across = (np.tensordot(matrix, coordinates, 1) for matrix in (rows, across_rows))
+    along -= np.clip(along, 0, lengths[:, None, None])
+    distances: FloatArray = np.square(along, out=along)
+    distances += np.square(across, out=across)
     return distances
 
 

@@ -40,6 +40,16 @@ def check_shape(name: str, tensor: Tensor, axes: str, **sizes: int) -> dict[str,
 
 
 @dataclass(frozen=True)
+class EmbeddedStaticReferences:
+    """What a generator computes from references without alignment: the same for all frames that have them."""
+
+    embeddings: Tensor
+    """(b n, c, h', w') as in `EmbeddedReferences`, the part of `FrameReferences.static_images`."""
+    means: Tensor
+    """(b, n, 3, h', w') mean colours of the patches."""
+
+
+@dataclass(frozen=True)
 class EmbeddedReferences:
     """What a generator computes from the references of a frame alone, before the condition and the past are known."""
 
@@ -49,6 +59,8 @@ class EmbeddedReferences:
     """(b, n, c, h', w') of the aligned references; h' and w' count patches of the padded frame."""
     mean: Tensor
     """(b, c, h', w') of the embeddings, weighted by `FrameReferences.weights`."""
+    static_means: Tensor
+    """`EmbeddedStaticReferences.means`"""
 
 
 @dataclass(frozen=True)

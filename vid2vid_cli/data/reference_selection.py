@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, View
-from vid2vid_cli.core.geometry import FloatArray
+from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 from vid2vid_cli.core.types import ClipReferences, FrameReferences
 from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.dataset import FrameRange
@@ -103,6 +103,8 @@ class ReferenceLoader:
 
     def __init__(self, bank: ReferenceBank, device: torch.device) -> None:
         self._bank, self._device = bank, device
+        self._static_frames: dict[int, UInt8Array] = {}
+        """By index. To find the background of a body takes 5 ms, and bodies change their references often."""
         self._loaded: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
         """Images and static images of the references in `_loaded`, each (1, n, 3, height, width)."""
@@ -125,8 +127,9 @@ class ReferenceLoader:
 
     def _load_images(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         image = frame_to_tensor(self._bank.frames[index])
-        static_image = frame_to_tensor(self._bank.static_frame(index, self._bank.output_view))
-        return image.to(self._device), static_image.to(self._device)
+        if index not in self._static_frames:
+            self._static_frames[index] = self._bank.static_frame(index, self._bank.output_view)
+        return image.to(self._device), frame_to_tensor(self._static_frames[index]).to(self._device)
 
 
 @dataclass(frozen=True)

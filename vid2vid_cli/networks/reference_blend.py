@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vid2vid_cli.core.geometry import GRID_STEP
-from vid2vid_cli.core.types import EmbeddedReferences, FrameReferences
+from vid2vid_cli.core.types import EmbeddedReferences, EmbeddedStaticReferences, FrameReferences
 from vid2vid_cli.networks.blocks import PatchEmbed
 from vid2vid_cli.ops.resample import pad_to_multiple, patch_conv2d, upsample_bilinear, upsample_patches
 
@@ -57,20 +57,29 @@ class ReferenceBlend(nn.Module):
             if head.bias is not None:
                 nn.init.zeros_(head.bias)
 
-    def embed(self, references: FrameReferences, height: int, width: int) -> EmbeddedReferences:
-        """Align and embed the references of a frame of (height, width); `references.embedded` if it exists."""
+    def embed_static(self, static_images: Tensor) -> EmbeddedStaticReferences:
+        """Embed `FrameReferences.static_images`."""
+        images = pad_to_multiple(static_images.flatten(0, 1), self.size_divisor)
+        embeddings = patch_conv2d(images, self.patch_embed.weight[:, 3:], None)
+        return EmbeddedStaticReferences(embeddings, self._average_patches(static_images))
+
+    def embed(
+        self, references: FrameReferences, height: int, width: int, static: EmbeddedStaticReferences | None = None
+    ) -> EmbeddedReferences:
+        """Align and embed the references of a frame of (height, width); `references.embedded` if it exists.
+
+        `static`: result of `embed_static`, if it was computed for a previous frame.
+        """
         if references.embedded is not None:
             return references.embedded
         batch, num_references = references.weights.shape
         grid = upsample_positions(references.positions.flatten(0, 1), height, width)
-        aligned, static = _sample(references, grid), references.static_images.flatten(0, 1)
+        aligned = pad_to_multiple(_sample(references, grid), self.size_divisor)
+        static = self.embed_static(references.static_images) if static is None else static
         # Two convolutions in place of a copy of both images into one tensor.
-        weight, bias = self.patch_embed.weight, self.patch_embed.bias
-        embeddings = patch_conv2d(pad_to_multiple(aligned, self.size_divisor), weight[:, :3], bias)
-        embeddings = embeddings + patch_conv2d(pad_to_multiple(static, self.size_divisor), weight[:, 3:], None)
+        embeddings = patch_conv2d(aligned, self.patch_embed.weight[:, :3], self.patch_embed.bias) + static.embeddings
         embeddings = embeddings.view(batch, num_references, *embeddings.shape[1:])
-        mean = (references.weights[:, :, None, None, None].to(embeddings.dtype) * embeddings).sum(1)
-        return EmbeddedReferences(grid, embeddings, mean)
+        return EmbeddedReferences(grid, embeddings, _weighted_mean(references.weights, embeddings), static.means)
 
     def blend(
         self, features: Tensor, embedded: EmbeddedReferences, references: FrameReferences, synthesised: Tensor
@@ -97,7 +106,8 @@ class ReferenceBlend(nn.Module):
         penalised_logit = raw_logit - DETAIL_SYNTHESIS_PENALTY / DETAIL_LOGIT_SCALE
         detail_weights = _softmax_weights(detail_prior, logits, penalised_logit, DETAIL_LOGIT_SCALE)
         # Replaces the means over patches by those of the soft weights.
-        difference = _mix(soft_weights - detail_weights, *map(self._average_patches, images))
+        aligned_means, synthesised_means = self._average_patches(images[0]), self._average_patches(synthesised)
+        difference = _mix(soft_weights - detail_weights, aligned_means, embedded.static_means, synthesised_means)
         weights = upsample_patches(detail_weights, self.patch_size, height, width)
         corrected = _mix(weights, *images) + upsample_patches(difference, self.patch_size, height, width)
         return corrected.clamp(-1, 1), weights
@@ -150,6 +160,19 @@ def _mix(weights: Tensor, aligned: Tensor, static: Tensor, synthesised: Tensor) 
     of_aligned = (weights[:, :-1:2, None] * aligned).sum(1)
     of_static = (weights[:, 1::2, None] * static).sum(1)
     return weights[:, -1:] * synthesised + of_aligned + of_static
+
+
+def _weighted_mean(weights: Tensor, embeddings: Tensor) -> Tensor:
+    """(b, n), (b, n, c, h', w') -> (b, c, h', w'), in the same memory format.
+
+    A product of matrices: torch's sum over an outer axis takes three to ten times as long on a CPU.
+    """
+    is_channels_last = embeddings.stride(2) == 1
+    if is_channels_last:
+        embeddings = embeddings.movedim(2, -1)
+    mean = weights[:, None].to(embeddings.dtype) @ embeddings.flatten(2)
+    mean = mean.view(len(weights), *embeddings.shape[2:])
+    return mean.movedim(-1, 1) if is_channels_last else mean
 
 
 def upsample_positions(positions: Tensor, height: int, width: int) -> Tensor:

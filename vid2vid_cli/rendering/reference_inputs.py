@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from torch import Tensor
+
 from vid2vid_cli.conditioning import Annotation, View
-from vid2vid_cli.core.types import FrameReferences
+from vid2vid_cli.core.types import EmbeddedStaticReferences, FrameReferences
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_selection import ReferenceLoader, ReferenceSelector, SelectedReferences
 from vid2vid_cli.engine.rollout import SequentialGenerator
@@ -22,6 +24,8 @@ class ReferenceInputs:
         self._runtime = runtime
         # On a GPU, the kernels of all threads run one after another; a compiled or exported generator is one graph.
         self._blend = generator.generator.reference_blend if isinstance(generator, TracedGenerator) else None
+        self._static: tuple[Tensor, EmbeddedStaticReferences] | None = None
+        """Static images of the last frame, and what the generator computes of them."""
 
     def select(self, annotations: Sequence[Annotation], views: Sequence[View]) -> SelectedReferences:
         """The references of the next frame; needed for every frame, because later ones depend on earlier ones."""
@@ -36,4 +40,7 @@ class ReferenceInputs:
         if self._blend is None:
             return references
         with self._runtime.inference():
-            return replace(references, embedded=self._blend.embed(references, height, width))
+            if self._static is None or self._static[0] is not references.static_images:
+                self._static = references.static_images, self._blend.embed_static(references.static_images)
+            embedded = self._blend.embed(references, height, width, self._static[1])
+            return replace(references, embedded=embedded)
