@@ -10,7 +10,8 @@ from torch import Tensor
 from vid2vid_cli.conditioning import Annotation, View
 from vid2vid_cli.core.types import EmbeddedStaticReferences, FrameReferences
 from vid2vid_cli.data.reference_bank import ReferenceBank
-from vid2vid_cli.data.reference_selection import ReferenceLoader, ReferenceSelector, SelectedReferences
+from vid2vid_cli.data.reference_loading import ReferenceLoader, SelectedReferences
+from vid2vid_cli.data.reference_selection import ReferenceSelector
 from vid2vid_cli.engine.rollout import SequentialGenerator
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.engine.traced_generator import TracedGenerator
