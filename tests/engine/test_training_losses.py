@@ -228,6 +228,15 @@ def test_image_losses_by_hand() -> None:
     assert set(training_losses.image_losses(constant_chunk(), None, None, settings(l1=1.0))) == {"l1"}
 
 
+def test_synthesised_l1_is_that_of_the_image_before_the_blend() -> None:
+    chunk = constant_chunk(synthesised=-0.25)
+    terms = training_losses.image_losses(chunk, None, None, settings(l1=1.0, synthesised_l1=2.0))
+    assert float(terms["synthesised_l1"]) == 0.75
+    assert float(terms["l1"]) == 0.375 + 0.5
+    for other, weight in ((chunk, 0.0), (constant_chunk(), 2.0)):  # no weight, no references
+        assert "synthesised_l1" not in training_losses.image_losses(other, None, None, settings(synthesised_l1=weight))
+
+
 @pytest.mark.parametrize("kind", ["temporal", "region"])
 def test_adversarial_losses_sum_over_discriminators(kind: Any) -> None:
     first, second = constant_chunk(), constant_chunk(image=1.5)

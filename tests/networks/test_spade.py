@@ -8,6 +8,7 @@ import pytest
 import torch
 from networks.test_fast import random_inputs
 from networks.test_reference_blend import check_embedded_ahead, random_references, take
+from networks.test_reference_blend import make_generator as make_fast_generator
 from torch import Tensor, nn
 
 from vid2vid_cli.core.types import FrameReferences, ShapeError
@@ -223,3 +224,16 @@ def test_compiled_generator_is_one_graph() -> None:
 
 def test_references_embedded_ahead_give_the_same_frame() -> None:
     check_embedded_ahead(tiny_generator())
+
+
+def test_image_before_the_blend_is_an_output_of_training_only() -> None:
+    (window, past), references = random_inputs(HEIGHT, WIDTH), random_references(HEIGHT, WIDTH)
+    for generator in (tiny_generator(), make_fast_generator()):
+        assert generator.reference_blend.raw_weight_head.bias is not None
+        nn.init.constant_(generator.reference_blend.raw_weight_head.bias, 20.0)  # the references have no weight
+        output = generator.train()(window, past, False, references)
+        assert torch.allclose(output.synthesised, output.raw, atol=1e-6)
+        assert output.synthesised.requires_grad
+        assert generator.eval()(window, past, False, references).synthesised is None
+    assert tiny_generator(blends_references=False)(window, past, False, references).synthesised is None
+    assert make_fast_generator(num_references=0)(window, past, False).synthesised is None

@@ -41,6 +41,12 @@ class LossConfig(ConfigSection):
         "missing is an error.",
     )
     l1: float = Field(0.0, ge=0, description="L1 between frames, on the final and the raw image.")
+    synthesised_l1: float = Field(
+        0.0,
+        ge=0,
+        description="L1 between frames, on the image that is blended with reference frames: without it, that image "
+        "corrects the references, and has wrong colours where it is alone.",
+    )
     flow: float = Field(
         10.0,
         ge=0,

@@ -111,6 +111,8 @@ def unused_settings(config: Config) -> dict[str, str]:
         reasons |= dict.fromkeys(ignored, "the model is frame-wise (generator.past_frames=0)")
     elif config.num_initial_frames:
         reasons["schedule.image_warmup_steps"] = "clips begin with real frames (schedule.initial_frames=real)"
+    if not generator.num_references or (kind != "fast" and not generator.blend_references):
+        reasons["losses.synthesised_l1"] = "the model does not blend reference frames"
     if not generator.flow:
         reasons |= dict.fromkeys(FLOW_SETTINGS, "generator.flow is false")
     return reasons

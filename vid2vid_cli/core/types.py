@@ -210,6 +210,8 @@ class FrameOutput:
     reference_weights: Tensor | None = None
     """(b, 2 n + 1, h, w) weights with the sum 1 of each reference, aligned and as it is, and of the synthesised image;
     without gradients; in synthesis those of the detail. None for a model without references."""
+    synthesised: Tensor | None = None
+    """(b, 3, h, w) of a model with references in training: the image that `raw` blends with them."""
     coarse_images: tuple[Tensor, ...] = ()
     """(b, 3, h', w') final images of the coarser scales, each half as large, rounded up; the next coarser first."""
 

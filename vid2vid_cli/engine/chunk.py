@@ -53,6 +53,8 @@ class Chunk:
     """(n, 3, h, w)"""
     raw: Tensor
     """(n, 3, h, w)"""
+    synthesised: Tensor | None = None
+    """(n, 3, h, w) of a model with references, see `FrameOutput`."""
     flow: Tensor | None
     """(k, 2, h, w) in pixels; None for a model without flow."""
     occlusion: Tensor | None
@@ -125,6 +127,7 @@ def gather_chunk(
         return tensor.transpose(0, 1).flatten(0, 1)
 
     flows = [output.flow for output in outputs if output.flow is not None]
+    synthesised = [output.synthesised for output in outputs if output.synthesised is not None]
     occlusions = [output.occlusion for output in outputs if output.occlusion is not None]
     flow_clip = frames[:, :, :2] if reference_flow is None else reference_flow.flow
     confidence_clip = frames[:, :, :1] if reference_flow is None else reference_flow.confidence
@@ -133,6 +136,7 @@ def gather_chunk(
         real=flatten_time(frames[:, start:stop]),
         image=torch.cat([output.image for output in outputs]),
         raw=torch.cat([output.raw for output in outputs]),
+        synthesised=torch.cat(synthesised) if synthesised else None,
         flow=torch.cat(flows) if flows else None,
         occlusion=torch.cat(occlusions) if occlusions else None,
         prev_real=flatten_time(frames[:, previous_slice]),

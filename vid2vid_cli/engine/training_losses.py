@@ -59,7 +59,7 @@ def discriminate(
 def image_losses(
     chunk: Chunk, outputs: RealFakeOutputs | None, perceptual: PerceptualFunction | None, losses: LossSettings
 ) -> LossTerms:
-    """The generator's terms on single frames: adversarial, feature_matching, perceptual and l1.
+    """The generator's terms on single frames: adversarial, feature_matching, perceptual, l1 and synthesised_l1.
 
     `outputs`: of the image discriminator for `chunk.real` and `chunk.fake_images`; None: the first two have no weight.
     """
@@ -78,6 +78,8 @@ def image_losses(
             add_term("perceptual", perceptual(image, chunk.real))
         if losses.has_any("l1"):
             add_term("l1", F.l1_loss(image, chunk.real))
+    if chunk.synthesised is not None and losses.has_any("synthesised_l1"):
+        add_term("synthesised_l1", F.l1_loss(chunk.synthesised, chunk.real))
     return {name: torch.stack(values).sum() for name, values in terms.items()}
 
 

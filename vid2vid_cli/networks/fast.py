@@ -141,17 +141,20 @@ class FastGenerator(nn.Module):
             features = features + embedded.mean
         features = self._forward_features(features)
         raw = crop_to(torch.tanh(patches_to_pixels(self.image_head(features).float(), self.patch_size)), height, width)
-        weights = None
+        weights = synthesised = None
         if self.reference_blend is not None and references is not None and embedded is not None:
+            synthesised = raw if self.training else None
             raw, weights = self.reference_blend.blend(features, embedded, references, raw)
         if self.flow_head is None or self.occlusion_head is None or is_first_frame:
-            return FrameOutput(raw, raw, reference_weights=weights)
+            return FrameOutput(raw, raw, reference_weights=weights, synthesised=synthesised)
         coarse_flow = self.flow_head(features).float() * self.flow_multiplier
         flow = upsample_patches(coarse_flow, self.patch_size, height, width)
         mask = torch.sigmoid(patches_to_pixels(self.occlusion_head(features).float(), self.patch_size))
         occlusion = crop_to(mask, height, width)
         image = torch.lerp(warp(past[0][:, -1].float(), flow), raw, occlusion)
-        return FrameOutput(image, raw, flow=flow, occlusion=occlusion, reference_weights=weights)
+        return FrameOutput(
+            image, raw, flow=flow, occlusion=occlusion, reference_weights=weights, synthesised=synthesised
+        )
 
     def _forward_features(self, patches: Tensor) -> Tensor:
         """The U-Net, (b, base_channels, h', w') -> the same, one cell per patch."""

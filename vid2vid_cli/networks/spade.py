@@ -140,13 +140,16 @@ class SpadeGenerator(nn.Module):
             images.append(self._embed_last_frame(warped, occlusion))
         features = self._synthesise(combined, levels, code, images)
         raw = crop_to(torch.tanh(pixel_shuffle(self.image_head(features).float(), self.patch_size)), height, width)
-        weights = None
+        weights = synthesised = None
         if self.blends_references:
+            synthesised = raw if self.training else None
             raw, weights = self.reference_blend.blend(features, embedded, references, raw)
         if flow is None or occlusion is None or warped is None:
-            return FrameOutput(raw, raw, reference_weights=weights)
+            return FrameOutput(raw, raw, reference_weights=weights, synthesised=synthesised)
         image = torch.lerp(warped, raw, occlusion)
-        return FrameOutput(image, raw, flow=flow, occlusion=occlusion, reference_weights=weights)
+        return FrameOutput(
+            image, raw, flow=flow, occlusion=occlusion, reference_weights=weights, synthesised=synthesised
+        )
 
     def _encode(self, condition: Tensor, past: Sequence[Tensor]) -> list[Tensor]:
         """Features of condition and past at each level, the finest first: (b, base << level, h', w')."""
