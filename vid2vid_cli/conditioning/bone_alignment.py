@@ -192,10 +192,12 @@ def _squared_distances(positions: ComplexArray, starts: ComplexArray, ends: Comp
     """(bones, rows, columns) squared distances of positions (rows, columns) from line segments (bones,)."""
     directions, lengths = _directions(ends - starts)
     # Coordinates along and across each segment, from its start: a rotation, as a product of matrices.
-    rows = np.stack([directions.real, directions.imag, -(directions.conj() * starts).real], 1)
-    across_rows = np.stack([-directions.imag, directions.real, -(directions.conj() * starts).imag], 1)
+    turns = directions.conj()
+    offsets = -turns * starts
+    along_rows = np.stack([turns.real, -turns.imag, offsets.real], axis=1)
+    across_rows = np.stack([turns.imag, turns.real, offsets.imag], axis=1)
     coordinates = np.stack([positions.real, positions.imag, np.ones(positions.shape, np.float32)])
-    along, across = (np.tensordot(matrix, coordinates, 1) for matrix in (rows, across_rows))
+    along, across = np.tensordot(np.stack([along_rows, across_rows]), coordinates, 1)
     along -= np.clip(along, 0, lengths[:, None, None])
     distances: FloatArray = np.square(along, out=along)
     distances += np.square(across, out=across)

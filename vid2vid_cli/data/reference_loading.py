@@ -49,7 +49,7 @@ class ReferenceLoader:
     def __init__(self, bank: ReferenceBank, device: torch.device) -> None:
         self._bank, self._device = bank, device
         self._static_frames: dict[int, UInt8Array] = {}
-        """By index. To find the background of a body takes 5 ms, and bodies change their references often."""
+        """By index. To find the background of a body takes about 9 ms, and bodies change their references often."""
         self._loaded: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
         """Images and static images of the references in `_loaded`, each (1, n, 3, height, width)."""

@@ -1,4 +1,4 @@
-"""Downsampling, bilinear upsampling, padding to a multiple, cropping, patches to pixels and back."""
+"""Downsampling, bilinear upsampling, padding to a multiple, cropping, patches to pixels, convolution of patches."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def patches_to_pixels(patches: Tensor, patch_size: int) -> Tensor:
 def patch_conv2d(image: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """A convolution whose stride is the size of its kernel, (b, c, h, w), (o, c, p, p) -> (b, o, h / p, w / p).
 
-    On a CPU it is computed in fp32 and, with its gradient, in channels_last. With a stride of 4 or more, oneDNN's AMX
-    kernel for bf16 (3.12, of torch 2.14) computes wrong values for some numbers of channels, such as 16 and 24. It is
-    limited by memory, so bf16 is not faster. The gradient of four images of 19 channels at 256 px takes 53 ms in the
-    contiguous format, 9 in channels_last.
+    On a CPU it is computed without autocast and, with its gradient, in channels_last. With a stride of 4 or more,
+    oneDNN's AMX kernel for bf16 (3.12, of torch 2.14) computes wrong values for some numbers of channels, such as 16
+    and 24. The convolution is limited by memory, so bf16 is not faster. The gradient of four images of 19 channels at
+    256 px takes 53 ms in the contiguous format, 9 in channels_last.
     """
     patch_size = weight.shape[-1]
     if image.device.type != "cpu":
