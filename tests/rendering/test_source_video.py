@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import weakref
 from collections import deque
@@ -399,6 +400,20 @@ def test_scan_sources_leaves_no_detectors_of_several_sources(tmp_path: Path, num
     assert OpenDots.num_open == 0
 
 
+def test_source_video_releases_detectors_when_dropped(tmp_path: Path) -> None:
+    """Without the garbage collector, which could run within another call of a detector."""
+    path = make_blob_video(tmp_path / "a.mp4", SCAN_FRAMES + 2)
+    gc.disable()
+    try:
+        source = SourceVideo(path, VideoReader(path), (OpenDots(), OpenDots()))
+        source.scan(ignore_events)
+        assert OpenDots.num_open == 2
+        del source
+        assert OpenDots.num_open == 0
+    finally:
+        gc.enable()
+
+
 def test_source_video_is_scanned_ahead(tmp_path: Path) -> None:
     """The result is the same; a scan that is not read ends with the block, also with an error."""
     path = make_blob_video(tmp_path / "a.mp4", SCAN_FRAMES + 2)
@@ -411,6 +426,9 @@ def test_source_video_is_scanned_ahead(tmp_path: Path) -> None:
     assert scan.statistics == expected.statistics
     assert [len(list(source.annotate())) for source in (ahead, plain)] == [SCAN_FRAMES + 2] * 2
     with suppress(ZeroDivisionError), ahead.scanned_ahead():
+        raise ZeroDivisionError
+    with suppress(ZeroDivisionError), ahead.scanned_ahead():
+        ahead.scan(ignore_events)
         raise ZeroDivisionError
     assert threading.active_count() == num_threads
     assert OpenDots.num_open == 0

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from fractions import Fraction
+from itertools import chain, pairwise
 from pathlib import Path
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, Statistics
 from vid2vid_cli.conditioning.combine import describe_missing_parts
 from vid2vid_cli.core.errors import NoDetectionError
 from vid2vid_cli.core.indices import evenly_spaced
-from vid2vid_cli.engine.events import EventHandler, WarningEvent
+from vid2vid_cli.engine.events import EventHandler, InfoEvent, WarningEvent
 
 SCAN_FRAMES = 96
 """Maximum number of frames from which the statistics of a source are computed."""
@@ -35,6 +36,20 @@ def scan_windows(num_frames: int, seekable_indices: Sequence[int]) -> list[range
     starts = [seekable_indices[position] for position in evenly_spaced(len(seekable_indices), MAX_SCAN_WINDOWS)]
     length = SCAN_FRAMES // len(starts)
     return [range(start, min(start + length, stop)) for start, stop in pairwise([*starts, num_frames])]
+
+
+def report_coverage(path: Path, windows: Sequence[range], num_frames: int, fps: Fraction, emit: EventHandler) -> None:
+    """Emit an InfoEvent if `windows` leave more than half of the video in a row unread."""
+    boundaries = pairwise(chain(windows, [range(num_frames, num_frames)]))
+    longest_gap = max(following.start - window.stop for window, following in boundaries)
+    if longest_gap > num_frames / 2:
+        emit(
+            InfoEvent(
+                f"{path}: the source's position and proportions are measured on {sum(map(len, windows))} of "
+                f"{num_frames} frames, as the file has few keyframes; {float(longest_gap / fps):.1f} s in a row are "
+                "not covered."
+            )
+        )
 
 
 def summarise_scan(

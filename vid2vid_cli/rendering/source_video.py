@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice, pairwise
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +25,14 @@ from vid2vid_cli.conditioning import (
 )
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.prefetch import Prefetcher, prefetch
-from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent
+from vid2vid_cli.engine.events import EventHandler, ProgressEvent
 from vid2vid_cli.media.blank_reader import FrameSource
 from vid2vid_cli.media.decode import picture_times
 from vid2vid_cli.media.images import resize_image
 from vid2vid_cli.media.reader import VideoReader
 from vid2vid_cli.rendering.annotation_stream import AnnotationStream
 from vid2vid_cli.rendering.frames import AnnotatedFrame, OriginalFrame
-from vid2vid_cli.rendering.source_scan import SCAN_FRAMES, SourceScan, scan_windows, summarise_scan
+from vid2vid_cli.rendering.source_scan import SCAN_FRAMES, SourceScan, report_coverage, scan_windows, summarise_scan
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,21 @@ class SourceVideo:
 
     @contextmanager
     def scanned_ahead(self) -> Iterator[None]:
-        """A context in which a thread annotates the frames of `scan`, while a model is loaded."""
+        """A context in which a thread annotates the frames of `scan`, while a model is loaded.
+
+        At its end, what a scan has kept for `annotate` is released.
+        """
         self._running_scans.append(self._start_scan())
         try:
             yield
         finally:
             while self._running_scans:
                 self._running_scans.pop().close()
+            self._close_heads()
+
+    def _close_heads(self) -> None:
+        while self._heads:
+            self._heads.pop().stream.close()
 
     def _start_scan(self) -> _RunningScan:
         windows = scan_windows(self.reader.num_frames or SCAN_FRAMES, self.reader.seekable_indices)
@@ -130,13 +138,12 @@ class SourceVideo:
 
         Raises NoDetectionError if a conditioner has no detection on any of these frames.
         """
-        while self._heads:
-            self._heads.pop().stream.close()
+        self._close_heads()
         scan = self._running_scans.pop() if self._running_scans else self._start_scan()
         windows, stream = scan.windows, scan.stream
         annotations_by_frame: list[tuple[Annotation, ...]] = []
         try:
-            self._report_coverage(windows, emit)
+            report_coverage(self.path, windows, self.reader.num_frames or 0, self.reader.fps, emit)
             for annotations in scan.annotations:
                 annotations_by_frame.append(annotations)
                 emit(ProgressEvent("scan source", len(annotations_by_frame), sum(map(len, windows))))
@@ -174,19 +181,6 @@ class SourceVideo:
         if self.has_frames and not self.is_single_shot:
             return detect_cuts(frames, reader.discontinuities)
         return (VideoFrame(frame, index in reader.discontinuities) for index, frame in enumerate(frames))
-
-    def _report_coverage(self, windows: Sequence[range], emit: EventHandler) -> None:
-        num_frames = self.reader.num_frames or 0
-        boundaries = pairwise(chain(windows, [range(num_frames, num_frames)]))
-        longest_gap = max(following.start - window.stop for window, following in boundaries)
-        if longest_gap > num_frames / 2:
-            emit(
-                InfoEvent(
-                    f"{self.path}: the source's position and proportions are measured on {sum(map(len, windows))} of "
-                    f"{num_frames} frames, as the file has few keyframes; {float(longest_gap / self.reader.fps):.1f} s "
-                    "in a row are not covered."
-                )
-            )
 
     @property
     def decoded_reader(self) -> FrameSource:

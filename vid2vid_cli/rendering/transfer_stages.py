@@ -40,7 +40,8 @@ class TransferStages:
         require_input_files(metadata, conditioners)
         self.runtime, self.out = model.runtime, out
         self.source = SourceVideo(video, open_source_reader(video, metadata, max_frames=max_frames), conditioners)
-        self.retargeter = Retargeter(self.source, self.source.scan(ignore_events), metadata, retarget=True)
+        scan = self.source.scan(ignore_events, keeps_head=False)
+        self.retargeter = Retargeter(self.source, scan, metadata, retarget=True)
         ready_model = model.with_options(StyleOptions(), "zeros", has_real_frames=False, emit=ignore_events)
         self.renderer = ready_model.renderer(conditioners, self.retargeter.views)
         self.frames = self.decode()
