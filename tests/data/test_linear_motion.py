@@ -10,7 +10,8 @@ from helpers.motion_models import NUM_VALUES, ROWS, face, motion_model
 
 from vid2vid_cli.conditioning.annotation_json import array_to_json
 from vid2vid_cli.data.linear_motion import LinearMotion
-from vid2vid_cli.data.scene_positions import Positions
+from vid2vid_cli.data.point_pose import NUM_PLACE_VALUES, fit_to_shape, place_values
+from vid2vid_cli.data.scene_positions import Positions, as_complex
 
 NODES: Positions = (np.linspace(-0.6, 0.6, 7) + 1j * np.linspace(-0.5, 0.5, 5)[:, None]).astype(np.complex128)
 
@@ -49,8 +50,60 @@ def test_align_adds_what_the_coefficients_predict() -> None:
     predicted = poses[1].denormalise(np.array(0.5 * difference + 0j)) - poses[1].denormalise(np.array(0j))
     assert abs(predicted) > 0.01
     assert aligned[1] - aligned[0] == pytest.approx(predicted, abs=1e-3)
-    limited = replace(moving, max_differences=np.zeros(NUM_VALUES, np.float32)).align(far_node, points, opened)
+    limits = np.array([*[np.inf] * NUM_PLACE_VALUES, 0], np.float32)
+    limited = replace(moving, max_differences=limits).align(far_node, points, opened)
     assert limited == pytest.approx(aligned[0], abs=1e-6)
+
+
+def test_align_leaves_the_surroundings_in_place_beyond_the_limits() -> None:
+    """The face moves by 6 % of the height, grows by 3 % and turns; far from it everything stays."""
+    model = replace(
+        motion_model(),
+        place_mean=place_values(*fit_to_shape(face(), as_complex(motion_model().mean_shape))).astype(np.float32),
+        max_differences=np.zeros(NUM_VALUES, np.float32),
+        origin=np.full(2, -7, np.float32),
+        step=0.5,
+        coefficients=np.zeros((29, 29, 2, NUM_VALUES), np.float32),
+    )
+    nodes: Positions = np.array([[0.9 + 0.6j, -0.85 - 0.7j, 0.02 - 0.02j]])
+    points, moved = face(), face(angle=0.04) * 1.03 + 0.06 - 0.02j
+    aligned = model.align(nodes, points, moved)
+    assert aligned is not None
+    assert np.abs(aligned - nodes)[0, :2].max() < 0.006
+    assert abs(aligned[0, 2] - nodes[0, 2]) > 0.05
+
+
+def test_subject_share_follows_from_the_coefficients() -> None:
+    """Everything moves with the points without coefficients; far from them nothing with static ones. Also mirrored."""
+    moving = motion_model()
+    static = replace(moving, coefficients=moving.static_coefficients)
+    nodes: Positions = np.array([[2.5 + 1.5j, -2.5 - 1.5j], [0.1 - 0.1j, -0.1j]])
+    flip = np.arange(68)[::-1]
+    for model, positions, points in (
+        (static, nodes, face()),
+        (static.mirrored(flip), -nodes.conj(), -face().conj()[flip]),
+    ):
+        share = model.subject_share(positions, points)
+        assert share is not None
+        np.testing.assert_allclose(share, [[0, 0], [1, 1]], atol=1e-3)
+    everywhere = moving.subject_share(nodes, face())
+    assert everywhere is not None
+    assert everywhere.min() == 1
+    missing = np.full(68, complex(np.nan))
+    assert moving.subject_share(nodes, missing) is None
+
+
+def test_subject_offset_is_the_displacement_in_radii() -> None:
+    model, points = motion_model(), face()
+    radius = float(np.sqrt((np.abs(points - points.mean()) ** 2).mean()))
+    assert model.subject_offset(points, points) == pytest.approx(0, abs=1e-9)
+    assert model.subject_offset(points, points + 0.3 * radius) == pytest.approx(0.3, rel=1e-6)
+    enlarged = points.mean() + 1.2 * (points - points.mean())
+    assert model.subject_offset(points, enlarged) == pytest.approx(0.2, rel=1e-6)
+    flip = np.arange(68)[::-1]
+    mirrored = (-positions.conj()[flip] for positions in (points, points + 0.3j * radius))
+    assert model.mirrored(flip).subject_offset(*mirrored) == pytest.approx(0.3, rel=1e-6)
+    assert model.subject_offset(points, np.full(68, complex(np.nan))) == np.inf
 
 
 def test_align_returns_none_without_the_points_of_the_model() -> None:

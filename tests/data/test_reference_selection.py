@@ -22,10 +22,10 @@ from vid2vid_cli.data.augmentation import ClipAugmentation, ClipSpec
 from vid2vid_cli.data.clip_sampler import ClipSampler, load_clip
 from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
-from vid2vid_cli.data.reference_bank import AlignedReference, ReferenceBank
+from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_loading import ReferenceLoader
 from vid2vid_cli.data.reference_selection import FADE_FRAMES, ReferenceSelector, ReferenceSource
-from vid2vid_cli.data.reference_weights import STATIC_PENALTY, SWITCH_RATIO, SYNTHESIS_STATIC_PENALTY
+from vid2vid_cli.data.reference_weights import STATIC_PENALTY, SWITCH_RATIO, SYNTHESIS_STATIC_PENALTY, AlignedReference
 from vid2vid_cli.engine.events import ignore_events
 from vid2vid_cli.networks.reference_blend import upsample_positions
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with_conditioners

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vid2vid_cli.data.reference_bank import AlignedReference
 from vid2vid_cli.data.reference_weights import (
     MIN_LOG_WEIGHT,
+    AlignedReference,
     choose_references,
     find_replacement,
     prior_log_weights,

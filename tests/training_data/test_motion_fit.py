@@ -9,6 +9,7 @@ from typing import cast
 import cv2
 import numpy as np
 import pytest
+import torch
 from helpers.synthetic_faces import place_face, schematic_face
 
 from vid2vid_cli.conditioning import Annotation, View
@@ -18,7 +19,8 @@ from vid2vid_cli.core.geometry import UInt8Array
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.encoded_frames import EncodedFrames
 from vid2vid_cli.data.reference_bank import ReferenceBank
-from vid2vid_cli.data.reference_selection import ReferenceSource
+from vid2vid_cli.data.reference_loading import ReferenceLoader, stack_selections
+from vid2vid_cli.data.reference_selection import ReferenceSource, align_references
 from vid2vid_cli.media.images import encode_jpeg
 from vid2vid_cli.training_data.motion_fit import MIN_FRAMES, fit_linear_motion
 from vid2vid_cli.training_data.motion_pairs import choose_pairs
@@ -93,6 +95,59 @@ def test_fit_finds_how_far_hair_and_background_follow_the_face(bank: ReferenceBa
         assert offsets[9, 8] == pytest.approx(motion, abs=0.8)  # nose
         assert offsets[4, 6:11] == pytest.approx(HAIR_SHARE * motion, abs=1.2)  # hair
         assert offsets[1:15, [0, 15]] == pytest.approx(0, abs=1.2)
+
+
+def test_fit_leaves_plain_surroundings_in_place(bank: ReferenceBank) -> None:
+    """In the corners, around the hair, is a plain wall, whose flow gives no evidence."""
+    shifts = [float((item.points["face"] - annotation(0).points["face"])[0, 0]) for (item,) in bank.annotations]
+    frames = [draw_frame(shift) for shift in shifts]
+    for frame in frames:
+        frame[:, :16] = frame[:, -16:] = frame[:12] = 128  # the hair ends there
+    walls = replace(bank, frames=EncodedFrames([encode_jpeg(frame) for frame in frames]))
+    model = fit_linear_motion([(walls, 2)])
+    assert model is not None
+    index = int(np.argmax(shifts))
+    fitted = replace(walls, motion=model)
+    positions = fitted.align(index, (annotation(-1.0),), fitted.output_views, fitted.output_view).positions
+    offsets = (positions[0] + 1) * (SIZE - 1) / 2 - grid_nodes(SIZE, SIZE)[..., 0]
+    assert offsets[9, 8] > 6
+    assert offsets[[0, 0, 16, 16], [0, 15, 0, 15]] == pytest.approx(0, abs=1.0)
+
+
+def test_face_is_not_in_what_does_not_move(bank: ReferenceBank) -> None:
+    """No frame shows what is behind the middle of the face: it is interpolated. The surroundings are unchanged."""
+    plain = bank.static_frame(3, bank.output_view)
+    fitted = replace(bank, motion=fit_linear_motion([(bank, 2)]))
+    for item in (fitted, fitted.mirrored):
+        frame = item.static_frame(3, item.output_view)
+        frame = frame if item is fitted else frame[:, ::-1]
+        face = slice(62, 82), slice(54, 74)
+        assert frame[face].std() < 0.5 * plain[face].std()
+        assert np.abs(frame[:, :12].astype(int) - plain[:, :12]).mean() < 3
+
+
+def test_static_images_show_the_background_where_the_face_is_displaced(bank: ReferenceBank) -> None:
+    """The same references for a face near their places and for one far away; alike in training and in synthesis."""
+    fitted = replace(bank, motion=fit_linear_motion([(bank, 2)]))
+    shifts = [0.0] * 2 + [30.0] * 2
+    annotations = [(annotation(shift),) for shift in shifts]
+    loader = ReferenceLoader(fitted, torch.device("cpu"))
+    differences = fitted.differences(annotations[0], fitted.output_views)
+    indices = np.argsort(np.abs(differences[:, 0]))[:2].tolist()
+    selections = [
+        align_references(
+            fitted, indices, [0.5, 0.5], item, differences, views=fitted.output_views, base=fitted.output_view
+        )
+        for item in annotations
+    ]
+    assert [selected.background_shares.tolist() for selected in selections] == [[0, 0]] * 2 + [[1, 1]] * 2
+    streamed = [loader.load(selected).static_images for selected in selections]
+    stacked = stack_selections(fitted, selections, fitted.output_view).to("cpu").unbind()
+    for images, references in zip(streamed, stacked, strict=True):
+        assert torch.equal(images, references.static_images)
+    near, far = streamed[0][0, 0, :, 62:82, 54:74], streamed[3][0, 0, :, 62:82, 54:74]
+    assert float(far.std()) < 0.5 * float(near.std())
+    assert torch.equal(streamed[0], streamed[1])
 
 
 def test_fit_ignores_a_false_detection(bank: ReferenceBank) -> None:

@@ -6,7 +6,8 @@ u and u': where something is in a frame and in a reference frame, in coordinates
 same place, size and angle. q and q': place, size and angle of the points in each frame, and the first principal
 components of their shape (Cootes et al., PAMI 2001). B differs from place to place: hair follows a turn of the head
 less than the nose does, the collar hardly, the background not at all. It is fitted to the optical flow between training
-frames, see `training_data.motion_fit`.
+frames, see `training_data.motion_fit`. Where that gives no evidence, as on a plain wall, and for larger differences of
+the poses than in training, the surroundings do not move.
 
 Near the points, where they are known exactly, their remaining offsets are interpolated by radial basis functions.
 """
@@ -16,19 +17,19 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning.alignment import fit_complex_similarity
 from vid2vid_cli.conditioning.annotation_json import array_from_json, array_to_json
 from vid2vid_cli.core.geometry import FloatArray
+from vid2vid_cli.data.point_pose import NUM_PLACE_VALUES, PointPose, fit_to_shape, place_values
 from vid2vid_cli.data.scene_positions import Positions, as_complex
+from vid2vid_cli.data.surroundings import moving_shares, static_coefficients, subject_share
 
-NUM_PLACE_VALUES = 4
 POINT_RADIUS, POINT_NOISE = 0.2, 1.0
 """Radius of the basis functions at the points in root mean square radii of the points, and their regularisation."""
 MAX_NODES = 128
@@ -37,8 +38,6 @@ MAX_ARRAY_BYTES = 1 << 21
 """Limit of each array; the coefficients of MAX_NODES x MAX_NODES nodes and 12 values have 1.6 MB."""
 MAX_REMAP_SIDE = 32000
 """Limit of the sides of OpenCV's maps."""
-MIN_FACTOR = 1e-9
-"""Of points that fit the shape at no size."""
 _ARRAYS = (
     "rows",
     "mean_shape",
@@ -65,7 +64,7 @@ class LinearMotion:
     place_scale: FloatArray
     """(4,) mean and standard deviation of x, y, logarithm of the radius and angle."""
     max_differences: FloatArray
-    """(4 + k,) limits of |q' - q|, which keep the model from extrapolating far."""
+    """(4 + k,) limits of |q' - q|: beyond them, B is that of `static_coefficients`."""
     origin: FloatArray
     """(2,) x and y of the grid's first node."""
     step: float
@@ -130,16 +129,63 @@ class LinearMotion:
         pose, reference_pose = self.pose(points), self.pose(reference_points)
         if pose is None or reference_pose is None:
             return None
-        difference = np.clip(reference_pose.values - pose.values, -self.max_differences, self.max_differences)
-        field = np.ascontiguousarray(self.coefficients @ difference.astype(np.float32))
+        difference = reference_pose.values - pose.values
+        limited = np.clip(difference, -self.max_differences, self.max_differences)
+        field = np.ascontiguousarray(self.coefficients @ limited.astype(np.float32))
+        if not np.array_equal(limited, difference):
+            field += self.static_coefficients @ (difference - limited).astype(np.float32)
         is_known = np.isfinite(points) & np.isfinite(reference_points)
         known_points = points[is_known]
         queries = np.concatenate([nodes.ravel(), known_points])
         moved = pose.normalise(queries)
-        moved = reference_pose.denormalise(moved + self._interpolate(field, moved))
+        moved = reference_pose.denormalise(moved + as_complex(self._interpolate(field, moved)))
         offsets = reference_points[is_known] - moved[nodes.size :]
         kernels = _point_kernels(nodes.tobytes(), known_points.tobytes(), POINT_RADIUS * pose.radius)
         return (moved[: nodes.size] + _interpolate_offsets(*kernels, offsets)).reshape(nodes.shape)
+
+    def subject_offset(self, points: Positions, reference_points: Positions) -> float:
+        """Distance between the subject's place, size and angle in two frames, in radii; inf if points are missing."""
+        if self.flip_rows is not None:  # the distance of mirrored frames is the same
+            points, reference_points = (-positions.conj()[self.flip_rows] for positions in (points, reference_points))
+        pose, reference_pose = self.pose(points), self.pose(reference_points)
+        return np.inf if pose is None or reference_pose is None else pose.distance(reference_pose)
+
+    def subject_share(self, positions: Positions, points: Positions) -> FloatArray | None:
+        """(h, w) from 0 to 1 whether positions (h, w) of a frame move with its points (m,); 1 at the points.
+
+        None if points are missing.
+        """
+        if self.flip_rows is not None:
+            original = self.mirrored(self.flip_rows)
+            return original.subject_share(-positions.conj(), -points.conj()[self.flip_rows])
+        pose = self.pose(points)
+        if pose is None:
+            return None
+        shares = self._interpolate(self._moving_shares, pose.normalise(positions.ravel()))
+        point_positions = (positions.ravel().astype(np.complex64), points[np.isfinite(points)].astype(np.complex64))
+        at_points = _basis(*point_positions, np.float32(POINT_RADIUS * pose.radius)).max(axis=1)
+        result: FloatArray = np.maximum(subject_share(shares), at_points).reshape(positions.shape)
+        return result
+
+    @property
+    def nodes(self) -> Positions:
+        """(gh, gw) the coordinates u of the grid's nodes."""
+        rows, columns = self.coefficients.shape[:2]
+        y, x = np.mgrid[:rows, :columns]
+        nodes: Positions = complex(*self.origin) + self.step * (x + 1j * y)
+        return nodes
+
+    @cached_property
+    def static_coefficients(self) -> FloatArray:
+        """(gh, gw, 2, 4 + k) B for surroundings that do not move; see `surroundings.static_coefficients`."""
+        result = np.zeros_like(self.coefficients)
+        result[..., :NUM_PLACE_VALUES] = static_coefficients(self.nodes, self.place_mean, self.place_scale)
+        return result
+
+    @cached_property
+    def _moving_shares(self) -> FloatArray:
+        """(gh, gw) see `surroundings.moving_shares`."""
+        return moving_shares(self.coefficients, self.place_mean, self.place_scale)
 
     def normalise(self, points: Positions) -> Positions | None:
         """The points of a frame in coordinates u, unflipped; None if one that the model needs is missing."""
@@ -160,8 +206,8 @@ class LinearMotion:
         shape = self.components @ np.concatenate([offsets.real, offsets.imag])
         return PointPose(factor, shift, np.concatenate([(place - self.place_mean) / self.place_scale, shape]))
 
-    def _interpolate(self, field: FloatArray, positions: Positions) -> Positions:
-        """The field (gh, gw, 2) at positions (m,), bilinear; outside the grid as on its sides."""
+    def _interpolate(self, field: FloatArray, positions: Positions) -> FloatArray:
+        """The field (gh, gw, ...) at positions (m,), bilinear; outside the grid as on its sides."""
         columns = ((positions.real - self.origin[0]) / self.step).astype(np.float32)
         rows = ((positions.imag - self.origin[1]) / self.step).astype(np.float32)
         values = [
@@ -170,45 +216,7 @@ class LinearMotion:
             ]
             for part in (slice(i, i + MAX_REMAP_SIDE) for i in range(0, len(positions), MAX_REMAP_SIDE))
         ]
-        return as_complex(np.concatenate(values))
-
-
-@dataclass(frozen=True)
-class PointPose:
-    """Place, size, angle and shape of the points of a frame."""
-
-    factor: complex
-    shift: complex
-    """factor * position + shift: the coordinates in which the points fit the mean shape."""
-    values: NDArray[np.float64]
-    """(4 + k,) q, in standard deviations."""
-
-    @property
-    def radius(self) -> float:
-        """Root mean square radius of the points."""
-        return 1 / abs(self.factor)
-
-    def normalise(self, positions: Positions) -> Positions:
-        """Positions in the frame -> coordinates u."""
-        result: Positions = self.factor * positions + self.shift
-        return result
-
-    def denormalise(self, coordinates: Positions) -> Positions:
-        """Coordinates u -> positions in the frame."""
-        result: Positions = (coordinates - self.shift) / self.factor
-        return result
-
-
-def fit_to_shape(points: Positions, shape: Positions) -> tuple[complex, complex]:
-    """Factor and shift that map points (n,) to a shape with the centre 0, by least squares."""
-    factor, shift = fit_complex_similarity(points, shape)
-    return (factor, shift) if abs(factor) > MIN_FACTOR else (complex(MIN_FACTOR), complex(-MIN_FACTOR * points.mean()))
-
-
-def place_values(factor: complex, shift: complex) -> NDArray[np.float64]:
-    """(4,) x and y of the centre, logarithm of the radius, angle."""
-    centre = -shift / factor
-    return np.array([centre.real, centre.imag, -np.log(abs(factor)), np.angle(factor)])
+        return np.concatenate(values)
 
 
 @lru_cache(maxsize=4)

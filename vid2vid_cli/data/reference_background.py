@@ -1,14 +1,16 @@
-"""The background behind the limbs of reference frames, from other reference frames that show it.
+"""The background behind the subject of reference frames, from other reference frames that show it.
 
-A reference frame without alignment gives what does not move. Its limbs, which do, are replaced by the background.
-Frames of several scenes or of a moving camera have several backgrounds: those are grouped, and a frame whose background
-is in no group keeps its limbs.
+A reference frame without alignment gives what does not move. The subject, which does, is replaced by the background:
+the limbs of a body, or what `LinearMotion` finds to follow the points, such as a head with its hair, as far as it is at
+another place in the generated frame. Frames of several scenes or of a moving camera have several backgrounds: those are
+grouped, and a frame whose background is in no group keeps its subject.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -16,32 +18,36 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 from vid2vid_cli.core.indices import evenly_spaced
+from vid2vid_cli.data.scene_positions import Positions
 from vid2vid_cli.media.images import resize_image
 
 MAX_FRAMES = 32
 """Frames that are compared, spread over all of them."""
 CELL_SIZE = 4
-"""Side in pixels of the cells at which the proximity of limbs is computed."""
+"""Side in pixels of the cells at which the proximity is computed."""
 COMPARED_SIZE = 32
 """Cells on the longer side of the images by which backgrounds are compared."""
 MAX_DIFFERENCE = 12.0
 """Largest mean difference of the same background in two frames, of 255."""
 MIN_SHARED_CELLS = 0.1
-"""Smallest share of cells without limbs in both frames that allows a comparison."""
+"""Smallest share of cells without the subject in both frames that allows a comparison."""
 WEIGHT_EXPONENT = 4
 """The weight of a frame at a pixel is (1 - proximity) to this power."""
+SUBJECT_OFFSETS, NUM_SHARES = (0.15, 0.35), 3
+"""A head that is displaced by less than the first number of its radii remains, one by more than the second is replaced;
+between, in a number of steps, so that frames can be kept."""
 ROWS_PER_BLOCK = 32
 """Rows whose median is computed at once; limits memory."""
 
 
 @dataclass(frozen=True)
 class ReferenceFrame:
-    """A frame uint8 (h, w, 3) with the proximity (h, w) of its limbs, 1 on a limb; see `bone_proximity`."""
+    """A frame uint8 (h, w, 3) with the proximity (a, b) of its subject, from 0 to 1 on the subject."""
 
     image: UInt8Array
     proximity: FloatArray
 
-    @property
+    @cached_property
     def thumbnail(self) -> tuple[FloatArray, FloatArray]:
         """Image (a, b, 3) and proximity (a, b) at the size at which backgrounds are compared."""
         height, width = self.proximity.shape
@@ -51,12 +57,32 @@ class ReferenceFrame:
         return resize_image(self.image, *size).astype(np.float32), proximity.astype(np.float32)
 
 
+def make_reference_frame(
+    image: UInt8Array, size: tuple[int, int], subject_proximity: Callable[[Positions], FloatArray | None]
+) -> ReferenceFrame:
+    """`image` at any size with the proximity of its subject at `size` (height, width).
+
+    `subject_proximity`: from positions (a, b) in pixels, x + iy, at which it is computed; None if it is unknown.
+    """
+    height, width = size
+    rows, columns = (np.arange(-(-side // CELL_SIZE)) * CELL_SIZE + (CELL_SIZE - 1) / 2 for side in size)
+    proximity = subject_proximity(columns[None] + 1j * rows[:, None])
+    if proximity is None:
+        return ReferenceFrame(image, np.zeros(size, np.float32))
+    enlarged = resize_image(proximity, len(rows) * CELL_SIZE, len(columns) * CELL_SIZE)
+    return ReferenceFrame(image, enlarged[:height, :width])
+
+
 class ReferenceBackgrounds:
     """The backgrounds of the reference frames of a model."""
 
-    def __init__(self, num_frames: int, load_frame: Callable[[int], ReferenceFrame]) -> None:
-        """`load_frame`: frame `index` at the size of the generated frames; up to MAX_FRAMES are loaded."""
-        self._load_frame = load_frame
+    def __init__(
+        self, num_frames: int, load_frame: Callable[[int], ReferenceFrame], *, interpolates_hidden: bool = False
+    ) -> None:
+        """`load_frame`: frame `index`, with proximities of one size; up to MAX_FRAMES are loaded.
+
+        `interpolates_hidden`: what is behind the subject in all frames is interpolated from its surroundings.
+        """
         frames = [load_frame(index) for index in evenly_spaced(num_frames, MAX_FRAMES)]
         groups: list[list[ReferenceFrame]] = []
         for frame in frames:
@@ -66,20 +92,33 @@ class ReferenceBackgrounds:
             else:
                 group.append(frame)
         self._groups = [(group[0], *_weighted_median(group)) for group in groups if len(group) > 1]
+        if interpolates_hidden:
+            self._groups = [
+                (first_frame, _interpolate_hidden(background, reliability), np.ones_like(reliability))
+                for first_frame, background, reliability in self._groups
+            ]
 
-    def fill(self, index: int, image: UInt8Array) -> UInt8Array:
-        """Frame `index` at any size (h, w, 3), with the background in place of its limbs."""
-        frame = self._load_frame(index)
+    def fill(self, frame: ReferenceFrame, opacity: float = 1.0) -> UInt8Array:
+        """The image of a frame, with the background of an opacity in place of its subject."""
         for first_frame, background, reliability in self._groups:
             if _has_same_background(first_frame, frame):
-                share = np.clip(1.5 * frame.proximity, 0, 1) * reliability
-                height, width = image.shape[:2]
-                size = width, height
-                opacity = cv2.resize(share.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)[..., None]
-                blended = image + opacity * (resize_image(background, height, width).astype(np.float32) - image)
-                filled: UInt8Array = blended.round().astype(np.uint8)
-                return filled
-        return image
+                height, width = frame.image.shape[:2]
+                cells = (opacity * np.clip(1.5 * frame.proximity, 0, 1) * reliability).astype(np.float32)
+                share = np.asarray(cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+                enlarged = resize_image(background, height, width)
+                return np.asarray(cv2.blendLinear(enlarged, frame.image, share, 1 - share), np.uint8)
+        return frame.image
+
+
+def background_share(subject_offset: float) -> float:
+    """Opacity of the background for a subject that is at another place in the generated frame; by `SUBJECT_OFFSETS`."""
+    low, high = SUBJECT_OFFSETS
+    return round(NUM_SHARES * min(max((subject_offset - low) / (high - low), 0.0), 1.0)) / NUM_SHARES
+
+
+def dilate(proximity: FloatArray) -> FloatArray:
+    """The proximity (a, b) with that of the adjacent cells, if that is larger: the subject's outline is uncertain."""
+    return np.asarray(cv2.dilate(proximity, np.ones((3, 3), np.uint8)), np.float32)
 
 
 def _has_same_background(first: ReferenceFrame, second: ReferenceFrame) -> bool:
@@ -91,9 +130,10 @@ def _has_same_background(first: ReferenceFrame, second: ReferenceFrame) -> bool:
 
 
 def _weighted_median(frames: Sequence[ReferenceFrame]) -> tuple[UInt8Array, FloatArray]:
-    """The background (h, w, 3), and how reliable it is (h, w) from 0 to 1: whether enough frames show it."""
-    images = np.stack([frame.image for frame in frames])
-    weights = (1 - np.stack([frame.proximity for frame in frames])) ** WEIGHT_EXPONENT + 1e-4
+    """The background (a, b, 3), and how reliable it is (a, b) from 0 to 1: whether enough frames show it."""
+    size = frames[0].proximity.shape
+    images = np.stack([resize_image(frame.image, *size) for frame in frames])
+    weights = (1 - np.stack([frame.proximity for frame in frames])) ** WEIGHT_EXPONENT
     background = np.empty_like(images[0])
     for row in range(0, len(background), ROWS_PER_BLOCK):
         rows = slice(row, row + ROWS_PER_BLOCK)
@@ -102,10 +142,34 @@ def _weighted_median(frames: Sequence[ReferenceFrame]) -> tuple[UInt8Array, Floa
 
 
 def _median_of_block(images: UInt8Array, weights: NDArray[np.floating]) -> UInt8Array:
-    order = np.argsort(images, axis=0, kind="stable")
-    sorted_weights = np.take_along_axis(np.broadcast_to(weights[..., None], images.shape), order, axis=0)
-    cumulative = np.cumsum(sorted_weights, axis=0)
-    position = (cumulative < cumulative[-1] / 2).sum(axis=0)
-    chosen = np.take_along_axis(order, position[None], axis=0)
-    median: UInt8Array = np.take_along_axis(images, chosen, axis=0)[0]
-    return median
+    """(n, h, w, 3) images, weights (n, h, w) -> (h, w, 3).
+
+    Values and weights of 8 bits are sorted as one number, which takes a third of the time of sorting indices.
+    """
+    byte_weights = np.rint(254 * weights).astype(np.uint16) + 1
+    keys = np.moveaxis((images.astype(np.uint16) << 8) | byte_weights[..., None], 0, -1).copy()
+    keys.sort(axis=-1)
+    cumulative = np.cumsum(keys & 255, axis=-1, dtype=np.uint32)
+    position = (2 * cumulative < cumulative[..., -1:]).sum(axis=-1)
+    return (np.take_along_axis(keys, position[..., None], axis=-1)[..., 0] >> 8).astype(np.uint8)
+
+
+def _interpolate_hidden(background: UInt8Array, reliability: FloatArray) -> UInt8Array:
+    """The background with its unreliable parts interpolated from the others: a weighted pyramid, coarse to fine."""
+    colours: FloatArray = background.astype(np.float32)
+    weights: FloatArray = reliability[..., None]
+    levels: list[tuple[FloatArray, FloatArray]] = []
+    while min(weights.shape[:2]) > 1:
+        levels.append((colours, weights))
+        size = -(-weights.shape[1] // 2), -(-weights.shape[0] // 2)
+        layers = np.asarray(
+            cv2.pyrDown(np.concatenate([colours * weights, weights], axis=-1), dstsize=size), np.float32
+        )
+        colours = np.asarray(layers[..., :3] / np.maximum(layers[..., 3:], 1e-6), np.float32)
+        weights = np.minimum(2 * layers[..., 3:], np.float32(1))
+    for finer_colours, finer_weights in reversed(levels):
+        height, width = finer_weights.shape[:2]
+        enlarged = np.asarray(cv2.pyrUp(colours, dstsize=(width, height)), np.float32)
+        colours = (enlarged + finer_weights * (finer_colours - enlarged)).astype(np.float32)
+    filled: UInt8Array = np.clip(colours, 0, 255).round().astype(np.uint8)
+    return filled

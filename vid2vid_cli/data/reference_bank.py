@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from vid2vid_cli.conditioning.bone_alignment import BONE_WIDTH, align_bones, bon
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 from vid2vid_cli.data.encoded_frames import EncodedFrames
 from vid2vid_cli.data.linear_motion import LinearMotion
-from vid2vid_cli.data.reference_background import CELL_SIZE, ReferenceBackgrounds, ReferenceFrame
+from vid2vid_cli.data.reference_background import ReferenceBackgrounds, ReferenceFrame, dilate, make_reference_frame
 from vid2vid_cli.data.reference_descriptors import (
     Annotations,
     describe_annotations,
@@ -28,23 +28,11 @@ from vid2vid_cli.data.reference_descriptors import (
 )
 from vid2vid_cli.data.reference_parts import PartShapes
 from vid2vid_cli.data.reference_points import corresponding_points, flip_rows, shape_part_rows
+from vid2vid_cli.data.reference_weights import AlignedReference
 from vid2vid_cli.data.scene_positions import Positions, to_pixels, to_scene
-from vid2vid_cli.media.images import resize_image
 
 MISSING_BONE_COST = 0.2
 """Difference between a bone and a missing one, in heights of the output."""
-
-
-@dataclass(frozen=True)
-class AlignedReference:
-    """A reference frame aligned with a frame, at the nodes of `alignment.grid_nodes`."""
-
-    positions: FloatArray
-    """(2, gh, gw) sampling positions in [-1, 1]."""
-    mismatch: FloatArray
-    log_visibility: FloatArray
-    proximity: FloatArray
-    """(gh, gw), see `BoneAlignment`; 0 without bones."""
 
 
 @dataclass(frozen=True)
@@ -109,17 +97,18 @@ class ReferenceBank:
         """(k,) distances of the reference frames from a descriptor."""
         return descriptor_distances(self.descriptors, descriptor)
 
-    def static_frame(self, index: int, view: View) -> UInt8Array:
+    def static_frame(self, index: int, view: View, background_share: float = 1.0) -> UInt8Array:
         """Reference `index` (view.height, view.width, 3) through a view of the dataset's frames, without alignment.
 
-        The limbs of a body are replaced by the background, if other reference frames show it.
+        `background_share`: opacity of the background in place of the subject; see `reference_background`.
         """
         to_view = replace(view, matrix=_as_rows(self.view.matrix_to(view)), cropped_from=None)
-        image = self.frames[index]
-        if self._backgrounds is not None:
-            image = self._backgrounds.fill(index, image)
-        frame: UInt8Array = view_image(image, to_view)
-        return frame
+        backgrounds = self._backgrounds if background_share else None
+        if backgrounds is None:
+            image = self.frames[index]
+        else:
+            image = backgrounds.fill(self._reference_frame(index), background_share)
+        return np.asarray(view_image(image, to_view), np.uint8)
 
     def align(
         self,
@@ -143,18 +132,22 @@ class ReferenceBank:
             fields = aligned.mismatch, aligned.log_visibility, aligned.proximity
             return AlignedReference(self._normalise(aligned.positions), *fields)
         placed = None if self.motion is None else self._nodes_and_points(annotations, views, base)
-        positions = None if placed is None else self._align_by_motion(index, *placed)
+        positions = placed and self._align_by_motion(index, *placed)
         if positions is None:
             positions = self._normalise(align_points(points, reference_points, matrix, (base.height, base.width)))
         zeros = mismatch = np.zeros(positions.shape[1:], np.float32)
         if self._part_shapes is not None and placed is not None and differences is not None and len(differences) > 1:
             mismatch = self._part_shapes.mismatch(differences, *placed)
-        return AlignedReference(positions, mismatch, zeros, zeros)
+        offset = np.inf if placed is None else self._subject_offset(index, placed[1])
+        return AlignedReference(positions, mismatch, zeros, zeros, offset)
+
+    def _subject_offset(self, index: int, points: Positions) -> float:
+        assert self.motion is not None
+        return self.motion.subject_offset(points, self._to_scene(self._reference_points[index]))
 
     def _align_by_motion(self, index: int, nodes: Positions, points: Positions) -> FloatArray | None:
-        """Positions as in `AlignedReference` by `motion`; None without it or if points are missing."""
-        if self.motion is None:
-            return None
+        """Positions as in `AlignedReference` by `motion`; None if points are missing."""
+        assert self.motion is not None
         aligned = self.motion.align(nodes, points, self._to_scene(self._reference_points[index]))
         return None if aligned is None else self._normalise(to_pixels(aligned, self.view.height, self.view.width))
 
@@ -172,8 +165,8 @@ class ReferenceBank:
     @property
     def scene_points(self) -> Positions | None:
         """(k, n) the points of all frames as positions of `LinearMotion`; None without points or with bones."""
-        points, bones = self._points_and_bones(self.annotations[0], self.output_views)
-        return None if bones or not len(points) else self._to_scene(self._reference_points)
+        points = self._reference_points
+        return None if self._bones or not points.shape[1] else self._to_scene(points)
 
     def _to_scene(self, positions: NDArray[np.floating]) -> Positions:
         """Pixels (..., 2) of `output_view` -> positions (...) of `LinearMotion`."""
@@ -215,22 +208,28 @@ class ReferenceBank:
         return np.stack([self._points_and_bones(item, self.output_views)[0] for item in self.annotations])
 
     @cached_property
+    def _bones(self) -> list[tuple[int, int]]:
+        return self._points_and_bones(self.annotations[0], self.output_views)[1]
+
+    @cached_property
     def _backgrounds(self) -> ReferenceBackgrounds | None:
-        """None if no conditioner has bones."""
-        _, bones = self._points_and_bones(self.annotations[0], self.output_views)
-        if not bones:
+        """None without bones and without `motion`."""
+        if not self._bones and self.motion is None:
             return None
-        height, width = self.output_view.height, self.output_view.width
-        rows, columns = (np.arange(-(-size // CELL_SIZE)) * CELL_SIZE + (CELL_SIZE - 1) / 2 for size in (height, width))
-        cells = columns[None] + 1j * rows[:, None]
+        return ReferenceBackgrounds(len(self), self._reference_frame, interpolates_hidden=not self._bones)
 
-        def load_frame(index: int) -> ReferenceFrame:
-            proximity = bone_proximity(cells, self._reference_points[index], bones, BONE_WIDTH).astype(np.float32)
-            image = resize_image(self.frames[index], height, width)
-            full_size = len(rows) * CELL_SIZE, len(columns) * CELL_SIZE
-            return ReferenceFrame(image, resize_image(proximity, *full_size)[:height, :width])
+    def _reference_frame(self, index: int) -> ReferenceFrame:
+        size = self.output_view.height, self.output_view.width
+        return make_reference_frame(self.frames[index], size, partial(self._subject_proximity, index))
 
-        return ReferenceBackgrounds(len(self), load_frame)
+    def _subject_proximity(self, index: int, cells: Positions) -> FloatArray | None:
+        """From 0 to 1 at `cells` (a, b), pixels of the output; None if points are missing."""
+        points = self._reference_points[index]
+        if self._bones:
+            return bone_proximity(cells.astype(np.complex64), points, self._bones, BONE_WIDTH)
+        positions = self._to_scene(np.stack([cells.real, cells.imag], axis=-1))
+        share = None if self.motion is None else self.motion.subject_share(positions, self._to_scene(points))
+        return None if share is None else dilate(share)
 
     def _normalise(self, positions: FloatArray) -> FloatArray:
         """Positions (gh, gw, 2) in pixels of a reference -> (2, gh, gw) in [-1, 1]."""

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import View
-from vid2vid_cli.core.geometry import FloatArray, UInt8Array
+from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.core.types import ClipReferences, FrameReferences
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_weights import MIN_LOG_WEIGHT
+
+NUM_STATIC_FRAMES = 64
+"""Static frames that a loader keeps: the background takes 4 to 9 ms, and bodies change their references often."""
+StaticImage = tuple[int, float]
+"""Row of the bank, and share of the background."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,13 @@ class SelectedReferences:
     """(n,) with the sum 1."""
     log_weights: FloatArray
     """(n, 2, gh, gw) as in `FrameReferences`."""
+    background_shares: FloatArray
+    """(n,) of the static images, see `ReferenceBank.static_frame`."""
+
+    @property
+    def images(self) -> list[StaticImage]:
+        """Which image and static image each reference has."""
+        return list(zip(self.indices.tolist(), self.background_shares.tolist(), strict=True))
 
     def padded(self, count: int) -> SelectedReferences:
         """With `count` references: the first one is repeated with the weight 0, which removes it."""
@@ -40,6 +53,7 @@ class SelectedReferences:
             np.concatenate(
                 [self.log_weights, np.full((missing, *self.log_weights.shape[1:]), MIN_LOG_WEIGHT, np.float32)]
             ),
+            np.concatenate([self.background_shares, np.repeat(self.background_shares[:1], missing)]),
         )
 
 
@@ -48,20 +62,17 @@ class ReferenceLoader:
 
     def __init__(self, bank: ReferenceBank, device: torch.device) -> None:
         self._bank, self._device = bank, device
-        self._static_frames: dict[int, UInt8Array] = {}
-        """By index. To find the background of a body takes about 9 ms, and bodies change their references often."""
-        self._loaded: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._static_frame = lru_cache(NUM_STATIC_FRAMES)(partial(bank.static_frame, view=bank.output_view))
+        self._loaded: dict[StaticImage, tuple[torch.Tensor, torch.Tensor]] = {}
         self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
         """Images and static images of the references in `_loaded`, each (1, n, 3, height, width)."""
 
     def load(self, selected: SelectedReferences) -> FrameReferences:
         """The selected references of a frame as a batch of one."""
-        indices = selected.indices.tolist()
-        if self._batch is None or indices != list(self._loaded):
-            self._loaded = {
-                index: self._loaded[index] if index in self._loaded else self._load_images(index) for index in indices
-            }
-            images, static_images = zip(*(self._loaded[index] for index in indices), strict=True)
+        keys = selected.images
+        if self._batch is None or keys != list(self._loaded):
+            self._loaded = {key: self._loaded[key] if key in self._loaded else self._load_images(*key) for key in keys}
+            images, static_images = zip(*(self._loaded[key] for key in keys), strict=True)
             self._batch = torch.stack(images)[None], torch.stack(static_images)[None]
         return FrameReferences(
             *self._batch,
@@ -70,24 +81,22 @@ class ReferenceLoader:
             torch.from_numpy(selected.log_weights)[None].to(self._device),
         )
 
-    def _load_images(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        image = frame_to_tensor(self._bank.frames[index])
-        if index not in self._static_frames:
-            self._static_frames[index] = self._bank.static_frame(index, self._bank.output_view)
-        return image.to(self._device), frame_to_tensor(self._static_frames[index]).to(self._device)
+    def _load_images(self, index: int, background_share: float) -> tuple[torch.Tensor, torch.Tensor]:
+        image, static_image = self._bank.frames[index], self._static_frame(index, background_share=background_share)
+        return frame_to_tensor(image).to(self._device), frame_to_tensor(static_image).to(self._device)
 
 
 def stack_selections(bank: ReferenceBank, selections: Sequence[SelectedReferences], view: View) -> ClipReferences:
     """The references of a clip with this view as a batch of one."""
     num_slots = max(len(selected.indices) for selected in selections)
     padded = [selected.padded(num_slots) for selected in selections]
-    used = np.unique([selected.indices for selected in padded])
-    frames = np.stack([bank.frames[int(index)] for index in used])
-    static_frames = np.stack([bank.static_frame(int(index), view) for index in used])
+    used = sorted({key for selected in padded for key in selected.images})
+    frames = np.stack([bank.frames[index] for index, _ in used])
+    static_frames = np.stack([bank.static_frame(index, view, share) for index, share in used])
     return ClipReferences(
         torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))[None],
         torch.from_numpy(np.ascontiguousarray(static_frames.transpose(0, 3, 1, 2)))[None],
-        torch.from_numpy(np.stack([np.searchsorted(used, selected.indices) for selected in padded]))[None],
+        torch.tensor([[used.index(key) for key in selected.images] for selected in padded])[None],
         torch.from_numpy(np.stack([selected.positions for selected in padded]))[None],
         torch.from_numpy(np.stack([selected.weights for selected in padded]))[None],
         torch.from_numpy(np.stack([selected.log_weights for selected in padded]))[None],

@@ -12,6 +12,7 @@ from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.core.types import ClipReferences
 from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.dataset import FrameRange
+from vid2vid_cli.data.reference_background import background_share
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_descriptors import FAR_DISTANCE
 from vid2vid_cli.data.reference_loading import SelectedReferences, stack_selections
@@ -162,6 +163,7 @@ def align_references(
         np.stack([reference.positions for reference in aligned]),
         np.array(weights, dtype=np.float32),
         prior_log_weights(aligned, weights, bank.num_per_frame, static_penalty=static_penalty),
+        np.array([background_share(reference.subject_offset) for reference in aligned], dtype=np.float32),
     )
 
 

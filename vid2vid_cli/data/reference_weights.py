@@ -6,12 +6,12 @@ References of a body complement each other: one may have the pose of an arm, ano
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.core.geometry import FloatArray
-from vid2vid_cli.data.reference_bank import AlignedReference
 
 SWITCH_RATIO = 0.9
 """A reference is replaced by one whose distance is smaller than its own by this factor."""
@@ -25,6 +25,20 @@ SYNTHESIS_STATIC_PENALTY = 9.0
 """In synthesis, where limbs are translucent otherwise. In training, the network would compensate it."""
 MIN_LOG_WEIGHT = -30.0
 """In place of the logarithm of 0, which cannot be interpolated."""
+
+
+@dataclass(frozen=True)
+class AlignedReference:
+    """A reference frame aligned with a frame, at the nodes of `alignment.grid_nodes`."""
+
+    positions: FloatArray
+    """(2, gh, gw) sampling positions in [-1, 1]."""
+    mismatch: FloatArray
+    log_visibility: FloatArray
+    proximity: FloatArray
+    """(gh, gw), see `BoneAlignment`; 0 without bones."""
+    subject_offset: float = np.inf
+    """Distance between the subject's places in the frame and in the reference, in radii; inf if it is unknown."""
 
 
 def choose_references(differences: FloatArray, count: int) -> list[int]:

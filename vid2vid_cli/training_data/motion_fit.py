@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.data.linear_motion import MAX_NODES, NUM_PLACE_VALUES, LinearMotion, fit_to_shape, place_values
+from vid2vid_cli.data.linear_motion import MAX_NODES, LinearMotion
+from vid2vid_cli.data.point_pose import NUM_PLACE_VALUES, fit_to_shape, place_values
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.scene_positions import Positions
 from vid2vid_cli.training_data.motion_pairs import MotionPairs, choose_pairs
@@ -117,7 +118,8 @@ def _fit_coefficients(
 ) -> LinearMotion | None:
     """The model of the flow of all fitted pairs; None if a subject is too small in the image.
 
-    Without `prior` the coefficients are drawn to 0, relative to the differences of the poses; with it, to its own.
+    Without `prior` the coefficients are drawn to `static_coefficients`, relative to the differences of the poses; with
+    it, to its own.
     """
     if prior is None:
         spans = np.concatenate([fit.normalised_corners() for fit in fits])
@@ -132,14 +134,12 @@ def _fit_coefficients(
             max_differences=limits,
             origin=np.array([origin.real, origin.imag], np.float32),
             step=GRID_STEP_RADII,
+            coefficients=np.zeros((rows, columns, *shapes.coefficients.shape[2:]), np.float32),
         )
-    else:
-        rows, columns = prior.coefficients.shape[:2]
-    y, x = np.mgrid[:rows, :columns]
-    nodes: Positions = complex(*shapes.origin) + shapes.step * (x + 1j * y)
+    nodes = shapes.nodes
     differences = np.concatenate([fit.pose_differences() for fit in fits])
     size = differences.shape[1]
-    squares, products = np.zeros((rows, columns, size, size)), np.zeros((rows, columns, 2, size))
+    squares, products = np.zeros((*nodes.shape, size, size)), np.zeros((*nodes.shape, 2, size))
     for fit in fits:
         for pair, difference in zip(fit.fitted_pairs, fit.pose_differences(), strict=True):
             weights, residuals = fit.residual_flow(pair, nodes)
@@ -147,6 +147,7 @@ def _fit_coefficients(
             products += residuals[..., None] * difference
     if prior is None:
         ridge = RIDGE * np.diag((differences**2).sum(axis=0)) + 1e-9 * np.eye(size)
+        products += shapes.static_coefficients @ ridge
     else:
         ridge = PRIOR_PAIRS * np.eye(size)
         products += PRIOR_PAIRS * prior.coefficients

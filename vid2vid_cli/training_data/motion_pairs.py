@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from vid2vid_cli.conditioning.alignment import grid_nodes
 from vid2vid_cli.core.geometry import GRID_STEP, FloatArray, UInt8Array
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
-from vid2vid_cli.data.linear_motion import LinearMotion, PointPose
+from vid2vid_cli.data.linear_motion import LinearMotion
+from vid2vid_cli.data.point_pose import PointPose
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.scene_positions import Positions, as_complex, to_pixels, to_scene
 from vid2vid_cli.media.images import resize_image
