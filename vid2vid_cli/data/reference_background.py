@@ -9,7 +9,7 @@ grouped, and a frame whose background is in no group keeps its subject.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -47,9 +47,13 @@ class ReferenceFrame:
     image: UInt8Array
     proximity: FloatArray
 
+    def reduced(self) -> ReferenceFrame:
+        """The frame at the size of its proximity."""
+        return replace(self, image=resize_image(self.image, *self.proximity.shape))
+
     @cached_property
     def thumbnail(self) -> tuple[FloatArray, FloatArray]:
-        """Image (a, b, 3) and proximity (a, b) at the size at which backgrounds are compared."""
+        """Image and proximity at the size at which backgrounds are compared."""
         height, width = self.proximity.shape
         scale = min(1.0, COMPARED_SIZE / max(height, width))
         size = max(1, round(scale * height)), max(1, round(scale * width))
@@ -83,7 +87,7 @@ class ReferenceBackgrounds:
 
         `interpolates_hidden`: what is behind the subject in all frames is interpolated from its surroundings.
         """
-        frames = [load_frame(index) for index in evenly_spaced(num_frames, MAX_FRAMES)]
+        frames = [load_frame(index).reduced() for index in evenly_spaced(num_frames, MAX_FRAMES)]
         groups: list[list[ReferenceFrame]] = []
         for frame in frames:
             group = next((group for group in groups if _has_same_background(group[0], frame)), None)
@@ -131,8 +135,7 @@ def _has_same_background(first: ReferenceFrame, second: ReferenceFrame) -> bool:
 
 def _weighted_median(frames: Sequence[ReferenceFrame]) -> tuple[UInt8Array, FloatArray]:
     """The background (a, b, 3), and how reliable it is (a, b) from 0 to 1: whether enough frames show it."""
-    size = frames[0].proximity.shape
-    images = np.stack([resize_image(frame.image, *size) for frame in frames])
+    images = np.stack([frame.image for frame in frames])
     weights = (1 - np.stack([frame.proximity for frame in frames])) ** WEIGHT_EXPONENT
     background = np.empty_like(images[0])
     for row in range(0, len(background), ROWS_PER_BLOCK):

@@ -19,8 +19,8 @@ from vid2vid_cli.data.reference_weights import MIN_LOG_WEIGHT
 
 NUM_STATIC_FRAMES = 64
 """Static frames that a loader keeps: the background takes 4 to 9 ms, and bodies change their references often."""
-StaticImage = tuple[int, float]
-"""Row of the bank, and share of the background."""
+ImageKey = tuple[int, float]
+"""Row of the bank, and share of the background in the static image."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SelectedReferences:
     """(n,) of the static images, see `ReferenceBank.static_frame`."""
 
     @property
-    def images(self) -> list[StaticImage]:
+    def image_keys(self) -> list[ImageKey]:
         """Which image and static image each reference has."""
         return list(zip(self.indices.tolist(), self.background_shares.tolist(), strict=True))
 
@@ -63,13 +63,13 @@ class ReferenceLoader:
     def __init__(self, bank: ReferenceBank, device: torch.device) -> None:
         self._bank, self._device = bank, device
         self._static_frame = lru_cache(NUM_STATIC_FRAMES)(partial(bank.static_frame, view=bank.output_view))
-        self._loaded: dict[StaticImage, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._loaded: dict[ImageKey, tuple[torch.Tensor, torch.Tensor]] = {}
         self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
         """Images and static images of the references in `_loaded`, each (1, n, 3, height, width)."""
 
     def load(self, selected: SelectedReferences) -> FrameReferences:
         """The selected references of a frame as a batch of one."""
-        keys = selected.images
+        keys = selected.image_keys
         if self._batch is None or keys != list(self._loaded):
             self._loaded = {key: self._loaded[key] if key in self._loaded else self._load_images(*key) for key in keys}
             images, static_images = zip(*(self._loaded[key] for key in keys), strict=True)
@@ -90,13 +90,13 @@ def stack_selections(bank: ReferenceBank, selections: Sequence[SelectedReference
     """The references of a clip with this view as a batch of one."""
     num_slots = max(len(selected.indices) for selected in selections)
     padded = [selected.padded(num_slots) for selected in selections]
-    used = sorted({key for selected in padded for key in selected.images})
+    used = sorted({key for selected in padded for key in selected.image_keys})
     frames = np.stack([bank.frames[index] for index, _ in used])
     static_frames = np.stack([bank.static_frame(index, view, share) for index, share in used])
     return ClipReferences(
         torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))[None],
         torch.from_numpy(np.ascontiguousarray(static_frames.transpose(0, 3, 1, 2)))[None],
-        torch.tensor([[used.index(key) for key in selected.images] for selected in padded])[None],
+        torch.tensor([[used.index(key) for key in selected.image_keys] for selected in padded])[None],
         torch.from_numpy(np.stack([selected.positions for selected in padded]))[None],
         torch.from_numpy(np.stack([selected.weights for selected in padded]))[None],
         torch.from_numpy(np.stack([selected.log_weights for selected in padded]))[None],
