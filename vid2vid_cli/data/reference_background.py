@@ -135,13 +135,14 @@ def _has_same_background(first: ReferenceFrame, second: ReferenceFrame) -> bool:
 
 def _weighted_median(frames: Sequence[ReferenceFrame]) -> tuple[UInt8Array, FloatArray]:
     """The background (a, b, 3), and how reliable it is (a, b) from 0 to 1: whether enough frames show it."""
-    images = np.stack([frame.image for frame in frames])
-    weights = (1 - np.stack([frame.proximity for frame in frames])) ** WEIGHT_EXPONENT
-    background = np.empty_like(images[0])
+    background = np.empty_like(frames[0].image)
+    reliability = np.empty(background.shape[:2], np.float32)
     for row in range(0, len(background), ROWS_PER_BLOCK):
         rows = slice(row, row + ROWS_PER_BLOCK)
-        background[rows] = _median_of_block(images[:, rows], weights[:, rows])
-    return background, np.clip(10 * weights.mean(axis=0), 0, 1).astype(np.float32)
+        weights = (1 - np.stack([frame.proximity[rows] for frame in frames])) ** WEIGHT_EXPONENT
+        background[rows] = _median_of_block(np.stack([frame.image[rows] for frame in frames]), weights)
+        reliability[rows] = np.clip(10 * weights.mean(axis=0), 0, 1)
+    return background, reliability
 
 
 def _median_of_block(images: UInt8Array, weights: NDArray[np.floating]) -> UInt8Array:

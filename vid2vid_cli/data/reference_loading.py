@@ -17,7 +17,7 @@ from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_weights import MIN_LOG_WEIGHT
 
-NUM_STATIC_FRAMES = 64
+NUM_STATIC_FRAMES = 32
 """Static frames that a loader keeps: the background takes 4 to 9 ms, and bodies change their references often."""
 ImageKey = tuple[int, float]
 """Row of the bank, and share of the background in the static image."""
