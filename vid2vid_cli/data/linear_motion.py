@@ -151,7 +151,7 @@ class LinearMotion:
         return np.inf if pose is None or reference_pose is None else pose.distance(reference_pose)
 
     def subject_share(self, positions: Positions, points: Positions) -> FloatArray | None:
-        """(h, w) from 0 to 1 whether positions (h, w) of a frame move with its points (m,); 1 at the points.
+        """(h, w) from 0, surroundings, to 1, subject: whether positions (h, w) of a frame follow its points (m,).
 
         None if points are missing.
         """

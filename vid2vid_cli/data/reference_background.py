@@ -103,7 +103,7 @@ class ReferenceBackgrounds:
             ]
 
     def fill(self, frame: ReferenceFrame, opacity: float = 1.0) -> UInt8Array:
-        """The image of a frame, with the background of an opacity in place of its subject."""
+        """The image of a frame, in which the background covers its subject with an opacity."""
         for first_frame, background, reliability in self._groups:
             if _has_same_background(first_frame, frame):
                 height, width = frame.image.shape[:2]

@@ -17,7 +17,7 @@ subject."""
 
 
 def static_coefficients(nodes: Positions, place_mean: FloatArray, place_scale: FloatArray) -> FloatArray:
-    """(gh, gw, 2, 4) the coefficients of place, size and angle with which far nodes (gh, gw) do not move; 0 near 0.
+    """(gh, gw, 2, 4) the coefficients of place, size and angle by which far nodes (gh, gw) do not move; near ones: 0.
 
     With u = f (x - c), where x stays, u' = (f' / f) u - f' (c' - c). The derivatives for the centre c (x and y), the
     logarithm of the radius 1 / |f| and the angle of f, at their means, are -f, -f i, -u and i u.
@@ -29,7 +29,7 @@ def static_coefficients(nodes: Positions, place_mean: FloatArray, place_scale: F
 
 
 def moving_shares(coefficients: FloatArray, place_mean: FloatArray, place_scale: FloatArray) -> FloatArray:
-    """(gh, gw) how far what is at a node follows the points, from coefficients (gh, gw, 2, 4 + k): 0 not, 1 completely.
+    """(gh, gw) how far the picture at each node follows the points, 0 to 1, from coefficients (gh, gw, 2, 4 + k).
 
     A motion of the points by d moves it by d + B d / (f s), where s is `place_scale`: by 0 with `static_coefficients`.
     The lesser of the horizontal and the vertical share is used, as an edge or what has no texture may seem to follow in
