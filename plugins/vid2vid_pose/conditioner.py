@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import numpy as np
@@ -55,6 +56,7 @@ class Pose(Conditioner):
     part_names: ClassVar[tuple[str, ...]] = tuple(BODY_PARTS)
     error_units: ClassVar[Mapping[str, str]] = {"pose_error": "%", "pose_pck": "%"}
     subject = "person"
+    mask_install_command = "" if find_spec("mediapipe") else SPEC.requires[0].install_command
     options: PoseOptions
 
     @property

@@ -35,6 +35,16 @@ def test_compose_applies_matrix_after_view() -> None:
     assert (composed.height, composed.width) == (20, 20)
 
 
+def test_view_of_an_image_continues_the_view_of_that_image() -> None:
+    """Through both views in turn, a point of the frame is where the view itself has it."""
+    view = View.from_box((10, 20, 74, 84), 32, 32)
+    image_view = View.from_box((0, 5, 100, 95), 120, 150)
+    points = np.array([(11.0, 21.0), (70.0, 33.5)])
+    through_image = view.of_image(image_view).transform_points(image_view.transform_points(points))
+    assert np.allclose(through_image, view.transform_points(points), atol=1e-4)
+    assert view.of_image(image_view).height == 32
+
+
 def test_view_json_round_trip() -> None:
     view = View.from_box((1.25, 2, 30.5, 40), 64, 48)
     assert View.from_json(view.to_json()) == view

@@ -120,7 +120,7 @@ def test_bones_choose_references_and_fill_what_does_not_move(monkeypatch: pytest
     without_bones = blob_bank((0, 4, 8, 12, 16))
     assert without_bones.differences((blob_annotation(8),), without_bones.output_views).shape == (5, 1)
     assert not without_bones.align(0, (blob_annotation(8),), *_views(without_bones)).mismatch.any()
-    static_frame = without_bones.static_frame(2, without_bones.output_view)
+    static_frame = without_bones.static_frames.load(2, without_bones.output_view)
     monkeypatch.setattr(type(without_bones.conditioners[0]), "bones", lambda self: {"disc": ((1, 2), (3, 4))})
     bank = blob_bank((0, 4, 8, 12, 16))
     differences = bank.differences((blob_annotation(8),), bank.output_views)
@@ -131,7 +131,7 @@ def test_bones_choose_references_and_fill_what_does_not_move(monkeypatch: pytest
     assert np.all(bank.differences((missing,), bank.output_views) == np.float32(MISSING_BONE_COST))
     disc = bank.output_view.transform_points(blob_annotation(8).points["disc"][:1])[0].round().astype(int)
     with_disc, filled = (
-        int(image[disc[1], disc[0], 0]) for image in (static_frame, bank.static_frame(2, bank.output_view))
+        int(image[disc[1], disc[0], 0]) for image in (static_frame, bank.static_frames.load(2, bank.output_view))
     )
     assert with_disc > 180
     assert filled < 140

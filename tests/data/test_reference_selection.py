@@ -261,7 +261,7 @@ def test_other_dataset_is_measured_as_it_is_synthesized() -> None:
     assert torch.equal(
         streamed.images[0, 0], frame_to_tensor(bank.frames[int(selector(annotation, (other_view,)).indices[0])])
     )
-    static_frames = [bank.static_frame(index, bank.output_view) for index in range(len(bank))]
+    static_frames = [bank.static_frames.load(index, bank.output_view) for index in range(len(bank))]
     assert any(torch.equal(streamed.static_images[0, 0], frame_to_tensor(frame)) for frame in static_frames)
 
 

@@ -116,10 +116,10 @@ def test_fit_leaves_plain_surroundings_in_place(bank: ReferenceBank) -> None:
 
 def test_face_is_not_in_what_does_not_move(bank: ReferenceBank) -> None:
     """No frame shows what is behind the middle of the face: it is interpolated. The surroundings are unchanged."""
-    plain = bank.static_frame(3, bank.output_view)
+    plain = bank.static_frames.load(3, bank.output_view)
     fitted = replace(bank, motion=fit_linear_motion([(bank, 2)]))
     for item in (fitted, fitted.mirrored):
-        frame = item.static_frame(3, item.output_view)
+        frame = item.static_frames.load(3, item.output_view)
         frame = frame if item is fitted else frame[:, ::-1]
         face = slice(62, 82), slice(54, 74)
         assert frame[face].std() < 0.5 * plain[face].std()

@@ -49,15 +49,28 @@ class BoneAlignment:
     proximity: FloatArray
     """(gh, gw) of the bones of the output, see `bone_proximity`, 1 on a bone."""
 
+    @property
+    def bone_distance(self) -> FloatArray:
+        """(gh, gw) distance to the bones of the output in median bone lengths, at most 1.9."""
+        distance: FloatArray = LIMB_WIDTH * np.sqrt(-2 * np.log(np.maximum(self.proximity, np.float32(1e-37))))
+        return distance
+
 
 def align_bones(
-    points: FloatArray, reference_points: FloatArray, base: AffineMatrix, size: tuple[int, int], bones: Bones
+    points: FloatArray,
+    reference_points: FloatArray,
+    base: AffineMatrix,
+    size: tuple[int, int],
+    bones: Bones,
+    *,
+    static_weight: float = STATIC_WEIGHT,
 ) -> BoneAlignment:
     """Align by bones, pairs of rows of the points; those with a NaN end in either frame are left out.
 
     `points`, `reference_points`: (n, 2) in pixels of the output and of the reference. `base`: (2, 3), output pixels to
     reference pixels of what does not move with the subject. `size`: (height, width) of the output. Each bone moves its
-    surroundings rigidly, with a scale along it; across, by the square root of that.
+    surroundings rigidly, with a scale along it; across, by the square root of that. `static_weight`: weight of what
+    does not move at every pixel, where a bone's weight is 1 on the bone.
     """
     nodes = grid_nodes(*size)
     z, static = _as_complex(nodes), _as_complex(nodes @ base[:, :2].T + base[:, 2])
@@ -74,8 +87,8 @@ def align_bones(
         # A product of matrices: sums over the bones of each coefficient times the bone's weight at each node.
         real, imaginary, (turn_sum, weight_sum) = np.split(np.tensordot(coefficients, weights, 1), [3, 6])
         linear, conjugate, constant = real + 1j * imaginary
-        weight_sum += STATIC_WEIGHT
-        positions = (linear * z + conjugate * z.conj() + constant + STATIC_WEIGHT * static) / weight_sum
+        weight_sum += static_weight
+        positions = (linear * z + conjugate * z.conj() + constant + static_weight * static) / weight_sum
         mismatch = turn_sum / weight_sum
     reference_proximity = bone_proximity(positions, reference_points, bones, LIMB_WIDTH)
     proximity = _frame_proximity(*frame_key)
@@ -151,6 +164,20 @@ def bone_proximity(positions: ComplexArray, points: FloatArray, bones: Bones, wi
     nearest = _squared_distances(positions, *segments).min(axis=0)
     proximity: FloatArray = np.exp(nearest * np.float32(-0.5 / radius**2))
     return proximity
+
+
+def bone_offset(points: FloatArray, reference_points: FloatArray, base: AffineMatrix, bones: Bones) -> float:
+    """Median distance of the ends of bones from those in a reference, in its median bone lengths.
+
+    Parameters as in `align_bones`; inf if no bone is known in both frames.
+    """
+    moved_points = (points @ base[:, :2].T + base[:, 2]).astype(np.float32)
+    ends, reference_ends = (np.stack(_bone_ends(joints, bones)) for joints in (moved_points, reference_points))
+    is_known = np.isfinite(ends + reference_ends).all(axis=0)
+    if not is_known.any():
+        return np.inf
+    distances = np.abs(ends - reference_ends)[:, is_known]
+    return float(np.median(distances)) / _bone_unit(*reference_ends[:, is_known])
 
 
 def bone_costs(points: FloatArray, reference_points: NDArray[np.floating], bones: Bones) -> FloatArray:

@@ -94,6 +94,8 @@ class Conditioner(ABC):
     """Units of the metrics of `errors`, such as {"landmark_error": "%"}, for tables; those left out have none."""
     subject: ClassVar[Literal["", "face", "person"]] = ""
     """What `subject_masks` covers; "": it has no subject, and its results have no other background."""
+    mask_install_command: str = ""
+    """The pip command of what `subject_masks` lacks to segment images, which it approximates; "": nothing."""
 
     def __init__(self, options: BaseOptions | None = None) -> None:
         self.options = options if options is not None else type(self).Options()
@@ -120,10 +122,7 @@ class Conditioner(ABC):
 
     @property
     def runs_on_one_core(self) -> bool:
-        """Whether `prepare` binds the thread of `annotate`, and threads started by it, to one CPU core.
-
-        MediaPipe's graph passes each frame through several threads that wait for each other: 12 to 15 % faster on one.
-        """
+        """Whether `prepare` binds `annotate` and its threads to one CPU core: MediaPipe is 12 to 15 % faster on one."""
         return False
 
     @property

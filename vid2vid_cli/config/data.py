@@ -83,7 +83,7 @@ class DataConfig(ConfigSection):
         ge=1,
         le=4096,
         description="With generator.num_references: training frames among which the references of each frame are "
-        "selected, at most. They cover the different poses, and are stored in the .ckpt: up to 64 MB of images and 24 "
+        "selected, at most. They cover the different poses, and are stored in the .ckpt: up to 64 MB of images and 20 "
         "MB of annotations.",
     )
     reference_gap: float = Field(
@@ -148,6 +148,16 @@ class AugmentationConfig(ConfigSection):
         0.0, ge=0, le=0.5, description="Largest random shift, as a fraction of the frame size."
     )
     max_zoom: float = Field(0.0, ge=0, le=0.5, description="Largest random relative change of scale.")
+    subject_translate_prob: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Probability with which the body is moved against its background, for poses at other places than "
+        "in the footage. Only with reference frames and a conditioner that finds bodies, such as pose.",
+    )
+    max_subject_translate: float = Field(
+        0.4, ge=0, le=1, description="Largest such displacement, as a fraction of the frame size."
+    )
     hflip_prob: float = Field(
         0.0,
         ge=0,

@@ -65,6 +65,7 @@ UNUSED_BY_VAEGAN = (
     *(f"discriminators.image.{name}" for name in ("num_scales", "num_layers", "max_channels")),
     *UNUSED_BY_BICYCLEGAN,
 )
+DISPLACEMENT_SETTINGS = ("augmentation.subject_translate_prob", "augmentation.max_subject_translate")
 FLOW_SETTINGS = ("generator.flow_multiplier", "losses.flow", "losses.flow_warp", "losses.occlusion")
 
 
@@ -113,6 +114,10 @@ def unused_settings(config: Config) -> dict[str, str]:
         reasons["schedule.image_warmup_steps"] = "clips begin with real frames (schedule.initial_frames=real)"
     if not generator.num_references or (kind != "fast" and not generator.blend_references):
         reasons["losses.synthesised_l1"] = "the model does not blend reference frames"
+    if not generator.num_references:
+        reasons |= dict.fromkeys(DISPLACEMENT_SETTINGS, "the model has no reference frames")
+    elif config.data.crop == "random":
+        reasons |= dict.fromkeys(DISPLACEMENT_SETTINGS, "random crops of the frames are trained on (data.crop=random)")
     if not generator.flow:
         reasons |= dict.fromkeys(FLOW_SETTINGS, "generator.flow is false")
     return reasons

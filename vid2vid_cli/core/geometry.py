@@ -85,6 +85,11 @@ class View:
         inverse = np.linalg.inv(np.vstack([self.array, [0.0, 0.0, 1.0]]))
         return np.asarray(other.array @ inverse)
 
+    def of_image(self, image_view: View) -> View:
+        """This view, of an image that shows the frame through `image_view`."""
+        row_x, row_y = (tuple(map(float, row)) for row in image_view.matrix_to(self))
+        return replace(self, matrix=(row_x, row_y), cropped_from=None)  # type: ignore[arg-type]
+
     def hflip(self, frame_width: int) -> View:
         """The view that maps the mirrored frame, `frame_width` pixels wide, to the mirror image of this view's output.
 

@@ -20,6 +20,8 @@ class ClipSpec(NamedTuple):
     frame_stride: int = 1
     """Distance of the clip's frames; the first and the last frame of the range are among them."""
     is_flipped: bool = False
+    subject_offset: tuple[float, float] = (0.0, 0.0)
+    """Displacement (x, y) of the subject against its background, in widths and heights of the image."""
 
     @property
     def frame_indices(self) -> range:
@@ -43,6 +45,10 @@ class ClipAugmentation:
     """Largest distance of consecutive frames of a clip."""
     hflip_prob: float = 0.0
     """Probability of a horizontal flip."""
+    subject_translate_prob: float = 0.0
+    """Probability of a displacement of the subject against its background."""
+    max_subject_translate: float = 0.0
+    """Largest displacement of the subject as a fraction of the image's width and height."""
 
     # A disabled augmentation takes no random numbers, so that new settings do not change the clips of existing runs.
 
@@ -61,7 +67,14 @@ class ClipAugmentation:
             FrameRange(frame_range.clip_index, start, start + extent),
             frame_stride,
             bool(self.hflip_prob and rng.random() < self.hflip_prob),
+            self._sample_subject_offset(rng),
         )
+
+    def _sample_subject_offset(self, rng: np.random.Generator) -> tuple[float, float]:
+        if not self.subject_translate_prob or rng.random() >= self.subject_translate_prob:
+            return (0.0, 0.0)
+        offset_x, offset_y = rng.uniform(-self.max_subject_translate, self.max_subject_translate, 2).tolist()
+        return offset_x, offset_y
 
     def _sample_stride(self, frame_range: FrameRange, length: int, rng: np.random.Generator) -> int:
         """Sample uniformly from 1 to `max_frame_stride`, or to the largest stride that fits into the range."""

@@ -19,6 +19,7 @@ from vid2vid_cli.data.dataset import Dataset, FrameRange, valid_ranges
 from vid2vid_cli.data.frame_tensor import frame_to_tensor
 from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.data.regions import clip_region_boxes
+from vid2vid_cli.data.subject_displacement import ClipFrames, SubjectDisplacer
 
 
 def render_conditions(
@@ -42,44 +43,49 @@ def load_clip(
     region_names: Sequence[str] = (),
     thing_class_ids: Collection[int] | None = None,
     reference_source: ReferenceSource | None = None,
+    displacer: SubjectDisplacer | None = None,
 ) -> ClipBatch:
     """Load a clip of a dataset as a batch of one; with `rng`, the conditioners augment their annotations.
 
     With `thing_class_ids`, the batch contains instance maps in which the regions of these classes are separate. With
-    `reference_source`, it contains reference frames; with `rng`, none of them is close to the clip in time.
+    `reference_source`, it contains reference frames; with `rng`, none of them is close to the clip in time. Without
+    `displacer`, `clip_spec.subject_offset` has no effect.
     """
-    view = clip_spec.view.hflip(dataset.width) if clip_spec.is_flipped else clip_spec.view
     frame_ranges = [FrameRange(clip_spec.frame_range.clip_index, index, index + 1) for index in clip_spec.frame_indices]
     annotations_by_conditioner: list[Sequence[Annotation]] = [
         dataset.annotations(frame_ranges, c.spec.name) for c in conditioners
     ]
+    clip_frames, view = _load_frames(dataset, annotations_by_conditioner, clip_spec, displacer), clip_spec.view
     if clip_spec.is_flipped:
         annotations_by_conditioner = [
             list(map(c.hflip, annotations))
             for c, annotations in zip(conditioners, annotations_by_conditioner, strict=True)
         ]
-    boxes = clip_region_boxes(conditioners, annotations_by_conditioner, view, region_names)
+        clip_frames, view = _flip(clip_frames, dataset.width), view.hflip(dataset.width)
+    boxes = clip_region_boxes(conditioners, annotations_by_conditioner, clip_frames.subject_view, region_names)
     if rng is not None:
         annotations_by_conditioner = [
             c.augment(annotations, rng) for c, annotations in zip(conditioners, annotations_by_conditioner, strict=True)
         ]
-    views = [view] * len(conditioners)
+    views = [clip_frames.subject_view] * len(conditioners)
     read_instances = None if thing_class_ids is None else InstanceReader(conditioners, views, thing_class_ids)
     frame_conditions, frame_tensors, frame_instances = [], [], []
-    for index, annotations_of_frame in zip(
-        clip_spec.frame_indices, zip(*annotations_by_conditioner, strict=True), strict=True
+    for frame, annotations_of_frame in zip(
+        clip_frames.frames, zip(*annotations_by_conditioner, strict=True), strict=True
     ):
         frame_conditions.append(torch.from_numpy(render_conditions(conditioners, annotations_of_frame, views)))
         if read_instances is not None:
             frame_instances.append(torch.from_numpy(read_instances(annotations_of_frame)))
-        frame = dataset.load_frame(clip_spec.frame_range.clip_index, index)
-        flipped_frame = np.ascontiguousarray(frame[:, ::-1]) if clip_spec.is_flipped else frame
-        frame_tensors.append(frame_to_tensor(view_image(flipped_frame, view)))
+        frame_tensors.append(frame_to_tensor(view_image(frame, clip_frames.view)))
     instance_maps = torch.stack(frame_instances)[None] if frame_instances else None
     references = None
     if reference_source is not None:
         references = reference_source.clip_references(
-            list(zip(*annotations_by_conditioner, strict=True)), clip_spec, view, is_training=rng is not None
+            list(zip(*annotations_by_conditioner, strict=True)),
+            clip_spec,
+            view,
+            subject_view=clip_frames.subject_view,
+            is_training=rng is not None,
         )
     return ClipBatch(
         torch.stack(frame_conditions)[None],
@@ -87,6 +93,29 @@ def load_clip(
         regions=boxes,
         instances=instance_maps,
         references=references,
+    )
+
+
+def _load_frames(
+    dataset: Dataset,
+    annotations_by_conditioner: Sequence[Sequence[Annotation]],
+    clip_spec: ClipSpec,
+    displacer: SubjectDisplacer | None,
+) -> ClipFrames:
+    """The frames of a clip before a flip; loaded one by one, as a long clip of large frames would take much memory."""
+    frames = (dataset.load_frame(clip_spec.frame_range.clip_index, index) for index in clip_spec.frame_indices)
+    if displacer is None or not any(clip_spec.subject_offset):
+        return ClipFrames(frames, dataset.width, clip_spec.view, clip_spec.view)
+    return displacer.displace(frames, list(zip(*annotations_by_conditioner, strict=True)), clip_spec)
+
+
+def _flip(clip: ClipFrames, frame_width: int) -> ClipFrames:
+    """The clip of the mirrored frames; `frame_width`: of the dataset's frames."""
+    return ClipFrames(
+        (np.ascontiguousarray(frame[:, ::-1]) for frame in clip.frames),
+        clip.width,
+        clip.view.hflip(clip.width),
+        clip.subject_view.hflip(frame_width),
     )
 
 
@@ -121,6 +150,8 @@ class ClipSampler(BatchSampler):
         self.is_label_prediction = is_label_prediction
         """Whether the target frames are the rendered conditions."""
         self.reference_source = reference_source
+        self.displacer: SubjectDisplacer | None = None
+        """Moves the subject of clips that have a `subject_offset`."""
         self.attributes = attributes
         """Attributes (frames, k) of each clip of the dataset; None: no attributes in the batches. Frames with NaN are
         left out."""
@@ -162,6 +193,7 @@ class ClipSampler(BatchSampler):
             region_names=region_names,
             thing_class_ids=self.thing_class_ids,
             reference_source=self.reference_source,
+            displacer=self.displacer,
         )
         if self.attributes is not None:
             values = self.attributes[clip_spec.frame_range.clip_index][list(clip_spec.frame_indices)]

@@ -1,9 +1,10 @@
 """The background behind the subject of reference frames, from other reference frames that show it.
 
-A reference frame without alignment gives what does not move. The subject, which does, is replaced by the background:
-the limbs of a body, or what `LinearMotion` finds to follow the points, such as a head with its hair, as far as it is at
-another place in the generated frame. Frames of several scenes or of a moving camera have several backgrounds: those are
-grouped, and a frame whose background is in no group keeps its subject.
+A reference frame without alignment gives what does not move. What does is replaced by the background: the limbs of a
+body, and, as far as it is at another place in the generated frame, the whole subject: a body by its mask, or what
+`LinearMotion` finds to follow the points, such as a head with its hair. Frames of several scenes or of a moving camera
+have several backgrounds: those are grouped. A frame whose background is in no group keeps its limbs, and its subject is
+replaced by what surrounds it.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ MIN_SHARED_CELLS = 0.1
 """Smallest share of cells without the subject in both frames that allows a comparison."""
 WEIGHT_EXPONENT = 4
 """The weight of a frame at a pixel is (1 - proximity) to this power."""
-SUBJECT_OFFSETS, NUM_SHARES = (0.15, 0.35), 3
+HEAD_OFFSETS, BODY_OFFSETS, NUM_SHARES = (0.15, 0.35), (0.6, 1.2), 3
 """A head that is displaced by less than the first number of its radii remains, one by more than the second is replaced;
-between, in a number of steps, so that frames can be kept."""
+a body by its median bone length; between, in a number of steps, so that frames can be kept."""
 ROWS_PER_BLOCK = 32
 """Rows whose median is computed at once; limits memory."""
 
@@ -95,29 +96,33 @@ class ReferenceBackgrounds:
                 groups.append([frame])
             else:
                 group.append(frame)
-        self._groups = [(group[0], *_weighted_median(group)) for group in groups if len(group) > 1]
-        if interpolates_hidden:
-            self._groups = [
-                (first_frame, _interpolate_hidden(background, reliability), np.ones_like(reliability))
-                for first_frame, background, reliability in self._groups
-            ]
+        self._interpolates_hidden = interpolates_hidden
+        self._groups = [(group[0], self._find_background(group)) for group in groups if len(group) > 1]
 
     def fill(self, frame: ReferenceFrame, opacity: float = 1.0) -> UInt8Array:
-        """The image of a frame, in which the background covers its subject with an opacity."""
-        for first_frame, background, reliability in self._groups:
-            if _has_same_background(first_frame, frame):
-                height, width = frame.image.shape[:2]
-                cells = (opacity * np.clip(1.5 * frame.proximity, 0, 1) * reliability).astype(np.float32)
-                share = np.asarray(cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
-                enlarged = resize_image(background, height, width)
-                return np.asarray(cv2.blendLinear(enlarged, frame.image, share, 1 - share), np.uint8)
-        return frame.image
+        """The image of a frame, in which its background covers its subject with an opacity."""
+        known = next((known for first, known in self._groups if _has_same_background(first, frame)), None)
+        if known is None and not self._interpolates_hidden:
+            return frame.image
+        background, reliability = known or self._find_background([frame.reduced()])
+        height, width = frame.image.shape[:2]
+        cells = (opacity * np.clip(1.5 * frame.proximity, 0, 1) * reliability).astype(np.float32)
+        share = np.asarray(cv2.resize(cells, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+        enlarged = resize_image(background, height, width)
+        return np.asarray(cv2.blendLinear(enlarged, frame.image, share, 1 - share), np.uint8)
+
+    def _find_background(self, frames: Sequence[ReferenceFrame]) -> tuple[UInt8Array, FloatArray]:
+        """The background (a, b, 3) and how reliable it is (a, b) from 0 to 1."""
+        background, reliability = _weighted_median(frames)
+        if not self._interpolates_hidden:
+            return background, reliability
+        return _interpolate_hidden(background, reliability), np.ones_like(reliability)
 
 
-def background_share(subject_offset: float) -> float:
-    """Opacity of the background for a subject that is at another place in the generated frame; by `SUBJECT_OFFSETS`."""
-    low, high = SUBJECT_OFFSETS
-    return round(NUM_SHARES * min(max((subject_offset - low) / (high - low), 0.0), 1.0)) / NUM_SHARES
+def background_share(offset: float, limits: tuple[float, float]) -> float:
+    """Opacity of the background for a subject that is displaced by `offset` in the generated frame; inf: unknown."""
+    low, high = limits
+    return round(NUM_SHARES * min(max((offset - low) / (high - low), 0.0), 1.0)) / NUM_SHARES
 
 
 def dilate(proximity: FloatArray) -> FloatArray:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Annotation, Conditioner, View, view_image
+from vid2vid_cli.conditioning import Annotation, Conditioner, View
 from vid2vid_cli.conditioning.alignment import align_points, grid_nodes
-from vid2vid_cli.conditioning.bone_alignment import BONE_WIDTH, align_bones, bone_costs, bone_proximity
+from vid2vid_cli.conditioning.bone_alignment import bone_costs
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
+from vid2vid_cli.data.body_alignment import align_body
 from vid2vid_cli.data.encoded_frames import EncodedFrames
 from vid2vid_cli.data.linear_motion import LinearMotion
-from vid2vid_cli.data.reference_background import ReferenceBackgrounds, ReferenceFrame, dilate, make_reference_frame
+from vid2vid_cli.data.reference_background import HEAD_OFFSETS, background_share
 from vid2vid_cli.data.reference_descriptors import (
     Annotations,
     describe_annotations,
@@ -30,6 +31,7 @@ from vid2vid_cli.data.reference_parts import PartShapes
 from vid2vid_cli.data.reference_points import corresponding_points, flip_rows, shape_part_rows
 from vid2vid_cli.data.reference_weights import AlignedReference
 from vid2vid_cli.data.scene_positions import Positions, to_pixels, to_scene
+from vid2vid_cli.data.static_frames import StaticFrames
 
 MISSING_BONE_COST = 0.2
 """Difference between a bone and a missing one, in heights of the output."""
@@ -58,6 +60,8 @@ class ReferenceBank:
     """Aligns frames, in place of a spline."""
     common_motion: LinearMotion | None = None
     """The model of the subjects of all datasets of a training; not used for these frames."""
+    subject_masks: UInt8Array | None = None
+    """(k, a, b) of `find_subject_masks`; None: a body that is displaced is not replaced by the background."""
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -81,6 +85,7 @@ class ReferenceBank:
             view=self.view.hflip(self.annotations[0][0].width),
             output_view=self.output_view.hflip(self.annotations[0][0].width),
             motion=motion,
+            subject_masks=None if self.subject_masks is None else self.subject_masks[:, :, ::-1],
         )
 
     @property
@@ -97,18 +102,18 @@ class ReferenceBank:
         """(k,) distances of the reference frames from a descriptor."""
         return descriptor_distances(self.descriptors, descriptor)
 
-    def static_frame(self, index: int, view: View, background_share: float = 1.0) -> UInt8Array:
-        """Reference `index` (view.height, view.width, 3) through a view of the dataset's frames, without alignment.
-
-        `background_share`: opacity of the background in place of the subject; see `reference_background`.
-        """
-        to_view = replace(view, matrix=_as_rows(self.view.matrix_to(view)), cropped_from=None)
-        backgrounds = self._backgrounds if background_share else None
-        if backgrounds is None:
-            image = self.frames[index]
-        else:
-            image = backgrounds.fill(self._reference_frame(index), background_share)
-        return np.asarray(view_image(image, to_view), np.uint8)
+    @cached_property
+    def static_frames(self) -> StaticFrames:
+        """The frames without alignment."""
+        return StaticFrames(
+            self.frames,
+            self.view,
+            self.output_view,
+            points=self._reference_points,
+            bones=self._bones,
+            motion=self.motion,
+            subject_masks=self.subject_masks,
+        )
 
     def align(
         self,
@@ -128,9 +133,11 @@ class ReferenceBank:
             self.conditioners, (annotations, views), (self.annotations[index], self.view)
         )
         if bones:
-            aligned = align_bones(points, reference_points, matrix, (base.height, base.width), bones)
-            fields = aligned.mismatch, aligned.log_visibility, aligned.proximity
-            return AlignedReference(self._normalise(aligned.positions), *fields)
+            mask = None if self.subject_masks is None else self.subject_masks[index]
+            size = base.height, base.width
+            body, share = align_body(points, reference_points, matrix, size, bones, mask=mask, view=self.view)
+            fields = body.mismatch, body.log_visibility, body.proximity
+            return AlignedReference(self._normalise(body.positions), *fields, share)
         placed = None if self.motion is None else self._nodes_and_points(annotations, views, base)
         positions = placed and self._align_by_motion(index, *placed)
         if positions is None:
@@ -138,12 +145,13 @@ class ReferenceBank:
         zeros = mismatch = np.zeros(positions.shape[1:], np.float32)
         if self._part_shapes is not None and placed is not None and differences is not None and len(differences) > 1:
             mismatch = self._part_shapes.mismatch(differences, *placed)
-        offset = np.inf if placed is None else self._subject_offset(index, placed[1])
-        return AlignedReference(positions, mismatch, zeros, zeros, offset)
+        share = 1.0 if placed is None else self._background_share(index, placed[1])
+        return AlignedReference(positions, mismatch, zeros, zeros, share)
 
-    def _subject_offset(self, index: int, points: Positions) -> float:
+    def _background_share(self, index: int, points: Positions) -> float:
         assert self.motion is not None
-        return self.motion.subject_offset(points, self._to_scene(self._reference_points[index]))
+        offset = self.motion.subject_offset(points, self._to_scene(self._reference_points[index]))
+        return background_share(offset, HEAD_OFFSETS)
 
     def _align_by_motion(self, index: int, nodes: Positions, points: Positions) -> FloatArray | None:
         """Positions as in `AlignedReference` by `motion`; None if points are missing."""
@@ -211,34 +219,9 @@ class ReferenceBank:
     def _bones(self) -> list[tuple[int, int]]:
         return self._points_and_bones(self.annotations[0], self.output_views)[1]
 
-    @cached_property
-    def _backgrounds(self) -> ReferenceBackgrounds | None:
-        """None without bones and without `motion`."""
-        if not self._bones and self.motion is None:
-            return None
-        return ReferenceBackgrounds(len(self), self._reference_frame, interpolates_hidden=not self._bones)
-
-    def _reference_frame(self, index: int) -> ReferenceFrame:
-        size = self.output_view.height, self.output_view.width
-        return make_reference_frame(self.frames[index], size, partial(self._subject_proximity, index))
-
-    def _subject_proximity(self, index: int, cells: Positions) -> FloatArray | None:
-        """From 0 to 1 at `cells` (a, b), pixels of the output; None if points are missing."""
-        points = self._reference_points[index]
-        if self._bones:
-            return bone_proximity(cells.astype(np.complex64), points, self._bones, BONE_WIDTH)
-        positions = self._to_scene(np.stack([cells.real, cells.imag], axis=-1))
-        share = None if self.motion is None else self.motion.subject_share(positions, self._to_scene(points))
-        return None if share is None else dilate(share)
-
     def _normalise(self, positions: FloatArray) -> FloatArray:
         """Positions (gh, gw, 2) in pixels of a reference -> (2, gh, gw) in [-1, 1]."""
         frame_sides = np.array([self.view.width, self.view.height], np.float32)
         scaled = positions * (2 / np.maximum(frame_sides - 1, 1)) - 1
         normalised: FloatArray = np.clip(scaled, -2, 2).transpose(2, 0, 1).astype(np.float32)
         return normalised
-
-
-def _as_rows(matrix: NDArray[np.float64]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    (a, b, x), (c, d, y) = matrix.tolist()
-    return (a, b, x), (c, d, y)

@@ -62,7 +62,7 @@ class ReferenceLoader:
 
     def __init__(self, bank: ReferenceBank, device: torch.device) -> None:
         self._bank, self._device = bank, device
-        self._static_frame = lru_cache(NUM_STATIC_FRAMES)(partial(bank.static_frame, view=bank.output_view))
+        self._static_frame = lru_cache(NUM_STATIC_FRAMES)(partial(bank.static_frames.load, view=bank.output_view))
         self._loaded: dict[ImageKey, tuple[torch.Tensor, torch.Tensor]] = {}
         self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
         """Images and static images of the references in `_loaded`, each (1, n, 3, height, width)."""
@@ -92,7 +92,7 @@ def stack_selections(bank: ReferenceBank, selections: Sequence[SelectedReference
     padded = [selected.padded(num_slots) for selected in selections]
     used = sorted({key for selected in padded for key in selected.image_keys})
     frames = np.stack([bank.frames[index] for index, _ in used])
-    static_frames = np.stack([bank.static_frame(index, view, share) for index, share in used])
+    static_frames = np.stack([bank.static_frames.load(index, view, share) for index, share in used])
     return ClipReferences(
         torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2)))[None],
         torch.from_numpy(np.ascontiguousarray(static_frames.transpose(0, 3, 1, 2)))[None],

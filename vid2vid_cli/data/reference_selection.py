@@ -12,7 +12,6 @@ from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.core.types import ClipReferences
 from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.dataset import FrameRange
-from vid2vid_cli.data.reference_background import background_share
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_descriptors import FAR_DISTANCE
 from vid2vid_cli.data.reference_loading import SelectedReferences, stack_selections
@@ -85,14 +84,17 @@ class ReferenceSource:
         view: View,
         *,
         is_training: bool,
+        subject_view: View | None = None,
     ) -> ClipReferences:
-        """References of a clip with these annotations; `view` is that of the flipped frames if they are flipped.
+        """References of a clip with these annotations; views are those of the flipped frames if they are flipped.
+
+        `subject_view`: that of the subject, if it is moved against the background.
 
         In training, the whole clip has the references that fit its middle frame best, without those close in time;
         otherwise they are selected as in synthesis.
         """
         bank = self.bank.mirrored if clip_spec.is_flipped else self.bank
-        views = (view,) * len(bank.conditioners)
+        views = (subject_view or view,) * len(bank.conditioners)
         # The augmentation does not change the choice, and moves the background too. In synthesis, the view is that of
         # another video, and the background is that of the training frames.
         described_views, base = (bank.output_views, view) if is_training else (views, bank.output_view)
@@ -163,7 +165,7 @@ def align_references(
         np.stack([reference.positions for reference in aligned]),
         np.array(weights, dtype=np.float32),
         prior_log_weights(aligned, weights, bank.num_per_frame, static_penalty=static_penalty),
-        np.array([background_share(reference.subject_offset) for reference in aligned], dtype=np.float32),
+        np.array([reference.background_share for reference in aligned], dtype=np.float32),
     )
 
 

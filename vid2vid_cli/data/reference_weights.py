@@ -37,8 +37,8 @@ class AlignedReference:
     log_visibility: FloatArray
     proximity: FloatArray
     """(gh, gw), see `BoneAlignment`; 0 without bones."""
-    subject_offset: float = np.inf
-    """Distance between the subject's places in the frame and in the reference, in radii; inf if it is unknown."""
+    background_share: float = 1.0
+    """Opacity of the background in place of the subject where it is in the reference, see `background_share`."""
 
 
 def choose_references(differences: FloatArray, count: int) -> list[int]:

@@ -54,6 +54,8 @@ class ReferenceRecord(BaseModel):
     """The model that aligns the frames, as `LinearMotion.to_json`; None: they are aligned by a spline."""
     common_motion: dict[str, Any] | None = None
     """The model of all subjects of a training on several datasets, with which training on another subject starts."""
+    subject_masks: dict[str, Any] | None = None
+    """Masks of the body in each frame, see `ReferenceBank`, as `array_to_json`."""
 
     @field_validator("view")
     @classmethod

@@ -50,7 +50,7 @@ from vid2vid_cli.training.start_notices import (
     job_references,
     start_notices,
 )
-from vid2vid_cli.training_data.several_datasets import fit_reference_motion, mix_samplers, plan_datasets
+from vid2vid_cli.training_data.several_datasets import complete_references, mix_samplers, plan_datasets
 
 __all__ = ["TrainRequest", "TrainResult", "plan_train", "train"]
 
@@ -129,7 +129,7 @@ def _run_training(
     if choice.network is not None:  # a resumed run uses the same one
         job = replace(job, config=job.config.with_settings({"losses.perceptual_network": choice.network}))
     motion_prior = process_group.run_on_main(partial(find_motion_prior, job, request.init_from))
-    motion_notices = fit_reference_motion(job.samplers, motion_prior)
+    motion_notices = complete_references(job.samplers, motion_prior)
     config, sampler = job.config, mix_samplers(job.samplers, job.config)
     state = build_train_state(config, job.training_data.condition_spec(config), runtime)
     run, resume_extra, origin = process_group.run_on_main(partial(start_run, request, job, runtime, state, exit_stack))

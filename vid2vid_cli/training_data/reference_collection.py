@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View, view_image
-from vid2vid_cli.conditioning.annotation_json import annotation_from_json, annotation_to_json, count_array_bytes
+from vid2vid_cli.conditioning.annotation_json import (
+    annotation_from_json,
+    annotation_to_json,
+    array_to_json,
+    count_array_bytes,
+)
 from vid2vid_cli.conditioning.combine import load_conditioners
 from vid2vid_cli.core.checkpoint_header import damaged_error
 from vid2vid_cli.core.errors import NotAVideoError
@@ -26,13 +31,14 @@ from vid2vid_cli.data.reference_descriptors import (
     farthest_points,
     with_points_of,
 )
+from vid2vid_cli.data.subject_masks import masks_from_json
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ReferenceRecord
 from vid2vid_cli.engine.weight_files import load_reference_frames
 from vid2vid_cli.media.image_header import open_image
 from vid2vid_cli.media.images import encode_jpeg
 
-MAX_RECORD_BYTES = 24_000_000
-"""Limit of the annotations in a `.ckpt`, whose header has at most 32 MB; two motion models have at most 4 MB."""
+MAX_RECORD_BYTES = 20_000_000
+"""Limit of the annotations in a `.ckpt`, whose header has at most 32 MB; two motion models and masks have 4 MB each."""
 MAX_FRAMES_BYTES = 64_000_000
 """Limit of the images in a `.ckpt`."""
 MAX_ANNOTATION_BYTES = 1 << 28
@@ -125,6 +131,7 @@ def record_references(bank: ReferenceBank) -> ReferenceRecord:
         view=bank.view.to_json(),
         motion=None if bank.motion is None else bank.motion.to_json(),
         common_motion=None if bank.common_motion is None else bank.common_motion.to_json(),
+        subject_masks=None if bank.subject_masks is None else array_to_json(bank.subject_masks),
     )
 
 
@@ -141,6 +148,9 @@ def load_reference_bank(path: Path, metadata: CheckpointMetadata) -> ReferenceBa
         frames = EncodedFrames.unpack(content, metadata.references.file_sizes)
         if len(frames) != len(annotations):
             raise ValueError(f"{len(annotations)} annotations of {len(frames)} frames")
+        mask_data = metadata.references.subject_masks
+        output_view = metadata.crop_view()
+        masks = None if mask_data is None else masks_from_json(mask_data, len(frames), output_view)
     except ValueError as error:
         raise damaged_error(path, f"invalid metadata, references: {error}") from None
     for file in frames.files:  # before a frame is decoded, whose size memory depends on
@@ -157,9 +167,10 @@ def load_reference_bank(path: Path, metadata: CheckpointMetadata) -> ReferenceBa
         annotations,
         load_conditioners([(conditioner.name, conditioner.options) for conditioner in metadata.conditioners]),
         view,
-        metadata.crop_view(),
+        output_view,
         metadata.generator.num_references,
         motion=motion,
+        subject_masks=masks,
     )
 
 

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from vid2vid_cli.conditioning import SubjectImage
 from vid2vid_cli.config.config import Config
 from vid2vid_cli.core.errors import ConfigError, DatasetMismatchError, TooFewFramesError
 from vid2vid_cli.core.paths import shell_command
 from vid2vid_cli.data.batch_sampler import BatchSampler, MixedSampler
 from vid2vid_cli.data.clip_sampler import ClipSampler
 from vid2vid_cli.data.linear_motion import LinearMotion
+from vid2vid_cli.data.subject_displacement import SubjectDisplacer
+from vid2vid_cli.data.subject_masks import find_subject_masks, subject_conditioner
 from vid2vid_cli.training_data.motion_fit import MIN_FRAMES, fit_linear_motion
 from vid2vid_cli.training_data.open_data import open_training_data
 from vid2vid_cli.training_data.reference_collection import resolution_ratio
@@ -85,8 +90,16 @@ def build_samplers(datasets: Sequence[TrainingData], config: Config) -> tuple[Cl
     return samplers
 
 
+def complete_references(samplers: Sequence[ClipSampler], prior: LinearMotion | None = None) -> list[str]:
+    """Find masks and motion of the reference frames, which takes some seconds, and which only a training needs.
+
+    `prior`: of `fit_reference_motion`. Returns notices.
+    """
+    return find_reference_masks(samplers) + fit_reference_motion(samplers, prior)
+
+
 def fit_reference_motion(samplers: Sequence[ClipSampler], prior: LinearMotion | None = None) -> list[str]:
-    """Fit how each part of the reference frames follows the points; takes some seconds, which only a training needs.
+    """Fit how each part of the reference frames follows the points.
 
     `prior`: the model of the subjects of the initial weights, for datasets with few frames. With several datasets, a
     model of all of them is fitted too, for adapting the trained networks to another subject. Returns notices on
@@ -110,6 +123,39 @@ def fit_reference_motion(samplers: Sequence[ClipSampler], prior: LinearMotion | 
                     "references are aligned by a spline"
                 )
     return notices
+
+
+def find_reference_masks(samplers: Sequence[ClipSampler]) -> list[str]:
+    """Find the bodies in the reference frames, and prepare to move bodies for samplers whose augmentation does.
+
+    Returns notices on what is moved, and on a missing package.
+    """
+    notices = []
+    for sampler in samplers:
+        source, augmentation = sampler.reference_source, sampler.augmentation
+        if source is None or (index := subject_conditioner(source.bank.conditioners)) is None:
+            continue
+        bank, conditioner = source.bank, source.bank.conditioners[index]
+        if conditioner.mask_install_command:
+            notices.append(
+                f"{conditioner.spec.name} cannot segment bodies: a body at another place than in the footage will be "
+                f"generated at both places. To change this: {conditioner.mask_install_command}"
+            )
+            continue
+        images = (
+            SubjectImage(image, annotations[index], bank.view)
+            for image, annotations in zip(bank.frames, bank.annotations, strict=True)
+        )
+        masks = find_subject_masks(conditioner, images, bank.output_view)
+        bank = replace(bank, subject_masks=np.stack(masks))
+        sampler.reference_source = replace(source, bank=bank)
+        if augmentation.subject_translate_prob and augmentation.crop_size is None:
+            sampler.displacer = SubjectDisplacer(sampler.dataset, bank)
+            notices.append(
+                f"the body is moved against its background in {augmentation.subject_translate_prob:.0%} of the clips, "
+                "for poses at other places than in the footage (augmentation.subject_translate_prob)"
+            )
+    return list(dict.fromkeys(notices))
 
 
 def mix_samplers(samplers: Sequence[ClipSampler], config: Config) -> BatchSampler:

@@ -124,6 +124,8 @@ class TrainingData:
                 random_resize=config.data.random_resize,
                 max_frame_stride=config.augmentation.max_frame_stride,
                 hflip_prob=config.augmentation.hflip_prob,
+                subject_translate_prob=config.augmentation.subject_translate_prob,
+                max_subject_translate=config.augmentation.max_subject_translate,
             ),
             region_names=self.region_names,
             is_label_prediction=config.generator.target == "labels",
