@@ -10,6 +10,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test downloads weight files; those of the download use their own server.
 os.environ["VID2VID_OFFLINE"] = "1"
+# Nothing that one test measures has an effect on another one, or on the user's commands.
+os.environ["VID2VID_CACHE_DIR"] = ""
 
 import pytest
 import torch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +58,38 @@ def test_choose_fastest_changes_the_default_for_a_clear_gain(
     assert calls == [128, 256, 512]
     weight = generator.image_head.weight
     assert weight.is_contiguous(memory_format=torch.channels_last) is RUNTIMES[expected].channels_last
+
+
+@pytest.mark.parametrize(("kept", "num_measured"), [([2, 1], 0), ([9, 0], 3), ([0, -1], 3), ("fast", 3)])
+def test_kept_choice_is_not_measured_again(
+    kept: Any, num_measured: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of another process, unless it is not valid."""
+    monkeypatch.setenv("VID2VID_CACHE_DIR", str(tmp_path))
+    calls = []
+
+    def measure(_: Any, runtimes: Sequence[Runtime], *__: Any) -> list[float]:
+        calls.append(runtimes)
+        return [1e-3] if len(runtimes) == 1 else [0.021, 0.020, 0.010]
+
+    monkeypatch.setattr(generator_timing, "_frame_seconds", measure)
+    monkeypatch.setattr(generator_timing, "recall_choice", lambda kind, key: kept)
+    generator = tiny_generator()
+    chosen = choose_fastest(generator, RUNTIMES, shape_of(generator, 512))
+    assert len(calls) == num_measured
+    assert chosen == (RUNTIMES[2] if num_measured else replace(RUNTIMES[2], num_threads=1))
+
+
+def test_choice_is_kept_for_other_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VID2VID_CACHE_DIR", str(tmp_path))
+    generator = tiny_generator()
+    times = iter([[1e-3], [1e-3], [0.021, 0.020, 0.010]])
+    monkeypatch.setattr(generator_timing, "_frame_seconds", lambda *_: next(times))
+    choices = []
+    for _ in range(2):
+        generator_timing._choices.clear()
+        choices.append(choose_fastest(generator, RUNTIMES, shape_of(generator, 512)))
+    assert choices == [RUNTIMES[2]] * 2
 
 
 @pytest.mark.parametrize(("quarter_seconds", "sizes"), [(0.002, [128, 256, 512]), (0.02, [128, 128]), (1.0, [128])])

@@ -15,6 +15,7 @@ from torch import nn
 
 from vid2vid_cli import __version__
 from vid2vid_cli.core.errors import ConfigError, DeviceError
+from vid2vid_cli.engine.measured_choices import keep_choice, recall_choice
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -130,8 +131,18 @@ def _auto_precision(device: torch.device) -> Precision:
     if device.type != "cpu" or not _has_cpu_bf16():
         # Without bf16 instructions it is emulated, several times slower than fp32.
         return "fp32"
+    return _fastest_cpu_precision()
+
+
+def _fastest_cpu_precision() -> Precision:
+    """By measurement, on a machine like this one once in a while; see `measured_choices`."""
+    kept: object = recall_choice("precision", ())
+    if kept == "bf16" or kept == "fp32":
+        return kept
     seconds = _convolution_seconds()
-    return "bf16" if seconds[torch.bfloat16] * 1.2 < seconds[torch.float32] else "fp32"
+    precision: Precision = "bf16" if seconds[torch.bfloat16] * 1.2 < seconds[torch.float32] else "fp32"
+    keep_choice("precision", (), precision)
+    return precision
 
 
 def gpu_precision(compute_capability: tuple[int, int]) -> Precision:

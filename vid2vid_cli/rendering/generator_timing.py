@@ -13,6 +13,7 @@ import torch
 
 from vid2vid_cli.conditioning.alignment import grid_nodes
 from vid2vid_cli.core.types import FrameOutput, FrameReferences
+from vid2vid_cli.engine.measured_choices import keep_choice, recall_choice
 from vid2vid_cli.engine.rollout import SequentialGenerator, rollout
 from vid2vid_cli.engine.runtime import Runtime
 from vid2vid_cli.networks.composite import CompositeGenerator
@@ -85,19 +86,35 @@ def choose_fastest(generator: MeasuredGenerator, runtimes: Sequence[Runtime], sh
     """The fastest of several runtimes on the CPU, for which `set_memory_format` prepares the generator.
 
     The first one, unless another takes MIN_GAIN times less: near a tie, noise would decide. Frames are generated in
-    turn, for about MAX_SECONDS: smaller ones, or none, if that is too short. Measured once per process for an
-    architecture and a size, so that all results of a process are made alike.
+    turn, for about MAX_SECONDS: smaller ones, or none, if that is too short. Measured once for an architecture and a
+    size, and kept (see `measured_choices`), so that all results are made alike.
 
     Of several threads, one is left to the other stages of a video, if that costs less than they take: all operations
     of torch wait for a thread that shares its core. OMP_NUM_THREADS disables that.
     """
-    key = (type(generator), sum(weight.numel() for weight in generator.parameters()), shape, tuple(runtimes))
+    num_weights = sum(weight.numel() for weight in generator.parameters())
+    key = (type(generator).__name__, num_weights, shape, tuple(runtimes))
     if key not in _choices:
+        kept = _recall_runtime(key, runtimes)
+        if kept is not None:
+            _choices[key] = kept
+            return kept
         try:
             _choices[key] = _measure_fastest(generator, runtimes, shape)
         except (RuntimeError, ValueError):  # a network that cannot generate smaller frames is not measured
             _choices[key] = runtimes[0]
+        chosen = _choices[key]
+        index = [replace(runtime, num_threads=chosen.num_threads) for runtime in runtimes].index(chosen)
+        keep_choice("runtime", key, [index, chosen.num_threads])
     return _choices[key]
+
+
+def _recall_runtime(key: tuple[object, ...], runtimes: Sequence[Runtime]) -> Runtime | None:
+    """The runtime that was kept; None if there is none."""
+    match recall_choice("runtime", key):
+        case [int(index), int(num_threads)] if 0 <= index < len(runtimes) and 0 <= num_threads <= 4096:
+            return replace(runtimes[index], num_threads=num_threads)
+    return None
 
 
 def _measure_fastest(generator: MeasuredGenerator, runtimes: Sequence[Runtime], shape: InputShape) -> Runtime:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from vid2vid_cli.engine.measured_choices import processor_name
 from vid2vid_cli.engine.runtime import choose_runtime
 
 _STATUS = Path("/proc/self/status")
@@ -18,7 +19,7 @@ def machine_info(device: str, precision: str = "auto", *, is_training: bool = Fa
     """Processor, cores, versions and GPU that measurements are made on. Raises DeviceError and ConfigError."""
     runtime = choose_runtime(device, precision, is_training=is_training)
     return {
-        "processor": _processor_name(),
+        "processor": processor_name(),
         "cores": num_cores(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -46,10 +47,3 @@ def peak_memory_mib() -> float:
 
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # macOS counts bytes, Linux kibibytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-
-
-def _processor_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
