@@ -1,25 +1,20 @@
 """Entry point of `vid2vid` and `python -m vid2vid_cli`."""
 
-import ctypes
 import os
 import sys
 
+from vid2vid_cli.core.malloc import limit_arenas
 from vid2vid_cli.core.search_path import remove_working_folder
 
 BLAS_THREADS_VARIABLE = "OPENBLAS_NUM_THREADS"
 """Number of threads of NumPy's OpenBLAS, which reads it when NumPy is imported."""
-ARENAS_VARIABLE = "MALLOC_ARENA_MAX"
-"""Maximum number of arenas of glibc's malloc, which reads it when the process starts."""
-M_ARENA_MAX = -8
-"""The same parameter of glibc's function mallopt."""
-MAX_ARENAS = 2
 
 
 def main() -> None:
     """Run the command line of this process and exit with its code. SIGTERM and SIGHUP have the effect of Ctrl-C."""
     remove_working_folder()  # before all other imports
     limit_blas_threads()
-    limit_malloc_arenas()
+    limit_arenas()
     from vid2vid_cli.core.errors import BROKEN_PIPE_EXIT_CODE, INTERRUPT_EXIT_CODE
 
     try:
@@ -45,18 +40,6 @@ def limit_blas_threads() -> None:
     57 of 144 ms of CPU time a frame. torch has its own threads.
     """
     os.environ.setdefault(BLAS_THREADS_VARIABLE, "1")
-
-
-def limit_malloc_arenas() -> None:
-    """Two arenas of glibc's malloc in place of eight per core, unless the user has set another number.
-
-    Frames are allocated in one thread and freed in another. With an arena per thread, memory grows with the length of
-    a video. Other C libraries have no mallopt.
-    """
-    if ARENAS_VARIABLE not in os.environ and sys.platform == "linux":
-        set_parameter = getattr(ctypes.CDLL(None), "mallopt", None)
-        if set_parameter is not None:
-            set_parameter(M_ARENA_MAX, MAX_ARENAS)
 
 
 def handle_termination_signals() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 from helpers.slow_plugin import add_slow_plugin
 
-from vid2vid_cli.__main__ import ARENAS_VARIABLE, BLAS_THREADS_VARIABLE, MAX_ARENAS, limit_blas_threads
+from vid2vid_cli.__main__ import BLAS_THREADS_VARIABLE, limit_blas_threads
 from vid2vid_cli.core.python_process import code_command, module_command
 
 
@@ -124,29 +123,3 @@ def test_commands_start_no_threads_of_openblas() -> None:
     environment["OMP_NUM_THREADS"] = "4"
     completed = subprocess.run(code_command(code), capture_output=True, text=True, check=True, env=environment)
     assert completed.stdout.strip() == "1"
-
-
-COUNT_ARENAS = """
-import ctypes, threading
-from vid2vid_cli.__main__ import limit_malloc_arenas
-limit_malloc_arenas()
-barrier = threading.Barrier(6)
-def allocate():
-    blocks = [bytes(4096) for _ in range(100)]
-    barrier.wait()
-threads = [threading.Thread(target=allocate) for _ in range(6)]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
-libc = ctypes.CDLL(None)
-libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
-libc.fflush(None)
-"""
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="arenas of glibc's malloc")
-@pytest.mark.parametrize("user_setting", [None, "5"])
-def test_threads_share_two_arenas_of_malloc(user_setting: str | None) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != ARENAS_VARIABLE}
-    environment |= {} if user_setting is None else {ARENAS_VARIABLE: user_setting}
-    completed = subprocess.run(code_command(COUNT_ARENAS), capture_output=True, text=True, check=True, env=environment)
-    assert completed.stdout.count("<heap nr=") == (MAX_ARENAS if user_setting is None else int(user_setting))

@@ -38,9 +38,10 @@ SYNTHETIC_SIZE = 512
 SYNTHETIC_FRAMES = 60
 _MEASURED_CLI = """
 import json, time
-from vid2vid_cli.__main__ import limit_blas_threads, limit_malloc_arenas
+from vid2vid_cli.__main__ import limit_blas_threads
+from vid2vid_cli.core.malloc import limit_arenas
 limit_blas_threads()
-limit_malloc_arenas()
+limit_arenas()
 from vid2vid_cli.cli import run_command_line
 code = run_command_line(sys.argv[1:])
 from vid2vid_cli.tools.machine_info import peak_memory_mib

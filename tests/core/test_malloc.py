@@ -1,0 +1,68 @@
+"""Settings of glibc's malloc, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from vid2vid_cli.core.malloc import ARENAS_VARIABLE, MAX_ARENAS, MMAP_THRESHOLD, THRESHOLD_VARIABLE
+
+pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="settings of glibc's malloc")
+COUNT_ARENAS = """
+import ctypes, threading
+from vid2vid_cli.core.malloc import limit_arenas
+limit_arenas()
+barrier = threading.Barrier(6)
+def allocate():
+    blocks = [bytes(4096) for _ in range(100)]
+    barrier.wait()
+threads = [threading.Thread(target=allocate) for _ in range(6)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+libc = ctypes.CDLL(None)
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+COUNT_MAPPED = """
+import ctypes, sys
+from vid2vid_cli.core.malloc import unmap_large_blocks
+if sys.argv[1] == "set": unmap_large_blocks()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+class Info(ctypes.Structure):
+    _fields_ = [(str(index), ctypes.c_int) for index in range(10)]
+libc.mallinfo.restype = Info
+libc.free(libc.malloc(1 << 24))  # by default, blocks of less than 16 MiB are in the heap from now on
+before = getattr(libc.mallinfo(), "3")
+block = libc.malloc(int(sys.argv[2]))
+print(getattr(libc.mallinfo(), "3") - before)
+"""
+
+
+def run(code: str, *arguments: str, **variables: str) -> str:
+    environment = {k: v for k, v in os.environ.items() if k not in (ARENAS_VARIABLE, THRESHOLD_VARIABLE)} | variables
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+
+
+@pytest.mark.parametrize("user_setting", [None, "5"])
+def test_threads_share_two_arenas(user_setting: str | None) -> None:
+    variables = {} if user_setting is None else {ARENAS_VARIABLE: user_setting}
+    assert run(COUNT_ARENAS, **variables).count("<heap nr=") == (MAX_ARENAS if user_setting is None else 5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "size", "variables", "num_mapped"),
+    [
+        ("default", 2 * MMAP_THRESHOLD, {}, 0),
+        ("set", 2 * MMAP_THRESHOLD, {}, 1),
+        ("set", MMAP_THRESHOLD // 2, {}, 0),
+        ("set", 2 * MMAP_THRESHOLD, {THRESHOLD_VARIABLE: "33000000"}, 0),
+    ],
+)
+def test_large_blocks_are_mapped(setting: str, size: int, variables: dict[str, str], num_mapped: int) -> None:
+    assert int(run(COUNT_MAPPED, setting, str(size), **variables)) == num_mapped
