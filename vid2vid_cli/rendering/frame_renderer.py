@@ -93,7 +93,7 @@ class FrameRenderer:
         first_needed = num_passed - (self.generator.window_size - 1) if is_continued else 0
         frame_numbers = count()
         frames = (frame for frame, _ in zip(annotated_frames, frame_numbers, strict=False))
-        with closing(prefetch(self._render_conditions(frames, first_needed), depth=4)) as conditioned_frames:
+        with closing(prefetch(self._render_conditions(frames, first_needed), depth=2)) as conditioned_frames:
             pending_frames: list[AnnotatedFrame] = []
             pending_references: deque[FrameReferences] = deque()
             given_frames = list(islice(conditioned_frames, num_passed - max(0, first_needed)))
