@@ -64,6 +64,7 @@ class ReferenceLoader:
         self._bank, self._device = bank, device
         self._static_frame = lru_cache(NUM_STATIC_FRAMES)(partial(bank.static_frames.load, view=bank.output_view))
         self._loaded: dict[ImageKey, tuple[torch.Tensor, torch.Tensor]] = {}
+        """Views of the images in the batch: copies would take as much memory again."""
         self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
         """Images and static images of the references in `_loaded`, each (1, n, 3, height, width)."""
 
@@ -71,9 +72,10 @@ class ReferenceLoader:
         """The selected references of a frame as a batch of one."""
         keys = selected.image_keys
         if self._batch is None or keys != list(self._loaded):
-            self._loaded = {key: self._loaded[key] if key in self._loaded else self._load_images(*key) for key in keys}
-            images, static_images = zip(*(self._loaded[key] for key in keys), strict=True)
-            self._batch = torch.stack(images)[None], torch.stack(static_images)[None]
+            loaded = [self._loaded[key] if key in self._loaded else self._load_images(*key) for key in keys]
+            images, static_images = (torch.stack(layer)[None] for layer in zip(*loaded, strict=True))
+            self._batch = images, static_images
+            self._loaded = {key: (images[0, slot], static_images[0, slot]) for slot, key in enumerate(keys)}
         return FrameReferences(
             *self._batch,
             torch.from_numpy(selected.positions)[None].to(self._device),
