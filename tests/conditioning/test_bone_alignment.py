@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning.alignment import grid_nodes
-from vid2vid_cli.conditioning.bone_alignment import GRID_STEP, align_bones, bone_costs, bone_offset, bone_proximity
+from vid2vid_cli.conditioning.bone_alignment import GRID_STEP, align_bones, bone_costs, bone_proximity
 
 SIZE = 97, 129
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
@@ -47,16 +47,6 @@ def test_unmoved_bones_give_base_and_are_visible(base: NDArray[np.float64]) -> N
     assert np.allclose(aligned.positions, static_positions(base), atol=1e-3)
     assert np.abs(aligned.mismatch).max() < 0.01
     assert aligned.log_visibility.min() > -0.01
-
-
-@pytest.mark.parametrize(("base", "scale"), [(IDENTITY, 1.0), (ENLARGED, 1.5)])
-def test_bone_offset_is_in_bone_lengths_of_the_reference(base: NDArray[np.float64], scale: float) -> None:
-    reference = apply(base, POINTS)
-    assert bone_offset(POINTS, reference, base, BONES) == pytest.approx(0, abs=1e-5)
-    moved = reference + np.float32(scale) * np.array([24, -7], np.float32)  # 25 pixels; two of three bones have 16
-    assert bone_offset(POINTS, moved, base, BONES) == pytest.approx(25 / 16, rel=1e-5)
-    moved[:4] = np.nan
-    assert bone_offset(POINTS, moved, base, BONES) == np.inf
 
 
 def test_less_static_weight_moves_the_surroundings_with_the_bones() -> None:

@@ -76,7 +76,7 @@ def test_background_has_the_opacity_of_the_displacement() -> None:
     images = [backgrounds.fill(frames[1], share).astype(int) for share in (0.0, 0.5, 1.0)]
     assert np.array_equal(images[0], frames[1].image)
     assert np.abs(images[1] - (images[0] + images[2]) / 2).max() <= 1
-    shares = [background_share(offset, (0.15, 0.35)) for offset in (0.0, 0.15, 0.22, 0.3, 0.4, np.inf)]
+    shares = [background_share(offset) for offset in (0.0, 0.15, 0.22, 0.3, 0.4, np.inf)]
     assert shares == pytest.approx([0, 0, 1 / 3, 2 / 3, 1, 1])
 
 

@@ -166,20 +166,6 @@ def bone_proximity(positions: ComplexArray, points: FloatArray, bones: Bones, wi
     return proximity
 
 
-def bone_offset(points: FloatArray, reference_points: FloatArray, base: AffineMatrix, bones: Bones) -> float:
-    """Median distance of the ends of bones from those in a reference, in its median bone lengths.
-
-    Parameters as in `align_bones`; inf if no bone is known in both frames.
-    """
-    moved_points = (points @ base[:, :2].T + base[:, 2]).astype(np.float32)
-    ends, reference_ends = (np.stack(_bone_ends(joints, bones)) for joints in (moved_points, reference_points))
-    is_known = np.isfinite(ends + reference_ends).all(axis=0)
-    if not is_known.any():
-        return np.inf
-    distances = np.abs(ends - reference_ends)[:, is_known]
-    return float(np.median(distances)) / _bone_unit(*reference_ends[:, is_known])
-
-
 def bone_costs(points: FloatArray, reference_points: NDArray[np.floating], bones: Bones) -> FloatArray:
     """(k, b) how much each bone of a frame (n, 2) differs from k references (k, n, 2), in the unit of the points.
 

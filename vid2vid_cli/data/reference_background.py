@@ -1,9 +1,9 @@
 """The background behind the subject of reference frames, from other reference frames that show it.
 
-A reference frame without alignment gives what does not move. What does is replaced by the background: the limbs of a
-body, and, as far as it is at another place in the generated frame, the whole subject: a body by its mask, or what
-`LinearMotion` finds to follow the points, such as a head with its hair. Frames of several scenes or of a moving camera
-have several backgrounds: those are grouped. A frame whose background is in no group keeps its limbs, and its subject is
+A reference frame without alignment gives what does not move. What does is replaced by the background: a body by its
+mask, without masks only its limbs, or what `LinearMotion` finds to follow the points, such as a head with its hair, as
+far as it is at another place in the generated frame. Frames of several scenes or of a moving camera have several
+backgrounds: those are grouped. A frame whose background is in no group keeps its limbs, and any other subject is
 replaced by what surrounds it.
 """
 
@@ -34,9 +34,9 @@ MIN_SHARED_CELLS = 0.1
 """Smallest share of cells without the subject in both frames that allows a comparison."""
 WEIGHT_EXPONENT = 4
 """The weight of a frame at a pixel is (1 - proximity) to this power."""
-HEAD_OFFSETS, BODY_OFFSETS, NUM_SHARES = (0.15, 0.35), (0.6, 1.2), 3
+SUBJECT_OFFSETS, NUM_SHARES = (0.15, 0.35), 3
 """A head that is displaced by less than the first number of its radii remains, one by more than the second is replaced;
-a body by its median bone length; between, in a number of steps, so that frames can be kept."""
+between, in a number of steps, so that frames can be kept."""
 ROWS_PER_BLOCK = 32
 """Rows whose median is computed at once; limits memory."""
 
@@ -119,9 +119,9 @@ class ReferenceBackgrounds:
         return _interpolate_hidden(background, reliability), np.ones_like(reliability)
 
 
-def background_share(offset: float, limits: tuple[float, float]) -> float:
-    """Opacity of the background for a subject that is displaced by `offset` in the generated frame; inf: unknown."""
-    low, high = limits
+def background_share(offset: float) -> float:
+    """Opacity of the background for a head that is displaced by `offset` radii in the generated frame; inf: unknown."""
+    low, high = SUBJECT_OFFSETS
     return round(NUM_SHARES * min(max((offset - low) / (high - low), 0.0), 1.0)) / NUM_SHARES
 
 

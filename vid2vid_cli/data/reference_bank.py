@@ -20,7 +20,7 @@ from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 from vid2vid_cli.data.body_alignment import align_body
 from vid2vid_cli.data.encoded_frames import EncodedFrames
 from vid2vid_cli.data.linear_motion import LinearMotion
-from vid2vid_cli.data.reference_background import HEAD_OFFSETS, background_share
+from vid2vid_cli.data.reference_background import background_share
 from vid2vid_cli.data.reference_descriptors import (
     Annotations,
     describe_annotations,
@@ -61,7 +61,7 @@ class ReferenceBank:
     common_motion: LinearMotion | None = None
     """The model of the subjects of all datasets of a training; not used for these frames."""
     subject_masks: UInt8Array | None = None
-    """(k, a, b) of `find_subject_masks`; None: a body that is displaced is not replaced by the background."""
+    """(k, a, b) of `find_subject_masks`; None: only the limbs of a body are replaced by the background."""
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -135,9 +135,9 @@ class ReferenceBank:
         if bones:
             mask = None if self.subject_masks is None else self.subject_masks[index]
             size = base.height, base.width
-            body, share = align_body(points, reference_points, matrix, size, bones, mask=mask, view=self.view)
+            body = align_body(points, reference_points, matrix, size, bones, mask=mask, view=self.view)
             fields = body.mismatch, body.log_visibility, body.proximity
-            return AlignedReference(self._normalise(body.positions), *fields, share)
+            return AlignedReference(self._normalise(body.positions), *fields)
         placed = None if self.motion is None else self._nodes_and_points(annotations, views, base)
         positions = placed and self._align_by_motion(index, *placed)
         if positions is None:
@@ -151,7 +151,7 @@ class ReferenceBank:
     def _background_share(self, index: int, points: Positions) -> float:
         assert self.motion is not None
         offset = self.motion.subject_offset(points, self._to_scene(self._reference_points[index]))
-        return background_share(offset, HEAD_OFFSETS)
+        return background_share(offset)
 
     def _align_by_motion(self, index: int, nodes: Positions, points: Positions) -> FloatArray | None:
         """Positions as in `AlignedReference` by `motion`; None if points are missing."""

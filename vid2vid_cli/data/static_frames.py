@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ MASK_MARGIN = 0.01
 
 
 class StaticFrames:
-    """Frames (k) of the size of `view`, in which the limbs of a body and the subject can be replaced."""
+    """Frames (k) of the size of `view`, in which a body, its limbs or a head can be replaced by the background."""
 
     def __init__(
         self,
@@ -39,11 +39,14 @@ class StaticFrames:
         self._frames, self._view, self._points, self._bones = frames, view, points, bones
         self._motion, self._subject_masks = motion, subject_masks
         self._output_size = output_view.height, output_view.width
-        self._limb_backgrounds = ReferenceBackgrounds(len(frames), self._limb_frame) if bones else None
-        has_subject = subject_masks is not None or (motion is not None and not bones)
-        self._subject_backgrounds = (
-            ReferenceBackgrounds(len(frames), self._subject_frame, interpolates_hidden=True) if has_subject else None
-        )
+
+    @cached_property
+    def _backgrounds(self) -> ReferenceBackgrounds | None:
+        """None without bones and without `motion`. Found when needed first: it takes some tenths of a second."""
+        if not self._bones and self._motion is None:
+            return None
+        interpolates_hidden = self._subject_masks is not None or not self._bones
+        return ReferenceBackgrounds(len(self._frames), self._reference_frame, interpolates_hidden=interpolates_hidden)
 
     def load(self, index: int, view: View, background_share: float = 1.0) -> UInt8Array:
         """Frame `index` (view.height, view.width, 3) through a view of the dataset's frames.
@@ -51,26 +54,25 @@ class StaticFrames:
         `background_share`: opacity of the background in place of the subject; see `reference_background`.
         """
         image = self._frames[index]
-        if self._limb_backgrounds is not None:
-            image = self._limb_backgrounds.fill(self._limb_frame(index))
-        if background_share and self._subject_backgrounds is not None:
-            frame = replace(self._subject_frame(index), image=image)
-            image = self._subject_backgrounds.fill(frame, background_share)
+        backgrounds = self._backgrounds if background_share else None
+        if backgrounds is not None:
+            image = backgrounds.fill(self._reference_frame(index), background_share)
         return np.asarray(view_image(image, view.of_image(self._view)), np.uint8)
 
     def hide_subject(self, image: UInt8Array, mask: FloatArray) -> UInt8Array:
         """An image through `view` with the background in place of the subject, by its mask (h, w) from 0 to 1."""
-        assert self._subject_backgrounds is not None
-        return self._subject_backgrounds.fill(ReferenceFrame(image, self._as_proximity(mask)))
+        assert self._backgrounds is not None
+        return self._backgrounds.fill(ReferenceFrame(image, self._as_proximity(mask)))
 
-    def _limb_frame(self, index: int) -> ReferenceFrame:
-        return make_reference_frame(self._frames[index], self._output_size, partial(self._limb_proximity, index))
-
-    def _subject_frame(self, index: int) -> ReferenceFrame:
+    def _reference_frame(self, index: int) -> ReferenceFrame:
+        image = self._frames[index]
+        if not self._bones:
+            return make_reference_frame(image, self._output_size, partial(self._subject_share, index))
+        limbs = make_reference_frame(image, self._output_size, partial(self._limb_proximity, index))
         if self._subject_masks is None:
-            return make_reference_frame(self._frames[index], self._output_size, partial(self._subject_share, index))
+            return limbs
         mask = self._as_proximity(as_share(self._subject_masks[index]))
-        return ReferenceFrame(self._frames[index], np.maximum(mask, self._limb_frame(index).proximity))  # blurred hands
+        return replace(limbs, proximity=np.maximum(mask, limbs.proximity))  # the mask lacks blurred hands
 
     def _as_proximity(self, mask: FloatArray) -> FloatArray:
         """A mask at the size of the output, with a margin."""
