@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -19,6 +21,7 @@ from vid2vid_cli.conditioning.alignment import grid_nodes
 from vid2vid_cli.conditioning.annotation_json import array_to_json
 from vid2vid_cli.core.geometry import UInt8Array
 from vid2vid_cli.core.types import ClipBatch
+from vid2vid_cli.data import subject_displacement
 from vid2vid_cli.data.augmentation import NO_AUGMENTATION, ClipAugmentation, ClipSpec
 from vid2vid_cli.data.clip_sampler import ClipSampler, load_clip
 from vid2vid_cli.data.dataset import Dataset, FrameRange
@@ -40,6 +43,13 @@ from vid2vid_cli.training_data.several_datasets import complete_references
 OFFSET = (0.4, 0.1)
 """Displacement of the disc, in widths and heights."""
 RANGE = FrameRange(0, 4, 7)
+
+
+class PlainDisc(DiscBody):
+    """Without bones."""
+
+    def bones(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
+        return {}
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +209,32 @@ def test_offsets_are_sampled_without_changing_other_augmentations() -> None:
 def test_only_bodies_are_moved() -> None:
     assert subject_conditioner([Extremes(), DiscBody()]) == 1
     assert subject_conditioner([Extremes()]) is None
+
+
+def test_number_of_kept_masks_is_limited(sampler: ClipSampler, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sampler.displacer is not None
+    monkeypatch.setattr(subject_displacement, "MAX_MASKS", 4)
+    for start in (0, 5, 10):
+        load(sampler, ClipSpec(full_view(), FrameRange(0, start, start + 3), subject_offset=OFFSET))
+    assert list(sampler.displacer._masks) == [(0, 7), (0, 10), (0, 11), (0, 12)]
+
+
+def test_body_beside_other_points_is_not_moved(dataset: Dataset) -> None:
+    """References are aligned by the points of the first conditioner, which has no bones."""
+    conditioners = [PlainDisc(), DiscBody()]
+    bank = collect_references(dataset, (DiscBody(),), full_view(), [RANGE], bank_size=9, num_per_frame=2)
+    doubled = replace(bank, conditioners=tuple(conditioners), annotations=tuple(item * 2 for item in bank.annotations))
+    sampler = ClipSampler(
+        dataset,
+        [DiscBody()],
+        full_view(),
+        seed=0,
+        batch_size=1,
+        augmentation=ClipAugmentation(subject_translate_prob=0.5, max_subject_translate=0.3),
+        reference_source=ReferenceSource(doubled),
+    )
+    assert complete_references([sampler]) == []
+    assert sampler.displacer is None
 
 
 def test_masks_are_stored_exactly_and_checked() -> None:

@@ -102,6 +102,11 @@ class ReferenceBank:
         """(k,) distances of the reference frames from a descriptor."""
         return descriptor_distances(self.descriptors, descriptor)
 
+    @property
+    def has_bones(self) -> bool:
+        """Whether the frames are aligned by bones."""
+        return bool(self._bones)
+
     @cached_property
     def static_frames(self) -> StaticFrames:
         """The frames without alignment."""

@@ -16,10 +16,11 @@ import numpy as np
 from vid2vid_cli.conditioning import Annotation, SubjectImage, View, view_image
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 from vid2vid_cli.data.augmentation import ClipSpec
-from vid2vid_cli.data.dataset import Dataset
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.subject_masks import as_share, find_subject_masks, grow_mask, subject_conditioner
 
+MAX_MASKS = 4096
+"""Masks that are kept; 150 MB at most."""
 MAX_BORDER_SHARE = 0.5
 """Largest value of a mask at the border of a frame, beyond which the border cuts off the subject."""
 
@@ -29,6 +30,7 @@ class ClipFrames(NamedTuple):
 
     frames: Iterable[UInt8Array]
     width: int
+    """Of `frames`."""
     view: View
     """From `frames` to the images."""
     subject_view: View
@@ -36,13 +38,13 @@ class ClipFrames(NamedTuple):
 
 
 class SubjectDisplacer:
-    """Moves the subject of a dataset's frames; keeps the masks that it has found."""
+    """Moves the subject of a dataset's frames; keeps the last masks that it has found."""
 
-    def __init__(self, dataset: Dataset, bank: ReferenceBank) -> None:
+    def __init__(self, bank: ReferenceBank) -> None:
         """`bank`: with masks of the subject, and so with a `subject_conditioner`."""
         index = subject_conditioner(bank.conditioners)
         assert index is not None
-        self._dataset, self._bank, self._index = dataset, bank, index
+        self._bank, self._index = bank, index
         self._masks: dict[tuple[int, int], UInt8Array] = {}
         self._lock = Lock()
 
@@ -86,7 +88,10 @@ class SubjectDisplacer:
                 subjects = [SubjectImage(images[i], annotations[i], bank.view) for i in missing]
                 found = find_subject_masks(bank.conditioners[self._index], subjects, bank.output_view)
                 self._masks.update(zip([keys[i] for i in missing], found, strict=True))
-            return [as_share(self._masks[key]) for key in keys]
+            masks = [as_share(self._masks[key]) for key in keys]
+            for key in list(self._masks)[: max(len(self._masks) - MAX_MASKS, 0)]:
+                del self._masks[key]
+            return masks
 
 
 def _away_from_borders(offset: float, masks: Sequence[FloatArray]) -> float:

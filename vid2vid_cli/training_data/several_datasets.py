@@ -133,7 +133,8 @@ def find_reference_masks(samplers: Sequence[ClipSampler]) -> list[str]:
     notices = []
     for sampler in samplers:
         source, augmentation = sampler.reference_source, sampler.augmentation
-        if source is None or (index := subject_conditioner(source.bank.conditioners)) is None:
+        index = None if source is None else subject_conditioner(source.bank.conditioners)
+        if source is None or index is None or not source.bank.has_bones:  # the points of another conditioner align
             continue
         bank, conditioner = source.bank, source.bank.conditioners[index]
         if conditioner.mask_install_command:
@@ -150,7 +151,7 @@ def find_reference_masks(samplers: Sequence[ClipSampler]) -> list[str]:
         bank = replace(bank, subject_masks=np.stack(masks))
         sampler.reference_source = replace(source, bank=bank)
         if augmentation.subject_translate_prob and augmentation.crop_size is None:
-            sampler.displacer = SubjectDisplacer(sampler.dataset, bank)
+            sampler.displacer = SubjectDisplacer(bank)
             notices.append(
                 f"the body is moved against its background in {augmentation.subject_translate_prob:.0%} of the clips, "
                 "for poses at other places than in the footage (augmentation.subject_translate_prob)"
