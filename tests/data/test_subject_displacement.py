@@ -25,6 +25,7 @@ from vid2vid_cli.data import subject_displacement
 from vid2vid_cli.data.augmentation import NO_AUGMENTATION, ClipAugmentation, ClipSpec
 from vid2vid_cli.data.clip_sampler import ClipSampler, load_clip
 from vid2vid_cli.data.dataset import Dataset, FrameRange
+from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.data.subject_masks import (
     MAX_SIDE,
@@ -61,12 +62,9 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     )
 
 
-@pytest.fixture(scope="module")
-def sampler(dataset: Dataset) -> ClipSampler:
-    """All training frames are references; half of the clips are displaced."""
-    ranges = [FrameRange(0, 0, 19)]
-    bank = collect_references(dataset, (DiscBody(),), full_view(), ranges, bank_size=100, num_per_frame=2)
-    sampler = ClipSampler(
+def displacing_sampler(dataset: Dataset, bank: ReferenceBank) -> ClipSampler:
+    """Half of the clips are displaced."""
+    return ClipSampler(
         dataset,
         [DiscBody()],
         full_view(),
@@ -75,6 +73,14 @@ def sampler(dataset: Dataset) -> ClipSampler:
         augmentation=ClipAugmentation(subject_translate_prob=0.5, max_subject_translate=0.3),
         reference_source=ReferenceSource(bank),
     )
+
+
+@pytest.fixture(scope="module")
+def sampler(dataset: Dataset) -> ClipSampler:
+    """All training frames are references."""
+    ranges = [FrameRange(0, 0, 19)]
+    bank = collect_references(dataset, (DiscBody(),), full_view(), ranges, bank_size=100, num_per_frame=2)
+    sampler = displacing_sampler(dataset, bank)
     (notice,) = complete_references([sampler])
     assert "50%" in notice
     assert sampler.displacer is not None
@@ -224,15 +230,7 @@ def test_body_beside_other_points_is_not_moved(dataset: Dataset) -> None:
     conditioners = [PlainDisc(), DiscBody()]
     bank = collect_references(dataset, (DiscBody(),), full_view(), [RANGE], bank_size=9, num_per_frame=2)
     doubled = replace(bank, conditioners=tuple(conditioners), annotations=tuple(item * 2 for item in bank.annotations))
-    sampler = ClipSampler(
-        dataset,
-        [DiscBody()],
-        full_view(),
-        seed=0,
-        batch_size=1,
-        augmentation=ClipAugmentation(subject_translate_prob=0.5, max_subject_translate=0.3),
-        reference_source=ReferenceSource(doubled),
-    )
+    sampler = displacing_sampler(dataset, doubled)
     assert complete_references([sampler]) == []
     assert sampler.displacer is None
 
