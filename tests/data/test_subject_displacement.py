@@ -19,6 +19,7 @@ from helpers.reference_banks import SIZE, blob_annotation, full_view
 
 from vid2vid_cli.conditioning.alignment import grid_nodes
 from vid2vid_cli.conditioning.annotation_json import array_to_json
+from vid2vid_cli.config.resolve import resolve_config
 from vid2vid_cli.core.geometry import UInt8Array
 from vid2vid_cli.core.types import ClipBatch
 from vid2vid_cli.data import subject_displacement
@@ -28,6 +29,7 @@ from vid2vid_cli.data.dataset import Dataset, FrameRange
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.reference_selection import ReferenceSource
 from vid2vid_cli.data.subject_masks import (
+    MAX_BYTES,
     MAX_SIDE,
     grow_mask,
     mask_size,
@@ -244,6 +246,11 @@ def test_masks_are_stored_exactly_and_checked() -> None:
     for item, num_frames, size in bad:
         with pytest.raises(ValueError, match="mask"):
             masks_from_json(item, num_frames, full_view(size))
+
+
+def test_masks_of_the_largest_bank_can_be_read() -> None:
+    largest_bank = resolve_config("fast", None, ("data.reference_bank_size=4096",), {}).config.data.reference_bank_size
+    assert largest_bank * MAX_SIDE**2 <= MAX_BYTES
 
 
 def test_grow_mask_moves_the_outline() -> None:

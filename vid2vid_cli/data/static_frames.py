@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
-import cv2
 import numpy as np
 
 from vid2vid_cli.conditioning import View, view_image
@@ -15,7 +14,7 @@ from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 from vid2vid_cli.data.linear_motion import LinearMotion
 from vid2vid_cli.data.reference_background import ReferenceBackgrounds, ReferenceFrame, dilate, make_reference_frame
 from vid2vid_cli.data.scene_positions import Positions, to_scene
-from vid2vid_cli.data.subject_masks import as_share, grow_mask
+from vid2vid_cli.data.subject_masks import as_share, enlarge_mask
 
 MASK_MARGIN = 0.01
 """Width of the margin around the mask of a subject, in longer sides of the output: its outline is uncertain."""
@@ -77,8 +76,7 @@ class StaticFrames:
     def _as_proximity(self, mask: FloatArray) -> FloatArray:
         """A mask at the size of the output, with a margin."""
         height, width = self._output_size
-        enlarged = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
-        return grow_mask(enlarged, round(MASK_MARGIN * max(height, width)))
+        return enlarge_mask(mask, height, width, margin=round(MASK_MARGIN * max(height, width)))
 
     def _limb_proximity(self, index: int, cells: Positions) -> FloatArray:
         """From 0 to 1 at `cells` (a, b), pixels of the output."""

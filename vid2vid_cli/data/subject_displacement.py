@@ -17,10 +17,10 @@ from vid2vid_cli.conditioning import Annotation, SubjectImage, View, view_image
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 from vid2vid_cli.data.augmentation import ClipSpec
 from vid2vid_cli.data.reference_bank import ReferenceBank
-from vid2vid_cli.data.subject_masks import as_share, find_subject_masks, grow_mask, subject_conditioner
+from vid2vid_cli.data.subject_masks import as_share, enlarge_mask, find_subject_masks, subject_conditioner
 
 MAX_MASKS = 4096
-"""Masks that are kept; 150 MB at most."""
+"""Masks that are kept; 133 MB at most."""
 MAX_BORDER_SHARE = 0.5
 """Largest value of a mask at the border of a frame, beyond which the border cuts off the subject."""
 
@@ -105,6 +105,5 @@ def _away_from_borders(offset: float, masks: Sequence[FloatArray]) -> float:
 def _cut_out(image: UInt8Array, mask: FloatArray, view: View) -> tuple[UInt8Array, FloatArray]:
     """The image (h, w, 3) through a view, and the share of each pixel that its subject covers."""
     height, width = image.shape[:2]
-    enlarged = np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
-    share = np.asarray(view_image(grow_mask(enlarged, 1), view), np.float32)
+    share = np.asarray(view_image(enlarge_mask(mask, height, width, margin=1), view), np.float32)
     return np.asarray(view_image(image, view), np.uint8), share

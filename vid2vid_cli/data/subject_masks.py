@@ -13,12 +13,10 @@ from vid2vid_cli.conditioning import Conditioner, SubjectImage, View
 from vid2vid_cli.conditioning.annotation_json import array_from_json
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
 
-MAX_SIDE = 192
+MAX_SIDE = 180
 """Longer side of a stored mask: the masks of many reference frames must fit into the header of a checkpoint."""
-
-
 MAX_BYTES = 1 << 27
-"""Limit of all masks of a checkpoint: MAX_SIDE x MAX_SIDE pixels of 3600 frames."""
+"""Limit of all masks of a checkpoint: MAX_SIDE x MAX_SIDE pixels of the 4096 frames that it has at most."""
 
 
 def subject_conditioner(conditioners: Sequence[Conditioner]) -> int | None:
@@ -63,6 +61,12 @@ def grow_mask(mask: FloatArray, radius: int) -> FloatArray:
     side = 2 * radius + 1
     grown = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * side - 1, 2 * side - 1)))
     return np.asarray(cv2.blur(grown, (side, side)), np.float32)
+
+
+def enlarge_mask(mask: FloatArray, height: int, width: int, *, margin: int) -> FloatArray:
+    """A mask (a, b) at another size, with an outline that is moved outwards by `margin` of its pixels."""
+    enlarged = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+    return grow_mask(np.asarray(enlarged, np.float32), margin)
 
 
 def sample_mask(mask: UInt8Array, positions: FloatArray, view: View) -> FloatArray:
