@@ -21,29 +21,21 @@ from vid2vid_cli.conditioning import (
     View,
     bounding_box,
     empty_annotation,
-    view_image,
 )
 from vid2vid_landmarks import IRIS_WEIGHTS, MESH_WEIGHTS, SPEC
 from vid2vid_landmarks.backend import DetectedFace, FaceBackend
 from vid2vid_landmarks.backends import backend_version, open_backend, resolve_backend
-from vid2vid_landmarks.drawing import (
-    background_edges,
-    curve_polylines,
-    distance_maps,
-    draw_coloured_curves,
-    draw_curves,
-)
+from vid2vid_landmarks.condition_rendering import count_channels, render_condition, visualize_annotation
+from vid2vid_landmarks.drawing import background_edges
 from vid2vid_landmarks.face_hull import face_hull_mask
 from vid2vid_landmarks.face_shape import describe_face, face_statistics
-from vid2vid_landmarks.iris import IRIS_COLOUR, IrisPatch, iris_patches, median_iris_diameter
+from vid2vid_landmarks.iris import median_iris_diameter
 from vid2vid_landmarks.iris_network import IrisNetwork
 from vid2vid_landmarks.metrics import face_errors, measure_face
-from vid2vid_landmarks.nvidia_drawing import render_nvidia_condition
 from vid2vid_landmarks.options import LandmarkOptions
 from vid2vid_landmarks.point_files import read_faces
 from vid2vid_landmarks.retarget import retarget_faces
 from vid2vid_landmarks.topology import (
-    FACE_CURVES,
     FACE_PARTS,
     FACE_SHAPES,
     FLIP_INDICES,
@@ -51,8 +43,12 @@ from vid2vid_landmarks.topology import (
     IRIS_SHAPES,
     NUM_POINTS,
     SHAPE_PARTS,
+    TORSO_SHAPES,
 )
+from vid2vid_landmarks.torso import TorsoTracker, median_torso
 from vid2vid_landmarks.tracking import FaceTracker, LandmarkSmoother, face_quality
+
+NO_POINTS: Mapping[str, FloatArray] = {}
 
 
 class Landmarks(Conditioner):
@@ -62,8 +58,13 @@ class Landmarks(Conditioner):
     Options: ClassVar[type[Options]] = LandmarkOptions
     supports_retargeting: ClassVar[bool] = True
     input_option: ClassVar[str] = "input_dir"
-    flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = {"face": FLIP_INDICES, "iris": IRIS_FLIP_INDICES}
+    flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = {
+        "face": FLIP_INDICES,
+        "iris": IRIS_FLIP_INDICES,
+        "torso": (1, 0),
+    }
     shape_parts: ClassVar[Mapping[str, Mapping[str, tuple[int, ...]]]] = SHAPE_PARTS
+    context_points: ClassVar[tuple[str, ...]] = ("torso",)
     region_names: ClassVar[tuple[str, ...]] = ("face", "eyes", "mouth")
     error_units: ClassVar[Mapping[str, str]] = {"landmark_error": "%", "gaze_error": "%"}
     subject = "face"
@@ -72,15 +73,12 @@ class Landmarks(Conditioner):
     @property
     def num_channels(self) -> int:
         """Number of channels: drawing, 14 distance maps with `distance_maps`, irises with `iris`."""
-        return 1 + len(FACE_CURVES) * self.options.distance_maps + self._draws_irises
-
-    @property
-    def _draws_irises(self) -> bool:
-        return self.options.iris and self.options.drawing != "published"
+        return count_channels(self.options)
 
     @property
     def _point_shapes(self) -> dict[str, tuple[int, int]]:
-        return FACE_SHAPES | (IRIS_SHAPES if self.options.iris else {})
+        shapes = FACE_SHAPES | (IRIS_SHAPES if self.options.iris else {})
+        return shapes | (TORSO_SHAPES if self.options.torso else {})
 
     @property
     def runs_on_one_core(self) -> bool:
@@ -95,11 +93,11 @@ class Landmarks(Conditioner):
         return describe_face(face_points, None if irises is None else view.transform_points(irises[:, :2]) * scale)
 
     def annotate(self, frames: Iterable[VideoFrame]) -> Iterator[Annotation]:
-        """Yield one annotation per frame with the points `face` (68, 2) and, with `iris`, `iris` (10, 2), in order.
+        """Yield one annotation per frame, in order, with the points `face` (68, 2), `iris` (10, 2), `torso` (2, 2).
 
-        The irises of closed eyes are NaN. With `background_edges`, annotations also contain the image `background`
-        (h, w) uint8. The selected face is tracked; frames without it are empty annotations, whatever the length of
-        the gap. Points from files are not smoothed.
+        `iris` and `torso` depend on the options. The irises of closed eyes are NaN. With `background_edges`,
+        annotations also contain the image `background` (h, w) uint8. The selected face is tracked; frames without it
+        are empty annotations, whatever the length of the gap. Points from files are not smoothed.
 
         Raises: MissingPackageError, MissingWeightsError; InputFileMismatchError and LabelFileError for files.
         """
@@ -118,24 +116,29 @@ class Landmarks(Conditioner):
         self, frames: Iterable[VideoFrame], backend: FaceBackend, network: IrisNetwork | None
     ) -> Iterator[Annotation]:
         tracker, smoother = FaceTracker(self.options.person), LandmarkSmoother(self.options.smoothing)
+        torso_tracker = TorsoTracker()
         for frame in frames:
             if frame.is_cut:
                 tracker.reset()
                 smoother.reset()
+                torso_tracker.reset()
             image = frame.rgb
             face = tracker.update(backend.detect_faces(image, tracker.tracked_face), frame)
             if face is None:
                 smoother.reset()
+                torso_tracker.reset()
                 yield self._make_annotation(image, None)
                 continue
             irises = None if network is None else network.detect(image, face.points)
             points = smoother(face.points if irises is None else np.concatenate([face.points, irises]))
-            smoothed_irises = None if irises is None else points[NUM_POINTS:]
-            yield self._make_annotation(image, DetectedFace(points[:NUM_POINTS], face.score), smoothed_irises)
+            other_points = {} if irises is None else {"iris": points[NUM_POINTS:]}
+            if self.options.torso:
+                other_points["torso"] = torso_tracker(image, face.points)
+            yield self._make_annotation(image, DetectedFace(points[:NUM_POINTS], face.score), other_points)
         self.report(f"{SPEC.name}.{warning}" for warning in tracker.warnings)
 
     def _make_annotation(
-        self, frame: UInt8Array, face: DetectedFace | None, irises: FloatArray | None = None
+        self, frame: UInt8Array, face: DetectedFace | None, other_points: Mapping[str, FloatArray] = NO_POINTS
     ) -> Annotation:
         height, width = frame.shape[:2]
         face_points = None if face is None else face.points
@@ -143,62 +146,20 @@ class Landmarks(Conditioner):
         points = dict(empty_annotation(height, width, self._point_shapes).points)
         if face is None:
             return Annotation(height, width, 0.0, points, images)
-        points["face"] = face.points
-        if irises is not None:
-            points["iris"] = irises
+        points |= {"face": face.points, **other_points}
         return Annotation(height, width, face_quality(face, height, width), points, images)
 
     def render(self, annotation: Annotation, view: View) -> FloatArray:
         """(num_channels, height, width) in [-1, 1]: drawing, 14 distance maps, irises; see `num_channels`.
 
-        Without a face, drawing (except background edges) and irises are -1, and all distances are 1, the maximum.
+        The drawing consists of the face's curves, and of a line between the points of the torso. Without a face,
+        drawing (except background edges) and irises are -1, and all distances are 1, the maximum.
         """
-        if self.options.drawing == "published":
-            edges = annotation.images.get("background") if self.options.background_edges else None
-            points = annotation.points.get("face") if annotation.quality > 0 else None
-            channels = render_nvidia_condition(points, edges, view, annotation.height, annotation.width)
-            return channels[: self.num_channels]
-        curves = self._view_curves(annotation, view)
-        drawing = draw_curves(curves, view)
-        if self.options.background_edges and "background" in annotation.images:
-            np.maximum(drawing, view_image(annotation.images["background"], view), out=drawing)
-        channels = np.empty((self.num_channels, view.height, view.width), dtype=np.float32)
-        np.multiply(drawing, np.float32(1 / 127.5), out=channels[0])
-        channels[0] -= 1
-        maps = channels[1 : 1 + len(FACE_CURVES)] if self.options.distance_maps else channels[:0]
-        if curves and self.options.distance_maps:
-            distance_maps(curves, maps, min(view.full_size))
-        else:
-            maps[:] = 1
-        if self._draws_irises:
-            channels[-1] = -1
-            for rows, columns, coverage in self._iris_patches(annotation, curves, view):
-                patch = channels[-1, rows, columns]
-                np.maximum(patch, coverage * np.float32(1 / 127.5) - 1, out=patch)
-        return channels
-
-    def _iris_patches(self, annotation: Annotation, curves: list[Any], view: View) -> Iterator[IrisPatch]:
-        if not (curves and self.options.iris and "iris" in annotation.points):
-            return iter(())
-        return iris_patches(annotation.points["iris"], curves, view)
+        return render_condition(annotation, view, self.options)
 
     def visualize(self, annotation: Annotation, view: View) -> UInt8Array:
-        """RGB image of the curves on black, one colour per part; background edges are grey."""
-        canvas = np.zeros((view.height, view.width, 3), dtype=np.uint8)
-        if self.options.background_edges and "background" in annotation.images:
-            canvas[:] = (view_image(annotation.images["background"], view) // 2)[:, :, None]
-        curves = self._view_curves(annotation, view)
-        if curves:
-            for rows, columns, coverage in self._iris_patches(annotation, curves, view):
-                canvas[rows, columns][coverage > 127] = IRIS_COLOUR
-            draw_coloured_curves(canvas, curves, min(view.full_size))
-        return canvas
-
-    def _view_curves(self, annotation: Annotation, view: View) -> list[Any]:
-        points = annotation.points.get("face")
-        if annotation.quality <= 0 or points is None or not np.isfinite(points).any():
-            return []
-        return curve_polylines(points[:, :2], view)
+        """RGB image of the curves on black, one colour per part; background edges and torso are grey."""
+        return visualize_annotation(annotation, view, self.options)
 
     def region_boxes(self, annotation: Annotation, view: View) -> dict[str, FloatArray]:
         """Boxes of the face (1, 4), the eyes (2, 4) and the mouth (1, 4)."""
@@ -219,8 +180,11 @@ class Landmarks(Conditioner):
 
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """Statistics of a clip, see `face_statistics`; {} if it contains no face."""
-        statistics, diameter = face_statistics(annotations), median_iris_diameter(annotations)
-        return statistics if diameter is None else {**statistics, "iris_diameter": diameter}
+        statistics = face_statistics(annotations)
+        diameter, torso = median_iris_diameter(annotations), median_torso(annotations)
+        if diameter is not None:
+            statistics["iris_diameter"] = diameter
+        return statistics if torso is None else {**statistics, "torso": torso}
 
     def retarget(
         self, annotations: Iterable[Annotation], source: Statistics, target: Statistics

@@ -52,6 +52,11 @@ def _sample_curve(points: FloatArray, view: View, curve_index: int) -> FloatArra
     return curve if np.isfinite(curve).all() else None
 
 
+def line_between(points: FloatArray) -> Polyline:
+    """The polyline (n, 1, 2) through points (n, 2) of the view."""
+    return _to_fixed_point(points)
+
+
 def _to_fixed_point(curve: FloatArray) -> Polyline:
     # OpenCV's integers overflow for points far outside the image.
     return np.rint(np.clip(curve, -8e3, 8e3) * (1 << SUBPIXEL_BITS)).astype(np.int32)[:, None]
@@ -123,12 +128,17 @@ def _distance_downscale(side: int) -> int:
 
 def draw_coloured_curves(canvas: UInt8Array, curves: list[Polyline | None], image_side: int) -> None:
     """Draw the curves on `canvas` (h, w, 3), one colour per part; `image_side`: the full image's shorter side."""
-    thickness = max(1, round(LINE_WIDTH_SHARE * image_side))
     for (part_name, _), curve in zip(FACE_CURVES, curves, strict=True):
         if curve is not None:
             # A simplified curve has a third of the vertices; approxPolyDP drops the last point of a closed one.
             line = np.concatenate([cv2.approxPolyDP(curve, APPROXIMATION_TOLERANCE, False), curve[-1:]])
-            cv2.polylines(canvas, [line], False, PART_COLOURS[part_name], thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+            draw_coloured_line(canvas, line, PART_COLOURS[part_name], image_side)
+
+
+def draw_coloured_line(canvas: UInt8Array, line: Polyline, colour: tuple[int, int, int], image_side: int) -> None:
+    """Draw a polyline on `canvas` (h, w, 3), in place."""
+    thickness = max(1, round(LINE_WIDTH_SHARE * image_side))
+    cv2.polylines(canvas, [line], False, colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def face_mask(points: FloatArray, height: int, width: int) -> UInt8Array:

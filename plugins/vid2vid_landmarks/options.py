@@ -30,6 +30,11 @@ class LandmarkOptions(Options):
         description="Detect the irises and draw them in a channel of their own: the direction of the gaze. Files of "
         "points and drawing=published have none.",
     )
+    torso: bool = Field(
+        True,
+        description="Track the torso below the face by optical flow and draw it as a line: shoulders move by "
+        "themselves. Files of 68 points and drawing=published have none.",
+    )
     background_edges: bool = Field(
         False, description="Draw Canny edges outside the face, so that the condition describes the background."
     )
@@ -41,10 +46,12 @@ class LandmarkOptions(Options):
     input_dir: Path | None = input_path_option(
         "Folder with one file of 68 points per frame, text (x,y per line) or JSON; used instead of a detector."
     )
-    legacy_values: ClassVar[Mapping[str, Any]] = {"iris": False}
+    legacy_values: ClassVar[Mapping[str, Any]] = {"iris": False, "torso": False}
 
     @model_validator(mode="before")
     @classmethod
-    def _disable_iris_for_files(cls, values: Any) -> Any:
-        """Without a detector there are no irises, so that their channel would be empty in the whole dataset."""
-        return {"iris": False, **values} if isinstance(values, dict) and values.get("input_dir") is not None else values
+    def _disable_other_points_for_files(cls, values: Any) -> Any:
+        """Without a detector only the points of the files are drawn; a channel of irises would always be empty."""
+        if isinstance(values, dict) and values.get("input_dir") is not None:
+            return {"iris": False, "torso": False, **values}
+        return values

@@ -11,6 +11,7 @@ from vid2vid_cli.conditioning import Annotation, FloatArray, Statistics, empty_a
 from vid2vid_landmarks.face_shape import ComplexPoints, fit_similarity, from_complex, gap_openings, to_complex
 from vid2vid_landmarks.iris import retarget_irises
 from vid2vid_landmarks.topology import EYE_GAPS, FACE_PARTS, LIP_GAPS, NUM_POINTS, OUTER_LIP_GAPS
+from vid2vid_landmarks.torso import retarget_torso
 
 RATIO_LIMITS = (0.5, 2.0)  # limits of the factors by which expressions are scaled
 MIN_OPEN_GAP = 0.005  # smaller gaps, in eye distances, count as closed
@@ -20,6 +21,7 @@ class FaceRetargeter:
     """Stateless map from points of the source's face to points of the target's face."""
 
     def __init__(self, source: Statistics, target: Statistics) -> None:
+        self._source, self._target = source, target
         self._source_face, self._target_face = _read_neutral_face(source), _read_neutral_face(target)
         self._source_pose, self._target_pose = source["median_pose"], target["median_pose"]
         self._scale_ratio = self._target_pose["scale"] / self._source_pose["scale"]
@@ -30,14 +32,15 @@ class FaceRetargeter:
             self._iris_ratio = _clipped_ratio(target["iris_diameter"], source["iris_diameter"])
 
     def __call__(self, points: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-        """Map the points `face` (68, 2) and, if any, `iris` (10, 2) to the target's frame; see `_map_face`.
+        """Map the points `face` (68, 2) and, if any, `iris` (10, 2) and `torso` (2, 2) to the target's frame.
 
-        An iris keeps its position relative to the corners of its eye.
+        See `_map_face` and `retarget_torso`. An iris keeps its position relative to the corners of its eye.
         """
         result = {"face": self._map_face(points["face"])}
         if "iris" in points:
             result["iris"] = retarget_irises(points["iris"], points["face"], result["face"], self._iris_ratio)
-        return result
+        torso = retarget_torso(points.get("torso"), self._source, self._target, self._scale_ratio)
+        return result if torso is None else {**result, "torso": torso}
 
     def _map_face(self, points: FloatArray) -> FloatArray:
         """Map points (68, 2) in the source's frame to points (68, 2) in the target's frame.

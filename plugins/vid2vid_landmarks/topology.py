@@ -65,6 +65,7 @@ NUM_IRIS_POINTS = 5
 """Points of one iris: the centre, and its edge towards the inner corner, up, towards the outer corner, and down."""
 FACE_SHAPES = {"face": (NUM_POINTS, 2)}
 IRIS_SHAPES = {"iris": (2 * NUM_IRIS_POINTS, 2)}
+TORSO_SHAPES = {"torso": (2, 2)}
 """Shapes of the point sets of an annotation."""
 IRIS_PARTS = (tuple(range(68, 73)), tuple(range(73, 78)))
 """Rows of the irises below the 68 points."""

@@ -57,9 +57,11 @@ def test_align_adds_what_the_coefficients_predict() -> None:
 
 def test_align_leaves_the_surroundings_in_place_beyond_the_limits() -> None:
     """The face moves by 6 % of the height, grows by 3 % and turns; far from it everything stays."""
+    poses = motion_model().poses
+    place_mean = place_values(*fit_to_shape(face(), as_complex(poses.mean_shape))).astype(np.float32)
     model = replace(
         motion_model(),
-        place_mean=place_values(*fit_to_shape(face(), as_complex(motion_model().mean_shape))).astype(np.float32),
+        poses=replace(poses, place_mean=place_mean),
         max_differences=np.zeros(NUM_VALUES, np.float32),
         origin=np.full(2, -7, np.float32),
         step=0.5,
@@ -113,8 +115,10 @@ def test_align_returns_none_without_the_points_of_the_model() -> None:
     assert model.align(NODES, missing, points) is None
     assert model.align(NODES, points, missing) is None
     assert model.align(NODES, points[:10], points) is None
-    fewer = replace(model, rows=ROWS[4:], mean_shape=model.mean_shape[4:], components=np.zeros((1, 128), np.float32))
-    aligned = fewer.align(NODES, missing, points)
+    poses = replace(
+        model.poses, rows=ROWS[4:], mean_shape=model.poses.mean_shape[4:], components=np.zeros((1, 128), np.float32)
+    )
+    aligned = replace(model, poses=poses).align(NODES, missing, points)
     assert aligned is not None
     assert np.isfinite(aligned).all()
 
@@ -163,7 +167,8 @@ def test_from_json_rejects_other_data(name: str) -> None:
     elif name == "step":
         data["step"] = 0.0
     else:
-        data[name] = replace_array(getattr(motion_model(), name))
+        model = motion_model()
+        data[name] = replace_array(getattr(model.poses if hasattr(model.poses, name) else model, name))
     with pytest.raises(ValueError, match="motion model"):
         LinearMotion.from_json(data)
 
@@ -175,3 +180,86 @@ def replace_array(array: np.ndarray) -> dict[str, object]:
     changed = array.copy()
     changed[0, 0, 0, 0] = np.nan
     return array_to_json(changed)
+
+
+def context_model(coefficients: float = 0.5) -> LinearMotion:
+    """The model of faces with one context point, row 68, usually at CONTEXT; x of everything follows its x."""
+    model = motion_model()
+    pose = model.pose(face())
+    assert pose is not None
+    mean = pose.normalise(np.array([CONTEXT]))
+    grid = np.zeros((6, 6, 2, NUM_VALUES + 2), np.float32)
+    grid[:, :, 0, NUM_VALUES] = coefficients
+    return replace(
+        model,
+        poses=replace(
+            model.poses,
+            context_rows=np.array([68], np.uint16),
+            context_mean=np.stack([mean.real, mean.imag], axis=1).astype(np.float32),
+            context_components=np.eye(2, dtype=np.float32),
+        ),
+        max_differences=np.full(NUM_VALUES + 2, 10, np.float32),
+        coefficients=grid,
+    )
+
+
+CONTEXT = 0.02 + 0.4j
+
+
+def with_context(points: Positions, context: complex = CONTEXT) -> Positions:
+    return np.append(points, context)
+
+
+def test_context_points_move_the_picture_and_not_the_pose() -> None:
+    model = context_model()
+    points, moved = with_context(face()), with_context(face(), CONTEXT + 0.06)
+    poses = model.pose(points), model.pose(moved)
+    assert poses[0] is not None
+    assert poses[1] is not None
+    assert poses[0].factor == poses[1].factor
+    assert poses[0].values[:NUM_VALUES].tolist() == poses[1].values[:NUM_VALUES].tolist()
+    far_node = np.array([[-0.5 - 0.4j]])
+    aligned = model.align(far_node, points, moved)
+    assert aligned == pytest.approx(far_node + 0.5 * 0.06, abs=1e-4)
+    at_context = model.align(np.array([[CONTEXT]]), points, moved)
+    assert at_context is not None
+    assert abs(at_context[0, 0] - CONTEXT - 0.06) < abs(0.5 * 0.06 - 0.06)  # towards its known place
+
+
+@pytest.mark.parametrize("missing", [np.array([np.nan + 0j]), np.empty(0, complex)])
+def test_missing_context_points_do_not_move_the_picture(missing: Positions) -> None:
+    model, far_node = context_model(), np.array([[-0.5 - 0.4j]])
+    known, unknown = with_context(face(), CONTEXT + 0.06), np.append(face(), missing)
+    if len(missing):
+        assert model.align(far_node, unknown, known) == pytest.approx(far_node, abs=1e-6)
+        assert model.align(far_node, known, unknown) == pytest.approx(far_node, abs=1e-6)
+    assert model.align(far_node, unknown, unknown) == pytest.approx(far_node, abs=1e-6)
+
+
+def test_context_points_are_no_part_of_the_subject() -> None:
+    model = context_model(0.0)
+    still = replace(model, coefficients=model.static_coefficients)
+    place = np.array([[CONTEXT]])
+    share = still.subject_share(place, with_context(face()))
+    assert share is not None
+    assert share[0, 0] < 0.5 < motion_model().subject_share(np.array([[face()[30]]]), face())[0, 0]  # type: ignore[index]
+    assert still.subject_share(place, with_context(face(), np.nan)) == pytest.approx(share)
+
+
+def test_json_restores_context_points_and_reads_models_without() -> None:
+    model = context_model()
+    points = with_context(face()), with_context(face(), CONTEXT + 0.06)
+    restored = LinearMotion.from_json(model.to_json())
+    assert restored.align(NODES, *points) == pytest.approx(model.align(NODES, *points))
+    data = motion_model().to_json()
+    for name in ("context_rows", "context_mean", "context_components"):
+        del data[name]
+    assert len(LinearMotion.from_json(data).poses.context_rows) == 0
+
+
+@pytest.mark.parametrize("name", ["context_rows", "context_mean", "context_components"])
+def test_from_json_rejects_context_arrays_that_do_not_fit(name: str) -> None:
+    data = context_model().to_json()
+    data[name] = array_to_json(getattr(context_model().poses, name)[1:])
+    with pytest.raises(ValueError, match="motion model"):
+        LinearMotion.from_json(data)

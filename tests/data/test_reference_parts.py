@@ -93,9 +93,10 @@ def test_mismatch_of_flipped_frames_is_on_the_right_side() -> None:
 def make_bank(gaps: list[tuple[float, float]]) -> ReferenceBank:
     """Frames of a face with these heights of the eyes and gaps of the mouth."""
     view = View.from_box((0, 0, SIZE, SIZE), SIZE, SIZE)
-    conditioners = (load_conditioner("landmarks", {"iris": False}),)
+    conditioners = (load_conditioner("landmarks", {"iris": False, "torso": False}),)
     annotations = tuple((annotation(*gap),) for gap in gaps)
-    model = replace(motion_model(), components=np.zeros((1, 136), np.float32))
+    model = motion_model()
+    model = replace(model, poses=replace(model.poses, components=np.zeros((1, 136), np.float32)))
     frames = EncodedFrames([encode_jpeg(np.zeros((SIZE, SIZE, 3), np.uint8))] * len(gaps))
     return ReferenceBank(frames, annotations, conditioners, view, view, 2, motion=model)
 

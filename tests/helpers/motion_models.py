@@ -6,6 +6,7 @@ import numpy as np
 from helpers.synthetic_faces import place_face, schematic_face
 
 from vid2vid_cli.data.linear_motion import LinearMotion
+from vid2vid_cli.data.pose_model import PoseModel
 from vid2vid_cli.data.scene_positions import Positions, as_complex
 
 NUM_VALUES = 5
@@ -28,12 +29,15 @@ def motion_model(coefficients: float = 0.0) -> LinearMotion:
     component = np.concatenate([opened.real, opened.imag])
     grid = np.zeros((6, 6, 2, NUM_VALUES), np.float32)
     grid[:, :, 0, 4] = coefficients
-    return LinearMotion(
+    poses = PoseModel(
         rows=ROWS,
         mean_shape=np.stack([shape.real, shape.imag], axis=1).astype(np.float32),
         components=(component / np.linalg.norm(component))[None].astype(np.float32),
         place_mean=np.zeros(4, np.float32),
         place_scale=np.ones(4, np.float32),
+    )
+    return LinearMotion(
+        poses,
         max_differences=np.full(NUM_VALUES, 10, np.float32),
         origin=np.full(2, -5, np.float32),
         step=2.0,

@@ -184,7 +184,7 @@ def test_fit_of_several_banks_is_a_prior_for_few_frames(bank: ReferenceBank) -> 
     assert fit_linear_motion([(few, 2)]) is None
     model = fit_linear_motion([(few, 2)], common)
     assert model is not None
-    assert model.mean_shape.tolist() == common.mean_shape.tolist()
+    assert model.poses.mean_shape.tolist() == common.poses.mean_shape.tolist()
     assert model.coefficients.tolist() != common.coefficients.tolist()  # corrected by the few frames
     assert float(np.abs(model.coefficients - common.coefficients).mean()) < 0.2 * np.abs(common.coefficients).mean()
     own = fit_linear_motion([(bank, 2)], common)
@@ -203,8 +203,8 @@ def test_pairs_are_different_so_that_held_out_ones_are_not_fitted() -> None:
 def test_fit_refuses_a_prior_of_other_points(bank: ReferenceBank) -> None:
     common = fit_linear_motion([(bank, 2)])
     assert common is not None
-    other_rows = replace(common, rows=(common.rows + 1000).astype(np.uint16))
-    assert fit_linear_motion([(make_bank(10, seed=2, num_clips=5), 2)], other_rows) is None
+    other_poses = replace(common.poses, rows=(common.poses.rows + 1000).astype(np.uint16))
+    assert fit_linear_motion([(make_bank(10, seed=2, num_clips=5), 2)], replace(common, poses=other_poses)) is None
 
 
 def test_fit_reference_motion_fits_each_subject_and_all_of_them(bank: ReferenceBank) -> None:
@@ -218,8 +218,10 @@ def test_fit_reference_motion_fits_each_subject_and_all_of_them(bank: ReferenceB
     assert record_references(fitted[1]).common_motion == common[0].to_json()
     models = [item.motion for item in fitted]
     assert None not in models
-    assert models[0].mean_shape.tolist() != models[1].mean_shape.tolist()
-    assert models[2].mean_shape.tolist() == common[0].mean_shape.tolist()  # too few frames for a model of its own
+    assert models[0].poses.mean_shape.tolist() != models[1].poses.mean_shape.tolist()
+    assert (
+        models[2].poses.mean_shape.tolist() == common[0].poses.mean_shape.tolist()
+    )  # too few frames for a model of its own
 
 
 def test_fit_reference_motion_says_what_few_frames_use(bank: ReferenceBank) -> None:
@@ -228,3 +230,48 @@ def test_fit_reference_motion_says_what_few_frames_use(bank: ReferenceBank) -> N
     notices = fit_reference_motion(cast("list[ClipSampler]", [sampler]), prior)
     assert len(notices) == 1
     assert "10 frames" in notices[0]
+
+
+def draw_torso(frame: UInt8Array, shift: float) -> UInt8Array:
+    """The frame with a torso in its lower quarter, at `shift` pixels to the right."""
+    moved = np.float32([[1, 0, shift], [0, 1, 0]])
+    layer = cv2.warpAffine(textured(5, 90), moved, (SIZE, SIZE), borderMode=cv2.BORDER_REFLECT)
+    return np.concatenate([frame[:96], layer[96:]])
+
+
+def with_torso(item: Annotation, shift: float) -> Annotation:
+    torso = np.float32([[40 + shift, 112], [88 + shift, 112]])
+    return replace(item, points={**item.points, "torso": torso})
+
+
+def test_torso_moves_by_itself() -> None:
+    """Torso and head move independently; without its points, the torso cannot be aligned."""
+    generator = np.random.default_rng(3)
+    shifts, torso_shifts = generator.uniform(-6, 6, (2, 60))
+    frames = [draw_torso(draw_frame(a), b) for a, b in zip(shifts, torso_shifts, strict=True)]
+    annotations = tuple((with_torso(annotation(a), b),) for a, b in zip(shifts, torso_shifts, strict=True))
+    bank = replace(make_bank(), frames=EncodedFrames([encode_jpeg(frame) for frame in frames]), annotations=annotations)
+    model = fit_linear_motion([(bank, 2)])
+    assert model is not None
+    assert model.poses.context_rows.tolist() == [68, 69]
+    fitted = replace(bank, motion=model)
+    index = int(np.argmax(torso_shifts))
+    frame = with_torso(annotation(shifts[index]), -4.0)  # the head stays, the torso moves
+    positions = fitted.align(index, (frame,), fitted.output_views, fitted.output_view).positions
+    offsets = (positions[0] + 1) * (SIZE - 1) / 2 - grid_nodes(SIZE, SIZE)[..., 0]
+    assert offsets[14, 3:13] == pytest.approx(torso_shifts[index] + 4, abs=1.5)
+    assert offsets[9, 8] == pytest.approx(0, abs=0.8)
+    assert offsets[4, 6:11] == pytest.approx(0, abs=1.2)
+    # Frames whose torso was not found are aligned by the head.
+    missing = replace(frame, points={"face": frame.points["face"]})
+    aligned = fitted.align(index, (missing,), fitted.output_views, fitted.output_view).positions
+    offsets = (aligned[0] + 1) * (SIZE - 1) / 2 - grid_nodes(SIZE, SIZE)[..., 0]
+    assert offsets[9, 8] == pytest.approx(0, abs=0.8)
+
+
+def test_spline_of_few_frames_leaves_the_torso_out(bank: ReferenceBank) -> None:
+    few = make_bank(10)
+    with_points = replace(few, annotations=tuple((with_torso(item, 9.0),) for (item,) in few.annotations))
+    frame = with_torso(annotation(0.0), -9.0)
+    results = [item.align(2, (frame,), item.output_views, item.output_view) for item in (few, with_points)]
+    np.testing.assert_array_equal(results[0].positions, results[1].positions)

@@ -86,6 +86,8 @@ class Conditioner(ABC):
     for points without sides, nor for sides that the names express, such as `left_hand` and `right_hand`."""
     shape_parts: ClassVar[Mapping[str, Mapping[str, tuple[int, ...]]]] = {}
     """Parts that change their shape by themselves, such as the mouth: name -> point name -> rows."""
+    context_points: ClassVar[tuple[str, ...]] = ()
+    """Names of points outside the subject, which do not define its place, such as those on the torso below a face."""
     region_names: ClassVar[tuple[str, ...]] = ()
     """Names of the boxes that `region_boxes` may return, such as face, eyes, mouth, hands."""
     part_names: ClassVar[tuple[str, ...]] = ()
@@ -146,8 +148,8 @@ class Conditioner(ABC):
 
         Use int8 for label maps with many channels: a clip then takes a quarter of the memory.
 
-        Must be fast, exact and thread-safe, and use only NumPy and OpenCV, not the library that `annotate` needs.
-        Line widths are a share of `view.full_size`, so that a crop shows lines of the same width as the full frame.
+        Must be fast, exact and thread-safe, and use only NumPy and OpenCV, not the library that `annotate` needs. Line
+        widths are a share of `view.full_size`, so that a crop shows lines of the same width as the full frame.
         """
 
     @abstractmethod
@@ -212,8 +214,7 @@ class Conditioner(ABC):
     def statistics(self, annotations: Sequence[Annotation]) -> Statistics:
         """Return the statistics of a clip that `retarget` and cropping need, as JSON data; {} without any detection.
 
-        `annotations` may contain annotations of quality 0. Each one is read from disk on access: use `subsample` where
-        reading images takes long.
+        `annotations` may contain annotations of quality 0. Each one is read from disk on access: see `subsample`.
         """
         return {}
 

@@ -3,11 +3,12 @@
     u' = u + B(u) (q' - q)
 
 u and u': where something is in a frame and in a reference frame, in coordinates in which the points of each have the
-same place, size and angle. q and q': place, size and angle of the points in each frame, and the first principal
-components of their shape (Cootes et al., PAMI 2001). B differs from place to place: hair follows a turn of the head
-less than the nose does, the collar hardly, the background not at all. It is fitted to the optical flow between training
-frames, see `training_data.motion_fit`. Where that gives no evidence, as on a plain wall, and for larger differences of
-the poses than in training, the surroundings do not move.
+same place, size and angle. q and q': place, size and angle of the points in each frame, the first principal components
+of their shape (Cootes et al., PAMI 2001), and those of the places of context points, such as the torso below a face. B
+differs from place to place: hair follows a turn of the head less than the nose does, the collar follows the torso, the
+background nothing. It is fitted to the optical flow between training frames, see `training_data.motion_fit`. Where that
+gives no evidence, as on a plain wall, and for larger differences of the poses than in training, the surroundings do not
+move.
 
 Near the points, where they are known exactly, their remaining offsets are interpolated by radial basis functions.
 """
@@ -26,7 +27,8 @@ from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning.annotation_json import array_from_json, array_to_json
 from vid2vid_cli.core.geometry import FloatArray
-from vid2vid_cli.data.point_pose import NUM_PLACE_VALUES, PointPose, fit_to_shape, place_values
+from vid2vid_cli.data.point_pose import NUM_PLACE_VALUES, PointPose
+from vid2vid_cli.data.pose_model import PoseModel
 from vid2vid_cli.data.scene_positions import Positions, as_complex
 from vid2vid_cli.data.surroundings import moving_shares, static_coefficients, subject_share
 
@@ -38,52 +40,41 @@ MAX_ARRAY_BYTES = 1 << 21
 """Limit of each array; the coefficients of MAX_NODES x MAX_NODES nodes and 12 values have 1.6 MB."""
 MAX_REMAP_SIDE = 32000
 """Limit of the sides of OpenCV's maps."""
-_ARRAYS = (
-    "rows",
-    "mean_shape",
-    "components",
-    "place_mean",
-    "place_scale",
-    "max_differences",
-    "origin",
-    "coefficients",
-)
+_POSE_ARRAYS = ("rows", "mean_shape", "components", "place_mean", "place_scale")
+_CONTEXT_ARRAYS = ("context_rows", "context_mean", "context_components")
+"""Not in checkpoints from before."""
+_ARRAYS = ("max_differences", "origin", "coefficients")
 
 
 @dataclass(frozen=True)
 class LinearMotion:
     """The model of one dataset; arrays are float32."""
 
-    rows: NDArray[np.uint16]
-    """(n,) the rows of the points that all training frames have."""
-    mean_shape: FloatArray
-    """(n, 2) their mean shape: centre 0, root mean square radius 1."""
-    components: FloatArray
-    """(k, 2 n) from the offsets of the points' x, then y, from the mean shape, to k values of variance 1."""
-    place_mean: FloatArray
-    place_scale: FloatArray
-    """(4,) mean and standard deviation of x, y, logarithm of the radius and angle."""
+    poses: PoseModel
     max_differences: FloatArray
-    """(4 + k,) limits of |q' - q|: beyond them, B is that of `static_coefficients`."""
+    """(4 + k + c,) limits of |q' - q|: beyond them, B is that of `static_coefficients`."""
     origin: FloatArray
     """(2,) x and y of the grid's first node."""
     step: float
     """Distance of the grid's nodes."""
     coefficients: FloatArray
-    """(gh, gw, 2, 4 + k) B at the nodes of the grid."""
+    """(gh, gw, 2, 4 + k + c) B at the nodes of the grid."""
     flip_rows: NDArray[np.intp] | None = None
     """Of horizontally flipped frames: the row of the mirror image of each point. The fields above are unflipped."""
 
     def to_json(self) -> dict[str, Any]:
         """The model of unflipped frames as JSON data."""
-        return {"step": self.step, **{name: array_to_json(getattr(self, name)) for name in _ARRAYS}}
+        pose_arrays = {name: array_to_json(getattr(self.poses, name)) for name in (*_POSE_ARRAYS, *_CONTEXT_ARRAYS)}
+        return {"step": self.step, **pose_arrays, **{name: array_to_json(getattr(self, name)) for name in _ARRAYS}}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> LinearMotion:
         """The inverse of `to_json`. Raises ValueError for other data."""
         try:
+            names = _POSE_ARRAYS + (_CONTEXT_ARRAYS if _CONTEXT_ARRAYS[0] in data else ())
+            poses = PoseModel(**{name: array_from_json(data[name], MAX_ARRAY_BYTES) for name in names})
             arrays = {name: array_from_json(data[name], MAX_ARRAY_BYTES) for name in _ARRAYS}
-            model = LinearMotion(step=float(data["step"]), **arrays)
+            model = LinearMotion(poses, step=float(data["step"]), **arrays)
             is_valid = model.is_valid
         except (TypeError, KeyError, AttributeError, OverflowError, zlib.error) as error:
             raise ValueError(f"it is not a motion model ({type(error).__name__}: {error})") from None
@@ -94,23 +85,20 @@ class LinearMotion:
     @property
     def is_valid(self) -> bool:
         """Whether the shapes fit each other and all values are finite."""
-        num_rows, num_values = len(self.rows), len(self.components) + NUM_PLACE_VALUES
+        names = _POSE_ARRAYS + _CONTEXT_ARRAYS
+        arrays = {name: getattr(self.poses, name) for name in names} | {name: getattr(self, name) for name in _ARRAYS}
+        has_types = all(
+            array.dtype == (np.uint16 if name.endswith("rows") else np.float32) for name, array in arrays.items()
+        )
         shapes = {
-            "rows": (num_rows,),
-            "mean_shape": (num_rows, 2),
-            "components": (num_values - NUM_PLACE_VALUES, 2 * num_rows),
-            "place_mean": (NUM_PLACE_VALUES,),
-            "place_scale": (NUM_PLACE_VALUES,),
-            "max_differences": (num_values,),
+            "max_differences": (self.poses.num_values,),
             "origin": (2,),
-            "coefficients": (*self.coefficients.shape[:2], 2, num_values),
+            "coefficients": (*self.coefficients.shape[:2], 2, self.poses.num_values),
         }
-        has_types = self.rows.dtype == np.uint16 and all(getattr(self, n).dtype == np.float32 for n in _ARRAYS[1:])
-        has_values = num_rows > 0 and self.coefficients.size > 0 and max(self.coefficients.shape) <= MAX_NODES
-        has_scale = 0 < self.step < np.inf and bool((self.place_scale > 0).all())
-        has_shapes = all(getattr(self, name).shape == shape for name, shape in shapes.items())
-        is_finite = all(np.isfinite(getattr(self, name)).all() for name in _ARRAYS)
-        return has_types and has_values and has_scale and has_shapes and is_finite
+        has_shapes = self.poses.is_valid and all(arrays[name].shape == shape for name, shape in shapes.items())
+        has_values = self.coefficients.size > 0 and max(self.coefficients.shape) <= MAX_NODES
+        is_finite = 0 < self.step < np.inf and all(np.isfinite(array).all() for array in arrays.values())
+        return has_types and has_shapes and has_values and is_finite
 
     def mirrored(self, flip_rows: NDArray[np.intp]) -> LinearMotion:
         """The model of the flipped frames, or of the original ones if it is that of the flipped ones."""
@@ -129,7 +117,7 @@ class LinearMotion:
         pose, reference_pose = self.pose(points), self.pose(reference_points)
         if pose is None or reference_pose is None:
             return None
-        difference = reference_pose.values - pose.values
+        difference = reference_pose.difference(pose)
         limited = np.clip(difference, -self.max_differences, self.max_differences)
         field = np.ascontiguousarray(self.coefficients @ limited.astype(np.float32))
         if not np.array_equal(limited, difference):
@@ -162,7 +150,9 @@ class LinearMotion:
         if pose is None:
             return None
         shares = self._interpolate(self._moving_shares, pose.normalise(positions.ravel()))
-        point_positions = (positions.ravel().astype(np.complex64), points[np.isfinite(points)].astype(np.complex64))
+        subject_points = np.delete(points, self.poses.context_rows)
+        subject_points = subject_points[np.isfinite(subject_points)]
+        point_positions = (positions.ravel().astype(np.complex64), subject_points.astype(np.complex64))
         at_points = _basis(*point_positions, np.float32(POINT_RADIUS * pose.radius)).max(axis=1)
         result: FloatArray = np.maximum(subject_share(shares), at_points).reshape(positions.shape)
         return result
@@ -177,15 +167,15 @@ class LinearMotion:
 
     @cached_property
     def static_coefficients(self) -> FloatArray:
-        """(gh, gw, 2, 4 + k) B for surroundings that do not move; see `surroundings.static_coefficients`."""
+        """(gh, gw, 2, 4 + k + c) B for surroundings that do not move; see `surroundings.static_coefficients`."""
         result = np.zeros_like(self.coefficients)
-        result[..., :NUM_PLACE_VALUES] = static_coefficients(self.nodes, self.place_mean, self.place_scale)
+        result[..., :NUM_PLACE_VALUES] = static_coefficients(self.nodes, self.poses.place_mean, self.poses.place_scale)
         return result
 
     @cached_property
     def _moving_shares(self) -> FloatArray:
         """(gh, gw) see `surroundings.moving_shares`."""
-        return moving_shares(self.coefficients, self.place_mean, self.place_scale)
+        return moving_shares(self.coefficients, self.poses.place_mean, self.poses.place_scale)
 
     def normalise(self, points: Positions) -> Positions | None:
         """The points of a frame in coordinates u, unflipped; None if one that the model needs is missing."""
@@ -195,16 +185,8 @@ class LinearMotion:
         return None if pose is None else pose.normalise(points)
 
     def pose(self, points: Positions) -> PointPose | None:
-        """The pose of all points (m,); None if one that the model needs is missing."""
-        used = points[self.rows] if len(points) > int(self.rows.max()) else np.full(1, np.nan)
-        if not np.isfinite(used).all():
-            return None
-        factor, shift = fit_to_shape(used, as_complex(self.mean_shape))
-        place = place_values(factor, shift)
-        place[3] = (place[3] - self.place_mean[3] + np.pi) % (2 * np.pi) - np.pi + self.place_mean[3]
-        offsets = factor * used + shift - as_complex(self.mean_shape)
-        shape = self.components @ np.concatenate([offsets.real, offsets.imag])
-        return PointPose(factor, shift, np.concatenate([(place - self.place_mean) / self.place_scale, shape]))
+        """The pose of all points (m,) of an unflipped frame; None if one that the model needs is missing."""
+        return self.poses.pose(points)
 
     def _interpolate(self, field: FloatArray, positions: Positions) -> FloatArray:
         """The field (gh, gw, ...) at positions (m,), bilinear; outside the grid as on its sides."""

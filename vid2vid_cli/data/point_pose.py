@@ -23,12 +23,16 @@ class PointPose:
     shift: complex
     """factor * position + shift: the coordinates in which the points fit the mean shape."""
     values: NDArray[np.float64]
-    """(4 + k,) q, in standard deviations."""
+    """(4 + k + c,) q, in standard deviations; NaN for context points that are missing."""
 
     @property
     def radius(self) -> float:
         """Root mean square radius of the points."""
         return 1 / abs(self.factor)
+
+    def difference(self, other: PointPose) -> NDArray[np.float64]:
+        """(4 + k + c,) the values of this pose minus those of another one; 0 where one of them is unknown."""
+        return np.nan_to_num(self.values - other.values, nan=0.0)
 
     def distance(self, other: PointPose) -> float:
         """Root mean square distance between the mean shapes at both poses, in radii of this one."""

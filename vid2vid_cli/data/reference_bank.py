@@ -28,7 +28,13 @@ from vid2vid_cli.data.reference_descriptors import (
     with_points_of,
 )
 from vid2vid_cli.data.reference_parts import PartShapes
-from vid2vid_cli.data.reference_points import corresponding_points, flip_rows, shape_part_rows
+from vid2vid_cli.data.reference_points import (
+    context_rows,
+    corresponding_points,
+    flip_rows,
+    shape_part_rows,
+    without_context_points,
+)
 from vid2vid_cli.data.reference_weights import AlignedReference
 from vid2vid_cli.data.scene_positions import Positions, to_pixels, to_scene
 from vid2vid_cli.data.static_frames import StaticFrames
@@ -146,6 +152,12 @@ class ReferenceBank:
         placed = None if self.motion is None else self._nodes_and_points(annotations, views, base)
         positions = placed and self._align_by_motion(index, *placed)
         if positions is None:
+            subject, reference = (
+                without_context_points(self.conditioners, items) for items in (annotations, self.annotations[index])
+            )
+            points, reference_points, _ = corresponding_points(
+                self.conditioners, (subject, views), (reference, self.view)
+            )
             positions = self._normalise(align_points(points, reference_points, matrix, (base.height, base.width)))
         zeros = mismatch = np.zeros(positions.shape[1:], np.float32)
         if self._part_shapes is not None and placed is not None and differences is not None and len(differences) > 1:
@@ -219,6 +231,11 @@ class ReferenceBank:
     def _reference_points(self) -> FloatArray:
         """(k, n, 2) the points of all reference frames in pixels of the output."""
         return np.stack([self._points_and_bones(item, self.output_views)[0] for item in self.annotations])
+
+    @cached_property
+    def context_rows(self) -> NDArray[np.intp]:
+        """The rows of the points that do not belong to the subject, see `Conditioner.context_points`."""
+        return context_rows(self.conditioners, self.annotations[0])
 
     @cached_property
     def _bones(self) -> list[tuple[int, int]]:

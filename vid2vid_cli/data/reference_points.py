@@ -55,6 +55,27 @@ def flip_rows(conditioners: Sequence[Conditioner], annotations: Sequence[Annotat
     return np.empty(0, np.intp)
 
 
+def context_rows(conditioners: Sequence[Conditioner], annotations: Sequence[Annotation]) -> NDArray[np.intp]:
+    """The rows of `Conditioner.context_points`, among all points of the first conditioner that has points."""
+    for conditioner, annotation in zip(conditioners, annotations, strict=True):
+        if annotation.points:
+            is_context = [
+                np.full(len(points), name in conditioner.context_points) for name, points in annotation.points.items()
+            ]
+            return np.flatnonzero(np.concatenate(is_context))
+    return np.empty(0, np.intp)
+
+
+def without_context_points(
+    conditioners: Sequence[Conditioner], annotations: Sequence[Annotation]
+) -> tuple[Annotation, ...]:
+    """The annotations with only the points of the subject."""
+    return tuple(
+        replace(a, points={name: points for name, points in a.points.items() if name not in c.context_points})
+        for c, a in zip(conditioners, annotations, strict=True)
+    )
+
+
 def shape_part_rows(
     conditioners: Sequence[Conditioner], annotations: Sequence[Annotation]
 ) -> tuple[NDArray[np.intp], ...]:

@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vid2vid_cli.core.geometry import FloatArray
 from vid2vid_cli.data.linear_motion import MAX_NODES, LinearMotion
-from vid2vid_cli.data.point_pose import NUM_PLACE_VALUES, fit_to_shape, place_values
+from vid2vid_cli.data.point_pose import fit_to_shape, place_values
+from vid2vid_cli.data.pose_model import PoseModel
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.data.scene_positions import Positions
 from vid2vid_cli.training_data.motion_pairs import MotionPairs, choose_pairs
@@ -19,6 +21,8 @@ MIN_POINTS = 6
 MAX_COMPONENTS, FRAMES_PER_COMPONENT, MIN_DEVIATION = 8, 40, 1e-3
 """Principal components of the points' shape: their number, fewer for few frames, where the motion of more components is
 noise, and their least standard deviation in radii of the points."""
+MAX_CONTEXT_COMPONENTS = 4
+"""Of the places of context points."""
 GRID_STEP_RADII = 0.33
 """Distance of the grid's nodes in root mean square radii of the points."""
 RIDGE = 5e-4
@@ -45,7 +49,9 @@ def fit_linear_motion(
     if len(known_points) < len(points) or len({positions.shape[1] for positions in known_points}) != 1:
         return None
     stacked = np.concatenate(known_points)
-    rows = np.flatnonzero(np.isfinite(stacked).all(axis=0))
+    known_rows = np.flatnonzero(np.isfinite(stacked).all(axis=0))
+    is_context = np.isin(known_rows, banks[0][0].context_rows)
+    rows, context_rows = known_rows[~is_context], known_rows[is_context]
     if len(rows) < MIN_POINTS:
         return None
     is_used = [_has_usual_size(positions[:, rows]) for positions in known_points]
@@ -53,11 +59,12 @@ def fit_linear_motion(
     if num_used >= MIN_FRAMES:
         prior = None
     if prior is not None:
-        if not np.isin(prior.rows, rows).all():
+        if not np.isin(prior.poses.rows, rows).all():
             return None
         shapes = replace(prior, coefficients=np.zeros_like(prior.coefficients))
     elif num_used >= MIN_FRAMES:
-        shapes = _fit_shapes(np.concatenate([p[used] for p, used in zip(known_points, is_used, strict=True)]), rows)
+        used_points = np.concatenate([p[used] for p, used in zip(known_points, is_used, strict=True)])
+        shapes = _without_motion(_fit_poses(used_points, rows, context_rows))
     else:
         return None
     all_pairs = [
@@ -81,35 +88,60 @@ def _has_usual_size(points: Positions) -> NDArray[np.bool_]:
     return is_usual
 
 
-def _fit_shapes(points: Positions, rows: NDArray[np.int64]) -> LinearMotion:
-    """The statistics of the points (k, m), with coefficients of zero: a similarity transform."""
+def _fit_poses(
+    points: Positions, rows: NDArray[np.int64], context_rows: NDArray[np.int64], num_rounds: int = 3
+) -> PoseModel:
+    """The statistics of the points (k, m), which are known in these rows, by generalised Procrustes analysis."""
     used = points[:, rows]
     shape = used[0] - used[0].mean()
-    for _ in range(3):  # generalised Procrustes analysis
+    for _ in range(num_rounds):
         shape = shape / max(float(np.sqrt((np.abs(shape) ** 2).mean())), 1e-9)
         transforms = [fit_to_shape(frame, shape) for frame in used]
         aligned = np.stack([factor * frame + shift for (factor, shift), frame in zip(transforms, used, strict=True)])
         shape = aligned.mean(axis=0)
         shape = shape - shape.mean()
     shape = shape / max(float(np.sqrt((np.abs(shape) ** 2).mean())), 1e-9)
-    places = np.stack([place_values(*fit_to_shape(frame, shape)) for frame in used])
-    offsets = aligned - shape
-    flat_offsets = np.concatenate([offsets.real, offsets.imag], axis=1)
-    _, deviations, axes = np.linalg.svd(flat_offsets, full_matrices=False)
+    transforms = [fit_to_shape(frame, shape) for frame in used]
+    places = np.stack([place_values(*transform) for transform in transforms])
+    context = np.stack(
+        [factor * frame + shift for (factor, shift), frame in zip(transforms, points[:, context_rows], strict=True)]
+    )
+    context_mean = context.mean(axis=0)
     max_components = min(MAX_COMPONENTS, max(1, len(used) // FRAMES_PER_COMPONENT))
-    is_used = deviations[:max_components] > MIN_DEVIATION * np.sqrt(len(used))
-    scales = deviations[:max_components][is_used] / np.sqrt(len(used))
-    num_values = NUM_PLACE_VALUES + len(scales)
-    return LinearMotion(
+    return PoseModel(
         rows=rows.astype(np.uint16),
-        mean_shape=np.stack([shape.real, shape.imag], axis=1).astype(np.float32),
-        components=(axes[:max_components][is_used] / scales[:, None]).astype(np.float32),
+        mean_shape=_as_pairs(shape),
+        components=_principal_components(aligned - shape, max_components),
         place_mean=places.mean(axis=0).astype(np.float32),
         place_scale=np.maximum(places.std(axis=0), 1e-3).astype(np.float32),
-        max_differences=np.full(num_values, np.inf, np.float32),
+        context_rows=context_rows.astype(np.uint16),
+        context_mean=_as_pairs(context_mean),
+        context_components=_principal_components(context - context_mean, MAX_CONTEXT_COMPONENTS),
+    )
+
+
+def _principal_components(offsets: Positions, max_components: int) -> FloatArray:
+    """(c, 2 n) up to `max_components` components of offsets (k, n), which give values of variance 1."""
+    flat_offsets = np.concatenate([offsets.real, offsets.imag], axis=1)
+    _, deviations, axes = np.linalg.svd(flat_offsets, full_matrices=False)
+    scales = deviations[:max_components] / np.sqrt(len(offsets))
+    is_used = scales > MIN_DEVIATION
+    components: FloatArray = (axes[:max_components][is_used] / scales[is_used, None]).astype(np.float32)
+    return components
+
+
+def _as_pairs(positions: Positions) -> FloatArray:
+    return np.stack([positions.real, positions.imag], axis=-1).astype(np.float32)
+
+
+def _without_motion(poses: PoseModel) -> LinearMotion:
+    """Coefficients of zero: a similarity transform."""
+    return LinearMotion(
+        poses,
+        max_differences=np.full(poses.num_values, np.inf, np.float32),
         origin=np.zeros(2, np.float32),
         step=GRID_STEP_RADII,
-        coefficients=np.zeros((1, 1, 2, num_values), np.float32),
+        coefficients=np.zeros((1, 1, 2, poses.num_values), np.float32),
     )
 
 

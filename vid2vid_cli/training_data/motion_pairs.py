@@ -88,12 +88,12 @@ class MotionPairs:
         return np.concatenate([self._pose(index).normalise(corners.ravel()) for index in self._frames])
 
     def pose_values(self) -> NDArray[np.float64]:
-        """(frames, 4 + k) the poses of all frames."""
+        """(frames, 4 + k + c) the poses of all frames."""
         return np.stack([self._pose(index).values for index in self._frames])
 
     def pose_differences(self) -> NDArray[np.float64]:
-        """(pairs, 4 + k) of the fitted pairs."""
-        return np.stack([self._pose(other).values - self._pose(frame).values for frame, other in self.fitted_pairs])
+        """(pairs, 4 + k + c) of the fitted pairs."""
+        return np.stack([self._pose(other).difference(self._pose(frame)) for frame, other in self.fitted_pairs])
 
     def mean_error(self, model: LinearMotion) -> float:
         """Mean absolute difference of the frames of the held-out pairs from their aligned references."""
