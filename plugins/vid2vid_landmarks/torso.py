@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vid2vid_cli.conditioning import Annotation, FloatArray, Statistics, UInt8Array, View, view_image
+from vid2vid_cli.conditioning import Annotation, FloatArray, Statistics, UInt8Array, View
 from vid2vid_landmarks.topology import FACE_PARTS
 
 SIDE, DOWN = 0.75, 1.0
@@ -25,7 +25,7 @@ FRAME_MARGIN = 0.06
 """Least distance of a new point from the border of the frame, as a share of its size."""
 PATCH_RADIUS, PATCH_MARGIN, GRID_SIZE = 0.5, 0.35, 5
 """A point moves with GRID_SIZE x GRID_SIZE points around it; the patch that is compared extends beyond them."""
-UNIT_PX = 48.0
+UNIT_PX = 32.0
 """Patches are reduced until the unit has this number of pixels."""
 MAX_ROUND_TRIP = 0.5
 """Pixels. Greatest distance of a point tracked forwards and backwards from its start."""
@@ -42,9 +42,9 @@ MAX_DISTANCE, MAX_STRETCH = 2.5, 1.6
 
 CHIN = 8
 MIN_UNIT_PX = 8.0
-"""Of very small faces."""
+"""Of very small faces. The largest unit is the longer side of the frame."""
 _FLOW_OPTIONS: dict[str, Any] = {
-    "winSize": (15, 15),
+    "winSize": (11, 11),
     "maxLevel": 2,
     "criteria": (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03),
     "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
@@ -158,7 +158,7 @@ def _usual_place(face_points: FloatArray, width: int, height: int) -> tuple[Poin
     face = face_points.astype(np.float64)
     eyes = face[[*FACE_PARTS["left_eye"], *FACE_PARTS["right_eye"]]].mean(axis=0)
     chin = face[CHIN]
-    unit = max(float(np.linalg.norm(chin - eyes)), MIN_UNIT_PX)
+    unit = min(max(float(np.linalg.norm(chin - eyes)), MIN_UNIT_PX), max(MIN_UNIT_PX, width, height))
     middle = np.array([face[list(FACE_PARTS["outline"]), 0].mean(), chin[1] + DOWN * unit])
     size = np.array([width, height])
     points = middle + np.array([[-SIDE * unit, 0], [SIDE * unit, 0]])
@@ -177,19 +177,22 @@ def _distance(points: Points, stored: _Patch) -> float:
 
 
 def _cut_patch(image: UInt8Array, points: Points, unit: float) -> _Patch:
-    """The patch around the points of a frame, of the same size for the same unit."""
+    """The patch around the points of a frame, of the same size for the same unit; the frame's border is replicated."""
     height, width = image.shape[:2]
     half_height = (PATCH_RADIUS + PATCH_MARGIN) * unit
-    half_sides = np.array([half_height + SIDE * unit, half_height])
+    sides = np.ceil(2 * np.array([half_height + SIDE * unit, half_height])).astype(int)
+    corner = np.floor(points.mean(axis=0) - sides / 2).astype(int)
+    (left, top), (right, bottom) = corner.tolist(), (corner + sides).tolist()
+    rows = slice(min(max(top, 0), height - 1), max(min(bottom, height), 1))
+    columns = slice(min(max(left, 0), width - 1), max(min(right, width), 1))
+    borders = (rows.start - top, bottom - rows.stop, columns.start - left, right - columns.stop)
+    grey = cv2.cvtColor(image[rows, columns], cv2.COLOR_RGB2GRAY)
+    padded = cv2.copyMakeBorder(grey, *(max(border, 0) for border in borders), cv2.BORDER_REPLICATE)
     scale = min(1.0, UNIT_PX / unit)
-    size = np.array([width, height])
-    corners = points.mean(axis=0) + np.array([[-1.0], [1.0]]) * half_sides
-    view = View.from_box((*corners[0], *corners[1]), *(round(2 * scale * side) for side in half_sides[::-1]))
-    # Grey and cut out before it is resampled: the frame can be large.
-    left, top, right, bottom = np.clip([corners[0] - 1, corners[1] + 2], 0, size - 1).astype(int).ravel().tolist()
-    grey = np.asarray(cv2.cvtColor(image[top : bottom + 1, left : right + 1], cv2.COLOR_RGB2GRAY))
-    cut_view = View.from_box((*(corners[0] - (left, top)), *(corners[1] - (left, top))), view.height, view.width)
-    return _Patch(view_image(grey, cut_view), view, (width, height), points, unit)
+    small_width, small_height = (round(scale * side) for side in sides.tolist())
+    patch = cv2.resize(padded, (small_width, small_height), interpolation=cv2.INTER_AREA)
+    view = View.from_box((left, top, right, bottom), small_height, small_width)
+    return _Patch(np.asarray(patch, np.uint8), view, (width, height), points, unit)
 
 
 def _match(first: _Patch, second: _Patch, guess: Points) -> tuple[Points, NDArray[np.float64]]:

@@ -92,6 +92,7 @@ def test_points_without_texture_stay_and_are_found_again_below_a_face_far_away()
         FACE - np.float32([900, 900]),
         np.full_like(FACE, 5),
         20 * FACE,
+        1e6 * FACE,
     ],
 )
 def test_points_of_faces_at_and_outside_the_border_are_finite(face: FloatArray) -> None:
