@@ -27,6 +27,10 @@ class FaceRetargeter:
         self._scale_ratio = self._target_pose["scale"] / self._source_pose["scale"]
         self._rotation = np.exp(1j * (self._target_pose["angle"] - self._source_pose["angle"]))
         self._part_ratios = _compute_part_ratios(source, target, self._source_face, self._target_face)
+        self._rest_gaps = {
+            pairs: (gap_openings(self._source_face, pairs), gap_openings(self._target_face, pairs))
+            for pairs in (LIP_GAPS, EYE_GAPS)
+        }
         self._iris_ratio = 1.0
         if "iris_diameter" in source and "iris_diameter" in target:
             self._iris_ratio = _clipped_ratio(target["iris_diameter"], source["iris_diameter"])
@@ -77,8 +81,7 @@ class FaceRetargeter:
         """
         for pairs, outer_pairs in ((LIP_GAPS, OUTER_LIP_GAPS), (EYE_GAPS, ())):
             current_gaps = gap_openings(aligned_face, pairs)
-            source_rest_gaps = gap_openings(self._source_face, pairs)
-            target_rest_gaps = gap_openings(self._target_face, pairs)
+            source_rest_gaps, target_rest_gaps = self._rest_gaps[pairs]
             open_share = np.clip(current_gaps / np.maximum(source_rest_gaps, MIN_OPEN_GAP), 0, 1)
             desired_gaps = np.where(
                 (current_gaps < source_rest_gaps) & (source_rest_gaps > MIN_OPEN_GAP),

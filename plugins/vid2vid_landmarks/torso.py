@@ -185,9 +185,15 @@ def _cut_patch(image: UInt8Array, points: Points, unit: float) -> _Patch:
     (left, top), (right, bottom) = corner.tolist(), (corner + sides).tolist()
     rows = slice(min(max(top, 0), height - 1), max(min(bottom, height), 1))
     columns = slice(min(max(left, 0), width - 1), max(min(right, width), 1))
-    borders = (rows.start - top, bottom - rows.stop, columns.start - left, right - columns.stop)
     grey = cv2.cvtColor(image[rows, columns], cv2.COLOR_RGB2GRAY)
-    padded = cv2.copyMakeBorder(grey, *(max(border, 0) for border in borders), cv2.BORDER_REPLICATE)
+    padded = cv2.copyMakeBorder(
+        grey,
+        max(rows.start - top, 0),
+        max(bottom - rows.stop, 0),
+        max(columns.start - left, 0),
+        max(right - columns.stop, 0),
+        cv2.BORDER_REPLICATE,
+    )
     scale = min(1.0, UNIT_PX / unit)
     small_width, small_height = (round(scale * side) for side in sides.tolist())
     patch = cv2.resize(padded, (small_width, small_height), interpolation=cv2.INTER_AREA)

@@ -60,8 +60,8 @@ def test_bank_accepts_annotations_with_other_points(change: str) -> None:
         points = {"disc": annotation.points["disc"][:4]}
     other = replace(annotation, points=points)
     distances = bank.distances(bank.describe((other,), bank.output_views))
-    positions = bank.align(2, (other,), bank.output_views, bank.output_view).positions
-    expected = bank.align(2, (annotation,), bank.output_views, bank.output_view).positions
+    positions = bank.align([2], (other,), bank.output_views, bank.output_view)[0].positions
+    expected = bank.align([2], (annotation,), bank.output_views, bank.output_view)[0].positions
     assert np.isfinite(positions).all()
     if change == "extra":
         assert distances.argmin() == 1
@@ -76,7 +76,7 @@ def test_positions_of_the_reference_itself_are_the_identity() -> None:
     """At twice the resolution of the output too: positions are relative to the size of the reference."""
     for scale in (1, 2):
         bank = blob_bank((4, 12), scale=scale)
-        x, y = bank.align(1, bank.annotations[1], bank.output_views, bank.output_view).positions
+        x, y = bank.align([1], bank.annotations[1], bank.output_views, bank.output_view)[0].positions
         nodes_x = np.arange(0, 33, 8, dtype=np.float32)
         offset = (scale - 1) / 2  # pixel centres
         expected = 2 * (scale * nodes_x + offset) / (33 * scale - 1) - 1
@@ -91,7 +91,7 @@ def test_positions_follow_the_points() -> None:
     node = np.array([[16.0, 16.0]])
     shift = np.float32(node[0]) - bank.output_view.transform_points(centre[None])[0]
     view = bank.output_view.compose(np.array([[1, 0, shift[0]], [0, 1, shift[1]]]))  # the disc is at a node
-    position = bank.align(0, (blob_annotation(12),), (view,), view).positions[:, 2, 2]
+    position = bank.align([0], (blob_annotation(12),), (view,), view)[0].positions[:, 2, 2]
     expected = 2 * bank.view.transform_points(reference_centre[None])[0] / (33 * 2 - 1) - 1
     assert position == pytest.approx(expected, abs=1.5 * 2 / 65)
 
@@ -108,18 +108,18 @@ def test_bones_refer_to_the_rows_of_all_points(monkeypatch: pytest.MonkeyPatch) 
     two_groups = replace(bank, annotations=tuple((annotation,) for annotation in with_front))
     assert np.isfinite(moved).all()
     assert np.array_equal(
-        two_groups.align(0, (with_front[1],), bank.output_views, bank.output_view).positions,
-        bank.align(0, (blob_annotation(16),), bank.output_views, bank.output_view).positions,
+        two_groups.align([0], (with_front[1],), bank.output_views, bank.output_view)[0].positions,
+        bank.align([0], (blob_annotation(16),), bank.output_views, bank.output_view)[0].positions,
     )
     monkeypatch.setattr(type(bank.conditioners[0]), "bones", lambda self: {"absent": ((0, 1),)})
-    assert np.isfinite(bank.align(0, (blob_annotation(16),), bank.output_views, bank.output_view).positions).all()
+    assert np.isfinite(bank.align([0], (blob_annotation(16),), bank.output_views, bank.output_view)[0].positions).all()
 
 
 def test_bones_choose_references_and_fill_what_does_not_move(monkeypatch: pytest.MonkeyPatch) -> None:
     """The disc is a limb: a frame differs by bone, missing bones too, and the disc is not in what does not move."""
     without_bones = blob_bank((0, 4, 8, 12, 16))
     assert without_bones.differences((blob_annotation(8),), without_bones.output_views).shape == (5, 1)
-    assert not without_bones.align(0, (blob_annotation(8),), *_views(without_bones)).mismatch.any()
+    assert not without_bones.align([0], (blob_annotation(8),), *_views(without_bones))[0].mismatch.any()
     static_frame = without_bones.static_frames.load(2, without_bones.output_view)
     monkeypatch.setattr(type(without_bones.conditioners[0]), "bones", lambda self: {"disc": ((1, 2), (3, 4))})
     bank = blob_bank((0, 4, 8, 12, 16))
@@ -160,7 +160,7 @@ def test_conditioners_without_points_are_compared_by_their_condition(name: str) 
     bank = _image_bank(conditioner, images)
     distances = bank.distances(bank.describe(bank.annotations[2], bank.output_views))
     assert distances.argsort().tolist() == [2, 1, 0]
-    positions = bank.align(0, bank.annotations[2], bank.output_views, bank.output_view).positions
+    positions = bank.align([0], bank.annotations[2], bank.output_views, bank.output_view)[0].positions
     assert np.allclose(positions[0, 0], np.arange(-1, 1.1, 0.5), atol=1e-4)
 
 

@@ -271,9 +271,8 @@ def test_limbs_without_alignment_have_less_weight_in_synthesis(
 ) -> None:
     align = ReferenceBank.align
 
-    def align_limbs(*arguments: Any) -> AlignedReference:
-        aligned = align(*arguments)
-        return replace(aligned, proximity=np.ones_like(aligned.proximity))
+    def align_limbs(*arguments: Any) -> list[AlignedReference]:
+        return [replace(item, proximity=np.ones_like(item.proximity)) for item in align(*arguments)]
 
     monkeypatch.setattr(ReferenceBank, "align", align_limbs)
     collected = ReferenceSource(blob_bank((0, 6, 12, 18))).clip_references(

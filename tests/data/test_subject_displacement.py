@@ -149,7 +149,7 @@ def test_aligned_reference_is_hidden_where_it_shows_the_body_at_its_old_place(sa
     bank = sampler.reference_source.bank
     index, (annotation,) = 0, bank.annotations[0]
     moved_view = bank.output_view.compose(np.array([[1, 0, 20.0], [0, 1, 2.0]]))
-    aligned = bank.align(index, (annotation,), (moved_view,), bank.output_view)
+    aligned = bank.align([index], (annotation,), (moved_view,), bank.output_view)[0]
     assert bank.subject_masks is not None
     positions = (aligned.positions.transpose(1, 2, 0) + 1) / 2 * (bank.view.width - 1)
     shows_disc = sample_mask(bank.subject_masks[index], positions.astype(np.float32), bank.view) > 0.9

@@ -66,7 +66,7 @@ def test_checkpoint_hides_the_body_in_what_does_not_move(body_run: TrainResult) 
     assert bank.subject_masks is not None
     assert len(bank.subject_masks) == len(bank) == 12
     annotation, view = bank.annotations[3], bank.output_view
-    assert bank.align(3, annotation, bank.output_views, view).background_share == 1
+    assert bank.align([3], annotation, bank.output_views, view)[0].background_share == 1
     column, row = view.transform_points(annotation[0].points["disc"][0]).round().astype(int)
     for bank_or_mirror, x in ((bank, column), (bank.mirrored, view.width - 1 - column)):
         frame = bank_or_mirror.static_frames.load(3, bank_or_mirror.output_view)

@@ -89,7 +89,7 @@ def test_fit_finds_how_far_hair_and_background_follow_the_face(bank: ReferenceBa
     assert motion > 6
     for item, sign in ((fitted, 1), (fitted.mirrored, -1)):
         frame = annotation(shift) if sign == 1 else item.conditioners[0].hflip(annotation(shift))
-        positions = item.align(index, (frame,), item.output_views, item.output_view).positions
+        positions = item.align([index], (frame,), item.output_views, item.output_view)[0].positions
         offsets = sign * ((positions[0] + 1) * (SIZE - 1) / 2 - grid_nodes(SIZE, SIZE)[..., 0])
         offsets = offsets if sign == 1 else offsets[:, 15::-1]  # nodes at multiples of 8: mirrored, they are shifted
         assert offsets[9, 8] == pytest.approx(motion, abs=0.8)  # nose
@@ -108,7 +108,7 @@ def test_fit_leaves_plain_surroundings_in_place(bank: ReferenceBank) -> None:
     assert model is not None
     index = int(np.argmax(shifts))
     fitted = replace(walls, motion=model)
-    positions = fitted.align(index, (annotation(-1.0),), fitted.output_views, fitted.output_view).positions
+    positions = fitted.align([index], (annotation(-1.0),), fitted.output_views, fitted.output_view)[0].positions
     offsets = (positions[0] + 1) * (SIZE - 1) / 2 - grid_nodes(SIZE, SIZE)[..., 0]
     assert offsets[9, 8] > 6
     assert offsets[[0, 0, 16, 16], [0, 15, 0, 15]] == pytest.approx(0, abs=1.0)
@@ -257,14 +257,14 @@ def test_torso_moves_by_itself() -> None:
     fitted = replace(bank, motion=model)
     index = int(np.argmax(torso_shifts))
     frame = with_torso(annotation(shifts[index]), -4.0)  # the head stays, the torso moves
-    positions = fitted.align(index, (frame,), fitted.output_views, fitted.output_view).positions
+    positions = fitted.align([index], (frame,), fitted.output_views, fitted.output_view)[0].positions
     offsets = (positions[0] + 1) * (SIZE - 1) / 2 - grid_nodes(SIZE, SIZE)[..., 0]
     assert offsets[14, 3:13] == pytest.approx(torso_shifts[index] + 4, abs=1.5)
     assert offsets[9, 8] == pytest.approx(0, abs=0.8)
     assert offsets[4, 6:11] == pytest.approx(0, abs=1.2)
     # Frames whose torso was not found are aligned by the head.
     missing = replace(frame, points={"face": frame.points["face"]})
-    aligned = fitted.align(index, (missing,), fitted.output_views, fitted.output_view).positions
+    aligned = fitted.align([index], (missing,), fitted.output_views, fitted.output_view)[0].positions
     offsets = (aligned[0] + 1) * (SIZE - 1) / 2 - grid_nodes(SIZE, SIZE)[..., 0]
     assert offsets[9, 8] == pytest.approx(0, abs=0.8)
 
@@ -273,5 +273,5 @@ def test_spline_of_few_frames_leaves_the_torso_out(bank: ReferenceBank) -> None:
     few = make_bank(10)
     with_points = replace(few, annotations=tuple((with_torso(item, 9.0),) for (item,) in few.annotations))
     frame = with_torso(annotation(0.0), -9.0)
-    results = [item.align(2, (frame,), item.output_views, item.output_view) for item in (few, with_points)]
+    results = [item.align([2], (frame,), item.output_views, item.output_view)[0] for item in (few, with_points)]
     np.testing.assert_array_equal(results[0].positions, results[1].positions)

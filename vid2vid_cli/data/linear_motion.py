@@ -203,13 +203,14 @@ class LinearMotion:
 
 @lru_cache(maxsize=4)
 def _point_kernels(node_bytes: bytes, point_bytes: bytes, radius: float) -> tuple[NDArray[np.float64], FloatArray]:
-    """The basis functions of n points at the points (n, n), regularised, and at the nodes (nodes, n).
+    """Of the basis functions of n points: the inverse of the regularised system (n, n), values at the nodes (nodes, n).
 
     All references of a frame share them.
     """
     nodes, points = (np.frombuffer(data, np.complex128) for data in (node_bytes, point_bytes))
     system = _basis(points, points, radius) + POINT_NOISE * np.eye(len(points))
-    return system, _basis(nodes.astype(np.complex64), points.astype(np.complex64), np.float32(radius))
+    node_basis = _basis(nodes.astype(np.complex64), points.astype(np.complex64), np.float32(radius))
+    return np.linalg.inv(system).astype(np.float64, copy=False), node_basis
 
 
 def _basis(positions: NDArray[Any], points: NDArray[Any], radius: Any) -> NDArray[Any]:
@@ -220,10 +221,7 @@ def _basis(positions: NDArray[Any], points: NDArray[Any], radius: Any) -> NDArra
     return result
 
 
-def _interpolate_offsets(system: NDArray[np.float64], node_basis: FloatArray, offsets: Positions) -> Positions:
-    """Offsets of n points -> offsets (nodes,).
-
-    The system is solved for the offsets of the points, with two right-hand sides, rather than for all nodes.
-    """
-    weights = np.linalg.solve(system, np.stack([offsets.real, offsets.imag], axis=1))
+def _interpolate_offsets(inverse: NDArray[np.float64], node_basis: FloatArray, offsets: Positions) -> Positions:
+    """Offsets of n points -> offsets (nodes,)."""
+    weights = inverse @ np.stack([offsets.real, offsets.imag], axis=1)
     return as_complex(node_basis @ weights.astype(np.float32))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from vid2vid_cli.data.point_pose import NUM_PLACE_VALUES, PointPose, fit_to_shap
 from vid2vid_cli.data.scene_positions import Positions, as_complex
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PoseModel:
     """Statistics of the points of all training frames; arrays are float32.
 
@@ -60,16 +61,23 @@ class PoseModel:
 
     def pose(self, points: Positions) -> PointPose | None:
         """The pose of all points (m,); None if one that the model needs is missing. Context points may be missing."""
-        used = _rows_of(points, self.rows)
-        if not np.isfinite(used).all():
-            return None
-        factor, shift = fit_to_shape(used, as_complex(self.mean_shape))
-        place = place_values(factor, shift)
-        place[3] = (place[3] - self.place_mean[3] + np.pi) % (2 * np.pi) - np.pi + self.place_mean[3]
-        shape = _project(self.components, factor * used + shift - as_complex(self.mean_shape))
-        context_points = factor * _rows_of(points, self.context_rows) + shift
-        context = _project(self.context_components, context_points - as_complex(self.context_mean))
-        return PointPose(factor, shift, np.concatenate([(place - self.place_mean) / self.place_scale, shape, context]))
+        return _find_pose(self, points.tobytes())
+
+
+@lru_cache(maxsize=16)
+def _find_pose(model: PoseModel, point_bytes: bytes) -> PointPose | None:
+    """All references of a frame share its pose, and successive frames have the same references."""
+    points = np.frombuffer(point_bytes, np.complex128)
+    used = _rows_of(points, model.rows)
+    if not np.isfinite(used).all():
+        return None
+    factor, shift = fit_to_shape(used, as_complex(model.mean_shape))
+    place = place_values(factor, shift)
+    place[3] = (place[3] - model.place_mean[3] + np.pi) % (2 * np.pi) - np.pi + model.place_mean[3]
+    shape = _project(model.components, factor * used + shift - as_complex(model.mean_shape))
+    context_points = factor * _rows_of(points, model.context_rows) + shift
+    context = _project(model.context_components, context_points - as_complex(model.context_mean))
+    return PointPose(factor, shift, np.concatenate([(place - model.place_mean) / model.place_scale, shape, context]))
 
 
 def _rows_of(points: Positions, rows: NDArray[np.uint16]) -> Positions:

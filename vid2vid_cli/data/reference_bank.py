@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, View
-from vid2vid_cli.conditioning.alignment import align_points, grid_nodes
+from vid2vid_cli.conditioning.alignment import grid_nodes
 from vid2vid_cli.conditioning.bone_alignment import bone_costs
 from vid2vid_cli.core.geometry import FloatArray, UInt8Array
-from vid2vid_cli.data.body_alignment import align_body
 from vid2vid_cli.data.encoded_frames import EncodedFrames
+from vid2vid_cli.data.frame_alignment import align_by_bones, align_by_spline
 from vid2vid_cli.data.linear_motion import LinearMotion
 from vid2vid_cli.data.reference_background import background_share
 from vid2vid_cli.data.reference_descriptors import (
@@ -33,10 +33,9 @@ from vid2vid_cli.data.reference_points import (
     corresponding_points,
     flip_rows,
     shape_part_rows,
-    without_context_points,
 )
 from vid2vid_cli.data.reference_weights import AlignedReference
-from vid2vid_cli.data.scene_positions import Positions, to_pixels, to_scene
+from vid2vid_cli.data.scene_positions import Positions, to_pixels, to_sampling, to_scene
 from vid2vid_cli.data.static_frames import StaticFrames
 
 MISSING_BONE_COST = 0.2
@@ -128,53 +127,45 @@ class ReferenceBank:
 
     def align(
         self,
-        index: int,
+        indices: Sequence[int],
         annotations: Sequence[Annotation],
         views: Sequence[View],
         base: View,
         differences: FloatArray | None = None,
-    ) -> AlignedReference:
-        """Sampling positions in reference `index` for a frame.
+    ) -> list[AlignedReference]:
+        """Sampling positions in the references `indices` for a frame.
 
         `annotations` through `views` are in pixels of the output. `base`: the view of the dataset's frames at the
-        output, which places what does not move with the subject. `differences`: (p,), a row of those of the frame.
+        output, which places what does not move with the subject. `differences`: (k, p) of the frame.
         """
-        matrix = base.matrix_to(self.view)
-        points, reference_points, bones = corresponding_points(
-            self.conditioners, (annotations, views), (self.annotations[index], self.view)
-        )
-        if bones:
-            mask = None if self.subject_masks is None else self.subject_masks[index]
-            size = base.height, base.width
-            body = align_body(points, reference_points, matrix, size, bones, mask=mask, view=self.view)
-            fields = body.mismatch, body.log_visibility, body.proximity
-            return AlignedReference(self._normalise(body.positions), *fields)
         placed = None if self.motion is None else self._nodes_and_points(annotations, views, base)
-        positions = placed and self._align_by_motion(index, *placed)
-        if positions is None:
-            subject, reference = (
-                without_context_points(self.conditioners, items) for items in (annotations, self.annotations[index])
-            )
-            points, reference_points, _ = corresponding_points(
-                self.conditioners, (subject, views), (reference, self.view)
-            )
-            positions = self._normalise(align_points(points, reference_points, matrix, (base.height, base.width)))
-        zeros = mismatch = np.zeros(positions.shape[1:], np.float32)
-        if self._part_shapes is not None and placed is not None and differences is not None and len(differences) > 1:
-            mismatch = self._part_shapes.mismatch(differences, *placed)
-        share = 1.0 if placed is None else self._background_share(index, placed[1])
-        return AlignedReference(positions, mismatch, zeros, zeros, share)
-
-    def _background_share(self, index: int, points: Positions) -> float:
-        assert self.motion is not None
-        offset = self.motion.subject_offset(points, self._to_scene(self._reference_points[index]))
-        return background_share(offset)
+        aligned = []
+        for index in indices:
+            pair = (annotations, views), (self.annotations[index], self.view)
+            mask = None if self.subject_masks is None else self.subject_masks[index]
+            body = align_by_bones(self.conditioners, *pair, base, mask) if self._bones else None
+            if body is not None:
+                aligned.append(body)
+                continue
+            positions = placed and self._align_by_motion(index, *placed)
+            if positions is None:
+                positions = align_by_spline(self.conditioners, *pair, base)
+            zeros = mismatch = np.zeros(positions.shape[1:], np.float32)
+            if self._part_shapes and placed and differences is not None and differences.shape[1] > 1:
+                mismatch = self._part_shapes.mismatch(differences[index], *placed)
+            share = 1.0
+            if self.motion is not None and placed is not None:
+                offset = self.motion.subject_offset(placed[1], self._to_scene(self._reference_points[index]))
+                share = background_share(offset)
+            aligned.append(AlignedReference(positions, mismatch, zeros, zeros, share))
+        return aligned
 
     def _align_by_motion(self, index: int, nodes: Positions, points: Positions) -> FloatArray | None:
         """Positions as in `AlignedReference` by `motion`; None if points are missing."""
         assert self.motion is not None
         aligned = self.motion.align(nodes, points, self._to_scene(self._reference_points[index]))
-        return None if aligned is None else self._normalise(to_pixels(aligned, self.view.height, self.view.width))
+        height, width = self.view.height, self.view.width
+        return None if aligned is None else to_sampling(to_pixels(aligned, height, width), height, width)
 
     def _nodes_and_points(
         self, annotations: Sequence[Annotation], views: Sequence[View], base: View
@@ -240,10 +231,3 @@ class ReferenceBank:
     @cached_property
     def _bones(self) -> list[tuple[int, int]]:
         return self._points_and_bones(self.annotations[0], self.output_views)[1]
-
-    def _normalise(self, positions: FloatArray) -> FloatArray:
-        """Positions (gh, gw, 2) in pixels of a reference -> (2, gh, gw) in [-1, 1]."""
-        frame_sides = np.array([self.view.width, self.view.height], np.float32)
-        scaled = positions * (2 / np.maximum(frame_sides - 1, 1)) - 1
-        normalised: FloatArray = np.clip(scaled, -2, 2).transpose(2, 0, 1).astype(np.float32)
-        return normalised

@@ -159,7 +159,7 @@ def align_references(
 
     `differences`: (k, p) of `ReferenceBank.differences`.
     """
-    aligned = [bank.align(index, annotations, views, base, differences[index]) for index in indices]
+    aligned = bank.align(indices, annotations, views, base, differences)
     return SelectedReferences(
         np.array(indices, dtype=np.int64),
         np.stack([reference.positions for reference in aligned]),

@@ -24,6 +24,13 @@ def to_pixels(positions: Positions, height: int, width: int) -> FloatArray:
     return np.stack([x, y], axis=-1).astype(np.float32)
 
 
+def to_sampling(pixels: FloatArray, height: int, width: int) -> FloatArray:
+    """Pixels (gh, gw, 2) of an image -> (2, gh, gw), -1 to 1 from its first to its last pixel, at most 2."""
+    scaled = pixels * (2 / np.maximum(np.array([width, height], np.float32) - 1, 1)) - 1
+    positions: FloatArray = np.clip(scaled, -2, 2).transpose(2, 0, 1).astype(np.float32)
+    return positions
+
+
 def as_complex(pairs: NDArray[Any]) -> Positions:
     """(..., 2) -> (...) x + iy."""
     result: Positions = pairs[..., 0].astype(np.float64) + 1j * pairs[..., 1].astype(np.float64)

@@ -144,7 +144,7 @@ class Baselines:
         frame = view_image(data.dataset.load_frame(*nearest_id), bank_view)
         annotations = _load_annotations(data, nearest_id)
         bank = ReferenceBank(EncodedFrames([]), (annotations,), data.conditioners, bank_view, view, num_per_frame=1)
-        positions = bank.align(0, _load_annotations(data, frame_id), data.views, view).positions
+        positions = bank.align([0], _load_annotations(data, frame_id), data.views, view)[0].positions
         grid = upsample_positions(torch.from_numpy(positions)[None], view.height, view.width)
         image = frame_to_tensor(frame)[None]
         return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=True)[0]
