@@ -9,7 +9,13 @@ import sys
 
 import pytest
 
-from vid2vid_cli.core.malloc import ARENAS_VARIABLE, MAX_ARENAS, MMAP_THRESHOLD, THRESHOLD_VARIABLE
+from vid2vid_cli.core.malloc import (
+    ARENAS_VARIABLE,
+    MAX_ARENAS,
+    MMAP_THRESHOLD,
+    THRESHOLD_VARIABLE,
+    release_free_memory,
+)
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="settings of glibc's malloc")
 COUNT_ARENAS = """
@@ -42,6 +48,21 @@ block = libc.malloc(int(sys.argv[2]))
 print(getattr(libc.mallinfo(), "3") - before)
 """
 
+RESIDENT_AFTER_FREE = """
+import ctypes, os
+from vid2vid_cli.core.malloc import release_free_memory
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+blocks = [libc.malloc(100_000) for _ in range(1000)]
+for block in blocks: ctypes.memset(block, 1, 100_000)
+for block in blocks[:-1]: libc.free(block)  # the last one keeps the heap at its size
+before = resident()
+release_free_memory()
+print(before - resident())
+"""
+
 
 def run(code: str, *arguments: str, **variables: str) -> str:
     environment = {k: v for k, v in os.environ.items() if k not in (ARENAS_VARIABLE, THRESHOLD_VARIABLE)} | variables
@@ -66,3 +87,13 @@ def test_threads_share_two_arenas(user_setting: str | None) -> None:
 )
 def test_large_blocks_are_mapped(setting: str, size: int, variables: dict[str, str], num_mapped: int) -> None:
     assert int(run(COUNT_MAPPED, setting, str(size), **variables)) == num_mapped
+
+
+def test_free_memory_below_a_used_block_is_released() -> None:
+    assert int(run(RESIDENT_AFTER_FREE)) > 90_000_000
+
+
+def test_nothing_is_released_on_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vid2vid_cli.core.malloc.sys.platform", "darwin")
+    monkeypatch.setattr("vid2vid_cli.core.malloc.ctypes.CDLL", None)
+    release_free_memory()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import weakref
 from collections import deque
@@ -493,3 +494,18 @@ def test_load_source_conditioners_rejects_bad_options(
         load_source_conditioners(make_metadata(dots_config()), options)
     assert setting in caught.value.message
     assert hint in caught.value.hint
+
+
+def test_threads_switch_promptly_until_the_scan_is_finished(tmp_path: Path) -> None:
+    """Imports, in the main thread, do not delay the thread that annotates; rendering has the usual interval."""
+    usual = sys.getswitchinterval()
+    path = make_blob_video(tmp_path / "a.mp4", 6)
+    video = SourceVideo(path, VideoReader(path), (Dots(),))
+    with video.scanned_ahead():
+        assert sys.getswitchinterval() < usual / 10
+        video.scan(ignore_events)
+        assert sys.getswitchinterval() == usual
+    with suppress(ZeroDivisionError), video.scanned_ahead():
+        assert sys.getswitchinterval() < usual / 10
+        raise ZeroDivisionError
+    assert sys.getswitchinterval() == usual

@@ -32,6 +32,16 @@ def unmap_large_blocks() -> None:
         _set_parameter(_M_TRIM_THRESHOLD, TRIM_THRESHOLD)
 
 
+def release_free_memory() -> None:
+    """Give the free memory of all arenas back to the system; takes about 4 ms per GB in use.
+
+    The heap grows to the largest sum of what all threads have held at different times, if it is never given back.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
+
+
 def _set_parameter(parameter: int, value: int) -> None:
     set_parameter = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if set_parameter is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from vid2vid_cli.conditioning import (
 )
 from vid2vid_cli.core.geometry import ImageArray
 from vid2vid_cli.core.prefetch import Prefetcher, prefetch
+from vid2vid_cli.core.thread_switching import prompt_thread_switching
 from vid2vid_cli.engine.events import EventHandler, ProgressEvent
 from vid2vid_cli.media.blank_reader import FrameSource
 from vid2vid_cli.media.decode import picture_times
@@ -51,9 +52,12 @@ class _RunningScan:
     stream: AnnotationStream
     """Annotates the first window."""
     annotations: Prefetcher[tuple[Annotation, ...]]
+    switching: ExitStack = field(default_factory=ExitStack)
+    """Ends `prompt_thread_switching`."""
 
     def close(self) -> None:
         """End the thread, and release the detectors."""
+        self.switching.close()
         self.annotations.close()
         self.stream.close()
 
@@ -124,7 +128,9 @@ class SourceVideo:
     def _start_scan(self) -> _RunningScan:
         windows = scan_windows(self.reader.num_frames or SCAN_FRAMES, self.reader.seekable_indices)
         stream = AnnotationStream(self.bind_conditioners())
-        return _RunningScan(windows, stream, Prefetcher(self._annotate_windows(windows, stream), SCAN_FRAMES))
+        scan = _RunningScan(windows, stream, Prefetcher(self._annotate_windows(windows, stream), SCAN_FRAMES))
+        scan.switching.enter_context(prompt_thread_switching())
+        return scan
 
     def scan(self, emit: EventHandler, *, keeps_head: bool = True) -> SourceScan:
         """Annotate up to SCAN_FRAMES frames and compute the statistics of the source from them.
@@ -147,6 +153,7 @@ class SourceVideo:
             for annotations in scan.annotations:
                 annotations_by_frame.append(annotations)
                 emit(ProgressEvent("scan source", len(annotations_by_frame), sum(map(len, windows))))
+            scan.switching.close()
             result = summarise_scan(self.path, stream.conditioners, annotations_by_frame, self.has_frames, emit)
         except BaseException:
             scan.close()
