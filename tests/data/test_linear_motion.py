@@ -9,9 +9,10 @@ import pytest
 from helpers.motion_models import NUM_VALUES, ROWS, face, motion_model
 
 from vid2vid_cli.conditioning.annotation_json import array_to_json
-from vid2vid_cli.data.linear_motion import LinearMotion
+from vid2vid_cli.data.linear_motion import MAX_NODES, LinearMotion
 from vid2vid_cli.data.point_pose import NUM_PLACE_VALUES, fit_to_shape, place_values
 from vid2vid_cli.data.scene_positions import Positions, as_complex
+from vid2vid_cli.training_data.motion_fit import MAX_COMPONENTS, MAX_CONTEXT_COMPONENTS
 
 NODES: Positions = (np.linspace(-0.6, 0.6, 7) + 1j * np.linspace(-0.5, 0.5, 5)[:, None]).astype(np.complex128)
 
@@ -263,3 +264,23 @@ def test_from_json_rejects_context_arrays_that_do_not_fit(name: str) -> None:
     data[name] = array_to_json(getattr(context_model().poses, name)[1:])
     with pytest.raises(ValueError, match="motion model"):
         LinearMotion.from_json(data)
+
+
+def test_json_restores_the_largest_model() -> None:
+    """8 components of the shape and 4 of context points, at as many nodes as a model can have."""
+    model = context_model()
+    poses = replace(
+        model.poses,
+        components=np.resize(model.poses.components, (MAX_COMPONENTS, 136)),
+        context_rows=np.array([68, 69], np.uint16),
+        context_mean=np.zeros((2, 2), np.float32),
+        context_components=np.eye(MAX_CONTEXT_COMPONENTS, dtype=np.float32),
+    )
+    num_values = poses.num_values
+    largest = replace(
+        model,
+        poses=poses,
+        max_differences=np.ones(num_values, np.float32),
+        coefficients=np.zeros((MAX_NODES, MAX_NODES, 2, num_values), np.float32),
+    )
+    assert LinearMotion.from_json(largest.to_json()).coefficients.shape == largest.coefficients.shape

@@ -5,10 +5,10 @@
 u and u': where something is in a frame and in a reference frame, in coordinates in which the points of each have the
 same place, size and angle. q and q': place, size and angle of the points in each frame, the first principal components
 of their shape (Cootes et al., PAMI 2001), and those of the places of context points, such as the torso below a face. B
-differs from place to place: hair follows a turn of the head less than the nose does, the collar follows the torso, the
-background nothing. It is fitted to the optical flow between training frames, see `training_data.motion_fit`. Where that
-gives no evidence, as on a plain wall, and for larger differences of the poses than in training, the surroundings do not
-move.
+differs from place to place: hair follows a turn of the head less than the nose does, the collar follows the torso, and
+the background stands still. It is fitted to the optical flow between training frames, see `training_data.motion_fit`.
+Where that gives no evidence, as on a plain wall, and for larger differences of the poses than in training, the
+surroundings do not move.
 
 Near the points, where they are known exactly, their remaining offsets are interpolated by radial basis functions.
 """
@@ -37,7 +37,7 @@ POINT_RADIUS, POINT_NOISE = 0.2, 1.0
 MAX_NODES = 128
 """Limit of the sides of the grid: 42 radii of the points."""
 MAX_ARRAY_BYTES = 1 << 21
-"""Limit of each array; the coefficients of MAX_NODES x MAX_NODES nodes and 12 values have 1.6 MB."""
+"""Limit of each array; the coefficients of MAX_NODES x MAX_NODES nodes and 16 values have as many."""
 MAX_REMAP_SIDE = 32000
 """Limit of the sides of OpenCV's maps."""
 _POSE_ARRAYS = ("rows", "mean_shape", "components", "place_mean", "place_scale")
@@ -150,7 +150,7 @@ class LinearMotion:
         if pose is None:
             return None
         shares = self._interpolate(self._moving_shares, pose.normalise(positions.ravel()))
-        subject_points = np.delete(points, self.poses.context_rows)
+        subject_points = self.poses.without_context(points)
         subject_points = subject_points[np.isfinite(subject_points)]
         point_positions = (positions.ravel().astype(np.complex64), subject_points.astype(np.complex64))
         at_points = _basis(*point_positions, np.float32(POINT_RADIUS * pose.radius)).max(axis=1)

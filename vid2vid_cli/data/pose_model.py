@@ -63,6 +63,11 @@ class PoseModel:
         """The pose of all points (m,); None if one that the model needs is missing. Context points may be missing."""
         return _find_pose(self, points.tobytes())
 
+    def without_context(self, points: Positions) -> Positions:
+        """The points (m,) with NaN for context points."""
+        is_context = np.isin(np.arange(len(points)), self.context_rows)
+        return np.where(is_context, np.nan, points)
+
 
 @lru_cache(maxsize=16)
 def _find_pose(model: PoseModel, point_bytes: bytes) -> PointPose | None:

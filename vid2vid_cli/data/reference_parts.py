@@ -65,8 +65,7 @@ class PartShapes:
         """
         if self._motion.flip_rows is not None:
             points = points[self._motion.flip_rows]  # the rows of parts are those of unflipped frames
-        points = points.copy()
-        points[self._motion.poses.context_rows] = np.nan
+        points = self._motion.poses.without_context(points)
         shares = _part_shares(nodes.tobytes(), nodes.shape, points.tobytes(), self._parts)
         near_parts = np.tensordot(differences[1:] / SHAPE_WEIGHT, shares, 1)
         elsewhere = DISTANCE_SCALE * differences[0] * (1 - shares.max(axis=0))
