@@ -37,7 +37,7 @@ from vid2vid_cli.data.subject_masks import (
     sample_mask,
     subject_conditioner,
 )
-from vid2vid_cli.engine.events import ignore_events
+from vid2vid_cli.engine.events import Event, ProgressEvent, ignore_events
 from vid2vid_cli.networks.reference_blend import upsample_positions
 from vid2vid_cli.pipelines.prepare import PrepareRequest, prepare_with_conditioners
 from vid2vid_cli.training_data.reference_collection import collect_references
@@ -83,8 +83,10 @@ def sampler(dataset: Dataset) -> ClipSampler:
     ranges = [FrameRange(0, 0, 19)]
     bank = collect_references(dataset, (DiscBody(),), full_view(), ranges, bank_size=100, num_per_frame=2)
     sampler = displacing_sampler(dataset, bank)
-    (notice,) = complete_references([sampler])
+    events: list[Event] = []
+    (notice,) = complete_references([sampler], events.append)
     assert "50%" in notice
+    assert events == [ProgressEvent("segment", number, len(bank)) for number in range(1, len(bank) + 1)]
     assert sampler.displacer is not None
     return sampler
 
@@ -233,7 +235,7 @@ def test_body_beside_other_points_is_not_moved(dataset: Dataset) -> None:
     bank = collect_references(dataset, (DiscBody(),), full_view(), [RANGE], bank_size=9, num_per_frame=2)
     doubled = replace(bank, conditioners=tuple(conditioners), annotations=tuple(item * 2 for item in bank.annotations))
     sampler = displacing_sampler(dataset, doubled)
-    assert complete_references([sampler]) == []
+    assert complete_references([sampler], ignore_events) == []
     assert sampler.displacer is None
 
 

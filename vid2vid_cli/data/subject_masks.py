@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -30,13 +30,13 @@ def mask_size(output_view: View) -> tuple[int, int]:
     return max(1, round(scale * output_view.height)), max(1, round(scale * output_view.width))
 
 
-def find_subject_masks(conditioner: Conditioner, images: Iterable[SubjectImage], output_view: View) -> list[UInt8Array]:
-    """The mask of the subject of each image, 0 to 255, of `mask_size`. Raises the errors of the plugin."""
+def find_subject_masks(
+    conditioner: Conditioner, images: Iterable[SubjectImage], output_view: View
+) -> Iterator[UInt8Array]:
+    """Yield the mask of the subject of each image, 0 to 255, of `mask_size`. Raises the errors of the plugin."""
     height, width = mask_size(output_view)
-    return [
-        np.rint(255 * cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)).astype(np.uint8)
-        for mask in conditioner.subject_masks(images)
-    ]
+    for mask in conditioner.subject_masks(images):
+        yield np.rint(255 * cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)).astype(np.uint8)
 
 
 def masks_from_json(data: Mapping[str, Any], num_frames: int, output_view: View) -> UInt8Array:

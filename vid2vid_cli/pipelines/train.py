@@ -129,7 +129,7 @@ def _run_training(
     if choice.network is not None:  # a resumed run uses the same one
         job = replace(job, config=job.config.with_settings({"losses.perceptual_network": choice.network}))
     motion_prior = process_group.run_on_main(partial(find_motion_prior, job, request.init_from))
-    motion_notices = complete_references(job.samplers, motion_prior)
+    motion_notices = complete_references(job.samplers, on_event, motion_prior)
     config, sampler = job.config, mix_samplers(job.samplers, job.config)
     state = build_train_state(config, job.training_data.condition_spec(config), runtime)
     run, resume_extra, origin = process_group.run_on_main(partial(start_run, request, job, runtime, state, exit_stack))
