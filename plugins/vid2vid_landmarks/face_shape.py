@@ -130,6 +130,14 @@ def face_statistics(annotations: Sequence[Annotation]) -> Statistics:
     }
 
 
+def read_points(statistics: Statistics, name: str, num_points: int) -> NDArray[np.float64]:
+    """The points (n, 2) of statistics. Raises ValueError for another shape."""
+    points: NDArray[np.float64] = np.asarray(statistics[name], dtype=np.float64)
+    if points.shape != (num_points, 2):
+        raise ValueError(f"{name.replace('_', ' ')} has shape {points.shape} instead of ({num_points}, 2)")
+    return points
+
+
 def subject_box(points: FloatArray, height: int, width: int) -> tuple[float, float, float, float]:
     """Square around the head, with hair and chin, over a whole clip (t, 68, 2), in edge coordinates.
 

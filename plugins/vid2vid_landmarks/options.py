@@ -33,7 +33,7 @@ class LandmarkOptions(Options):
     torso: bool = Field(
         True,
         description="Track the torso below the face by optical flow and draw it as a line: shoulders move by "
-        "themselves. Files of 68 points and drawing=published have none.",
+        "themselves. Files of 68 points have none, and drawing=published does not show it.",
     )
     background_edges: bool = Field(
         False, description="Draw Canny edges outside the face, so that the condition describes the background."

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, FloatArray, Statistics, empty_annotation
-from vid2vid_landmarks.face_shape import ComplexPoints, fit_similarity, from_complex, gap_openings, to_complex
+from vid2vid_landmarks.face_shape import (
+    ComplexPoints,
+    fit_similarity,
+    from_complex,
+    gap_openings,
+    read_points,
+    to_complex,
+)
 from vid2vid_landmarks.iris import retarget_irises
 from vid2vid_landmarks.topology import EYE_GAPS, FACE_PARTS, LIP_GAPS, NUM_POINTS, OUTER_LIP_GAPS
 from vid2vid_landmarks.torso import retarget_torso
@@ -22,7 +28,9 @@ class FaceRetargeter:
 
     def __init__(self, source: Statistics, target: Statistics) -> None:
         self._source, self._target = source, target
-        self._source_face, self._target_face = _read_neutral_face(source), _read_neutral_face(target)
+        self._source_face, self._target_face = (
+            to_complex(read_points(statistics, "neutral_face", NUM_POINTS)) for statistics in (source, target)
+        )
         self._source_pose, self._target_pose = source["median_pose"], target["median_pose"]
         self._scale_ratio = self._target_pose["scale"] / self._source_pose["scale"]
         self._rotation = np.exp(1j * (self._target_pose["angle"] - self._source_pose["angle"]))
@@ -121,13 +129,6 @@ def retarget_faces(
             yield Annotation(height, width, annotation.quality, retargeter(annotation.points), images)
         else:
             yield Annotation(height, width, 0.0, empty_annotation(height, width, point_shapes).points, images)
-
-
-def _read_neutral_face(statistics: Statistics) -> ComplexPoints:
-    points: NDArray[np.float64] = np.asarray(statistics["neutral_face"], dtype=np.float64)
-    if points.shape != (NUM_POINTS, 2):
-        raise ValueError(f"neutral face has shape {points.shape} instead of ({NUM_POINTS}, 2)")
-    return to_complex(points)
 
 
 def _compute_part_ratios(

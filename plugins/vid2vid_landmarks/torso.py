@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vid2vid_cli.conditioning import Annotation, FloatArray, Statistics, UInt8Array, View
+from vid2vid_landmarks.face_shape import read_points
 from vid2vid_landmarks.topology import FACE_PARTS
 
 SIDE, DOWN = 0.75, 1.0
@@ -49,6 +50,9 @@ _FLOW_OPTIONS: dict[str, Any] = {
     "criteria": (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03),
     "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
 }
+
+_STEPS = np.linspace(-PATCH_RADIUS, PATCH_RADIUS, GRID_SIZE)
+_GRID = np.stack(np.meshgrid(_STEPS, _STEPS), axis=-1).reshape(-1, 2)
 
 Points = NDArray[np.float64]
 
@@ -90,7 +94,7 @@ class TorsoTracker:
                 patch = None
         if patch is None:
             patch = self._find_stored(image) or _cut_patch(image, usual_points, unit)
-        distances = [_distance(patch.points, stored) for stored in self._stored]
+        distances = [_distance(patch.points, stored.points) for stored in self._stored]
         if len(self._stored) < MAX_STORED_FRAMES and min(distances, default=np.inf) > STORED_DISTANCE * patch.unit:
             self._stored.append(patch)
         self._previous = patch
@@ -105,7 +109,7 @@ class TorsoTracker:
         points = previous.points + np.where(is_tracked[:, None], offsets, mean_offset)
         comparable = [stored for stored in self._stored if stored.unit == patch.unit]
         if comparable:
-            nearest = min(comparable, key=lambda stored: _distance(points, stored))
+            nearest = min(comparable, key=lambda stored: _distance(points, stored.points))
             offsets, shares = _match(nearest, patch, points)
             errors = nearest.points + offsets - points
             is_used = (shares >= MIN_STORED_SHARE) & (np.abs(errors).max(axis=1) < MAX_CORRECTION * patch.unit)
@@ -140,17 +144,10 @@ def retarget_torso(
     """
     if "torso" not in target:
         return None
-    place = _read_place(target)
+    place = read_points(target, "torso", 2)
     if points is not None and "torso" in source and np.isfinite(points).all():
-        place = place + scale * (points[:, :2] - _read_place(source))
+        place = place + scale * (points[:, :2] - read_points(source, "torso", 2))
     return place.astype(np.float32)
-
-
-def _read_place(statistics: Statistics) -> Points:
-    place: Points = np.asarray(statistics["torso"], dtype=np.float64)
-    if place.shape != (2, 2):
-        raise ValueError(f"the torso has shape {place.shape} instead of (2, 2)")
-    return place
 
 
 def _usual_place(face_points: FloatArray, width: int, height: int) -> tuple[Points, float]:
@@ -168,12 +165,12 @@ def _usual_place(face_points: FloatArray, width: int, height: int) -> tuple[Poin
 def _is_lost(points: Points, usual_points: Points, unit: float) -> bool:
     width, usual_width = (float(np.linalg.norm(pair[1] - pair[0])) for pair in (points, usual_points))
     stretch = width / max(usual_width, 1e-9)
-    is_far = np.linalg.norm(points - usual_points, axis=1).max() > MAX_DISTANCE * unit
-    return bool(is_far or not 1 / MAX_STRETCH < stretch < MAX_STRETCH)
+    return _distance(points, usual_points) > MAX_DISTANCE * unit or not 1 / MAX_STRETCH < stretch < MAX_STRETCH
 
 
-def _distance(points: Points, stored: _Patch) -> float:
-    return float(np.linalg.norm(points - stored.points, axis=1).max())
+def _distance(points: Points, others: Points) -> float:
+    """The larger distance of both points."""
+    return float(np.linalg.norm(points - others, axis=1).max())
 
 
 def _cut_patch(image: UInt8Array, points: Points, unit: float) -> _Patch:
@@ -206,9 +203,7 @@ def _match(first: _Patch, second: _Patch, guess: Points) -> tuple[Points, NDArra
 
     `guess`: about where they are in `second`. An offset is NaN if nothing is tracked.
     """
-    steps = np.linspace(-PATCH_RADIUS, PATCH_RADIUS, GRID_SIZE) * first.unit
-    grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
-    starts, guesses = (positions[:, None] + grid for positions in (first.points, guess))
+    starts, guesses = (positions[:, None] + first.unit * _GRID for positions in (first.points, guess))
     start_pixels = first.view.transform_points(starts).reshape(-1, 1, 2)
     guess_pixels = second.view.transform_points(guesses).reshape(-1, 1, 2)
     images = first.image, second.image

@@ -18,7 +18,7 @@ def limit_arenas() -> None:
     a video.
     """
     if ARENAS_VARIABLE not in os.environ:
-        _set_parameter(_M_ARENA_MAX, MAX_ARENAS)
+        _call_libc("mallopt", _M_ARENA_MAX, MAX_ARENAS)
 
 
 def unmap_large_blocks() -> None:
@@ -28,8 +28,8 @@ def unmap_large_blocks() -> None:
     computed of them, are then fragments of the heap. Not for training, which allocates many large blocks per step.
     """
     if THRESHOLD_VARIABLE not in os.environ:
-        _set_parameter(_M_MMAP_THRESHOLD, MMAP_THRESHOLD)
-        _set_parameter(_M_TRIM_THRESHOLD, TRIM_THRESHOLD)
+        _call_libc("mallopt", _M_MMAP_THRESHOLD, MMAP_THRESHOLD)
+        _call_libc("mallopt", _M_TRIM_THRESHOLD, TRIM_THRESHOLD)
 
 
 def release_free_memory() -> None:
@@ -37,12 +37,11 @@ def release_free_memory() -> None:
 
     The heap grows to the largest sum of what all threads have held at different times, if it is never given back.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
+    _call_libc("malloc_trim", 0)
 
 
-def _set_parameter(parameter: int, value: int) -> None:
-    set_parameter = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if set_parameter is not None:
-        set_parameter(parameter, value)
+def _call_libc(name: str, *arguments: int) -> None:
+    """Call a function of the C library if it is glibc's."""
+    function = getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
+    if function is not None:
+        function(*arguments)

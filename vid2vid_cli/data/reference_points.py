@@ -42,28 +42,27 @@ def corresponding_points(
 
 def flip_rows(conditioners: Sequence[Conditioner], annotations: Sequence[Annotation]) -> NDArray[np.intp]:
     """The row of each point's mirror image, among all points of the first conditioner that has points."""
-    for conditioner, annotation in zip(conditioners, annotations, strict=True):
-        if not annotation.points:
-            continue
-        offsets = accumulate((len(points) for points in annotation.points.values()), initial=0)
-        numbered = {
-            name: np.zeros_like(points) + np.arange(offset, offset + len(points), dtype=points.dtype)[:, None]
-            for (name, points), offset in zip(annotation.points.items(), offsets, strict=False)
-        }
-        flipped = conditioner.hflip(replace(annotation, points=numbered)).points
-        return np.concatenate([flipped[name][:, 1] for name in annotation.points]).astype(np.intp)
-    return np.empty(0, np.intp)
+    conditioner, annotation = _first_with_points(conditioners, annotations)
+    if conditioner is None or annotation is None:
+        return np.empty(0, np.intp)
+    offsets = accumulate((len(points) for points in annotation.points.values()), initial=0)
+    numbered = {
+        name: np.zeros_like(points) + np.arange(offset, offset + len(points), dtype=points.dtype)[:, None]
+        for (name, points), offset in zip(annotation.points.items(), offsets, strict=False)
+    }
+    flipped = conditioner.hflip(replace(annotation, points=numbered)).points
+    return np.concatenate([flipped[name][:, 1] for name in annotation.points]).astype(np.intp)
 
 
 def context_rows(conditioners: Sequence[Conditioner], annotations: Sequence[Annotation]) -> NDArray[np.intp]:
     """The rows of `Conditioner.context_points`, among all points of the first conditioner that has points."""
-    for conditioner, annotation in zip(conditioners, annotations, strict=True):
-        if annotation.points:
-            is_context = [
-                np.full(len(points), name in conditioner.context_points) for name, points in annotation.points.items()
-            ]
-            return np.flatnonzero(np.concatenate(is_context))
-    return np.empty(0, np.intp)
+    conditioner, annotation = _first_with_points(conditioners, annotations)
+    if conditioner is None or annotation is None:
+        return np.empty(0, np.intp)
+    names = conditioner.context_points
+    return np.flatnonzero(
+        np.concatenate([np.full(len(rows), name in names) for name, rows in annotation.points.items()])
+    )
 
 
 def without_context_points(
@@ -83,19 +82,26 @@ def shape_part_rows(
 
     Raises PluginError.
     """
-    for conditioner, annotation in zip(conditioners, annotations, strict=True):
-        if not annotation.points:
-            continue
-        lengths = {name: len(points) for name, points in annotation.points.items()}
-        offsets = dict(zip(lengths, accumulate(lengths.values(), initial=0), strict=False))
-        for name, row in chain.from_iterable(part.items() for part in conditioner.shape_parts.values()):
-            if name in lengths and not 0 <= min(row, default=0) <= max(row, default=0) < lengths[name]:
-                problem = f"the points {name!r} have only {lengths[name]} rows"
-                raise plugin_fault(conditioner.spec.name, "shape_parts", problem)
-        parts = conditioner.shape_parts.values()
-        rows = ([offsets[name] + row for name in part if name in offsets for row in part[name]] for part in parts)
-        return tuple(np.array(part, np.intp) for part in rows if part)
-    return ()
+    conditioner, annotation = _first_with_points(conditioners, annotations)
+    if conditioner is None or annotation is None:
+        return ()
+    lengths = {name: len(points) for name, points in annotation.points.items()}
+    offsets = dict(zip(lengths, accumulate(lengths.values(), initial=0), strict=False))
+    for name, row in chain.from_iterable(part.items() for part in conditioner.shape_parts.values()):
+        if name in lengths and not 0 <= min(row, default=0) <= max(row, default=0) < lengths[name]:
+            problem = f"the points {name!r} have only {lengths[name]} rows"
+            raise plugin_fault(conditioner.spec.name, "shape_parts", problem)
+    parts = conditioner.shape_parts.values()
+    rows = ([offsets[name] + row for name in part if name in offsets for row in part[name]] for part in parts)
+    return tuple(np.array(part, np.intp) for part in rows if part)
+
+
+def _first_with_points(
+    conditioners: Sequence[Conditioner], annotations: Sequence[Annotation]
+) -> tuple[Conditioner, Annotation] | tuple[None, None]:
+    """The first conditioner whose annotation has points, and that annotation; (None, None) if none has."""
+    pairs = zip(conditioners, annotations, strict=True)
+    return next((pair for pair in pairs if pair[1].points), (None, None))
 
 
 def _offset_bones(
