@@ -74,6 +74,7 @@ class DensePose(Conditioner):
 
     spec: ClassVar[ConditionerSpec] = SPEC
     Options: ClassVar[type[Options]] = DensePoseOptions
+    uses_torch: ClassVar[bool] = True
     supports_retargeting: ClassVar[bool] = True
     input_option: ClassVar[str] = "input_dir"
     region_names: ClassVar[tuple[str, ...]] = ("face", "hands")

@@ -51,6 +51,7 @@ class Segmentation(Conditioner):
 
     spec: ClassVar[ConditionerSpec] = SPEC
     Options: ClassVar[type[Options]] = SegmentationOptions
+    uses_torch: ClassVar[bool] = True
     error_units: ClassVar[Mapping[str, str]] = {"segmentation_iou": "%"}
     options: SegmentationOptions
 

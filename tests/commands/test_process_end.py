@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from helpers.factories import make_blob_video
 from helpers.slow_plugin import add_slow_plugin
 
 from vid2vid_cli.__main__ import BLAS_THREADS_VARIABLE, limit_blas_threads
@@ -59,6 +60,33 @@ def test_prepare_ends_with_signal_as_with_ctrl_c(
     assert "prepare" in process.stderr.readline()
     stderr = end_with(process, number)
     assert stderr.splitlines()[-2:] == ["Stopped.", f"Continue: vid2vid prepare -c slow {blob_video}"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_transfer_ends_with_the_process_that_annotates(run_folder: Path, tmp_path: Path, number: int) -> None:
+    video = make_blob_video(tmp_path / "long.mp4", 1500)
+    process = start(tmp_path, "transfer", str(video), "--target", str(run_folder), "--json")
+    assert process.stdout is not None
+    while '"transfer"' not in process.stdout.readline():
+        assert process.poll() is None
+    assert len(running_processes(process.pid)) == 2
+    assert "Stopped." in end_with(process, number)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+def test_transfer_reports_that_the_process_that_annotates_was_killed(run_folder: Path, tmp_path: Path) -> None:
+    video = make_blob_video(tmp_path / "long.mp4", 1500)
+    process = start(tmp_path, "transfer", str(video), "--target", str(run_folder), "--json")
+    assert process.stdout is not None
+    while '"transfer"' not in process.stdout.readline():
+        assert process.poll() is None
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 46
+    assert f"Error: The process that annotates {video} was ended by SIGKILL." in stderr
+    assert "memory" in stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -29,6 +29,7 @@ from vid2vid_cli.data.cropping import crop_view
 from vid2vid_cli.engine.checkpoint_metadata import CheckpointMetadata, ConditionerConfig
 from vid2vid_cli.engine.events import Event, EventHandler, InfoEvent, ignore_events
 from vid2vid_cli.media.reader import VideoReader
+from vid2vid_cli.rendering import source_video
 from vid2vid_cli.rendering.frames import AnnotatedFrame
 from vid2vid_cli.rendering.render_source import report_omitted_parts, scan_sources
 from vid2vid_cli.rendering.retargeter import Retargeter, is_mostly_outside
@@ -415,8 +416,9 @@ def test_source_video_releases_detectors_when_dropped(tmp_path: Path) -> None:
         gc.enable()
 
 
-def test_source_video_is_scanned_ahead(tmp_path: Path) -> None:
+def test_source_video_is_scanned_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The result is the same; a scan that is not read ends with the block, also with an error."""
+    monkeypatch.setattr(source_video, "can_fork", lambda: False)
     path = make_blob_video(tmp_path / "a.mp4", SCAN_FRAMES + 2)
     ahead, plain = (SourceVideo(path, VideoReader(path), (OpenDots(),)) for _ in range(2))
     num_threads = threading.active_count()
@@ -496,8 +498,9 @@ def test_load_source_conditioners_rejects_bad_options(
     assert hint in caught.value.hint
 
 
-def test_threads_switch_promptly_until_the_scan_is_finished(tmp_path: Path) -> None:
+def test_threads_switch_promptly_until_the_scan_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Imports, in the main thread, do not delay the thread that annotates; rendering has the usual interval."""
+    monkeypatch.setattr(source_video, "can_fork", lambda: False)
     usual = sys.getswitchinterval()
     path = make_blob_video(tmp_path / "a.mp4", 6)
     video = SourceVideo(path, VideoReader(path), (Dots(),))

@@ -81,6 +81,8 @@ class Conditioner(ABC):
     """For conditioners of points: whether `input_option` also accepts a video or images in which points are drawn."""
     has_detector: ClassVar[bool] = True
     """Whether the conditioner can annotate any video; False: it only reads existing labels."""
+    uses_torch: ClassVar[bool] = False
+    """Whether `annotate` imports torch; then `transfer` calls it in the process of the generator."""
     flip_indices: ClassVar[Mapping[str, tuple[int, ...]]] = {}
     """Point name -> source row for each row after a horizontal flip, of one person (left eye <-> right eye); not needed
     for points without sides, nor for sides that the names express, such as `left_hand` and `right_hand`."""
@@ -241,10 +243,7 @@ class Conditioner(ABC):
         return {}
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return all that the annotations depend on, as JSON data: detection options, backend, versions.
-
-        Excludes input files, which `prepare` checks itself, and render options.
-        """
+        """Return what annotations depend on, as JSON: detection options, backend, versions; not the input files."""
         excluded_names = {*self.options.names_with_role("input"), *self.options.names_with_role("rendering")}
         options = self.options.model_dump(mode="json", exclude=excluded_names)
         return {"name": self.spec.name, "api_version": self.spec.api_version, "options": options}

@@ -195,7 +195,7 @@ class DeviceError(Vid2VidError):
 
 
 class WorkerLostError(Vid2VidError):
-    """A process of a distributed training has ended or cannot be reached."""
+    """A process of a distributed training, or the one that annotates a source, has ended or cannot be reached."""
 
     exit_code = 46
 

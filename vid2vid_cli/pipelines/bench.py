@@ -30,22 +30,24 @@ from vid2vid_cli.rendering.loaded_model import COMPILE_NOTICE, LoadedModel, load
 from vid2vid_cli.rendering.transfer_stages import STAGES, TransferStages
 from vid2vid_cli.requests.bench import BenchRequest
 from vid2vid_cli.requests.prepare import PrepareRequest
-from vid2vid_cli.tools.machine_info import machine_info
+from vid2vid_cli.tools.machine_info import children_memory_mib, machine_info
 from vid2vid_cli.training_data.untrained_checkpoint import save_untrained_checkpoint
 
 __all__ = ["BenchRequest", "BenchResult", "FileTiming", "ModelTiming", "StageTiming", "bench"]
 SYNTHETIC_SIZE = 512
 SYNTHETIC_FRAMES = 60
+MEMORY_INTERVAL = 50
+"""Frames between two readings of the memory of child processes."""
 _MEASURED_CLI = """
-import json, time
+import json
 from vid2vid_cli.__main__ import limit_blas_threads
 from vid2vid_cli.core.malloc import limit_arenas
 limit_blas_threads()
 limit_arenas()
 from vid2vid_cli.cli import run_command_line
 code = run_command_line(sys.argv[1:])
-from vid2vid_cli.tools.machine_info import peak_memory_mib
-usage = {"event": "usage", "peak_mib": peak_memory_mib(), "cpu_seconds": time.process_time()}
+from vid2vid_cli.tools.machine_info import peak_memory_mib, total_cpu_seconds
+usage = {"event": "usage", "peak_mib": peak_memory_mib(), "cpu_seconds": total_cpu_seconds()}
 print(json.dumps(usage), flush=True)
 sys.exit(code)
 """
@@ -70,7 +72,9 @@ class FileTiming:
     seconds_to_first_frame: float
     """From the start of the process."""
     cpu_seconds: float
+    """Of the process and the one that annotates the source."""
     peak_mib: float
+    """The largest resident memory of the process, and the memory that belongs to the one that annotates alone."""
 
 
 @dataclass(frozen=True)
@@ -190,20 +194,26 @@ def _time_transfer(clip: Path, checkpoint: CheckpointFile, out: Path, request: B
     arguments = ["transfer", str(clip), "--target", str(checkpoint.path), "--out", str(out), "--device", request.device]
     arguments += ["--compile"] if request.compile else []
     command = code_command(_MEASURED_CLI, *arguments, "--no-compare", "--overwrite", "--json", "--quiet")
-    start, first_frame_time, records = time.monotonic(), 0.0, {}
+    start, first_frame_time, child_mib, records = time.monotonic(), 0.0, 0.0, {}
     with start_process(command, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         for line in process.stdout:
             record = json.loads(line)
             records[record["event"]] = record
-            if record["event"] == "progress" and record["stage"] == "transfer" and not first_frame_time:
-                first_frame_time = time.monotonic() - start
+            if record["event"] == "progress" and record["stage"] == "transfer":
+                first_frame_time = first_frame_time or time.monotonic() - start
+                if record["done"] % MEMORY_INTERVAL == 0:
+                    child_mib = max(child_mib, children_memory_mib(process.pid))
     if "result" not in records:
         error = records.get("error", {"message": "the transfer ended without a result", "hint": ""})
         raise Vid2VidError(str(error["message"]), str(error["hint"]))
     result, usage = records["result"], records["usage"]
     return FileTiming(
-        result["num_frames"], result["elapsed_seconds"], first_frame_time, usage["cpu_seconds"], usage["peak_mib"]
+        result["num_frames"],
+        result["elapsed_seconds"],
+        first_frame_time,
+        usage["cpu_seconds"],
+        usage["peak_mib"] + child_mib,
     )
 
 

@@ -6,51 +6,32 @@ decoded frames ─► annotate (whole video; a cut resets trackers and smoothing
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
-from vid2vid_cli.conditioning import (
-    Annotation,
-    Conditioner,
-    VideoContext,
-    VideoFrame,
-    View,
-    detect_cuts,
-)
-from vid2vid_cli.core.geometry import ImageArray
-from vid2vid_cli.core.prefetch import Prefetcher, prefetch
+from vid2vid_cli.conditioning import Annotation, Conditioner, VideoContext, View
+from vid2vid_cli.core.forked_iterator import can_fork
+from vid2vid_cli.core.prefetch import Prefetcher
 from vid2vid_cli.core.thread_switching import prompt_thread_switching
 from vid2vid_cli.engine.events import EventHandler, ProgressEvent
 from vid2vid_cli.media.blank_reader import FrameSource
 from vid2vid_cli.media.decode import picture_times
-from vid2vid_cli.media.images import resize_image
 from vid2vid_cli.media.reader import VideoReader
-from vid2vid_cli.rendering.annotation_stream import AnnotationStream
-from vid2vid_cli.rendering.frames import AnnotatedFrame, OriginalFrame
+from vid2vid_cli.rendering.annotation_pass import AnnotationPass, ForkedAnnotationPass, LocalAnnotationPass
+from vid2vid_cli.rendering.frames import AnnotatedFrame
+from vid2vid_cli.rendering.source_frames import SourceFrames
 from vid2vid_cli.rendering.source_scan import SCAN_FRAMES, SourceScan, report_coverage, scan_windows, summarise_scan
 
 
 @dataclass(frozen=True)
-class _Head:
-    """The annotations of the first frames of a video, and the stream that continues them."""
-
-    stream: AnnotationStream
-    annotations: deque[tuple[Annotation, ...]] = field(default_factory=deque)
-
-
-@dataclass(frozen=True)
 class _RunningScan:
-    """A scan whose frames a thread annotates."""
+    """A scan whose annotations a thread computes or receives."""
 
     windows: Sequence[range]
-    stream: AnnotationStream
-    """Annotates the first window."""
+    annotation_pass: AnnotationPass
     annotations: Prefetcher[tuple[Annotation, ...]]
     switching: ExitStack = field(default_factory=ExitStack)
     """Ends `prompt_thread_switching`."""
@@ -59,7 +40,7 @@ class _RunningScan:
         """End the thread, and release the detectors."""
         self.switching.close()
         self.annotations.close()
-        self.stream.close()
+        self.annotation_pass.close()
 
 
 @dataclass(frozen=True)
@@ -79,8 +60,8 @@ class SourceVideo:
     """Reads the frames at their full size for `annotate`, which reduces them; None: `reader` is read."""
     notices: list[str] = field(default_factory=list, compare=False)
     """Sentences about the video and the files that the conditioners read; filled by `annotate`."""
-    _heads: list[_Head] = field(default_factory=list, init=False, repr=False, compare=False)
-    """What `scan` has annotated, for `annotate`; at most one. Its stream keeps the detectors."""
+    _scanned_passes: list[AnnotationPass] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What `scan` has begun, for `annotate` to continue; at most one. It keeps the detectors."""
     _running_scans: list[_RunningScan] = field(default_factory=list, init=False, repr=False, compare=False)
     """At most one."""
 
@@ -109,28 +90,45 @@ class SourceVideo:
 
     @contextmanager
     def scanned_ahead(self) -> Iterator[None]:
-        """A context in which a thread annotates the frames of `scan`, while a model is loaded.
+        """A context in which the frames of `scan` are annotated while a model is loaded.
 
-        At its end, what a scan has kept for `annotate` is released.
+        A child process annotates the source, if this process can be forked and no conditioner uses torch; otherwise
+        a thread does. The annotations are the same. At the end of the context, the child process or the detectors are
+        released, also if frames of `annotate` remain.
         """
-        self._running_scans.append(self._start_scan())
+        is_forked = can_fork() and not any(conditioner.uses_torch for conditioner in self.conditioners)
+        scan = self._start_scan(is_forked=is_forked)
+        self._running_scans.append(scan)
         try:
             yield
         finally:
-            while self._running_scans:
-                self._running_scans.pop().close()
-            self._close_heads()
+            self._running_scans.clear()
+            scan.close()
+            self._close_scanned_passes()
 
-    def _close_heads(self) -> None:
-        while self._heads:
-            self._heads.pop().stream.close()
+    def _close_scanned_passes(self) -> None:
+        while self._scanned_passes:
+            self._scanned_passes.pop().close()
 
-    def _start_scan(self) -> _RunningScan:
+    def _start_scan(self, *, is_forked: bool = False) -> _RunningScan:
         windows = scan_windows(self.reader.num_frames or SCAN_FRAMES, self.reader.seekable_indices)
-        stream = AnnotationStream(self.bind_conditioners())
-        scan = _RunningScan(windows, stream, Prefetcher(self._annotate_windows(windows, stream), SCAN_FRAMES))
-        scan.switching.enter_context(prompt_thread_switching())
+        annotation_pass: AnnotationPass = self._create_pass(windows)
+        if is_forked:
+            reader = self.decoded_reader
+            sentences = self.notices, reader.warnings, reader.remarks
+            annotation_pass = ForkedAnnotationPass(annotation_pass, self.path, sentences)
+        scan = _RunningScan(windows, annotation_pass, Prefetcher(annotation_pass.scan(), SCAN_FRAMES))
+        if not is_forked:
+            scan.switching.enter_context(prompt_thread_switching())
         return scan
+
+    def _create_pass(self, windows: Sequence[range] = (range(0),)) -> LocalAnnotationPass:
+        frames = SourceFrames(self.reader, self.full_reader, self.has_frames and not self.is_single_shot)
+        later_indices = [index for window in windows[1:] for index in window]
+        window_conditioners = self.bind_conditioners(later_indices) if later_indices else ()
+        return LocalAnnotationPass(
+            frames, windows, self.bind_conditioners(), window_conditioners, keeps_originals=self.keeps_originals
+        )
 
     def scan(self, emit: EventHandler, *, keeps_head: bool = True) -> SourceScan:
         """Annotate up to SCAN_FRAMES frames and compute the statistics of the source from them.
@@ -142,52 +140,26 @@ class SourceVideo:
         `keeps_head`: keep the annotations of the first window and the detectors for `annotate`, which continues there.
         False: `annotate` starts again, and memory does not grow with the number of scanned sources.
 
-        Raises NoDetectionError if a conditioner has no detection on any of these frames.
+        Raises NoDetectionError if a conditioner has no detection on any of these frames; WorkerLostError.
         """
-        self._close_heads()
+        self._close_scanned_passes()
         scan = self._running_scans.pop() if self._running_scans else self._start_scan()
-        windows, stream = scan.windows, scan.stream
         annotations_by_frame: list[tuple[Annotation, ...]] = []
         try:
-            report_coverage(self.path, windows, self.reader.num_frames or 0, self.reader.fps, emit)
+            report_coverage(self.path, scan.windows, self.reader.num_frames or 0, self.reader.fps, emit)
             for annotations in scan.annotations:
                 annotations_by_frame.append(annotations)
-                emit(ProgressEvent("scan source", len(annotations_by_frame), sum(map(len, windows))))
+                emit(ProgressEvent("scan source", len(annotations_by_frame), sum(map(len, scan.windows))))
             scan.switching.close()
-            result = summarise_scan(self.path, stream.conditioners, annotations_by_frame, self.has_frames, emit)
+            result = summarise_scan(self.path, self.bind_conditioners(), annotations_by_frame, self.has_frames, emit)
         except BaseException:
             scan.close()
             raise
         if keeps_head:
-            self._heads.append(_Head(stream, deque(annotations_by_frame[: len(windows[0])])))
+            self._scanned_passes.append(scan.annotation_pass)
         else:
             scan.close()
         return result
-
-    def _annotate_windows(self, windows: Sequence[range], stream: AnnotationStream) -> Iterator[tuple[Annotation, ...]]:
-        """The annotations of the frames of all windows. `stream` annotates the first one; `annotate` continues it."""
-        first, *others = windows
-        with closing(prefetch(self.decoded_reader, depth=4)) as images:
-            frames = self._mark_cuts(map(self._reduce, images), self.decoded_reader)
-            yield from islice(stream.annotate(frames), len(first))
-        if others:
-            conditioners = self.bind_conditioners([index for window in others for index in window])
-            other_stream = AnnotationStream(conditioners)
-            with closing(other_stream), closing(prefetch(self._read_windows(others), depth=4)) as frames:
-                yield from other_stream.annotate(frames)
-
-    def _read_windows(self, windows: Sequence[range]) -> Iterator[VideoFrame]:
-        """Yield the frames of all windows. The first frame of a later window counts as a cut."""
-        for window in windows:
-            reader = self.reader.select_range(window.start, window.stop)
-            for position, frame in enumerate(self._mark_cuts(islice(reader, len(window)), reader)):
-                yield replace(frame, is_cut=True) if window is not windows[0] and position == 0 else frame
-
-    def _mark_cuts(self, frames: Iterable[ImageArray], reader: FrameSource) -> Iterator[VideoFrame]:
-        """The frames of `reader` with their cuts; label images and single shots have only the reader's."""
-        if self.has_frames and not self.is_single_shot:
-            return detect_cuts(frames, reader.discontinuities)
-        return (VideoFrame(frame, index in reader.discontinuities) for index, frame in enumerate(frames))
 
     @property
     def decoded_reader(self) -> FrameSource:
@@ -195,40 +167,11 @@ class SourceVideo:
         return self.full_reader or self.reader
 
     def annotate(self) -> Generator[AnnotatedFrame, None, None]:
-        """Yield every frame with its annotations. A few frames are decoded ahead.
+        """Yield every frame with its annotations; raises the errors of the conditioners, WorkerLostError.
 
         Frames that `scan` has annotated in this order are decoded again, but not annotated.
         """
-        pending_frames: deque[VideoFrame] = deque()
-        full_images: deque[ImageArray] = deque()
-        head = self._heads.pop() if self._heads else _Head(AnnotationStream(self.bind_conditioners()))
-        num_read = head.stream.num_read
-        with closing(head.stream), closing(prefetch(self.decoded_reader, depth=4)) as decoded_frames:
-
-            def reduce_frames() -> Iterator[ImageArray]:
-                for image in decoded_frames:
-                    full_images.append(image)
-                    yield self._reduce(image)
-
-            def queue_frames() -> Iterator[VideoFrame]:
-                for frame in self._mark_cuts(reduce_frames(), self.decoded_reader):
-                    pending_frames.append(frame)
-                    yield frame
-
-            frames = enumerate(queue_frames())
-            unread_frames = (frame for index, frame in frames if index >= num_read)
-            scanned = (head.annotations.popleft() for _ in range(len(head.annotations)))
-            for annotations in chain(scanned, head.stream.annotate(unread_frames)):
-                if not pending_frames:
-                    next(frames)
-                frame, full_image = pending_frames.popleft(), full_images.popleft()
-                original = OriginalFrame(full_image, annotations) if self.keeps_originals else None
-                yield AnnotatedFrame(frame.rgb, frame.is_cut, annotations, original=original)
-
-    def _reduce(self, image: ImageArray) -> ImageArray:
-        if self.full_reader is None:
-            return image
-        return resize_image(image, self.reader.height, self.reader.width).astype(np.uint8, copy=False)
+        yield from (self._scanned_passes.pop() if self._scanned_passes else self._create_pass()).annotate()
 
 
 def split_shots(annotated_frames: Iterator[AnnotatedFrame]) -> Iterator[Iterator[AnnotatedFrame]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -47,3 +48,24 @@ def peak_memory_mib() -> float:
 
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10  # macOS counts bytes, Linux kibibytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def total_cpu_seconds() -> float:
+    """Processor time of this process and of its child processes that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def children_memory_mib(pid: int) -> float:
+    """Memory in MiB that belongs to the child processes of a process alone, on Linux; 0 elsewhere.
+
+    Pages that a forked process shares with its parent are not counted.
+    """
+    private_kib = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # the process has ended, or belongs to somebody else
+            parent = int((folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+            if parent == pid:
+                lines = (folder / "smaps_rollup").read_text(encoding="utf-8").splitlines()
+                private_kib += sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+    return private_kib / 1024
