@@ -44,25 +44,27 @@ def _checkout_candidates() -> Iterator[PluginCandidate]:
 
 
 def _entry_point_candidates() -> Iterator[PluginCandidate]:
+    """Yield the plugins of installed distributions: those of this project, then by name."""
+    origins: dict[int, str] = {}  # reading the metadata of a distribution takes milliseconds
+    candidates = []
     try:
-        entry_points = sorted(metadata.entry_points(group=ENTRY_POINT_GROUP), key=_sort_key)
+        for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP):
+            distribution = entry_point.dist
+            if id(distribution) not in origins:
+                origins[id(distribution)] = _describe_origin(distribution)
+            origin = origins[id(distribution)]
+            candidates.append(PluginCandidate(entry_point.name, origin, reinstall_hint(origin), entry_point.load))
     except Exception:  # a distribution with unreadable metadata
         return
-    for entry_point in entry_points:
-        origin = _describe_origin(entry_point)
-        yield PluginCandidate(entry_point.name, origin, reinstall_hint(origin), entry_point.load)
+    yield from sorted(candidates, key=lambda item: (item.origin != "built in", item.name, item.origin))
 
 
-def _sort_key(entry_point: metadata.EntryPoint) -> tuple[bool, str, str]:
-    origin = _describe_origin(entry_point)
-    return origin != "built in", entry_point.name, origin
-
-
-def _describe_origin(entry_point: metadata.EntryPoint) -> str:
+def _describe_origin(distribution: metadata.Distribution | None) -> str:
+    if distribution is None:
+        return "an entry point"
     try:
-        if entry_point.dist is None:
-            return "an entry point"
-        name, version = entry_point.dist.metadata["Name"], entry_point.dist.version
+        fields = distribution.metadata
+        name, version = fields["Name"], fields["Version"]
     except Exception:  # damaged metadata of another package
         return "an entry point"
     return "built in" if name == DISTRIBUTION_NAME else f"{name} {version}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vid2vid_cli.core.garbage_collection import paused_garbage_collection
 from vid2vid_cli.engine.events import EventHandler
 from vid2vid_cli.rendering.checkpoint_file import check_direction, open_checkpoint
 from vid2vid_cli.rendering.transfer_source import open_transfer_source
@@ -33,6 +34,6 @@ def transfer(request: TransferRequest, on_event: EventHandler, model_loader: Mod
     check_direction(checkpoint, request.direction)
     source = open_transfer_source(request, checkpoint.metadata)
     with source.scanned_ahead():
-        from vid2vid_cli.rendering.transfer_render import render_transfer
-
+        with paused_garbage_collection():
+            from vid2vid_cli.rendering.transfer_render import render_transfer
         return render_transfer(request, checkpoint, source, on_event, model_loader=model_loader)
