@@ -1,4 +1,4 @@
-"""Settings of glibc's malloc, each in a process of its own."""
+"""A setting of glibc's malloc, in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ import sys
 
 import pytest
 
-from vid2vid_cli.core.malloc import (
-    ARENAS_VARIABLE,
-    MAX_ARENAS,
-    MMAP_THRESHOLD,
-    THRESHOLD_VARIABLE,
-    release_free_memory,
-)
+from vid2vid_cli.core.malloc import ARENAS_VARIABLE, MAX_ARENAS, limit_arenas
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="settings of glibc's malloc")
 COUNT_ARENAS = """
@@ -33,40 +27,11 @@ libc = ctypes.CDLL(None)
 libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
 libc.fflush(None)
 """
-COUNT_MAPPED = """
-import ctypes, sys
-from vid2vid_cli.core.malloc import unmap_large_blocks
-if sys.argv[1] == "set": unmap_large_blocks()
-libc = ctypes.CDLL(None)
-libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
-class Info(ctypes.Structure):
-    _fields_ = [(str(index), ctypes.c_int) for index in range(10)]
-libc.mallinfo.restype = Info
-libc.free(libc.malloc(1 << 24))  # by default, blocks of less than 16 MiB are in the heap from now on
-before = getattr(libc.mallinfo(), "3")
-block = libc.malloc(int(sys.argv[2]))
-print(getattr(libc.mallinfo(), "3") - before)
-"""
-
-RESIDENT_AFTER_FREE = """
-import ctypes, os
-from vid2vid_cli.core.malloc import release_free_memory
-def resident():
-    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-libc = ctypes.CDLL(None)
-libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
-blocks = [libc.malloc(100_000) for _ in range(1000)]
-for block in blocks: ctypes.memset(block, 1, 100_000)
-for block in blocks[:-1]: libc.free(block)  # the last one keeps the heap at its size
-before = resident()
-release_free_memory()
-print(before - resident())
-"""
 
 
-def run(code: str, *arguments: str, **variables: str) -> str:
-    environment = {k: v for k, v in os.environ.items() if k not in (ARENAS_VARIABLE, THRESHOLD_VARIABLE)} | variables
-    command = [sys.executable, "-c", code, *arguments]
+def run(code: str, **variables: str) -> str:
+    environment = {k: v for k, v in os.environ.items() if k != ARENAS_VARIABLE} | variables
+    command = [sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
 
 
@@ -76,24 +41,8 @@ def test_threads_share_two_arenas(user_setting: str | None) -> None:
     assert run(COUNT_ARENAS, **variables).count("<heap nr=") == (MAX_ARENAS if user_setting is None else 5)
 
 
-@pytest.mark.parametrize(
-    ("setting", "size", "variables", "num_mapped"),
-    [
-        ("default", 2 * MMAP_THRESHOLD, {}, 0),
-        ("set", 2 * MMAP_THRESHOLD, {}, 1),
-        ("set", MMAP_THRESHOLD // 2, {}, 0),
-        ("set", 2 * MMAP_THRESHOLD, {THRESHOLD_VARIABLE: "33000000"}, 0),
-    ],
-)
-def test_large_blocks_are_mapped(setting: str, size: int, variables: dict[str, str], num_mapped: int) -> None:
-    assert int(run(COUNT_MAPPED, setting, str(size), **variables)) == num_mapped
-
-
-def test_free_memory_below_a_used_block_is_released() -> None:
-    assert int(run(RESIDENT_AFTER_FREE)) > 90_000_000
-
-
-def test_nothing_is_released_on_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_set_on_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ARENAS_VARIABLE, raising=False)
     monkeypatch.setattr("vid2vid_cli.core.malloc.sys.platform", "darwin")
     monkeypatch.setattr("vid2vid_cli.core.malloc.ctypes.CDLL", None)
-    release_free_memory()
+    limit_arenas()

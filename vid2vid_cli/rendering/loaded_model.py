@@ -10,7 +10,6 @@ from typing import Literal
 from torch import nn
 
 from vid2vid_cli.conditioning import Conditioner, View
-from vid2vid_cli.core.malloc import unmap_large_blocks
 from vid2vid_cli.core.model_specs import Direction
 from vid2vid_cli.data.reference_bank import ReferenceBank
 from vid2vid_cli.engine.checkpoint import load_checkpoint
@@ -163,7 +162,6 @@ def load_model(
     Raises the errors of `choose_hardware`, of `load_checkpoint`, of `OnnxGenerator` for an exported file, and
     DeviceError if it cannot be compiled.
     """
-    unmap_large_blocks()
     path, metadata = checkpoint.path, checkpoint.metadata
     compiled_model = metadata.model if is_compiled else ""
     is_free = precision == "auto" and not is_compiled and not is_exported(path)

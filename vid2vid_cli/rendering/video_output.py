@@ -11,7 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from vid2vid_cli.core.errors import NoFramesError
-from vid2vid_cli.core.malloc import release_free_memory
 from vid2vid_cli.core.prefetch import prefetch
 from vid2vid_cli.engine.events import EventHandler, InfoEvent, ProgressEvent, WarningEvent
 from vid2vid_cli.media.images import Image
@@ -24,9 +23,6 @@ from vid2vid_cli.rendering.layers import layer_path
 from vid2vid_cli.rendering.side_outputs import FrameLog
 from vid2vid_cli.rendering.unfinished_video import UnfinishedVideo
 from vid2vid_cli.requests.render import Layer
-
-RELEASE_INTERVAL = 25
-"""Frames after which free memory is given back to the system: without, it grows by 50 MiB in the first 1,000 frames."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +157,6 @@ def write_video(
                     unfinished.write([*written, *(frame.layers[layer] for layer in output.layers)], frame.past)
                     log.add(frame_renderer, frame)
                     num_frames += 1
-                    if num_frames % RELEASE_INTERVAL == 0:
-                        release_free_memory()
                     emit(ProgressEvent(stage, num_frames, num_expected_frames))
             _report_empty_clips(renderer.empty_clips, num_frames, emit)
         if not num_frames:
