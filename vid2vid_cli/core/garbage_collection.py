@@ -9,8 +9,8 @@ from contextlib import contextmanager
 def paused_garbage_collection() -> Iterator[None]:
     """A context without garbage collection, for imports.
 
-    They create many objects, all of which stay. Looking for unused ones again and again takes an eighth of the time in
-    which torch is imported.
+    They create many objects, and all of them are kept. Looking for unused ones takes an eighth of the time to import
+    torch.
     """
     was_enabled = gc.isenabled()
     gc.disable()
