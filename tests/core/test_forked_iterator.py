@@ -226,6 +226,8 @@ def test_a_process_with_several_threads_cannot_be_forked() -> None:
         assert not can_fork()
         event.set()
         thread.join()
-        assert can_fork()
+        deadline = time.monotonic() + 60
+        while not can_fork():  # the system removes the thread a little later
+            assert time.monotonic() < deadline
         """
     )

@@ -1,4 +1,4 @@
-"""A setting of glibc's malloc, in a process of its own."""
+"""Memory of glibc's malloc, in processes of their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from vid2vid_cli.core.malloc import ARENAS_VARIABLE, MAX_ARENAS, limit_arenas
+from vid2vid_cli.core.malloc import ARENAS_VARIABLE, MAX_ARENAS, limit_arenas, release_free_memory
 
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="settings of glibc's malloc")
 COUNT_ARENAS = """
@@ -27,6 +27,20 @@ libc = ctypes.CDLL(None)
 libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
 libc.fflush(None)
 """
+RESIDENT_AFTER_FREE = """
+import ctypes, os
+from vid2vid_cli.core.malloc import release_free_memory
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+blocks = [libc.malloc(100_000) for _ in range(1000)]
+for block in blocks: ctypes.memset(block, 1, 100_000)
+for block in blocks[:-1]: libc.free(block)  # the last one keeps the heap at its size
+before = resident()
+release_free_memory()
+print(before - resident())
+"""
 
 
 def run(code: str, **variables: str) -> str:
@@ -41,8 +55,13 @@ def test_threads_share_two_arenas(user_setting: str | None) -> None:
     assert run(COUNT_ARENAS, **variables).count("<heap nr=") == (MAX_ARENAS if user_setting is None else 5)
 
 
-def test_nothing_is_set_on_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_memory_below_a_used_block_is_released() -> None:
+    assert int(run(RESIDENT_AFTER_FREE)) > 90_000_000
+
+
+def test_nothing_is_called_on_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ARENAS_VARIABLE, raising=False)
     monkeypatch.setattr("vid2vid_cli.core.malloc.sys.platform", "darwin")
     monkeypatch.setattr("vid2vid_cli.core.malloc.ctypes.CDLL", None)
     limit_arenas()
+    release_free_memory()
