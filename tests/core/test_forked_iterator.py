@@ -13,6 +13,13 @@ _IMPORTS = """
 import os, signal, sys, threading, time
 from vid2vid_cli.core.errors import ConfigError, WorkerLostError
 from vid2vid_cli.core.forked_iterator import ChildTracebackError, ForkedIterator, can_fork
+
+def has_ended(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 """
 
 
@@ -133,12 +140,7 @@ def test_closing_ends_the_child_process_and_the_thread_that_waits_for_it() -> No
         process.close()
         thread.join(timeout=10)
         assert not thread.is_alive() and time.monotonic() - start < 5
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            pass
-        else:
-            raise AssertionError
+        assert has_ended(pid)
         """
     )
 
@@ -154,12 +156,7 @@ def test_a_child_process_that_ignores_the_request_is_killed() -> None:
         process = ForkedIterator(stubborn_items, "x")
         pid = next(iter(process))
         process.close()
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            pass
-        else:
-            raise AssertionError
+        assert has_ended(pid)
         """
     )
 

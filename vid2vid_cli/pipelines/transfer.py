@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vid2vid_cli.core.garbage_collection import paused_garbage_collection
+from vid2vid_cli.core.interpreter_settings import paused_garbage_collection
 from vid2vid_cli.engine.events import EventHandler
 from vid2vid_cli.rendering.checkpoint_file import check_direction, open_checkpoint
 from vid2vid_cli.rendering.transfer_source import open_transfer_source

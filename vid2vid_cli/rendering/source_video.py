@@ -14,8 +14,8 @@ from pathlib import Path
 
 from vid2vid_cli.conditioning import Annotation, Conditioner, VideoContext, View
 from vid2vid_cli.core.forked_iterator import can_fork
+from vid2vid_cli.core.interpreter_settings import prompt_thread_switching
 from vid2vid_cli.core.prefetch import Prefetcher
-from vid2vid_cli.core.thread_switching import prompt_thread_switching
 from vid2vid_cli.engine.events import EventHandler, ProgressEvent
 from vid2vid_cli.media.blank_reader import FrameSource
 from vid2vid_cli.media.decode import picture_times

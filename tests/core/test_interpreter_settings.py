@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from vid2vid_cli.core.garbage_collection import paused_garbage_collection
+from vid2vid_cli.core.interpreter_settings import paused_garbage_collection
 
 
 @pytest.mark.parametrize("is_enabled", [True, False])
