@@ -161,6 +161,26 @@ def test_conditioners_that_use_torch_are_not_forked(tmp_path: Path) -> None:
     )
 
 
+def test_a_thread_annotates_if_the_system_allows_no_process(tmp_path: Path) -> None:
+    make_blob_video(tmp_path / "a.mp4", 4)
+    run_script(
+        tmp_path,
+        """
+        def fail():
+            raise BlockingIOError("Resource temporarily unavailable")
+
+        os.fork = fail
+        num_files = len(os.listdir("/proc/self/fd"))
+        source = open_source(Path("a.mp4"))
+        with source.scanned_ahead():
+            assert type(source._running_scans[0].annotation_pass) is LocalAnnotationPass
+            source.scan(ignore_events)
+            assert len(list(source.annotate())) == 4
+        assert len(os.listdir("/proc/self/fd")) == num_files
+        """,
+    )
+
+
 def test_transfer_annotates_in_a_child_process(tmp_path: Path, run_folder: Path) -> None:
     """From its start until the scan begins, the command line starts no thread."""
     make_blob_video(tmp_path / "a.mp4", 6)

@@ -54,7 +54,8 @@ class ForkedIterator(Generic[Item]):
 
     Needs `can_fork`. Items are pickled; the child process waits while the pipe is full. An exception is raised at its
     position in the order. Ctrl-C is for the parent process, which must call `close`. `name`: the process in the
-    message of WorkerLostError, which is raised if the child process is killed or crashes.
+    message of WorkerLostError, which is raised if the child process is killed or crashes. The constructor raises
+    OSError if the system allows no further process.
     """
 
     def __init__(self, iterate: Callable[[], Iterable[Item]], name: str) -> None:
@@ -63,9 +64,14 @@ class ForkedIterator(Generic[Item]):
         self._wait_lock = threading.Lock()
         self._receiver, sender = Pipe(duplex=False)
         _enlarge(sender)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        self._pid = os.fork()
+        for stream in filter(None, (sys.stdout, sys.stderr)):  # the child process has a copy of what is buffered
+            stream.flush()
+        try:
+            self._pid = os.fork()
+        except OSError:
+            self._receiver.close()
+            sender.close()
+            raise
         if self._pid == 0:
             self._receiver.close()
             _run_child(iterate, sender)

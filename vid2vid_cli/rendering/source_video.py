@@ -7,7 +7,7 @@ decoded frames ─► annotate (whole video; a cut resets trackers and smoothing
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -93,7 +93,7 @@ class SourceVideo:
         """A context in which the frames of `scan` are annotated while a model is loaded.
 
         A child process annotates the source, if this process can be forked and no conditioner uses torch; otherwise
-        a thread does. The annotations are the same. At the end of the context, the child process or the detectors are
+        a thread does, with the same result. At the end of the context, the child process or the detectors are
         released, also if frames of `annotate` remain.
         """
         is_forked = can_fork() and not any(conditioner.uses_torch for conditioner in self.conditioners)
@@ -116,9 +116,10 @@ class SourceVideo:
         if is_forked:
             reader = self.decoded_reader
             sentences = self.notices, reader.warnings, reader.remarks
-            annotation_pass = ForkedAnnotationPass(annotation_pass, self.path, sentences)
+            with suppress(OSError):  # the system allows no further process
+                annotation_pass = ForkedAnnotationPass(annotation_pass, self.path, sentences)
         scan = _RunningScan(windows, annotation_pass, Prefetcher(annotation_pass.scan(), SCAN_FRAMES))
-        if not is_forked:
+        if isinstance(annotation_pass, LocalAnnotationPass):
             scan.switching.enter_context(prompt_thread_switching())
         return scan
 
