@@ -36,8 +36,6 @@ from vid2vid_cli.training_data.untrained_checkpoint import save_untrained_checkp
 __all__ = ["BenchRequest", "BenchResult", "FileTiming", "ModelTiming", "StageTiming", "bench"]
 SYNTHETIC_SIZE = 512
 SYNTHETIC_FRAMES = 60
-MEMORY_INTERVAL = 50
-"""Frames between two readings of the memory of child processes."""
 _MEASURED_CLI = """
 import json
 from vid2vid_cli.__main__ import limit_blas_threads
@@ -202,8 +200,7 @@ def _time_transfer(clip: Path, checkpoint: CheckpointFile, out: Path, request: B
             records[record["event"]] = record
             if record["event"] == "progress" and record["stage"] == "transfer":
                 first_frame_time = first_frame_time or time.monotonic() - start
-                if record["done"] % MEMORY_INTERVAL == 0:
-                    child_mib = max(child_mib, children_memory_mib(process.pid))
+                child_mib = max(child_mib, children_memory_mib(process.pid))
     if "result" not in records:
         error = records.get("error", {"message": "the transfer ended without a result", "hint": ""})
         raise Vid2VidError(str(error["message"]), str(error["hint"]))
