@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from textwrap import dedent
 
 import pytest
+from helpers.python_scripts import run_script
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
 _IMPORTS = """
@@ -23,16 +23,13 @@ def has_ended(pid):
 """
 
 
-def run_script(script: str) -> str:
-    """The output of a script; its assertions must hold."""
-    command = [sys.executable, "-c", _IMPORTS + dedent(script)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+def run(script: str) -> str:
+    """The output of a script after the imports."""
+    return run_script(_IMPORTS + dedent(script))
 
 
 def test_forked_iterator_yields_items_of_another_process_in_order() -> None:
-    run_script(
+    run(
         """
         assert can_fork()
         process = ForkedIterator(lambda: ((os.getpid(), index, bytes(100_000)) for index in range(200)), "x")
@@ -46,7 +43,7 @@ def test_forked_iterator_yields_items_of_another_process_in_order() -> None:
 
 
 def test_forked_iterator_raises_error_at_its_position_with_the_traceback_of_the_child() -> None:
-    run_script(
+    run(
         """
         def failing_items():
             yield 1
@@ -66,7 +63,7 @@ def test_forked_iterator_raises_error_at_its_position_with_the_traceback_of_the_
 
 
 def test_forked_iterator_describes_errors_that_cannot_be_pickled() -> None:
-    run_script(
+    run(
         """
         def failing_items():
             class LocalError(Exception):
@@ -95,7 +92,7 @@ def test_forked_iterator_describes_errors_that_cannot_be_pickled() -> None:
     ],
 )
 def test_forked_iterator_reports_a_lost_process(ending: str, message: str) -> None:
-    output = run_script(
+    output = run(
         f"""
         def ending_items():
             yield 1
@@ -116,7 +113,7 @@ def test_forked_iterator_reports_a_lost_process(ending: str, message: str) -> No
 
 
 def test_closing_ends_the_child_process_and_the_thread_that_waits_for_it() -> None:
-    run_script(
+    run(
         """
         def endless_items():
             yield os.getpid()
@@ -146,7 +143,7 @@ def test_closing_ends_the_child_process_and_the_thread_that_waits_for_it() -> No
 
 
 def test_a_child_process_that_ignores_the_request_is_killed() -> None:
-    run_script(
+    run(
         """
         def stubborn_items():
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -163,7 +160,7 @@ def test_a_child_process_that_ignores_the_request_is_killed() -> None:
 
 def test_the_child_process_ignores_ctrl_c_and_ends_after_its_parent() -> None:
     """Ctrl-C reaches both; the parent then closes the iterator. A parent that is killed closes the pipe."""
-    output = run_script(
+    output = run(
         """
         def endless_items():
             os.kill(os.getpid(), signal.SIGINT)
@@ -177,7 +174,7 @@ def test_the_child_process_ignores_ctrl_c_and_ends_after_its_parent() -> None:
         os.waitpid(pid, 0)
         """
     )
-    run_script(
+    run(
         f"""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
@@ -195,7 +192,7 @@ def test_the_child_process_ignores_ctrl_c_and_ends_after_its_parent() -> None:
 
 
 def test_forked_iterator_computes_few_items_in_advance() -> None:
-    run_script(
+    run(
         """
         import tempfile
         with tempfile.NamedTemporaryFile() as log:
@@ -215,7 +212,7 @@ def test_forked_iterator_computes_few_items_in_advance() -> None:
 
 
 def test_a_process_with_several_threads_cannot_be_forked() -> None:
-    run_script(
+    run(
         """
         event = threading.Event()
         thread = threading.Thread(target=event.wait)

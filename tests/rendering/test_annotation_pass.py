@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
@@ -13,13 +11,13 @@ import numpy as np
 import pytest
 from helpers.dots_conditioner import DOTS_PLUGIN
 from helpers.factories import make_blob_video
+from helpers.python_scripts import run_script
 from helpers.video_files import solid_frame, write_video
 
 from vid2vid_cli.media.images import save_png
 from vid2vid_cli.rendering.source_scan import SCAN_FRAMES
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
-_TESTS_FOLDER = Path(__file__).resolve().parents[1]
 _PREPARATION = """
 import json, os, sys
 from pathlib import Path
@@ -47,24 +45,15 @@ assert source_video.can_fork()
 """
 
 
-def run_script(folder: Path, script: str) -> str:
-    """The output of a script in a process with one thread; its assertions must hold."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(_TESTS_FOLDER), *filter(None, sys.path)]),
-        "OPENBLAS_NUM_THREADS": "1",
-        "VID2VID_PLUGINS": DOTS_PLUGIN,
-    }
-    command = [sys.executable, "-c", _PREPARATION + dedent(script)]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+def run(folder: Path, script: str) -> str:
+    """The output of a script after the preparation."""
+    return run_script(_PREPARATION + dedent(script), folder=folder, VID2VID_PLUGINS=DOTS_PLUGIN)
 
 
 @pytest.mark.parametrize("settings", ["{}", "{'keeps_originals': True, 'full_reader': VideoReader(path)}"])
 def test_frames_from_a_child_process_equal_those_from_a_thread(tmp_path: Path, settings: str) -> None:
     make_blob_video(tmp_path / "a.mp4", SCAN_FRAMES + 20)
-    run_script(
+    run(
         tmp_path,
         f"""
         path = Path("a.mp4")
@@ -91,7 +80,7 @@ def test_sentences_for_the_user_come_from_the_child_process(tmp_path: Path) -> N
     (tmp_path / "images").mkdir()
     for index in range(4):
         save_png(tmp_path / f"images/{index}.png", solid_frame((220, 30, 30), 40, 56 if index else 80))
-    output = run_script(
+    output = run(
         tmp_path,
         """
         source = open_source(Path("images"))
@@ -106,7 +95,7 @@ def test_sentences_for_the_user_come_from_the_child_process(tmp_path: Path) -> N
 
 def test_errors_in_the_child_process_are_those_of_a_thread(tmp_path: Path) -> None:
     write_video(tmp_path / "blank.mp4", [np.full((40, 56, 3), 90, np.uint8)] * 4, 25)
-    output = run_script(
+    output = run(
         tmp_path,
         """
         for is_forked in (False, True):
@@ -123,7 +112,7 @@ def test_errors_in_the_child_process_are_those_of_a_thread(tmp_path: Path) -> No
 
 def test_a_child_process_ends_with_the_context(tmp_path: Path) -> None:
     make_blob_video(tmp_path / "a.mp4", SCAN_FRAMES + 20)
-    run_script(
+    run(
         tmp_path,
         """
         def num_children():
@@ -150,7 +139,7 @@ def test_a_child_process_ends_with_the_context(tmp_path: Path) -> None:
 def test_conditioners_that_use_torch_are_not_forked(tmp_path: Path) -> None:
     """Both processes would import it."""
     make_blob_video(tmp_path / "a.mp4", 4)
-    run_script(
+    run(
         tmp_path,
         """
         source = open_source(Path("a.mp4"))
@@ -163,7 +152,7 @@ def test_conditioners_that_use_torch_are_not_forked(tmp_path: Path) -> None:
 
 def test_a_thread_annotates_if_the_system_allows_no_process(tmp_path: Path) -> None:
     make_blob_video(tmp_path / "a.mp4", 4)
-    run_script(
+    run(
         tmp_path,
         """
         def fail():
@@ -184,7 +173,7 @@ def test_a_thread_annotates_if_the_system_allows_no_process(tmp_path: Path) -> N
 def test_transfer_annotates_in_a_child_process(tmp_path: Path, run_folder: Path) -> None:
     """From its start until the scan begins, the command line starts no thread."""
     make_blob_video(tmp_path / "a.mp4", 6)
-    output = run_script(
+    output = run(
         tmp_path,
         f"""
         from vid2vid_cli.cli import run_command_line

@@ -31,6 +31,8 @@ class _RunningScan:
     """A scan whose annotations a thread computes or receives."""
 
     windows: Sequence[range]
+    conditioners: tuple[Conditioner, ...]
+    """Bound to the video."""
     annotation_pass: AnnotationPass
     annotations: Prefetcher[tuple[Annotation, ...]]
     switching: ExitStack = field(default_factory=ExitStack)
@@ -112,23 +114,26 @@ class SourceVideo:
 
     def _start_scan(self, *, is_forked: bool = False) -> _RunningScan:
         windows = scan_windows(self.reader.num_frames or SCAN_FRAMES, self.reader.seekable_indices)
-        annotation_pass: AnnotationPass = self._create_pass(windows)
+        conditioners = self.bind_conditioners()
+        annotation_pass: AnnotationPass = self._create_pass(conditioners, windows)
         if is_forked:
             reader = self.decoded_reader
             sentences = self.notices, reader.warnings, reader.remarks
             with suppress(OSError):  # the system allows no further process
                 annotation_pass = ForkedAnnotationPass(annotation_pass, self.path, sentences)
-        scan = _RunningScan(windows, annotation_pass, Prefetcher(annotation_pass.scan(), SCAN_FRAMES))
+        scan = _RunningScan(windows, conditioners, annotation_pass, Prefetcher(annotation_pass.scan(), SCAN_FRAMES))
         if isinstance(annotation_pass, LocalAnnotationPass):
             scan.switching.enter_context(prompt_thread_switching())
         return scan
 
-    def _create_pass(self, windows: Sequence[range] = (range(0),)) -> LocalAnnotationPass:
-        frames = SourceFrames(self.reader, self.full_reader, self.has_frames and not self.is_single_shot)
+    def _create_pass(
+        self, conditioners: Sequence[Conditioner], windows: Sequence[range] = (range(0),)
+    ) -> LocalAnnotationPass:
+        """`conditioners`: bound to the whole video."""
         later_indices = [index for window in windows[1:] for index in window]
         window_conditioners = self.bind_conditioners(later_indices) if later_indices else ()
         return LocalAnnotationPass(
-            frames, windows, self.bind_conditioners(), window_conditioners, keeps_originals=self.keeps_originals
+            self._frames, windows, conditioners, window_conditioners, keeps_originals=self.keeps_originals
         )
 
     def scan(self, emit: EventHandler, *, keeps_head: bool = True) -> SourceScan:
@@ -152,7 +157,7 @@ class SourceVideo:
                 annotations_by_frame.append(annotations)
                 emit(ProgressEvent("scan source", len(annotations_by_frame), sum(map(len, scan.windows))))
             scan.switching.close()
-            result = summarise_scan(self.path, self.bind_conditioners(), annotations_by_frame, self.has_frames, emit)
+            result = summarise_scan(self.path, scan.conditioners, annotations_by_frame, self.has_frames, emit)
         except BaseException:
             scan.close()
             raise
@@ -163,16 +168,22 @@ class SourceVideo:
         return result
 
     @property
+    def _frames(self) -> SourceFrames:
+        return SourceFrames(self.reader, self.full_reader, self.has_frames and not self.is_single_shot)
+
+    @property
     def decoded_reader(self) -> FrameSource:
         """The reader that `annotate` reads."""
-        return self.full_reader or self.reader
+        return self._frames.decoded_reader
 
     def annotate(self) -> Generator[AnnotatedFrame, None, None]:
         """Yield every frame with its annotations; raises the errors of the conditioners, WorkerLostError.
 
         Frames that `scan` has annotated in this order are decoded again, but not annotated.
         """
-        yield from (self._scanned_passes.pop() if self._scanned_passes else self._create_pass()).annotate()
+        scanned = self._scanned_passes
+        annotation_pass = scanned.pop() if scanned else self._create_pass(self.bind_conditioners())
+        yield from annotation_pass.annotate()
 
 
 def split_shots(annotated_frames: Iterator[AnnotatedFrame]) -> Iterator[Iterator[AnnotatedFrame]]:
