@@ -191,6 +191,16 @@ def test_the_child_process_ignores_ctrl_c_and_ends_after_its_parent() -> None:
     )
 
 
+def test_the_child_process_has_a_lower_priority() -> None:
+    output = run(
+        """
+        print(os.nice(0), next(iter(ForkedIterator(lambda: [os.nice(0)], "x"))))
+        """
+    )
+    parent, child = map(int, output.split())
+    assert child == min(parent + 5, 19)
+
+
 def test_forked_iterator_computes_few_items_in_advance() -> None:
     run(
         """

@@ -22,6 +22,8 @@ PIPE_BYTES = 1 << 20
 """Size of the pipe: the default of 64 KiB holds no picture, and both processes would wait for each other."""
 END_SECONDS = 2.0
 """How long an ended child process may take before it is killed."""
+NICENESS = 5
+"""Of the child process: it works ahead, and the parent's threads do not wait for it while they share its cores."""
 _THREADS_FOLDER = Path("/proc/self/task")
 
 
@@ -139,6 +141,7 @@ def _run_child(iterate: Callable[[], Iterable[Item]], sender: Connection) -> NoR
     exit_code = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.nice(NICENESS)
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
