@@ -9,7 +9,7 @@ import pytest
 from helpers.motion_models import NUM_VALUES, ROWS, face, motion_model
 
 from vid2vid_cli.conditioning.annotation_json import array_to_json
-from vid2vid_cli.data.linear_motion import MAX_NODES, LinearMotion
+from vid2vid_cli.data.linear_motion import MAX_NODES, LinearMotion, _basis
 from vid2vid_cli.data.point_pose import NUM_PLACE_VALUES, fit_to_shape, place_values
 from vid2vid_cli.data.scene_positions import Positions, as_complex
 from vid2vid_cli.training_data.motion_fit import MAX_COMPONENTS, MAX_CONTEXT_COMPONENTS
@@ -35,6 +35,15 @@ def test_align_passes_near_the_points_and_leaves_the_rest() -> None:
     assert abs(lower_lip - expected) < 0.4 * abs(expected)
     assert abs(nose) < 0.3 * abs(expected)
     assert abs(corner) < 0.6 * abs(expected)  # by the similarity transform: the face becomes longer
+
+
+def test_basis_functions_far_from_the_points_are_not_denormal() -> None:
+    """Products with denormal numbers take many times as long."""
+    nodes, points = np.array([0j, 0.5 + 0j, 2.8 + 0j, 50 + 50j], np.complex64), np.array([0j], np.complex64)
+    values = _basis(nodes, points, np.float32(0.2))[:, 0]
+    assert values[:2] == pytest.approx([1, np.exp(-0.5 * 2.5**2)])
+    assert np.finfo(np.float32).tiny < values[2:].min()
+    assert values[2:].max() < 1e-20
 
 
 def test_align_adds_what_the_coefficients_predict() -> None:

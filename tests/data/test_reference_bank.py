@@ -36,6 +36,11 @@ def test_descriptor_distances_use_values_that_both_have() -> None:
     descriptors = np.array([(0, 0, 0, 0), (3, NAN, 3, NAN), (NAN, 5, 5, 5), (NAN, NAN, NAN, 1)], np.float32)
     distances = descriptor_distances(descriptors, np.array([0, 4, 4, NAN], np.float32))
     assert distances == pytest.approx([np.sqrt(32 / 3), np.sqrt((9 + 1) / 2), 1.0, FAR_DISTANCE])
+    known = np.array([(0, 0, 0, 0), (3, 4, 3, 4)], np.float32)
+    assert descriptor_distances(known, np.array([0, 4, 4, 2], np.float32)) == pytest.approx(
+        [3, np.sqrt((9 + 1 + 4) / 4)]
+    )
+    assert descriptor_distances(known[:, :0], known[0, :0]) == pytest.approx([FAR_DISTANCE, FAR_DISTANCE])
 
 
 def test_with_points_of_has_the_layout_of_the_reference() -> None:

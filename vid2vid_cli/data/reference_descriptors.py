@@ -41,6 +41,10 @@ def describe_annotations(
 def descriptor_distances(descriptors: FloatArray, descriptor: FloatArray) -> FloatArray:
     """Root mean squared differences (k,) of `descriptors` (k, d) from `descriptor` (d,), over values known in both."""
     differences = descriptors - descriptor
+    sums: FloatArray = np.einsum("kd,kd->k", differences, differences)
+    if np.isfinite(sums).all() and len(descriptor):  # all values are known: a quarter of the time
+        known_distances: FloatArray = np.sqrt(sums / np.float32(len(descriptor)))
+        return known_distances
     is_known = np.isfinite(differences)
     squares = np.where(is_known, differences, 0) ** 2
     counts = is_known.sum(axis=1)

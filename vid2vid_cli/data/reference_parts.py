@@ -34,7 +34,9 @@ class PartShapes:
         self._motion, self._parts = motion, tuple(tuple(rows.tolist()) for rows in parts)
         unknown = np.full(points.shape[1], np.nan + 0j)
         normalised = [motion.normalise(frame) for frame in points]
-        self._points = np.stack([unknown if frame is None else frame for frame in normalised])
+        stacked = np.stack([unknown if frame is None else frame for frame in normalised])
+        self._points = [_axes(stacked[:, rows]) for rows in map(list, self._parts)]
+        """(2, k, rows) of each part."""
 
     def differences(self, points: Positions) -> FloatArray | None:
         """(n,) points of a frame -> (k, parts) root mean square differences; None if the frame has no pose.
@@ -45,13 +47,15 @@ class PartShapes:
         if normalised is None:
             return None
         columns = []
-        for rows in map(list, self._parts):
-            offsets = self._points[:, rows] - normalised[rows]
-            is_known = np.isfinite(offsets)
-            counts = np.maximum(is_known.sum(axis=1), 1)
+        for rows, points_of_part in zip(map(list, self._parts), self._points, strict=True):
+            offsets = points_of_part - _axes(normalised[rows])[:, None]
+            is_known = np.isfinite(offsets[0])
+            num_known = is_known.sum(axis=1)
+            counts = np.maximum(num_known, 1)
             offsets = np.where(is_known, offsets, 0)
-            variances = (np.abs(offsets) ** 2).sum(axis=1) / counts - np.abs(offsets.sum(axis=1) / counts) ** 2
-            known = is_known.sum(axis=1) >= MIN_KNOWN_POINTS
+            squares = np.einsum("akr,akr->k", offsets, offsets)
+            variances = squares / counts - ((offsets.sum(axis=2) / counts) ** 2).sum(axis=0)
+            known = num_known >= MIN_KNOWN_POINTS
             # A part that is missing in a reference is as different as the most different one.
             variances = np.where(known, variances, variances[known].max(initial=0))
             columns.append(np.sqrt(np.maximum(variances, 0)))
@@ -86,7 +90,12 @@ def _part_shares(
         part_points = points[list(rows)]
         part_points = part_points[np.isfinite(part_points)]
         if len(part_points):
-            offsets = nodes[:, None] - part_points
-            squares = (offsets.real**2 + offsets.imag**2).min(axis=1)
-            share[:] = np.exp(-0.5 * squares / max(radius, 1e-9) ** 2)
+            squares = np.subtract.outer(part_points.real, nodes.real) ** 2
+            squares += np.subtract.outer(part_points.imag, nodes.imag) ** 2
+            share[:] = np.exp(-0.5 * squares.min(axis=0) / max(radius, 1e-9) ** 2)
     return shares.reshape(len(parts), *shape)
+
+
+def _axes(positions: Positions) -> NDArray[np.float64]:
+    """(...) -> (2, ...) x and y: complex numbers are slow."""
+    return np.stack([positions.real, positions.imag])

@@ -37,10 +37,10 @@ class ReferenceInputs:
 
         What the generator computes of them alone is computed here, if that may take place in another thread.
         """
-        references = self._loader.load(selected)
-        if self._blend is None:
-            return references
-        with self._runtime.inference():
+        with self._runtime.inference():  # its number of threads holds for loading too
+            references = self._loader.load(selected)
+            if self._blend is None:
+                return references
             if self._static is None or self._static[0] is not references.static_images:
                 self._static = references.static_images, self._blend.embed_static(references.static_images)
             embedded = self._blend.embed(references, height, width, self._static[1])
