@@ -15,7 +15,7 @@ from vid2vid_cli.core.types import ClipBatch, ClipReferences, FrameReferences
 from vid2vid_cli.data.reference_weights import MIN_LOG_WEIGHT
 from vid2vid_cli.networks import reference_blend
 from vid2vid_cli.networks.fast import FastGenerator
-from vid2vid_cli.networks.reference_blend import ReferenceBlend, upsample_log_weights, upsample_positions
+from vid2vid_cli.networks.reference_blend import ReferenceBlend, _mix, upsample_log_weights, upsample_positions
 from vid2vid_cli.networks.spade import SpadeGenerator
 
 HEADS = "flow_head", "weight_head", "raw_weight_head"
@@ -174,6 +174,19 @@ def test_upsample_positions_is_exact_at_nodes(height: int, width: int) -> None:
     nodes = grid[:, ::GRID_STEP, ::GRID_STEP].permute(0, 3, 1, 2)
     assert torch.allclose(nodes, positions[..., : nodes.shape[-2], : nodes.shape[-1]], atol=1e-6)
     assert torch.allclose(grid[0, 0, 4], positions[0, :, 0, :2].mean(1), atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_candidates_are_mixed_alike_with_and_without_gradients(count: int) -> None:
+    weights = torch.rand(2, 2 * count + 1, 5, 6).softmax(1)
+    aligned, static = torch.rand(2, 2, count, 3, 5, 6)
+    synthesised = torch.rand(2, 3, 5, 6)
+    pairs = torch.stack([aligned, static], 2).flatten(1, 2)
+    candidates = torch.cat([pairs, synthesised[:, None]], 1)
+    expected = (weights[:, :, None] * candidates).sum(1)
+    assert torch.allclose(_mix(weights, aligned, static, synthesised), expected, atol=1e-6)
+    with torch.no_grad():
+        assert torch.allclose(_mix(weights, aligned, static, synthesised), expected, atol=1e-6)
 
 
 def test_untrained_blend_is_the_mean_of_all_candidates() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn.functional import conv2d, interpolate
+from torch.nn.functional import avg_pool2d, conv2d, interpolate
 
 from vid2vid_cli.ops.resample import (
+    average_patches,
     crop_to,
     downsample2x,
     pad_to_multiple,
@@ -65,10 +66,28 @@ def test_upsample_bilinear_is_exact_under_autocast_and_in_inference_mode() -> No
     upsample_bilinear(image.requires_grad_(), 65, 65, align_corners=True).sum().backward()
 
 
-def test_upsample_patches_crops_the_padding() -> None:
-    patches = torch.rand(1, 2, 3, 4)
-    expected = interpolate(patches, scale_factor=4, mode="bilinear")[..., :10, :13]
-    assert torch.allclose(upsample_patches(patches, 4, 10, 13), expected, atol=1e-6)
+@pytest.mark.parametrize("has_gradient", [True, False])
+@pytest.mark.parametrize("patch_size", [1, 2, 3, 4, 8])
+def test_upsample_patches_crops_the_padding(patch_size: int, has_gradient: bool) -> None:
+    patches = torch.rand(2, 2, 3, 4)
+    height, width = 3 * patch_size - patch_size // 2, 4 * patch_size - patch_size // 3
+    expected = interpolate(patches, scale_factor=patch_size, mode="bilinear")[..., :height, :width]
+    with torch.set_grad_enabled(has_gradient):
+        assert torch.allclose(upsample_patches(patches, patch_size, height, width), expected, atol=1e-6)
+
+
+def test_upsample_patches_is_float32_under_autocast() -> None:
+    patches = torch.rand(1, 1, 4, 4).bfloat16()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        result = upsample_patches(patches, 4, 16, 16)
+    assert result.dtype == torch.float32
+    assert torch.allclose(result, interpolate(patches.float(), scale_factor=4, mode="bilinear"), atol=1e-6)
+
+
+def test_average_patches_equals_avg_pool2d() -> None:
+    image = torch.rand(2, 3, 8, 12)
+    for layout in (image, image.contiguous(memory_format=torch.channels_last)):
+        assert torch.allclose(average_patches(layout, 4), avg_pool2d(image, 4), atol=1e-6)
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import islice
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -69,9 +70,8 @@ def validation_psnr(outputs: Sequence[FrameOutput], clip: ClipBatch) -> float:
 
 def to_uint8_image(frame: Tensor) -> NDArray[np.uint8]:
     """(3, h, w) in [-1, 1] -> (h, w, 3) uint8."""
-    uint8_frame = ((frame.detach().float() + 1) * 127.5).round().clamp(0, 255).byte()
-    image: NDArray[np.uint8] = uint8_frame.permute(1, 2, 0).contiguous().cpu().numpy()
-    return image
+    uint8_frame = (frame.detach().float() + 1).mul_(127.5).round_().clamp_(0, 255).byte()
+    return np.asarray(cv2.merge(list(uint8_frame.cpu().numpy())), np.uint8)  # half the time of torch's permutation
 
 
 def mask_image(output: FrameOutput) -> NDArray[np.uint8]:

@@ -84,7 +84,7 @@ def rollout(
         output = generator(window, past, is_first_frame, *extra_inputs)
         if generator.past_frames:
             past = [
-                torch.cat([frames, new[:, None]], dim=1)[:, 1:]
+                torch.cat([frames[:, 1:], new[:, None]], dim=1) if frames.shape[1] > 1 else new[:, None]
                 for frames, new in zip(past, (output.image, *output.coarse_images), strict=True)
             ]
         state.frames = past

@@ -7,6 +7,7 @@ torch.jit.trace, and contains the same operations: frames are equal bit for bit.
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import fields
@@ -17,6 +18,7 @@ from torch.jit import optimized_execution  # type: ignore[attr-defined]
 
 from vid2vid_cli.core.types import EmbeddedReferences, FrameOutput, FrameReferences
 from vid2vid_cli.engine.runtime import Runtime
+from vid2vid_cli.networks.blocks import PatchEmbed
 from vid2vid_cli.networks.fast import FastGenerator
 from vid2vid_cli.networks.spade import SpadeGenerator
 
@@ -35,6 +37,7 @@ class TracedGenerator:
     def __init__(self, generator: TraceableGenerator, runtime: Runtime) -> None:
         """The weights may not change later: graphs are recorded when frames are generated."""
         self.generator, self._runtime = generator, runtime
+        self._traced = _with_cast_weights(generator, runtime.autocast_dtype)
         self.past_frames, self.window_size = generator.past_frames, generator.window_size
         self._graphs: dict[tuple[torch.Size, ...], tuple[torch.jit.ScriptModule, list[str]]] = {}
         """Graph and names of its outputs, by the shapes of the inputs."""
@@ -63,7 +66,7 @@ class TracedGenerator:
         return FrameOutput(**dict(zip(names, outputs, strict=True)))
 
     def _trace(self, inputs: Sequence[Tensor]) -> tuple[torch.jit.ScriptModule, list[str]]:
-        step = _Step(self.generator)
+        step = _Step(self._traced)
         runtime, dtype = self._runtime, self._runtime.autocast_dtype
         with (
             warnings.catch_warnings(),
@@ -76,6 +79,17 @@ class TracedGenerator:
             graph = torch.jit.trace(step, examples, check_trace=False)  # type: ignore[no-untyped-call]
         assert isinstance(graph, torch.jit.ScriptModule)
         return graph, step.output_names
+
+
+def _with_cast_weights(generator: TraceableGenerator, dtype: torch.dtype | None) -> TraceableGenerator:
+    """A copy whose convolutions have the weights that autocast would convert for each frame; fp32: the generator."""
+    if dtype is None:
+        return generator
+    copied = copy.deepcopy(generator)
+    for module in copied.modules():
+        if isinstance(module, nn.Conv2d) and not isinstance(module, PatchEmbed):  # without autocast, see patch_conv2d
+            module.to(dtype)
+    return copied
 
 
 class _Step(nn.Module):

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from vid2vid_cli.core.geometry import GRID_STEP
 from vid2vid_cli.core.types import EmbeddedReferences, EmbeddedStaticReferences, FrameReferences
 from vid2vid_cli.networks.blocks import PatchEmbed
-from vid2vid_cli.ops.resample import pad_to_multiple, patch_conv2d, upsample_bilinear, upsample_patches
+from vid2vid_cli.ops.resample import average_patches, pad_to_multiple, patch_conv2d, upsample_bilinear, upsample_patches
 
 LOGIT_SCALE = 4.0
 """Factor on the logits of the weights; raises the learning rate of the choice between the candidates."""
@@ -115,7 +115,7 @@ class ReferenceBlend(nn.Module):
     def _average_patches(self, images: Tensor) -> Tensor:
         """The means of the patches, (..., 3, h, w) -> (..., 3, h', w')."""
         padded = pad_to_multiple(images.flatten(0, -4), self.size_divisor)
-        means = F.avg_pool2d(padded, self.patch_size)
+        means = average_patches(padded, self.patch_size)
         return means.view(*images.shape[:-2], *means.shape[-2:])
 
     def _merge_features(self, features: Tensor, embeddings: Tensor) -> Tensor:
@@ -156,10 +156,16 @@ def _softmax_weights(prior: Tensor, logits: Tensor, raw_logit: Tensor, scale: fl
 
 def _mix(weights: Tensor, aligned: Tensor, static: Tensor, synthesised: Tensor) -> Tensor:
     """The weighted sum, (b, 2 n + 1, h, w), twice (b, n, 3, h, w), (b, 3, h, w) -> (b, 3, h, w)."""
-    # Sums, not a loop: an exported graph would have a fixed number of references.
-    of_aligned = (weights[:, :-1:2, None] * aligned).sum(1)
-    of_static = (weights[:, 1::2, None] * static).sum(1)
-    return weights[:, -1:] * synthesised + of_aligned + of_static
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        # Sums, not a loop: an exported graph would have a fixed number of references.
+        of_aligned = (weights[:, :-1:2, None] * aligned).sum(1)
+        of_static = (weights[:, 1::2, None] * static).sum(1)
+        return weights[:, -1:] * synthesised + of_aligned + of_static
+    mixed = weights[:, -1:] * synthesised
+    for index in range(aligned.shape[1]):  # half the time, as the products are not stored
+        mixed.addcmul_(weights[:, 2 * index : 2 * index + 1], aligned[:, index])
+        mixed.addcmul_(weights[:, 2 * index + 1 : 2 * index + 2], static[:, index])
+    return mixed
 
 
 def _weighted_mean(weights: Tensor, embeddings: Tensor) -> Tensor:
@@ -186,7 +192,8 @@ def upsample_log_weights(log_weights: Tensor, patch_size: int, height: int, widt
     """(b, n, 2, gh, gw) at every GRID_STEP pixels -> (b, n, 2, height, width) at the centres of patches; 0 outside."""
     rows, columns = ((size - 1) * GRID_STEP // patch_size + 1 for size in log_weights.shape[-2:])
     corners = upsample_bilinear(log_weights.flatten(0, 1), rows, columns, align_corners=True)
-    centres = F.avg_pool2d(corners, 2, 1)
+    edges = corners[..., :-1] + corners[..., 1:]  # a tenth of the time of avg_pool2d
+    centres = (edges[..., :-1, :] + edges[..., 1:, :]) / 4
     padded = F.pad(centres, (0, width - columns + 1, 0, height - rows + 1))
     return padded.view(*log_weights.shape[:3], height, width)
 

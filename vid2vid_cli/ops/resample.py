@@ -1,4 +1,4 @@
-"""Downsampling, bilinear upsampling, padding to a multiple, cropping, patches to pixels, convolution of patches."""
+"""Resampling of images and patches, padding to a multiple, cropping, and the convolution of patches."""
 
 from __future__ import annotations
 
@@ -24,16 +24,40 @@ def upsample_bilinear(image: Tensor, height: int, width: int, *, align_corners: 
     # A subclass has no values: FakeTensor measures memory.
     if image.device.type != "cpu" or torch.compiler.is_compiling() or type(image) is not Tensor:
         return F.interpolate(image, size=(height, width), mode="bilinear", align_corners=align_corners)
-    rows = _interpolation_matrix(image.shape[-2], height, align_corners)
-    columns = _interpolation_matrix(image.shape[-1], width, align_corners)
+    # As numbers: a traced graph would compute the matrices for each frame.
+    num_rows, num_columns, height, width = (int(size) for size in (*image.shape[-2:], height, width))
+    columns = _interpolation_matrix(num_columns, width, align_corners)
     with torch.autocast("cpu", enabled=False):
-        return rows @ (image @ columns.t())
+        wide = image @ columns.t()
+        if height % num_rows == 0 and not align_corners and not torch.is_grad_enabled():
+            return _upsample_rows(wide, height // num_rows)
+        return _interpolation_matrix(num_rows, height, align_corners) @ wide
 
 
 def upsample_patches(patches: Tensor, patch_size: int, height: int, width: int) -> Tensor:
     """`upsample_bilinear` of a value per patch, (b, c, h', w') -> (b, c, height, width), cropped as by `crop_to`."""
     rows, columns = (size * patch_size for size in patches.shape[-2:])
     return crop_to(upsample_bilinear(patches, rows, columns), height, width)
+
+
+def _upsample_rows(image: Tensor, factor: int) -> Tensor:
+    """Linear interpolation of rows, (b, c, h, w) -> (b, c, factor * h, w): two thirds of the time of a product."""
+    batch, channels, rows, columns = image.shape
+    above = torch.cat([image[..., :1, :], image[..., :-1, :]], -2)
+    below = torch.cat([image[..., 1:, :], image[..., -1:, :]], -2)
+    from_above, to_below = _row_weights(factor)
+    result = image.new_empty(batch, channels, rows, factor, columns)
+    torch.lerp(above[..., None, :], image[..., None, :], from_above, out=result[..., : len(from_above), :])
+    torch.lerp(image[..., None, :], below[..., None, :], to_below, out=result[..., len(from_above) :, :])
+    return result.view(batch, channels, rows * factor, columns)
+
+
+@lru_cache(maxsize=8)
+def _row_weights(factor: int) -> tuple[Tensor, Tensor]:
+    """Of the new rows above and below the centre of a row: the weight of this row, and that of the one below it."""
+    with torch.inference_mode(False):
+        offsets = (torch.arange(factor)[:, None] + 0.5) / factor - 0.5
+        return 1 + offsets[: factor // 2], offsets[factor // 2 :]
 
 
 @lru_cache(maxsize=64)
@@ -57,6 +81,13 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
 def crop_to(image: Tensor, height: int, width: int) -> Tensor:
     """The upper left part, (b, c, h', w') -> (b, c, height, width): the inverse of `pad_to_multiple`."""
     return image[..., :height, :width]
+
+
+def average_patches(image: Tensor, patch_size: int) -> Tensor:
+    """The means of patches, (b, c, h, w) -> (b, c, h / patch_size, w / patch_size): a third of avg_pool2d's time."""
+    batch, channels, height, width = image.shape
+    rows = image.reshape(batch, channels, height // patch_size, patch_size, width).sum(3)
+    return rows.view(*rows.shape[:3], width // patch_size, patch_size).mean(-1) / patch_size
 
 
 def patches_to_pixels(patches: Tensor, patch_size: int) -> Tensor:

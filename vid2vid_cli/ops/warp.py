@@ -18,11 +18,13 @@ def warp(previous: Tensor, flow: Tensor) -> Tensor:
     y = torch.arange(height, device=flow.device, dtype=torch.float32)
     # With NaN in the grid, the CPU gradient of grid_sample writes out of bounds and crashes. NaN in the flow still
     # reaches the flow loss, so a diverged training is detected.
-    flow = flow.float().nan_to_num(0.0)
+    flow = flow.float()
+    if torch.is_grad_enabled():
+        flow = flow.nan_to_num(0.0)
     # align_corners=True: -1 and 1 are the centres of the outermost pixels, so a pixel is 2 / (size - 1).
     grid_x = (x + flow[:, 0]) * (2.0 / max(width - 1, 1)) - 1.0
     grid_y = (y[:, None] + flow[:, 1]) * (2.0 / max(height - 1, 1)) - 1.0
-    grid = torch.stack([grid_x, grid_y], dim=-1)
+    grid = torch.stack([grid_x, grid_y], dim=1).permute(0, 2, 3, 1)  # planes: faster than interleaved coordinates
     sampled = F.grid_sample(previous.float(), grid, mode="bilinear", padding_mode="border", align_corners=True)
     return sampled.to(previous.dtype)
 
