@@ -42,9 +42,15 @@ def descriptor_distances(descriptors: FloatArray, descriptor: FloatArray) -> Flo
     """Root mean squared differences (k,) of `descriptors` (k, d) from `descriptor` (d,), over values known in both."""
     differences = descriptors - descriptor
     sums: FloatArray = np.einsum("kd,kd->k", differences, differences)
-    if np.isfinite(sums).all() and len(descriptor):  # all values are known: a quarter of the time
-        known_distances: FloatArray = np.sqrt(sums / np.float32(len(descriptor)))
-        return known_distances
+    distances: FloatArray = np.sqrt(sums / np.float32(max(len(descriptor), 1)))
+    incomplete = ~np.isfinite(sums) if len(descriptor) else np.ones(len(descriptors), bool)
+    if incomplete.any():  # four times the time of the others
+        distances[incomplete] = _known_distances(differences[incomplete])
+    return distances
+
+
+def _known_distances(differences: FloatArray) -> FloatArray:
+    """Root mean squares (k,) of the finite values of `differences` (k, d)."""
     is_known = np.isfinite(differences)
     squares = np.where(is_known, differences, 0) ** 2
     counts = is_known.sum(axis=1)
